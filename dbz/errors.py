@@ -1,0 +1,99 @@
+"""Every error that dbz shows to a user, and the exit code that each one carries.
+
+    DbzError                     what happened, where, and what to do next
+    ├── UsageError          2    the command line or a file it names is wrong
+    │   └── ConfigError     2    one or more problems in a YAML file, all of them at once
+    ├── DependencyError     3    something needed cannot be reached or started
+    ├── InvalidRunError     4    the measurement cannot be trusted
+    └── InterruptedRunError 130  the user stopped the work
+
+`ExitCode` is the only table of exit codes; `dbz.cli.main` is the only place that applies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Process exit codes; the meaning of each is part of the public interface."""
+
+    OK = 0
+    BROKEN = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    INVALID = 4
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for the exit-code table of the README."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "all good",
+    ExitCode.BROKEN: "a budget is broken, or a verification failed",
+    ExitCode.USAGE: "wrong usage or configuration; nothing was started",
+    ExitCode.UNREACHABLE: "something needed cannot be reached or started",
+    ExitCode.INVALID: "the measurement is not valid (generator saturated, too few samples, a worker lost)",
+    ExitCode.INTERRUPTED: "interrupted; what was measured is saved and judged",
+}
+
+
+class DbzError(Exception):
+    """Base of all errors with a message for the user; `hint` says what to do next."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BROKEN
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DbzError):
+    """The command line, or a file that it names, is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a configuration file: where, what, and what would be allowed."""
+
+    where: str
+    what: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" (allowed: {self.allowed})" if self.allowed else "")
+
+
+class ConfigError(UsageError):
+    """One or more problems in a configuration file."""
+
+    def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
+        super().__init__("\n".join(str(problem) for problem in problems), hint=hint)
+        self.problems = tuple(problems)
+
+
+class DependencyError(DbzError):
+    """A target, a store, a child process or an optional package is missing or does not answer."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class InvalidRunError(DbzError):
+    """The load was generated or recorded in a way that makes the numbers worthless."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InterruptedRunError(DbzError):
+    """The user asked to stop before there was a result."""
+
+    exit_code = ExitCode.INTERRUPTED

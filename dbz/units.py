@@ -1,0 +1,95 @@
+"""Durations, rates, sizes and percentages as people write them: one parser and one printer each.
+
+Parsers take text (or a bare number where that is unambiguous) and raise `ValueError` with a message that names
+what would be allowed; callers add where the text stands.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DURATION_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_PER_S = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+
+DURATION_FORMS = "500ms, 60s, 1m30s, 2h"
+RATE_FORMS = "200/s, 5000/min, 100/h"
+SIZE_FORMS = "512B, 150MB, 4GB, 64MiB"
+PERCENT_FORMS = "0.1%, 70%"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a duration such as `500ms` or `1m30s`."""
+    compact = text.replace(" ", "")
+    parts = re.findall(_NUMBER + r"(us|ms|min|s|m|h|d)", compact)
+    if not parts or "".join(number + unit for number, unit in parts) != compact:
+        raise ValueError(f"'{text}' is not a duration; write for example {DURATION_FORMS}")
+    return sum(float(number) * _DURATION_S[unit] for number, unit in parts)
+
+
+def parse_rate(text: str) -> float:
+    """Events a second in a rate such as `200/s` or `5000/min`."""
+    match = re.fullmatch(_NUMBER + r"/(sec|s|min|m|h)", text.replace(" ", ""))
+    if not match:
+        raise ValueError(f"'{text}' is not a rate; write for example {RATE_FORMS}")
+    return float(match[1]) / _PER_S[match[2]]
+
+
+def parse_size(text: str) -> int:
+    """Bytes in a size such as `150MB` (decimal) or `64MiB` (binary)."""
+    match = re.fullmatch(_NUMBER + r"(B|KB|MB|GB|KiB|MiB|GiB)", text.replace(" ", ""))
+    if not match:
+        raise ValueError(f"'{text}' is not a size; write for example {SIZE_FORMS}")
+    return round(float(match[1]) * _SIZE_BYTES[match[2]])
+
+
+def parse_percent(text: str) -> float:
+    """The share, as a fraction of one, in a percentage such as `0.1%`."""
+    match = re.fullmatch(_NUMBER + r"%", text.replace(" ", ""))
+    if not match:
+        raise ValueError(f"'{text}' is not a percentage; write for example {PERCENT_FORMS}")
+    return float(match[1]) / 100
+
+
+def format_duration(seconds: float) -> str:
+    """A short duration: `250 us`, `12.3 ms`, `4.2 s`, `1m30s`, `2h05m`."""
+    if seconds < 0:
+        return "-" + format_duration(-seconds)
+    if seconds == 0:
+        return "0 s"
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.3g} us"
+    if seconds < 1:
+        return format_ms(seconds * 1000)
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s" if rest else f"{minutes}m"
+    return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def format_ms(milliseconds: float) -> str:
+    """Milliseconds with three significant digits: `0.42 ms`, `12.3 ms`, `1,240 ms`."""
+    if abs(milliseconds) >= 100:
+        return f"{milliseconds:,.0f} ms"
+    return f"{milliseconds:.3g} ms"
+
+
+def format_bytes(count: float) -> str:
+    """Bytes in decimal units: `512 B`, `1.2 MB`, `3.4 GB`."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if abs(count) >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
+def format_percent(share: float) -> str:
+    """A share of one as a percentage, with digits enough to tell 99.95 % from 100 %."""
+    return f"{share * 100:.4g} %"
+
+
+def format_rate(per_s: float) -> str:
+    """A rate with three significant digits: `0.7/s`, `42/s`, `12,300/s`."""
+    return f"{per_s:,.0f}/s" if per_s >= 100 else f"{per_s:.3g}/s"
