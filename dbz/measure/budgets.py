@@ -1,0 +1,141 @@
+"""Performance budgets and their verdicts."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dbz.measure.metrics import Measurements, Selector, check_stat, measure, parse_selector, unit_of
+from dbz.units import format_bytes, format_ms, format_percent, parse_duration, parse_percent, parse_rate, parse_size
+
+_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_LIMIT = re.compile(r"(<=|>=|<|>)\s*(.+)")
+
+
+class Outcome(StrEnum):
+    """What became of one budget."""
+
+    PASS = "pass"
+    BROKEN = "broken"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A comparison with a value in a unit (`ms`, `%` as a fraction of one, `bytes`, `/s`, or none)."""
+
+    op: str
+    value: float
+    unit: str
+
+    def holds(self, value: float) -> bool:
+        """Whether a measured value is within the limit."""
+        return bool(_COMPARE[self.op](value, self.value))
+
+    def __str__(self) -> str:
+        return f"{self.op} {format_value(self.value, self.unit)}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit on one statistic of one metric; a `required` one that was not measured breaks the run."""
+
+    name: str
+    of: Selector
+    stat: str
+    limit: Limit
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A budget, what was measured of it (None when nothing was), and what became of it."""
+
+    budget: Budget
+    outcome: Outcome
+    value: float | None
+    samples: int
+
+    @property
+    def breaks_run(self) -> bool:
+        """Whether the run fails because of this budget."""
+        return self.outcome is Outcome.BROKEN or (self.outcome is Outcome.NOT_MEASURED and self.budget.required)
+
+    @property
+    def reason(self) -> str:
+        """Why the run fails because of this budget, in one sentence; empty when it does not."""
+        budget = self.budget
+        if not self.breaks_run:
+            return ""
+        if self.value is None:
+            return f"{budget.name}: required, but {budget.of} was not measured"
+        shown = format_value(self.value, budget.limit.unit)
+        return f"{budget.name}: {budget.stat} of {budget.of} is {shown}, limit {budget.limit}{self._by_how_much()}"
+
+    def _by_how_much(self) -> str:
+        limit = self.budget.limit.value
+        if self.value is None or not limit or not self.value or math.isinf(self.value):
+            return ""
+        upper = self.budget.limit.op.startswith("<")
+        factor = self.value / limit if upper else limit / self.value
+        return f" ({factor:.3g} times the limit)" if upper else f" ({(1 - self.value / limit) * 100:.3g} % short)"
+
+
+def parse_limit(text: str, unit: str) -> Limit:
+    """Read `< 500ms` or `>= 99.9%` for a statistic given in `unit`; `ValueError` says what would be allowed."""
+    match = _LIMIT.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"'{text}' is not a limit; write a comparison (<, <=, >, >=) and a value, like '< 500ms'")
+    return Limit(match[1], _parse_value(match[2].strip(), unit), unit)
+
+
+def parse_budget(name: str, of: str, stat: str, limit: str, *, required: bool = False) -> Budget:
+    """A budget from the texts of a budgets file; `ValueError` for the first of them that is wrong."""
+    selector = parse_selector(of)
+    check_stat(selector.metric, stat)
+    return Budget(name, selector, stat, parse_limit(limit, unit_of(selector.metric, stat)), required)
+
+
+def judge(budgets: Sequence[Budget], found: Measurements) -> list[Verdict]:
+    """The verdict of each budget over the judged part of a run."""
+    return [_judge_one(budget, found) for budget in budgets]
+
+
+def _judge_one(budget: Budget, found: Measurements) -> Verdict:
+    measured = measure(budget.of, budget.stat, found)
+    if measured is None:
+        return Verdict(budget, Outcome.NOT_MEASURED, None, 0)
+    outcome = Outcome.PASS if budget.limit.holds(measured.value) else Outcome.BROKEN
+    return Verdict(budget, outcome, measured.value, measured.samples)
+
+
+def _parse_value(text: str, unit: str) -> float:
+    if unit == "ms":
+        return parse_duration(text) * 1000
+    if unit == "%":
+        return parse_percent(text)
+    if unit == "bytes":
+        return float(parse_size(text))
+    if unit == "/s":
+        return parse_rate(text)
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a number") from None
+
+
+def format_value(value: float, unit: str) -> str:
+    """A value in its unit, for people; an infinite latency is one whose attempts failed."""
+    if math.isinf(value):
+        return "failed"
+    if unit == "ms":
+        return format_ms(value)
+    if unit == "%":
+        return format_percent(value)
+    if unit == "bytes":
+        return format_bytes(value)
+    return f"{value:,.4g}{unit}" if value < 1e6 else f"{value:,.0f}{unit}"

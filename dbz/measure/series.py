@@ -1,0 +1,43 @@
+"""What a measured value belongs to: a kind (`http`, `delivery`, …), a name, and whether it succeeded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+HTTP = "http"
+CONNECT = "connect"
+ACK = "ack"
+DELIVERY = "delivery"
+COMPOSITE = "composite"
+OTHER = "other"
+SERVICE = "service"
+GENERATOR = "generator"
+
+REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER)
+"""Kinds whose samples are single attempts: they make up the totals and the error rate of a run."""
+
+
+@dataclass(frozen=True, order=True)
+class Series:
+    """The identity of one histogram over time; `failed` ones hold the attempts that did not succeed."""
+
+    kind: str
+    name: str
+    failed: bool = False
+
+    def tag(self) -> str:
+        """The tag of the interval log, which may hold no comma, space or line break."""
+        return f"{self.kind}{'!' if self.failed else ''}:{quote(self.name, safe='/:{}()?=&<>[]@$*+;')}"
+
+    @classmethod
+    def from_tag(cls, tag: str) -> Series:
+        """Read what `tag` wrote; `ValueError` when it has no kind."""
+        kind, colon, name = tag.partition(":")
+        if not colon or not kind:
+            raise ValueError(f"'{tag}' is not a series tag")
+        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!"))
+
+    def as_failed(self) -> Series:
+        """The series that takes the failed attempts of this one."""
+        return Series(self.kind, self.name, failed=True)

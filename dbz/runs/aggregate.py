@@ -1,0 +1,187 @@
+"""From a record and a window to figures: measurements for the budgets, operations, errors, deliveries, health."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from dbz.measure.buckets import Buckets
+from dbz.measure.histogram import Histogram
+from dbz.measure.latency import Latency
+from dbz.measure.metrics import Measurements
+from dbz.measure.series import COMPOSITE, GENERATOR, REQUEST_KINDS, Series
+from dbz.runs.reading import Record
+from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
+
+LAG = Series(GENERATOR, "lag")
+_EDGE_S = 0.05  # intervals are written at whole seconds, give or take the writer's own lag
+
+
+def measurements(record: Record, window: Window) -> Measurements:
+    """Everything that budgets can judge in a window of the record."""
+    probes = [line["up"] for line in _server_lines(record, window) if "up" in line]
+    return Measurements(
+        seconds=window.seconds,
+        latencies=latencies(record, window),
+        gauges={
+            "users.held": users_by_second(record, window),
+            "server.cpu": _server_values(record, window, "cpu_share"),
+            "server.memory": _server_values(record, window, "memory_bytes"),
+        },
+        queries=_queries(record, window),
+        probes=(sum(probes), len(probes)),
+    )
+
+
+def latencies(record: Record, window: Window) -> dict[Series, Latency]:
+    """Successes and failures of each series in a window."""
+    parts: defaultdict[Series, Histogram] = defaultdict(Histogram)
+    for interval in record.intervals:
+        if inside(interval.start_s, interval.length_s, window):
+            parts[interval.series].add(interval.histogram)
+    names = {Series(series.kind, series.name) for series in parts}
+    empty = Histogram()
+    return {series: Latency(parts.get(series, empty), parts.get(series.as_failed(), empty)) for series in sorted(names)}
+
+
+def inside(start_s: float, length_s: float, window: Window) -> bool:
+    """Whether an interval lies wholly in a window."""
+    return start_s >= window.start_s - _EDGE_S and start_s + length_s <= window.end_s + _EDGE_S
+
+
+def operations(found: Measurements) -> list[Operation]:
+    """One row for each series of attempts, and for each composite of them."""
+    return [
+        Operation(
+            name=series.name,
+            kind=series.kind,
+            count=latency.count,
+            errors=latency.errors,
+            rate_per_s=latency.count / found.seconds if found.seconds else 0.0,
+            latency_ms=latency_figures(latency),
+        )
+        for series, latency in found.latencies.items()
+        if series.kind in (*REQUEST_KINDS, COMPOSITE) and latency.count
+    ]
+
+
+def latency_figures(latency: Latency) -> LatencyFigures:
+    """The figures that reports print; infinite ones become null."""
+    percentiles = {name: finite(latency.percentile_ms(percent)) for name, percent in _PERCENTILES.items()}
+    return LatencyFigures(mean=finite(latency.mean_ms()), max=finite(latency.max_ms), **percentiles)
+
+
+_PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p999": 99.9}
+
+
+def finite(value: float) -> float | None:
+    """The value rounded for a file, or None when it is infinite."""
+    return None if math.isinf(value) else round(value, 4)
+
+
+def error_groups(record: Record) -> list[ErrorGroup]:
+    """Equal errors of one operation together, the most frequent first, over the whole run."""
+    groups: dict[tuple[str, str, str], list[float]] = {}
+    for line in _worker_lines(record):
+        for kind, operation, error, count in line.get("errors", ()):
+            group = groups.setdefault((kind, operation, error), [0, line["t"], line["t"]])
+            group[0] += count
+            group[1:] = [min(group[1], line["t"]), max(group[2], line["t"])]
+    rows = [
+        ErrorGroup(kind=kind, operation=operation, error=error, count=int(count), first_s=first, last_s=last)
+        for (kind, operation, error), (count, first, last) in groups.items()
+    ]
+    return sorted(rows, key=lambda group: (-group.count, group.kind, group.operation, group.error))
+
+
+def deliveries(record: Record) -> list[Deliveries]:
+    """The bookkeeping of each delivered event, over the whole run: a message outlives the second it was sent in."""
+    totals: dict[str, list[int]] = {}
+    for line in _worker_lines(record):
+        for event, counts in line.get("deliveries", {}).items():
+            sums = totals.setdefault(event, [0] * len(counts))
+            totals[event] = [total + count for total, count in zip(sums, counts, strict=True)]
+    fields = ("sent", "expected", "delivered", "lost", "duplicated", "out_of_order")
+    return [
+        Deliveries(event=event, **dict(zip(fields, counts, strict=True))) for event, counts in sorted(totals.items())
+    ]
+
+
+def generator_health(record: Record, window: Window, found: Measurements, lost_workers: int) -> Generator:
+    """CPU of the busiest worker (in % of one core), event-loop lag, late and dropped arrivals."""
+    cpu = []
+    late = dropped = 0
+    for lines in record.workers.values():
+        inside_lines = [line for line in lines if window.start_s < line["t"] <= window.end_s + _EDGE_S]
+        late += sum(line.get("late", 0) for line in inside_lines)
+        dropped += sum(line.get("dropped", 0) for line in inside_lines)
+        if inside_lines:
+            cpu.append(sum(line["cpu_percent"] for line in inside_lines) / len(inside_lines))
+    lag = found.latencies.get(LAG, Latency())
+    return Generator(
+        workers=len(record.workers),
+        cpu_percent=round(max(cpu, default=0.0), 1),
+        lag_ms_p99=lag.percentile_ms(99),
+        lost_workers=lost_workers,
+        late_arrivals=late,
+        dropped_arrivals=dropped,
+    )
+
+
+def server_figures(found: Measurements, connections: list[float]) -> Server | None:
+    """What the server said of itself; None when it said nothing."""
+    cpu, memory = found.gauges.get("server.cpu", ()), found.gauges.get("server.memory", ())
+    if not (cpu or memory or found.queries):
+        return None
+    return Server(
+        cpu_percent=round(100 * sum(cpu) / len(cpu), 1) if cpu else None,
+        memory_bytes=max(memory) if memory else None,
+        connections=max(connections, default=None),
+        query_ms={
+            name: {
+                "count": buckets.count,
+                "mean": round(buckets.mean_ms(), 3),
+                "p95": finite(buckets.percentile_ms(95)) or 0.0,
+            }
+            for name, buckets in sorted(found.queries.items())
+            if buckets.count
+        },
+    )
+
+
+def server_connections(record: Record, window: Window) -> list[float]:
+    """Open sockets by second, as the server counts them."""
+    return _server_values(record, window, "connections")
+
+
+def users_by_second(record: Record, window: Window) -> list[float]:
+    """Users running at each second of a window, over all workers."""
+    sums: defaultdict[int, float] = defaultdict(float)
+    for lines in record.workers.values():
+        for line in lines:
+            if window.start_s <= line["t"] <= window.end_s + _EDGE_S:
+                sums[round(line["t"])] += line["users"]
+    return [sums[second] for second in sorted(sums)]
+
+
+def _worker_lines(record: Record) -> Iterator[dict[str, Any]]:
+    for lines in record.workers.values():
+        yield from lines
+
+
+def _server_lines(record: Record, window: Window) -> Iterator[dict[str, Any]]:
+    return (line for line in record.server if window.start_s <= line["t"] <= window.end_s)
+
+
+def _server_values(record: Record, window: Window, key: str) -> list[float]:
+    return [line[key] for line in _server_lines(record, window) if line.get(key) is not None]
+
+
+def _queries(record: Record, window: Window) -> dict[str, Buckets]:
+    found: defaultdict[str, Buckets] = defaultdict(Buckets)
+    for line in _server_lines(record, window):
+        for name, query in line.get("queries", {}).items():
+            found[name].add({float(bound): count for bound, count in query["counts"].items()}, query["sum_s"])
+    return dict(found)

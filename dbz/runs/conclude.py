@@ -1,0 +1,108 @@
+"""The conclusion of a run: is the measurement valid, which budgets hold, and so what is the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dbz.errors import ExitCode
+from dbz.measure.budgets import Budget, Verdict, judge
+from dbz.measure.metrics import Measurements
+from dbz.measure.series import COMPOSITE, REQUEST_KINDS
+from dbz.runs import aggregate
+from dbz.runs.reading import Record
+from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
+
+SATURATED_CPU_PERCENT = 90.0
+LAG_SHARE_OF_BUDGET = 0.5
+"""Lag above this share of the tightest latency budget would decide the verdict instead of the server."""
+
+EXIT_CODES = {
+    RunVerdict.PASS: ExitCode.OK,
+    RunVerdict.FAIL: ExitCode.BROKEN,
+    RunVerdict.INVALID: ExitCode.INVALID,
+    RunVerdict.INTERRUPTED: ExitCode.INTERRUPTED,
+    RunVerdict.RUNNING: ExitCode.INVALID,
+}
+
+
+def conclude(
+    run: Run, record: Record, budgets: Sequence[Budget], *, lost_workers: int = 0, interrupted: bool = False
+) -> Run:
+    """The run with everything filled in that follows from its record."""
+    window = record.window
+    found = aggregate.measurements(record, window)
+    verdicts = judge(budgets, found)
+    health = aggregate.generator_health(record, window, found, lost_workers)
+    invalid = invalid_reasons(found, health, verdicts)
+    held = found.gauges["users.held"]
+    return run.model_copy(
+        update={
+            "duration_s": round(record.last_s, 3),
+            "window": window,
+            "users_held": int(min(held)) if held else None,
+            "verdict": _verdict(verdicts, invalid, interrupted=interrupted),
+            "reasons": [*invalid, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
+            "budgets": [_result(verdict) for verdict in verdicts],
+            "operations": aggregate.operations(found),
+            "errors": aggregate.error_groups(record),
+            "deliveries": aggregate.deliveries(record),
+            "generator": health,
+            "server": aggregate.server_figures(found, aggregate.server_connections(record, window)),
+        }
+    )
+
+
+def invalid_reasons(found: Measurements, health: Generator, verdicts: Sequence[Verdict]) -> list[str]:
+    """Why the numbers cannot be trusted, each with what would help; empty when they can."""
+    reasons = []
+    if not found.attempts(REQUEST_KINDS).count:
+        reasons.append("nothing was measured: no request ended in the judged part of the run")
+    if health.lost_workers:
+        reasons.append(f"{health.lost_workers} load generator worker(s) were lost; see the logs folder of the run")
+    if health.cpu_percent > SATURATED_CPU_PERCENT:
+        reasons.append(
+            f"the load generator was saturated ({health.cpu_percent:.0f} % of a core): use more --workers or less load"
+        )
+    tightest = _tightest_latency(verdicts)
+    if tightest is not None and health.lag_ms_p99 > LAG_SHARE_OF_BUDGET * tightest.budget.limit.value:
+        reasons.append(
+            f"the load generator lagged by {health.lag_ms_p99:.1f} ms (p99), too much to judge "
+            f"{tightest.budget.name} {tightest.budget.limit}: use more --workers, less load, or a quieter machine"
+        )
+    return reasons
+
+
+def _tightest_latency(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The measured latency budget with the lowest limit."""
+    kinds = (*REQUEST_KINDS, COMPOSITE)
+    measured = [
+        verdict
+        for verdict in verdicts
+        if verdict.value is not None and verdict.budget.limit.unit == "ms" and verdict.budget.of.metric.name in kinds
+    ]
+    return min(measured, key=lambda verdict: verdict.budget.limit.value, default=None)
+
+
+def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool) -> RunVerdict:
+    if interrupted:
+        return RunVerdict.INTERRUPTED
+    if invalid:
+        return RunVerdict.INVALID
+    return RunVerdict.FAIL if any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
+
+
+def _result(verdict: Verdict) -> BudgetResult:
+    budget = verdict.budget
+    return BudgetResult(
+        name=budget.name,
+        of=str(budget.of),
+        stat=budget.stat,
+        op=budget.limit.op,
+        limit=budget.limit.value,
+        unit=budget.limit.unit,
+        value=None if verdict.value is None else aggregate.finite(verdict.value),
+        verdict=verdict.outcome.value,
+        samples=verdict.samples,
+        required=budget.required,
+        reason=verdict.reason,
+    )

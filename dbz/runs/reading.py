@@ -1,0 +1,106 @@
+"""Reading a record back, whole or while it is still being written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dbz.measure import interval_log
+from dbz.measure.interval_log import Interval
+from dbz.runs.folder import RunFolder
+from dbz.runs.schema import Window
+
+STEADY, END = "steady", "end"
+"""Marks: the judged part began; it ended."""
+
+
+class Tail:
+    """The complete lines of a growing file, each once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new_lines(self) -> Iterator[str]:
+        """Lines that were completed since the last call; none while the file does not exist."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        complete = data[: data.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        yield from complete.decode().splitlines()
+
+
+@dataclass
+class Record:
+    """Everything that was written of a run so far."""
+
+    intervals: list[Interval] = field(default_factory=list)
+    workers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    server: list[dict[str, Any]] = field(default_factory=list)
+    marks: dict[str, float] = field(default_factory=dict)
+    damaged_lines: int = 0
+
+    @property
+    def last_s(self) -> float:
+        """The latest second that any worker wrote about."""
+        return max((lines[-1]["t"] for lines in self.workers.values() if lines), default=0.0)
+
+    @property
+    def window(self) -> Window:
+        """The judged part; empty when the run ended in its warm-up."""
+        end = self.marks.get(END, self.last_s)
+        return Window(start_s=min(self.marks.get(STEADY, end), end), end_s=end)
+
+
+class RecordReader:
+    """Follows the files of a run; each `poll` adds what is new to `record`."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._tails: dict[Path, Tail] = {}
+        self.record = Record()
+
+    def poll(self) -> Record:
+        """Read what was written since the last call."""
+        record = self.record
+        for path in self._folder.worker_logs():
+            for text in self._tail(path).new_lines():
+                self._add_interval(text)
+        for path in self._folder.worker_lines():
+            record.workers.setdefault(path.stem, []).extend(self._lines(path))
+        record.server.extend(self._lines(self._folder.server))
+        for mark in self._lines(self._folder.marks):
+            record.marks[mark["mark"]] = mark["t"]
+        return record
+
+    def _tail(self, path: Path) -> Tail:
+        return self._tails.setdefault(path, Tail(path))
+
+    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
+        for text in self._tail(path).new_lines():
+            try:
+                yield orjson.loads(text)
+            except orjson.JSONDecodeError:
+                self.record.damaged_lines += 1
+
+    def _add_interval(self, text: str) -> None:
+        try:
+            interval = interval_log.parse(text)
+        except ValueError:
+            self.record.damaged_lines += 1
+            return
+        if interval is not None:
+            self.record.intervals.append(interval)
+
+
+def read_record(folder: RunFolder) -> Record:
+    """The whole record of a run."""
+    return RecordReader(folder).poll()
