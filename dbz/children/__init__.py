@@ -1,5 +1,5 @@
 """Child processes that are always stopped: also when their parent crashes or is killed."""
 
-from dbz.children.child import Child, free_port, wait_until
+from dbz.children.child import Child, free_port, stop_all, wait_until
 
-__all__ = ["Child", "free_port", "wait_until"]
+__all__ = ["Child", "free_port", "stop_all", "wait_until"]

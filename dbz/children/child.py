@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from dbz.children import guard
-from dbz.errors import DependencyError
+from dbz.errors import DependencyError, UsageError
 
 _LOG_TAIL_LINES = 8
+_LOG_TAIL_BYTES = 8_192
+_GUARD_MARGIN_S = 5.0
 
 
 class Child:
     """A running program that cannot outlive this process.
 
-    `argv` is started at once; its output is appended to `log`. `cleanup` names folders that are removed when the
-    program has ended, even when this process was killed meanwhile. Used as a context manager it stops on exit.
+    `argv` is started at once, in a session of its own; its output is appended to `log`. `scratch` names folders that
+    are made for the program (private to the user) and removed when it has ended, even when this process was killed
+    meanwhile. A program that ignores SIGTERM is killed after `grace_s` seconds, with everything it started.
+    Used as a context manager it stops on exit.
+
+    Raises `UsageError` when the log cannot be written, `DependencyError` when a scratch folder cannot be made.
+    A program that does not exist ends at once with exit code 127 and says so in the log.
     """
 
     def __init__(
@@ -33,20 +42,33 @@ class Child:
         *,
         log: Path,
         env: Mapping[str, str] | None = None,
-        cleanup: Sequence[Path] = (),
+        scratch: Sequence[Path] = (),
+        grace_s: float = 8.0,
     ) -> None:
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-I", "-S", guard.__file__, str(log), *map(str, cleanup), "--", *argv]
-        self._guard = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
-        self.pid = int(_stdout(self._guard).readline() or 0)
+        self._scratch = tuple(scratch)
+        self._grace_s = grace_s
+        self._guard_lost = False
+        self.pid = 0
+        command = [sys.executable, "-I", "-S", guard.__file__, str(grace_s), *map(str, scratch), "--", *argv]
+        with _opened_log(log) as output:
+            self._guard = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+        self.pid = self._program_pid()
+
+    def _program_pid(self) -> int:
+        line = _stdout(self._guard).readline()
+        if not line:
+            self.stop()
+            raise DependencyError(f"{self.name} could not be started:\n{self.log_tail()}", hint=f"log: {self.log}")
+        return int(line)
 
     def __enter__(self) -> Child:
         return self
@@ -57,41 +79,83 @@ class Child:
     @property
     def exit_code(self) -> int | None:
         """The program's exit code (128 + signal when killed), or None while it runs."""
-        return self._guard.poll()
+        return self._code(self._guard.poll())
+
+    def _code(self, guard_code: int | None) -> int | None:
+        if guard_code is None or guard_code >= 0:
+            return guard_code
+        if not self._guard_lost:
+            self._guard_lost = True
+            self._clean_up_after_guard()
+        return 128 - guard_code
+
+    def _clean_up_after_guard(self) -> None:
+        # Somebody killed the guard: the kernel has ended the program, but not what the program had started.
+        if self.pid:  # the group 0 would be our own
+            guard.sweep_group(self.pid)
+        for folder in self._scratch:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def interrupt(self, signum: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal to the program itself, not to its guard; nothing happens when it has ended."""
         if self.exit_code is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signum)
-            except ProcessLookupError:
-                return
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit code once the program has ended, or None when `timeout_s` passed first."""
         try:
-            return self._guard.wait(timeout_s)
+            return self._code(self._guard.wait(timeout_s))
         except subprocess.TimeoutExpired:
             return None
 
-    def stop(self) -> int:
-        """End the program (SIGTERM, then SIGKILL after the guard's grace period) and return its exit code."""
+    def release(self) -> None:
+        """Let the guard end the program (SIGTERM, then SIGKILL after the grace period) without waiting for it."""
         if self._guard.stdin and not self._guard.stdin.closed:
             self._guard.stdin.close()
-        code = self._guard.wait(guard.GRACE_S + 5)
+
+    def stop(self) -> int:
+        """End the program, wait until it has ended, and return its exit code."""
+        self.release()
+        code = self.wait(self._grace_s + _GUARD_MARGIN_S)
+        if code is None:
+            self._guard.kill()
+            code = self.wait(_GUARD_MARGIN_S)
         _stdout(self._guard).close()
-        return code
+        return 128 + signal.SIGKILL if code is None else code
 
     def log_tail(self) -> str:
         """The last lines of the program's log, for an error message."""
-        if not self.log.exists():
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+                return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+        except OSError:
             return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+
+
+def _opened_log(log: Path) -> IO[bytes]:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError as error:
+        raise UsageError(
+            f"the log {log} cannot be written: {error.strerror}", hint="name a folder that you own"
+        ) from error
 
 
 def _stdout(process: subprocess.Popen[bytes]) -> IO[bytes]:
     assert process.stdout is not None
     return process.stdout
+
+
+def stop_all(children: Iterable[Child]) -> None:
+    """End several programs at the same time and wait until all have ended."""
+    stopping = list(children)
+    for child in stopping:
+        child.release()
+    for child in stopping:
+        child.stop()
 
 
 def wait_until(ready: Callable[[], bool], child: Child, *, deadline_s: float, what: str) -> None:
