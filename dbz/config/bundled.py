@@ -1,0 +1,39 @@
+"""The files that ship with dbz: example configurations, which are the defaults too, and scenarios."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import dbz
+from dbz.errors import UsageError
+
+
+def bundled_folder(name: str) -> Path:
+    """`configs` or `scenarios`: inside the installed package, or beside it in a checkout."""
+    package = Path(dbz.__file__).parent
+    installed = package / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def bundled_names(folder: str, suffix: str) -> list[str]:
+    """The names that can be used instead of a path, such as `smoke` for `configs/profiles/smoke.yaml`."""
+    return sorted(path.stem for path in bundled_folder(folder).glob(f"*{suffix}") if not path.stem.startswith("_"))
+
+
+def resolve(kind: str, text: str, folder: str, suffix: str) -> Path:
+    """The file that a path or the name of a bundled file means; `UsageError` names the nearest bundled one."""
+    path = Path(text)
+    if path.suffix or "/" in text:
+        if path.is_file():
+            return path.resolve()
+        raise UsageError(f"{kind} file '{text}' does not exist")
+    names = bundled_names(folder, suffix)
+    if text in names:
+        return bundled_folder(folder) / f"{text}{suffix}"
+    near = difflib.get_close_matches(text, names, 1, cutoff=0.4)
+    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    raise UsageError(
+        f"unknown {kind} '{text}'{suggestion} (bundled: {', '.join(names)})",
+        hint=f"give one of these names or the path of a {suffix} file",
+    )

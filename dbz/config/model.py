@@ -1,0 +1,105 @@
+"""From plain data to typed models, with messages that say where, what and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from dbz import units
+from dbz.config.source import Location, Source
+from dbz.errors import ConfigError, Problem
+
+
+class Strict(BaseModel):
+    """Base of all configuration models: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _text_or_parsed(value: object, parse: Any, forms: str) -> Any:
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"write for example {forms}")
+    raise ValueError(f"{value} has no unit; write for example {forms}")
+
+
+def _unit(parse: Any, forms: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: value if isinstance(value, Parsed) else _text_or_parsed(value, parse, forms))
+
+
+class Parsed(float):
+    """A number that already is in base units: defaults and command-line overrides that were parsed before."""
+
+
+Duration = Annotated[float, _unit(units.parse_duration, units.DURATION_FORMS)]
+"""Seconds; written `60s`."""
+Rate = Annotated[float, _unit(units.parse_rate, units.RATE_FORMS)]
+"""Events a second; written `200/s`."""
+Size = Annotated[int, _unit(units.parse_size, units.SIZE_FORMS)]
+"""Bytes; written `150MB`."""
+Percent = Annotated[float, _unit(units.parse_percent, units.PERCENT_FORMS)]
+"""A share of one; written `0.1%`."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def build(model: type[Model], source: Source) -> Model:
+    """Validate a source as a model; `ConfigError` with every problem in it."""
+    if not isinstance(source.data, dict):
+        keys = ", ".join(_keys(model))
+        raise ConfigError([Problem(source.where(()), "is not a mapping of keys to values", f"keys {keys}")])
+    try:
+        return model.model_validate(source.data)
+    except ValidationError as error:
+        problems = [_problem(model, source, detail) for detail in error.errors()]
+        raise ConfigError(problems) from error
+
+
+def _problem(model: type[BaseModel], source: Source, detail: Any) -> Problem:
+    location: Location = tuple(detail["loc"])
+    name = ".".join(map(str, location))
+    where = source.where(location)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        allowed = _keys(_owner(model, location))
+        near = difflib.get_close_matches(str(location[-1]), allowed, 1)
+        suggestion = f"; did you mean '{near[0]}'?" if near else ""
+        return Problem(where, f"unknown key '{name}'{suggestion}", ", ".join(allowed))
+    if kind == "missing":
+        return Problem(where, f"key '{name}' is missing")
+    if kind == "literal_error":
+        return Problem(where, f"{name}: '{detail['input']}' is not allowed", detail["ctx"]["expected"])
+    message = str(detail["ctx"]["error"]) if kind == "value_error" else _plain(detail)
+    return Problem(where, f"{name}: {message}" if name else message)
+
+
+def _plain(detail: Any) -> str:
+    message: str = detail["msg"]
+    shown = detail["input"]
+    return f"{message[0].lower()}{message[1:]}, not {shown!r}" if isinstance(shown, str | int | float) else message
+
+
+def _keys(model: type[BaseModel]) -> Sequence[str]:
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _owner(model: type[BaseModel], location: Location) -> type[BaseModel]:
+    """The model whose key stands at the end of a location."""
+    owner = model
+    for key in location[:-1]:
+        if isinstance(key, int):
+            continue
+        info = next((info for name, info in owner.model_fields.items() if key in (name, info.alias)), None)
+        nested = _nested_model(info.annotation) if info else None
+        owner = nested or owner
+    return owner
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _nested_model(one))), None)

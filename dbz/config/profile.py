@@ -1,0 +1,85 @@
+"""The load profile, schema `dbz.profile/1`: which users, how many, how fast, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from dbz.config import bundled
+from dbz.config.model import Duration, Parsed, Rate, Strict, build
+from dbz.config.source import Source, read_yaml
+
+MAX_USERS = 100_000
+MAX_RATE_PER_S = 1_000_000.0
+MAX_DURATION_S = 7 * 86_400.0
+
+
+class StackProfile(Strict):
+    """What the embedded stack is started with when no target is named."""
+
+    clubs: int = Field(3, ge=1, le=100)
+    policy: Literal["tuned", "plan"] = "tuned"
+    processes: int = Field(1, ge=1, le=16)
+
+
+class Profile(Strict):
+    """One load profile. Durations are seconds, the rate is arrivals a second."""
+
+    schema_: Literal["dbz.profile/1"] = Field(alias="schema")
+    name: str = Field(min_length=1, max_length=60)
+    about: str = ""
+    scenario: str
+    users: int = Field(ge=1, le=MAX_USERS)
+    rate: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
+    duration: Duration = Field(Parsed(60), ge=1, le=MAX_DURATION_S)
+    warmup: Duration = Field(Parsed(10), ge=0, le=3600)
+    seed: int = Field(1, ge=0, lt=2**32)
+    workers: int = Field(1, ge=1, le=64)
+    budgets: str = "default"
+    allowed_targets: list[str] = Field(default_factory=list)
+    stack: StackProfile = Field(default_factory=lambda: StackProfile.model_validate({}))
+
+    @model_validator(mode="after")
+    def _enough_users_for_workers(self) -> Profile:
+        if self.workers > self.users:
+            raise ValueError(f"{self.workers} workers cannot share {self.users} user(s); allowed: at most one a user")
+        return self
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The profile as the plain data of `run.json`."""
+        return self.model_dump(by_alias=True)
+
+
+def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:
+    """A bundled profile or a YAML file, with values that the command line sets instead.
+
+    Overrides are keyed as the file is; their problems are reported as the options (`--users`) they came from.
+    """
+    path = bundled.resolve("profile", name, "configs/profiles", ".yaml")
+    source = read_yaml(path)
+    profile = build(Profile, source)
+    if not Path(profile.scenario).suffix:
+        return override(profile, overrides or {})
+    # A scenario named by path stands beside the profile that names it.
+    scenario = (path.parent / profile.scenario).resolve()
+    return override(profile.model_copy(update={"scenario": str(scenario)}), overrides or {})
+
+
+def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
+    """The profile with some values replaced by those of command-line options."""
+    if not overrides:
+        return profile
+    kept = {key: Parsed(value) if isinstance(value, float) else value for key, value in profile.plain.items()}
+    source = Source("command line", {**kept, **overrides})
+    return build(Profile, _OptionSource(source.origin, source.data))
+
+
+class _OptionSource(Source):
+    """Names problems by the option that a key stands for."""
+
+    def where(self, location: tuple[str | int, ...]) -> str:
+        return f"--{location[0]}" if location else "command line"
