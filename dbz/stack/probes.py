@@ -1,0 +1,76 @@
+"""One question to each kind of server, over a plain socket: are you up?
+
+Client libraries would answer it too, but importing them takes longer than the servers take to start.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+from dbz.errors import UsageError
+
+_TIMEOUT_S = 1.0
+_OP_MSG = 2013
+
+
+def store_answers(host: str, port: int) -> bool:
+    """Whether a document store replies to `hello` (MongoDB wire protocol, OP_MSG) on `host:port`."""
+    return len(_exchange(host, port, _hello())) > 16
+
+
+def cache_answers(host: str, port: int) -> bool:
+    """Whether a Redis-compatible server answers PING on `host:port`."""
+    return _exchange(host, port, b"PING\r\n").startswith(b"+PONG")
+
+
+def server_answers(host: str, port: int) -> bool:
+    """Whether `GET /healthz` on `host:port` is answered with 200."""
+    request = f"GET /healthz HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    return _exchange(host, port, request.encode())[8:12] == b" 200"
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `UsageError` when no server could listen on `host:port` now."""
+    try:
+        _bind(host, port)
+    except OSError as error:
+        reason = "is already taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise UsageError(
+            f"port {port} on {host} {reason}", hint="choose another with --port, or --port 0 for any free one"
+        ) from error
+
+
+def port_is_taken(host: str, port: int) -> bool:
+    """Whether another socket listens on `host:port`."""
+    try:
+        _bind(host, port)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _bind(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        # As the servers do: connections of an earlier server that are still closing do not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+
+
+def _exchange(host: str, port: int, request: bytes) -> bytes:
+    """The first bytes of the reply to `request`; empty when nobody answers."""
+    try:
+        with socket.create_connection((host, port), _TIMEOUT_S) as connection:
+            connection.sendall(request)
+            return connection.recv(1024)
+    except OSError:
+        return b""
+
+
+def _hello() -> bytes:
+    """`{hello: 1, $db: "admin"}` as one OP_MSG (header: length, request id, response to, opcode; flags; section 0)."""
+    elements = b"\x10hello\x00" + struct.pack("<i", 1) + b"\x02$db\x00" + struct.pack("<i", 6) + b"admin\x00"
+    document = struct.pack("<i", len(elements) + 5) + elements + b"\x00"
+    body = struct.pack("<I", 0) + b"\x00" + document
+    return struct.pack("<iiii", 16 + len(body), 1, 0, _OP_MSG) + body

@@ -1,0 +1,126 @@
+"""Bringing the embedded stack up, watching it, and taking it down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from dbz.children import Child, stop_all, wait_until
+from dbz.errors import DependencyError
+from dbz.stack import parts
+from dbz.stack.options import StackOptions
+from dbz.stack.parts import Part
+from dbz.stack.probes import check_port, port_is_taken
+
+_READY_DEADLINE_S = 30.0
+_SEED_DEADLINE_S = 60.0
+_PORT_TRIES = 3
+
+
+class Stack:
+    """A document store, a cache and the reference server, as child processes of this one.
+
+    Made by `start_stack`; a context manager that stops everything on exit. `url` is the server's base URL,
+    `mongo_uri` and `redis_url` are the stores'. `started_in_s` is the time from nothing to up and seeded.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.url = ""
+        self.mongo_uri = ""
+        self.redis_url = ""
+        self.started_in_s = 0.0
+        self._running: dict[str, tuple[Part, Child]] = {}
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process id of each part's program, by the part's name (`store`, `cache`, `server`)."""
+        return {name: child.pid for name, (_, child) in self._running.items()}
+
+    def dead(self) -> str | None:
+        """The name of a part that has ended although nobody stopped it, or None."""
+        return next((name for name, (_, child) in self._running.items() if child.exit_code is not None), None)
+
+    def check(self) -> None:
+        """Raise `DependencyError` with the end of its log when a part has ended."""
+        name = self.dead()
+        if name is not None:
+            part, child = self._running[name]
+            raise DependencyError(
+                f"{part.what} ended with code {child.exit_code} while it was needed:\n{child.log_tail()}",
+                hint=f"log: {child.log}",
+            )
+
+    def stop(self) -> None:
+        """End all parts: the server first, so that it still has its stores while it closes."""
+        for names in (["server"], ["cache", "store"]):
+            stop_all(self._running[name][1] for name in names if name in self._running)
+        self._running.clear()
+
+    def bring_up(self, *makers: Callable[[], Part]) -> list[Part]:
+        """Start parts side by side and wait until all answer.
+
+        A free port can be lost to somebody else before its server listens on it: that part is made again.
+        """
+        made = [(make, self._start(make())) for make in makers]
+        return [self._wait_ready(make, part, tries_left=_PORT_TRIES - 1) for make, part in made]
+
+    def _start(self, part: Part) -> Part:
+        log = self.logs / f"{part.name}.log"
+        env = {"PYTHONUNBUFFERED": "1", **part.env}
+        child = Child(part.what, part.argv, log=log, env=env, scratch=[part.scratch], grace_s=part.grace_s)
+        self._running[part.name] = (part, child)
+        return part
+
+    def _wait_ready(self, make: Callable[[], Part], part: Part, tries_left: int) -> Part:
+        child = self._running[part.name][1]
+        try:
+            wait_until(lambda: part.ready(part.host, part.port), child, deadline_s=_READY_DEADLINE_S, what=part.what)
+        except DependencyError:
+            if not tries_left or child.exit_code is None or not port_is_taken(part.host, part.port):
+                raise
+            child.stop()
+            return self._wait_ready(make, self._start(make()), tries_left - 1)
+        return part
+
+
+def start_stack(options: StackOptions, logs: Path) -> Stack:
+    """Start the embedded stack, seeded and ready, with one log file a part in the folder `logs`.
+
+    Raises `UsageError` when the port asked for is taken or `logs` cannot be written, `DependencyError` when the
+    `embedded` extra is missing or a part does not come up. Whatever ends this function early (a signal that raises
+    too), nothing keeps running.
+    """
+    begin = time.monotonic()
+    if options.port is not None:
+        check_port(options.host, options.port)
+    parts.require_packages()
+    stack = Stack(logs)
+    try:
+        _bring_up_all(stack, options)
+    except BaseException:
+        stack.stop()
+        raise
+    stack.started_in_s = time.monotonic() - begin
+    return stack
+
+
+def _bring_up_all(stack: Stack, options: StackOptions) -> None:
+    store, cache = stack.bring_up(parts.document_store, parts.cache)
+    stack.mongo_uri = f"mongodb://{store.host}:{store.port}"
+    stack.redis_url = f"redis://{cache.host}:{cache.port}/0"
+    # The server loads its libraries while the data are written.
+    with Child("the demo data", parts.seeding(options, stack.mongo_uri), log=stack.logs / "seed.log") as seeding:
+        (server,) = stack.bring_up(lambda: parts.server(options, stack.mongo_uri, stack.redis_url))
+        code = seeding.wait(_SEED_DEADLINE_S)
+    if code != 0:
+        raise DependencyError(f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}")
+    stack.url = f"http://{server.host}:{server.port}"

@@ -1,0 +1,150 @@
+"""The small file by which other commands find a running `dbz serve`.
+
+It lies in `$DBZ_STATE_DIR`, else `$XDG_STATE_HOME/dbz`, else `~/.local/state/dbz`, so there is one running stack for
+each such folder. A file whose writer is gone counts for nothing: the process is looked up by its id and its start
+time, because an id is given out again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from dbz.errors import UsageError
+from dbz.stack.stack import Stack
+
+SCHEMA = "dbz.stack/1"
+_SAME_START_S = 1.0
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """What the file says: process `pid` serves since `started` (UTC, ISO 8601); `pids` are the parts' processes."""
+
+    pid: int
+    started: str
+    url: str
+    mongo_uri: str
+    redis_url: str
+    pids: dict[str, int]
+    logs: str
+
+    def document(self) -> dict[str, object]:
+        """The JSON document, with its schema."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def describe(stack: Stack) -> RunningStack:
+    """`stack` as run by this process."""
+    return RunningStack(
+        pid=os.getpid(),
+        started=_started(os.getpid()).isoformat(timespec="milliseconds"),
+        url=stack.url,
+        mongo_uri=stack.mongo_uri,
+        redis_url=stack.redis_url,
+        pids=stack.pids,
+        logs=str(stack.logs),
+    )
+
+
+def state_dir() -> Path:
+    """The folder of the state file and of the logs of `dbz serve`."""
+    chosen = os.environ.get("DBZ_STATE_DIR")
+    if chosen:
+        return Path(chosen)
+    home = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "dbz"
+
+
+def find_stack() -> RunningStack | None:
+    """The stack of the running `dbz serve`, or None when there is none."""
+    try:
+        document = json.loads(_file().read_bytes())
+        if document.pop("schema") != SCHEMA:
+            return None
+        found = RunningStack(**document)
+        return found if _is_running(found) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+@contextmanager
+def claim() -> Iterator[None]:
+    """Hold the right to be the one `dbz serve` of this state folder; the state file is removed at the end.
+
+    Raises `UsageError` when another process holds it, or when the folder cannot be written.
+    """
+    with _locked(state_dir() / "stack.lock"):
+        try:
+            yield
+        finally:
+            _file().unlink(missing_ok=True)
+
+
+def publish(running: RunningStack) -> None:
+    """Write the state file, whole or not at all; the caller holds the claim."""
+    draft = _file().with_suffix(".tmp")
+    try:
+        draft.write_text(json.dumps(running.document(), indent=2) + "\n", encoding="utf-8")
+        draft.replace(_file())
+    except OSError as error:
+        raise _not_writable(error) from error
+
+
+def _file() -> Path:
+    return state_dir() / "stack.json"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = path.open("ab")
+    except OSError as error:
+        raise _not_writable(error) from error
+    with lock:
+        try:
+            # The kernel gives the lock back however this process ends, so it can never be stale.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _refusal() from error
+        yield
+
+
+def _not_writable(error: OSError) -> UsageError:
+    return UsageError(
+        f"the state folder {state_dir()} cannot be written: {error.strerror}",
+        hint="set DBZ_STATE_DIR to a folder that you can write to",
+    )
+
+
+def _refusal() -> UsageError:
+    running = find_stack()
+    if running is None:
+        return UsageError(
+            f"another `dbz serve` is starting or stopping (state folder {state_dir()})", hint="try again in a moment"
+        )
+    return UsageError(
+        f"`dbz serve` is running already: {running.url}, process {running.pid}, since {running.started}",
+        hint=f"use it (dbz load mixed --target {running.url}), stop it (kill {running.pid}), "
+        "or run a second one with DBZ_STATE_DIR set to another folder and another --port",
+    )
+
+
+def _is_running(found: RunningStack) -> bool:
+    with suppress(psutil.Error):
+        difference_s = (_started(found.pid) - datetime.fromisoformat(found.started)).total_seconds()
+        return abs(difference_s) < _SAME_START_S
+    return False
+
+
+def _started(pid: int) -> datetime:
+    return datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)

@@ -1,0 +1,38 @@
+"""How tests see whether a process is still there."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+DEADLINE_S = 30.0
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether `condition` comes to hold within a generous deadline."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def gone(pid: int) -> bool:
+    """Whether no such process runs; one that only waits to be reaped by somebody else counts as gone."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def carrying(name: str, value: str) -> list[int]:
+    """Ids of all processes that were started with the environment variable `name=value`, descendants included."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(name) == value:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
