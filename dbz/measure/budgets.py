@@ -8,11 +8,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from dbz.measure.metrics import Measurements, Selector, check_stat, measure, parse_selector, unit_of
 from dbz.units import format_bytes, format_ms, format_percent, parse_duration, parse_percent, parse_rate, parse_size
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LIMIT = re.compile(r"(<=|>=|<|>)\s*(.+)")
 
 
@@ -73,16 +75,28 @@ class Verdict:
             return ""
         if self.value is None:
             return f"{budget.name}: required, but {budget.of} was not measured"
-        shown = format_value(self.value, budget.limit.unit)
-        return f"{budget.name}: {budget.stat} of {budget.of} is {shown}, limit {budget.limit}{self._by_how_much()}"
+        return f"{budget.name}: {budget.stat} of {budget.of} {self._found()}, limit {budget.limit}{self._by_how_much()}"
+
+    def _found(self) -> str:
+        value, limit = cast(float, self.value), self.budget.limit
+        if math.isinf(value):
+            server = self.budget.of.metric.name == "server.query"
+            return "is beyond the server's slowest bucket" if server else "falls on failed attempts"
+        shown = format_value(value, limit.unit)
+        # Never "500 ms, limit < 500 ms": show the digits that decide.
+        close = shown == format_value(limit.value, limit.unit)
+        return f"is {value * (100 if limit.unit == '%' else 1):.9g} {limit.unit}".rstrip() if close else f"is {shown}"
 
     def _by_how_much(self) -> str:
         limit = self.budget.limit.value
-        if self.value is None or not limit or not self.value or math.isinf(self.value):
+        if self.value is None or not limit or math.isinf(self.value):
             return ""
-        upper = self.budget.limit.op.startswith("<")
-        factor = self.value / limit if upper else limit / self.value
-        return f" ({factor:.3g} times the limit)" if upper else f" ({(1 - self.value / limit) * 100:.3g} % short)"
+        share = self.value / limit
+        if self.budget.limit.op.startswith(">"):
+            return f" ({(1 - share) * 100:.3g} % short)" if share < 1 else ""
+        if share >= 2:
+            return f" ({share:,.3g} times the limit)"
+        return f" ({(share - 1) * 100:.3g} % over)" if share > 1 else ""
 
 
 def parse_limit(text: str, unit: str) -> Limit:
@@ -122,10 +136,9 @@ def _parse_value(text: str, unit: str) -> float:
         return float(parse_size(text))
     if unit == "/s":
         return parse_rate(text)
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is not a number") from None
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"'{text}' is not a number; write for example 500 or 0.5")
+    return float(text)
 
 
 def format_value(value: float, unit: str) -> str:

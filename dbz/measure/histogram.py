@@ -117,11 +117,11 @@ class Histogram:
             cookie, length = struct.unpack_from(">ii", raw)
             plain = zlib.decompress(raw[8 : 8 + length])
             inner, size, _, digits, *_ = _HEADER.unpack_from(plain)
-        except (ValueError, struct.error, zlib.error) as error:
+            if (cookie, inner, digits) != (_V2_COMPRESSED_COOKIE, _V2_COOKIE, SIGNIFICANT_DIGITS):
+                raise ValueError("it is not V2 with three significant digits")
+            return cls(dict(_decode_counts(plain[_HEADER.size : _HEADER.size + size])))
+        except (ValueError, IndexError, struct.error, zlib.error) as error:
             raise ValueError(f"not a compressed histogram: {error}") from error
-        if (cookie, inner, digits) != (_V2_COMPRESSED_COOKIE, _V2_COOKIE, SIGNIFICANT_DIGITS):
-            raise ValueError("not a V2 histogram with three significant digits")
-        return cls(dict(_decode_counts(plain[_HEADER.size : _HEADER.size + size])))
 
 
 def rank_of(percent: float, count: int) -> int:

@@ -9,6 +9,7 @@ Times are seconds since the start of the run; the maximum is in milliseconds, hi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,6 +53,9 @@ def parse(text: str) -> Interval | None:
         return None
     try:
         tag, start, length, _maximum, payload = text[4:].rstrip("\n").split(",")
-        return Interval(Series.from_tag(tag), float(start), float(length), Histogram.decode(payload))
+        interval = Interval(Series.from_tag(tag), float(start), float(length), Histogram.decode(payload))
+        if not (math.isfinite(interval.start_s) and math.isfinite(interval.length_s)):
+            raise ValueError(f"'{start}' or '{length}' is not a time")
+        return interval
     except ValueError as error:
         raise ValueError(f"damaged interval line: {error}") from error

@@ -2,7 +2,7 @@
 
 A failed attempt never improves a latency figure. In a percentile it counts as slower than every success: with 6 % of
 failures the p95 is infinite, because 95 % of the attempts were not answered in any time. In a mean it counts with its
-own duration or the mean of the successes, whichever is longer.
+own duration or with the mean itself, whichever is longer; without any success the mean is infinite too.
 """
 
 from __future__ import annotations
@@ -44,12 +44,18 @@ class Latency:
         return math.inf if rank > len(self.ok) else self.ok.value_at_rank(rank) / 1000
 
     def mean_ms(self) -> float:
-        """The mean over all attempts, failures taken as at least the mean of the successes; 0 when empty."""
-        if not self.count:
-            return 0.0
-        floor_us = self.ok.mean_us()
-        slow_us = sum(max((low + high) / 2, floor_us) * count for low, high, count in self.failed.buckets())
-        return (self.ok.total_us() + slow_us) / self.count / 1000
+        """The mean over all attempts; infinite when none succeeded; 0 when empty.
+
+        Only failures that are longer than the mean move it, so that neither fast nor slow ones ever lower it.
+        """
+        if not self.ok.counts:
+            return math.inf if self.failed.counts else 0.0
+        total_us, count = self.ok.total_us(), len(self.ok)
+        for low, high, failures in reversed(list(self.failed.buckets())):
+            if (low + high) / 2 <= total_us / count:
+                break
+            total_us, count = total_us + (low + high) / 2 * failures, count + failures
+        return total_us / count / 1000
 
     @property
     def max_ms(self) -> float:

@@ -74,8 +74,8 @@ class Selector:
         return f'{self.metric.name}{{{self.metric.label}="{self.glob}"}}' if self.glob else self.metric.name
 
     def matches(self, name: str) -> bool:
-        """Whether the part called `name` is meant."""
-        return not self.glob or fnmatchcase(name, self.glob)
+        """Whether the part called `name` is meant; a name with brackets in it is also meant by itself."""
+        return self.glob in ("", name) or fnmatchcase(name, self.glob)
 
 
 @dataclass
@@ -155,6 +155,7 @@ def measure(selector: Selector, stat: str, found: Measurements) -> Measured | No
 
 
 def _of_attempts(latency: Latency, stat: str, seconds: float) -> Measured | None:
+    """Rates and counts are of successes: a server that refuses everything at once has no throughput."""
     if not latency.count:
         return None
     if stat.startswith("p"):
@@ -163,8 +164,8 @@ def _of_attempts(latency: Latency, stat: str, seconds: float) -> Measured | None
         "mean": latency.mean_ms,
         "max": lambda: latency.max_ms,
         "error_rate": lambda: latency.error_rate,
-        "rate": lambda: latency.count / seconds if seconds else 0.0,
-        "count": lambda: float(latency.count),
+        "rate": lambda: len(latency.ok) / seconds if seconds else 0.0,
+        "count": lambda: float(len(latency.ok)),
     }
     return Measured(values[stat](), latency.count)
 

@@ -18,6 +18,10 @@ REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER)
 """Kinds whose samples are single attempts: they make up the totals and the error rate of a run."""
 
 
+_PLAIN = "/:{}()?=&<>[]@$*+;"
+"""Characters of a name that a tag keeps readable."""
+
+
 @dataclass(frozen=True, order=True)
 class Series:
     """The identity of one histogram over time; `failed` ones hold the attempts that did not succeed."""
@@ -28,7 +32,7 @@ class Series:
 
     def tag(self) -> str:
         """The tag of the interval log, which may hold no comma, space or line break."""
-        return f"{self.kind}{'!' if self.failed else ''}:{quote(self.name, safe='/:{}()?=&<>[]@$*+;')}"
+        return f"{self.kind}{'!' if self.failed else ''}:{quote(self.name, safe=_PLAIN, errors='surrogatepass')}"
 
     @classmethod
     def from_tag(cls, tag: str) -> Series:
@@ -36,7 +40,7 @@ class Series:
         kind, colon, name = tag.partition(":")
         if not colon or not kind:
             raise ValueError(f"'{tag}' is not a series tag")
-        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!"))
+        return cls(kind.removesuffix("!"), unquote(name, errors="surrogatepass"), kind.endswith("!"))
 
     def as_failed(self) -> Series:
         """The series that takes the failed attempts of this one."""

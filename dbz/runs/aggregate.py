@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dbz.measure.buckets import Buckets
@@ -114,7 +114,7 @@ def generator_health(record: Record, window: Window, found: Measurements, lost_w
     cpu = []
     late = dropped = 0
     for lines in record.workers.values():
-        inside_lines = [line for line in lines if window.start_s < line["t"] <= window.end_s + _EDGE_S]
+        inside_lines = _inside(lines, window)
         late += sum(line.get("late", 0) for line in inside_lines)
         dropped += sum(line.get("dropped", 0) for line in inside_lines)
         if inside_lines:
@@ -143,7 +143,7 @@ def server_figures(found: Measurements, connections: list[float]) -> Server | No
             name: {
                 "count": buckets.count,
                 "mean": round(buckets.mean_ms(), 3),
-                "p95": finite(buckets.percentile_ms(95)) or 0.0,
+                "p95": finite(buckets.percentile_ms(95)),
             }
             for name, buckets in sorted(found.queries.items())
             if buckets.count
@@ -160,10 +160,23 @@ def users_by_second(record: Record, window: Window) -> list[float]:
     """Users running at each second of a window, over all workers."""
     sums: defaultdict[int, float] = defaultdict(float)
     for lines in record.workers.values():
-        for line in lines:
-            if window.start_s <= line["t"] <= window.end_s + _EDGE_S:
-                sums[round(line["t"])] += line["users"]
+        inside_lines = _inside(lines, window)
+        for second, users in _without_gaps({round(line["t"]): line["users"] for line in inside_lines}):
+            sums[second] += users
     return [sums[second] for second in sorted(sums)]
+
+
+def _without_gaps(users: Mapping[int, float]) -> Iterator[tuple[int, float]]:
+    """Each second between the first and the last; a worker that wrote a line late did not lose its users."""
+    held = 0.0
+    for second in range(min(users, default=0), max(users, default=-1) + 1):
+        held = users.get(second, held)
+        yield second, held
+
+
+def _inside(lines: Iterable[dict[str, Any]], window: Window) -> list[dict[str, Any]]:
+    """The lines of the seconds that ended in a window; a line stands at the end of its second."""
+    return [line for line in lines if window.start_s + _EDGE_S < line["t"] <= window.end_s + _EDGE_S]
 
 
 def _worker_lines(record: Record) -> Iterator[dict[str, Any]]:

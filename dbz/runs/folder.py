@@ -50,19 +50,25 @@ class RunFolder:
     def save(self, run: Run) -> None:
         """Replace `run.json` in one step, so that a reader or a crash never sees half of it."""
         temporary = self.run_json.with_suffix(".json.new")
-        temporary.write_text(run.to_json())
+        temporary.write_text(run.to_json(), encoding="utf-8")
         temporary.replace(self.run_json)
 
     def load(self) -> Run:
         """Read `run.json`; `UsageError` when it is missing, damaged or of another schema."""
         try:
-            raw = json.loads(self.run_json.read_text())
+            raw = json.loads(self.run_json.read_text(encoding="utf-8"))
             if raw.get("schema") != SCHEMA:
                 raise UsageError(f"{self.run_json}: schema is {raw.get('schema')!r}, this dbz reads {SCHEMA!r}")
             return Run.model_validate(raw)
         except FileNotFoundError:
             raise UsageError(f"{self.path} is not a run: it has no run.json", hint="dbz report list") from None
-        except (json.JSONDecodeError, ValidationError, AttributeError) as error:
+        except OSError as error:
+            raise UsageError(f"cannot read {self.run_json}: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{self.run_json} is damaged: {where}: {first['msg']}") from error
+        except (ValueError, AttributeError) as error:
             raise UsageError(f"{self.run_json} is damaged: {error}") from error
 
 
@@ -94,7 +100,7 @@ def find_run(reports: Path, name: str) -> RunFolder:
     runs = list_runs(reports)
     if name == "latest" and runs:
         return runs[-1]
-    matching = [run for run in runs if run.id.startswith(name)]
+    matching = [run for run in runs if run.id == name] or [run for run in runs if run.id.startswith(name)]
     if len(matching) == 1:
         return matching[0]
     if matching:

@@ -35,7 +35,8 @@ class Tail:
             return
         complete = data[: data.rfind(b"\n") + 1]
         self._offset += len(complete)
-        yield from complete.decode().splitlines()
+        # Not splitlines(): error texts may hold U+2028 and its kin, which are no line ends here.
+        yield from complete.decode(errors="replace").split("\n")[:-1]
 
 
 @dataclass
@@ -87,8 +88,12 @@ class RecordReader:
     def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
         for text in self._tail(path).new_lines():
             try:
-                yield orjson.loads(text)
+                line = orjson.loads(text)
             except orjson.JSONDecodeError:
+                line = None
+            if isinstance(line, dict) and isinstance(line.get("t"), int | float):
+                yield line
+            else:
                 self.record.damaged_lines += 1
 
     def _add_interval(self, text: str) -> None:

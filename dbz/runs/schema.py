@@ -123,7 +123,7 @@ class Server(_Part):
     cpu_percent: float | None = None
     memory_bytes: float | None = None
     connections: float | None = None
-    query_ms: dict[str, dict[str, float]] = Field(default_factory=dict)
+    query_ms: dict[str, dict[str, float | None]] = Field(default_factory=dict)
 
 
 class Run(_Part):

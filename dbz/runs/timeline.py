@@ -1,9 +1,9 @@
-"""A run second by second, for charts."""
+"""A run step by step, for charts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dbz.measure.histogram import Histogram
@@ -13,81 +13,114 @@ from dbz.runs.aggregate import LAG
 from dbz.runs.reading import Record
 
 PERCENTILES = (50.0, 95.0, 99.0)
+_KINDS = (*REQUEST_KINDS, COMPOSITE)
+
+Values = list[float | None]
+"""One entry a step; None where nothing was measured."""
 
 
 @dataclass
 class Timeline:
-    """Parallel lists, one entry a second of the run; None where nothing was measured.
+    """Parallel lists, one entry a step of the run; None where nothing was measured.
 
-    Rates are events a second, latencies and lag milliseconds, CPU per cent, memory bytes.
+    `seconds` are the beginnings of the steps. Rates are events a second (failed ones included, composites only in
+    `rate_by_kind`), latencies are those of successes and like the lag in milliseconds, CPU is per cent, memory bytes.
     """
 
+    step_s: int = 1
     seconds: list[int] = field(default_factory=list)
-    users: list[float | None] = field(default_factory=list)
+    users: Values = field(default_factory=list)
     rate: list[float] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
-    latency_ms: dict[str, dict[float, list[float | None]]] = field(default_factory=dict)
-    lag_ms: list[float | None] = field(default_factory=list)
-    generator_cpu_percent: list[float | None] = field(default_factory=list)
-    server_cpu_percent: list[float | None] = field(default_factory=list)
-    server_memory_bytes: list[float | None] = field(default_factory=list)
+    rate_by_kind: dict[str, list[float]] = field(default_factory=dict)
+    latency_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
+    lag_ms: Values = field(default_factory=list)
+    generator_cpu_percent: Values = field(default_factory=list)
+    server_cpu_percent: Values = field(default_factory=list)
+    server_memory_bytes: Values = field(default_factory=list)
+    server_connections: Values = field(default_factory=list)
 
 
-def timeline(record: Record) -> Timeline:
-    """The whole record, warm-up included, second by second."""
-    seconds = list(range(int(record.last_s + 0.5)))
-    by_second: defaultdict[int, list[Interval]] = defaultdict(list)
-    for interval in record.intervals:
-        by_second[round(interval.start_s)].append(interval)
-    attempts = [[one for one in by_second[second] if one.series.kind in REQUEST_KINDS] for second in seconds]
-    server = {int(line["t"]): line for line in record.server}
+def timeline(record: Record, step_s: int = 1) -> Timeline:
+    """The whole record, warm-up included, in steps of whole seconds."""
+    slots = -(-round(record.last_s) // step_s)
+    merged = _merged(record.intervals, slots, step_s)
+    kinds = [kind for kind in _KINDS if any((kind, failed) in merged for failed in (False, True))]
+    rates = {kind: _rates(merged, [(kind, False), (kind, True)], slots, step_s) for kind in kinds}
+    workers = _by_second(record)
+    requests = [rates[kind] for kind in kinds if kind != COMPOSITE]
     return Timeline(
-        seconds=seconds,
-        users=_worker_values(record, seconds, "users", sum),
-        rate=[float(sum(len(one.histogram) for one in row)) for row in attempts],
-        errors=[float(sum(len(one.histogram) for one in row if one.series.failed)) for row in attempts],
-        latency_ms=_latencies(by_second, seconds),
-        lag_ms=[_percentile(by_second[second], lambda one: one.series == LAG, 99.0) for second in seconds],
-        generator_cpu_percent=_worker_values(record, seconds, "cpu_percent", max),
-        server_cpu_percent=[_scaled(server.get(second, {}).get("cpu_share"), 100) for second in seconds],
-        server_memory_bytes=[_scaled(server.get(second, {}).get("memory_bytes"), 1) for second in seconds],
+        step_s=step_s,
+        seconds=[slot * step_s for slot in range(slots)],
+        users=_in_steps(((t, sum(line["users"] for line in lines)) for t, lines in workers), slots, step_s, _mean),
+        rate=[sum(row) for row in zip(*requests, strict=True)] or [0.0] * slots,
+        errors=_rates(merged, [(kind, True) for kind in REQUEST_KINDS], slots, step_s),
+        rate_by_kind=rates,
+        latency_ms={kind: _percentiles(merged[kind, False], slots) for kind in kinds if (kind, False) in merged},
+        lag_ms=_percentile(merged[LAG.kind, False], slots, 99.0),
+        generator_cpu_percent=_in_steps(
+            ((t, max(line["cpu_percent"] for line in lines)) for t, lines in workers), slots, step_s, _mean
+        ),
+        server_cpu_percent=_server(record, "cpu_share", 100, slots, step_s, _mean),
+        server_memory_bytes=_server(record, "memory_bytes", 1, slots, step_s, max),
+        server_connections=_server(record, "connections", 1, slots, step_s, max),
     )
 
 
-def _latencies(
-    by_second: dict[int, list[Interval]], seconds: Sequence[int]
-) -> dict[str, dict[float, list[float | None]]]:
-    kinds = sorted({one.series.kind for row in by_second.values() for one in row} & {*REQUEST_KINDS, COMPOSITE})
-    return {
-        kind: {
-            percent: [_percentile(by_second[second], _successes(kind), percent) for second in seconds]
-            for percent in PERCENTILES
-        }
-        for kind in kinds
-    }
+Merged = defaultdict[tuple[str, bool], dict[int, Histogram]]
 
 
-def _successes(kind: str) -> Callable[[Interval], bool]:
-    return lambda one: one.series.kind == kind and not one.series.failed
+def _merged(intervals: Iterable[Interval], slots: int, step_s: int) -> Merged:
+    """One histogram for each kind, outcome and step."""
+    merged: Merged = defaultdict(dict)
+    for interval in intervals:
+        slot = round(interval.start_s) // step_s
+        if 0 <= slot < slots:
+            series = interval.series
+            merged[series.kind, series.failed].setdefault(slot, Histogram()).add(interval.histogram)
+    return merged
 
 
-def _percentile(row: Iterable[Interval], wanted: Callable[[Interval], bool], percent: float) -> float | None:
-    whole = Histogram()
-    for one in row:
-        if wanted(one):
-            whole.add(one.histogram)
-    return whole.percentile_us(percent) / 1000 if whole.counts else None
+def _rates(merged: Merged, wanted: Sequence[tuple[str, bool]], slots: int, step_s: int) -> list[float]:
+    parts = [merged[key] for key in wanted if key in merged]
+    empty = Histogram()
+    return [sum(len(part.get(slot, empty)) for part in parts) / step_s for slot in range(slots)]
 
 
-def _worker_values(
-    record: Record, seconds: Sequence[int], key: str, combine: Callable[[list[float]], float]
-) -> list[float | None]:
-    values: defaultdict[int, list[float]] = defaultdict(list)
+def _percentiles(steps: dict[int, Histogram], slots: int) -> dict[float, Values]:
+    return {percent: _percentile(steps, slots, percent) for percent in PERCENTILES}
+
+
+def _percentile(steps: dict[int, Histogram], slots: int, percent: float) -> Values:
+    return [steps[slot].percentile_us(percent) / 1000 if slot in steps else None for slot in range(slots)]
+
+
+def _by_second(record: Record) -> list[tuple[int, list[dict[str, float]]]]:
+    """The lines of all workers by the second that they end."""
+    rows: defaultdict[int, list[dict[str, float]]] = defaultdict(list)
     for lines in record.workers.values():
         for line in lines:
-            values[round(line["t"]) - 1].append(line[key])
-    return [combine(values[second]) if values[second] else None for second in seconds]
+            rows[round(line["t"]) - 1].append(line)
+    return sorted(rows.items())
 
 
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
+def _server(
+    record: Record, key: str, factor: float, slots: int, step_s: int, combine: Callable[[list[float]], float]
+) -> Values:
+    found: Iterator[tuple[int, float]] = (
+        (int(line["t"]), line[key] * factor) for line in record.server if line.get(key) is not None
+    )
+    return _in_steps(found, slots, step_s, combine)
+
+
+def _in_steps(
+    values: Iterable[tuple[int, float]], slots: int, step_s: int, combine: Callable[[list[float]], float]
+) -> Values:
+    rows: defaultdict[int, list[float]] = defaultdict(list)
+    for second, value in values:
+        rows[second // step_s].append(value)
+    return [combine(rows[slot]) if slot in rows else None for slot in range(slots)]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,149 @@
+"""What budgets can be about: the selector grammar, the statistics, and their values."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbz.measure.buckets import Buckets
+from dbz.measure.histogram import Histogram
+from dbz.measure.latency import Latency
+from dbz.measure.metrics import CATALOGUE, Measured, Measurements, check_stat, measure, parse_selector, unit_of
+from dbz.measure.series import DELIVERY, HTTP, SERVICE, Series
+
+labelled = [metric for metric in CATALOGUE.values() if metric.label]
+globs = st.text(st.characters(exclude_characters='"'), min_size=1, max_size=30)
+
+
+def latency(milliseconds: list[int], failed: int = 0) -> Latency:
+    ok, bad = Histogram(), Histogram()
+    for value in milliseconds:
+        ok.record(value * 1000)
+    bad.record(1000, failed) if failed else None
+    return Latency(ok, bad)
+
+
+def found(**more: object) -> Measurements:
+    latencies = {
+        Series(HTTP, "GET /api/posts"): latency([10] * 10),
+        Series(HTTP, "GET /api/games"): latency([30] * 10, failed=2),
+        Series(DELIVERY, "chat"): latency([50]),
+        Series(SERVICE, "GET /api/posts"): latency([999]),
+    }
+    return Measurements(seconds=10, latencies=latencies, **more)  # type: ignore[arg-type]
+
+
+@given(st.sampled_from(labelled), globs)
+def test_a_selector_survives_its_text(metric: object, glob: str) -> None:
+    text = f'{metric.name}{{{metric.label}="{glob}"}}'  # type: ignore[attr-defined]
+    selector = parse_selector(text)
+    assert (selector.metric, selector.glob) == (metric, glob)
+    assert parse_selector(str(selector)) == selector
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_metric_of_the_catalogue_is_a_selector(name: str) -> None:
+    assert str(parse_selector(f" {name} ")) == name
+
+
+def test_quotes_may_be_left_out() -> None:
+    assert parse_selector("delivery{event=chat}") == parse_selector('delivery{event="chat"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "write for example http"),
+        ("http{op=", "write for example http"),
+        ("htpp", "did you mean http\\?"),
+        ("zzz", "known: http, connect"),
+        ("http{event=chat}", "its label is 'op'"),
+        ("uptime{op=x}", "it has no parts"),
+    ],
+)
+def test_a_wrong_selector_names_what_is_allowed(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        parse_selector(text)
+
+
+@pytest.mark.parametrize("stat", ["mean", "p50", "p99.99", "p100", "max", "error_rate", "rate", "count"])
+def test_statistics_of_attempts(stat: str) -> None:
+    check_stat(CATALOGUE["http"], stat)
+
+
+@pytest.mark.parametrize(
+    ("metric", "stat"),
+    [
+        ("http", "min"),
+        ("http", "p101"),
+        ("http", "p50 … p99.99"),
+        ("uptime", "p95"),
+        ("server.query", "max"),
+        ("errors", ""),
+    ],
+)
+def test_a_statistic_that_does_not_fit_names_those_that_do(metric: str, stat: str) -> None:
+    with pytest.raises(ValueError, match=r"does not fit .*; allowed: "):
+        check_stat(CATALOGUE[metric], stat)
+
+
+@pytest.mark.parametrize("metric", CATALOGUE.values(), ids=lambda metric: metric.name)
+def test_every_statistic_that_fits_can_be_measured(metric: object) -> None:
+    whole = found(
+        gauges={name: [0.5] for name in CATALOGUE},
+        queries={"posts.list": Buckets({0.1: 5}, 0.2)},
+        probes=(9, 10),
+    )
+    whole.latencies |= {Series(kind, "x"): latency([5]) for kind in ("connect", "ack", "composite", "other")}
+    for stat in [*metric.stats, "p95"]:  # type: ignore[attr-defined]
+        if "…" in stat or (stat == "p95" and not any("…" in known for known in metric.stats)):  # type: ignore[attr-defined]
+            continue
+        check_stat(metric, stat)  # type: ignore[arg-type]
+        measured = measure(parse_selector(metric.name), stat, whole)  # type: ignore[attr-defined]
+        assert measured is not None and measured.samples > 0, stat
+
+
+def test_a_label_takes_a_part_and_a_glob_takes_several() -> None:
+    assert measure(parse_selector('http{op="GET /api/posts"}'), "p95", found()) == Measured(
+        pytest.approx(10, rel=0.001), 10
+    )
+    assert measure(parse_selector("http{op=GET /api/*}"), "error_rate", found()) == Measured(pytest.approx(2 / 22), 22)
+    assert measure(parse_selector("http{op=POST *}"), "p95", found()) is None
+
+
+def test_a_name_with_brackets_is_meant_by_itself() -> None:
+    one = Measurements(seconds=1, latencies={Series(HTTP, "GET /posts/[id]"): latency([7])})
+    assert measure(parse_selector('http{op="GET /posts/[id]"}'), "count", one) == Measured(1.0, 1)
+
+
+def test_failures_are_no_throughput() -> None:
+    assert measure(parse_selector("http"), "rate", found()) == Measured(2.0, 22)
+    assert measure(parse_selector("http"), "count", found()) == Measured(20.0, 22)
+
+
+def test_errors_are_over_attempts_of_every_kind() -> None:
+    assert measure(parse_selector("errors"), "error_rate", found()) == Measured(pytest.approx(2 / 23), 23)
+
+
+def test_uptime_is_the_share_of_answered_probes() -> None:
+    assert measure(parse_selector("uptime"), "rate", found(probes=(59, 60))) == Measured(pytest.approx(59 / 60), 60)
+
+
+def test_a_query_beyond_all_buckets_is_infinite() -> None:
+    slow = found(queries={"posts.list": Buckets({math.inf: 3}, 90)})
+    assert measure(parse_selector("server.query{name=posts*}"), "p95", slow) == Measured(math.inf, 3)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_nothing_measured_has_no_value(name: str) -> None:
+    stat = next(stat for stat in CATALOGUE[name].stats if "…" not in stat)
+    assert measure(parse_selector(name), stat, Measurements(seconds=0)) is None
+
+
+def test_units_follow_the_statistic() -> None:
+    http = CATALOGUE["http"]
+    assert [unit_of(http, stat) for stat in ("p95", "error_rate", "rate", "count")] == ["ms", "%", "/s", ""]
+    assert unit_of(CATALOGUE["uptime"], "rate") == "%"
