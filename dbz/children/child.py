@@ -61,12 +61,16 @@ class Child:
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
             )
-        self.pid = self._program_pid()
+        try:
+            self.pid = self._program_pid()
+        except BaseException:  # a signal that raises too: nobody else could stop this child yet
+            self.stop()
+            raise
 
     def _program_pid(self) -> int:
         line = _stdout(self._guard).readline()
         if not line:
-            self.stop()
+            self.wait(_GUARD_MARGIN_S)
             raise DependencyError(f"{self.name} could not be started:\n{self.log_tail()}", hint=f"log: {self.log}")
         return int(line)
 

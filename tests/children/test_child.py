@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -90,6 +91,27 @@ def test_a_scratch_folder_that_cannot_be_made_is_a_dependency_error(tmp_path: Pa
     with pytest.raises(DependencyError, match=r"homeless could not be started:\ncannot guard sleep: .*Not a directory"):
         Child("homeless", ["sleep", "60"], log=log, scratch=[tmp_path / "file" / "scratch"])
     assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize("after_s", [0.001, 0.005, 0.01, 0.02])
+def test_a_signal_that_raises_while_a_child_starts_leaves_nothing(tmp_path: Path, log: Path, after_s: float) -> None:
+    """The caller has no child yet that it could stop."""
+
+    def raise_it(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def run_until_it_is_raised() -> None:
+        signal.setitimer(signal.ITIMER_REAL, after_s)
+        with Child("ward", ["sleep", "60"], log=log, scratch=[tmp_path / "scratch"]):
+            time.sleep(DEADLINE_S)
+
+    before = signal.signal(signal.SIGALRM, raise_it)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_until_it_is_raised()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert eventually(lambda: not psutil.Process().children() and not (tmp_path / "scratch").exists())
 
 
 def test_a_program_gets_the_environment_and_default_signals(log: Path) -> None:

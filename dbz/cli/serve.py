@@ -1,0 +1,143 @@
+"""`dbz serve`: the embedded stack in the foreground."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dbz.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from dbz.stack import RunningStack, Stack, StackOptions
+
+DEFAULT_PORT = 8480
+_WATCH_EVERY_S = 0.25
+_MEMBERS_PER_CLUB = 200
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _StopRequested(BaseException):
+    """The user asked the stack to stop; like KeyboardInterrupt no error, so nothing on the way takes it for one."""
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option(help="Port of the server; 0 takes any free one.", min=0, max=65535)
+    ] = DEFAULT_PORT,
+    clubs: Annotated[int, typer.Option(help="Demo clubs, 200 members each.", min=1, max=100)] = 3,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same demo data.")] = 1,
+    policy: Annotated[
+        Literal["tuned", "plan"],
+        typer.Option(help="Chat batching: tuned, or as the plan was written (slow; a budget catches it)."),
+    ] = "tuned",
+    processes: Annotated[int, typer.Option(help="Server processes.", min=1, max=64)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON document.")] = False,
+) -> None:
+    """Run the demo backend (document store, cache, server) in the foreground until Ctrl-C.
+
+    \b
+    All of it listens on loopback only; its data are gone when it stops.
+    Other dbz commands find it through a small state file.
+    Exit code 0 on Ctrl-C or SIGTERM, 3 when one of its parts dies.
+
+    \b
+    Examples:
+      dbz serve                         the backend on http://127.0.0.1:8480
+      dbz serve --clubs 10 --seed 7     2,000 members, other data
+      dbz serve --port 0 --json         any free port, URLs for a script
+      dbz serve --policy plan           chat batching as first planned, too slow
+    """
+    from dbz.stack import StackOptions
+
+    options = StackOptions(clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None)
+    with _stop_signals_raise():
+        try:
+            _run(options, as_json)
+        except _StopRequested:
+            raise InterruptedRunError("stopped before the stack was up; nothing is left running") from None
+
+
+def _run(options: StackOptions, as_json: bool) -> None:
+    from dbz.stack import start_stack
+    from dbz.stack.state import claim, describe, publish, state_dir
+
+    logs = state_dir() / "serve-logs"
+    with claim():
+        _remove_logs(logs)
+        _say(f"Starting the document store, the cache and the server (logs: {logs}) …")
+        with start_stack(options, logs) as stack, _ending_on_request():
+            running = describe(stack)
+            publish(running)
+            _announce(running, stack.started_in_s, options.clubs, as_json)
+            _watch(stack)
+    _say("Stopped.")
+
+
+@contextmanager
+def _ending_on_request() -> Iterator[None]:
+    """From here on the stack is up, and asking it to stop is the normal end."""
+    try:
+        yield
+    except _StopRequested:
+        _say("Stopping …")
+
+
+def _watch(stack: Stack) -> None:
+    """Wait until a part ends by itself: `DependencyError`."""
+    while True:
+        stack.check()
+        time.sleep(_WATCH_EVERY_S)
+
+
+def _remove_logs(folder: Path) -> None:
+    for log in folder.glob("*.log"):
+        with suppress(OSError):  # one that cannot be removed is appended to, or refused when it is opened
+            log.unlink()
+
+
+def _announce(running: RunningStack, started_in_s: float, clubs: int, as_json: bool) -> None:
+    _say(f"Ready after {started_in_s:.1f} s.")
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(running.document(), indent=2))
+        return
+    last_user = clubs * _MEMBERS_PER_CLUB - 1
+    typer.echo(
+        f"Server    {running.url}\n"
+        f"MongoDB   {running.mongo_uri}\n"
+        f"Redis     {running.redis_url}\n"
+        f"Log in    user0000 … user{last_user:04d}, password demo\n"
+        f"Logs      {running.logs}\n"
+        f"Load it   dbz load mixed --target {running.url}\n"
+        "Stop it   Ctrl-C"
+    )
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # the terminal may be gone: that is one of the reasons to stop
+        typer.echo(text, err=True)
+
+
+@contextmanager
+def _stop_signals_raise() -> Iterator[None]:
+    """Within this block the first stop signal raises `_StopRequested`; later ones do not disturb the clean-up."""
+
+    def on_signal(_signum: int, _frame: FrameType | None) -> None:
+        for each in _STOP_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise _StopRequested
+
+    before = [(each, signal.signal(each, on_signal)) for each in _STOP_SIGNALS]
+    try:
+        yield
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
