@@ -16,7 +16,6 @@ from dbz.runs.reading import Record
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 
 LAG = Series(GENERATOR, "lag")
-_EDGE_S = 0.05  # intervals are written at whole seconds, give or take the writer's own lag
 
 
 def measurements(record: Record, window: Window) -> Measurements:
@@ -47,8 +46,8 @@ def latencies(record: Record, window: Window) -> dict[Series, Latency]:
 
 
 def inside(start_s: float, length_s: float, window: Window) -> bool:
-    """Whether an interval lies wholly in a window."""
-    return start_s >= window.start_s - _EDGE_S and start_s + length_s <= window.end_s + _EDGE_S
+    """Whether the middle of an interval lies in a window: a writer that lags writes a little past the second."""
+    return window.start_s <= start_s + length_s / 2 < window.end_s
 
 
 def operations(found: Measurements) -> list[Operation]:
@@ -116,7 +115,7 @@ def generator_health(record: Record, window: Window, found: Measurements, lost_w
     for lines in record.workers.values():
         inside_lines = _inside(lines, window)
         late += sum(line.get("late", 0) for line in inside_lines)
-        dropped += sum(line.get("dropped", 0) for line in inside_lines)
+        dropped += sum(line.get("dropped", 0) for line in lines)  # only known when the run has ended
         if inside_lines:
             cpu.append(sum(line["cpu_percent"] for line in inside_lines) / len(inside_lines))
     lag = found.latencies.get(LAG, Latency())
@@ -175,8 +174,8 @@ def _without_gaps(users: Mapping[int, float]) -> Iterator[tuple[int, float]]:
 
 
 def _inside(lines: Iterable[dict[str, Any]], window: Window) -> list[dict[str, Any]]:
-    """The lines of the seconds that ended in a window; a line stands at the end of its second."""
-    return [line for line in lines if window.start_s + _EDGE_S < line["t"] <= window.end_s + _EDGE_S]
+    """The lines of the intervals that lie in a window; a line stands at the end of its interval."""
+    return [line for line in lines if inside(line["t"] - line.get("dt", 1.0), line.get("dt", 1.0), window)]
 
 
 def _worker_lines(record: Record) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,33 @@
+"""`python -m dbz.load.generator`: one load generator process, told what to do by `DBZ_LOAD_SPEC`."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import os  # noqa: E402
+import sys  # noqa: E402
+
+from dbz.errors import DbzError, ExitCode  # noqa: E402
+from dbz.load.generator.run import execute  # noqa: E402
+from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
+
+ERROR_PREFIX = "dbz-error: "
+
+
+def main() -> int:
+    """Run; what the user must know of a failure is the log's line that begins with `dbz-error:`."""
+    spec = GeneratorSpec.from_json(os.environ.pop(ENVIRONMENT_KEY))
+    try:
+        execute(spec)
+    except DbzError as error:
+        sys.stderr.write(f"{ERROR_PREFIX}{error.message}\n")
+        return int(error.exit_code)
+    return int(ExitCode.OK)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Users that do not end (a scenario may swallow every exception) must not keep a finished process alive.
+    os._exit(code)

@@ -1,0 +1,66 @@
+"""Loading the user classes of a scenario, with messages for what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+from typing import Any
+
+from locust import constant, task
+from locust.util.load_locustfile import load_locustfile
+
+from dbz.errors import UsageError
+from dbz.load.generator.users import HttpUser
+from dbz.load.spec import AdHocRequest
+
+
+def load_scenario(path: str) -> tuple[list[Any], Any | None]:
+    """The user classes and the load shape (or None) of a Locust file; `UsageError` says what is wrong with it."""
+    try:
+        classes, shapes = load_locustfile(path)
+    except SystemExit as error:
+        raise UsageError(f"{path} ended the program at import with code {error.code}") from error
+    except BaseException as error:
+        line = _line_in(path, error)
+        raise UsageError(f"{path}{line} cannot be imported: {type(error).__name__}: {error}") from error
+    if not classes:
+        raise UsageError(
+            f"{path} defines no user class: dbz looks for subclasses of locust.User, or of dbz.users.HttpUser",
+            hint="derive a class from one of them and give it at least one @task",
+        )
+    return list(classes.values()), shapes[0] if shapes else None
+
+
+def adhoc_user(request: AdHocRequest) -> Any:
+    """A user class that repeats one request as fast as it is answered, or as arrivals ask for it."""
+
+    class AdHocUser(HttpUser):
+        """Repeats one request."""
+
+        wait_time = constant(0)
+
+        @task  # type: ignore[untyped-decorator]
+        def repeat(self) -> None:
+            """Send the request once."""
+            self.client.request(
+                request.method,
+                request.url,
+                name=_name(request.url),
+                headers=request.headers,
+                data=request.body or None,
+            )
+
+    return AdHocUser
+
+
+def _name(url: str) -> str:
+    return re.sub(r"^\w+://[^/]+", "", url).partition("?")[0] or "/"
+
+
+def _line_in(path: str, error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f":{error.lineno}"
+    name = Path(path).name
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == name]
+    return f":{frames[-1].lineno}" if frames else ""

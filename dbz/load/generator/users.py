@@ -1,0 +1,96 @@
+"""Base classes of virtual users. A Locust scenario ports by changing its base class to one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gevent.pool import Group
+from locust import User
+
+from dbz.load.generator.http import HttpClient
+from dbz.load.generator.pacing import take_lateness_s
+from dbz.load.generator.response import Response
+from dbz.load.generator.session import session_of
+from dbz.load.generator.socketio import SocketClient
+from dbz.measure.series import COMPOSITE, HTTP, SERVICE
+
+
+class HttpUser(User):  # type: ignore[misc]
+    """A user with an HTTP client in `self.client`, recorded as `http`.
+
+    `self.seat` is this user's number among all users of `seat_group` (default: its class), over all processes;
+    `self.random` gives numbers that depend only on the run's seed and the seat.
+    """
+
+    abstract = True
+    seat_group = ""
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.session = session_of(environment)
+        self.recorder = self.session.recorder
+        group = self.seat_group or type(self).__name__
+        self.seat = self.session.take_seat(group)
+        self.random = self.session.random_for(group, self.seat)
+        self.base_url = str(self.host or environment.host)
+        self.client = HttpClient(self.base_url, self._record)
+
+    @contextmanager
+    def composite(self, name: str) -> Iterator[Group]:
+        """Measure several requests as one user action, recorded as `composite`.
+
+        Yields a group: spawn requests in it to make them in parallel; the action ends when the last one has. It fails
+        when any request in it fails.
+        """
+        group = Group()
+        started_s, self._failed_in_composite = self.recorder.now_s, ""
+        yield group
+        group.join()
+        elapsed_s = self.recorder.now_s - started_s
+        if self._failed_in_composite:
+            self.recorder.failure(COMPOSITE, name, elapsed_s, self._failed_in_composite)
+        else:
+            self.recorder.success(COMPOSITE, name, elapsed_s)
+
+    def on_stop(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    _failed_in_composite = ""
+
+    def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
+        lateness_s = take_lateness_s()
+        if lateness_s:
+            self.recorder.success(SERVICE, operation, elapsed_s)
+            elapsed_s += lateness_s
+        if response.error:
+            self._failed_in_composite = f"{operation}: {response.error}"
+            self.recorder.failure(HTTP, operation, elapsed_s, response.error)
+        else:
+            self.recorder.success(HTTP, operation, elapsed_s)
+
+
+class SocketUser(HttpUser):
+    """A user that also has a Socket.IO connection in `self.socket`.
+
+    Call `self.socket.connect(auth)` in `on_start`; `on_connected` is called after that and after each reconnect.
+    `self.deliveries` measures messages from one user's emit to the other users' receipt.
+    """
+
+    abstract = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.deliveries = self.session.deliveries
+        self.socket = SocketClient(self.base_url, self.recorder)
+        self.socket.on_connected = self.on_connected
+
+    def on_connected(self) -> None:
+        """Join rooms here; called in a greenlet, so it may wait for acknowledgements."""
+
+    def on_stop(self) -> None:
+        """Close the socket and the connections."""
+        self.socket.disconnect()
+        super().on_stop()

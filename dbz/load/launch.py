@@ -1,0 +1,88 @@
+"""Starting the generator's processes, watching them, and ending them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dbz.children import Child, free_port, stop_all
+from dbz.errors import ExitCode, UsageError
+from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec, Role
+from dbz.runs.folder import RunFolder
+
+_ERROR_PREFIX = "dbz-error: "
+
+
+class Generator:
+    """The processes that make one load: one alone, or Locust's master and its workers. A context manager."""
+
+    def __init__(self, spec: GeneratorSpec, folder: RunFolder) -> None:
+        self._folder = folder
+        self._children: dict[str, Child] = {}
+        self._lost: set[str] = set()
+        for name, one in _roles(spec):
+            self._children[name] = self._start(name, one)
+
+    def __enter__(self) -> Generator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name (`generator-0`, `generator-master`)."""
+        return {name: child.pid for name, child in self._children.items()}
+
+    @property
+    def lost_workers(self) -> int:
+        """Workers that ended with an error, or had to be killed."""
+        return len(self._lost)
+
+    def running(self) -> bool:
+        """Whether any process still runs; `UsageError` when one refused its scenario."""
+        alive = False
+        for name, child in self._children.items():
+            code = child.exit_code
+            alive = alive or code is None
+            if code == ExitCode.USAGE:
+                self._refuse(child)
+            if code:
+                self._lost.add(name)
+        return alive and not self._steering_lost()
+
+    def interrupt(self) -> None:
+        """Ask all processes to end early, with a complete record."""
+        for child in self._children.values():
+            child.interrupt()
+
+    def stop(self) -> None:
+        """End what still runs; that is a loss, because its record may lack its last second."""
+        self._lost |= {name for name, child in self._children.items() if child.exit_code is None}
+        stop_all(self._children.values())
+
+    def _steering_lost(self) -> bool:
+        # Without its master a worker would wait for ever.
+        return "generator-master" in self._lost
+
+    def _start(self, name: str, spec: GeneratorSpec) -> Child:
+        log = self._folder.logs / f"{name}.log"
+        env = {ENVIRONMENT_KEY: spec.to_json(), "PYTHONUNBUFFERED": "1"}
+        return Child(name, [sys.executable, "-m", "dbz.load.generator"], log=log, env=env)
+
+    def _refuse(self, child: Child) -> None:
+        lines = [line for line in child.log_tail().splitlines() if line.startswith(_ERROR_PREFIX)]
+        message = lines[-1].removeprefix(_ERROR_PREFIX) if lines else child.log_tail()
+        raise UsageError(message, hint=f"log: {child.log}")
+
+
+def _roles(spec: GeneratorSpec) -> Iterable[tuple[str, GeneratorSpec]]:
+    """The processes of a run, by name."""
+    if spec.workers == 1:
+        yield "generator-0", replace(spec, role=Role.LOCAL)
+        return
+    port = free_port()
+    yield "generator-master", replace(spec, role=Role.MASTER, master_port=port)
+    for worker in range(spec.workers):
+        yield f"generator-{worker}", replace(spec, role=Role.WORKER, worker=worker, master_port=port)

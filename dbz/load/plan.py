@@ -1,0 +1,104 @@
+"""From what the user names (a profile, a URL, a Locust file) to a plan, with everything checked that can be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbz.config import bundled
+from dbz.config.budgets import load_budgets
+from dbz.config.model import Parsed
+from dbz.config.profile import Profile, load_profile, override
+from dbz.errors import UsageError
+from dbz.load.run import LoadPlan
+from dbz.load.spec import AdHocRequest
+from dbz.load.targets import check_target
+
+DEFAULT_PROFILE = "mixed"
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What the user asked for. `overrides` are profile keys with the texts or numbers of the options given."""
+
+    subject: str = DEFAULT_PROFILE
+    target: str = ""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    allowed_targets: Sequence[str] = ()
+    method: str = "GET"
+    headers: Sequence[str] = ()
+    body: str = ""
+
+
+def plan_load(request: LoadRequest) -> LoadPlan:
+    """The plan of a load; `UsageError` or `ConfigError` for the first thing that cannot be right.
+
+    An empty `target` in the plan means the embedded stack.
+    """
+    if "://" in request.subject:
+        return _plan_url(request)
+    if any((request.method != "GET", request.headers, request.body)):
+        raise UsageError("-X, -H and -d are for loading a URL; a scenario sends its own requests")
+    if request.subject.endswith(".py"):
+        return _plan_file(request)
+    profile = load_profile(request.subject, request.overrides)
+    scenario = bundled.resolve("scenario", profile.scenario, "scenarios", ".py")
+    return _plan(profile, request, str(scenario))
+
+
+def _plan_url(request: LoadRequest) -> LoadPlan:
+    base = {"name": "url", "scenario": "request", "budgets": "none", "duration": Parsed(10), "warmup": Parsed(1)}
+    # In the open model users only wait for arrivals: there must be enough for a slow server, and idle ones cost little.
+    users = 10 if "rate" not in request.overrides else 500
+    profile = override(_profile(users=users, **base), request.overrides)
+    adhoc = AdHocRequest(request.subject, request.method.upper(), _headers(request.headers), request.body)
+    target = check_target(request.subject, [*profile.allowed_targets, *request.allowed_targets])
+    return LoadPlan(profile, target, "", load_budgets(profile.budgets), request=adhoc)
+
+
+def _plan_file(request: LoadRequest) -> LoadPlan:
+    path = bundled.resolve("Locust", request.subject, "scenarios", ".py")
+    host = _host_in(path)
+    base = _profile(name=path.stem, scenario=str(path), users=10, budgets="service")
+    return _plan(override(base, request.overrides), request, str(path), host)
+
+
+def _plan(profile: Profile, request: LoadRequest, scenario: str, host: str = "") -> LoadPlan:
+    target = request.target or host
+    if target:
+        target = check_target(target, [*profile.allowed_targets, *request.allowed_targets])
+    return LoadPlan(profile, target, scenario, load_budgets(profile.budgets), embedded=not target)
+
+
+def _profile(**values: Any) -> Profile:
+    return Profile.model_validate({"schema": "dbz.profile/1", **values})
+
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip() or "\n" in line or "\r" in line:
+            raise UsageError(f"-H '{line}' is not a header; write for example -H 'Accept: application/json'")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _host_in(path: Path) -> str:
+    """The host that a Locust file writes into a user class, read without running it; empty when there is none."""
+    try:
+        tree = ast.parse(path.read_text(), str(path))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        raise UsageError(f"{path}{f':{line}' if line else ''} is not Python: {error}") from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+                    names = {name.id for name in statement.targets if isinstance(name, ast.Name)}
+                    if "host" in names and isinstance(statement.value.value, str):
+                        return statement.value.value
+    return ""

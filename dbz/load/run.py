@@ -1,0 +1,138 @@
+"""One load run from its plan to its conclusion: generator, sampler, record, verdict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import dbz
+from dbz.config.profile import Profile
+from dbz.errors import DbzError
+from dbz.load.launch import Generator
+from dbz.load.sampler import Sampler
+from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
+from dbz.measure.budgets import Budget
+from dbz.runs.conclude import conclude
+from dbz.runs.folder import RunFolder
+from dbz.runs.reading import Record, RecordReader
+from dbz.runs.schema import Run
+
+POLL_S = 0.25
+_OVERTIME_S = 60.0
+_STOP_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request."""
+
+    profile: Profile
+    target: str
+    scenario: str
+    budgets: Sequence[Budget]
+    embedded: bool = False
+    request: AdHocRequest | None = None
+
+    @property
+    def planned_s(self) -> float:
+        """How long the run lasts when all goes well."""
+        return self.profile.warmup + self.profile.duration
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the caller does while a run goes on.
+
+    `show` gets the record so far, the seconds since the start and the planned ones. `check` raises a `DbzError` when
+    something the run needs has ended. `interrupted` says whether the user wants to stop.
+    """
+
+    show: Callable[[Record, float, float], None]
+    check: Callable[[], None]
+    interrupted: Callable[[], bool]
+
+
+def new_run(plan: LoadPlan, run_id: str, started: datetime) -> Run:
+    """The run as it is known at its start."""
+    return Run(
+        id=run_id,
+        started=started.astimezone(UTC).isoformat(timespec="seconds"),
+        profile=plan.profile.plain,
+        target=plan.target,
+        embedded=plan.embedded,
+        seed=plan.profile.seed,
+        versions={"dbz": dbz.__version__, "python": platform.python_version(), "locust": version("locust")},
+        environment=_environment(),
+    )
+
+
+def _environment() -> dict[str, object]:
+    return {"platform": platform.platform(), "cpus": os.cpu_count()}
+
+
+def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
+    """Carry out a load and return its conclusion, which is saved in the folder.
+
+    When something the run needs ends early, what was measured is concluded and saved, and then the error is raised.
+    `UsageError` when the scenario is wrong.
+    """
+    started_s, started = time.monotonic(), datetime.now(UTC)
+    run = new_run(plan, folder.id, started)
+    folder.save(run)
+    reader = RecordReader(folder)
+    failure: DbzError | None = None
+    interrupted = False
+    spec = _spec(plan, folder, started_s, started)
+    with Sampler(plan.target, folder.server, started_s), Generator(spec, folder) as generator:
+        end_s = started_s + plan.planned_s + _OVERTIME_S
+        while generator.running() and time.monotonic() < end_s:
+            around.show(reader.poll(), time.monotonic() - started_s, plan.planned_s)
+            if not interrupted and not failure:
+                failure = _failure(around.check)
+                interrupted = around.interrupted()
+                if interrupted or failure:
+                    generator.interrupt()
+                    end_s = time.monotonic() + _STOP_PATIENCE_S
+            time.sleep(POLL_S)
+        generator.stop()
+    concluded = conclude(run, reader.poll(), plan.budgets, lost_workers=generator.lost_workers, interrupted=interrupted)
+    if failure:
+        concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
+    folder.save(concluded)
+    if failure:
+        raise failure
+    return concluded
+
+
+def _failure(check: Callable[[], None]) -> DbzError | None:
+    try:
+        check()
+    except DbzError as error:
+        return error
+    return None
+
+
+def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime) -> GeneratorSpec:
+    profile = plan.profile
+    return GeneratorSpec(
+        folder=str(folder.path.resolve()),
+        role=Role.LOCAL,
+        worker=0,
+        workers=profile.workers,
+        scenario=plan.scenario,
+        target=plan.target,
+        users=profile.users,
+        rate_per_s=profile.rate,
+        duration_s=profile.duration,
+        warmup_s=profile.warmup,
+        seed=profile.seed,
+        clubs=profile.stack.clubs,
+        started_epoch_s=started.timestamp(),
+        started_monotonic_s=started_s,
+        request=plan.request,
+    )

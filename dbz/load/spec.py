@@ -1,0 +1,65 @@
+"""What the launcher tells a generator process; handed over as JSON in the environment variable `DBZ_LOAD_SPEC`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
+
+
+class Role(StrEnum):
+    """What a generator process is: alone, or one of several that Locust's master steers."""
+
+    LOCAL = "local"
+    MASTER = "master"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True)
+class AdHocRequest:
+    """One request that every user repeats, when the load is a URL instead of a scenario."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """Everything a generator process needs. Times are seconds; the start is one moment on two clocks.
+
+    The monotonic clock is shared by all processes of a machine, so that workers agree on the second a sample falls in.
+    `users` and `rate_per_s` are those of the whole run; Locust's master shares them out.
+    """
+
+    folder: str
+    role: Role
+    worker: int
+    workers: int
+    scenario: str
+    target: str
+    users: int
+    rate_per_s: float | None
+    duration_s: float
+    warmup_s: float
+    seed: int
+    clubs: int
+    started_epoch_s: float
+    started_monotonic_s: float
+    master_port: int = 0
+    request: AdHocRequest | None = None
+
+    def to_json(self) -> str:
+        """The text that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> GeneratorSpec:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
+        return cls(**{**raw, "role": Role(raw["role"]), "request": request})

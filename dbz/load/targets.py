@@ -1,0 +1,58 @@
+"""Where a load may go: this machine, or hosts that were named on purpose."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from dbz.errors import DependencyError, UsageError
+
+REACH_DEADLINE_S = 5.0
+
+
+def check_target(url: str, allowed: Sequence[str]) -> str:
+    """The base URL of a target that may be loaded; `UsageError` when it is malformed or not allowed."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(
+            f"target '{url}' is not a URL: {error}", hint="write for example http://127.0.0.1:8480"
+        ) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise UsageError(f"target '{url}' is not an http:// or https:// URL", hint="for example http://127.0.0.1:8480")
+    if not is_loopback(parts.hostname) and parts.hostname not in allowed:
+        raise UsageError(
+            f"target '{parts.hostname}' is not on this machine, and nobody allowed a load on it",
+            hint=f"if it is yours to load: --allow-target {parts.hostname}, or allowed_targets in the profile",
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def reach(url: str, deadline_s: float = REACH_DEADLINE_S) -> None:
+    """Connect once; `DependencyError` within `deadline_s` seconds saying what was tried when nobody answers."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    began_s = time.monotonic()
+    try:
+        socket.create_connection((host, port), deadline_s - 0.5).close()
+    except OSError as error:
+        took_s = time.monotonic() - began_s
+        reason = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        raise DependencyError(
+            f"cannot reach the target {url}: {reason} (tried TCP to {host} port {port} for {took_s:.1f} s)",
+            hint="is it running? Without --target, dbz load starts a server of its own",
+        ) from error

@@ -1,0 +1,28 @@
+"""What a scenario imports: base classes of virtual users, and Locust's names beside them.
+
+from dbz.users import HttpUser, between, task
+
+class Reader(HttpUser):
+    wait_time = between(1, 3)
+
+    @task
+    def read(self):
+        self.client.get("/api/posts", name="/api/posts")
+"""
+
+from locust import between, constant, constant_pacing, constant_throughput, tag, task
+
+from dbz.load.generator.response import Response
+from dbz.load.generator.users import HttpUser, SocketUser
+
+__all__ = [
+    "HttpUser",
+    "Response",
+    "SocketUser",
+    "between",
+    "constant",
+    "constant_pacing",
+    "constant_throughput",
+    "tag",
+    "task",
+]
