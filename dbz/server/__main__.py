@@ -1,0 +1,49 @@
+"""`python -m dbz.server`: the reference server in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dbz.errors import DbzError
+from dbz.server.logs import configure_logs
+from dbz.server.process import serve, with_secret
+from dbz.server.settings import Settings, load_settings
+
+
+def parse(argv: Sequence[str] | None = None) -> Settings:
+    """Settings from the command line, the environment and the configuration file."""
+    parser = argparse.ArgumentParser(prog="python -m dbz.server", description="The reference server of dbz.")
+    parser.add_argument("--config", type=Path, help="YAML file, see configs/server.yaml")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (8000)")
+    parser.add_argument("--processes", type=int, help="server processes on that port (1)")
+    parser.add_argument("--mongo-uri", help="document store, or the variable MONGODB_URI")
+    parser.add_argument("--database", help="database name (dbz)")
+    parser.add_argument("--redis-url", help="Redis, or the variable REDIS_URL")
+    parser.add_argument("--policy", choices=("tuned", "plan"), help="batching of chat messages (tuned)")
+    given = parser.parse_args(argv)
+    overrides = {
+        "http": {"host": given.host, "port": given.port, "processes": given.processes},
+        "stores": {"mongo_uri": given.mongo_uri, "database": given.database, "redis_url": given.redis_url},
+        "realtime": {"policy": given.policy},
+    }
+    return load_settings(given.config, overrides=overrides)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve; the exit code says what was wrong when serving could not begin."""
+    try:
+        settings = parse(argv)
+    except DbzError as error:
+        sys.stderr.write(f"error: {error.message}\n{error.hint}\n")
+        return int(error.exit_code)
+    configure_logs(settings.log_level)
+    serve(with_secret(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Routes and background work of auth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field
+from pymongo import ASCENDING, IndexModel
+
+from dbz.server.auth.passwords import verify_password
+from dbz.server.auth.revocation import Revocations
+from dbz.server.auth.sessions import Sessions
+from dbz.server.auth.tokens import Tokens, unauthorized
+from dbz.server.auth.users import Users
+from dbz.server.core import Core
+from dbz.server.http import Body, Call, Fields, Reply, Route
+from dbz.server.http.errors import forbidden, not_found
+from dbz.server.pages import Page
+from dbz.server.schemas import CLUB, MEMBER, TOKENS, listed
+from dbz.server.seams import EventHandler, Indexes
+
+
+class Login(Body):
+    """Body of a login."""
+
+    username: Annotated[str, Field(min_length=1, max_length=100)]
+    password: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Refresh(Body):
+    """Body of a refresh."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class Logout(Body):
+    """Body of a logout; `everywhere` ends all sessions of the user."""
+
+    everywhere: bool = False
+
+
+INDEXES = (
+    Indexes(
+        "users",
+        (IndexModel([("username", ASCENDING)], unique=True), IndexModel([("club_id", ASCENDING), ("_id", ASCENDING)])),
+        shared=True,
+    ),
+    Indexes(
+        "sessions",
+        (
+            IndexModel([("user_id", ASCENDING)]),
+            IndexModel([("revoked_at", ASCENDING)]),
+            IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+        ),
+        shared=True,
+    ),
+)
+
+
+class AuthService:
+    """Login, sessions, members and clubs."""
+
+    name = "auth"
+    indexes = INDEXES
+
+    def __init__(self, core: Core, secret: str) -> None:
+        auth = core.settings.auth
+        self.revocations = Revocations(keep_s=auth.access_ttl_s + 60)
+        self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
+        self._sessions = Sessions(core, self.tokens, self.revocations)
+        self._users = Users(core)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.events: dict[str, EventHandler] = {}
+        self.routes = (
+            Route("POST", "/api/auth/login", self.login, "Log in", body=Login, public=True, answers={200: TOKENS}),
+            Route(
+                "POST",
+                "/api/auth/refresh",
+                self.refresh,
+                "Renew tokens",
+                body=Refresh,
+                public=True,
+                answers={200: TOKENS},
+            ),
+            Route("POST", "/api/auth/logout", self.logout, "End the session", body=Logout),
+            Route("GET", "/api/me", self.me, "The reader", query=Fields, answers={200: MEMBER}),
+            Route("GET", "/api/clubs/{club_id}", self.club, "A club", query=Fields, answers={200: CLUB}),
+            Route(
+                "GET",
+                "/api/clubs/{club_id}/members",
+                self.members,
+                "Members",
+                query=Page,
+                answers={200: listed(MEMBER)},
+            ),
+        )
+
+    async def start(self) -> None:
+        """Follow the sessions that other processes end."""
+        self._tasks = [asyncio.create_task(self._sessions.listen()), asyncio.create_task(self._sessions.poll())]
+
+    async def stop(self) -> None:
+        """Stop following."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def profiles(self, user_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """See `Profiles`."""
+        return await self._users.profiles(user_ids)
+
+    async def club_of(self, user_id: str) -> str | None:
+        """See `Members`."""
+        return await self._users.club_of(user_id)
+
+    async def login(self, call: Call) -> Reply:
+        """POST /api/auth/login."""
+        body: Login = await call.body()
+        user = await self._users.by_name(body.username)
+        if not await verify_password(body.password, user["password_hash"] if user else None) or user is None:
+            raise unauthorized("the user name or the password is wrong")
+        return Reply(await self._sessions.open(user))
+
+    async def refresh(self, call: Call) -> Reply:
+        """POST /api/auth/refresh."""
+        body: Refresh = await call.body()
+        claims = self.tokens.read_refresh(body.refresh_token)
+        return Reply(await self._sessions.renew(claims, self._users.by_id))
+
+    async def logout(self, call: Call) -> Reply:
+        """POST /api/auth/logout."""
+        body: Logout = await call.body()
+        if body.everywhere:
+            return Reply({"ended": await self._sessions.end_all(call.reader.user_id)})
+        await self._sessions.end(call.reader.session_id)
+        return Reply({"ended": 1})
+
+    async def me(self, call: Call) -> Reply:
+        """GET /api/me."""
+        user_id = call.reader.user_id
+        profile = (await self._users.profiles([user_id])).get(user_id)
+        if profile is None:
+            raise unauthorized("the user no longer exists")
+        return Reply(profile)
+
+    async def club(self, call: Call) -> Reply:
+        """GET /api/clubs/{club_id}."""
+        club = await self._users.club(_own_club(call))
+        if club is None:
+            raise not_found("club")
+        return Reply(club)
+
+    async def members(self, call: Call) -> Reply:
+        """GET /api/clubs/{club_id}/members."""
+        return Reply(await self._users.members(_own_club(call), call.query))
+
+
+def _own_club(call: Call) -> str:
+    if call.path["club_id"] != call.reader.club_id:
+        raise forbidden("only members may see a club")
+    return call.reader.club_id

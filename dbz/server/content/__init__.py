@@ -1,0 +1,5 @@
+"""Content: posts, comments, likes, read marks and media."""
+
+from dbz.server.content.service import ContentService
+
+__all__ = ["ContentService"]

@@ -1,0 +1,25 @@
+"""What every service is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from dbz.cache import TwoLayerCache
+from dbz.server.metrics import Figures
+from dbz.server.queries import Queries
+from dbz.server.settings import Settings
+from dbz.server.stores import ClubRouter
+
+
+@dataclass(frozen=True)
+class Core:
+    """Shared parts of one server process."""
+
+    settings: Settings
+    router: ClubRouter
+    redis: Redis
+    cache: TwoLayerCache
+    queries: Queries
+    figures: Figures

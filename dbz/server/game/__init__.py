@@ -1,0 +1,5 @@
+"""Game: games, participants, live scores and results."""
+
+from dbz.server.game.service import GameService
+
+__all__ = ["GameService"]

@@ -1,0 +1,228 @@
+"""Games in the document store, behind the cache."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+from pymongo import ReturnDocument
+
+from dbz.cache.glob import escape
+from dbz.server.clock import iso, utc_now
+from dbz.server.core import Core
+from dbz.server.http.errors import conflict, not_found
+from dbz.server.ids import new_id
+from dbz.server.pages import Page
+from dbz.server.seams import Profiles
+
+Status = Literal["scheduled", "ongoing", "completed", "cancelled"]
+Skill = Literal["beginner", "intermediate", "advanced"]
+
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
+
+
+class GamesQuery(Page):
+    """What a list of games may be narrowed by; both dates are included."""
+
+    status: Status | None = None
+    date_from: date | None = Field(default=None, ge=_EARLIEST, le=_LATEST)
+    date_to: date | None = Field(default=None, ge=_EARLIEST, le=_LATEST)
+    skill_level: Skill | None = None
+
+
+class Games:
+    """Owner of the collection `games`."""
+
+    def __init__(self, core: Core, profiles: Profiles) -> None:
+        self._core = core
+        self._profiles = profiles
+        self._ttl = core.settings.cache
+
+    async def page(self, club_id: str, query: GamesQuery) -> tuple[list[dict[str, Any]], int]:
+        """A page of games by date, then the newest, and the number of all."""
+        parts = (query.status, query.date_from, query.date_to, query.skill_level, query.page, query.limit)
+        key = f"query:games:{club_id}:" + ":".join("" if part is None else str(part) for part in parts)
+        listed = await self._core.cache.get(key, lambda: self._load_page(club_id, query), self._ttl.games_ttl_s)
+        rows = await self._rows(club_id, listed["ids"])
+        return [rows[game_id] for game_id in listed["ids"] if game_id in rows], listed["total"]
+
+    async def one(self, club_id: str, game_id: str) -> dict[str, Any]:
+        """One game of the club; refuses with 404."""
+        game = (await self._rows(club_id, [game_id])).get(game_id)
+        if game is None or game["club_id"] != club_id:
+            raise not_found("game")
+        return game
+
+    async def players(self, club_id: str, game_id: str) -> dict[str, Any]:
+        """{club_id, host, participants, status} of a game, which a new score does not make stale; refuses with 404."""
+        found: dict[str, Any] | None = await self._core.cache.get(
+            f"players:{game_id}", lambda: self._load_players(club_id, game_id), self._ttl.game_ttl_s
+        )
+        if found is None or found["club_id"] != club_id:
+            raise not_found("game")
+        return found
+
+    async def create(self, club_id: str, host_id: str, fields: dict[str, Any]) -> str:
+        """Store a new game with its host as the first participant; returns its id."""
+        game = {
+            "_id": new_id(),
+            "club_id": club_id,
+            **fields,
+            "status": "scheduled",
+            "created_by": host_id,
+            "participants": [host_id],
+            "waiting": [],
+            "score": None,
+            "created_at": utc_now(),
+        }
+        with self._core.queries.timed("games.create"):
+            await self._games(club_id).insert_one(game)
+        await self._list_changed(club_id)
+        return str(game["_id"])
+
+    async def join(self, club_id: str, game_id: str, user_id: str) -> dict[str, Any]:
+        """Take a place, or one on the waiting list when the game is full; doing it twice changes nothing.
+
+        The conditions are part of each update, so that two members never get the same last place.
+        """
+        game = await self.one(club_id, game_id)
+        if game["status"] not in ("scheduled", "ongoing"):
+            raise conflict("game_closed", f"the game is {game['status']}")
+        last_place = f"participants.{game['max_participants'] - 1}"
+        outside = {"_id": game_id, "participants": {"$ne": user_id}, "waiting": {"$ne": user_id}}
+        with self._core.queries.timed("games.join"):
+            placed = await self._games(club_id).update_one(
+                {**outside, last_place: {"$exists": False}}, {"$addToSet": {"participants": user_id}}
+            )
+            if not placed.modified_count:
+                await self._games(club_id).update_one(outside, {"$addToSet": {"waiting": user_id}})
+        return await self._changed(club_id, game_id)
+
+    async def leave(self, club_id: str, game_id: str, user_id: str) -> dict[str, Any]:
+        """Give up a place; the first on the waiting list moves up."""
+        await self.one(club_id, game_id)
+        games = self._games(club_id)
+        with self._core.queries.timed("games.leave"):
+            before = await games.find_one_and_update(
+                {"_id": game_id}, {"$pull": {"participants": user_id, "waiting": user_id}}
+            )
+            if user_id in before["participants"] and before["waiting"]:
+                await self._move_up(game_id, before["max_participants"], games)
+        return await self._changed(club_id, game_id)
+
+    async def set_score(self, club_id: str, game_id: str, score: dict[str, int]) -> None:
+        """Store the newest score of a game that is not over."""
+        with self._core.queries.timed("games.score"):
+            await self._games(club_id).update_one(
+                {"_id": game_id, "status": {"$in": ["scheduled", "ongoing"]}},
+                {"$set": {"score": score, "score_at": utc_now()}},
+            )
+        await self._core.cache.invalidate(f"game:{escape(game_id)}")
+
+    async def finish(self, club_id: str, game_id: str, score: dict[str, int], by: str) -> dict[str, Any]:
+        """Close a game with its final score; refuses with 409 when it is closed already."""
+        with self._core.queries.timed("games.finish"):
+            closed = await self._games(club_id).find_one_and_update(
+                {"_id": game_id, "status": {"$in": ["scheduled", "ongoing"]}},
+                {"$set": {"status": "completed", "score": score, "finished_at": utc_now(), "result_by": by}},
+                return_document=ReturnDocument.AFTER,
+            )
+        if closed is None:
+            raise conflict("game_closed", "the game is over already")
+        await self._list_changed(club_id)
+        return await self._changed(club_id, game_id)
+
+    async def _move_up(self, game_id: str, places: int, games: Any) -> None:
+        waiting = await games.find_one({"_id": game_id}, {"waiting": 1})
+        if waiting and waiting["waiting"]:
+            first = waiting["waiting"][0]
+            await games.update_one(
+                {"_id": game_id, "waiting": first, f"participants.{places - 1}": {"$exists": False}},
+                {"$pull": {"waiting": first}, "$addToSet": {"participants": first}},
+            )
+
+    async def _load_players(self, club_id: str, game_id: str) -> dict[str, Any] | None:
+        fields = {"club_id": 1, "created_by": 1, "participants": 1, "status": 1}
+        with self._core.queries.timed("games.players"):
+            row = await self._games(club_id).find_one({"_id": game_id, "club_id": club_id}, fields)
+        if row is None:
+            return None
+        return {
+            "club_id": row["club_id"],
+            "host": row["created_by"],
+            "participants": dict.fromkeys(row["participants"], 1),
+            "status": row["status"],
+        }
+
+    async def _changed(self, club_id: str, game_id: str) -> dict[str, Any]:
+        await self._core.cache.invalidate(f"game:{escape(game_id)}", f"players:{escape(game_id)}")
+        return await self.one(club_id, game_id)
+
+    async def _list_changed(self, club_id: str) -> None:
+        await self._core.cache.invalidate(f"query:games:{escape(club_id)}:*")
+
+    async def _rows(self, club_id: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+        async def load(keys: list[str]) -> dict[str, Any]:
+            return await self._load_rows(club_id, [key.removeprefix("game:") for key in keys])
+
+        found = await self._core.cache.get_many([f"game:{game_id}" for game_id in ids], load, self._ttl.game_ttl_s)
+        return {row["id"]: row for row in found.values()}
+
+    async def _load_page(self, club_id: str, query: GamesQuery) -> dict[str, Any]:
+        wanted: dict[str, Any] = {"club_id": club_id}
+        for name in ("status", "skill_level"):
+            if getattr(query, name):
+                wanted[name] = getattr(query, name)
+        if query.date_from:
+            wanted["game_date"] = {"$gte": _midnight(query.date_from)}
+        if query.date_to:
+            wanted.setdefault("game_date", {})["$lt"] = _midnight(query.date_to) + timedelta(days=1)
+        games = self._games(club_id)
+        order = [("game_date", 1), ("created_at", -1)]
+        with self._core.queries.timed("games.list"):
+            rows = await games.find(wanted, {"_id": 1}).sort(order).skip(query.skip).limit(query.limit).to_list()
+        with self._core.queries.timed("games.count"):
+            total = await games.count_documents(wanted)
+        return {"ids": [row["_id"] for row in rows], "total": total}
+
+    async def _load_rows(self, club_id: str, ids: list[str]) -> dict[str, Any]:
+        with self._core.queries.timed("games.rows"):
+            rows = await self._games(club_id).find({"_id": {"$in": ids}, "club_id": club_id}).to_list()
+        people = await self._profiles.profiles(
+            user_id for row in rows for user_id in (*row["participants"], *row["waiting"])
+        )
+        return {f"game:{row['_id']}": _shown(row, people) for row in rows}
+
+    def _games(self, club_id: str) -> Any:
+        return self._core.router.club(club_id)["games"]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _player(user_id: str, profile: dict[str, Any] | None) -> dict[str, Any]:
+    known = profile or {}
+    return {"id": user_id, **{key: known.get(key) for key in ("name", "profile_image", "skill_level")}}
+
+
+def _shown(row: dict[str, Any], people: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    places = row["max_participants"]
+    return {
+        "id": row["_id"],
+        "club_id": row["club_id"],
+        "title": row["title"],
+        "status": row["status"],
+        "game_date": iso(row["game_date"]),
+        "skill_level": row["skill_level"],
+        "location": row["location"],
+        "created_by": row["created_by"],
+        "participants": [_player(user_id, people.get(user_id)) for user_id in row["participants"]],
+        "waiting": [_player(user_id, people.get(user_id)) for user_id in row["waiting"]],
+        "participant_count": len(row["participants"]),
+        "waiting_count": len(row["waiting"]),
+        "max_participants": places,
+        "is_full": len(row["participants"]) >= places,
+        "score": row["score"],
+    }

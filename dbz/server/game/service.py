@@ -1,0 +1,200 @@
+"""Routes and real-time events of games."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, ConfigDict, Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from dbz.server.core import Core
+from dbz.server.game.games import Games, GamesQuery, Skill
+from dbz.server.game.scores import ScoreBoard, Update
+from dbz.server.http import Body, Call, Fields, Reply, Route
+from dbz.server.http.errors import conflict, forbidden
+from dbz.server.identity import Identity
+from dbz.server.pages import page_block
+from dbz.server.schemas import GAME, listed
+from dbz.server.seams import Connection, Emitter, EventHandler, Events, Indexes, Profiles
+
+Points = Annotated[int, Field(ge=0, le=999)]
+GameId = Annotated[str, Field(min_length=1, max_length=100)]
+_OPEN = ("scheduled", "ongoing")
+
+
+class NewGame(Body):
+    """Body of a new game."""
+
+    model_config = ConfigDict(strict=False)
+
+    title: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+    game_date: AwareDatetime
+    location: Annotated[str, Field(strict=True, max_length=200)] = ""
+    skill_level: Skill | None = None
+    max_participants: Annotated[int, Field(strict=True, ge=2, le=64)] = 4
+
+
+class Score(Body):
+    """Points of both sides."""
+
+    home: Points
+    away: Points
+
+
+class Result(Body):
+    """Body of a result: the final score."""
+
+    score: Score
+
+
+class GameRef(Body):
+    """Payload of game:join and game:leave."""
+
+    gameId: GameId  # noqa: N815 the wire name
+
+
+class ScoreUpdate(GameRef):
+    """Payload of game:score_update."""
+
+    score: Score
+
+
+INDEXES = (
+    Indexes(
+        "games",
+        (
+            IndexModel([("club_id", ASCENDING), ("game_date", ASCENDING), ("created_at", DESCENDING)]),
+            IndexModel([("club_id", ASCENDING), ("status", ASCENDING), ("game_date", ASCENDING)]),
+        ),
+    ),
+)
+
+
+class GameService:
+    """Games as members see and play them."""
+
+    name = "game"
+    indexes = INDEXES
+
+    def __init__(self, core: Core, profiles: Profiles, emitter: Emitter, happenings: Events) -> None:
+        self._games = Games(core, profiles)
+        self._emitter = emitter
+        self._happenings = happenings
+        self._board = ScoreBoard(core.settings.realtime.score_window_ms / 1000, self._send_score, self._store_score)
+        self.events: dict[str, EventHandler] = {
+            "game:join": self.watch,
+            "game:leave": self.unwatch,
+            "game:score_update": self.update_score,
+        }
+        one = "/api/games/{game_id}"
+        self.routes = (
+            Route("GET", "/api/games", self.list_games, "Games", query=GamesQuery, answers={200: listed(GAME)}),
+            Route("POST", "/api/games", self.create, "Plan a game", body=NewGame, answers={201: GAME}),
+            Route("GET", one, self.detail, "A game", query=Fields, answers={200: GAME}),
+            Route("POST", f"{one}/join", self.join, "Take part", answers={200: GAME}, refusals=(409,)),
+            Route("POST", f"{one}/leave", self.leave, "Give up a place", answers={200: GAME}),
+            Route("POST", f"{one}/result", self.result, "Close", body=Result, answers={200: GAME}, refusals=(409,)),
+        )
+
+    async def start(self) -> None:
+        """Nothing runs in the background."""
+
+    async def stop(self) -> None:
+        """Send and store the scores that wait."""
+        await self._board.drain()
+
+    async def list_games(self, call: Call) -> Reply:
+        """GET /api/games."""
+        rows, total = await self._games.page(call.reader.club_id, call.query)
+        return Reply({"items": rows, "pagination": page_block(call.query, total)})
+
+    async def detail(self, call: Call) -> Reply:
+        """GET /api/games/{game_id}."""
+        return Reply(await self._games.one(call.reader.club_id, call.path["game_id"]))
+
+    async def create(self, call: Call) -> Reply:
+        """POST /api/games."""
+        body: NewGame = await call.body()
+        reader = call.reader
+        game_id = await self._games.create(reader.club_id, reader.user_id, body.model_dump())
+        game = await self._games.one(reader.club_id, game_id)
+        await self._happenings.happened("game.planned", reader.club_id, _planned(game, body.game_date))
+        return Reply(game, 201)
+
+    async def join(self, call: Call) -> Reply:
+        """POST /api/games/{game_id}/join."""
+        return Reply(await self._games.join(call.reader.club_id, call.path["game_id"], call.reader.user_id))
+
+    async def leave(self, call: Call) -> Reply:
+        """POST /api/games/{game_id}/leave."""
+        return Reply(await self._games.leave(call.reader.club_id, call.path["game_id"], call.reader.user_id))
+
+    async def result(self, call: Call) -> Reply:
+        """POST /api/games/{game_id}/result."""
+        body: Result = await call.body()
+        game_id, reader = call.path["game_id"], call.reader
+        _may_score(await self._games.players(reader.club_id, game_id), reader)
+        score = body.score.model_dump()
+        game = await self._games.finish(reader.club_id, game_id, score, reader.user_id)
+        final = Update(reader.club_id, game_id, score, reader.user_id)
+        self._send_score(final)
+        await self._happenings.happened("game.finished", reader.club_id, _finished(game))
+        return Reply(game)
+
+    async def watch(self, connection: Connection, data: Any) -> dict[str, Any]:
+        """game:join: any member of the club may watch."""
+        game_id = GameRef.model_validate(data).gameId
+        await self._games.players(connection.identity.club_id, game_id)
+        await connection.join(f"game:{game_id}")
+        return {"gameId": game_id}
+
+    async def unwatch(self, connection: Connection, data: Any) -> dict[str, Any]:
+        """game:leave."""
+        game_id = GameRef.model_validate(data).gameId
+        await connection.leave(f"game:{game_id}")
+        return {"gameId": game_id}
+
+    async def update_score(self, connection: Connection, data: Any) -> Any:
+        """game:score_update: players, the host and admins; answers when the score, or a newer one, is stored."""
+        update = ScoreUpdate.model_validate(data)
+        identity = connection.identity
+        players = await self._games.players(identity.club_id, update.gameId)
+        _may_score(players, identity)
+        if players["status"] not in _OPEN:
+            raise conflict("game_closed", f"the game is {players['status']}")
+        score = update.score.model_dump()
+        stored = self._board.submit(Update(identity.club_id, update.gameId, score, identity.user_id))
+
+        async def answer() -> dict[str, Any]:
+            await stored
+            return {"gameId": update.gameId}
+
+        return answer()
+
+    def _send_score(self, update: Update) -> None:
+        self._emitter.emit("game:score_updated", update.event(), f"game:{update.game_id}")
+
+    async def _store_score(self, update: Update) -> None:
+        await self._games.set_score(update.club_id, update.game_id, update.score)
+
+
+def _may_score(players: dict[str, Any], identity: Identity) -> None:
+    """Refuse with 403 unless this is a player, the host, or an admin."""
+    takes_part = identity.user_id == players["host"] or identity.user_id in players["participants"]
+    if not (takes_part or identity.is_admin):
+        raise forbidden("only players, the host and admins may change the score")
+
+
+def _finished(game: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "user_ids": [player["id"] for player in game["participants"]],
+        "event_id": f"{game['id']}:result",
+        "game_title": game["title"],
+        "home": game["score"]["home"],
+        "away": game["score"]["away"],
+    }
+
+
+def _planned(game: dict[str, Any], starts: datetime) -> dict[str, Any]:
+    return {"game_id": game["id"], "game_title": game["title"], "starts_at_s": starts.timestamp()}

@@ -1,0 +1,97 @@
+"""Counters and histograms that are cheap to update, can be added up over processes, and export to Prometheus."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+# About ten a decade from 0.1 ms to 10 s, with exact bounds where the budgets are.
+FINE_BOUNDS_S = (
+    *(
+        round(mantissa * 10.0**power, 7)
+        for power in range(-4, 1)
+        for mantissa in (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
+    ),
+    10.0,
+)
+
+
+class Counters:
+    """Numbers by label values, that only grow."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self.name, self.text, self.labels = name, text, labels
+        self.values: dict[tuple[str, ...], float] = {}
+
+    def add(self, labels: tuple[str, ...], amount: float = 1) -> None:
+        """Add `amount` to the number with these label values."""
+        self.values[labels] = self.values.get(labels, 0) + amount
+
+    def dump(self) -> list[Any]:
+        """The state as JSON-able rows."""
+        return [[list(labels), value] for labels, value in self.values.items()]
+
+    def merge(self, rows: Iterable[Any]) -> None:
+        """Add the rows that another process dumped."""
+        for labels, value in rows:
+            self.add(tuple(labels), value)
+
+    def collect(self) -> Iterator[Metric]:
+        """The Prometheus metric."""
+        family = CounterMetricFamily(self.name, self.text, labels=self.labels)
+        for labels, value in self.values.items():
+            family.add_metric(labels, value)
+        yield family
+
+
+class Histograms:
+    """Durations in seconds by label values, counted in buckets."""
+
+    def __init__(
+        self, name: str, text: str, labels: tuple[str, ...], bounds: tuple[float, ...] = FINE_BOUNDS_S
+    ) -> None:
+        self.name, self.text, self.labels, self.bounds = name, text, labels, bounds
+        self.counts: dict[tuple[str, ...], list[int]] = {}
+        self.sums: dict[tuple[str, ...], float] = {}
+
+    def observe(self, labels: tuple[str, ...], seconds: float) -> None:
+        """Count one duration."""
+        counts = self.counts.get(labels)
+        if counts is None:
+            counts = self.counts[labels] = [0] * (len(self.bounds) + 1)
+            self.sums[labels] = 0.0
+        counts[bisect_left(self.bounds, seconds)] += 1
+        self.sums[labels] += seconds
+
+    def total(self, labels: tuple[str, ...]) -> tuple[int, float]:
+        """How many durations were counted with these label values, and their sum in seconds."""
+        return sum(self.counts.get(labels, ())), self.sums.get(labels, 0.0)
+
+    def dump(self) -> list[Any]:
+        """The state as JSON-able rows."""
+        return [[list(labels), self.sums[labels], counts] for labels, counts in self.counts.items()]
+
+    def merge(self, rows: Iterable[Any]) -> None:
+        """Add the rows that another process dumped."""
+        for labels, total_s, counts in rows:
+            key = tuple(labels)
+            mine = self.counts.setdefault(key, [0] * (len(self.bounds) + 1))
+            self.counts[key] = [a + b for a, b in zip(mine, counts, strict=True)]
+            self.sums[key] = self.sums.get(key, 0.0) + total_s
+
+    def collect(self) -> Iterator[Metric]:
+        """The Prometheus metric."""
+        family = HistogramMetricFamily(self.name, self.text, labels=self.labels)
+        for labels, counts in self.counts.items():
+            family.add_metric(labels, self._cumulative(counts), self.sums[labels])
+        yield family
+
+    def _cumulative(self, counts: list[int]) -> list[tuple[str, float]]:
+        buckets, running = [], 0
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), counts, strict=True):
+            running += count
+            buckets.append((bound, float(running)))
+        return buckets

@@ -1,0 +1,9 @@
+"""HTTP: what a handler gets, what it answers, and the rules that hold for every request."""
+
+from dbz.server.http.call import Call, Fields
+from dbz.server.http.dispatch import Dispatcher
+from dbz.server.http.errors import ApiError
+from dbz.server.http.reply import Raw, Reply
+from dbz.server.http.route import Body, Query, Route
+
+__all__ = ["ApiError", "Body", "Call", "Dispatcher", "Fields", "Query", "Raw", "Reply", "Route"]

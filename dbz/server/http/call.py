@@ -1,0 +1,110 @@
+"""One request, as its handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from pydantic import BaseModel, Field, ValidationError
+
+from dbz.server.http.errors import ApiError
+from dbz.server.http.route import Query, Route
+from dbz.server.identity import Identity
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_MAX_QUERY_BYTES = 4096
+_MAX_PARAMETERS = 50
+
+
+class Fields(Query):
+    """`?fields=a,b` keeps only those fields of the answer."""
+
+    fields: str | None = Field(default=None, max_length=500)
+
+
+class Call:
+    """A request with a valid query string; `reader` is who asks (routes that are public have none)."""
+
+    __slots__ = ("_body_limit", "_reader", "_receive", "headers", "path", "query", "request_id", "route", "scope")
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, route: Route, body_limit: int) -> None:
+        self.scope = scope
+        self.route = route
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.path: dict[str, str] = {}
+        self.query: Any = None
+        self.request_id = ""
+        self._receive = receive
+        self._reader: Identity | None = None
+        self._body_limit = body_limit
+
+    @property
+    def reader(self) -> Identity:
+        """Who asks."""
+        assert self._reader is not None, "a public route has no reader"
+        return self._reader
+
+    @reader.setter
+    def reader(self, identity: Identity) -> None:
+        self._reader = identity
+
+    async def body(self) -> Any:
+        """The JSON body (none counts as {}), validated against the route's model; refuses with 400, 413 or 422."""
+        assert self.route.body is not None
+        try:
+            data = orjson.loads(await self._read() or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from None
+        try:
+            return self.route.body.model_validate(data)
+        except ValidationError as error:
+            raise _invalid(error, "body") from None
+
+    async def _read(self) -> bytes:
+        declared = self.headers.get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > self._body_limit:
+            raise self._too_large()
+        body, more = bytearray(), True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ApiError(400, "incomplete", "the request ended before its body was complete")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._body_limit:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> ApiError:
+        return ApiError(413, "too_large", f"a request body has at most {self._body_limit} bytes")
+
+
+def parse_query(model: type[Query], query: bytes) -> Any:
+    """The query string as an instance of `model`; refuses with 422 (414 when it is absurdly long)."""
+    if len(query) > _MAX_QUERY_BYTES:
+        raise ApiError(414, "query_too_long", f"a query string has at most {_MAX_QUERY_BYTES} bytes")
+    return _parse_query(model, query)
+
+
+@lru_cache(maxsize=2048)
+def _parse_query(model: type[Query], query: bytes) -> BaseModel:
+    try:
+        pairs = parse_qsl(
+            query.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS, errors="strict"
+        )
+        return model.model_validate(dict(pairs))
+    except ValidationError as error:
+        raise _invalid(error, "query") from None
+    except ValueError:
+        raise ApiError(422, "invalid_query", "the query string is not UTF-8, or has too many parameters") from None
+
+
+def _invalid(error: ValidationError, part: str) -> ApiError:
+    problems = [
+        {"where": ".".join((part, *map(str, item["loc"]))), "what": item["msg"]} for item in error.errors()[:20]
+    ]
+    return ApiError(422, f"invalid_{part}", f"the {part} is not valid", problems=problems)

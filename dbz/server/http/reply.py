@@ -1,0 +1,138 @@
+"""Answers, and the rules of every answer: conditional GET, `fields`, compression, streaming."""
+
+from __future__ import annotations
+
+import gzip
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from dbz.server.settings import Http
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_CHUNK_BYTES = 64 * 1024
+_COMPRESSED_KEPT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Reply:
+    """A JSON answer."""
+
+    data: Any
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(slots=True)
+class Raw:
+    """An answer that is not JSON; sent as it is, without compression."""
+
+    body: bytes
+    media_type: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    status: int = 200
+
+
+def pick(data: Any, fields: frozenset[str]) -> Any:
+    """Keep only `fields` of an object, or of each object in its lists; a list's pagination block always stays."""
+    if isinstance(data, list):
+        return [pick(item, fields) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if "items" in data and isinstance(data["items"], list):
+        return {**data, "items": pick(data["items"], fields)}
+    return {key: value for key, value in data.items() if key in fields}
+
+
+class Responder:
+    """Turns replies into ASGI messages."""
+
+    def __init__(self, settings: Http) -> None:
+        self._settings = settings
+        self._cache_control = f"private, max-age={settings.max_age_s}".encode()
+        self._compressed: OrderedDict[bytes, bytes] = OrderedDict()
+        self._compressed_bytes = 0
+
+    async def json(self, send: Send, reply: Reply, asked: dict[bytes, bytes], head: bool, cacheable: bool) -> int:
+        """Send a JSON reply to a request with the headers `asked`; returns the status sent."""
+        body = orjson.dumps(reply.data)
+        headers: Headers = [(b"content-type", b"application/json"), *reply.headers]
+        if cacheable and reply.status == 200:
+            tag = b'W/"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+            headers += [(b"etag", tag), (b"cache-control", self._cache_control)]
+            if _matches(asked.get(b"if-none-match"), tag):
+                return await self._send(send, 304, headers[1:], b"", head=True)
+        else:
+            tag = b""
+            headers.append((b"cache-control", b"no-store"))
+        headers.append((b"vary", b"accept-encoding, authorization"))
+        if self._compresses(body, asked):
+            headers.append((b"content-encoding", b"gzip"))
+            body = self._gzip(tag, body)
+        return await self._send(send, reply.status, headers, body, head)
+
+    async def raw(self, send: Send, reply: Raw, asked: dict[bytes, bytes], head: bool) -> int:
+        """Send an answer that is not JSON; an `etag` among its headers makes it conditional."""
+        headers: Headers = [(b"content-type", reply.media_type), *reply.headers]
+        tag = dict(reply.headers).get(b"etag", b"")
+        if tag and _matches(asked.get(b"if-none-match"), tag):
+            return await self._send(send, 304, headers[1:], b"", head=True)
+        return await self._send(send, reply.status, headers, reply.body, head)
+
+    async def _send(self, send: Send, status: int, headers: Headers, body: bytes, head: bool) -> int:
+        streamed = len(body) > self._settings.stream_from_bytes
+        if not streamed and status != 304:
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if head:
+            body = b""
+        if streamed:
+            for at in range(0, len(body), _CHUNK_BYTES):
+                chunk = body[at : at + _CHUNK_BYTES]
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            body = b""
+        await send({"type": "http.response.body", "body": body})
+        return status
+
+    def _compresses(self, body: bytes, asked: dict[bytes, bytes]) -> bool:
+        return (
+            len(body) >= self._settings.compress_from_bytes
+            and b"x-no-compression" not in asked
+            and _accepts_gzip(asked.get(b"accept-encoding", b""))
+        )
+
+    def _gzip(self, tag: bytes, body: bytes) -> bytes:
+        """Compressed `body`; the result is kept under its tag, because many readers get the same bytes."""
+        kept = self._compressed.get(tag) if tag else None
+        if kept is not None:
+            self._compressed.move_to_end(tag)
+            return kept
+        packed = gzip.compress(body, self._settings.compress_level, mtime=0)
+        if tag and len(packed) < _COMPRESSED_KEPT_BYTES // 16:
+            self._compressed[tag] = packed
+            self._compressed_bytes += len(packed)
+            while self._compressed_bytes > _COMPRESSED_KEPT_BYTES:
+                self._compressed_bytes -= len(self._compressed.popitem(last=False)[1])
+        return packed
+
+
+def _accepts_gzip(header: bytes) -> bool:
+    for part in header.split(b","):
+        coding, _, weight = part.partition(b";")
+        if coding.strip() in (b"gzip", b"*"):
+            return weight.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+    return False
+
+
+def _matches(header: bytes | None, tag: bytes) -> bool:
+    """Whether an If-None-Match header names `tag` (weak comparison, RFC 9110 section 13.1.2)."""
+    if header is None:
+        return False
+    bare = tag.removeprefix(b"W/")
+    return any(part.strip().removeprefix(b"W/") in (bare, b"*") for part in header.split(b","))

@@ -1,0 +1,179 @@
+"""Socket.IO: authenticates connections, hands events to the services, and answers for them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+import socketio
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
+
+from dbz.server.core import Core
+from dbz.server.http.errors import ApiError
+from dbz.server.identity import Identity
+from dbz.server.realtime import wire
+from dbz.server.realtime.adapter import RoomAdapter
+from dbz.server.realtime.connection import SocketConnection
+from dbz.server.realtime.limits import RateLimits
+from dbz.server.seams import EventHandler
+
+_log = logging.getLogger(__name__)
+_MAX_UNDER_WAY = 100
+_ACTIONS = {
+    "message:send": "message",
+    "typing": "typing",
+    "game:join": "game_action",
+    "game:leave": "game_action",
+    "game:score_update": "game_action",
+}
+
+
+class Gateway:
+    """The real-time side of one process. `identify` turns an access token into an identity, or raises `ApiError`."""
+
+    def __init__(self, core: Core, identify: Callable[[str], Identity]) -> None:
+        settings = core.settings.realtime
+        self._core = core
+        self._identify = identify
+        self._handlers: dict[str, EventHandler] = {}
+        self.connections: dict[str, SocketConnection] = {}
+        self.limits = RateLimits(
+            core.redis,
+            {
+                "message": settings.message_rate,
+                "game_action": settings.game_action_rate,
+                "typing": settings.typing_rate,
+            },
+        )
+        self.adapter = RoomAdapter(core.redis, core.figures, settings.outbox_queue, self._drop_slow)
+        self.sio = socketio.AsyncServer(
+            async_mode="asgi",
+            client_manager=self.adapter,
+            json=wire,
+            ping_interval=settings.ping_interval_s,
+            ping_timeout=settings.ping_timeout_s,
+            max_http_buffer_size=settings.max_message_bytes,
+            http_compression=True,
+            compression_threshold=core.settings.http.compress_from_bytes,
+            cors_allowed_origins=list(core.settings.http.allowed_origins) or None,
+            cors_credentials=True,
+        )
+        self.sio.on("connect", self._connect)
+        self.sio.on("disconnect", self._disconnect)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def serve(self, events: Mapping[str, EventHandler]) -> None:
+        """Hand these events to a service."""
+        for event, handler in events.items():
+            self._handlers[event] = handler
+            self.sio.on(event, self._receiver(event))
+
+    async def start(self) -> None:
+        """Begin to publish for other processes."""
+        self._spawn(self.adapter.publish_forever())
+
+    async def stop(self) -> None:
+        """End background work."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def emit(self, event: str, data: Any, room: str) -> None:
+        """See `Emitter`."""
+        self.adapter.broadcast(event, data, room)
+
+    async def handle(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer one HTTP request or WebSocket under /socket.io/."""
+        await self.sio.handle_request(scope, receive, send)
+
+    async def end_session(self, session_id: str) -> None:
+        """Disconnect the sockets of an ended session."""
+        for connection in [c for c in self.connections.values() if c.identity.session_id == session_id]:
+            await self.sio.disconnect(connection.sid)
+
+    async def _connect(self, sid: str, _environ: Any, auth: Any = None) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        if not isinstance(token, str):
+            raise socketio.exceptions.ConnectionRefusedError("send auth {token: <access token>}")
+        try:
+            identity = self._identify(token)
+        except ApiError as error:
+            raise socketio.exceptions.ConnectionRefusedError(error.message) from None
+        connection = SocketConnection(self, sid, identity)
+        self.connections[sid] = connection
+        self._core.figures.connections = len(self.connections)
+        await connection.join(f"user:{identity.user_id}")
+
+    async def _disconnect(self, sid: str, _reason: Any = None) -> None:
+        self.connections.pop(sid, None)
+        self._core.figures.connections = len(self.connections)
+
+    def _receiver(self, event: str) -> Callable[..., Any]:
+        async def receive(sid: str, *arguments: Any) -> Any:
+            connection = self.connections.get(sid)
+            if connection is None:
+                return {"ok": False, "code": "not_connected", "error": "connect first"}
+            connection.active_at = time.monotonic()
+            if connection.under_way >= _MAX_UNDER_WAY:
+                return await self._limited(connection, event)
+            connection.under_way += 1
+            try:
+                return await self._answer(event, connection, arguments[0] if arguments else None)
+            finally:
+                connection.under_way -= 1
+
+        return receive
+
+    async def _answer(self, event: str, connection: SocketConnection, data: Any) -> dict[str, Any]:
+        """Run the handler in the order of arrival; a slow answer that it returns is awaited out of order."""
+        try:
+            async with connection.order:
+                action = _ACTIONS.get(event)
+                if action and not await self.limits.allows(action, connection.identity.user_id):
+                    return await self._limited(connection, event)
+                answer = await self._handlers[event](connection, data)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or event
+            return await self._refuse(connection, event, data, "invalid", f"{where}: {first['msg']}")
+        except ApiError as error:
+            return await self._refuse(connection, event, data, error.code, error.message)
+        except (PyMongoError, OSError, TimeoutError) as error:
+            _log.error("a store failed: %s", error, extra={"event": event})
+            return await self._refuse(connection, event, data, "store_unavailable", "a data store does not answer")
+        except Exception:
+            _log.exception("event failed", extra={"event": event})
+            return await self._refuse(connection, event, data, "internal", "the server failed")
+        self._core.figures.events.add((event, "ok"))
+        return {"ok": True, **(answer or {})}
+
+    async def _limited(self, connection: SocketConnection, event: str) -> dict[str, Any]:
+        self._core.figures.events.add((event, "rate_limited"))
+        await connection.send("message:rate_limited", {"error": f"too many {event} events", "retryAfter": 1000})
+        return {"ok": False, "code": "rate_limited", "error": "too many events", "retryAfter": 1000}
+
+    async def _refuse(
+        self, connection: SocketConnection, event: str, data: Any, code: str, message: str
+    ) -> dict[str, Any]:
+        self._core.figures.events.add((event, code))
+        named = data if isinstance(data, dict) else {}
+        about = {key: named[key] for key in ("roomId", "tempId", "gameId") if isinstance(named.get(key), str)}
+        await connection.send("message:error", {"event": event, "code": code, "error": message, **about})
+        return {"ok": False, "code": code, "error": message}
+
+    def _drop_slow(self, sid: str) -> None:
+        """A receiver that does not read would keep every message in memory: it must connect again and catch up."""
+        _log.warning("a socket that does not read is disconnected", extra={"sid": sid})
+        self._spawn(self.sio.disconnect(sid))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,101 @@
+"""What services may ask of each other. Nothing else crosses from one service to another."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pymongo import IndexModel
+
+from dbz.server.http.route import Route
+from dbz.server.identity import Identity
+
+EventHandler = Callable[["Connection", Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """The indexes that a service wants on one of its collections; `shared` ones are in the directory."""
+
+    collection: str
+    models: tuple[IndexModel, ...]
+    shared: bool = False
+
+
+class Profiles(Protocol):
+    """Names and faces of members; answered by auth."""
+
+    async def profiles(self, user_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """{user id: {id, name, profile_image, role, skill_level}} of those users that exist."""
+
+
+class Members(Protocol):
+    """Who belongs to a club; answered by auth."""
+
+    async def club_of(self, user_id: str) -> str | None:
+        """The club of a user, None when there is no such user."""
+
+
+class Emitter(Protocol):
+    """Sends events to sockets, whichever process holds them; answered by the real-time gateway."""
+
+    def emit(self, event: str, data: Any, room: str) -> None:
+        """Send `event` to every socket in `room`."""
+
+
+class Events(Protocol):
+    """Tells that something happened in a club; answered by notification, which may write to members about it."""
+
+    async def happened(self, kind: str, club_id: str, data: dict[str, Any]) -> None:
+        """Hand on the event `kind`. It never fails: the write that it tells of is already done."""
+
+
+class Connection(Protocol):
+    """One authenticated socket; answered by the real-time gateway."""
+
+    @property
+    def sid(self) -> str:
+        """The socket's id."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who is connected."""
+
+    async def join(self, room: str) -> None:
+        """Enter a room."""
+
+    async def leave(self, room: str) -> None:
+        """Leave a room."""
+
+    def is_in(self, room: str) -> bool:
+        """Whether this socket is in `room`."""
+
+    async def send(self, event: str, data: Any) -> None:
+        """Send an event to this socket only."""
+
+
+class Service(Protocol):
+    """A service as the composition sees it."""
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Its HTTP routes."""
+
+    @property
+    def indexes(self) -> Sequence[Indexes]:
+        """The indexes of its collections."""
+
+    @property
+    def events(self) -> Mapping[str, EventHandler]:
+        """Its real-time events."""
+
+    async def start(self) -> None:
+        """Begin background work."""
+
+    async def stop(self) -> None:
+        """End background work, keeping what was accepted."""

@@ -1,0 +1,40 @@
+"""Writing the demo data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from dbz.server.auth.service import INDEXES as AUTH
+from dbz.server.chat.service import INDEXES as CHAT
+from dbz.server.content.service import INDEXES as CONTENT
+from dbz.server.game.service import INDEXES as GAME
+from dbz.server.notification.service import INDEXES as NOTIFICATION
+from dbz.server.seed.data import club_documents
+
+_MARK = "demo"
+
+
+async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int) -> str:
+    """Write the data of `clubs` clubs and all indexes; nothing when the same data is there already.
+
+    Returns a sentence that says what was done. Other demo data is replaced; data of nobody's making is kept.
+    """
+    wanted = {"seed": seed, "clubs": clubs, "version": 1, "complete": True}
+    mark = await database["seeds"].find_one({"_id": _MARK})
+    if mark is not None and {key: mark.get(key) for key in wanted} == wanted:
+        return f"already seeded: {clubs} clubs, seed {seed}"
+    # An interrupted seeding leaves its mark behind: the next one then knows that there may be rows to replace.
+    await database["seeds"].replace_one({"_id": _MARK}, {**wanted, "complete": False}, upsert=True)
+    written = 0
+    for club in range(clubs):
+        for collection, documents in club_documents(seed, club).items():
+            if mark is not None:
+                await database[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
+            await database[collection].insert_many(documents)
+            written += len(documents)
+    for indexes in (*AUTH, *CHAT, *CONTENT, *GAME, *NOTIFICATION):
+        await database[indexes.collection].create_indexes(list(indexes.models))
+    await database["seeds"].replace_one({"_id": _MARK}, wanted)
+    return f"seeded {clubs} clubs, {written} documents, seed {seed}"

@@ -1,0 +1,175 @@
+"""The server's configuration: a YAML file, then the environment, then the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dbz.errors import ConfigError, Problem
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Http(_Section):
+    """Where to listen and the limits of requests and answers."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    processes: int = Field(default=1, ge=1, le=64)
+    drain_s: float = Field(default=5.0, ge=0, le=60)
+    max_body_bytes: int = Field(default=1_000_000, ge=1024)
+    compress_from_bytes: int = Field(default=1024, ge=0)
+    compress_level: int = Field(default=6, ge=1, le=9)
+    stream_from_bytes: int = Field(default=1_000_000, ge=1024)
+    max_age_s: int = Field(default=300, ge=0)
+    slow_ms: float = Field(default=1000.0, gt=0)
+    allowed_origins: tuple[str, ...] = ()
+
+
+class Stores(_Section):
+    """The document store and Redis."""
+
+    mongo_uri: str = "mongodb://127.0.0.1:27017"
+    database: str = "dbz"
+    redis_url: str = "redis://127.0.0.1:6379"
+    timeout_s: float = Field(default=5.0, gt=0, le=60)
+    max_connections: int = Field(default=32, ge=1)
+    slow_query_ms: float = Field(default=1000.0, gt=0)
+
+
+class Auth(_Section):
+    """Tokens and passwords. The secret comes from the environment (JWT_SECRET) only."""
+
+    access_ttl_s: int = Field(default=900, ge=1)
+    refresh_ttl_s: int = Field(default=14 * 86400, ge=1)
+    password_rounds: int = Field(default=1000, ge=1)
+    revocation_poll_s: float = Field(default=1.0, gt=0)
+
+
+class Cache(_Section):
+    """The two-layer cache; TTLs by what is cached."""
+
+    default_ttl_s: float = Field(default=3600.0, gt=0)
+    posts_ttl_s: float = Field(default=300.0, gt=0)
+    games_ttl_s: float = Field(default=120.0, gt=0)
+    game_ttl_s: float = Field(default=1800.0, gt=0)
+    max_entries: int = Field(default=20_000, ge=1)
+    max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
+    heap_limit_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    sweep_s: float = Field(default=60.0, gt=0)
+
+
+class Rate(_Section):
+    """At most `limit` actions of one user in any `window_s` seconds."""
+
+    limit: int = Field(ge=1)
+    window_s: float = Field(gt=0)
+
+
+class Realtime(_Section):
+    """Socket.IO: connection limits, batching of chat, coalescing of scores, rates."""
+
+    policy: Literal["tuned", "plan"] = "tuned"
+    ping_interval_s: float = Field(default=25.0, gt=0)
+    ping_timeout_s: float = Field(default=60.0, gt=0)
+    upgrade_timeout_s: float = Field(default=10.0, gt=0)
+    max_message_bytes: int = Field(default=1_000_000, ge=1024)
+    max_content_chars: int = Field(default=4000, ge=1)
+    tuned_window_ms: float = Field(default=20.0, gt=0)
+    tuned_max_batch: int = Field(default=100, ge=1)
+    plan_window_ms: float = Field(default=100.0, gt=0)
+    plan_max_batch: int = Field(default=10, ge=1)
+    room_queue: int = Field(default=1000, ge=1)
+    outbox_queue: int = Field(default=2000, ge=1)
+    history_window_ms: float = Field(default=50.0, gt=0)
+    history_queue: int = Field(default=20_000, ge=1)
+    score_window_ms: float = Field(default=100.0, gt=0)
+    idle_s: float = Field(default=1800.0, gt=0)
+    heap_limit_bytes: int = Field(default=1024 * 1024 * 1024, ge=1)
+    guard_s: float = Field(default=60.0, gt=0)
+    message_rate: Rate = Rate(limit=30, window_s=60)
+    game_action_rate: Rate = Rate(limit=10, window_s=10)
+    typing_rate: Rate = Rate(limit=60, window_s=60)
+
+
+class Notifications(_Section):
+    """The queue behind notifications: Redis Streams, or SQS when `sqs_queue_url` is set."""
+
+    sqs_queue_url: str = ""
+    sqs_dead_letter_url: str = ""
+    max_attempts: int = Field(default=5, ge=1)
+    retry_base_s: float = Field(default=0.2, gt=0)
+    retry_max_s: float = Field(default=30.0, gt=0)
+    claim_after_s: float = Field(default=5.0, gt=0)
+    game_reminder_s: float = Field(default=1800.0, gt=0)
+
+
+class Settings(_Section):
+    """Everything that can be configured; see configs/server.yaml for each setting's meaning."""
+
+    http: Http = Http()
+    stores: Stores = Stores()
+    auth: Auth = Auth()
+    cache: Cache = Cache()
+    realtime: Realtime = Realtime()
+    notifications: Notifications = Notifications()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    jwt_secret: str = Field(default="", exclude=True, repr=False)
+
+
+_ENVIRONMENT = {
+    "MONGODB_URI": ("stores", "mongo_uri"),
+    "REDIS_URL": ("stores", "redis_url"),
+    "ALLOWED_ORIGINS": ("http", "allowed_origins"),
+    "NOTIFICATION_QUEUE_URL": ("notifications", "sqs_queue_url"),
+    "NOTIFICATION_DEAD_LETTER_URL": ("notifications", "sqs_dead_letter_url"),
+}
+
+
+def load_settings(
+    path: Path | None,
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Settings:
+    """Settings from the YAML file at `path` (defaults without one), `environment` and `overrides` by section.
+
+    Raises `ConfigError` with every problem found.
+    """
+    data = _read_yaml(path) if path else {}
+    for name, (section, key) in _ENVIRONMENT.items():
+        if environment.get(name):
+            value: Any = environment[name]
+            data.setdefault(section, {})[key] = value.split(",") if key == "allowed_origins" else value
+    for section, values in (overrides or {}).items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if given:
+            data.setdefault(section, {}).update(given)
+    data["jwt_secret"] = environment.get("JWT_SECRET", "")
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_problems(error, path)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error}")]) from None
+    if not isinstance(data, dict) or not all(isinstance(value, dict | str) for value in data.values()):
+        raise ConfigError([Problem(str(path), "the file must hold a mapping of sections")])
+    if "jwt_secret" in data:
+        raise ConfigError([Problem(str(path), "jwt_secret does not belong in a file", "the variable JWT_SECRET")])
+    return data
+
+
+def _problems(error: ValidationError, path: Path | None) -> list[Problem]:
+    where = str(path) if path else "server settings"
+    return [Problem(f"{where}: {'.'.join(map(str, item['loc']))}", item["msg"]) for item in error.errors()]

