@@ -18,7 +18,7 @@ from dbz.load.generator.wire import Connection, ConnectionLost, MalformedRespons
 
 MAX_MESSAGE_BYTES = 4_000_000
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-_CONTINUATION = 0
+CONTINUATION = 0
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _FIN = 0x80
 
@@ -66,10 +66,10 @@ class FrameReader:
         opcode, final = first & 0x0F, first & _FIN
         if first & 0x70:
             raise MalformedResponse("a frame with an extension that was not agreed on")
-        if final and opcode != _CONTINUATION:
+        if final and opcode != CONTINUATION:
             messages.append((opcode, payload))
             return
-        if opcode != _CONTINUATION:
+        if opcode != CONTINUATION:
             self._fragment_opcode = opcode
         self._fragments.append(payload)
         if sum(map(len, self._fragments)) > self._max_bytes:

@@ -1,0 +1,124 @@
+"""Bookkeeping of deliveries: every message is delivered, lost or still on its way, and nothing is counted twice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbz.load.generator.deliveries import Deliveries
+from dbz.measure.series import DELIVERY, Series
+from dbz.runs.folder import RunFolder
+from dbz.runs.reading import read_record
+from tests.load.recorders import recorder_in
+
+SENT, EXPECTED, DELIVERED, LOST, DUPLICATED, OUT_OF_ORDER = range(6)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Deliveries]:
+    """A room with the members 1, 2 and 3, whose messages are lost at once unless they were received."""
+    with recorder_in(tmp_path) as recorder:
+        deliveries = Deliveries(recorder, deadline_s=0)
+        for member in (1, 2, 3):
+            deliveries.join("chat", "room", member)
+        yield deliveries
+
+
+def test_everybody_but_the_sender_is_expected_to_get_a_message(room):
+    room.sent("chat", "room", "m1", 1)
+    for member in (1, 2, 3):
+        room.received("chat", "room", "m1", member)
+    room.expire()
+    assert room.take_counts()["chat"] == [1, 2, 2, 0, 0, 0]
+
+
+def test_a_message_that_does_not_arrive_in_time_is_lost_and_an_error(room, tmp_path):
+    room.sent("chat", "room", "m1", 1)
+    room.received("chat", "room", "m1", 2)
+    room.expire()
+    assert room.take_counts()["chat"] == [1, 2, 1, 1, 0, 0]
+    room._recorder.write({"users": 0})
+    record = read_record(RunFolder(tmp_path))
+    by_series = {interval.series: len(interval.histogram) for interval in record.intervals}
+    assert by_series == {Series(DELIVERY, "chat"): 1, Series(DELIVERY, "chat", failed=True): 1}
+    assert record.workers["worker-0"][0]["errors"] == [["delivery", "chat", "not delivered within 0 s", 1]]
+
+
+def test_a_second_copy_is_a_duplicate_and_no_delivery(room):
+    room.sent("chat", "room", "m1", 1)
+    for member in (2, 2, 3):
+        room.received("chat", "room", "m1", member)
+    assert room.take_counts()["chat"] == [1, 2, 2, 0, 1, 0]
+
+
+def test_an_older_message_after_a_newer_one_of_the_same_sender_is_out_of_order(room):
+    room.sent("chat", "room", "m1", 1)
+    room.sent("chat", "room", "m2", 1)
+    room.sent("chat", "room", "other", 3)
+    for key in ("other", "m2", "m1"):
+        room.received("chat", "room", key, 2)
+    counts = room.take_counts()["chat"]
+    assert (counts[DELIVERED], counts[OUT_OF_ORDER]) == (3, 1)
+
+
+def test_who_leaves_is_no_longer_expected_to_get_what_is_on_its_way(room):
+    room.sent("chat", "room", "m1", 1)
+    room.leave("chat", "room", 2)
+    room.received("chat", "room", "m1", 3)
+    room.expire()
+    assert room.take_counts()["chat"] == [1, 1, 1, 0, 0, 0]
+
+
+def test_a_refused_message_is_expected_by_nobody(room):
+    room.sent("chat", "room", "m1", 1)
+    room.unsent("chat", "room", "m1")
+    room.expire()
+    assert room.take_counts()["chat"] == [0, 0, 0, 0, 0, 0]
+
+
+def test_messages_of_other_processes_are_passed_over(room):
+    room.received("chat", "room", "from another worker", 2)
+    room.received("chat", "unknown room", "m", 2)
+    assert room.take_counts() == {}
+
+
+def test_what_is_on_its_way_when_the_run_ends_is_neither_delivered_nor_lost(room):
+    room.sent("chat", "room", "m1", 1)
+    room.received("chat", "room", "m1", 2)
+    room.abandon()
+    room.expire()
+    assert room.take_counts()["chat"] == [1, 1, 1, 0, 0, 0]
+
+
+ACTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["sent", "received", "leave", "join", "unsent", "expire"]),
+        st.integers(0, 5),
+        st.integers(1, 4),
+    )
+)
+
+
+@given(ACTIONS)
+def test_whatever_happens_expected_is_delivered_plus_lost(tmp_path_factory, actions):
+    with recorder_in(tmp_path_factory.mktemp("run")) as recorder:
+        deliveries = Deliveries(recorder, deadline_s=0)
+        used = set()
+        for action, key, member in actions:
+            if action == "sent" and key not in used:
+                used.add(key)
+                deliveries.sent("chat", "room", key, member)
+            elif action == "received":
+                deliveries.received("chat", "room", key, member)
+            elif action == "unsent":
+                deliveries.unsent("chat", "room", key)
+            elif action == "expire":
+                deliveries.expire()
+            elif action in ("join", "leave"):
+                getattr(deliveries, action)("chat", "room", member)
+        deliveries.abandon()
+        totals = deliveries.take_counts().get("chat", [0] * 6)
+    assert totals[EXPECTED] == totals[DELIVERED] + totals[LOST]
+    assert min(totals) >= 0
