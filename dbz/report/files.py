@@ -1,0 +1,40 @@
+"""Writing all reports of a run into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dbz.errors import UsageError
+from dbz.report.html import render_html
+from dbz.report.junit import render_junit
+from dbz.report.markdown import render_markdown
+from dbz.report.opening import open_run
+from dbz.report.operations_csv import render_csv
+from dbz.runs.folder import RunFolder
+from dbz.runs.timeline import timeline
+
+HTML_FILE = "report.html"
+
+
+def write_reports(folder: RunFolder) -> list[Path]:
+    """Make `report.html`, `junit.xml`, `summary.md` and `operations.csv` from the record alone; their paths.
+
+    `UsageError` when the folder holds no run or cannot be written to.
+    """
+    run, record = open_run(folder)
+    texts = {
+        HTML_FILE: render_html(run, record),
+        "junit.xml": render_junit(run),
+        "summary.md": render_markdown(run, timeline(record)),
+        "operations.csv": render_csv(run),
+    }
+    return [_write(folder.path / name, text) for name, text in texts.items()]
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    except OSError as error:
+        hint = "copy the run to a folder that you can write to"
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+    return path

@@ -1,0 +1,140 @@
+"""`summary.md`: the run on one page, fit for a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from dbz.measure.budgets import Outcome
+from dbz.report.advice import next_steps
+from dbz.report.wording import (
+    BADGES,
+    by_importance,
+    facts,
+    failed,
+    generator_text,
+    headline,
+    latency_text,
+    limit_text,
+    server_text,
+    value_text,
+)
+from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.timeline import Timeline
+from dbz.units import format_ms, format_rate
+
+_MARKS = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌"}
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_SPARK_WIDTH = 40
+_MAX_ERRORS = 10
+_PLAIN = frozenset(" .,:;/-(){}=?%+")
+
+
+def render_markdown(run: Run, chart: Timeline) -> str:
+    """The text of the file; names and errors from outside cannot break out of their cells or mention anybody."""
+    name = escape(str(run.profile.get("name", "?")))
+    sections = [
+        f"## {_MARKS.get(run.verdict, '⚠️')} {BADGES[run.verdict]}: dbz load {name}\n\n{headline(run)}",
+        _bullets([*run.reasons, *next_steps(run)]),
+        _budgets(run),
+        _sparklines(run, chart),
+        _details("Operations", _operations(run)),
+        _details("Errors", _errors(run)) if run.errors else "",
+        _details("Deliveries", _deliveries(run)) if run.deliveries else "",
+        _details("Generator, server and run", _facts(run)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text from outside such that Markdown shows it as it is: no markup, table cell, link or mention."""
+    return "".join(char if char.isalnum() or char in _PLAIN else _entity(char) for char in text)
+
+
+def _entity(char: str) -> str:
+    return f"&#{ord(char)};" if char.isprintable() else " "
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """One block for each value, from zero to the largest; a gap is a space. Long rows are reduced to their maxima."""
+    step = max(1, -(-len(values) // _SPARK_WIDTH))
+    rows = [[value for value in values[at : at + step] if value is not None] for at in range(0, len(values), step)]
+    top = max((max(row) for row in rows if row), default=0.0) or 1.0
+    return "".join(_BLOCKS[round(max(row) / top * (len(_BLOCKS) - 1))] if row else " " for row in rows)
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(text)}" for text in texts)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    aligned = ["---" if at == 0 else "---:" for at in range(len(header))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, aligned, *rows])
+
+
+def _details(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+def _budgets(run: Run) -> str:
+    shown = [budget for budget in by_importance(run.budgets) if failed(budget) or budget.verdict == Outcome.PASS]
+    missing = [escape(budget.name) for budget in run.budgets if budget.verdict == Outcome.NOT_MEASURED]
+    rows = [
+        [
+            f"{'❌' if failed(budget) else '✅'} {escape(budget.name)} ({escape(budget.stat)})",
+            value_text(budget),
+            escape(limit_text(budget)),
+            f"{budget.samples:,}",
+        ]
+        for budget in shown
+    ]
+    table = _table(["Budget", "Measured", "Limit", "Samples"], rows) if rows else ""
+    note = f"Not measured: {', '.join(missing)}." if missing else ""
+    return "\n\n".join(part for part in (table, note) if part)
+
+
+def _sparklines(run: Run, chart: Timeline) -> str:
+    rows: list[tuple[str, Sequence[float | None], Callable[[float], str]]] = [("rate", chart.rate, format_rate)]
+    rows += [(f"p95 {kind}", by_percent[95.0], format_ms) for kind, by_percent in chart.latency_ms.items()]
+    lines = [
+        f"{label:<14} {sparkline(values)}  max {show(max(value for value in values if value is not None))}"
+        for label, values, show in rows
+        if any(value is not None for value in values)
+    ]
+    return "```text\n" + "\n".join(lines) + "\n```" if lines and run.duration_s else ""
+
+
+def _operations(run: Run) -> str:
+    rows = [
+        [
+            f"{escape(operation.name)} ({escape(operation.kind)})",
+            f"{operation.count:,}",
+            f"{operation.errors:,}",
+            format_rate(operation.rate_per_s),
+            *(latency_text(getattr(operation.latency_ms, name)) for name in ("p50", "p95", "p99", "max")),
+        ]
+        for operation in run.operations
+    ]
+    return _table(["Operation", "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows)
+
+
+def _errors(run: Run) -> str:
+    rows = [
+        [f"{escape(group.operation)}: {escape(group.error)}", f"{group.count:,}", f"{group.first_s:.0f} s"]
+        for group in run.errors[:_MAX_ERRORS]
+    ]
+    rest = len(run.errors) - _MAX_ERRORS
+    more = f"\n\n{rest} more kinds of errors are in report.html." if rest > 0 else ""
+    return _table(["Error", "Count", "First at"], rows) + more
+
+
+def _deliveries(run: Run) -> str:
+    rows = [
+        [escape(row.event), *(f"{getattr(row, name):,}" for name in ("sent", "expected", "lost", "duplicated"))]
+        for row in run.deliveries
+    ]
+    return _table(["Event", "Sent", "Expected", "Lost", "Duplicated"], rows)
+
+
+def _facts(run: Run) -> str:
+    health = [("Generator", generator_text(run)), ("Server", server_text(run))]
+    return "\n".join(f"- {label}: {escape(text)}" for label, text in [*health, *facts(run)] if text)

@@ -1,0 +1,28 @@
+"""Opening a run for reporting: `run.json` and the record, also when dbz was killed before it could judge."""
+
+from __future__ import annotations
+
+from dbz.measure.budgets import Budget, Limit
+from dbz.measure.metrics import parse_selector
+from dbz.runs.conclude import conclude
+from dbz.runs.folder import RunFolder
+from dbz.runs.reading import Record, read_record
+from dbz.runs.schema import BudgetResult, Run, RunVerdict
+
+
+def open_run(folder: RunFolder) -> tuple[Run, Record]:
+    """A run and its record; `UsageError` when the folder holds none.
+
+    A run that is still `running` (or whose dbz was killed) is judged over what its record holds so far, by the budgets
+    that its `run.json` names, and stays `running`.
+    """
+    run, record = folder.load(), read_record(folder)
+    if run.verdict is RunVerdict.RUNNING:
+        so_far = conclude(run, record, [_budget(result) for result in run.budgets])
+        run = so_far.model_copy(update={"verdict": RunVerdict.RUNNING})
+    return run, record
+
+
+def _budget(result: BudgetResult) -> Budget:
+    limit = Limit(result.op, result.limit, result.unit)
+    return Budget(result.name, parse_selector(result.of), result.stat, limit, result.required)

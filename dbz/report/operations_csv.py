@@ -1,0 +1,38 @@
+"""`operations.csv`: one row for each operation, for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from dbz.runs.schema import LatencyFigures, Operation, Run
+
+_LATENCIES = [f"{name}_ms" for name in LatencyFigures.model_fields]
+COLUMNS = ("kind", "operation", "count", "errors", "error_rate", "rate_per_s", *_LATENCIES)
+"""Latencies are in milliseconds and empty where the figure fell on failed attempts; `error_rate` is a share of one."""
+
+
+def render_csv(run: Run) -> str:
+    """The text of the file."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(_row(operation) for operation in run.operations)
+    return out.getvalue()
+
+
+def _row(operation: Operation) -> list[object]:
+    return [
+        operation.kind,
+        _no_formula(operation.name),
+        operation.count,
+        operation.errors,
+        round(operation.errors / operation.count, 6) if operation.count else 0,
+        round(operation.rate_per_s, 3),
+        *("" if value is None else value for value in operation.latency_ms.model_dump().values()),
+    ]
+
+
+def _no_formula(name: str) -> str:
+    """The name such that no spreadsheet takes it for a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name

@@ -1,0 +1,205 @@
+"""The parts of the HTML page that need no script: the verdict, the tables and the facts.
+
+Every text from outside goes through `escape`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from dbz.measure.budgets import Outcome
+from dbz.report.advice import next_steps
+from dbz.report.charts import Chart
+from dbz.report.wording import (
+    BADGES,
+    KINDS,
+    by_importance,
+    facts,
+    failed,
+    generator_text,
+    headline,
+    latency_text,
+    limit_text,
+    server_text,
+    share_of_limit,
+    slowest_first,
+    target_text,
+    value_text,
+)
+from dbz.runs.schema import BudgetResult, ErrorGroup, Operation, Run
+from dbz.units import format_duration, format_rate
+
+Cell = tuple[str, float | str]
+"""What a table shows, already escaped, and what it is sorted by."""
+Row = tuple[str, Sequence[Cell]]
+"""The class of a row, and its cells."""
+
+
+def verdict(run: Run) -> str:
+    """The head of the page."""
+    users = "" if run.users_held is None else f"{run.users_held:,} users, "
+    window = run.window
+    judged = f"{users}{format_duration(window.seconds)} judged after {format_duration(window.start_s)} of warm-up"
+    where = escape(f"{run.title}, {target_text(run)}")
+    return (
+        f'<header class="verdict {run.verdict.value}"><p class="badge">{BADGES[run.verdict]}</p>'
+        f"<h1>{escape(headline(run))}</h1><p>{where}<br>{escape(judged)}</p>"
+        f"{_list('reasons', run.reasons)}{_list('steps', next_steps(run))}</header>"
+    )
+
+
+def _list(name: str, texts: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f'<ul class="{name}">{items}</ul>' if items else ""
+
+
+def figures(run: Run) -> str:
+    """The few numbers that people ask for first."""
+    count = sum(operation.count for operation in run.operations if operation.kind != "composite")
+    errors = sum(operation.errors for operation in run.operations if operation.kind != "composite")
+    rate = sum(operation.rate_per_s for operation in run.operations if operation.kind != "composite")
+    tiles = [
+        ("attempts", f"{count:,}"),
+        ("attempts a second", format_rate(rate).removesuffix("/s")),
+        ("failed", f"{errors:,} ({100 * errors / count:.3g} %)" if count else "0"),
+        ("users held", "–" if run.users_held is None else f"{run.users_held:,}"),
+    ]
+    if run.server and run.server.cpu_percent is not None:
+        tiles.append(("server CPU", f"{run.server.cpu_percent:.0f} %"))
+    rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in tiles)
+    return f'<dl class="figures">{rows}</dl>'
+
+
+def budgets(run: Run) -> str:
+    """All budgets, broken ones first."""
+    head = ["Budget", "Verdict", "Measured", "Limit", "Used", "Samples", "Of"]
+    rows = [(_budget_class(one), _budget_cells(one)) for one in by_importance(run.budgets)]
+    return _section("budgets", "Budgets", table(head, rows, text_columns=(0, 1, 3, 4, 6))) if rows else ""
+
+
+def _budget_class(budget: BudgetResult) -> str:
+    return "broken" if failed(budget) else "missing" if budget.verdict == Outcome.NOT_MEASURED else "pass"
+
+
+def _budget_cells(budget: BudgetResult) -> list[Cell]:
+    share = share_of_limit(budget)
+    return [
+        _text(budget.name),
+        (f'<span class="mark">{escape(budget.verdict)}</span>', budget.verdict),
+        _number("–" if budget.verdict == Outcome.NOT_MEASURED else value_text(budget), budget.value),
+        (escape(limit_text(budget)), budget.limit),
+        (_meter(share), -1 if share is None else share),
+        _number(f"{budget.samples:,}", budget.samples),
+        _text(f"{budget.stat} of {budget.of}"),
+    ]
+
+
+def _meter(share: float | None) -> str:
+    """How much of the limit is used; a drawing, because style attributes are not allowed on this page."""
+    if share is None:
+        return ""
+    width = 60 if math.isinf(share) else min(60, 60 * share)
+    number = "" if math.isinf(share) else f"{share * 100:,.0f} %" if share < 2 else f"{share:,.3g}×"
+    state = "over" if share >= 1 else "close" if share >= 0.7 else "good"
+    return (
+        f'<svg class="meter {state}" width="60" height="8" aria-hidden="true"><rect width="60" height="8" rx="2"/>'
+        f'<rect class="fill" width="{width:.1f}" height="8" rx="2"/></svg> <small>{number}</small>'
+    )
+
+
+def operations(run: Run) -> str:
+    """One row for each operation, the slowest of each kind first."""
+    head = ["Operation", "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
+    rows = [("broken" if one.errors else "", _operation_cells(one)) for one in slowest_first(run.operations)]
+    return _section("operations", "Operations", table(head, rows, text_columns=(0, 1))) if rows else ""
+
+
+def _operation_cells(operation: Operation) -> list[Cell]:
+    latencies = operation.latency_ms.model_dump().values()
+    return [
+        _text(operation.name),
+        (escape(operation.kind), KINDS.get(operation.kind, operation.kind)),
+        _number(f"{operation.count:,}", operation.count),
+        _number(f"{operation.errors:,}", operation.errors),
+        _number(format_rate(operation.rate_per_s).removesuffix("/s"), operation.rate_per_s),
+        *(_number(latency_text(value), math.inf if value is None else value) for value in latencies),
+    ]
+
+
+def deliveries(run: Run) -> str:
+    """What became of the messages to several receivers."""
+    head = ["Event", "Sent", "Expected", "Delivered", "Lost", "Twice", "Out of order"]
+    rows = [
+        ("broken" if row.lost or row.duplicated or row.out_of_order else "", _delivery_cells(row.model_dump()))
+        for row in run.deliveries
+    ]
+    return _section("deliveries", "Deliveries", table(head, rows)) if rows else ""
+
+
+def _delivery_cells(row: dict[str, int | str]) -> list[Cell]:
+    return [_text(str(row["event"])), *(_number(f"{count:,}", count) for count in list(row.values())[1:])]  # type: ignore[arg-type]
+
+
+def errors(run: Run) -> str:
+    """Equal errors together, the most frequent first."""
+    head = ["Error", "Operation", "Count", "First at s", "Last at s"]
+    rows = [("broken", _error_cells(group)) for group in run.errors]
+    return _section("errors-table", "Errors", table(head, rows, text_columns=(0, 1))) if rows else ""
+
+
+def _error_cells(group: ErrorGroup) -> list[Cell]:
+    times = (group.first_s, group.last_s)
+    return [
+        _text(group.error),
+        _text(f"{group.kind} {group.operation}"),
+        _number(f"{group.count:,}", group.count),
+        *(_number(f"{at:,.0f}", at) for at in times),
+    ]
+
+
+def run_facts(run: Run) -> str:
+    """The health of generator and server, and what was run."""
+    health = [("Load generator", generator_text(run)), ("Server", server_text(run))]
+    rows = "".join(
+        f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in [*health, *facts(run)] if text
+    )
+    return _section("run", "The run", f'<dl class="facts">{rows}</dl>')
+
+
+def figure(chart: Chart) -> str:
+    """The place of one chart; the script draws into it."""
+    title = f"<figcaption>{escape(chart.title)}</figcaption>"
+    return f'<figure class="chart" data-chart="{escape(chart.id)}">{title}</figure>'
+
+
+def table(head: Sequence[str], rows: Iterable[Row], *, text_columns: Sequence[int] = (0,)) -> str:
+    """A table that the script makes sortable."""
+    classes = [' class="text"' if at in text_columns else "" for at in range(len(head))]
+    titles = "".join(
+        f'<th{style} scope="col"><button>{escape(name)}</button></th>'
+        for name, style in zip(head, classes, strict=True)
+    )
+    body = "".join(
+        f'<tr class="{name}">'
+        + "".join(
+            f'<td{style} data-value="{escape(str(value))}">{shown}</td>'
+            for (shown, value), style in zip(cells, classes, strict=True)
+        )
+        + "</tr>"
+        for name, cells in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _section(name: str, title: str, body: str) -> str:
+    return f'<section id="{name}"><h2>{escape(title)}</h2>{body}</section>'
+
+
+def _text(text: str) -> Cell:
+    return escape(text), text
+
+
+def _number(text: str, value: float | None) -> Cell:
+    return escape(text), -1 if value is None else value

@@ -1,0 +1,1 @@
+"""Reports on a terminal: the only place below `dbz.cli` that knows about colours, widths and cursors."""

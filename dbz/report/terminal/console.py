@@ -1,0 +1,50 @@
+"""Consoles, and text that cannot harm them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+
+_WIDTH_OF_FILES = 100
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The signs of a report; the plain ones are for terminals that know ASCII only."""
+
+    good: str
+    bad: str
+    missing: str
+    full: str
+    empty: str
+
+
+FANCY = Glyphs("✓", "✗", "–", "━", "─")
+PLAIN = Glyphs("+", "X", "-", "#", ".")
+
+
+def make_console(stream: TextIO, *, width: int | None = None) -> Console:
+    """A console on a stream; colours only on a terminal without NO_COLOR, and no failure on any character."""
+    if isinstance(stream, io.TextIOWrapper) and not _speaks_unicode(stream):
+        stream.reconfigure(errors="replace")
+    console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    if width is None and not console.is_terminal and "COLUMNS" not in console._environ:
+        console.width = _WIDTH_OF_FILES
+    return console
+
+
+def glyphs_for(console: Console) -> Glyphs:
+    """The signs that a console can show."""
+    return FANCY if console.encoding.startswith("utf") else PLAIN
+
+
+def clean(text: str) -> str:
+    """Text from outside on one line, without the control characters that would steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def _speaks_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().startswith("utf")

@@ -1,0 +1,81 @@
+"""The report of a run on a terminal: one screen that tells the story, verdict first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from dbz.report.advice import next_steps
+from dbz.report.terminal.console import clean, glyphs_for
+from dbz.report.terminal.tables import budgets_table, deliveries_table, errors_table, operations_table, unmeasured
+from dbz.report.wording import BADGES, generator_text, headline, server_text, target_text
+from dbz.runs.schema import Run, RunVerdict
+from dbz.units import format_duration
+
+_STYLES = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red"}
+
+
+def print_summary(run: Run, report: Path, console: Console) -> None:
+    """Print the verdict, why, the figures, and where `report` (the HTML page) is."""
+    console.print(_verdict(run, console))
+    _section(console, "Why", _reasons(run, console) if run.reasons else None)
+    steps = next_steps(run)
+    _section(console, "Look at", _list([clean(step) for step in steps], "→", console) if steps else None)
+    if run.budgets:
+        _section(console, "Budgets", Group(budgets_table(run.budgets, console), unmeasured(run.budgets)))
+    _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
+    _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
+    _section(console, "Errors", errors_table(run) if run.errors else None)
+    _section(console, "Health", _health(run))
+    console.print()
+    console.print(Text.assemble(("Report  ", "bold"), str(report)), soft_wrap=True)
+    console.print(Text.assemble(("Again   ", "bold"), (f"dbz report show {run.id}", "")), soft_wrap=True)
+
+
+def _verdict(run: Run, console: Console) -> Panel:
+    style = _STYLES.get(run.verdict, "yellow")
+    glyphs = glyphs_for(console)
+    sign = glyphs.good if run.verdict is RunVerdict.PASS else glyphs.bad if run.verdict is RunVerdict.FAIL else "!"
+    users = "" if run.users_held is None else f"{run.users_held:,} users, "
+    warmup = f" after {format_duration(run.window.start_s)} of warm-up" if run.window.start_s else ""
+    text = Text.assemble(
+        (f" {sign} {BADGES[run.verdict]} ", f"bold reverse {style}"),
+        ("  " + clean(headline(run)), "bold"),
+        ("\n" + clean(f"{run.title}, {target_text(run)}"), "dim"),
+        (f"\n{users}{format_duration(run.window.seconds)} judged{warmup}", "dim"),
+    )
+    return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1))
+
+
+def _section(console: Console, title: str, body: RenderableType | None) -> None:
+    if body is not None:
+        console.print()
+        console.print(Text(title, "bold"))
+        console.print(Padding(body, (0, 0, 0, 2)))
+
+
+def _reasons(run: Run, console: Console) -> RenderableType:
+    return _list([clean(reason) for reason in run.reasons], glyphs_for(console).bad, console, "red")
+
+
+def _list(texts: list[str], sign: str, console: Console, style: str = "bold") -> RenderableType:
+    """One paragraph a text, hanging behind its sign."""
+    rows = Table.grid(padding=(0, 1))
+    sign = sign if console.encoding.startswith("utf") else ">" if sign == "→" else sign
+    for text in texts:
+        rows.add_row(Text(sign, style), Text(text))
+    return rows
+
+
+def _health(run: Run) -> RenderableType | None:
+    rows = Table.grid(padding=(0, 2))
+    for label, text in (("generator", generator_text(run)), ("server", server_text(run))):
+        if text:
+            rows.add_row(Text(label, "dim"), Text(clean(text)))
+    return rows if rows.row_count else None

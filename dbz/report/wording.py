@@ -1,0 +1,188 @@
+"""The words that all reports share: the headline of a run, its facts and values, and what to do next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from dbz.measure.budgets import Limit, Outcome, format_value
+from dbz.runs.schema import BudgetResult, Deliveries, Operation, Run, RunVerdict
+from dbz.units import format_bytes, format_duration, format_ms
+
+BADGES = {
+    RunVerdict.PASS: "PASS",
+    RunVerdict.FAIL: "FAIL",
+    RunVerdict.INVALID: "INVALID",
+    RunVerdict.INTERRUPTED: "INTERRUPTED",
+    RunVerdict.RUNNING: "UNFINISHED",
+}
+KINDS = {
+    "http": "HTTP requests",
+    "delivery": "Deliveries, sender to receiver",
+    "composite": "User actions",
+    "ack": "Acknowledgements",
+    "connect": "Socket connects",
+    "other": "Other requests",
+}
+"""The kinds of operations in the order of reports, and what each is called."""
+
+
+def headline(run: Run) -> str:
+    """The verdict in one sentence."""
+    counts = _counts(run)
+    if run.verdict is RunVerdict.INVALID:
+        return f"The measurement cannot be trusted; {counts}."
+    if run.verdict is RunVerdict.INTERRUPTED:
+        return f"Stopped early, after {format_duration(run.duration_s)}; of what was measured, {counts}."
+    if run.verdict is RunVerdict.RUNNING:
+        return f"Still running, or dbz was killed; in the record so far, {counts}."
+    return f"{counts[0].upper()}{counts[1:]}."
+
+
+def _counts(run: Run) -> str:
+    outcomes = [budget.verdict for budget in run.budgets]
+    broken, missing = outcomes.count(Outcome.BROKEN), outcomes.count(Outcome.NOT_MEASURED)
+    measured = len(outcomes) - missing
+    if not outcomes:
+        return "no budgets were given"
+    if broken:
+        text = f"{broken} of {measured} measured {_plural('budget', measured)} {'is' if broken == 1 else 'are'} broken"
+    elif measured:
+        text = f"all {measured} measured budgets hold" if measured > 1 else "the one measured budget holds"
+    else:
+        text = "no budget was measured"
+    return f"{text}; {missing} {'was' if missing == 1 else 'were'} not measured" if missing and measured else text
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else word + "s"
+
+
+def failed(budget: BudgetResult) -> bool:
+    """Whether a budget breaks the run."""
+    return bool(budget.reason) or budget.verdict == Outcome.BROKEN
+
+
+def by_importance(budgets: Iterable[BudgetResult]) -> list[BudgetResult]:
+    """Broken budgets first, then those that hold, then what was not measured; otherwise in their own order."""
+    ranks = {Outcome.BROKEN: 0, Outcome.PASS: 2, Outcome.NOT_MEASURED: 3}
+    return sorted(budgets, key=lambda budget: 1 if _required_but_missing(budget) else ranks[Outcome(budget.verdict)])
+
+
+def _required_but_missing(budget: BudgetResult) -> bool:
+    return budget.verdict == Outcome.NOT_MEASURED and budget.required
+
+
+def value_text(budget: BudgetResult) -> str:
+    """What was measured, in the unit of the budget; `failed` where the statistic fell on failed attempts."""
+    if budget.verdict == Outcome.NOT_MEASURED:
+        return "not measured"
+    return format_value(math.inf if budget.value is None else budget.value, budget.unit)
+
+
+def limit_text(budget: BudgetResult) -> str:
+    """The limit with its comparison, such as `< 500 ms`."""
+    return str(Limit(budget.op, budget.limit, budget.unit))
+
+
+def p95_for_sorting(operation: Operation) -> float:
+    """The p95 in milliseconds, infinite where it fell on failed attempts."""
+    return math.inf if operation.latency_ms.p95 is None else operation.latency_ms.p95
+
+
+def slowest_first(operations: Iterable[Operation]) -> list[Operation]:
+    """Operations by kind, the slowest of each kind first."""
+    kinds = list(KINDS)
+    rank = {kind: at for at, kind in enumerate(kinds)}
+    return sorted(operations, key=lambda one: (rank.get(one.kind, len(kinds)), -p95_for_sorting(one)))
+
+
+def delivery_text(row: Deliveries) -> str:
+    """What became of the messages of one event, in one line."""
+    bad = {"lost": row.lost, "delivered twice": row.duplicated, "out of order": row.out_of_order}
+    found = ", ".join(f"{count:,} {what}" for what, count in bad.items() if count)
+    return f"{row.delivered:,} of {row.expected:,} delivered, {found or 'none lost, twice or out of order'}"
+
+
+def target_text(run: Run) -> str:
+    """What was loaded."""
+    return "the embedded stack" if run.embedded else run.target
+
+
+def share_of_limit(budget: BudgetResult) -> float | None:
+    """How much of an upper limit is used up, infinite on failed attempts; None for lower limits and without a value."""
+    if budget.verdict == Outcome.NOT_MEASURED or not budget.op.startswith("<") or not budget.limit:
+        return None
+    return math.inf if budget.value is None else budget.value / budget.limit
+
+
+def latency_text(value_ms: float | None, unit: str = "") -> str:
+    """Milliseconds with three digits; `failed` where the figure fell on failed attempts (None or infinite)."""
+    if value_ms is None or math.isinf(value_ms):
+        return "failed"
+    return (f"{value_ms:,.0f}" if value_ms >= 100 else f"{value_ms:.3g}") + unit
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What was run, where, how: label and text."""
+    window = run.window
+    rows = [
+        ("Profile", str(run.profile.get("name", "?"))),
+        ("Target", run.target + (" (embedded stack)" if run.embedded else "")),
+        ("Started", run.title.rpartition(", ")[2]),
+        ("Judged", f"{format_duration(window.seconds)} after {format_duration(window.start_s)} of warm-up"),
+        ("Users held", "not measured" if run.users_held is None else f"{run.users_held:,}"),
+        ("Seed", str(run.seed)),
+    ]
+    rows += [(f"Version of {name}", version) for name, version in run.versions.items()]
+    rows += [_environment_fact(name, value) for name, value in run.environment.items()]
+    return [*rows, ("Run", run.id)]
+
+
+def _environment_fact(name: str, value: object) -> tuple[str, str]:
+    sized = isinstance(value, int | float) and name.endswith("_bytes")
+    label = name.removesuffix("_bytes") if sized else name
+    return label.replace("_", " ").capitalize(), format_bytes(float(str(value))) if sized else str(value)
+
+
+def generator_text(run: Run) -> str:
+    """The health of the load generator in one line; empty when it left no word."""
+    health = run.generator
+    if health is None:
+        return ""
+    parts = [
+        f"{health.workers} {_plural('worker', health.workers)}",
+        f"busiest at {health.cpu_percent:.0f} % of a core",
+        f"lag {format_ms(health.lag_ms_p99)} (p99)",
+    ]
+    counted = (("lost", health.lost_workers), ("late", health.late_arrivals), ("dropped", health.dropped_arrivals))
+    names = {"lost": "workers lost", "late": "arrivals late", "dropped": "arrivals dropped"}
+    return ", ".join([*parts, *(f"{count:,} {names[key]}" for key, count in counted if count)])
+
+
+def server_text(run: Run) -> str:
+    """What the server said of itself in one line; empty when it said nothing."""
+    server = run.server
+    if server is None:
+        return ""
+    parts = []
+    if server.cpu_percent is not None:
+        parts.append(f"{server.cpu_percent:.0f} % of its cores")
+    if server.memory_bytes is not None:
+        parts.append(f"{format_bytes(server.memory_bytes)} of memory")
+    if server.connections is not None:
+        parts.append(f"{server.connections:,.0f} connections")
+    slowest = slowest_query(run)
+    if slowest:
+        parts.append(f"slowest query {slowest}")
+    return ", ".join(parts)
+
+
+def slowest_query(run: Run) -> str:
+    """The server's slowest query and its p95; empty when it reported none."""
+    queries = run.server.query_ms if run.server else {}
+    if not queries:
+        return ""
+    name = max(queries, key=lambda query: math.inf if queries[query]["p95"] is None else queries[query]["p95"] or 0)
+    p95 = queries[name]["p95"]
+    return f"{name}, p95 {'beyond its slowest bucket' if p95 is None else format_ms(p95)}"
