@@ -70,13 +70,13 @@ class Socket:
 
 
 async def eventually(probe: Any, within_s: float = 15.0) -> Any:
-    """The first value of `probe()` that is not None or False; an AssertionError after `within_s` seconds."""
+    """The first true value of `probe()`; an AssertionError after `within_s` seconds."""
     end = asyncio.get_running_loop().time() + within_s
     while True:
         value = probe()
         if asyncio.iscoroutine(value):
             value = await value
-        if value is not None and value is not False:
+        if value:
             return value
         assert asyncio.get_running_loop().time() < end, "it did not happen in time"
         await asyncio.sleep(0.01)

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _CHANNEL = "realtime:events"
 _QUEUE = 10_000
 _PIPELINE = 200
+_FAR_BEHIND = 10  # a tenth of the limit
 
 
 class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
@@ -64,6 +65,16 @@ class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
             count += 1
         self._figures.deliveries.add((event,), count)
         return count
+
+    def drop_backlogs(self) -> int:
+        """Disconnect the sockets that are far behind in reading; returns how many packets go with them."""
+        dropped = 0
+        for sid, eio_sid in list(self.get_participants("/", None)) if "/" in self.rooms else ():
+            socket = self.server.eio.sockets.get(eio_sid)
+            if socket is not None and socket.queue.qsize() * _FAR_BEHIND > self._outbox_limit:
+                dropped += socket.queue.qsize()
+                self._overflow(sid)
+        return dropped
 
     async def publish_forever(self) -> None:
         """Hand what other processes must deliver to Redis, in order and several at a time."""

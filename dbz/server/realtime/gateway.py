@@ -19,6 +19,8 @@ from dbz.server.identity import Identity
 from dbz.server.realtime import wire
 from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.connection import SocketConnection
+from dbz.server.realtime.engine import SocketServer, with_upgrade_timeout
+from dbz.server.realtime.guard import Guard
 from dbz.server.realtime.limits import RateLimits
 from dbz.server.seams import EventHandler
 
@@ -51,7 +53,7 @@ class Gateway:
             },
         )
         self.adapter = RoomAdapter(core.redis, core.figures, settings.outbox_queue, self._drop_slow)
-        self.sio = socketio.AsyncServer(
+        self.sio = SocketServer(
             async_mode="asgi",
             client_manager=self.adapter,
             json=wire,
@@ -65,6 +67,12 @@ class Gateway:
         )
         self.sio.on("connect", self._connect)
         self.sio.on("disconnect", self._disconnect)
+        self._guard = Guard(
+            settings,
+            lambda: list(self.connections.values()),
+            self.sio.disconnect,
+            (self.limits.clean_up, self.adapter.drop_backlogs, core.cache.local.drop_expired),
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def serve(self, events: Mapping[str, EventHandler]) -> None:
@@ -76,6 +84,7 @@ class Gateway:
     async def start(self) -> None:
         """Begin to publish for other processes."""
         self._spawn(self.adapter.publish_forever())
+        self._spawn(self._guard.run())
 
     async def stop(self) -> None:
         """End background work."""
@@ -89,7 +98,8 @@ class Gateway:
 
     async def handle(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one HTTP request or WebSocket under /socket.io/."""
-        await self.sio.handle_request(scope, receive, send)
+        timeout_s = self._core.settings.realtime.upgrade_timeout_s
+        await self.sio.handle_request(scope, with_upgrade_timeout(scope, receive, timeout_s), send)
 
     async def end_session(self, session_id: str) -> None:
         """Disconnect the sockets of an ended session."""
