@@ -1,1 +1,9 @@
 """What people see of a run, made from its record alone: terminal, HTML, JUnit, Markdown and CSV."""
+
+from dbz.report.files import write_reports
+from dbz.report.listing import list_json
+from dbz.report.opening import open_run
+from dbz.report.terminal.live import open_view
+from dbz.report.terminal.summary import print_run, print_runs
+
+__all__ = ["list_json", "open_run", "open_view", "print_run", "print_runs", "write_reports"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbz.errors import ExitCode
-from dbz.measure.budgets import Budget, Verdict, judge
+from dbz.measure.budgets import Budget, Outcome, Verdict, judge
 from dbz.measure.metrics import Measurements
 from dbz.measure.series import COMPOSITE, REQUEST_KINDS
 from dbz.runs import aggregate
@@ -89,6 +89,11 @@ def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted
     if invalid:
         return RunVerdict.INVALID
     return RunVerdict.FAIL if any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
+
+
+def unjudged(budgets: Sequence[Budget]) -> list[BudgetResult]:
+    """The budgets as a run that has just begun names them, so that it can be judged even when dbz is killed."""
+    return [_result(Verdict(budget, Outcome.NOT_MEASURED, None, 0)) for budget in budgets]
 
 
 def _result(verdict: Verdict) -> BudgetResult:

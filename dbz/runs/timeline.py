@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dbz.measure.histogram import Histogram
 from dbz.measure.interval_log import Interval
-from dbz.measure.series import COMPOSITE, REQUEST_KINDS
+from dbz.measure.series import COMPOSITE, DELIVERY, REQUEST_KINDS
 from dbz.runs.aggregate import LAG
 from dbz.runs.reading import Record
 
@@ -24,7 +24,8 @@ class Timeline:
     """Parallel lists, one entry a step of the run; None where nothing was measured.
 
     `seconds` are the beginnings of the steps. Rates are events a second (failed ones included, composites only in
-    `rate_by_kind`), latencies are those of successes and like the lag in milliseconds, CPU is per cent, memory bytes.
+    `rate_by_kind`), latencies (by kind, and by event of deliveries) are those of successes and like the lag in
+    milliseconds, CPU is per cent, memory bytes.
     """
 
     step_s: int = 1
@@ -34,6 +35,7 @@ class Timeline:
     errors: list[float] = field(default_factory=list)
     rate_by_kind: dict[str, list[float]] = field(default_factory=dict)
     latency_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
+    delivery_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
     lag_ms: Values = field(default_factory=list)
     generator_cpu_percent: Values = field(default_factory=list)
     server_cpu_percent: Values = field(default_factory=list)
@@ -57,6 +59,7 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
         errors=_rates(merged, [(kind, True) for kind in REQUEST_KINDS], slots, step_s),
         rate_by_kind=rates,
         latency_ms={kind: _percentiles(merged[kind, False], slots) for kind in kinds if (kind, False) in merged},
+        delivery_ms=_deliveries(record, slots, step_s),
         lag_ms=_percentile(merged[LAG.kind, False], slots, 99.0),
         generator_cpu_percent=_in_steps(
             ((t, max(line["cpu_percent"] for line in lines)) for t, lines in workers), slots, step_s, _mean
@@ -79,6 +82,17 @@ def _merged(intervals: Iterable[Interval], slots: int, step_s: int) -> Merged:
             series = interval.series
             merged[series.kind, series.failed].setdefault(slot, Histogram()).add(interval.histogram)
     return merged
+
+
+def _deliveries(record: Record, slots: int, step_s: int) -> dict[str, dict[float, Values]]:
+    """Percentiles of each event."""
+    parts: defaultdict[str, list[Interval]] = defaultdict(list)
+    for interval in record.intervals:
+        if interval.series.kind == DELIVERY and not interval.series.failed:
+            parts[interval.series.name].append(interval)
+    return {
+        event: _percentiles(_merged(parts[event], slots, step_s)[DELIVERY, False], slots) for event in sorted(parts)
+    }
 
 
 def _rates(merged: Merged, wanted: Sequence[tuple[str, bool]], slots: int, step_s: int) -> list[float]:

@@ -114,15 +114,19 @@ def plain_line(figures: LiveFigures, elapsed_s: float, planned_s: float) -> str:
 
 
 def open_view(
-    console_is_terminal: bool,
-    no_live: bool,
+    console_is_terminal: bool | None = None,
+    no_live: bool = False,
     *,
     title: str = "",
     budgets: Sequence[Budget] = (),
     stream: TextIO | None = None,
 ) -> View:
-    """The view that fits: live on a terminal unless `no_live`, otherwise plain lines; both go to `stream` (stderr)."""
+    """The view that fits: live on a terminal unless `no_live`, otherwise plain lines; both go to `stream` (stderr).
+
+    `budgets` are judged as the run goes on; `console_is_terminal` None asks the stream.
+    """
     stream = stream or sys.stderr
-    if console_is_terminal and not no_live:
+    terminal = stream.isatty() if console_is_terminal is None else console_is_terminal
+    if terminal and not no_live:
         return LiveView(make_console(stream), title, budgets)
     return PlainView(stream, title, budgets)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -12,13 +15,34 @@ from rich.table import Table
 from rich.text import Text
 
 from dbz.report.advice import next_steps
-from dbz.report.terminal.console import clean, glyphs_for
-from dbz.report.terminal.tables import budgets_table, deliveries_table, errors_table, operations_table, unmeasured
+from dbz.report.files import HTML_FILE
+from dbz.report.opening import open_run
+from dbz.report.terminal.console import clean, glyphs_for, make_console
+from dbz.report.terminal.tables import (
+    budgets_table,
+    deliveries_table,
+    errors_table,
+    operations_table,
+    runs_table,
+    unmeasured,
+)
 from dbz.report.wording import BADGES, generator_text, headline, server_text, target_text
+from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
 from dbz.units import format_duration
 
 _STYLES = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red"}
+
+
+def print_run(folder: RunFolder, stream: TextIO | None = None) -> None:
+    """Print the report of a run to `stream` (stdout); `UsageError` when the folder holds none."""
+    run, _ = open_run(folder)
+    print_summary(run, folder.path / HTML_FILE, make_console(stream or sys.stdout))
+
+
+def print_runs(runs: Sequence[Run], stream: TextIO | None = None) -> None:
+    """Print a table of runs to `stream` (stdout)."""
+    make_console(stream or sys.stdout).print(runs_table(runs))
 
 
 def print_summary(run: Run, report: Path, console: Console) -> None:

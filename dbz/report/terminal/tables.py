@@ -19,6 +19,7 @@ from dbz.report.wording import (
     limit_text,
     share_of_limit,
     slowest_first,
+    target_text,
     value_text,
 )
 from dbz.runs.schema import BudgetResult, Operation, Run
@@ -138,7 +139,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
         table.add_row(
             Text(clean(run.id), no_wrap=True),
             Text(run.verdict.value, styles.get(run.verdict.value, "yellow")),
-            cell(run.target, "dim"),
+            cell(target_text(run), "dim"),
             format_duration(run.window.seconds),
             "–" if run.users_held is None else f"{run.users_held:,}",
             format_percent(errors / count) if count else "–",
