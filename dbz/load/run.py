@@ -17,7 +17,7 @@ from dbz.load.launch import Generator
 from dbz.load.sampler import Sampler
 from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
 from dbz.measure.budgets import Budget
-from dbz.runs.conclude import conclude
+from dbz.runs.conclude import conclude, unjudged
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, RecordReader
 from dbz.runs.schema import Run
@@ -68,6 +68,7 @@ def new_run(plan: LoadPlan, run_id: str, started: datetime) -> Run:
         seed=plan.profile.seed,
         versions={"dbz": dbz.__version__, "python": platform.python_version(), "locust": version("locust")},
         environment=_environment(),
+        budgets=unjudged(plan.budgets),
     )
 
 

@@ -53,6 +53,14 @@ def test_a_second_copy_is_a_duplicate_and_no_delivery(room):
     assert room.take_counts()["chat"] == [1, 2, 2, 0, 1, 0]
 
 
+def test_who_joins_while_a_message_is_on_its_way_may_get_it_without_being_counted(room):
+    room.sent("chat", "room", "m1", 1)
+    room.join("chat", "room", 4)
+    for member in (2, 3, 4):
+        room.received("chat", "room", "m1", member)
+    assert room.take_counts()["chat"] == [1, 2, 2, 0, 0, 0]
+
+
 def test_an_older_message_after_a_newer_one_of_the_same_sender_is_out_of_order(room):
     room.sent("chat", "room", "m1", 1)
     room.sent("chat", "room", "m2", 1)

@@ -30,10 +30,10 @@ class _Message:
 
 @dataclass
 class Channel:
-    """One room or topic: who receives in it, and the last message that each of them got from each sender."""
+    """One room or topic: who receives in it since which message, and the last that each got from each sender."""
 
     event: str
-    receivers: set[Hashable] = field(default_factory=set)
+    receivers: dict[Hashable, int] = field(default_factory=dict)
     latest: dict[tuple[Hashable, Hashable], int] = field(default_factory=dict)
     messages: dict[Hashable, _Message] = field(default_factory=dict)
 
@@ -51,12 +51,12 @@ class Deliveries:
 
     def join(self, event: str, channel: Hashable, receiver: Hashable) -> None:
         """From now on `receiver` is expected to get the messages of a channel."""
-        self._channel(event, channel).receivers.add(receiver)
+        self._channel(event, channel).receivers[receiver] = self._number
 
     def leave(self, event: str, channel: Hashable, receiver: Hashable) -> None:
         """`receiver` is no longer expected to get anything, messages on their way included."""
         one = self._channel(event, channel)
-        one.receivers.discard(receiver)
+        one.receivers.pop(receiver, None)
         for message in one.messages.values():
             if receiver in message.waiting:
                 message.waiting.discard(receiver)
@@ -65,7 +65,7 @@ class Deliveries:
     def sent(self, event: str, channel: Hashable, key: Hashable, sender: Hashable) -> None:
         """`sender` emits the message `key` now; everybody else in the channel is expected to get it."""
         one = self._channel(event, channel)
-        waiting = one.receivers - {sender}
+        waiting = set(one.receivers) - {sender}
         self._number += 1
         message = _Message(event, key, time.monotonic(), sender, self._number, waiting)
         one.messages[key] = message
@@ -82,7 +82,8 @@ class Deliveries:
             return
         counts = self._count(event)
         if receiver not in message.waiting:
-            counts[4] += receiver in one.receivers
+            # Who joined after a message was sent may still get it, and is not to be blamed for that.
+            counts[4] += one.receivers.get(receiver, message.number) < message.number
             return
         message.waiting.discard(receiver)
         counts[2] += 1

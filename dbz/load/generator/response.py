@@ -201,7 +201,7 @@ class ResponseReader:
         """All header fields were parsed."""
         self._status = status = self._parser.get_status_code()
         self._keep = self._parser.should_keep_alive()
-        if status < 200:  # an interim answer, such as 100 Continue: the real one follows
+        if status < 200 and status != 101:  # an interim answer, such as 100 Continue: the real one follows
             self._headers = []
             return
         self._headers_done = True

@@ -27,6 +27,7 @@ from dbz.runs.record import LineFile
 _SPAWN_SHARE_OF_WARMUP = 0.8
 _SPAWN_PATIENCE_S = 30.0
 _WORKERS_PATIENCE_S = 30.0
+_LAST_LINE_S = 0.15
 
 
 class Run:
@@ -120,6 +121,7 @@ class Run:
         end_s = steady_s + math.ceil(spec.duration_s)
         self._until(lambda: False, spec.started_monotonic_s + end_s)
         self._mark(END, end_s)
+        gevent.sleep(_LAST_LINE_S)  # every worker writes the last judged second while its users still run
 
     def _until(self, reached: Any, deadline_s: float) -> None:
         while not self._interrupted.is_set() and not reached() and time.monotonic() < deadline_s:

@@ -1,0 +1,47 @@
+# Everything sets itself up: a fresh clone needs nothing but Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help load test lint format bench docs pins clean
+
+help:  ## List the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+load: $(READY)  ## Run the default load against the embedded stack and judge it.
+	@$(BIN)/dbz load
+
+test: $(READY)  ## Run the whole test suite.
+	@$(BIN)/pytest -q
+
+lint: $(READY)  ## Check style, types, import rules and generated documentation.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo "run: make format"; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+	@$(BIN)/python docs/generate.py --check
+
+format: $(READY)  ## Put the code into its standard form.
+	@$(BIN)/ruff format --quiet
+	@$(BIN)/ruff check --fix --quiet
+
+bench: $(READY)  ## Measure dbz against its peers, one after the other.
+	@for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+docs: $(READY)  ## Generate the command reference and the tables in the README from the program.
+	@$(BIN)/python docs/generate.py
+
+pins: $(READY)  ## Write the installed versions to the constraints file.
+	@$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | grep '==' > constraints.txt
+
+clean:  ## Remove what the targets above have made.
+	rm -rf .venv reports
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "dbz needs Python 3.11 or newer: make PYTHON=python3.11"; exit 2; }
+	@echo "Setting up .venv (a minute, once) …" >&2
+	@$(PYTHON) -m venv .venv
+	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[embedded,dev]'
+	@touch $(READY)

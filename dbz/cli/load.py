@@ -1,0 +1,145 @@
+"""`dbz load`: run a load, judge it, report it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.cli.interrupts import Interrupts
+from dbz.errors import DbzError
+
+if TYPE_CHECKING:
+    from dbz.load.run import LoadPlan
+    from dbz.runs.folder import RunFolder
+    from dbz.runs.schema import Run
+    from dbz.stack import Stack
+
+Text = str | None
+DEFAULT_REPORTS = Path("reports")
+
+
+def load(
+    subject: Annotated[
+        str, typer.Argument(metavar="[PROFILE | URL | FILE.py]", help="What to run.", show_default=True)
+    ] = "mixed",
+    target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
+    users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None,
+    rate: Annotated[Text, typer.Option(help="Open model: tasks begin at this rate, like 200/s or 5000/min.")] = None,
+    duration: Annotated[Text, typer.Option(help="Length of the judged part, like 60s or 5m.")] = None,
+    warmup: Annotated[Text, typer.Option(help="Time before it that is not judged, like 10s.")] = None,
+    budgets: Annotated[Text, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Load generator processes.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that gets a folder for this run.")] = DEFAULT_REPORTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the tables.")] = False,
+    no_live: Annotated[bool, typer.Option("--no-live", help="Plain progress lines instead of the live view.")] = False,
+    allow_target: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
+    ] = None,
+    method: Annotated[str, typer.Option("-X", "--method", help="With a URL: the HTTP method.")] = "GET",
+    header: Annotated[list[str] | None, typer.Option("-H", "--header", help="With a URL: a header to send.")] = None,
+    data: Annotated[str, typer.Option("-d", "--data", help="With a URL: the body to send.")] = "",
+) -> None:
+    """Run a load, judge it by budgets, and write its report.
+
+    \b
+    PROFILE is a bundled profile (smoke, api, chat, score, mixed) or a YAML
+    file. With a URL, users repeat one request. With FILE.py, the users of
+    any Locust file run unmodified.
+
+    \b
+    Examples:
+      dbz load                                    520 users of all kinds, for a minute
+      dbz load smoke --json                       a few seconds, result as JSON
+      dbz load chat --users 400 --duration 5m     a profile with other numbers
+      dbz load api --target http://127.0.0.1:8480 your own server
+      dbz load http://127.0.0.1:8480/api/posts --rate 200/s --duration 30s
+      dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
+
+    \b
+    Exit codes: 0 all budgets hold, 1 one is broken, 2 wrong usage, 3 target
+    out of reach, 4 measurement not valid, 130 interrupted (what was measured
+    is saved and judged).
+    """
+    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.runs.conclude import EXIT_CODES
+
+    given = {
+        "users": users,
+        "rate": rate,
+        "duration": duration,
+        "warmup": warmup,
+        "budgets": budgets,
+        "workers": workers,
+        "seed": seed,
+    }
+    request = LoadRequest(
+        subject=subject,
+        target=target,
+        overrides={key: value for key, value in given.items() if value is not None},
+        allowed_targets=allow_target or (),
+        method=method,
+        headers=header or (),
+        body=data,
+    )
+    with Interrupts().watch() as interrupts:
+        run = _carry_out(plan_load(request), out, interrupts, no_live=no_live, as_json=as_json)
+    raise typer.Exit(EXIT_CODES[run.verdict])
+
+
+def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, *, no_live: bool, as_json: bool) -> Run:
+    from dbz.report import print_run, write_reports
+    from dbz.runs.folder import create_run_folder, new_run_id
+
+    folder = create_run_folder(out, new_run_id(plan.profile.name, datetime.now(UTC)))
+    try:
+        run = _measure(plan, folder, interrupts, no_live=no_live)
+    except DbzError:
+        # The server may have died half-way: what was measured until then is worth a report all the same.
+        if folder.run_json.exists():
+            write_reports(folder)
+        raise
+    write_reports(folder)
+    if as_json:
+        typer.echo(run.to_json())
+    else:
+        print_run(folder)
+    return run
+
+
+def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, *, no_live: bool) -> Run:
+    from dbz.load.run import Surroundings, run_load
+    from dbz.load.targets import reach
+    from dbz.report import open_view
+
+    check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
+    with ExitStack() as resources:
+        if plan.embedded:
+            stack = resources.enter_context(_start_stack(plan, folder))
+            plan, check = replace(plan, target=stack.url), stack.check
+        reach(plan.target)
+        interrupts.defer()
+        view = resources.enter_context(open_view(no_live=no_live, title=plan.profile.name, budgets=plan.budgets))
+        return run_load(plan, folder, Surroundings(view.update, check, lambda: interrupts.requested))
+
+
+def _start_stack(plan: LoadPlan, folder: RunFolder) -> Stack:
+    from dbz.stack import StackOptions, start_stack
+
+    profile = plan.profile
+    options = StackOptions(
+        clubs=profile.stack.clubs,
+        seed=profile.seed,
+        policy=profile.stack.policy,
+        processes=profile.stack.processes,
+    )
+    typer.echo("Starting the embedded stack …", err=True)
+    stack = start_stack(options, folder.logs)
+    typer.echo(f"Ready after {stack.started_in_s:.1f} s: {stack.url}", err=True)
+    return stack

@@ -1,0 +1,107 @@
+"""The `dbz` command line: its commands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+import dbz
+from dbz.cli.load import load
+from dbz.cli.report import app as report_app
+from dbz.cli.serve import serve
+from dbz.errors import DbzError, ExitCode
+
+app = typer.Typer(
+    name="dbz",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: half the start-up time, and examples stay as they are written
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(load)
+app.command()(serve)
+app.add_typer(report_app, name="report")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dbz {dbz.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def dbz_command(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Load-test and look after the backend of a real-time club app.
+
+    \b
+    Examples:
+      dbz load                      500 users against a backend that dbz starts itself
+      dbz load smoke                a few seconds of everything, for CI
+      dbz load api --target URL     the API scenario against your own server
+      dbz serve                     the backend alone, until Ctrl-C
+      dbz report list               all runs; dbz report show prints the newest
+
+    \b
+    Exit codes: 0 good, 1 a budget is broken, 2 wrong usage or configuration,
+    3 something needed cannot be reached, 4 the measurement is not valid,
+    130 interrupted.
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out a command line; errors become one message on standard error and an exit code."""
+    try:
+        code = app(args=arguments, prog_name="dbz", standalone_mode=False)
+    except DbzError as error:
+        _complain(error.message, error.hint)
+        return int(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return int(ExitCode.USAGE)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        _complain("interrupted")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+    except Exception:
+        _complain("an error in dbz itself", f"please report it with {_save_traceback()}")
+        return int(ExitCode.BROKEN)
+    return code if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _complain(message: str, hint: str = "") -> None:
+    with contextlib.suppress(OSError):
+        typer.echo(f"dbz: {message}", err=True)
+        if hint:
+            typer.echo(f"     {hint}", err=True)
+
+
+def _save_traceback() -> Path:
+    descriptor, name = tempfile.mkstemp(prefix="dbz-error-", suffix=".txt", text=True)
+    with os.fdopen(descriptor, "w") as file:
+        traceback.print_exc(file=file)
+    return Path(name)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The reference server: one module a service, composed in `dbz.server.app`."""
