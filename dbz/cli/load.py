@@ -26,7 +26,7 @@ DEFAULT_REPORTS = Path("reports")
 
 def load(
     subject: Annotated[
-        str, typer.Argument(metavar="[PROFILE | URL | FILE.py]", help="What to run.", show_default=True)
+        str, typer.Argument(metavar="PROFILE | URL | FILE.py", help="What to run.", show_default=True)
     ] = "mixed",
     target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
     users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None,

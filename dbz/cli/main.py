@@ -9,7 +9,6 @@ import tempfile
 import traceback
 from pathlib import Path
 
-import click
 import typer
 
 import dbz
@@ -17,6 +16,9 @@ from dbz.cli.load import load
 from dbz.cli.report import app as report_app
 from dbz.cli.serve import serve
 from dbz.errors import DbzError, ExitCode
+
+# The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
+_CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="dbz",
@@ -65,13 +67,10 @@ def run(arguments: list[str]) -> int:
     except DbzError as error:
         _complain(error.message, error.hint)
         return int(error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
+    except _CommandLineError as error:
+        error.show()  # type: ignore[attr-defined]
         return int(ExitCode.USAGE)
-    except click.ClickException as error:
-        error.show()
-        return int(ExitCode.USAGE)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted")
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:

@@ -1,0 +1,69 @@
+"""Generate `docs/cli.md` and the tables of the README from the program itself; with `--check` only compare."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from dbz.cli.main import app
+from dbz.errors import ExitCode
+
+ROOT = Path(__file__).parent.parent
+HEADER = "# Command reference\n\nGenerated from the program by `make docs`; a test compares it with `--help`.\n"
+
+
+def commands(command: Any, name: str) -> list[tuple[str, Any]]:
+    """A command and everything below it, by full name."""
+    found = [(name, command)]
+    for sub, child in getattr(command, "commands", {}).items():
+        found += commands(child, f"{name} {sub}")
+    return found
+
+
+def cli_reference() -> str:
+    """The text of `docs/cli.md`."""
+    parts = [HEADER]
+    for name, command in commands(typer.main.get_command(app), "dbz"):
+        settings = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
+        context = command.context_class(command, info_name=name, **settings)
+        parts.append(f"\n## {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
+    return "".join(parts)
+
+
+def exit_codes() -> str:
+    """The exit-code table."""
+    rows = [f"| {int(code)} | {code.meaning} |" for code in ExitCode]
+    return "\n".join(["| code | meaning |", "| --- | --- |", *rows])
+
+
+def with_block(text: str, name: str, body: str) -> str:
+    """The text with what stands between two marker comments replaced."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"README.md has no block '{name}'")
+    return pattern.sub(lambda match: match[1] + body + match[2], text)
+
+
+def main() -> int:
+    """Write the files, or with `--check` say which of them are out of date."""
+    readme = ROOT / "README.md"
+    wanted = {
+        ROOT / "docs" / "cli.md": cli_reference(),
+        readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
+    }
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    if "--check" not in sys.argv:
+        for path in stale:
+            path.write_text(wanted[path])
+        return 0
+    for path in stale:
+        sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `make docs`\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
