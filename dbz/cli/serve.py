@@ -40,10 +40,11 @@ def serve(
     processes: Annotated[int, typer.Option(help="Server processes.", min=1, max=64)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON document.")] = False,
 ) -> None:
-    """Run the demo backend (document store, cache, server) in the foreground until Ctrl-C.
+    """Run the embedded backend in the foreground until Ctrl-C.
 
     \b
-    All of it listens on loopback only; its data are gone when it stops.
+    Document store, cache and server listen on loopback only, with demo data
+    that are gone when it stops.
     Other dbz commands find it through a small state file.
     Exit code 0 on Ctrl-C or SIGTERM, 3 when one of its parts dies.
 
