@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from dbz.measure.budgets import Outcome
@@ -16,6 +17,7 @@ from dbz.report.wording import (
     latency_text,
     limit_text,
     server_text,
+    slowest_first,
     value_text,
 )
 from dbz.runs.schema import Run, RunVerdict
@@ -26,7 +28,7 @@ _MARKS = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SPARK_WIDTH = 40
 _MAX_ERRORS = 10
-_PLAIN = frozenset(" .,:;/-(){}=?%+")
+_SPECIAL = re.compile(r"[^\w .,:;/(){}=?%+-]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def render_markdown(run: Run, chart: Timeline) -> str:
@@ -47,11 +49,7 @@ def render_markdown(run: Run, chart: Timeline) -> str:
 
 def escape(text: str) -> str:
     """Text from outside such that Markdown shows it as it is: no markup, table cell, link or mention."""
-    return "".join(char if char.isalnum() or char in _PLAIN else _entity(char) for char in text)
-
-
-def _entity(char: str) -> str:
-    return f"&#{ord(char)};" if char.isprintable() else " "
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};" if found[0].isprintable() else " ", text)
 
 
 def sparkline(values: Sequence[float | None]) -> str:
@@ -112,7 +110,7 @@ def _operations(run: Run) -> str:
             format_rate(operation.rate_per_s),
             *(latency_text(getattr(operation.latency_ms, name)) for name in ("p50", "p95", "p99", "max")),
         ]
-        for operation in run.operations
+        for operation in slowest_first(run.operations)
     ]
     return _table(["Operation", "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows)
 

@@ -103,12 +103,9 @@
     }
   };
   const drawMarks = ({ canvas, chart }, width, up) => {
-    let free = Infinity;
-    for (const mark of [...chart.marks].sort((a, b) => a.value - b.value).filter((one) => one.value <= up.high)) {
+    for (const mark of chart.marks.filter((one) => one.value <= up.high)) {
       const y = up.y(mark.value);
       svg(canvas, "line", { class: "limit", x1: box.left, x2: width - box.right, y1: y, y2: y });
-      if (Math.abs(free - y) > 12) svg(canvas, "text", { class: "limit-name", x: width - box.right, y: Math.max(y - 4, 9), "text-anchor": "end" }, mark.name);
-      free = y;
     }
   };
   const drawLine = (canvas, line, along, up, filled) => {
@@ -133,7 +130,12 @@
     if (path) svg(canvas, "path", { class: "line " + tone, d: path, "data-line": line.name });
   };
   const drawLegend = (one) => {
-    one.legend.replaceChildren(...one.chart.lines.map((line) => {
+    const marks = one.chart.marks.map((mark) => {
+      const item = html("span", "mark-name");
+      item.append(html("i"), html("span", "", mark.name));
+      return item;
+    });
+    const buttons = one.chart.lines.map((line) => {
       const button = html("button");
       button.setAttribute("aria-pressed", String(!one.hidden.has(line.name)));
       button.append(html("i", "tone" + (line.colour % 6)), html("span", "", line.name));
@@ -142,8 +144,9 @@
         draw(one);
       });
       return button;
-    }));
-    one.legend.hidden = one.chart.lines.length < 2;
+    });
+    one.legend.replaceChildren(...buttons, ...marks);
+    one.legend.hidden = buttons.length + marks.length < 2;
   };
   const draw = (one) => {
     const focus = document.activeElement && one.legend.contains(document.activeElement) ? [...one.legend.children].indexOf(document.activeElement) : -1;

@@ -1,0 +1,111 @@
+"""The report on a terminal: the story on one screen, at any width, with and without colour."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from dbz.report import open_run, print_run, print_runs
+from dbz.report.terminal.console import make_console
+from dbz.report.terminal.summary import print_summary
+from dbz.runs.folder import RunFolder
+from dbz.runs.schema import RunVerdict
+from tests.report.hostile import hostile_run
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(folder: RunFolder, *, width: int = 80, stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    print_summary(open_run(folder)[0], folder.path / "report.html", make_console(stream, width=width))
+    return stream.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the tester's terminal nor CI decides about colours and widths here."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_verdict_comes_first_then_why_then_the_figures(broken: RunFolder, width: int) -> None:
+    text = printed(broken, width=width)
+    parts = ["✗ FAIL", "3 of 11 measured budgets", "Why", "api_response_time: p95 of http falls", "Look at", "Budgets"]
+    places = [text.index(part) for part in [*parts, "Operations", "Deliveries", "Errors", "Health", "Report  "]]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_no_line_is_wider_than_the_terminal(broken: RunFolder, width: int) -> None:
+    lines = printed(broken, width=width).splitlines()
+    assert max(len(line) for line in lines if not line.startswith(("Report", "Again"))) <= width
+
+
+def test_names_of_the_default_budgets_are_whole_at_80_columns(passed: RunFolder) -> None:
+    text = printed(passed)
+    assert "chat_message_latency" in text and "…" not in text.partition("Operations")[0]
+
+
+def test_the_path_of_the_report_is_never_broken(broken: RunFolder) -> None:
+    assert f"Report  {broken.path / 'report.html'}\n" in printed(broken, width=40)
+
+
+def test_a_passed_run_says_so_and_gives_no_advice(passed: RunFolder) -> None:
+    text = printed(passed)
+    assert "✓ PASS" in text and "All 11 measured budgets hold; 4 were not measured." in text
+    assert "Why" not in text and "Look at" not in text
+    assert "Not measured: page_load_time, notification_delivery" in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "badge"),
+    [(RunVerdict.INVALID, "INVALID"), (RunVerdict.INTERRUPTED, "INTERRUPTED"), (RunVerdict.RUNNING, "UNFINISHED")],
+)
+def test_other_verdicts_are_not_taken_for_a_pass(passed: RunFolder, verdict: RunVerdict, badge: str) -> None:
+    stream = io.StringIO()
+    run = passed.load().model_copy(update={"verdict": verdict, "reasons": ["a worker was lost"]})
+    print_summary(run, Path("report.html"), make_console(stream, width=80))
+    assert f"! {badge}" in stream.getvalue() and "PASS" not in stream.getvalue()
+    assert "a worker was lost" in stream.getvalue()
+
+
+def test_a_file_gets_no_colours_and_a_terminal_does(broken: RunFolder) -> None:
+    assert "\x1b[" not in printed(broken)
+    assert "\x1b[" in printed(broken, stream=Terminal())
+
+
+def test_no_color_is_obeyed(broken: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = printed(broken, stream=Terminal())
+    assert not [code for code in ("\x1b[31", "\x1b[1;31", "\x1b[32", "\x1b[33") if code in text]
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    text = printed(hostile_run(tmp_path), width=200)
+    assert "\x1b" not in text and "\u2028" not in text
+    assert "</script><img src=x" in text
+
+
+def test_a_terminal_that_knows_ascii_only_gets_the_report_too(broken: RunFolder) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    print_run(broken, stream)
+    stream.flush()
+    text = raw.getvalue().decode("ascii")
+    assert "X FAIL" in text and "+ uptime" in text
+
+
+def test_the_list_of_runs_names_each_with_its_verdict(passed: RunFolder, broken: RunFolder) -> None:
+    stream = io.StringIO()
+    print_runs([passed.load(), broken.load()], stream)
+    rows = stream.getvalue().splitlines()[1:]
+    assert [row.split()[1] for row in rows] == ["pass", "fail"]
