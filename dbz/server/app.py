@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Iterable, MutableMapping
+from multiprocessing.synchronize import Semaphore
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -20,9 +22,9 @@ from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.reply import Send
 from dbz.server.metrics import Figures, Metrics
-from dbz.server.notification import NotificationService
+from dbz.server.notification import NotificationService, open_queue
 from dbz.server.operations import Operations
-from dbz.server.process import follow_parent, server_family
+from dbz.server.process import DRAIN_SIGNAL, follow_parent, server_family
 from dbz.server.queries import Queries
 from dbz.server.realtime import Gateway
 from dbz.server.schema import ensure_indexes, missing_indexes
@@ -37,8 +39,9 @@ _SOCKET_PATH = "/socket.io"
 class Application:
     """One server process. It is made inside the process that serves, before its event loop runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, drained: Semaphore) -> None:
         self._settings = settings
+        self._drained = drained
         self._dispatch: Dispatcher | None = None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -64,12 +67,24 @@ class Application:
     async def start(self) -> None:
         """Connect lazily and begin background work; the stores need not be up yet."""
         follow_parent()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(DRAIN_SIGNAL, lambda: loop.create_task(self.drain()))
+        # Ctrl-C in a terminal reaches every process; the supervisor decides when the workers end.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._compose()
         await self.gateway.start()
         for service in self.services:
             await service.start()
         self._cache_sync.start()
         self._tasks = [asyncio.create_task(self._prepare()), asyncio.create_task(self._metrics.publish_forever())]
+
+    async def drain(self) -> None:
+        """Send the sockets away to connect again; requests under way go on."""
+        self.operations.draining = True
+        try:
+            await self.gateway.drain(self._settings.http.drain_s)
+        finally:
+            self._drained.release()
 
     async def stop(self) -> None:
         """Keep what was accepted, then let go of everything."""
@@ -105,9 +120,11 @@ class Application:
         auth = AuthService(core, self._settings.jwt_secret)
         self.gateway = Gateway(core, auth.tokens.identify)
         auth.revocations.listeners.append(self.gateway.end_session)
-        notification = NotificationService(core, auth, self.gateway)
+        queue = open_queue(core.redis, core.settings.notifications)
+        notification = NotificationService(core, auth, self.gateway, queue)
         content = ContentService(core, auth, notification)
         game = GameService(core, auth, self.gateway, notification)
+        notification.audiences["game.starting"] = game.audience
         chat = ChatService(core, self.gateway)
         self.services: tuple[Service, ...] = (auth, notification, content, game, chat)
         self.operations = Operations(core, self._metrics, self._recent)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import multiprocessing
 import os
 import secrets
 import signal
 import threading
 import time
+from multiprocessing.synchronize import Semaphore
 
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
@@ -17,7 +19,15 @@ from granian.server import Server
 
 from dbz.server.settings import Settings
 
+DRAIN_SIGNAL = signal.SIGUSR1
+
 _PR_SET_PDEATHSIG = 1
+# The root logger's handler writes these too, as JSON.
+_GRANIAN_LOGS = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": [], "propagate": True}},
+}
 _POLL_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -34,6 +44,43 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL_S)
     os._exit(1)
+
+
+class Supervisor(Server):  # type: ignore[misc]
+    """Owns the port, keeps the workers running, and drains them before it ends them.
+
+    The ASGI server finishes HTTP requests by itself but cuts WebSockets off; hence a signal to each worker first, on
+    which it tells its sockets to connect again elsewhere, and a semaphore by which it says that it has.
+    """
+
+    def __init__(self, settings: Settings, drained: Semaphore) -> None:
+        http = settings.http
+        self._drain_s = http.drain_s
+        self._drained = drained
+        super().__init__(
+            "dbz.server.app",
+            address=http.host,
+            port=http.port,
+            interface=Interfaces.ASGI,
+            workers=http.processes,
+            loop=Loops.uvloop,
+            log_level=LogLevels.warning,
+            log_dictconfig=_GRANIAN_LOGS,
+            respawn_failed_workers=True,
+            respawn_interval=0.0,
+            workers_kill_timeout=max(1, int(http.drain_s) + 3),
+            backpressure=8192,
+            backlog=2048,
+        )
+
+    def _stop_workers(self) -> None:
+        deadline = time.monotonic() + self._drain_s
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, DRAIN_SIGNAL)
+        for _ in self.wrks:
+            self._drained.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        super()._stop_workers()
 
 
 def server_family() -> str:
@@ -53,21 +100,8 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     from dbz.server.app import Application
 
-    http = settings.http
-    server = Server(
-        "dbz.server.app",
-        address=http.host,
-        port=http.port,
-        interface=Interfaces.ASGI,
-        workers=http.processes,
-        loop=Loops.uvloop,
-        websockets=True,
-        log_enabled=True,
-        log_level=LogLevels.warning,
-        respawn_failed_workers=True,
-        respawn_interval=0.0,
-        workers_kill_timeout=max(1, int(http.drain_s) + 3),
-        backpressure=8192,
-        backlog=2048,
-    )
-    server.serve(target_loader=lambda *_: Application(settings), wrap_loader=False)
+    # A worker that is still starting must not die of the signal: ignored here, it is ignored in every child.
+    signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
+    drained = multiprocessing.Semaphore(0)
+    supervisor = Supervisor(settings, drained)
+    supervisor.serve(target_loader=lambda *_: Application(settings, drained), wrap_loader=False)

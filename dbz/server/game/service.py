@@ -11,7 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from dbz.server.core import Core
 from dbz.server.game.games import Games, GamesQuery, Skill
 from dbz.server.game.scores import ScoreBoard, Update
-from dbz.server.http import Body, Call, Fields, Reply, Route
+from dbz.server.http import ApiError, Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
 from dbz.server.identity import Identity
 from dbz.server.pages import page_block
@@ -171,6 +171,14 @@ class GameService:
             return {"gameId": update.gameId}
 
         return answer()
+
+    async def audience(self, club_id: str, data: dict[str, Any]) -> list[str]:
+        """Who hears that a game is about to start: its players, if it still takes place."""
+        try:
+            players = await self._games.players(club_id, data["game_id"])
+        except ApiError:
+            return []
+        return list(players["participants"]) if players["status"] in _OPEN else []
 
     def _send_score(self, update: Update) -> None:
         self._emitter.emit("game:score_updated", update.event(), f"game:{update.game_id}")

@@ -1,5 +1,6 @@
 """Notification: messages to members about what happened, stored and delivered."""
 
+from dbz.server.notification.choice import open_queue
 from dbz.server.notification.service import NotificationService
 
-__all__ = ["NotificationService"]
+__all__ = ["NotificationService", "open_queue"]

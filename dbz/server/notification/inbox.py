@@ -15,31 +15,32 @@ class Inbox:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def add(self, club_id: str, user_id: str, notification: Notification) -> bool:
-        """Store a notification; False when this id was stored before."""
-        row = {"_id": notification["id"], "club_id": club_id, "user_id": user_id, "read": False, **notification}
-        del row["id"]
+    async def add(self, club_id: str, user_id: str, event: Notification) -> bool:
+        """Store a notification, unless it is stored; True while it still has to be delivered."""
+        fields = {key: event[key] for key in ("type", "title", "body", "timestamp")}
+        row = {"club_id": club_id, "user_id": user_id, "read": False, "delivered": False, **fields}
+        rows = self._rows(club_id)
         with self._core.queries.timed("notifications.add"):
-            result = await self._rows(club_id).update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
-        return result.upserted_id is not None
+            result = await rows.update_one({"_id": event["id"]}, {"$setOnInsert": row}, upsert=True)
+            if result.upserted_id is not None:
+                return True
+            stored = await rows.find_one({"_id": event["id"]}, {"delivered": 1})
+        return stored is not None and not stored["delivered"]
+
+    async def delivered(self, club_id: str, notification_id: str) -> None:
+        """Remember that a notification went out."""
+        with self._core.queries.timed("notifications.delivered"):
+            await self._rows(club_id).update_one({"_id": notification_id}, {"$set": {"delivered": True}})
 
     async def latest(self, club_id: str, user_id: str, limit: int) -> list[Notification]:
         """The newest notifications of a member, newest first."""
         with self._core.queries.timed("notifications.list"):
             found = self._rows(club_id).find({"user_id": user_id, "club_id": club_id})
-            rows = await found.sort("_id", -1).limit(limit).to_list()
-        return [{**event_of(row), "read": row["read"]} for row in rows]
+            rows = await found.sort("timestamp", -1).limit(limit).to_list()
+        return [
+            {"id": row["_id"], **{key: row[key] for key in ("type", "title", "body", "timestamp", "read")}}
+            for row in rows
+        ]
 
     def _rows(self, club_id: str) -> Any:
         return self._core.router.club(club_id)["notifications"]
-
-
-def event_of(row: Notification) -> Notification:
-    """The payload of `notification:new`."""
-    return {
-        "id": row.get("_id") or row["id"],
-        "type": row["type"],
-        "title": row["title"],
-        "body": row["body"],
-        "timestamp": row["timestamp"],
-    }

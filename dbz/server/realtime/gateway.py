@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
@@ -73,6 +75,7 @@ class Gateway:
             self.sio.disconnect,
             (self.limits.clean_up, self.adapter.drop_backlogs, core.cache.local.drop_expired),
         )
+        self._draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def serve(self, events: Mapping[str, EventHandler]) -> None:
@@ -86,8 +89,21 @@ class Gateway:
         self._spawn(self.adapter.publish_forever())
         self._spawn(self._guard.run())
 
+    async def drain(self, timeout_s: float) -> None:
+        """Tell every socket to connect again after a moment, close them all, and refuse new ones."""
+        self._draining = True
+        for eio_sid, socket in list(self.sio.eio.sockets.items()):
+            # Spread over a second, so that thousands do not come back at the same instant.
+            self._spawn(self._send_away(eio_sid, socket, 500 + random.randrange(1000)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while any(not socket.queue.empty() for socket in list(self.sio.eio.sockets.values())):
+                    await asyncio.sleep(0.01)
+
     async def stop(self) -> None:
         """End background work."""
+        if self.sio.manager_initialized:
+            self._tasks.add(self.adapter.thread)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,6 +123,8 @@ class Gateway:
             await self.sio.disconnect(connection.sid)
 
     async def _connect(self, sid: str, _environ: Any, auth: Any = None) -> None:
+        if self._draining:
+            raise socketio.exceptions.ConnectionRefusedError("this server is going down; connect again shortly")
         token = auth.get("token") if isinstance(auth, dict) else None
         if not isinstance(token, str):
             raise socketio.exceptions.ConnectionRefusedError("send auth {token: <access token>}")
@@ -118,6 +136,13 @@ class Gateway:
         self.connections[sid] = connection
         self._core.figures.connections = len(self.connections)
         await connection.join(f"user:{identity.user_id}")
+
+    async def _send_away(self, eio_sid: str, socket: Any, retry_after_ms: int) -> None:
+        sid = self.adapter.sid_from_eio_sid(eio_sid, "/")
+        if sid is not None:
+            self.adapter.deliver("server:draining", {"retryAfter": retry_after_ms}, sid)
+        # The transport is closed, not the namespace: clients take that as a reason to connect again by themselves.
+        await socket.close(wait=False)
 
     async def _disconnect(self, sid: str, _reason: Any = None) -> None:
         self.connections.pop(sid, None)

@@ -1,0 +1,49 @@
+"""Jobs that were promised but not finished, in the document store: the queue may lose its memory, this may not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from dbz.server.clock import utc_now
+from dbz.server.core import Core
+from dbz.server.notification.queue import Job
+
+_BATCH = 100
+
+
+class Outbox:
+    """Owner of the collection `notification_outbox`."""
+
+    def __init__(self, core: Core, grace_s: float) -> None:
+        self._core = core
+        self._grace = timedelta(seconds=grace_s)
+
+    async def add(self, job: Job, due_at: datetime) -> None:
+        """Promise a job; one that was promised before stays as it is."""
+        row = {"_id": job["id"], "club_id": job["club_id"], "job": job, "check_at": due_at + self._grace}
+        with self._core.queries.timed("outbox.add"):
+            await self._rows(job["club_id"]).update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
+
+    async def remove(self, job: Job) -> None:
+        """The job is finished, or buried."""
+        with self._core.queries.timed("outbox.remove"):
+            await self._rows(job["club_id"]).delete_one({"_id": job["id"]})
+
+    async def overdue(self) -> list[Job]:
+        """Promised jobs that should long be finished; each is handed out again only after another grace period."""
+        now = utc_now()
+        jobs: list[Job] = []
+        for database in self._core.router.shards():
+            rows = database["notification_outbox"]
+            with self._core.queries.timed("outbox.overdue"):
+                late = await rows.find({"check_at": {"$lt": now}}).limit(_BATCH).to_list()
+            for row in late:
+                mine = await rows.update_one(
+                    {"_id": row["_id"], "check_at": row["check_at"]}, {"$set": {"check_at": now + self._grace}}
+                )
+                jobs += [row["job"]] if mine.modified_count else []
+        return jobs
+
+    def _rows(self, club_id: str) -> Any:
+        return self._core.router.club(club_id)["notification_outbox"]
