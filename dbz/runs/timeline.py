@@ -48,7 +48,8 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
     slots = -(-round(record.last_s) // step_s)
     merged = _merged(record.intervals, slots, step_s)
     kinds = [kind for kind in _KINDS if any((kind, failed) in merged for failed in (False, True))]
-    rates = {kind: _rates(merged, [(kind, False), (kind, True)], slots, step_s) for kind in kinds}
+    counts = _counts(record.intervals, slots, step_s)
+    rates = {kind: _rates(counts, [(kind, False), (kind, True)], slots, step_s) for kind in kinds}
     workers = _by_second(record)
     requests = [rates[kind] for kind in kinds if kind != COMPOSITE]
     return Timeline(
@@ -56,7 +57,7 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
         seconds=[slot * step_s for slot in range(slots)],
         users=_in_steps(((t, sum(line["users"] for line in lines)) for t, lines in workers), slots, step_s, _mean),
         rate=[sum(row) for row in zip(*requests, strict=True)] or [0.0] * slots,
-        errors=_rates(merged, [(kind, True) for kind in REQUEST_KINDS], slots, step_s),
+        errors=_rates(counts, [(kind, True) for kind in REQUEST_KINDS], slots, step_s),
         rate_by_kind=rates,
         latency_ms={kind: _percentiles(merged[kind, False], slots) for kind in kinds if (kind, False) in merged},
         delivery_ms=_deliveries(record, slots, step_s),
@@ -77,8 +78,8 @@ def _merged(intervals: Iterable[Interval], slots: int, step_s: int) -> Merged:
     """One histogram for each kind, outcome and step."""
     merged: Merged = defaultdict(dict)
     for interval in intervals:
-        slot = round(interval.start_s) // step_s
-        if 0 <= slot < slots:
+        slot = _last_second(interval) // step_s
+        if slot < slots:
             series = interval.series
             merged[series.kind, series.failed].setdefault(slot, Histogram()).add(interval.histogram)
     return merged
@@ -95,10 +96,28 @@ def _deliveries(record: Record, slots: int, step_s: int) -> dict[str, dict[float
     }
 
 
-def _rates(merged: Merged, wanted: Sequence[tuple[str, bool]], slots: int, step_s: int) -> list[float]:
-    parts = [merged[key] for key in wanted if key in merged]
-    empty = Histogram()
-    return [sum(len(part.get(slot, empty)) for part in parts) / step_s for slot in range(slots)]
+Counts = defaultdict[tuple[str, bool], list[float]]
+
+
+def _counts(intervals: Iterable[Interval], slots: int, step_s: int) -> Counts:
+    """How many attempts of each kind and outcome ended in each step; a long interval is spread over its seconds."""
+    counts: Counts = defaultdict(lambda: [0.0] * slots)
+    for interval in intervals:
+        seconds = range(min(round(interval.start_s), _last_second(interval)), _last_second(interval) + 1)
+        row, share = counts[interval.series.kind, interval.series.failed], len(interval.histogram) / len(seconds)
+        for second in seconds:
+            if second // step_s < slots:
+                row[second // step_s] += share
+    return counts
+
+
+def _last_second(interval: Interval) -> int:
+    return max(round(interval.start_s + interval.length_s) - 1, 0)
+
+
+def _rates(counts: Counts, wanted: Sequence[tuple[str, bool]], slots: int, step_s: int) -> list[float]:
+    parts = [counts[key] for key in wanted if key in counts]
+    return [sum(part[slot] for part in parts) / step_s for slot in range(slots)]
 
 
 def _percentiles(steps: dict[int, Histogram], slots: int) -> dict[float, Values]:

@@ -206,7 +206,7 @@ def test_a_coarse_timeline_keeps_counts_and_merges_percentiles(tmp_path: Path) -
     record = read_record(Scene(seconds=8, warmup_s=2).write(tmp_path))
     fine, coarse = timeline(record), timeline(record, step_s=4)
     assert coarse.seconds == [0, 4]
-    assert sum(coarse.rate) * 4 == sum(fine.rate)
+    assert sum(coarse.rate) * 4 == pytest.approx(sum(fine.rate))
     assert (
         min(fine.latency_ms["http"][95][:4]) <= coarse.latency_ms["http"][95][0] <= max(fine.latency_ms["http"][95][:4])
     )  # type: ignore[type-var,operator]
@@ -219,3 +219,11 @@ def test_seconds_without_a_sample_are_gaps_and_not_zero(folder: RunFolder) -> No
     assert chart.rate == [1.0, 0.0, 1.0]
     assert chart.latency_ms["http"][50][1] is None
     assert chart.server_cpu_percent == [None] * 3
+
+
+def test_an_interval_that_took_longer_is_spread_over_its_seconds(folder: RunFolder) -> None:
+    write(folder, Interval(POSTS, 0.0, 3.001, interval(0.0, *[10] * 30).histogram), interval(3.001, 10, 10))
+    write_lines(folder.path / "worker-0.jsonl", *({"t": t, "users": 1, "cpu_percent": 1.0} for t in (3.001, 4.0)))
+    chart = timeline(read_record(folder))
+    assert chart.rate == [10.0, 10.0, 10.0, 2.0]
+    assert [value is None for value in chart.latency_ms["http"][50]] == [True, True, False, False]

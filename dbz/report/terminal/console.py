@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-_WIDTH_OF_FILES = 100
+_WIDTH_OF_FILES = 120
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
 from dbz.units import format_duration
 
+_DEFAULT_REPORTS = Path("reports")
+"""Where `dbz report` looks for an id when it is not told otherwise."""
 _STYLES = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red"}
 
 
@@ -52,14 +54,17 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     steps = next_steps(run)
     _section(console, "Look at", _list([clean(step) for step in steps], "→", console) if steps else None)
     if run.budgets:
-        _section(console, "Budgets", Group(budgets_table(run.budgets, console), unmeasured(run.budgets)))
+        rest = unmeasured(run.budgets)
+        table = budgets_table(run.budgets, console)
+        _section(console, "Budgets", Group(table, rest) if rest else table)
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
     _section(console, "Errors", errors_table(run) if run.errors else None)
     _section(console, "Health", _health(run))
     console.print()
     console.print(Text.assemble(("Report  ", "bold"), str(report)), soft_wrap=True)
-    console.print(Text.assemble(("Again   ", "bold"), (f"dbz report show {run.id}", "")), soft_wrap=True)
+    name = run.id if report.parent.parent == _DEFAULT_REPORTS else str(report.parent)
+    console.print(Text.assemble(("Again   ", "bold"), f"dbz report show {name}"), soft_wrap=True)
 
 
 def _verdict(run: Run, console: Console) -> Panel:

@@ -25,9 +25,9 @@ from dbz.report.wording import (
 from dbz.runs.schema import BudgetResult, Operation, Run
 from dbz.units import format_duration, format_percent, format_rate
 
-WIDE = 100
+WIDE = 110
 """From this many columns on, tables show everything that they have."""
-_MAX_OPERATIONS = 14
+_MAX_OPERATIONS = 18
 _MAX_ERRORS = 5
 _BAR = 10
 _CLOSE = 0.7
@@ -100,7 +100,7 @@ def operations_table(operations: Sequence[Operation], console: Console) -> Table
             *(_latency(getattr(operation.latency_ms, name), strong=name == "p95") for name in percentiles),
         )
     if len(operations) > _MAX_OPERATIONS:
-        table.add_row("", Text(f"{len(operations) - _MAX_OPERATIONS} more are in report.html", "dim"))
+        table.add_row("", cell(f"and {len(operations) - _MAX_OPERATIONS} more, see report.html", "dim"))
     return table
 
 
@@ -125,7 +125,7 @@ def errors_table(run: Run) -> Table:
         times = (f"{group.first_s:,.0f} s", f"{group.last_s:,.0f} s")
         table.add_row(cell(group.error, "red"), cell(group.operation), f"{group.count:,}", *times)
     if len(run.errors) > _MAX_ERRORS:
-        table.add_row(Text(f"{len(run.errors) - _MAX_ERRORS} more kinds are in report.html", "dim"))
+        table.add_row(cell(f"and {len(run.errors) - _MAX_ERRORS} more kinds, see report.html", "dim"))
     return table
 
 
