@@ -77,7 +77,8 @@ def server(options: StackOptions, mongo_uri: str, redis_url: str) -> Part:
     how = ["--processes", str(options.processes), "--policy", options.policy]
     argv = [*_python_module("dbz.server"), *where, *how]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch)}
-    return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env)
+    # Longer than the server gives its workers to drain: it is the one that should insist.
+    return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env, grace_s=10.0)
 
 
 def seeding(options: StackOptions, mongo_uri: str) -> list[str]:
