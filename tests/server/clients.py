@@ -92,6 +92,10 @@ async def connected(url: str, token: str | None, transports: tuple[str, ...] = (
         yield socket
     finally:
         await socket.client.disconnect()
+        # The library leaves its HTTP session open when it was the server that ended the connection.
+        session = socket.client.eio.http
+        if session is not None and not session.closed:
+            await session.close()
         await asyncio.sleep(0)
 
 

@@ -28,6 +28,7 @@ from dbz.server.seams import EventHandler
 
 _log = logging.getLogger(__name__)
 _MAX_UNDER_WAY = 100
+_POLLERS_S = 0.1  # a client that polls asks again within this time, or it is gone
 _ACTIONS = {
     "message:send": "message",
     "typing": "typing",
@@ -97,7 +98,8 @@ class Gateway:
             self._spawn(self._send_away(eio_sid, socket, 500 + random.randrange(1000)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while any(not socket.queue.empty() for socket in list(self.sio.eio.sockets.values())):
+                await asyncio.sleep(_POLLERS_S)
+                while any(s.upgraded and not s.queue.empty() for s in list(self.sio.eio.sockets.values())):
                     await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
