@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,17 +18,16 @@ from tests.runs.builder import STARTED, Scene, build_run
 NOBODY = 65534
 
 
-@pytest.fixture
+@contextmanager
 def unprivileged() -> Iterator[None]:
-    """Root may write anywhere; a test about permissions must not be root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
+    """Root may write anywhere; what is about permissions must not be done as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
     try:
         yield
     finally:
-        os.seteuid(0)
+        os.seteuid(before)
 
 
 def save(reports: Path, run_id: str) -> RunFolder:
@@ -65,15 +65,11 @@ def test_a_reports_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert refused.value.hint == "choose another --out"
 
 
-def test_a_read_only_reports_folder_is_refused(tmp_path: Path, unprivileged: None) -> None:
-    os.seteuid(os.getuid())
-    reports = tmp_path / "reports"
-    reports.mkdir()
-    reports.chmod(0o555)
-    if os.getuid() == 0:
-        os.seteuid(NOBODY)
-    with pytest.raises(UsageError, match=r"cannot write the report to .*: Permission denied"):
-        create_run_folder(reports, "run")
+def test_a_read_only_reports_folder_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    refused = pytest.raises(UsageError, match=r"cannot write the report to .*: Permission denied")
+    with unprivileged(), refused:
+        create_run_folder(tmp_path, "run")
 
 
 def test_a_full_disk_is_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
