@@ -12,6 +12,8 @@ from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec, Role
 from dbz.runs.folder import RunFolder
 
 _ERROR_PREFIX = "dbz-error: "
+MASTER = "generator-master"
+_LAST_WORDS_S = 3.0
 
 
 class Generator:
@@ -41,16 +43,19 @@ class Generator:
         return len(self._lost)
 
     def running(self) -> bool:
-        """Whether any process still runs; `UsageError` when one refused its scenario."""
-        alive = False
+        """Whether load is still being made; `UsageError` when a process refused its scenario.
+
+        Without its master a worker would wait for ever, and without a worker the master.
+        """
         for name, child in self._children.items():
             code = child.exit_code
-            alive = alive or code is None
             if code == ExitCode.USAGE:
                 self._refuse(child)
             if code:
                 self._lost.add(name)
-        return alive and not self._steering_lost()
+        steering = all(child.exit_code is None for name, child in self._children.items() if name == MASTER)
+        working = any(child.exit_code is None for name, child in self._children.items() if name != MASTER)
+        return working and (steering or MASTER not in self._lost)
 
     def interrupt(self) -> None:
         """Ask all processes to end early, with a complete record."""
@@ -58,13 +63,12 @@ class Generator:
             child.interrupt()
 
     def stop(self) -> None:
-        """End what still runs; that is a loss, because its record may lack its last second."""
-        self._lost |= {name for name, child in self._children.items() if child.exit_code is None}
+        """End what does not end by itself now; that is a loss, because its record may lack its last second."""
+        self.interrupt()
+        for child in self._children.values():
+            child.wait(_LAST_WORDS_S)
+        self._lost |= {name for name, child in self._children.items() if child.exit_code != 0}
         stop_all(self._children.values())
-
-    def _steering_lost(self) -> bool:
-        # Without its master a worker would wait for ever.
-        return "generator-master" in self._lost
 
     def _start(self, name: str, spec: GeneratorSpec) -> Child:
         log = self._folder.logs / f"{name}.log"
@@ -83,6 +87,6 @@ def _roles(spec: GeneratorSpec) -> Iterable[tuple[str, GeneratorSpec]]:
         yield "generator-0", replace(spec, role=Role.LOCAL)
         return
     port = free_port()
-    yield "generator-master", replace(spec, role=Role.MASTER, master_port=port)
+    yield MASTER, replace(spec, role=Role.MASTER, master_port=port)
     for worker in range(spec.workers):
         yield f"generator-{worker}", replace(spec, role=Role.WORKER, worker=worker, master_port=port)

@@ -63,24 +63,24 @@ def invalid_reasons(found: Measurements, health: Generator, verdicts: Sequence[V
         reasons.append(
             f"the load generator was saturated ({health.cpu_percent:.0f} % of a core): use more --workers or less load"
         )
-    tightest = _tightest_latency(verdicts)
-    if tightest is not None and health.lag_ms_p99 > LAG_SHARE_OF_BUDGET * tightest.budget.limit.value:
+    undecided = [verdict for verdict in verdicts if _lag_decides(verdict, health.lag_ms_p99)]
+    if undecided:
+        tightest = min(undecided, key=lambda verdict: verdict.budget.limit.value).budget
         reasons.append(
             f"the load generator lagged by {health.lag_ms_p99:.1f} ms (p99), too much to judge "
-            f"{tightest.budget.name} {tightest.budget.limit}: use more --workers, less load, or a quieter machine"
+            f"{tightest.name} {tightest.limit}: use more --workers, less load, or a quieter machine"
         )
     return reasons
 
 
-def _tightest_latency(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """The measured latency budget with the lowest limit."""
+def _lag_decides(verdict: Verdict, lag_ms: float) -> bool:
+    """Whether the generator's lag is large against a latency limit, and the verdict could be another one without it."""
+    budget = verdict.budget
     kinds = (*REQUEST_KINDS, COMPOSITE)
-    measured = [
-        verdict
-        for verdict in verdicts
-        if verdict.value is not None and verdict.budget.limit.unit == "ms" and verdict.budget.of.metric.name in kinds
-    ]
-    return min(measured, key=lambda verdict: verdict.budget.limit.value, default=None)
+    if verdict.value is None or budget.limit.unit != "ms" or budget.of.metric.name not in kinds:
+        return False
+    broken_anyway = not budget.limit.holds(verdict.value - lag_ms)
+    return lag_ms > LAG_SHARE_OF_BUDGET * budget.limit.value and not broken_anyway
 
 
 def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool) -> RunVerdict:

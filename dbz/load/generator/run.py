@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import locust
 from gevent.event import Event
-from locust.argument_parser import parse_options
+from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from dbz.load.generator import foreign, scenario, wire
@@ -60,7 +60,7 @@ class Run:
         if self.spec.role is Role.LOCAL:
             self._steer(environment, runner)
         else:
-            gevent.wait([runner.greenlet, self._interrupted], count=1)
+            gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted], count=1)
         writing.kill()
         environment.events.quitting.fire(environment=environment, reverse=True)
         runner.quit()
@@ -72,7 +72,7 @@ class Run:
             classes, shape = [scenario.adhoc_user(spec.request)], None
         else:
             classes, shape = scenario.load_scenario(spec.scenario)
-        options = parse_options(["--headless", "--host", spec.target, "--users", str(spec.users)])
+        options = get_parser().parse_args(["--headless", "--host", spec.target, "--users", str(spec.users)])
         for user_class in classes:
             user_class.host = spec.target  # the target of the run wins over one that is written in the file
         return Environment(

@@ -1,0 +1,78 @@
+"""Running `dbz` as a user does, and a small server of the tests' own to load."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+DBZ = [sys.executable, "-m", "dbz.cli.main"]
+
+
+def dbz(*arguments: str, cwd: Path, timeout_s: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; a traceback in what it prints fails the test."""
+    done = subprocess.run(
+        [*DBZ, *arguments],
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", **env},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "an error in dbz itself" not in done.stderr
+    return done
+
+
+def newest_run(folder: Path) -> dict[str, Any]:
+    """The `run.json` of the newest run below `folder`/reports."""
+    newest = max((folder / "reports").glob("*/run.json"))
+    document: dict[str, Any] = json.loads(newest.read_text())
+    return document
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """200 for everything but /missing, and for /slow only after a while."""
+        if self.path.startswith("/slow"):
+            time.sleep(0.05)
+        body = b"hello"
+        self.send_response(404 if self.path.startswith("/missing") else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        """Says back what it got."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200 if body == b'{"a": 1}' and self.headers["X-One"] == "1" else 400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@contextmanager
+def small_server() -> Iterator[str]:
+    """The base URL of a server that answers; it ends with the block."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients of a load test hang up as they like
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,194 @@
+"""`dbz load` from the user's side, on a small server and on the embedded stack."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dbz.errors import ExitCode
+from tests.children.processes import carrying, eventually
+from tests.cli.running import DBZ, dbz, newest_run, small_server
+
+REPORTS = {"run.json", "report.html", "junit.xml", "summary.md", "operations.csv", "worker-0.hlog"}
+LOCUST_FILE = """\
+from locust import HttpUser, between, task, events
+
+class Visitor(HttpUser):
+    wait_time = between(0.01, 0.02)
+
+    @task(3)
+    def hello(self):
+        self.client.get("/hello")
+
+    @task
+    def missing(self):
+        with self.client.get("/missing", name="missing", catch_response=True) as response:
+            if response.status_code == 404:
+                response.success()
+"""
+
+
+def test_a_url_is_loaded_and_reported(tmp_path):
+    with small_server() as url:
+        done = dbz("load", f"{url}/hello?x=1", "--users", "3", "--duration", "2s", "--json", cwd=tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    run = json.loads(done.stdout)
+    assert run == newest_run(tmp_path)
+    assert (run["schema"], run["verdict"], run["users_held"]) == ("dbz.run/1", "pass", 3)
+    (operation,) = run["operations"]
+    assert (operation["name"], operation["errors"]) == ("GET /hello", 0)
+    assert operation["count"] > 10
+    folder = next((tmp_path / "reports").iterdir())
+    assert {path.name for path in folder.iterdir()} >= REPORTS
+
+
+def test_an_open_load_keeps_its_rate(tmp_path):
+    with small_server() as url:
+        done = dbz("load", f"{url}/slow", "--rate", "50/s", "--duration", "3s", "--json", cwd=tmp_path)
+    (operation,) = json.loads(done.stdout)["operations"]
+    assert 140 <= operation["count"] <= 160
+
+
+def test_method_headers_and_body_of_a_url_load_arrive(tmp_path):
+    with small_server() as url:
+        options = ["-X", "POST", "-H", "X-One: 1", "-d", '{"a": 1}', "--duration", "1s", "--users", "1"]
+        done = dbz("load", f"{url}/post", *options, "--json", cwd=tmp_path)
+    (operation,) = json.loads(done.stdout)["operations"]
+    assert (operation["name"], operation["errors"]) == ("POST /post", 0)
+
+
+def test_a_broken_budget_exits_1_and_says_which_and_by_how_much(tmp_path):
+    budgets = "schema: dbz.budgets/1\nbudgets:\n  - {name: quick, of: http, stat: p95, limit: '< 1ms'}\n"
+    (tmp_path / "strict.yaml").write_text(budgets)
+    with small_server() as url:
+        done = dbz("load", f"{url}/slow", "--duration", "2s", "--budgets", "strict.yaml", cwd=tmp_path)
+    assert done.returncode == ExitCode.BROKEN
+    assert "FAIL" in done.stdout
+    assert "quick" in done.stdout and "times the limit" in done.stdout
+    run = newest_run(tmp_path)
+    assert run["verdict"] == "fail"
+    assert run["budgets"][0]["verdict"] == "broken"
+
+
+def test_what_was_not_measured_does_not_pass_and_breaks_when_required(tmp_path):
+    budgets = (
+        "schema: dbz.budgets/1\nbudgets:\n"
+        "  - {name: chat, of: 'delivery{event=chat}', stat: p95, limit: '< 1s'}\n"
+        "  - {name: score, of: 'delivery{event=score}', stat: p95, limit: '< 1s', required: true}\n"
+    )
+    (tmp_path / "b.yaml").write_text(budgets)
+    with small_server() as url:
+        done = dbz("load", f"{url}/", "--duration", "1s", "--budgets", "b.yaml", cwd=tmp_path)
+    assert done.returncode == ExitCode.BROKEN
+    verdicts = [budget["verdict"] for budget in newest_run(tmp_path)["budgets"]]
+    assert verdicts == ["not measured", "not measured"]
+    assert "score" in done.stdout
+
+
+def test_failing_requests_are_errors_with_their_reason(tmp_path):
+    with small_server() as url:
+        dbz("load", f"{url}/missing", "--duration", "1s", cwd=tmp_path)
+    run = newest_run(tmp_path)
+    (operation,) = run["operations"]
+    assert operation["errors"] == operation["count"] > 0
+    assert operation["latency_ms"]["p50"] is None
+    assert run["errors"][0]["error"] == "HTTP 404"
+
+
+def test_a_locust_file_runs_unmodified(tmp_path):
+    (tmp_path / "mine.py").write_text(LOCUST_FILE)
+    with small_server() as url:
+        options = ["--users", "4", "--duration", "2s", "--warmup", "1s", "--json"]
+        done = dbz("load", "mine.py", "--target", url, *options, cwd=tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    names = {operation["name"]: operation for operation in json.loads(done.stdout)["operations"]}
+    assert set(names) == {"GET /hello", "GET missing"}
+    assert all(operation["errors"] == 0 and operation["count"] > 0 for operation in names.values())
+
+
+def test_several_workers_share_the_users_and_their_records_are_one(tmp_path):
+    with small_server() as url:
+        options = ["--users", "6", "--workers", "2", "--duration", "2s", "--json"]
+        done = dbz("load", f"{url}/slow", *options, cwd=tmp_path)
+    run = json.loads(done.stdout)
+    assert (run["verdict"], run["users_held"], run["generator"]["workers"]) == ("pass", 6, 2)
+    folder = next((tmp_path / "reports").iterdir())
+    assert len(list(folder.glob("worker-*.hlog"))) == 2
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_saved_judged_and_reported(tmp_path, stop):
+    with small_server() as url:
+        process = subprocess.Popen(
+            [*DBZ, "load", f"{url}/hello", "--duration", "60s"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert eventually(lambda: measuring(tmp_path))
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED, err
+    run = newest_run(tmp_path)
+    assert run["verdict"] == "interrupted"
+    assert run["operations"][0]["count"] > 0
+    assert "INTERRUPTED" in out.upper()
+    folder = next((tmp_path / "reports").iterdir())
+    assert {path.name for path in folder.iterdir()} >= REPORTS
+
+
+def test_a_killed_dbz_leaves_its_record_and_no_process(tmp_path):
+    with small_server() as url:
+        env = {**os.environ, "DBZ_TEST": str(tmp_path)}
+        process = subprocess.Popen([*DBZ, "load", f"{url}/hello", "--duration", "60s"], cwd=tmp_path, env=env)
+        assert eventually(lambda: measuring(tmp_path))
+        process.kill()
+        process.wait()
+        assert eventually(lambda: not carrying("DBZ_TEST", str(tmp_path)))
+    shown = dbz("report", "show", cwd=tmp_path)
+    assert shown.returncode == ExitCode.OK
+    assert "GET /hello" in shown.stdout
+
+
+def test_a_lost_worker_makes_the_run_invalid(tmp_path):
+    with small_server() as url:
+        process = subprocess.Popen(
+            [*DBZ, "load", f"{url}/hello", "--duration", "4s", "--workers", "2", "--users", "4"],
+            cwd=tmp_path,
+            env={**os.environ, "DBZ_TEST": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert eventually(lambda: measuring(tmp_path))
+        os.kill(worker_pid(tmp_path), signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INVALID
+    assert newest_run(tmp_path)["verdict"] == "invalid"
+    assert "worker" in out
+
+
+def measuring(folder: Path) -> bool:
+    """Whether the run in a folder has recorded some of its judged part."""
+    return any(
+        log.read_text().count("\n") >= 5
+        for log in folder.rglob("worker-0.jsonl")
+        if log.with_name("marks.jsonl").exists()
+    )
+
+
+def worker_pid(folder: Path) -> int:
+    """The process of worker 1, not its guard."""
+    (pid,) = (
+        pid
+        for pid in carrying("DBZ_TEST", str(folder))
+        if '"worker": 1' in psutil.Process(pid).environ().get("DBZ_LOAD_SPEC", "")
+        and "dbz.load.generator" in psutil.Process(pid).cmdline()[-1]
+        and not any("guard.py" in part for part in psutil.Process(pid).cmdline())
+    )
+    return pid
