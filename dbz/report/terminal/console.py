@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -31,7 +32,7 @@ def make_console(stream: TextIO, *, width: int | None = None) -> Console:
     if isinstance(stream, io.TextIOWrapper) and not _speaks_unicode(stream):
         stream.reconfigure(errors="replace")
     console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
-    if width is None and not console.is_terminal and "COLUMNS" not in console._environ:
+    if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_OF_FILES
     return console
 
