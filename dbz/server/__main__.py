@@ -37,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve; the exit code says what was wrong when serving could not begin."""
     try:
         settings = parse(argv)
+        configure_logs(settings.log_level)
+        serve(with_secret(settings))
     except DbzError as error:
         sys.stderr.write(f"error: {error.message}\n{error.hint}\n")
         return int(error.exit_code)
-    configure_logs(settings.log_level)
-    serve(with_secret(settings))
     return 0
 
 

@@ -23,6 +23,7 @@ from dbz.server.http.dispatch import Answered
 from dbz.server.http.reply import Send
 from dbz.server.metrics import Figures, Metrics
 from dbz.server.notification import NotificationService, open_queue
+from dbz.server.openapi import OpenApi
 from dbz.server.operations import Operations
 from dbz.server.process import DRAIN_SIGNAL, follow_parent, server_family
 from dbz.server.queries import Queries
@@ -128,7 +129,10 @@ class Application:
         chat = ChatService(core, self.gateway)
         self.services: tuple[Service, ...] = (auth, notification, content, game, chat)
         self.operations = Operations(core, self._metrics, self._recent)
-        routes = [*self.operations.routes(), *(route for service in self.services for route in service.routes)]
+        openapi = OpenApi()
+        routes = [*(route for service in self.services for route in service.routes), *self.operations.routes()]
+        routes.append(openapi.route)
+        openapi.describe(routes)
         self._dispatch = Dispatcher(routes, self._settings.http, core.figures, auth.tokens.authenticate)
         for service in self.services:
             self.gateway.serve(service.events)

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import secrets
 import signal
+import socket
 import threading
 import time
 from multiprocessing.synchronize import Semaphore
@@ -17,6 +18,7 @@ from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
+from dbz.errors import DependencyError
 from dbz.server.settings import Settings
 
 DRAIN_SIGNAL = signal.SIGUSR1
@@ -96,10 +98,23 @@ def with_secret(settings: Settings) -> Settings:
     return settings.model_copy(update={"jwt_secret": secrets.token_hex(32)})
 
 
+def _check_port(host: str, port: int) -> None:
+    """Raise `DependencyError` when somebody listens there: sharing the port would mix two servers' answers."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            hint = "choose another with --port, or end what listens there"
+            raise DependencyError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     from dbz.server.app import Application
 
+    _check_port(settings.http.host, settings.http.port)
     # A worker that is still starting must not die of the signal: ignored here, it is ignored in every child.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     drained = multiprocessing.Semaphore(0)

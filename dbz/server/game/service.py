@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from dbz.server.core import Core
 from dbz.server.game.games import Games, GamesQuery, Skill
 from dbz.server.game.scores import ScoreBoard, Update
-from dbz.server.http import ApiError, Body, Call, Fields, Reply, Route
+from dbz.server.http import ApiError, Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
 from dbz.server.identity import Identity
 from dbz.server.pages import page_block
@@ -29,7 +29,7 @@ class NewGame(Body):
     model_config = ConfigDict(strict=False)
 
     title: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
-    game_date: AwareDatetime
+    game_date: Moment
     location: Annotated[str, Field(strict=True, max_length=200)] = ""
     skill_level: Skill | None = None
     max_participants: Annotated[int, Field(strict=True, ge=2, le=64)] = 4

@@ -4,6 +4,6 @@ from dbz.server.http.call import Call, Fields
 from dbz.server.http.dispatch import Dispatcher
 from dbz.server.http.errors import ApiError
 from dbz.server.http.reply import Raw, Reply
-from dbz.server.http.route import Body, Query, Route
+from dbz.server.http.route import Body, Moment, Query, Route
 
-__all__ = ["ApiError", "Body", "Call", "Dispatcher", "Fields", "Query", "Raw", "Reply", "Route"]
+__all__ = ["ApiError", "Body", "Call", "Dispatcher", "Fields", "Moment", "Query", "Raw", "Reply", "Route"]

@@ -18,6 +18,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _MAX_QUERY_BYTES = 4096
 _MAX_PARAMETERS = 50
+_DISCARDED = 8
 
 
 class Fields(Query):
@@ -65,22 +66,20 @@ class Call:
             raise _invalid(error, "body") from None
 
     async def _read(self) -> bytes:
-        declared = self.headers.get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self._body_limit:
-            raise self._too_large()
-        body, more = bytearray(), True
-        while more:
+        body, size, more = bytearray(), 0, True
+        # What is too much is read and dropped up to a bound: a client that is cut off while it writes gets no answer.
+        while more and size <= self._body_limit * _DISCARDED:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ApiError(400, "incomplete", "the request ended before its body was complete")
-            body += message.get("body", b"")
+            part = message.get("body", b"")
+            size += len(part)
+            if size <= self._body_limit:
+                body += part
             more = message.get("more_body", False)
-            if len(body) > self._body_limit:
-                raise self._too_large()
+        if size > self._body_limit:
+            raise ApiError(413, "too_large", f"a request body has at most {self._body_limit} bytes")
         return bytes(body)
-
-    def _too_large(self) -> ApiError:
-        return ApiError(413, "too_large", f"a request body has at most {self._body_limit} bytes")
 
 
 def parse_query(model: type[Query], query: bytes) -> Any:

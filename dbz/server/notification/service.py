@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from dbz.server.clock import now_ms, utc_now
 from dbz.server.core import Core
-from dbz.server.http import Body, Call, Fields, Reply, Route
+from dbz.server.http import Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import not_found
 from dbz.server.ids import new_id
 from dbz.server.notification.inbox import Inbox
@@ -31,7 +31,6 @@ Audience = Callable[[str, dict[str, Any]], Awaitable[list[str]]]
 _log = logging.getLogger(__name__)
 _SWEEP_S = 0.25
 _OVERDUE_EVERY = 8
-_FURTHEST = timedelta(days=366)
 
 
 class NewNotification(Body):
@@ -43,7 +42,7 @@ class NewNotification(Body):
     type: Annotated[str, Field(strict=True, min_length=1, max_length=50)]
     title: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
     body: Annotated[str, Field(strict=True, max_length=2000)] = ""
-    send_at: AwareDatetime | None = None
+    send_at: Moment | None = None
 
 
 class InboxQuery(Fields):
@@ -106,7 +105,7 @@ class NotificationService:
         if await self._members.club_of(body.user_id) != club_id:
             raise not_found("member")
         job = _delivery(new_id(), club_id, body.user_id, body.type, body.title, body.body)
-        await self._promise(job, min(body.send_at, utc_now() + _FURTHEST) if body.send_at else utc_now())
+        await self._promise(job, body.send_at or utc_now())
         return Reply({"id": job["id"]}, 202)
 
     async def happened(self, kind: str, club_id: str, data: dict[str, Any]) -> None:

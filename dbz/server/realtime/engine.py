@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +14,23 @@ import socketio
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _UPGRADE_STEPS = 2  # the probe, and the packet that completes the upgrade
+
+
+def protocol_log() -> logging.Logger:
+    """The log of the protocol libraries. What a client sends wrong is one warning, not an error with a stack trace."""
+    log = logging.getLogger("dbz.server.realtime.protocol")
+    log.setLevel(logging.WARNING)
+    if not log.filters:
+        log.addFilter(_without_trace)
+    return log
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg = f"{record.getMessage()}: {record.exc_info[1]!r}"[:500]
+        record.args, record.exc_info = (), None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]

@@ -21,7 +21,7 @@ from dbz.server.identity import Identity
 from dbz.server.realtime import wire
 from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.connection import SocketConnection
-from dbz.server.realtime.engine import SocketServer, with_upgrade_timeout
+from dbz.server.realtime.engine import SocketServer, protocol_log, with_upgrade_timeout
 from dbz.server.realtime.guard import Guard
 from dbz.server.realtime.limits import RateLimits
 from dbz.server.seams import EventHandler
@@ -67,6 +67,8 @@ class Gateway:
             compression_threshold=core.settings.http.compress_from_bytes,
             cors_allowed_origins=list(core.settings.http.allowed_origins) or None,
             cors_credentials=True,
+            logger=protocol_log(),
+            engineio_logger=protocol_log(),
         )
         self.sio.on("connect", self._connect)
         self.sio.on("disconnect", self._disconnect)
