@@ -1,0 +1,151 @@
+"""The scaling plan, schema `dbz.phases/1`: what each phase must carry and with what, and when servers scale."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from dbz.config.bundled import bundled_folder
+from dbz.config.model import Rate, Strict, build
+from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
+from dbz.config.source import Source, read_yaml
+from dbz.errors import ConfigError, Problem, UsageError
+
+DEFAULT = "default"
+MAX_API_SERVERS = 1000
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+_DUE = re.compile(r"[1-9]\d* (days?|weeks?|months?|years?)")
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"'{text}' is not a name; write for example phase_2")
+    return text
+
+
+def _due(text: str) -> str:
+    if text and not _DUE.fullmatch(text):
+        raise ValueError(f"'{text}' is not a time to come; write for example 3 months")
+    return text
+
+
+def _sentence(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text.strip()
+
+
+Sentence = Annotated[str, AfterValidator(_sentence)]
+"""Text that must not be empty: a scaling condition such as `CPU > 70% for 5 minutes`, or the name of a service."""
+
+
+class ApiServers(Strict):
+    """How many API servers run: `min` equals `max` when the number is fixed."""
+
+    min: int = Field(ge=1, le=MAX_API_SERVERS)
+    max: int = Field(ge=1, le=MAX_API_SERVERS)
+
+    @model_validator(mode="after")
+    def _min_is_not_above_max(self) -> ApiServers:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is more than max {self.max}")
+        return self
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no auto-scaling is planned."""
+        return self.min == self.max
+
+
+def _fixed_number(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"min": value, "max": value}
+    if isinstance(value, dict | ApiServers):
+        return value
+    raise ValueError(f"{value!r} is not a number of servers; write for example 4, or {{min: 2, max: 10}}")
+
+
+class Database(Strict):
+    """The database of a phase."""
+
+    service: Sentence
+    tier: Sentence
+    topology: Sentence
+
+
+class Cache(Strict):
+    """The cache of a phase."""
+
+    service: Sentence
+    nodes: int = Field(ge=1, le=500)
+
+
+class Phase(Strict):
+    """What a phase must carry (`requests` is API requests a second), and what it is to carry it with."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    about: str = ""
+    due: Annotated[str, AfterValidator(_due)] = ""
+    users: int = Field(ge=1, le=MAX_USERS)
+    connections: int = Field(ge=0, le=MAX_USERS)
+    requests: Rate = Field(gt=0, le=MAX_RATE_PER_S)
+    api_servers: Annotated[ApiServers, BeforeValidator(_fixed_number)] | None = None
+    database: Database | None = None
+    cache: Cache | None = None
+    more: list[Sentence] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _a_connection_belongs_to_a_user(self) -> Phase:
+        if self.connections > self.users:
+            raise ValueError(f"{self.connections} connections are more than its {self.users} users can hold")
+        return self
+
+
+class Phases(Strict):
+    """All phases, in the order in which they are to be reached, and the conditions for scaling."""
+
+    schema_: Literal["dbz.phases/1"] = Field(alias="schema")
+    phases: list[Phase] = Field(min_length=1)
+    scale_out_when_any: list[Sentence] = Field(default_factory=list)
+    scale_in_when_all: list[Sentence] = Field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """The phases' names in order."""
+        return [one.name for one in self.phases]
+
+    def phase(self, name: str) -> Phase:
+        """The phase of that name; `UsageError` names the nearest one when there is none."""
+        found = next((one for one in self.phases if one.name == name), None)
+        if found is not None:
+            return found
+        near = difflib.get_close_matches(name, self.names, 1, cutoff=0.4)
+        suggestion = f"; did you mean '{near[0]}'?" if near else ""
+        raise UsageError(f"unknown phase '{name}'{suggestion} (known: {', '.join(self.names)})")
+
+
+def load_phases(path: str | Path = DEFAULT) -> Phases:
+    """The bundled plan, or that of a YAML file; `ConfigError` names every problem in it."""
+    if path == DEFAULT:
+        return build_phases(read_yaml(bundled_folder("configs") / "phases.yaml"))
+    if not Path(path).is_file():
+        raise UsageError(f"phases file '{path}' does not exist", hint="without --phases dbz uses the plan it ships")
+    return build_phases(read_yaml(Path(path)))
+
+
+def build_phases(source: Source) -> Phases:
+    """The plan of a source."""
+    plan = build(Phases, source)
+    problems = [
+        Problem(source.where(("phases", at)), f"phase '{name}' is there twice")
+        for at, name in enumerate(plan.names)
+        if name in plan.names[:at]
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return plan
