@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config import bundled
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
 from dbz.config.source import Source, read_yaml
+from dbz.units import parse_rate
 
 MAX_USERS = 100_000
 MAX_RATE_PER_S = 1_000_000.0
@@ -25,8 +26,26 @@ class StackProfile(Strict):
     processes: int = Field(1, ge=1, le=16)
 
 
+def _target(value: object) -> object:
+    """A stage's target: a rate when it is text, users when it is a number."""
+    return parse_rate(value) if isinstance(value, str) else value
+
+
+class StageEntry(Strict):
+    """A linear change to `to` (users, or arrivals a second) within `over` seconds; to the same value it is a hold."""
+
+    to: Annotated[float, BeforeValidator(_target)] = Field(ge=0, le=MAX_RATE_PER_S)
+    over: Duration = Field(ge=0, le=MAX_DURATION_S)
+
+
 class Profile(Strict):
-    """One load profile. Durations are seconds, the rate is arrivals a second."""
+    """One load profile. Durations are seconds, the rate is arrivals a second.
+
+    With a `rate` the load is open: tasks begin at arrivals, `spacing` apart, and `users` is how many are there to take
+    them. Without one it is closed: each user goes on when it is ready, or every `pacing` seconds. `stages` or a `shape`
+    change the rate, or the users, during the judged part. `open_users` limits arrivals to some user classes; the others
+    are closed.
+    """
 
     schema_: Literal["dbz.profile/1"] = Field(alias="schema")
     name: str = Field(min_length=1, max_length=60)
@@ -34,6 +53,11 @@ class Profile(Strict):
     scenario: str
     users: int = Field(ge=1, le=MAX_USERS)
     rate: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
+    spacing: Literal["even", "poisson"] = "even"
+    open_users: list[str] = Field(default_factory=list)
+    pacing: Duration | None = Field(None, gt=0, le=3600)
+    stages: list[StageEntry] = Field(default_factory=list)
+    shape: Literal["spike", "soak", "staircase"] | None = None
     duration: Duration = Field(Parsed(60), ge=1, le=MAX_DURATION_S)
     warmup: Duration = Field(Parsed(10), ge=0, le=3600)
     seed: int = Field(1, ge=0, lt=2**32)
@@ -48,10 +72,25 @@ class Profile(Strict):
             raise ValueError(f"{self.workers} workers cannot share {self.users} user(s); allowed: at most one a user")
         return self
 
+    @model_validator(mode="after")
+    def _one_way_to_change_the_load(self) -> Profile:
+        if self.stages and self.shape:
+            raise ValueError("'stages' and 'shape' both say how the load changes; allowed: one of them")
+        if self.stages and "duration" in self.model_fields_set and abs(self.duration - self.length_s) > 0.01:
+            raise ValueError("'stages' already say how long the run is; leave 'duration' out")
+        if self.open_users and self.rate is None:
+            raise ValueError("'open_users' needs a 'rate' at which their tasks begin")
+        return self
+
+    @property
+    def length_s(self) -> float:
+        """How long the judged part is planned to last."""
+        return sum(stage.over for stage in self.stages) if self.stages else self.duration
+
     @property
     def plain(self) -> dict[str, Any]:
         """The profile as the plain data of `run.json`."""
-        return self.model_dump(by_alias=True)
+        return {**self.model_dump(by_alias=True), "duration": self.length_s}
 
 
 def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:
@@ -73,9 +112,16 @@ def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
     """The profile with some values replaced by those of command-line options."""
     if not overrides:
         return profile
-    kept = {key: Parsed(value) if isinstance(value, float) else value for key, value in profile.plain.items()}
-    source = Source("command line", {**kept, **overrides})
-    return build(Profile, _OptionSource(source.origin, source.data))
+    return build(Profile, _OptionSource("command line", {**_parsed(profile.plain), **overrides}))
+
+
+def _parsed(value: Any) -> Any:
+    """Plain data of a valid profile, marked as being in base units already."""
+    if isinstance(value, dict):
+        return {key: _parsed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_parsed(item) for item in value]
+    return Parsed(value) if isinstance(value, float) else value
 
 
 class _OptionSource(Source):

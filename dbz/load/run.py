@@ -15,6 +15,7 @@ from dbz.config.profile import Profile
 from dbz.errors import DbzError
 from dbz.load.launch import Generator
 from dbz.load.sampler import Sampler
+from dbz.load.shapes import SHAPES
 from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
 from dbz.measure.budgets import Budget
 from dbz.runs.conclude import conclude, unjudged
@@ -41,7 +42,7 @@ class LoadPlan:
     @property
     def planned_s(self) -> float:
         """How long the run lasts when all goes well."""
-        return self.profile.warmup + self.profile.duration
+        return self.profile.warmup + self.profile.length_s
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,22 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         target=plan.target,
         users=profile.users,
         rate_per_s=profile.rate,
-        duration_s=profile.duration,
+        duration_s=profile.length_s,
         warmup_s=profile.warmup,
         seed=profile.seed,
         clubs=profile.stack.clubs,
         started_epoch_s=started.timestamp(),
         started_monotonic_s=started_s,
+        spacing=profile.spacing,
+        open_users=tuple(profile.open_users),
+        pacing_s=profile.pacing,
+        stages=_stages(profile),
         request=plan.request,
     )
+
+
+def _stages(profile: Profile) -> tuple[tuple[float, float], ...]:
+    if profile.shape is None:
+        return tuple((stage.to, stage.over) for stage in profile.stages)
+    level = float(profile.users) if profile.rate is None else profile.rate
+    return tuple((stage.to, stage.over_s) for stage in SHAPES[profile.shape](level, profile.duration))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from dbz.load.arrivals import Ramp, Spacing, Stage
+
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
 
 
@@ -33,7 +35,8 @@ class GeneratorSpec:
     """Everything a generator process needs. Times are seconds; the start is one moment on two clocks.
 
     The monotonic clock is shared by all processes of a machine, so that workers agree on the second a sample falls in.
-    `users` and `rate_per_s` are those of the whole run; Locust's master shares them out.
+    `users`, `rate_per_s` and the targets of `stages` (pairs of target and seconds) are those of the whole run; Locust's
+    master shares the users out, each worker takes its share of the arrivals.
     """
 
     folder: str
@@ -50,6 +53,10 @@ class GeneratorSpec:
     clubs: int
     started_epoch_s: float
     started_monotonic_s: float
+    spacing: Spacing = "even"
+    open_users: tuple[str, ...] = ()
+    pacing_s: float | None = None
+    stages: tuple[tuple[float, float], ...] = ()
     master_port: int = 0
     request: AdHocRequest | None = None
 
@@ -62,4 +69,12 @@ class GeneratorSpec:
         """Read what `to_json` wrote."""
         raw = json.loads(text)
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
+        raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
+        raw["open_users"] = tuple(raw["open_users"])
         return cls(**{**raw, "role": Role(raw["role"]), "request": request})
+
+    @property
+    def ramp(self) -> Ramp:
+        """The target over time, from the first arrival or user on: users, or arrivals a second when there is a rate."""
+        start = float(self.users) if self.rate_per_s is None else self.rate_per_s
+        return Ramp(start, self.warmup_s, [Stage(to, over_s) for to, over_s in self.stages])

@@ -111,9 +111,10 @@ def deliveries(record: Record) -> list[Deliveries]:
 def generator_health(record: Record, window: Window, found: Measurements, lost_workers: int) -> Generator:
     """CPU of the busiest worker (in % of one core), event-loop lag, late and dropped arrivals."""
     cpu = []
-    late = dropped = 0
+    begun = late = dropped = 0
     for lines in record.workers.values():
         inside_lines = _inside(lines, window)
+        begun += sum(line.get("begun", 0) for line in lines)
         late += sum(line.get("late", 0) for line in inside_lines)
         dropped += sum(line.get("dropped", 0) for line in lines)  # only known when the run has ended
         if inside_lines:
@@ -124,6 +125,7 @@ def generator_health(record: Record, window: Window, found: Measurements, lost_w
         cpu_percent=round(max(cpu, default=0.0), 1),
         lag_ms_p99=lag.percentile_ms(99),
         lost_workers=lost_workers,
+        begun_arrivals=begun,
         late_arrivals=late,
         dropped_arrivals=dropped,
     )

@@ -13,6 +13,7 @@ from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 
 SATURATED_CPU_PERCENT = 90.0
+DROPPED_SHARE = 0.01
 LAG_SHARE_OF_BUDGET = 0.5
 """Lag above this share of the tightest latency budget would decide the verdict instead of the server."""
 
@@ -62,6 +63,12 @@ def invalid_reasons(found: Measurements, health: Generator, verdicts: Sequence[V
     if health.cpu_percent > SATURATED_CPU_PERCENT:
         reasons.append(
             f"the load generator was saturated ({health.cpu_percent:.0f} % of a core): use more --workers or less load"
+        )
+    due = health.begun_arrivals + health.dropped_arrivals
+    if health.dropped_arrivals > DROPPED_SHARE * due:
+        reasons.append(
+            f"the asked rate was not reached: {health.dropped_arrivals:,} of {due:,} arrivals never began, because all "
+            "users were busy: use more --users, or a lower --rate"
         )
     undecided = [verdict for verdict in verdicts if _lag_decides(verdict, health.lag_ms_p99)]
     if undecided:

@@ -107,12 +107,13 @@ class Deliveries(_Part):
 
 
 class Generator(_Part):
-    """The health of the load generator itself in the judged part."""
+    """The health of the load generator itself in the judged part; arrivals begun and dropped are of the whole run."""
 
     workers: int
     cpu_percent: float
     lag_ms_p99: float
     lost_workers: int = 0
+    begun_arrivals: int = 0
     late_arrivals: int = 0
     dropped_arrivals: int = 0
 

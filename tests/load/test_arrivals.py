@@ -1,27 +1,77 @@
-"""Arrival schedules are pure: the workers together give the whole rate, evenly."""
+"""Arrival schedules and shapes are pure: same profile and seed, same load."""
 
-from itertools import islice
+import math
+from itertools import islice, pairwise, takewhile
 
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dbz.load.arrivals import count_before, even_arrivals
+from dbz.load.arrivals import Ramp, Stage, arrival_times
+from dbz.load.shapes import SHAPES
+
+STAGES = st.lists(st.builds(Stage, to=st.floats(0, 500), over_s=st.floats(0, 30)), max_size=5)
+RAMPS = st.builds(Ramp, st.floats(0.1, 500), st.floats(0, 20), STAGES)
 
 
-@given(st.floats(0.1, 1e5), st.integers(1, 8))
-def test_the_workers_arrivals_interleave_to_the_whole_schedule(rate, workers):
-    each = [list(islice(even_arrivals(rate, worker, workers), 20)) for worker in range(workers)]
+def integral(ramp: Ramp, until_s: float, steps: int = 20_000) -> float:
+    """The area under the target, by the midpoint rule."""
+    step_s = until_s / steps
+    return sum(ramp.at((number + 0.5) * step_s) for number in range(steps)) * step_s
+
+
+@given(st.floats(0.1, 1e4), st.integers(1, 8))
+def test_the_workers_even_arrivals_interleave_to_the_whole_schedule(rate, workers):
+    ramp = Ramp(rate)
+    each = [list(islice(arrival_times(ramp, "even", 1, worker, workers), 20)) for worker in range(workers)]
     together = sorted(at for schedule in each for at in schedule)
-    alone = list(islice(even_arrivals(rate, 0, 1), 20 * workers))
-    assert together == alone
+    assert together == pytest.approx([number / rate for number in range(20 * workers)])
 
 
-@given(st.floats(0.1, 1000), st.integers(1, 8), st.floats(0, 50), st.data())
-def test_the_count_of_arrivals_before_a_moment_is_that_of_the_schedule(rate, workers, end, data):
-    worker = data.draw(st.integers(0, workers - 1))
-    due = 0
-    for at in even_arrivals(rate, worker, workers):
-        if at >= end:
-            break
-        due += 1
-    assert abs(count_before(rate, worker, workers, end) - due) <= 1  # one may fall on the moment itself
+@given(RAMPS, st.floats(0.01, 100))
+def test_the_cumulative_count_is_the_area_under_the_target(ramp, until_s):
+    assert ramp.count_until(until_s) == pytest.approx(integral(ramp, until_s), rel=0.01, abs=0.5)
+
+
+@given(RAMPS, st.floats(0, 5000))
+def test_the_moment_of_a_count_is_the_inverse_of_the_count(ramp, number):
+    at_s = ramp.time_of(number)
+    assume(math.isfinite(at_s))
+    assert ramp.count_until(at_s) == pytest.approx(number, rel=1e-6, abs=1e-6)
+
+
+@given(RAMPS, st.sampled_from(["even", "poisson"]), st.integers(0, 99))
+def test_arrivals_come_in_order_and_are_the_same_for_the_same_seed(ramp, spacing, seed):
+    first, second = (list(islice(arrival_times(ramp, spacing, seed, 0, 1), 200)) for _ in range(2))
+    assert first == second
+    assert all(earlier <= later for earlier, later in pairwise(first))
+
+
+def test_poisson_arrivals_have_the_rate_and_the_spread_of_a_poisson_process():
+    counts = []
+    for seed in range(200):
+        schedules = [arrival_times(Ramp(20), "poisson", seed, worker, 2) for worker in range(2)]
+        counts.append(sum(1 for one in schedules for _ in takewhile(lambda at: at < 10, one)))
+    mean = sum(counts) / len(counts)
+    variance = sum((count - mean) ** 2 for count in counts) / len(counts)
+    assert mean == pytest.approx(200, rel=0.02)
+    assert variance == pytest.approx(200, rel=0.35)
+
+
+def test_a_ramp_down_to_zero_ends_the_schedule():
+    schedule = list(arrival_times(Ramp(10, 1, [Stage(0, 2.1)]), "even", 1, 0, 1))
+    assert len(schedule) == 21  # the area is 20.5, and the first arrival is at its beginning
+    assert schedule[-1] < 3.1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(level=st.floats(1, 1000), duration_s=st.floats(5, 3600))
+def test_a_shape_lasts_as_long_as_it_is_asked_to(shape, level, duration_s):
+    stages = SHAPES[shape](level, duration_s)
+    assert sum(stage.over_s for stage in stages) == pytest.approx(duration_s)
+    assert all(stage.over_s >= 0 and stage.to >= 0 for stage in stages)
+
+
+def test_a_spike_is_five_times_the_level_and_comes_back():
+    ramp = Ramp(100, 0, SHAPES["spike"](100, 100))
+    assert [ramp.at(moment) for moment in (10, 50, 90)] == [100, 500, 100]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import gevent
@@ -18,7 +19,7 @@ class Health:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._cpu_s = time.process_time()
-        self._at_s = time.monotonic()
+        self._at_s = self._collection_s = time.monotonic()
 
     def probe(self) -> None:
         """Sleep again and again, and record by how much each sleep was too long. Never returns."""
@@ -26,6 +27,16 @@ class Health:
             due = time.monotonic() + _PROBE_S
             gevent.sleep(_PROBE_S)
             self._recorder.success(GENERATOR, "lag", max(time.monotonic() - due, 0.0))
+
+    def watch_collections(self) -> None:
+        """Record each pause of the garbage collector as the series `generator:gc`."""
+        gc.callbacks.append(self._on_collection)
+
+    def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._collection_s = time.monotonic()
+        else:
+            self._recorder.success(GENERATOR, "gc", time.monotonic() - self._collection_s)
 
     def cpu_percent(self) -> float:
         """CPU of this process since the last call, in per cent of one core."""

@@ -1,54 +1,128 @@
-"""The open model: each task begins at an arrival of the schedule, and time spent waiting for a free user counts.
+"""When tasks begin: at arrivals (the open model), at a steady pace, or whenever the user is ready.
 
-A free user takes the next arrival and sleeps until it is due. When all users are busy an arrival is taken late; its
-lateness is added to the first request of the task, because a real user would have been waiting all that time.
+In the first two each task has an intended start. A task that begins late carries its lateness to its first request,
+because a real user would have been waiting all that time.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import gevent
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
 
-from dbz.load.arrivals import count_before, even_arrivals
+from dbz.load.arrivals import arrival_times
+from dbz.load.spec import GeneratorSpec
 
 LATE_S = 0.01
-"""A task that begins this much after its arrival counts as late; less is the precision of timers."""
+"""A task that begins this much after its intended start counts as late; less is the precision of timers."""
+
+
+class Pacer(Protocol):
+    """Says when a user's next task should begin."""
+
+    def next_start_s(self, user: Any) -> float:
+        """The intended start of the next task of `user`, on the monotonic clock; infinite when there is none."""
+        ...
 
 
 class Arrivals:
-    """The arrivals of one worker; the schedule begins `origin_s` on the monotonic clock."""
+    """The arrivals of one worker: each is taken by the user that is free first."""
 
-    def __init__(self, rate_per_s: float, worker: int, workers: int) -> None:
-        self._schedule = even_arrivals(rate_per_s, worker, workers)
-        self._rate_per_s, self._worker, self._workers = rate_per_s, worker, workers
+    def __init__(self, schedule: Iterator[float]) -> None:
+        self._schedule = schedule
         self._origin_s = time.monotonic()
-        self._taken = 0
-        self._late = 0
 
-    def wait(self) -> None:
-        """Take the next arrival and sleep until it is due; the greenlet remembers how late it begins."""
-        self._taken += 1
-        due_s = self._origin_s + next(self._schedule)
+    def next_start_s(self, user: Any) -> float:  # noqa: ARG002 whoever is free
+        """Take the next arrival."""
+        return self._origin_s + next(self._schedule, float("inf"))
+
+    def not_begun(self) -> int:
+        """Arrivals that are due by now and that no user was free to take; they are gone after that."""
+        now_s = time.monotonic()
+        count = 0
+        while self.next_start_s(None) < now_s:
+            count += 1
+        return count
+
+
+class SteadyPace:
+    """Each user begins a task every `period_s` seconds, the first one at once."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._next: dict[int, float] = {}
+
+    def next_start_s(self, user: Any) -> float:
+        """One period after the previous intended start, however late that one was."""
+        due_s = self._next.get(id(user), time.monotonic())
+        self._next[id(user)] = due_s + self._period_s
+        return due_s
+
+
+class Pacing:
+    """The pacers of one worker by user class, and how many tasks began, and began late."""
+
+    def __init__(self, spec: GeneratorSpec) -> None:
+        self._open_users = spec.open_users
+        self._steady = SteadyPace(spec.pacing_s) if spec.pacing_s else None
+        self._arrivals: Arrivals | None = None
+        if spec.rate_per_s is not None:
+            schedule = arrival_times(spec.ramp, spec.spacing, spec.seed, spec.worker, spec.workers)
+            self._arrivals = Arrivals(schedule)
+        self._begun = self._late = 0
+
+    def pacer_of(self, user: Any) -> Pacer | None:
+        """What paces a user; None when it goes on whenever it is ready."""
+        if self._arrivals is not None and (not self._open_users or type(user).__name__ in self._open_users):
+            return self._arrivals
+        return self._steady
+
+    def wait(self, user: Any, pacer: Pacer) -> None:
+        """Sleep until the intended start of the next task; the greenlet remembers how late it begins."""
+        due_s = pacer.next_start_s(user)
         pause_s = due_s - time.monotonic()
         if pause_s > 0:
-            gevent.sleep(pause_s)
-        lateness_s = max(time.monotonic() - due_s, 0.0)
+            gevent.sleep(min(pause_s, 1e6))
+        lateness_s = max(time.monotonic() - due_s, 1e-9)
+        self._begun += 1
         self._late += lateness_s > LATE_S
         gevent.getcurrent().dbz_lateness_s = lateness_s
 
-    def take_late(self) -> int:
-        """Tasks that began late since the last call."""
-        late, self._late = self._late, 0
-        return late
+    def take_counts(self) -> dict[str, int]:
+        """Paced tasks that began, and those that began late, since the last call."""
+        counts = {"begun": self._begun, "late": self._late}
+        self._begun = self._late = 0
+        return counts
 
     def not_begun(self) -> int:
         """Arrivals that are due by now and that no user was free to take."""
-        due = count_before(self._rate_per_s, self._worker, self._workers, time.monotonic() - self._origin_s)
-        return max(due - self._taken, 0)
+        return self._arrivals.not_begun() if self._arrivals else 0
+
+    def install(self) -> None:
+        """Make every Locust task set of this process begin its tasks when its user's pacer says."""
+        execute, pause = TaskSet.execute_next_task, TaskSet.wait
+
+        def execute_when_due(task_set: Any) -> None:
+            user = task_set.user
+            pacer = self.pacer_of(user)
+            if pacer is not None:
+                user._state = LOCUST_STATE_WAITING
+                self.wait(user, pacer)
+                if user._state == LOCUST_STATE_STOPPING:
+                    raise StopUser
+                user._state = LOCUST_STATE_RUNNING
+            execute(task_set)
+
+        def pause_unless_paced(task_set: Any) -> None:
+            if self.pacer_of(task_set.user) is None:
+                pause(task_set)
+
+        TaskSet.execute_next_task = execute_when_due
+        TaskSet.wait = pause_unless_paced
 
 
 def take_lateness_s() -> float:
@@ -58,20 +132,3 @@ def take_lateness_s() -> float:
     if lateness_s:
         greenlet.dbz_lateness_s = 0.0
     return lateness_s
-
-
-def pace_tasks(arrivals: Arrivals) -> None:
-    """Make every Locust task set of this process begin its tasks at arrivals, instead of pausing between them."""
-    execute = TaskSet.execute_next_task
-
-    def execute_at_arrival(task_set: Any) -> None:
-        user = task_set.user
-        user._state = LOCUST_STATE_WAITING
-        arrivals.wait()
-        if user._state == LOCUST_STATE_STOPPING:
-            raise StopUser
-        user._state = LOCUST_STATE_RUNNING
-        execute(task_set)
-
-    TaskSet.execute_next_task = execute_at_arrival
-    TaskSet.wait = lambda _task_set: None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ def load_scenario(path: str) -> tuple[list[Any], Any | None]:
             hint="derive a class from one of them and give it at least one @task",
         )
     return list(classes.values()), shapes[0] if shapes else None
+
+
+def check_classes(wanted: Sequence[str], classes: Sequence[Any]) -> None:
+    """`UsageError` when a profile's `open_users` names a class that the scenario does not have."""
+    known = [user_class.__name__ for user_class in classes]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise UsageError(f"open_users: the scenario has no user class '{unknown[0]}' (it has: {', '.join(known)})")
 
 
 def adhoc_user(request: AdHocRequest) -> Any:
