@@ -1,0 +1,101 @@
+"""The search for the capacity, against made-up servers whose threshold is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbz.load.capacity_search import Answer, Bounds, Found, Next, Tried, search
+
+Oracle = Callable[[int], Answer]
+
+
+def carry_out(bounds: Bounds, oracle: Oracle, flipped: int | None = None) -> tuple[Found, list[Tried]]:
+    """Search to the end; the run number `flipped` says the opposite of the truth."""
+    tried: list[Tried] = []
+    while isinstance(step := search(bounds, tried), Next):
+        assert bounds.lowest <= step.load <= bounds.highest
+        assert step.earlier == sum(one.load == step.load for one in tried)
+        answer = oracle(step.load)
+        if len(tried) == flipped:
+            answer = Answer.BREAKS if answer is Answer.HOLDS else Answer.HOLDS
+        tried.append(Tried(step.load, answer))
+        assert len(tried) < 200, "the search does not end"
+    return step, tried
+
+
+def up_to(threshold: int, beyond: Answer = Answer.BREAKS) -> Oracle:
+    return lambda load: Answer.HOLDS if load <= threshold else beyond
+
+
+@st.composite
+def all_bounds(draw: st.DrawFn) -> Bounds:
+    highest = draw(st.integers(1, 20_000))
+    start = draw(st.integers(1, highest))
+    return Bounds(start, highest, draw(st.integers(1, start)), draw(st.sampled_from((0.02, 0.1, 0.3))))
+
+
+def check_found(found: Found, bounds: Bounds, threshold: int) -> None:
+    """The bracket holds the threshold and is as narrow as asked for."""
+    if threshold < bounds.lowest:
+        assert found.holds is None and found.limit is not None and found.limit.load == bounds.lowest
+        return
+    assert found.holds is not None and found.holds <= threshold
+    if found.limit is None:
+        assert found.holds == bounds.highest
+    else:
+        assert found.limit.load > threshold
+        assert found.limit.load - found.holds <= max(1, bounds.tolerance * found.holds)
+
+
+@given(bounds=all_bounds(), threshold=st.integers(0, 25_000))
+def test_the_threshold_is_found_within_the_tolerance(bounds: Bounds, threshold: int) -> None:
+    found, _ = carry_out(bounds, up_to(threshold))
+    check_found(found, bounds, threshold)
+
+
+@given(bounds=all_bounds(), threshold=st.integers(0, 25_000), flipped=st.integers(0, 30))
+def test_one_wrong_answer_does_not_move_it(bounds: Bounds, threshold: int, flipped: int) -> None:
+    found, _ = carry_out(bounds, up_to(threshold), flipped)
+    check_found(found, bounds, threshold)
+
+
+@given(bounds=all_bounds(), answers=st.lists(st.sampled_from(Answer), min_size=1, max_size=200))
+def test_it_ends_within_the_bounds_whatever_the_answers_are(bounds: Bounds, answers: list[Answer]) -> None:
+    numbered = iter(answers * 200)
+    _, tried = carry_out(bounds, lambda _load: next(numbered))
+    assert max(sum(one.load == load for one in tried) for load in {one.load for one in tried}) <= 3
+
+
+def test_a_usual_search_takes_few_runs() -> None:
+    found, tried = carry_out(Bounds(start=65, highest=5000), up_to(700))
+    assert [one.load for one in tried] == [65, 130, 260, 520, 1040, 735, 618, 674, 735, 674]
+    assert found == Found(674, Tried(735, Answer.BREAKS))
+
+
+def test_where_the_generator_gives_up_the_limit_is_not_the_servers() -> None:
+    found, _ = carry_out(Bounds(start=10, highest=1000), up_to(300, beyond=Answer.UNDECIDED))
+    assert found.limit is not None and found.limit.answer is Answer.UNDECIDED
+    assert found.holds is not None and 270 <= found.holds <= 300
+
+
+def test_a_server_that_breaks_before_the_generator_gives_up_is_the_limit() -> None:
+    def oracle(load: int) -> Answer:
+        return Answer.HOLDS if load <= 300 else Answer.BREAKS if load <= 500 else Answer.UNDECIDED
+
+    found, _ = carry_out(Bounds(start=10, highest=1000), oracle)
+    assert found.limit is not None and found.limit.answer is Answer.BREAKS
+
+
+def test_the_same_answers_give_the_same_search() -> None:
+    assert carry_out(Bounds(50, 4000), up_to(333)) == carry_out(Bounds(50, 4000), up_to(333))
+
+
+@pytest.mark.parametrize("numbers", [(0, 10, 1), (11, 10, 1), (5, 10, 6)])
+def test_bounds_that_exclude_the_start_are_refused(numbers: tuple[int, int, int]) -> None:
+    start, highest, lowest = numbers
+    with pytest.raises(ValueError, match="cannot begin"):
+        Bounds(start, highest, lowest)
