@@ -45,6 +45,9 @@ class Profile(Strict):
     them. Without one it is closed: each user goes on when it is ready, or every `pacing` seconds. `stages` or a `shape`
     change the rate, or the users, during the judged part. `open_users` limits arrivals to some user classes; the others
     are closed.
+
+    `connections` says how many of the users hold a Socket.IO connection, `requests` at which rate the others together
+    make HTTP requests: the two figures of a scaling phase. Without them the scenario decides.
     """
 
     schema_: Literal["dbz.profile/1"] = Field(alias="schema")
@@ -52,6 +55,8 @@ class Profile(Strict):
     about: str = ""
     scenario: str
     users: int = Field(ge=1, le=MAX_USERS)
+    connections: int | None = Field(None, ge=0, le=MAX_USERS)
+    requests: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
     rate: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
     spacing: Literal["even", "poisson"] = "even"
     open_users: list[str] = Field(default_factory=list)
@@ -80,6 +85,18 @@ class Profile(Strict):
             raise ValueError("'stages' already say how long the run is; leave 'duration' out")
         if self.open_users and self.rate is None:
             raise ValueError("'open_users' needs a 'rate' at which their tasks begin")
+        return self
+
+    @model_validator(mode="after")
+    def _connections_and_requests_fit(self) -> Profile:
+        if self.connections is not None and self.connections > self.users:
+            raise ValueError(f"{self.users} users cannot hold {self.connections} 'connections'")
+        if self.requests is not None and self.connections == self.users:
+            raise ValueError("all users hold connections: nobody is left to make the 'requests'")
+        if self.requests is not None and (self.rate is not None or self.pacing is not None):
+            raise ValueError("'requests' already paces the users; leave out 'rate' and 'pacing'")
+        if (self.stages or self.shape) and not (self.connections is None and self.requests is None):
+            raise ValueError("'connections' and 'requests' are for a load that does not change")
         return self
 
     @property
