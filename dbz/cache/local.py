@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,6 +45,16 @@ class LocalLayer:
             return MISSING
         self._entries.move_to_end(key)
         return entry.value
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those `keys` that are here and have not expired."""
+        now, found = self._clock(), {}
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None and entry.ends_at > now:
+                self._entries.move_to_end(key)
+                found[key] = entry.value
+        return found
 
     def put(self, key: str, value: Any, size_bytes: int, ttl_s: float) -> None:
         """Keep `value` for `ttl_s` seconds; a value larger than the whole layer is not kept."""

@@ -12,6 +12,7 @@ import psutil
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from dbz.cache.background import end
 from dbz.cache.remote import Invalidation, UnavailableError, parse_line
 from dbz.cache.twolayer import TwoLayerCache
 
@@ -54,9 +55,7 @@ class CacheSync:
 
     async def stop(self) -> None:
         """End the background work."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks = []
 
     async def catch_up(self) -> None:

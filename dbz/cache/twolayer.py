@@ -74,7 +74,7 @@ class TwoLayerCache:
 
     async def get_many(self, keys: Sequence[str], load: LoadMany, ttl_s: float = 3600.0) -> dict[str, Any]:
         """The values of those `keys` that exist; `load` gets the keys that no layer has, and maps them to values."""
-        found = {key: value for key in keys if (value := self.local.get(key)) is not MISSING}
+        found = self.local.get_many(keys)
         self.stats.hit("local", len(found))
         missing = [key for key in keys if key not in found]
         if missing:

@@ -12,6 +12,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
+from dbz.cache.background import end
 from dbz.server.auth import AuthService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
@@ -93,9 +94,7 @@ class Application:
         for service in reversed(self.services):
             await service.stop()
         await self.gateway.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self._cache_sync.stop()
         await self.core.redis.aclose()
         await self._mongo.close()

@@ -6,6 +6,7 @@ import os
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: order of characters is order of values
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _last = (0, 0)
 
 
@@ -18,4 +19,4 @@ def new_id() -> str:
         now_ms, random_part = _last[0], _last[1] + 1 + (random_part & 0xFFFF)
     _last = (now_ms, random_part)
     number = (now_ms << 80) | (random_part & (1 << 80) - 1)
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -5, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -10, -10)])

@@ -40,7 +40,7 @@ def stores(folder: Path) -> Iterator[tuple[str, str]]:
     mongo_port, redis_port = free_port(), free_port()
     uri = mongo_uri(mongo_port)
     with start_mongo(folder, mongo_port), start_redis(folder, redis_port):
-        command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--clubs", "2"]
+        command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--clubs", "3"]
         subprocess.run(command, check=True, capture_output=True)
         yield uri, f"redis://127.0.0.1:{redis_port}"
 

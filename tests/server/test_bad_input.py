@@ -158,7 +158,7 @@ async def test_no_answer_shows_a_stack_trace(sign_in: SignIn, backend: Backend) 
 
 def test_openapi_document_describes_what_the_server_does(backend: Backend) -> None:
     """A property-based client made from the document finds no 5xx, no undocumented status, no wrong shape."""
-    token = httpx.post(f"{backend.url}/api/auth/login", json={"username": "user0144", "password": "demo"}).json()
+    token = httpx.post(f"{backend.url}/api/auth/login", json={"username": "user0444", "password": "demo"}).json()
     headers = {"authorization": f"Bearer {token['access_token']}"}
     schema = schemathesis.openapi.from_url(f"{backend.url}/openapi.json")
     checks = [

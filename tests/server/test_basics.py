@@ -40,9 +40,9 @@ async def test_metrics_name_every_process_and_query(sign_in: SignIn, anyone: htt
 
 async def test_seeding_twice_changes_nothing(backend: Backend) -> None:
     """A second seeding with the same seed is a no-op."""
-    command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", backend.mongo_uri, "--clubs", "2"]
+    command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", backend.mongo_uri, "--clubs", "3"]
     again = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert again.stdout == "already seeded: 2 clubs, seed 1\n"
+    assert again.stdout == "already seeded: 3 clubs, seed 1\n"
 
 
 async def test_chat_reaches_the_other_member(sign_in: SignIn) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
+from dbz.cache.background import end
 from dbz.server.auth.passwords import verify_password
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.sessions import Sessions
@@ -103,9 +104,7 @@ class AuthService:
 
     async def stop(self) -> None:
         """Stop following."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def profiles(self, user_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """See `Profiles`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pymongo.errors import BulkWriteError, PyMongoError
 
+from dbz.cache.background import end
 from dbz.server.core import Core
 
 _log = logging.getLogger(__name__)
@@ -44,8 +45,7 @@ class History:
         """Write what waits, for at most `deadline_s` seconds, and end."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 while self._waiting:

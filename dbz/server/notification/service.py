@@ -13,6 +13,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
+from dbz.cache.background import end
 from dbz.server.clock import now_ms, utc_now
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Moment, Reply, Route
@@ -89,9 +90,7 @@ class NotificationService:
 
     async def stop(self) -> None:
         """Stop delivering; what is promised stays in the queue and the outbox for others."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def list_mine(self, call: Call) -> Reply:
         """GET /api/notifications."""

@@ -15,6 +15,7 @@ import socketio
 from pydantic import ValidationError
 from pymongo.errors import PyMongoError
 
+from dbz.cache.background import end
 from dbz.server.core import Core
 from dbz.server.http.errors import ApiError
 from dbz.server.identity import Identity
@@ -108,9 +109,7 @@ class Gateway:
         """End background work."""
         if self.sio.manager_initialized:
             self._tasks.add(self.adapter.thread)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     def emit(self, event: str, data: Any, room: str) -> None:
         """See `Emitter`."""
