@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -21,6 +21,7 @@ from dbz.errors import DependencyError, UsageError
 _LOG_TAIL_LINES = 8
 _LOG_TAIL_BYTES = 8_192
 _GUARD_MARGIN_S = 5.0
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
 class Child:
@@ -52,19 +53,22 @@ class Child:
         self._guard_lost = False
         self.pid = 0
         command = [sys.executable, "-I", "-S", guard.__file__, str(grace_s), *map(str, scratch), "--", *argv]
-        with _opened_log(log) as output:
-            self._guard = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                env={**os.environ, **(env or {})},
-                start_new_session=True,
-            )
+        started = False
         try:
+            with _opened_log(log) as output, _signals_held():
+                self._guard = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    env={**os.environ, **(env or {})},
+                    start_new_session=True,
+                )
+                started = True
             self.pid = self._program_pid()
         except BaseException:  # a signal that raises too: nobody else could stop this child yet
-            self.stop()
+            if started:
+                self.stop()
             raise
 
     def _program_pid(self) -> int:
@@ -136,6 +140,16 @@ class Child:
                 return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
         except OSError:
             return ""
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold signals back: one that raised between the fork and the return would leave a child that nobody knows."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _opened_log(log: Path) -> IO[bytes]:

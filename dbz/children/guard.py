@@ -143,6 +143,7 @@ def main(argv: list[str]) -> int:
     """Run the program named after `--`; the exit code is the program's."""
     split = argv.index("--")
     grace_s, scratch = float(argv[0]), argv[1:split]
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # dbz holds its signals back while it starts a guard
     try:
         return run(argv[split + 1 :], scratch, grace_s)
     except OSError as error:
