@@ -9,33 +9,41 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 
 from dbz.load.generator.recorder import Recorder
 from dbz.measure.series import DELIVERY
 
 DEADLINE_S = 5.0
 _COUNTS = ("sent", "expected", "delivered", "lost", "duplicated", "out_of_order")
+_SENT, _EXPECTED, _DELIVERED, _LOST, _DUPLICATED, _OUT_OF_ORDER = range(len(_COUNTS))
+_NOBODY: frozenset[Hashable] = frozenset()
 
 
-@dataclass(slots=True)
 class _Message:
-    event: str
-    key: Hashable
-    sent_s: float
-    sender: Hashable
-    number: int
-    waiting: set[Hashable]
+    """`waiting` are those who have yet to receive it; `later` is the same sender's next message in the channel."""
+
+    __slots__ = ("event", "key", "later", "number", "sender", "sent_s", "waiting")
+
+    def __init__(self, event: str, key: Hashable, sender: Hashable, number: int, waiting: set[Hashable]) -> None:
+        self.event = event
+        self.key = key
+        self.sent_s = time.monotonic()
+        self.sender = sender
+        self.number = number
+        self.waiting: set[Hashable] | frozenset[Hashable] = waiting
+        self.later: _Message | None = None
 
 
-@dataclass
 class Channel:
-    """One room or topic: who receives in it since which message, and the last that each got from each sender."""
+    """One room or topic: who receives in it since which message, and the messages that are not yet past."""
 
-    event: str
-    receivers: dict[Hashable, int] = field(default_factory=dict)
-    latest: dict[tuple[Hashable, Hashable], int] = field(default_factory=dict)
-    messages: dict[Hashable, _Message] = field(default_factory=dict)
+    __slots__ = ("counts", "messages", "newest", "receivers")
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts = counts
+        self.receivers: dict[Hashable, int] = {}
+        self.messages: dict[Hashable, _Message] = {}
+        self.newest: dict[Hashable, _Message] = {}
 
 
 class Deliveries:
@@ -59,20 +67,24 @@ class Deliveries:
         one.receivers.pop(receiver, None)
         for message in one.messages.values():
             if receiver in message.waiting:
-                message.waiting.discard(receiver)
-                self._count(event)[1] -= 1
+                _strike_off(message, receiver)
+                one.counts[_EXPECTED] -= 1
 
     def sent(self, event: str, channel: Hashable, key: Hashable, sender: Hashable) -> None:
         """`sender` emits the message `key` now; everybody else in the channel is expected to get it."""
         one = self._channel(event, channel)
-        waiting = set(one.receivers) - {sender}
+        waiting = set(one.receivers)
+        waiting.discard(sender)
         self._number += 1
-        message = _Message(event, key, time.monotonic(), sender, self._number, waiting)
+        message = _Message(event, key, sender, self._number, waiting)
         one.messages[key] = message
+        previous = one.newest.get(sender)
+        if previous is not None:
+            previous.later = message
+        one.newest[sender] = message
         self._open.append((one, message))
-        counts = self._count(event)
-        counts[0] += 1
-        counts[1] += len(waiting)
+        one.counts[_SENT] += 1
+        one.counts[_EXPECTED] += len(waiting)
 
     def received(self, event: str, channel: Hashable, key: Hashable, receiver: Hashable) -> None:
         """`receiver` has the message `key`; messages of other processes, and the sender's own copy, are passed over."""
@@ -80,56 +92,83 @@ class Deliveries:
         message = one.messages.get(key) if one is not None else None
         if one is None or message is None or receiver == message.sender:
             return
-        counts = self._count(event)
         if receiver not in message.waiting:
             # Who joined after a message was sent may still get it, and is not to be blamed for that.
-            counts[4] += one.receivers.get(receiver, message.number) < message.number
+            one.counts[_DUPLICATED] += one.receivers.get(receiver, message.number) < message.number
             return
-        message.waiting.discard(receiver)
-        counts[2] += 1
         self._recorder.success(DELIVERY, event, time.monotonic() - message.sent_s)
-        pair = (receiver, message.sender)
-        if one.latest.get(pair, 0) > message.number:
-            counts[5] += 1
-        else:
-            one.latest[pair] = message.number
+        _strike_off(message, receiver)
+        one.counts[_DELIVERED] += 1
+        if message.later is not None:
+            one.counts[_OUT_OF_ORDER] += _has_later(message, receiver, one)
 
     def unsent(self, event: str, channel: Hashable, key: Hashable) -> None:
         """The server refused the message `key`: nobody is expected to get it."""
         one = self._channel(event, channel)
         message = one.messages.pop(key, None)
         if message is not None:
-            counts = self._count(event)
-            counts[0] -= 1
-            counts[1] -= len(message.waiting)
-            message.waiting.clear()
+            one.counts[_SENT] -= 1
+            one.counts[_EXPECTED] -= len(message.waiting)
+            message.waiting = _NOBODY
+            message.number = 0  # nobody can have got it, so nobody gets another one too late
 
     def expire(self) -> None:
         """Count as lost what is past its deadline."""
         limit_s = time.monotonic() - self._deadline_s
         while self._open and self._open[0][1].sent_s < limit_s:
             channel, message = self._open.popleft()
-            channel.messages.pop(message.key, None)
+            _forget(channel, message)
+            channel.counts[_LOST] += len(message.waiting)
             for _ in message.waiting:
-                self._count(message.event)[3] += 1
                 self._recorder.failure(
                     DELIVERY, message.event, self._deadline_s, f"not delivered within {self._deadline_s:g} s"
                 )
 
     def take_counts(self) -> dict[str, list[int]]:
         """Counts since the last call, by event: sent, expected, delivered, lost, duplicated, out of order."""
-        counts, self._counts = self._counts, {}
-        return counts
+        taken = {event: list(counts) for event, counts in self._counts.items() if any(counts)}
+        for counts in self._counts.values():
+            counts[:] = [0] * len(_COUNTS)
+        return taken
 
     def abandon(self) -> None:
         """The run ends: what is still on its way within its deadline is neither delivered nor lost."""
         for channel, message in self._open:
-            channel.messages.pop(message.key, None)
-            self._count(message.event)[1] -= len(message.waiting)
+            _forget(channel, message)
+            channel.counts[_EXPECTED] -= len(message.waiting)
         self._open.clear()
 
     def _channel(self, event: str, channel: Hashable) -> Channel:
-        return self._channels.setdefault((event, channel), Channel(event))
+        one = self._channels.get((event, channel))
+        if one is None:
+            counts = self._counts.setdefault(event, [0] * len(_COUNTS))
+            one = self._channels[(event, channel)] = Channel(counts)
+        return one
 
-    def _count(self, event: str) -> list[int]:
-        return self._counts.setdefault(event, [0] * len(_COUNTS))
+
+def _strike_off(message: _Message, receiver: Hashable) -> None:
+    """`receiver` is waited for no longer; a set that is empty gives its memory back."""
+    waiting = message.waiting
+    if isinstance(waiting, set):
+        waiting.discard(receiver)
+        if not waiting:
+            message.waiting = _NOBODY
+
+
+def _forget(channel: Channel, message: _Message) -> None:
+    """A message is past: what arrives of it from now on is neither a delivery nor a duplicate."""
+    if channel.messages.get(message.key) is message:
+        del channel.messages[message.key]
+    if channel.newest.get(message.sender) is message:
+        del channel.newest[message.sender]
+
+
+def _has_later(message: _Message, receiver: Hashable, channel: Channel) -> bool:
+    """Whether `receiver` already got a message that the same sender sent after this one."""
+    since = channel.receivers.get(receiver, message.number)
+    later = message.later
+    while later is not None:
+        if since < later.number and receiver not in later.waiting:
+            return True
+        later = later.later
+    return False
