@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import aiohttp
 import httpx
 import socketio
 
@@ -85,18 +86,16 @@ async def eventually(probe: Any, within_s: float = 15.0) -> Any:
 @asynccontextmanager
 async def connected(url: str, token: str | None, transports: tuple[str, ...] = ()) -> AsyncIterator[Socket]:
     """A socket with this access token."""
-    socket = Socket(socketio.AsyncClient(reconnection=False))
-    auth = {"token": token} if token else None
-    try:
-        await socket.client.connect(url, auth=auth, transports=list(transports) or ["websocket"])
-        yield socket
-    finally:
-        await socket.client.disconnect()
-        # The library leaves its HTTP session open when it was the server that ended the connection.
-        session = socket.client.eio.http
-        if session is not None and not session.closed:
-            await session.close()
-        await asyncio.sleep(0)
+    # A session of our own: the library leaves its own open when it was the server that ended the connection.
+    async with aiohttp.ClientSession() as session:
+        socket = Socket(socketio.AsyncClient(reconnection=False, http_session=session))
+        auth = {"token": token} if token else None
+        try:
+            await socket.client.connect(url, auth=auth, transports=list(transports) or ["websocket"])
+            yield socket
+        finally:
+            await socket.client.disconnect()
+            await asyncio.sleep(0)
 
 
 async def login(http: httpx.AsyncClient, user_id: str) -> dict[str, Any]:

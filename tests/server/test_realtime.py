@@ -101,7 +101,7 @@ async def test_an_upgrade_that_is_not_completed_is_ended(strict: Backend) -> Non
         try:
             return socket.recv()
         finally:
-            socket.close()
+            socket.shutdown()
 
     assert await asyncio.to_thread(silent) in ("", b"")
 
