@@ -1,7 +1,8 @@
 """One TCP or TLS connection of a virtual user, on gevent's event loop, with failures that have clear names.
 
 Waiting goes straight to the hub's primitive with a deadline that a sweep enforces: a timer for each read would cost
-more than the read.
+more than the read. The read watcher stays started between answers: stopping and starting it would cost system calls,
+and a server that closes or speaks unasked is noticed for nothing.
 """
 
 from __future__ import annotations
@@ -9,74 +10,49 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import gevent
 from gevent import socket as gsocket
 from gevent import ssl as gssl
 from gevent.hub import get_hub
 
+from dbz.load.generator.faults import (
+    BodyTooLarge,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    MalformedResponse,
+    NameNotResolved,
+    ReadTimeout,
+    TlsFailed,
+    TransportError,
+    WriteTimeout,
+)
+from dbz.load.generator.tunnel import Proxy, open_tunnel
+
+__all__ = [
+    "BodyTooLarge",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "Connection",
+    "ConnectionLost",
+    "MalformedResponse",
+    "NameNotResolved",
+    "Origin",
+    "ReadTimeout",
+    "TlsFailed",
+    "TransportError",
+    "connect",
+    "sweep_deadlines",
+    "tls_context",
+]
+
 CHUNK_BYTES = 65536
 _SWEEP_S = 0.1
-
-
-class TransportError(Exception):
-    """A request that got no complete answer; `name` is its error class in reports."""
-
-    name = "TransportError"
-
-    def __str__(self) -> str:
-        detail = super().__str__()
-        return f"{self.name}: {detail}" if detail else self.name
-
-
-class NameNotResolved(TransportError):  # noqa: N818 the class name is what the report shows
-    """The host name has no address."""
-
-    name = "NameNotResolved"
-
-
-class ConnectFailed(TransportError):  # noqa: N818
-    """Nothing accepts connections there, or the network does not lead there."""
-
-    name = "ConnectFailed"
-
-
-class ConnectTimeout(TransportError):  # noqa: N818
-    """No connection within the connect timeout."""
-
-    name = "ConnectTimeout"
-
-
-class TlsFailed(TransportError):  # noqa: N818
-    """The TLS handshake failed: certificate, name or protocol."""
-
-    name = "TlsFailed"
-
-
-class ReadTimeout(TransportError):  # noqa: N818
-    """The answer did not come, or did not end, within its timeout."""
-
-    name = "ReadTimeout"
-
-
-class ConnectionLost(TransportError):  # noqa: N818
-    """The server closed or reset the connection before the answer was complete."""
-
-    name = "ConnectionLost"
-
-
-class MalformedResponse(TransportError):  # noqa: N818
-    """What came is not the protocol that was asked for."""
-
-    name = "MalformedResponse"
-
-
-class BodyTooLarge(TransportError):  # noqa: N818
-    """The body is larger than the client accepts."""
-
-    name = "BodyTooLarge"
+_SHORTEST_WAIT_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +65,36 @@ class Origin:
 
 
 class Connection:
-    """A connected socket. `recv` waits until `deadline_s` (monotonic clock) and then raises `ReadTimeout`."""
+    """A connected socket. Waits end at `deadline_s` (monotonic clock) with `ReadTimeout` or `WriteTimeout`.
 
-    __slots__ = ("_fast", "_read", "_socket", "deadline_s", "waiting")
+    `read_timeout_s` limits each single wait for bytes as well, when it is not 0. `unasked` tells that the server
+    closed the connection, or sent something, while nobody was reading.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_fast",
+        "_hub",
+        "_read",
+        "_socket",
+        "_until_s",
+        "_waiting",
+        "deadline_s",
+        "read_timeout_s",
+        "unasked",
+    )
 
     def __init__(self, sock: gsocket.socket) -> None:
         self._socket = sock
         # The plain socket under gevent's wrapper does not block and needs no wrapper for a read that has data.
         self._fast = None if isinstance(sock, gssl.SSLSocket) else sock._sock
-        self._read = get_hub().loop.io(sock.fileno(), 1)
-        self.deadline_s = 0.0
-        self.waiting: Callable[[BaseException], None] | None = None
+        self._hub = get_hub()
+        self._read = self._hub.loop.io(sock.fileno(), 1)
+        self._armed = False
+        self._waiting: Any = None
+        self.deadline_s = self._until_s = self.read_timeout_s = 0.0
+        self.unasked = False
+        _open.add(self)
 
     def fileno(self) -> int:
         """The descriptor, for an event loop's watcher."""
@@ -108,30 +103,48 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send everything."""
         try:
-            if self._fast is not None:
-                sent = self._fast.send(data)
-                if sent < len(data):
-                    self._socket.sendall(data[sent:])
-            else:
-                self._socket.sendall(data)
+            sent = self._fast.send(data) if self._fast is not None else 0
         except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+        if sent < len(data):
+            self._send_slowly(data[sent:])
+
+    def _send_slowly(self, data: bytes) -> None:
+        self._socket.settimeout(max(self.deadline_s - time.monotonic(), _SHORTEST_WAIT_S))
+        try:
             self._socket.sendall(data)
+        except TimeoutError as error:
+            raise WriteTimeout from error
         except OSError as error:
             raise ConnectionLost(error.strerror or str(error)) from error
 
     def wait_readable(self) -> None:
         """Give way to other users until there is something to read or the deadline has passed."""
-        watcher = self._read
-        greenlet = gevent.getcurrent()
-        _waiting.add(self)
-        self.waiting = greenlet.throw
-        watcher.start(greenlet.switch)
+        if not self._armed:
+            self._armed = True
+            self._read.start(self._wake)
+        self._until_s = self.deadline_s
+        if self.read_timeout_s:
+            self._until_s = min(self._until_s, time.monotonic() + self.read_timeout_s)
+        self._waiting = gevent.getcurrent()
         try:
-            get_hub().switch()
+            self._hub.switch()
         finally:
-            watcher.stop()
-            self.waiting = None
-            _waiting.discard(self)
+            self._waiting = None
+
+    def _wake(self) -> None:
+        """Called by the event loop."""
+        if self._waiting is not None:
+            self._waiting.switch()
+        else:
+            self.unasked = True
+            self._disarm()
+
+    def _disarm(self) -> None:
+        self._read.stop()
+        self._armed = False
 
     def recv(self) -> bytes:
         """Bytes that have arrived; waits for some first; empty when the server closed the connection."""
@@ -176,56 +189,97 @@ class Connection:
             raise ConnectionLost(error.strerror or str(error)) from error
 
     def _recv_tls(self) -> bytes:
-        self._socket.settimeout(max(self.deadline_s - time.monotonic(), 0.001))
-        try:
-            return bytes(self._socket.recv(CHUNK_BYTES))
-        except TimeoutError as error:
-            raise ReadTimeout from error
+        self._socket.settimeout(0.0)
+        while True:
+            try:
+                return bytes(self._socket.recv(CHUNK_BYTES))
+            except ssl.SSLWantReadError:
+                self.wait_readable()
 
     def stale(self) -> bool:
         """Whether the server closed this idle connection, or sent what nobody asked for."""
-        return self._fast is not None and self.recv_now() is not None
+        return self.unasked or (self._fast is not None and self.recv_now() is not None)
+
+    def expire(self, now_s: float) -> None:
+        """Wake the reader when its time is over; called by the event loop."""
+        if self._waiting is not None and self._until_s < now_s:
+            self._waiting.throw(ReadTimeout())
 
     def close(self) -> None:
         """Close the socket."""
-        self._read.stop()
+        _open.discard(self)
+        self._disarm()
         self._read.close()
         self._socket.close()
 
 
-_waiting: set[Connection] = set()
+_open: set[Connection] = set()
 
 
 def sweep_deadlines() -> None:
     """Wake those whose deadline has passed, forever; one greenlet of each generator process runs this."""
+    loop = get_hub().loop
     while True:
         gevent.sleep(_SWEEP_S)
         now_s = time.monotonic()
-        for connection in [one for one in _waiting if one.deadline_s < now_s]:
-            if connection.waiting is not None:
-                connection.waiting(ReadTimeout())
+        for connection in [one for one in _open if one._waiting is not None and one._until_s < now_s]:
+            # From the event loop: a reader that was woken by this greenlet would never give control back to it.
+            loop.run_callback(connection.expire, now_s)
 
 
-def connect(origin: Origin, timeout_s: float, context: ssl.SSLContext | None = None) -> Connection:
-    """Open a connection; raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout` or `TlsFailed`."""
+def connect(
+    origin: Origin, timeout_s: float, context: ssl.SSLContext | None = None, proxy: Proxy | None = None
+) -> Connection:
+    """Open a connection, through a proxy when there is one.
+
+    Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, `ProxyFailed` or `TlsFailed`.
+    """
+    sock = _dial(*((proxy.host, proxy.port) if proxy else (origin.host, origin.port)), timeout_s)
     try:
-        sock = gsocket.create_connection((origin.host, origin.port), timeout_s)
-    except socket.gaierror as error:
-        raise NameNotResolved(origin.host) from error
+        if origin.tls:
+            if proxy is not None:
+                open_tunnel(sock, proxy, origin.host, origin.port)
+            sock = _wrap_tls(sock, origin, context or tls_context(True))
+        sock.settimeout(None)
+        return Connection(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+@cache
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """The TLS settings of a `verify` option: True, False, or the path of a CA bundle; `TlsFailed` when it is unusable.
+
+    Made once: reading the certificate authorities takes longer than a handshake.
+    """
+    try:
+        context: ssl.SSLContext = gssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    except OSError as error:
+        raise TlsFailed(f"the CA bundle {verify} cannot be used: {error.strerror or error}") from error
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
+    try:
+        sock = gsocket.create_connection((host, port), timeout_s)
+    except (socket.gaierror, UnicodeError) as error:
+        raise NameNotResolved(host) from error
     except TimeoutError as error:
         raise ConnectTimeout(f"{timeout_s:g} s") from error
     except OSError as error:
         raise ConnectFailed(error.strerror or str(error)) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if origin.tls:
-        sock = _wrap_tls(sock, origin, context or gssl.create_default_context())
-    sock.settimeout(None)
-    return Connection(sock)
+    return sock
 
 
 def _wrap_tls(sock: gsocket.socket, origin: Origin, context: ssl.SSLContext) -> gssl.SSLSocket:
     try:
         return context.wrap_socket(sock, server_hostname=origin.host)
-    except (OSError, ssl.CertificateError) as error:
-        sock.close()
+    except TimeoutError as error:
+        raise ConnectTimeout("no TLS handshake") from error
+    except (OSError, ValueError) as error:
         raise TlsFailed(getattr(error, "verify_message", "") or getattr(error, "reason", None) or str(error)) from error

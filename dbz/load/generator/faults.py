@@ -1,0 +1,103 @@
+"""What can go wrong between a virtual user and its server; the class names are what reports show."""
+
+from __future__ import annotations
+
+
+class TransportError(Exception):
+    """A request that got no complete answer; `name` is its error class in reports."""
+
+    name = "TransportError"
+
+    def __str__(self) -> str:
+        detail = super().__str__()
+        return f"{self.name}: {detail}" if detail else self.name
+
+
+class BadUrl(TransportError):  # noqa: N818 here and below: the class name is what the report shows
+    """The scenario, or a redirect, named something that is not an HTTP URL."""
+
+    name = "BadUrl"
+
+
+class NameNotResolved(TransportError):  # noqa: N818
+    """The host name has no address."""
+
+    name = "NameNotResolved"
+
+
+class ConnectFailed(TransportError):  # noqa: N818
+    """Nothing accepts connections there, or the network does not lead there."""
+
+    name = "ConnectFailed"
+
+
+class ConnectTimeout(TransportError):  # noqa: N818
+    """No connection, or no TLS handshake, within the connect timeout."""
+
+    name = "ConnectTimeout"
+
+
+class ProxyFailed(TransportError):  # noqa: N818
+    """The proxy cannot be reached, or refused to connect to the server."""
+
+    name = "ProxyFailed"
+
+
+class TlsFailed(TransportError):  # noqa: N818
+    """The TLS handshake failed: certificate, name or protocol."""
+
+    name = "TlsFailed"
+
+
+class ReadTimeout(TransportError):  # noqa: N818
+    """The answer did not come, or did not end, within its timeout."""
+
+    name = "ReadTimeout"
+
+
+class WriteTimeout(TransportError):  # noqa: N818
+    """The server did not take the whole request within its timeout."""
+
+    name = "WriteTimeout"
+
+
+class ConnectionLost(TransportError):  # noqa: N818
+    """The server closed or reset the connection before the answer was complete."""
+
+    name = "ConnectionLost"
+
+
+class MalformedResponse(TransportError):  # noqa: N818
+    """What came is not the protocol that was asked for."""
+
+    name = "MalformedResponse"
+
+
+class HeadersTooLarge(TransportError):  # noqa: N818
+    """The header fields have no end, or are larger than the client accepts."""
+
+    name = "HeadersTooLarge"
+
+
+class BodyTooLarge(TransportError):  # noqa: N818
+    """The body is larger than the client accepts."""
+
+    name = "BodyTooLarge"
+
+
+class UnaskedResponse(TransportError):  # noqa: N818
+    """The server sent more than one answer to one request, or one before it was asked."""
+
+    name = "UnaskedResponse"
+
+
+class TooManyRedirects(TransportError):  # noqa: N818
+    """The server redirected again and again."""
+
+    name = "TooManyRedirects"
+
+
+class RedirectRefused(TransportError):  # noqa: N818
+    """A redirect leads to a host that nobody allowed a load on."""
+
+    name = "RedirectRefused"

@@ -1,0 +1,143 @@
+"""The cookies of one virtual user, by the rules of RFC 6265.
+
+The standard library's jar needs request and response objects of urllib and about 40 us for each of them; this one costs
+nothing until a server sets a cookie. There is no public-suffix list: a cookie for a whole top-level domain is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+
+from dbz.load.generator.wire import Origin
+
+_MOST_COOKIES = 200
+_LONGEST_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """One cookie; `expires_s` is in seconds since 1970, infinite for the whole session."""
+
+    name: str
+    value: str
+    domain: str
+    path: str
+    host_only: bool
+    secure: bool
+    expires_s: float
+
+    def fits(self, origin: Origin, path: str, now_s: float) -> bool:
+        """Whether it belongs into a request."""
+        host = origin.host
+        domain_fits = host == self.domain or (not self.host_only and host.endswith("." + self.domain))
+        return (
+            domain_fits and _path_fits(self.path, path) and self.expires_s > now_s and (origin.tls or not self.secure)
+        )
+
+
+class CookieJar:
+    """Cookies by (domain, path, name)."""
+
+    def __init__(self, home: Origin) -> None:
+        self._home = home
+        self._cookies: dict[tuple[str, str, str], Cookie] = {}
+
+    def __len__(self) -> int:
+        return len(self._cookies)
+
+    def __iter__(self) -> Iterator[Cookie]:
+        return iter(list(self._cookies.values()))
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of a cookie, whatever its domain and path."""
+        return next((cookie.value for cookie in self if cookie.name == name), default)
+
+    def set(self, name: str, value: str, domain: str = "", path: str = "/") -> None:
+        """Add a cookie; without a domain it is sent to the host of the base URL only."""
+        self._put(Cookie(name, value, domain.lstrip(".") or self._home.host, path, not domain, False, math.inf))
+
+    def clear(self) -> None:
+        """Forget all cookies."""
+        self._cookies.clear()
+
+    def store(self, origin: Origin, target: str, fields: list[tuple[bytes, bytes]]) -> None:
+        """Take over what the Set-Cookie fields of an answer say; what breaks the rules is ignored."""
+        now_s = time.time()
+        for name, value in fields:
+            if name.lower() == b"set-cookie" and len(value) <= _LONGEST_BYTES:
+                cookie = parse_cookie(value.decode("latin-1"), origin, target, now_s)
+                if cookie is not None:
+                    self._put(cookie)
+
+    def header(self, origin: Origin, target: str) -> str:
+        """The value of the Cookie field of a request; empty when there are none for it."""
+        path, now_s = target.partition("?")[0] or "/", time.time()
+        fitting = [cookie for cookie in self._cookies.values() if cookie.fits(origin, path, now_s)]
+        fitting.sort(key=lambda cookie: -len(cookie.path))  # RFC 6265, section 5.4: longer paths first
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
+
+    def _put(self, cookie: Cookie) -> None:
+        key = (cookie.domain, cookie.path, cookie.name)
+        self._cookies.pop(key, None)
+        if cookie.expires_s <= time.time():
+            return
+        if len(self._cookies) >= _MOST_COOKIES:
+            del self._cookies[next(iter(self._cookies))]
+        self._cookies[key] = cookie
+
+
+def parse_cookie(text: str, origin: Origin, target: str, now_s: float) -> Cookie | None:
+    """The cookie that a Set-Cookie field sets for an origin, or None when it may not."""
+    pair, *rest = text.split(";")
+    name, equals, value = pair.partition("=")
+    attributes = {key.strip().lower(): word.strip() for key, _, word in (part.partition("=") for part in rest)}
+    domain = attributes.get("domain", "").lstrip(".").lower()
+    if not equals or not name.strip() or (domain and not _may_set(origin.host, domain)):
+        return None
+    path = attributes.get("path", "")
+    return Cookie(
+        name.strip(),
+        value.strip(),
+        domain or origin.host,
+        path if path.startswith("/") else _default_path(target),
+        not domain or (domain == origin.host and _is_address(domain)),
+        "secure" in attributes,
+        _expiry(attributes, now_s),
+    )
+
+
+def _expiry(attributes: dict[str, str], now_s: float) -> float:
+    age = attributes.get("max-age", "")
+    if age.removeprefix("-").isdecimal():
+        return now_s + int(age[:12])
+    parsed = parsedate_tz(attributes.get("expires", ""))
+    try:
+        return mktime_tz(parsed) if parsed else math.inf
+    except (ValueError, OverflowError):
+        return math.inf
+
+
+def _may_set(host: str, domain: str) -> bool:
+    return host == domain or (host.endswith("." + domain) and "." in domain and not _is_address(host))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _default_path(target: str) -> str:
+    """RFC 6265, section 5.1.4: the folder of the request."""
+    return target.partition("?")[0].rpartition("/")[0] or "/"
+
+
+def _path_fits(cookie_path: str, path: str) -> bool:
+    return path == cookie_path or path.startswith(cookie_path if cookie_path.endswith("/") else cookie_path + "/")

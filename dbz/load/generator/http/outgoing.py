@@ -1,0 +1,82 @@
+"""One request on its way: its bytes, and what a redirect makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from dbz.load.generator.faults import RedirectRefused
+from dbz.load.generator.http.fields import one_line
+from dbz.load.generator.http.urls import host_header
+from dbz.load.generator.wire import Origin
+from dbz.load.targets import is_loopback
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
+_OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", "content-language", "expect"})
+_OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it will be sent. `cookie` is what the caller wants in the Cookie field beside the jar's."""
+
+    method: str
+    origin: Origin
+    target: str
+    fields: Mapping[str, str]
+    body: bytes = b""
+    cookie: str = ""
+
+    def head(self, target: str, cookie: str, extra: Mapping[str, str]) -> bytes:
+        """The request line, with `target` as the proxy or server wants it, and the header fields with `extra` ones."""
+        fields = {**self.fields, **extra} if extra else self.fields
+        names = {name.lower() for name in fields}
+        lines = [f"{self.method} {target} HTTP/1.1"]
+        if "host" not in names:
+            lines.append(f"Host: {host_header(self.origin)}")
+        lines += [one_line(f"{name}: {value}") for name, value in fields.items()]
+        if cookie and "cookie" not in names:
+            lines.append(one_line(f"Cookie: {cookie}"))
+        if (self.body or self.method in _ANNOUNCED) and "content-length" not in names:
+            lines.append(f"Content-Length: {len(self.body)}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+    def redirected(self, status: int, origin: Origin, target: str) -> Outgoing:
+        """The request that follows a redirect (RFC 9110, section 15.4): 307 and 308 repeat it, the others may get.
+
+        Credentials stay with the origin they were given for.
+        """
+        drop: frozenset[str] = frozenset()
+        method, body, cookie = self.method, self.body, self.cookie
+        if status == 303 or (status in (301, 302) and method == "POST"):
+            method, body = ("HEAD" if method == "HEAD" else "GET"), b""
+            drop |= _OF_THE_BODY
+        if origin != self.origin:
+            cookie = ""
+            drop |= _OF_THE_ORIGIN
+        fields = {name: value for name, value in self.fields.items() if name.lower() not in drop}
+        return replace(self, method=method, origin=origin, target=target, fields=fields, body=body, cookie=cookie)
+
+
+def check_redirect(home: Origin, origin: Origin, allowed: set[str]) -> None:
+    """Keep the load where it was sent: `RedirectRefused` for a host that is neither home, this machine, nor allowed."""
+    if origin.host != home.host and origin.host not in allowed and not is_loopback(origin.host):
+        raise RedirectRefused(f"to {origin.host}: add it to client.redirect_hosts if it is yours to load")
+
+
+def encode_body(json: Any, data: Any) -> tuple[bytes, str]:
+    """The bytes of a body and its Content-Type (empty: none)."""
+    if json is not None:
+        return orjson.dumps(json), "application/json"
+    if data is None:
+        return b"", ""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data), ""
+    if isinstance(data, str):
+        return data.encode(), ""
+    return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"

@@ -1,0 +1,135 @@
+"""The connections of one virtual user to one server: kept alive, tried, and replaced when the server closed them."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import NamedTuple
+
+from dbz.load.generator.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
+from dbz.load.generator.http.urls import full_url
+from dbz.load.generator.response import Response, ResponseReader
+from dbz.load.generator.tunnel import Proxy
+from dbz.load.generator.wire import Connection, Origin, connect
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+_CONTINUE_PATIENCE_S = 1.0
+
+
+class Waits(NamedTuple):
+    """How long to wait, in seconds, for a connection and (if not 0) each time for bytes."""
+
+    connect_s: float
+    read_s: float = 0.0
+
+
+class Pool:
+    """Kept-alive connections to an origin, directly or through a proxy."""
+
+    def __init__(
+        self, origin: Origin, context: ssl.SSLContext | None, proxy: Proxy | None, max_body_bytes: int
+    ) -> None:
+        self.origin = origin
+        self._context = context
+        self._proxy = proxy
+        self._max_body_bytes = max_body_bytes
+        self._idle: list[tuple[Connection, ResponseReader]] = []
+
+    @property
+    def proxy_fields(self) -> dict[str, str]:
+        """Header fields that the proxy wants; TLS goes through a tunnel that has seen them already."""
+        if self._proxy is None or self.origin.tls or not self._proxy.authorization:
+            return {}
+        return {"Proxy-Authorization": self._proxy.authorization}
+
+    def target(self, target: str) -> str:
+        """A request target as this way to the server wants it: a proxy needs the whole URL."""
+        return full_url(self.origin, target) if self._proxy is not None and not self.origin.tls else target
+
+    def exchange(self, response: Response, message: bytes, deadline_s: float, waits: Waits, body: bytes = b"") -> None:
+        """Send a request and read its answer; `body` is sent when the server says that it will take it.
+
+        A request that may be repeated is sent once more, on a new connection, when a kept one turns out to be closed.
+        """
+        repeatable = response.method in IDEMPOTENT
+        kept = self._take(repeatable)
+        if kept is not None:
+            try:
+                self._converse(kept, response, message, deadline_s, waits, body)
+                return
+            except ConnectionLost:
+                if not repeatable or kept[1].started:
+                    raise
+        self._converse(self._open(deadline_s, waits), response, message, deadline_s, waits, body)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _converse(
+        self,
+        pair: tuple[Connection, ResponseReader],
+        response: Response,
+        message: bytes,
+        deadline_s: float,
+        waits: Waits,
+        body: bytes,
+    ) -> None:
+        connection, reader = pair
+        connection.deadline_s = deadline_s
+        connection.read_timeout_s = waits.read_s
+        try:
+            connection.send(message)
+            if body:
+                keep = _converse_with_consent(connection, reader, response, body)
+            else:
+                keep = reader.read(connection, response)
+        except BaseException:
+            connection.close()
+            raise
+        if keep:
+            self._idle.append(pair)
+        else:
+            connection.close()
+
+    def _take(self, repeatable: bool) -> tuple[Connection, ResponseReader] | None:
+        """A kept-alive connection; one for a request that must not be repeated is checked to be open still."""
+        while self._idle:
+            pair = self._idle.pop()
+            connection = pair[0]
+            if not connection.unasked and (repeatable or not connection.stale()):
+                return pair
+            connection.close()
+        return None
+
+    def _open(self, deadline_s: float, waits: Waits) -> tuple[Connection, ResponseReader]:
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise ConnectTimeout("no time left to connect")
+        connection = connect(self.origin, min(waits.connect_s, left_s), self._context, self._proxy)
+        if connection.stale():
+            connection.close()
+            raise UnaskedResponse("the server spoke, or closed, before it was asked")
+        return connection, ResponseReader(self._max_body_bytes)
+
+
+def _converse_with_consent(connection: Connection, reader: ResponseReader, response: Response, body: bytes) -> bool:
+    """Wait for `100 Continue` before sending the body (RFC 9110, section 10.1.1), but not for ever."""
+    read_timeout_s, connection.read_timeout_s = connection.read_timeout_s, _CONTINUE_PATIENCE_S
+    early = b""
+    try:
+        while b"\r\n\r\n" not in early:
+            more = connection.recv()
+            early += more
+            if not more:
+                raise ConnectionLost("closed before the answer was complete" if early else "closed without an answer")
+    except ReadTimeout:
+        if time.monotonic() >= connection.deadline_s:
+            raise
+    connection.read_timeout_s = read_timeout_s
+    if not early or early[9:12] == b"100":
+        connection.send(body)
+        return reader.read(connection, response, early)
+    reader.read(connection, response, early)
+    return False  # the server still expects the body that it did not want
