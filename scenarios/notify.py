@@ -18,6 +18,7 @@ class NotifiedMember(LiveMember):
     weight = 1
     seat_group = "notified"
     wait_time = between(4, 12)
+    own_requests_per_s = 1 / 8
     online: ClassVar[dict[str, list[str]]] = defaultdict(list)
 
     def place(self) -> tuple[int, int]:

@@ -30,6 +30,10 @@ def load(
     ] = "mixed",
     target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
     users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None,
+    phase: Annotated[
+        str, typer.Option(help="Users, connections and requests of a phase of the scaling plan, like phase_2.")
+    ] = "",
+    phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan; see configs/phases.yaml.")] = "default",
     rate: Annotated[Text, typer.Option(help="Open model: tasks begin at this rate, like 200/s or 5000/min.")] = None,
     duration: Annotated[Text, typer.Option(help="Length of the judged part, like 60s or 5m.")] = None,
     warmup: Annotated[Text, typer.Option(help="Time before it that is not judged, like 10s.")] = None,
@@ -58,6 +62,7 @@ def load(
       dbz load                                    520 users of all kinds, for a minute
       dbz load smoke --json                       a few seconds, result as JSON
       dbz load chat --users 400 --duration 5m     a profile with other numbers
+      dbz load mixed --phase phase_2              what a phase of the plan must carry
       dbz load api --target http://127.0.0.1:8480 your own server
       dbz load http://127.0.0.1:8480/api/posts --rate 200/s --duration 30s
       dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
@@ -67,6 +72,8 @@ def load(
     out of reach, 4 measurement not valid, 130 interrupted (what was measured
     is saved and judged).
     """
+    from dbz.config.phases import load_phases
+    from dbz.load.phases import plan_for_phase
     from dbz.load.plan import LoadRequest, plan_load
     from dbz.runs.conclude import EXIT_CODES
 
@@ -88,8 +95,11 @@ def load(
         headers=header or (),
         body=data,
     )
+    plan = plan_load(request)
+    if phase:
+        plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
     with Interrupts().watch() as interrupts:
-        run = _carry_out(plan_load(request), out, interrupts, no_live=no_live, as_json=as_json)
+        run = _carry_out(plan, out, interrupts, no_live=no_live, as_json=as_json)
     raise typer.Exit(EXIT_CODES[run.verdict])
 
 

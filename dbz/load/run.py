@@ -140,6 +140,8 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         open_users=tuple(profile.open_users),
         pacing_s=profile.pacing,
         stages=_stages(profile),
+        connections=profile.connections,
+        requests_per_s=profile.requests,
         request=plan.request,
     )
 

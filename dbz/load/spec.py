@@ -57,6 +57,8 @@ class GeneratorSpec:
     open_users: tuple[str, ...] = ()
     pacing_s: float | None = None
     stages: tuple[tuple[float, float], ...] = ()
+    connections: int | None = None
+    requests_per_s: float | None = None
     master_port: int = 0
     request: AdHocRequest | None = None
 

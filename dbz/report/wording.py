@@ -132,11 +132,28 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Started", run.title.rpartition(", ")[2]),
         ("Judged", f"{format_duration(window.seconds)} after {format_duration(window.start_s)} of warm-up"),
         ("Users held", "not measured" if run.users_held is None else f"{run.users_held:,}"),
+        *([("Load", load_text(run))] if load_text(run) else []),
         ("Seed", str(run.seed)),
     ]
     rows += [(f"Version of {name}", version) for name, version in run.versions.items()]
     rows += [_environment_fact(name, value) for name, value in run.environment.items()]
     return [*rows, ("Run", run.id)]
+
+
+def load_text(run: Run) -> str:
+    """The connections and requests that were asked for, and what came of them; empty when none were."""
+    asked = {key: run.profile.get(key) for key in ("connections", "requests")}
+    parts = [] if asked["connections"] is None else [f"{asked['connections']:,} connections"]
+    if asked["requests"]:
+        made = sum(one.rate_per_s for one in run.operations if one.kind == "http")
+        off = made / asked["requests"] - 1
+        met = "met" if abs(off) <= RATE_TOLERANCE else "NOT met"
+        parts.append(f"{asked['requests']:,.3g} requests/s asked for, {made:,.3g}/s made ({off:+.1%}, {met})")
+    return ", ".join(parts)
+
+
+RATE_TOLERANCE = 0.1
+"""A rate of requests within this share of the one asked for is met."""
 
 
 def _environment_fact(name: str, value: object) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 from locust.exception import StopUser
@@ -16,6 +16,9 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST
 
 from dbz.load.arrivals import arrival_times
 from dbz.load.spec import GeneratorSpec
+
+if TYPE_CHECKING:
+    from dbz.load.generator.population import RequestPace
 
 LATE_S = 0.01
 """A task that begins this much after its intended start counts as late; less is the precision of timers."""
@@ -64,9 +67,13 @@ class SteadyPace:
 
 
 class Pacing:
-    """The pacers of one worker by user class, and how many tasks began, and began late."""
+    """The pacers of one worker by user class, and how many tasks began, and began late.
 
-    def __init__(self, spec: GeneratorSpec) -> None:
+    `requests` paces users so that the run reaches a rate of requests; it wins over the others.
+    """
+
+    def __init__(self, spec: GeneratorSpec, requests: RequestPace | None = None) -> None:
+        self._requests = requests
         self._open_users = spec.open_users
         self._steady = SteadyPace(spec.pacing_s) if spec.pacing_s else None
         self._arrivals: Arrivals | None = None
@@ -77,6 +84,8 @@ class Pacing:
 
     def pacer_of(self, user: Any) -> Pacer | None:
         """What paces a user; None when it goes on whenever it is ready."""
+        if self._requests is not None:
+            return self._requests if self._requests.paces(user) else None
         if self._arrivals is not None and (not self._open_users or type(user).__name__ in self._open_users):
             return self._arrivals
         return self._steady

@@ -13,7 +13,7 @@ from gevent.event import Event
 from locust.argument_parser import get_parser
 from locust.env import Environment
 
-from dbz.load.generator import foreign, scenario, wire
+from dbz.load.generator import foreign, population, scenario, wire
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.session import Session
 from dbz.load.generator.steering import Steering
@@ -57,7 +57,7 @@ class Run:
     def _generate(self, environment: Any) -> None:
         """Run users, and keep the record of what they do."""
         session = environment.dbz_session = Session(self.spec)
-        pacing = Pacing(self.spec)
+        pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
         foreign.listen(environment.events, session.recorder)
         alone = self.spec.role is Role.LOCAL
@@ -81,6 +81,11 @@ class Run:
     def _worker_runner(self, environment: Any) -> Any:
         return environment.create_worker_runner("127.0.0.1", self.spec.master_port)
 
+    def _request_pace(self, environment: Any) -> population.RequestPace | None:
+        if self.spec.requests_per_s is None:
+            return None
+        return population.RequestPace(self.spec.requests_per_s, environment.user_classes, self.spec)
+
     def _environment(self) -> Any:
         spec = self.spec
         if spec.request is not None:
@@ -88,6 +93,7 @@ class Run:
         else:
             classes, shape = scenario.load_scenario(spec.scenario)
         scenario.check_classes(spec.open_users, classes)
+        population.hold_connections(classes, spec)
         options = get_parser().parse_args(["--headless", "--host", spec.target, "--users", str(spec.users)])
         for user_class in classes:
             user_class.host = spec.target  # the target of the run wins over one that is written in the file

@@ -21,15 +21,18 @@ class HttpUser(User):  # type: ignore[misc]
     """A user with an HTTP client in `self.client`, recorded as `http`.
 
     `self.seat` is this user's number among all users of `seat_group` (default: its class), over all processes;
-    `self.random` gives numbers that depend only on the run's seed and the seat.
+    `self.random` gives numbers that depend only on the run's seed and the seat. `own_requests_per_s` is how many
+    requests a second one user makes at its own pace: only needed where a profile's `requests` paces the others.
     """
 
     abstract = True
     seat_group = ""
+    own_requests_per_s = 0.0
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.session = session_of(environment)
+        self.requests_made = 0
         self.recorder = self.session.recorder
         group = self.seat_group or type(self).__name__
         self.seat = self.session.take_seat(group)
@@ -61,6 +64,7 @@ class HttpUser(User):  # type: ignore[misc]
     _failed_in_composite = ""
 
     def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
+        self.requests_made += 1
         lateness_s = take_lateness_s()
         if lateness_s:
             self.recorder.success(SERVICE, operation, elapsed_s)

@@ -26,7 +26,7 @@ from dbz.report.terminal.tables import (
     runs_table,
     unmeasured,
 )
-from dbz.report.wording import BADGES, generator_text, headline, server_text, target_text
+from dbz.report.wording import BADGES, generator_text, headline, load_text, server_text, target_text
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
 from dbz.units import format_duration
@@ -104,7 +104,8 @@ def _list(texts: list[str], sign: str, console: Console, style: str = "bold") ->
 
 def _health(run: Run) -> RenderableType | None:
     rows = Table.grid(padding=(0, 2))
-    for label, text in (("generator", generator_text(run)), ("server", server_text(run))):
+    lines = (("load", load_text(run)), ("generator", generator_text(run)), ("server", server_text(run)))
+    for label, text in lines:
         if text:
             rows.add_row(Text(label, "dim"), Text(clean(text)))
     return rows if rows.row_count else None
