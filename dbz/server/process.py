@@ -15,6 +15,7 @@ import time
 from multiprocessing.synchronize import Semaphore
 
 from granian.constants import Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -31,6 +32,7 @@ _GRANIAN_LOGS = {
     "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": [], "propagate": True}},
 }
 _POLL_S = 1.0
+_BUFFER_BYTES = 64 * 1024  # of each connection; thousands of sockets are open at a time
 _log = logging.getLogger(__name__)
 
 
@@ -72,6 +74,7 @@ class Supervisor(Server):  # type: ignore[misc]
             respawn_interval=0.0,
             workers_kill_timeout=max(1, int(http.drain_s) + 3),
             backpressure=8192,
+            http1_settings=HTTP1Settings(max_buffer_size=_BUFFER_BYTES),
             backlog=2048,
         )
 

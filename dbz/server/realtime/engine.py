@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import engineio
 import socketio
+from engineio.async_socket import AsyncSocket
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -33,10 +34,36 @@ def _without_trace(record: logging.LogRecord) -> bool:
     return True
 
 
+class Socket(AsyncSocket):  # type: ignore[misc]
+    """A connection whose writer waits for packets without a timer and a task for each of them.
+
+    The library bounds that wait by a timeout to notice dead clients; here the end of a connection wakes it instead.
+    """
+
+    async def poll(self) -> list[Any]:
+        """The packets that wait for the client, at least one; none when the connection has ended."""
+        packets = [await self.queue.get()]
+        while not self.queue.empty():
+            packets.append(self.queue.get_nowait())
+        for _ in packets:
+            self.queue.task_done()
+        if None not in packets:
+            return packets
+        if packets[0] is not None:
+            self.queue.put_nowait(None)  # what came before the end still goes out
+        return packets[: packets.index(None)]
+
+
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """Ends a long poll that is under way when its connection closes; otherwise it would hang until the next ping."""
+    """Makes connections of the class above.
+
+    It also ends a long poll that is under way when its connection closes; otherwise it would hang until the next ping.
+    """
 
     async def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
+        if event == "connect":
+            # The library has no hook for making connections; this is the first moment at which one exists.
+            self.sockets[args[0]].__class__ = Socket
         result = await super()._trigger_event(event, *args, **kwargs)
         socket = self.sockets.get(args[0]) if event == "disconnect" else None
         if socket is not None:
