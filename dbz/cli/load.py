@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbz.cli.interrupts import Interrupts
-from dbz.errors import DbzError
+from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
 
 if TYPE_CHECKING:
     from dbz.load.run import LoadPlan
@@ -49,6 +49,13 @@ def load(
     method: Annotated[str, typer.Option("-X", "--method", help="With a URL: the HTTP method.")] = "GET",
     header: Annotated[list[str] | None, typer.Option("-H", "--header", help="With a URL: a header to send.")] = None,
     data: Annotated[str, typer.Option("-d", "--data", help="With a URL: the body to send.")] = "",
+    master: Annotated[
+        bool, typer.Option("--master", help="Let --workers workers join instead of starting them.")
+    ] = False,
+    master_host: Annotated[
+        str, typer.Option(help="Where the master listens, or where a worker finds it.")
+    ] = "127.0.0.1",
+    master_port: Annotated[int, typer.Option(help="The master's port.", min=1, max=65535)] = 5557,
 ) -> None:
     """Run a load, judge it by budgets, and write its report.
 
@@ -66,12 +73,17 @@ def load(
       dbz load api --target http://127.0.0.1:8480 your own server
       dbz load http://127.0.0.1:8480/api/posts --rate 200/s --duration 30s
       dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
+      dbz load mixed --master --workers 2         the load comes from two workers,
+      dbz load worker --master-host HOST          started like this on any machine
 
     \b
     Exit codes: 0 all budgets hold, 1 one is broken, 2 wrong usage, 3 target
     out of reach, 4 measurement not valid, 130 interrupted (what was measured
     is saved and judged).
     """
+    if subject == "worker":
+        _work(master_host, master_port, allow_target or [])
+        return
     from dbz.config.phases import load_phases
     from dbz.load.phases import plan_for_phase
     from dbz.load.plan import LoadRequest, plan_load
@@ -94,6 +106,8 @@ def load(
         method=method,
         headers=header or (),
         body=data,
+        master_host=master_host,
+        master_port=master_port if master else 0,
     )
     plan = plan_load(request)
     if phase:
@@ -101,6 +115,23 @@ def load(
     with Interrupts().watch() as interrupts:
         run = _carry_out(plan, out, interrupts, no_live=no_live, as_json=as_json)
     raise typer.Exit(EXIT_CODES[run.verdict])
+
+
+def _work(host: str, port: int, allowed_targets: list[str]) -> None:
+    """Work for a master until its run ends."""
+    from tempfile import TemporaryDirectory
+
+    from dbz.load.worker import join_master
+
+    with Interrupts().watch() as interrupts, TemporaryDirectory(prefix="dbz-worker-") as folder:
+        interrupts.defer()
+        typer.echo(f"Working for the master at {host}:{port} …", err=True)
+        lost = join_master(host, port, Path(folder), allowed_targets, lambda: interrupts.requested)
+        if interrupts.requested:
+            raise InterruptedRunError("interrupted; the master counts this worker as lost")
+    if lost:
+        raise InvalidRunError("this worker ended before its record was complete")
+    typer.echo("The run has ended; its report is the master's.", err=True)
 
 
 def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, *, no_live: bool, as_json: bool) -> Run:

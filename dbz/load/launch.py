@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from dbz.children import Child, free_port, stop_all
-from dbz.errors import ExitCode, UsageError
+from dbz.errors import DependencyError, ExitCode, UsageError
 from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec, Role
 from dbz.runs.folder import RunFolder
 
@@ -43,19 +43,19 @@ class Generator:
         return len(self._lost)
 
     def running(self) -> bool:
-        """Whether load is still being made; `UsageError` when a process refused its scenario.
+        """Whether load is still being made; `UsageError` or `DependencyError` when a process refused to begin.
 
         Without its master a worker would wait for ever, and without a worker the master.
         """
         for name, child in self._children.items():
             code = child.exit_code
-            if code == ExitCode.USAGE:
-                self._refuse(child)
+            if code in (ExitCode.USAGE, ExitCode.UNREACHABLE):
+                self._refuse(child, code)
             if code:
                 self._lost.add(name)
-        steering = all(child.exit_code is None for name, child in self._children.items() if name == MASTER)
         working = any(child.exit_code is None for name, child in self._children.items() if name != MASTER)
-        return working and (steering or MASTER not in self._lost)
+        steering = MASTER in self._children and self._children[MASTER].exit_code is None
+        return (working and MASTER not in self._lost) or (steering and len(self._children) == 1)
 
     def interrupt(self) -> None:
         """Ask all processes to end early, with a complete record."""
@@ -75,14 +75,18 @@ class Generator:
         env = {ENVIRONMENT_KEY: spec.to_json(), "PYTHONUNBUFFERED": "1"}
         return Child(name, [sys.executable, "-m", "dbz.load.generator"], log=log, env=env)
 
-    def _refuse(self, child: Child) -> None:
+    def _refuse(self, child: Child, code: int) -> None:
         lines = [line for line in child.log_tail().splitlines() if line.startswith(_ERROR_PREFIX)]
         message = lines[-1].removeprefix(_ERROR_PREFIX) if lines else child.log_tail()
-        raise UsageError(message, hint=f"log: {child.log}")
+        kind = UsageError if code == ExitCode.USAGE else DependencyError
+        raise kind(message, hint=f"log: {child.log}")
 
 
 def _roles(spec: GeneratorSpec) -> Iterable[tuple[str, GeneratorSpec]]:
-    """The processes of a run, by name."""
+    """The processes of a run that are started here, by name."""
+    if spec.role is not Role.LOCAL:
+        yield MASTER if spec.role is Role.MASTER else "generator-remote", spec
+        return
     if spec.workers == 1:
         yield "generator-0", replace(spec, role=Role.LOCAL)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,19 @@ class LoadRequest:
     method: str = "GET"
     headers: Sequence[str] = ()
     body: str = ""
+    master_host: str = "127.0.0.1"
+    master_port: int = 0
 
 
 def plan_load(request: LoadRequest) -> LoadPlan:
     """The plan of a load; `UsageError` or `ConfigError` for the first thing that cannot be right.
 
-    An empty `target` in the plan means the embedded stack.
+    An empty `target` in the plan means the embedded stack. With a `master_port` the workers join from elsewhere.
     """
+    return replace(_plan_subject(request), master_host=request.master_host, master_port=request.master_port)
+
+
+def _plan_subject(request: LoadRequest) -> LoadPlan:
     if "://" in request.subject:
         return _plan_url(request)
     if any((request.method != "GET", request.headers, request.body)):

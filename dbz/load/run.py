@@ -24,13 +24,17 @@ from dbz.runs.reading import Record, RecordReader
 from dbz.runs.schema import Run
 
 POLL_S = 0.25
-_OVERTIME_S = 60.0
+_OVERTIME_S = 120.0  # for users that are slow to start, and for workers that have yet to join
 _STOP_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request."""
+    """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request.
+
+    With `master_port` the workers are not started here: they join at `master_host`, and the run begins when all of the
+    profile's workers are there.
+    """
 
     profile: Profile
     target: str
@@ -38,6 +42,8 @@ class LoadPlan:
     budgets: Sequence[Budget]
     embedded: bool = False
     request: AdHocRequest | None = None
+    master_host: str = "127.0.0.1"
+    master_port: int = 0
 
     @property
     def planned_s(self) -> float:
@@ -102,7 +108,9 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
                     end_s = time.monotonic() + _STOP_PATIENCE_S
             time.sleep(POLL_S)
         generator.stop()
-    concluded = conclude(run, reader.poll(), plan.budgets, lost_workers=generator.lost_workers, interrupted=interrupted)
+    record = reader.poll()
+    lost = generator.lost_workers + record.lost_workers
+    concluded = conclude(run, record, plan.budgets, lost_workers=lost, interrupted=interrupted)
     if failure:
         concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
     folder.save(concluded)
@@ -123,7 +131,7 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
     profile = plan.profile
     return GeneratorSpec(
         folder=str(folder.path.resolve()),
-        role=Role.LOCAL,
+        role=Role.MASTER if plan.master_port else Role.LOCAL,
         worker=0,
         workers=profile.workers,
         scenario=plan.scenario,
@@ -142,6 +150,8 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         stages=_stages(profile),
         connections=profile.connections,
         requests_per_s=profile.requests,
+        master_host=plan.master_host,
+        master_port=plan.master_port,
         request=plan.request,
     )
 

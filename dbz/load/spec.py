@@ -13,11 +13,12 @@ ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
 
 
 class Role(StrEnum):
-    """What a generator process is: alone, or one of several that Locust's master steers."""
+    """What a generator process is: alone, the master of several, one of them, or one of them on another machine."""
 
     LOCAL = "local"
     MASTER = "master"
     WORKER = "worker"
+    REMOTE = "remote"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class GeneratorSpec:
     stages: tuple[tuple[float, float], ...] = ()
     connections: int | None = None
     requests_per_s: float | None = None
+    master_host: str = "127.0.0.1"
     master_port: int = 0
+    allowed_targets: tuple[str, ...] = ()
     request: AdHocRequest | None = None
 
     def to_json(self) -> str:
@@ -72,7 +75,7 @@ class GeneratorSpec:
         raw = json.loads(text)
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
         raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
-        raw["open_users"] = tuple(raw["open_users"])
+        raw |= {key: tuple(raw[key]) for key in ("open_users", "allowed_targets")}
         return cls(**{**raw, "role": Role(raw["role"]), "request": request})
 
     @property

@@ -14,8 +14,8 @@ from dbz.measure.interval_log import Interval
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Window
 
-STEADY, END = "steady", "end"
-"""Marks: the judged part began; it ended."""
+STEADY, END, LOST_WORKERS = "steady", "end", "lost_workers"
+"""Marks: the judged part began; it ended; workers of other machines were lost."""
 
 
 class Tail:
@@ -47,6 +47,7 @@ class Record:
     workers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     server: list[dict[str, Any]] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
+    lost_workers: int = 0
     damaged_lines: int = 0
 
     @property
@@ -80,6 +81,7 @@ class RecordReader:
         record.server.extend(self._lines(self._folder.server))
         for mark in self._lines(self._folder.marks):
             record.marks[mark["mark"]] = mark["t"]
+            record.lost_workers += mark.get("count", 0) if mark["mark"] == LOST_WORKERS else 0
         return record
 
     def _tail(self, path: Path) -> Tail:

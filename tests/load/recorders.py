@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dbz.load.generator.recorder import Recorder
+from dbz.load.generator.sinks import FileSink
 
 
 @contextmanager
 def recorder_in(folder: Path) -> Iterator[Recorder]:
     """A recorder of worker 0 whose run begins now."""
-    recorder = Recorder(folder, 0, time.monotonic(), time.time())
+    recorder = Recorder(FileSink(folder, 0, time.time()), time.monotonic())
     try:
         yield recorder
     finally:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
+from dbz.load.generator.sinks import Sink
 from dbz.measure.histogram import HIGHEST_US, Histogram, index_of
 from dbz.measure.interval_log import Interval
 from dbz.measure.series import Series
-from dbz.runs.record import IntervalFile, LineFile
 
 _MAX_ERROR_GROUPS = 200
 _MAX_ERROR_LENGTH = 300
@@ -21,15 +20,11 @@ OTHER_ERRORS = "(more kinds of errors than can be kept apart)"
 
 
 class Recorder:
-    """The samples of one worker.
+    """The samples of one worker; `started_s` is the start of the run on the monotonic clock."""
 
-    `started_s` is the start of the run on the monotonic clock, `started_epoch_s` the same moment in wall-clock time.
-    """
-
-    def __init__(self, folder: Path, worker: int, started_s: float, started_epoch_s: float) -> None:
+    def __init__(self, sink: Sink, started_s: float) -> None:
         self._started_s = started_s
-        self._intervals = IntervalFile(folder / f"worker-{worker}.hlog", started_epoch_s)
-        self._lines = LineFile(folder / f"worker-{worker}.jsonl")
+        self._sink = sink
         self._ok: dict[tuple[str, str], dict[int, int]] = {}
         self._failed: dict[tuple[str, str], dict[int, int]] = {}
         self._errors: Counter[tuple[str, str, str]] = Counter()
@@ -66,18 +61,17 @@ class Recorder:
         errors, self._errors = self._errors, Counter()
         start_s, self._written_s = self._written_s, self.now_s
         length_s = self._written_s - start_s
-        self._intervals.write(
+        intervals = (
             Interval(Series(kind, name, is_failed), start_s, length_s, Histogram(counts))
             for is_failed, part in ((False, ok), (True, failed))
             for (kind, name), counts in part.items()
         )
         rows = [[*group, count] for group, count in errors.items()]
-        self._lines.write({"t": round(self._written_s, 3), "dt": round(length_s, 3), **line, "errors": rows})
+        self._sink.write(intervals, {"t": round(self._written_s, 3), "dt": round(length_s, 3), **line, "errors": rows})
 
     def close(self) -> None:
-        """Close the files."""
-        self._intervals.close()
-        self._lines.close()
+        """The record is complete."""
+        self._sink.close()
 
 
 def _count(series: dict[tuple[str, str], dict[int, int]], key: tuple[str, str], seconds: float) -> None:

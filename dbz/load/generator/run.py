@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -13,14 +14,17 @@ from gevent.event import Event
 from locust.argument_parser import get_parser
 from locust.env import Environment
 
-from dbz.load.generator import foreign, population, scenario, wire
+from dbz.errors import DependencyError
+from dbz.load.generator import foreign, population, remote, scenario, wire
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.session import Session
+from dbz.load.generator.sinks import FileSink, MasterSink, Sink
 from dbz.load.generator.steering import Steering
 from dbz.load.generator.writer import Writer
 from dbz.load.spec import GeneratorSpec, Role
+from dbz.load.targets import check_target
 
-_WORKERS_PATIENCE_S = 30.0
+WORKERS_PATIENCE_S = 60.0
 
 
 class Run:
@@ -36,55 +40,71 @@ class Run:
 
     def execute(self) -> None:
         """Do everything; returns when the record is complete. `UsageError` when the scenario is wrong."""
-        environment = self._environment()
         if self.spec.role is Role.MASTER:
-            self._command(environment)
-        else:
-            self._generate(environment)
+            self._command(self._environment())
+            return
+        if self.spec.role is Role.REMOTE:
+            self.spec = remote.join(self.spec)
+            check_target(self.spec.target, self.spec.allowed_targets)
+        self._generate(self._environment())
 
     def _command(self, environment: Any) -> None:
         """Steer the workers of Locust's master once all of them are there."""
-        runner = environment.create_master_runner("127.0.0.1", self.spec.master_port)
+        runner = environment.create_master_runner(self.spec.master_host, self.spec.master_port)
+        reception = remote.Reception(self.spec, runner)
         environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
         steering = Steering(self.spec, environment, runner, self._interrupted)
-        all_there_by_s = time.monotonic() + _WORKERS_PATIENCE_S
+        all_there_by_s = time.monotonic() + WORKERS_PATIENCE_S
         steering.pause_until(all_there_by_s, lambda: len(runner.clients.ready) >= self.spec.workers)
         if len(runner.clients.ready) < self.spec.workers and not self._interrupted.is_set():
-            raise RuntimeError(f"only {len(runner.clients.ready)} of {self.spec.workers} workers connected")
+            missing = f"only {len(runner.clients.ready)} of {self.spec.workers} workers came"
+            raise DependencyError(f"{missing} within {WORKERS_PATIENCE_S:g} s")
         steering.steer()
+        steering.close(lost_workers=reception.end())
         runner.quit()
 
     def _generate(self, environment: Any) -> None:
         """Run users, and keep the record of what they do."""
-        session = environment.dbz_session = Session(self.spec)
+        sink = self._sink(environment)
+        session = environment.dbz_session = Session(self.spec, sink)
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
         foreign.listen(environment.events, session.recorder)
         alone = self.spec.role is Role.LOCAL
         runner = self._local_runner(environment) if alone else self._worker_runner(environment)
+        if isinstance(sink, MasterSink):
+            remote.obey(runner, self.interrupt, sink)
         environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
         gevent.spawn(wire.sweep_deadlines)
         writer = Writer(session, runner, pacing)
         writing = writer.start()
         if alone:
-            Steering(self.spec, environment, runner, self._interrupted).steer()
+            steering = Steering(self.spec, environment, runner, self._interrupted)
+            steering.steer()
+            steering.close()
         else:
             gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted], count=1)
         writing.kill()
+        runner.stop()
+        writer.finish()  # before a worker tells its master that it quits: the master stops listening then
         environment.events.quitting.fire(environment=environment, reverse=True)
         runner.quit()
-        writer.finish()
 
     def _local_runner(self, environment: Any) -> Any:
         return environment.create_local_runner()
 
     def _worker_runner(self, environment: Any) -> Any:
-        return environment.create_worker_runner("127.0.0.1", self.spec.master_port)
+        return environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
 
     def _request_pace(self, environment: Any) -> population.RequestPace | None:
         if self.spec.requests_per_s is None:
             return None
         return population.RequestPace(self.spec.requests_per_s, environment.user_classes, self.spec)
+
+    def _sink(self, environment: Any) -> Sink:
+        if self.spec.role is Role.REMOTE:
+            return MasterSink(self.spec.worker, lambda kind, data: environment.runner.send_message(kind, data))
+        return FileSink(Path(self.spec.folder), self.spec.worker, self.spec.started_epoch_s)
 
     def _environment(self) -> Any:
         spec = self.spec

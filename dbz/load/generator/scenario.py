@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from locust import constant, task
 from locust.util.load_locustfile import load_locustfile
 
 from dbz.errors import UsageError
+from dbz.load.generator.http import HttpClient, Options
 from dbz.load.generator.users import HttpUser
 from dbz.load.spec import AdHocRequest
 
@@ -44,27 +45,27 @@ def check_classes(wanted: Sequence[str], classes: Sequence[Any]) -> None:
 def adhoc_user(request: AdHocRequest) -> Any:
     """A user class that repeats one request as fast as it is answered, or as arrivals ask for it."""
 
+    parts = urlsplit(request.url)
+    root, path = f"{parts.scheme}://{parts.netloc}", parts.path or "/"
+    target = f"{path}?{parts.query}" if parts.query else path
+    body: Options = {"data": request.body} if request.body else {}
+
     class AdHocUser(HttpUser):
         """Repeats one request."""
 
         wait_time = constant(0)
 
+        def on_start(self) -> None:
+            """Say once what all requests have in common."""
+            self.client = HttpClient(root, self._record)
+            self.client.headers.update(request.headers)
+
         @task  # type: ignore[untyped-decorator]
         def repeat(self) -> None:
             """Send the request once."""
-            self.client.request(
-                request.method,
-                request.url,
-                name=_name(request.url),
-                headers=request.headers,
-                data=request.body or None,
-            )
+            self.client.request(request.method, target, name=path, **body)
 
     return AdHocUser
-
-
-def _name(url: str) -> str:
-    return re.sub(r"^\w+://[^/]+", "", url).partition("?")[0] or "/"
 
 
 def _line_in(path: str, error: BaseException) -> str:

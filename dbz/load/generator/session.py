@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from dbz.load.generator.deliveries import Deliveries
 from dbz.load.generator.recorder import Recorder
+from dbz.load.generator.sinks import Sink
 from dbz.load.spec import GeneratorSpec
 
 
 class Session:
     """One run in one generator process."""
 
-    def __init__(self, spec: GeneratorSpec) -> None:
+    def __init__(self, spec: GeneratorSpec, sink: Sink) -> None:
         self.spec = spec
-        self.recorder = Recorder(Path(spec.folder), spec.worker, spec.started_monotonic_s, spec.started_epoch_s)
+        self.recorder = Recorder(sink, spec.started_monotonic_s)
         self.deliveries = Deliveries(self.recorder)
         self._seats: Counter[str] = Counter()
 

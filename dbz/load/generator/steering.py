@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event
 
 from dbz.load.spec import GeneratorSpec
-from dbz.runs.reading import END, STEADY
+from dbz.runs.reading import END, LOST_WORKERS, STEADY
 from dbz.runs.record import LineFile
 
 _SPAWN_SHARE_OF_WARMUP = 0.8
@@ -47,6 +47,11 @@ class Steering:
         self._hold_or_change_users(spec.started_monotonic_s + steady_s, spec.started_monotonic_s + end_s)
         self._mark(END, end_s)
         gevent.sleep(_LAST_LINE_S)  # every worker writes the last judged second while its users still run
+
+    def close(self, lost_workers: int = 0) -> None:
+        """Note how many workers of other machines were lost; nothing more will be marked."""
+        if lost_workers:
+            self._marks.write({"mark": LOST_WORKERS, "t": self._spec.duration_s, "count": lost_workers})
         self._marks.close()
 
     def pause_until(self, deadline_s: float, reached: Callable[[], bool] = lambda: False) -> None:

@@ -1,0 +1,97 @@
+"""A load whose workers join from elsewhere: one record, one verdict, and a lost worker is noticed."""
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+from dbz.children import free_port
+from dbz.errors import ExitCode
+from tests.children.processes import carrying, eventually
+from tests.cli.running import DBZ, dbz, newest_run, small_server
+
+SCENARIO = """\
+from dbz.users import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.02)
+
+    @task
+    def visit(self):
+        self.client.get(f"/hello?seat={self.seat}", name="/hello")
+"""
+
+
+class Hall:
+    """A master and its workers, each in a folder of its own, as on machines of their own."""
+
+    def __init__(self, folder: Path, resources: ExitStack) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._resources = resources
+
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a `dbz load` that is part of this run."""
+        home = self.folder / name
+        home.mkdir(exist_ok=True)
+        command = [*DBZ, "load", *arguments, "--master-port", str(self.port)]
+        env = {**os.environ, "DBZ_TEST": f"{self.folder}-{name}", "NO_COLOR": "1"}
+        process = subprocess.Popen(
+            command, cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._resources.callback(end, process)
+        return process
+
+    def measuring(self) -> bool:
+        """Whether both workers' records have begun to arrive."""
+        return len(list(self.folder.rglob("worker-*.jsonl"))) == 2
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Make sure that a process has ended, and let go of its pipes."""
+    process.terminate()
+    process.wait(30)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def test_workers_join_get_the_scenario_and_their_records_are_one(tmp_path):
+    (tmp_path / "master").mkdir()
+    (tmp_path / "master" / "mine.py").write_text(SCENARIO)
+    with small_server() as url, ExitStack() as resources:
+        hall = Hall(tmp_path, resources)
+        options = ["--target", url, "--users", "6", "--duration", "3s", "--warmup", "1s", "--budgets", "none"]
+        master = hall.start("master", "mine.py", "--master", "--workers", "2", *options, "--json")
+        workers = [hall.start(f"worker{number}", "worker") for number in range(2)]
+        out, err = master.communicate(timeout=90)
+        assert master.returncode == ExitCode.OK, err
+        assert [worker.wait(30) for worker in workers] == [ExitCode.OK, ExitCode.OK]
+    run = json.loads(out)
+    assert (run["verdict"], run["users_held"], run["generator"]["workers"]) == ("pass", 6, 2)
+    assert run["operations"][0]["count"] > 100
+    assert not list(tmp_path.glob("worker*/reports"))
+
+
+def test_a_lost_worker_makes_the_run_invalid(tmp_path):
+    with small_server() as url, ExitStack() as resources:
+        hall = Hall(tmp_path, resources)
+        options = ["--users", "4", "--duration", "6s"]
+        master = hall.start("master", f"{url}/hello", "--master", "--workers", "2", *options)
+        for number in range(2):
+            hall.start(f"worker{number}", "worker")
+        assert eventually(hall.measuring)
+        for pid in carrying("DBZ_TEST", f"{tmp_path}-worker1"):
+            os.kill(pid, signal.SIGKILL)
+        out, _ = master.communicate(timeout=90)
+    assert master.returncode == ExitCode.INVALID
+    assert newest_run(tmp_path / "master")["generator"]["lost_workers"] == 1
+    assert "worker" in out
+
+
+def test_a_worker_without_a_master_gives_up_with_a_message(tmp_path):
+    done = dbz("load", "worker", "--master-port", str(free_port()), cwd=tmp_path)
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "no master answered at 127.0.0.1:" in done.stderr
