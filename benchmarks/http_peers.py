@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 from http_server import pinned
 
 from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorSpec, Role
@@ -33,38 +36,50 @@ class Peer(FastHttpUser):
 """
 
 
-def dbz(url: str, seconds: int, core: int) -> float:
+class Sample(NamedTuple):
+    """Completed requests a second, and the share of one core that the load tool got for it."""
+
+    rate_per_s: float
+    share: float
+
+
+Peer = Callable[[str, int, int], Sample]
+"""Takes a URL, a duration in seconds, and the core to run on."""
+
+
+def dbz(url: str, seconds: int, core: int) -> Sample:
     """dbz's own generator process, as `dbz load URL --users 32` starts it, recording everything."""
     return _generator(url, seconds, core, request=AdHocRequest(url))
 
 
-def fast_http_user(url: str, seconds: int, core: int) -> float:
+def fast_http_user(url: str, seconds: int, core: int) -> Sample:
     """Locust with FastHttpUser."""
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder) / "locustfile.py"
         scenario.write_text(_FAST_HTTP_USER)
         options = ["-f", str(scenario), "--headless", "--json", "-u", str(CONNECTIONS), "-r", str(CONNECTIONS)]
-        text = _run([sys.executable, "-m", "locust", *options, "-t", f"{seconds}s", "-H", url.rstrip("/")], core)
+        text, share = _run([sys.executable, "-m", "locust", *options, "-t", f"{seconds}s", "-H", url.rstrip("/")], core)
     stats = json.loads(text)[0]
-    return stats["num_requests"] / max(stats["last_request_timestamp"] - stats["start_time"], 1e-9)
+    seconds_of_load = max(stats["last_request_timestamp"] - stats["start_time"], 1e-9)
+    return Sample(stats["num_requests"] / seconds_of_load, share)
 
 
-def hey(url: str, seconds: int, core: int) -> float:
+def hey(url: str, seconds: int, core: int) -> Sample:
     """hey."""
-    text = _run(["hey", "-z", f"{seconds}s", "-c", str(CONNECTIONS), "-cpus", "1", url], core)
-    return float(_found(r"Requests/sec:\s+([\d.]+)", text))
+    text, share = _run(["hey", "-z", f"{seconds}s", "-c", str(CONNECTIONS), "-cpus", "1", url], core)
+    return Sample(float(_found(r"Requests/sec:\s+([\d.]+)", text)), share)
 
 
-def autocannon(url: str, seconds: int, core: int) -> float:
+def autocannon(url: str, seconds: int, core: int) -> Sample:
     """autocannon."""
-    text = _run([autocannon_path() or "autocannon", "-c", str(CONNECTIONS), "-d", str(seconds), "-j", url], core)
-    return float(json.loads(text[text.index("{") :])["requests"]["average"])
+    text, share = _run([autocannon_path() or "autocannon", "-c", str(CONNECTIONS), "-d", str(seconds), "-j", url], core)
+    return Sample(float(json.loads(text[text.index("{") :])["requests"]["average"]), share)
 
 
-def wrk(url: str, seconds: int, core: int) -> float:
+def wrk(url: str, seconds: int, core: int) -> Sample:
     """wrk."""
-    text = _run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], core)
-    return float(_found(r"Requests/sec:\s+([\d.]+)", text))
+    text, share = _run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], core)
+    return Sample(float(_found(r"Requests/sec:\s+([\d.]+)", text)), share)
 
 
 def autocannon_path() -> str | None:
@@ -73,9 +88,9 @@ def autocannon_path() -> str | None:
     return shutil.which("autocannon") or (str(local) if local.exists() else None)
 
 
-def present() -> dict[str, Callable[[str, int, int], float]]:
+def present() -> dict[str, Peer]:
     """The peers that are installed here."""
-    peers: dict[str, Callable[[str, int, int], float]] = {"dbz": dbz, "FastHttpUser": fast_http_user}
+    peers: dict[str, Peer] = {"dbz": dbz, "FastHttpUser": fast_http_user}
     if shutil.which("hey"):
         peers["hey"] = hey
     if autocannon_path():
@@ -85,7 +100,7 @@ def present() -> dict[str, Callable[[str, int, int], float]]:
     return peers
 
 
-def _generator(url: str, seconds: int, core: int, request: AdHocRequest | None, scenario: str = "") -> float:
+def _generator(url: str, seconds: int, core: int, request: AdHocRequest | None, scenario: str = "") -> Sample:
     with tempfile.TemporaryDirectory() as name:
         folder = create_run_folder(Path(name), "run")
         spec = GeneratorSpec(
@@ -105,26 +120,49 @@ def _generator(url: str, seconds: int, core: int, request: AdHocRequest | None, 
             started_monotonic_s=time.monotonic(),
             request=request,
         )
-        _run([sys.executable, "-m", "dbz.load.generator"], core, {ENVIRONMENT_KEY: spec.to_json()})
+        _, share = _run([sys.executable, "-m", "dbz.load.generator"], core, {ENVIRONMENT_KEY: spec.to_json()})
         record = read_record(folder)
         counts = [
             latency.count for series, latency in latencies(record, record.window).items() if series.kind == "http"
         ]
-        return sum(counts) / seconds
+        return Sample(sum(counts) / seconds, share)
 
 
-def _run(command: list[str], core: int, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
+def _run(command: list[str], core: int, env: dict[str, str] | None = None) -> tuple[str, float]:
+    """What a program printed, and its share of the core in the second half of its life."""
+    process = subprocess.Popen(
         [*pinned(core), *command],
         env={**os.environ, **(env or {})},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=_PATIENCE_S,
-        check=False,
     )
-    if done.returncode:
-        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
-    return done.stdout
+    seen: list[tuple[float, float]] = []
+    watching = threading.Thread(target=_watch, args=(process.pid, seen))
+    watching.start()
+    text, errors = process.communicate(timeout=_PATIENCE_S)
+    watching.join()
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with code {process.returncode}:\n{errors[-2000:]}")
+    (from_s, from_cpu_s), (to_s, to_cpu_s) = seen[len(seen) // 2], seen[-3]
+    return text, (to_cpu_s - from_cpu_s) / (to_s - from_s)
+
+
+def _watch(pid: int, seen: list[tuple[float, float]]) -> None:
+    while True:
+        try:
+            seen.append((time.monotonic(), cpu_s(pid)))
+        except psutil.Error:
+            return
+        time.sleep(0.1)
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process and its children so far."""
+    process = psutil.Process(pid)
+    if process.status() == psutil.STATUS_ZOMBIE:
+        raise psutil.NoSuchProcess(pid)
+    return sum(sum(one.cpu_times()[:2]) for one in [process, *process.children(recursive=True)])
 
 
 def _found(pattern: str, text: str) -> str:

@@ -20,9 +20,9 @@ from urllib.parse import urlencode
 from dbz.load.generator.decoding import accepted_codings
 from dbz.load.generator.faults import TooManyRedirects, TransportError
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.http.fields import Fields
+from dbz.load.generator.http.fields import Fields, one_line
 from dbz.load.generator.http.memory import Memory
-from dbz.load.generator.http.outgoing import REDIRECTS, Outgoing, check_redirect, encode_body
+from dbz.load.generator.http.outgoing import ANNOUNCED, REDIRECTS, Outgoing, check_redirect, encode_body
 from dbz.load.generator.http.pool import Pool, Waits
 from dbz.load.generator.http.urls import clean_target, credentials_of, full_url, host_header, resolve, split_url
 from dbz.load.generator.response import MAX_BODY_BYTES, Response
@@ -31,7 +31,7 @@ from dbz.load.generator.wire import Origin, tls_context
 
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
-_BODYLESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_BODY_OPTIONS = frozenset({"json", "data"})
 _is_plain_path = re.compile(r"/[!\"$-~]*").fullmatch
 
 Record = Callable[["Response", str, float], None]
@@ -97,6 +97,7 @@ class HttpClient:
             self.headers["Authorization"] = credentials
         self.cookies = CookieJar(self._origin)
         self._memory: Memory | None = None
+        self._host = host_header(self._origin)
         self._root = full_url(self._origin, self._prefix)
         self._home: Pool | None = None
         self._pools: dict[tuple[Origin, bool | str], Pool] = {}
@@ -159,10 +160,10 @@ class HttpClient:
         response = Response(method, path, f"{method} {name or path.partition('?')[0]}", self._record)
         started_s = time.monotonic()
         try:
-            if options or self.cookies or self.conditional or method not in _BODYLESS or not _is_plain_path(path):
+            if (options and not options.keys() <= _BODY_OPTIONS) or self.conditional or not _is_plain_path(path):
                 self._send(response, options, started_s)
             else:
-                self._send_plain(response, started_s)
+                self._send_plain(response, options, started_s)
         except TransportError as error:
             response.error = str(error)
         response.elapsed_s = time.monotonic() - started_s
@@ -175,22 +176,36 @@ class HttpClient:
         for pool in self._pools.values():
             pool.close()
 
-    def _send_plain(self, response: Response, started_s: float) -> None:
-        """A request without options and body: by far the most are."""
+    def _send_plain(self, response: Response, options: Options, started_s: float) -> None:
+        """A request that asks for nothing special: by far the most are."""
         home = self._home
         if home is None:
-            home = self._home = self._pool(self._origin, self.verify)
-            self._before = home.target(self._prefix)
-            self._after = f" HTTP/1.1\r\nHost: {host_header(self._origin)}\r\n"
-            self._proxy_fields = "".join(f"{name}: {value}\r\n" for name, value in home.proxy_fields.items())
+            home = self._go_home()
         response.root = self._root
-        message = f"{response.method} {self._before}{response.path}{self._after}{self._headers.rendered()}\r\n"
+        method, fields, after, body = response.method, self._headers, "\r\n", b""
+        if options or method in ANNOUNCED:
+            body, content_type = encode_body(options.get("json"), options.get("data"))
+            after = f"Content-Length: {len(body)}\r\n\r\n"
+            if content_type and not fields.has("content-type"):
+                after = f"Content-Type: {content_type}\r\n{after}"
+        if self.cookies and not fields.has("cookie"):
+            cookie = self.cookies.header(self._origin, self._prefix + response.path)
+            after = one_line(f"Cookie: {cookie}") + "\r\n" + after if cookie else after
+        message = f"{method} {self._before}{response.path}{self._version}{fields.rendered(self._host)}{after}"
         deadline_s = started_s + self.timeout_s
-        home.exchange(response, message.encode("latin-1", "replace"), deadline_s, self.waits)
+        home.exchange(response, message.encode("latin-1", "replace") + body, deadline_s, self.waits)
         if response.head.sets_cookies or response.status_code in REDIRECTS:
-            outgoing = Outgoing(response.method, self._origin, self._prefix + response.path, self._headers)
+            outgoing = self._outgoing(method, response.path, options)
             self._learn(response, outgoing)
             self._follow(response, outgoing, Terms(deadline_s, self.waits, self.verify))
+
+    def _go_home(self) -> Pool:
+        """The pool of the base URL, and what is written around the path of a request to it."""
+        home = self._home = self._pool(self._origin, self.verify)
+        self._before = home.target(self._prefix)
+        proxy_fields = "".join(f"{name}: {value}\r\n" for name, value in home.proxy_fields.items())
+        self._version = f" HTTP/1.1\r\n{proxy_fields}"
+        return home
 
     def _send(self, response: Response, options: Options, started_s: float) -> None:
         outgoing = self._outgoing(response.method, response.path, options)

@@ -29,11 +29,16 @@ class Fields(dict[str, str]):
 
     _rendered = ""
 
-    def rendered(self) -> str:
-        """All fields, each with its line end."""
-        if not self._rendered and self:
-            self._rendered = "".join(one_line(f"{name}: {value}") + "\r\n" for name, value in self.items())
+    def rendered(self, host: str) -> str:
+        """All fields, each with its line end, after a Host field unless there is one among them."""
+        if not self._rendered:
+            fields = self if self.has("host") else {"Host": host, **self}
+            self._rendered = "".join(one_line(f"{name}: {value}") + "\r\n" for name, value in fields.items())
         return self._rendered
+
+    def has(self, name: str) -> bool:
+        """Whether there is a field of this lower-case name."""
+        return any(one.lower() == name for one in self)
 
     __setitem__ = _forgetting("__setitem__")
     __delitem__ = _forgetting("__delitem__")

@@ -16,7 +16,7 @@ from dbz.load.generator.wire import Origin
 from dbz.load.targets import is_loopback
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
+ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
 _OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", "content-language", "expect"})
 _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
 
@@ -42,7 +42,7 @@ class Outgoing:
         lines += [one_line(f"{name}: {value}") for name, value in fields.items()]
         if cookie and "cookie" not in names:
             lines.append(one_line(f"Cookie: {cookie}"))
-        if (self.body or self.method in _ANNOUNCED) and "content-length" not in names:
+        if (self.body or self.method in ANNOUNCED) and "content-length" not in names:
             lines.append(f"Content-Length: {len(self.body)}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
