@@ -131,6 +131,16 @@ async def test_several_processes_form_one_room(fragile: Fragile, users: list[Use
         assert len(receiver.of("game:score_updated")) == 1
 
 
+@pytest.mark.parametrize("transports", [("polling",), ("polling", "websocket")])
+async def test_polling_works_whatever_process_a_request_reaches(users: list[User], transports: tuple[str, ...]) -> None:
+    """Each request of these sockets may reach another process than the one that holds them; so may the upgrade."""
+    for _ in range(6):
+        socket = await users[0].socket(*transports)
+        assert (await socket.call("room:join", {"roomId": "room:club00"}))["ok"]
+        assert (await socket.call("room:leave", {"roomId": "room:club00"}))["ok"]
+        assert socket.client.transport() == transports[-1]
+
+
 async def test_any_process_answers_metrics_for_all(fragile: Fragile, users: list[User]) -> None:
     """Two workers and their supervisor; connections and requests of both."""
     sockets = await sockets_on_both(fragile, users[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -59,6 +60,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     It also ends a long poll that is under way when its connection closes; otherwise it would hang until the next ping.
     """
+
+    def generate_id(self) -> str:
+        """A connection id that names the process which holds it, see `relay`."""
+        return f"{os.getpid()}-{super().generate_id()}"
 
     async def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
         if event == "connect":

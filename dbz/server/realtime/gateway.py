@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, MutableMapping
@@ -25,6 +26,7 @@ from dbz.server.realtime.connection import SocketConnection
 from dbz.server.realtime.engine import SocketServer, protocol_log, with_upgrade_timeout
 from dbz.server.realtime.guard import Guard
 from dbz.server.realtime.limits import RateLimits
+from dbz.server.realtime.relay import Relay, owner_of
 from dbz.server.seams import EventHandler
 
 _log = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ class Gateway:
             (self.limits.clean_up, self.adapter.drop_backlogs, core.cache.local.drop_expired),
         )
         self._draining = False
+        self._relay = Relay(self._handle_here)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def serve(self, events: Mapping[str, EventHandler]) -> None:
@@ -92,6 +95,7 @@ class Gateway:
         """Begin to publish for other processes."""
         self._spawn(self.adapter.publish_forever())
         self._spawn(self._guard.run())
+        await self._relay.start()
 
     async def drain(self, timeout_s: float) -> None:
         """Tell every socket to connect again after a moment, close them all, and refuse new ones."""
@@ -107,6 +111,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """End background work."""
+        await self._relay.stop()
         if self.sio.manager_initialized:
             self._tasks.add(self.adapter.thread)
         await end(self._tasks)
@@ -117,6 +122,11 @@ class Gateway:
 
     async def handle(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one HTTP request or WebSocket under /socket.io/."""
+        owner = owner_of(scope)
+        if owner is None or owner == os.getpid() or not await self._relay.forward(owner, scope, receive, send):
+            await self._handle_here(scope, receive, send)
+
+    async def _handle_here(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         timeout_s = self._core.settings.realtime.upgrade_timeout_s
         await self.sio.handle_request(scope, with_upgrade_timeout(scope, receive, timeout_s), send)
 
