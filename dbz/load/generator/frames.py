@@ -17,6 +17,11 @@ _LONGEST_CONTROL = 125
 Message = tuple[int, bytes]
 """Opcode and payload."""
 
+_PLAIN_TEXT = _FIN | TEXT
+_MEMO_SIZE, _MEMO_LONGEST_BYTES = 512, 8192
+_memo: dict[bytes, list[Message]] = {}
+"""What is in the bytes of one whole text frame. A room's members all get the same: frames of servers have no mask."""
+
 
 class MalformedFrame(TransportError):  # noqa: N818 the class name is what the report shows
     """The server sent what no WebSocket server may send."""
@@ -44,13 +49,15 @@ class FrameReader:
         self._opcode = 0
         self._size = 0
 
-    @property
-    def between_messages(self) -> bool:
-        """Whether nothing of an unfinished message is held back."""
-        return self._pieces is None and self._fragments is None
-
     def feed(self, data: bytes) -> list[Message]:
         """The messages that are complete now; raises `MalformedFrame` or `MessageTooLarge`."""
+        if self._pieces is None and self._fragments is None:
+            known = _memo.get(data)
+            if known is not None:
+                return known
+        return self._cut(data)
+
+    def _cut(self, data: bytes) -> list[Message]:
         if self._pieces is not None:
             self._pieces.append(data)
             self._missing -= len(data)
@@ -65,6 +72,8 @@ class FrameReader:
                 self._pieces, self._missing = [data[position:]], end - size
                 break
             self._frame(data[position], data[start:end], messages)
+            if end - position == size <= _MEMO_LONGEST_BYTES and data[0] == _PLAIN_TEXT:
+                _remember(data, messages)
             position = end
         return messages
 
@@ -122,6 +131,12 @@ class FrameReader:
             raise MalformedFrame(f"a message that cannot be decompressed: {error}") from error
         except OverflowError as error:
             raise MessageTooLarge(f"more than {self._max_bytes:,} bytes when decompressed") from error
+
+
+def _remember(data: bytes, messages: list[Message]) -> None:
+    if len(_memo) >= _MEMO_SIZE:
+        _memo.clear()
+    _memo[data] = messages
 
 
 def encode_frame(opcode: int, payload: bytes) -> bytes:

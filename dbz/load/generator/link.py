@@ -20,7 +20,7 @@ from dbz.load.generator.wire import ConnectionLost, ReadTimeout, TransportError
 from dbz.measure.series import CONNECT
 
 _MEMO_SIZE = 512
-_MEMO_LONGEST_BYTES = 16384
+_MEMO_LONGEST_BYTES = 8192
 _memo: dict[bytes, tuple[str, str, list[object]]] = {}
 """Namespace, name and arguments of events. All members of a room get the same bytes: they are parsed once."""
 

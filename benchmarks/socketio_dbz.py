@@ -1,0 +1,62 @@
+"""dbz's client in the Socket.IO benchmark, with all that a scenario has: deliveries and the recorder."""
+
+# ruff: noqa: I001 the standard library is patched before anything else is imported
+from __future__ import annotations
+
+from socketio_members import CONNECTING, TEXT, run
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from dbz.load.generator import wire
+from dbz.load.generator.deliveries import Deliveries
+from dbz.load.generator.recorder import Recorder
+from dbz.load.generator.sinks import FileSink
+from dbz.load.generator.socketio import SocketClient
+from dbz.measure.histogram import Histogram
+from dbz.measure.series import DELIVERY
+
+__all__ = ["CONNECTING", "EVENT", "TEXT", "Members"]
+
+EVENT, ROOM = "chat", "room"
+
+
+class Members:
+    """Everybody in one room."""
+
+    def __init__(self, folder: Path) -> None:
+        self.recorder = Recorder(FileSink(folder, 0, time.time()), time.monotonic())
+        self.deliveries = Deliveries(self.recorder)
+        self.clients: list[SocketClient] = []
+
+    def join(self, url: str, number: int) -> Callable[[dict[str, Any]], Any]:
+        """Connect one member."""
+        client = SocketClient(url, self.recorder)
+        received = self.deliveries.received
+        client.on("said", lambda message: received(EVENT, ROOM, message["id"], number))
+        client.connect()
+        self.clients.append(client)
+        self.deliveries.join(EVENT, ROOM, number)
+        return lambda message: client.emit("say", message)
+
+    def announce(self, key: str, member: int) -> None:
+        """A message is about to be sent."""
+        self.deliveries.sent(EVENT, ROOM, key, member)
+
+    def latencies_ms(self) -> tuple[int, float, float]:
+        """Count, median and 95th percentile of the deliveries."""
+        histogram = Histogram(self.recorder._ok[DELIVERY, EVENT])
+        own_copies, *_ = self.deliveries.take_counts()[EVENT]  # received as well, but no deliveries
+        return len(histogram) + own_copies, *(histogram.percentile_us(share) / 1000 for share in (50, 95))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        gevent.spawn(wire.sweep_deadlines)
+        members = Members(Path(folder))
+        run(members.join, members.announce, members.latencies_ms)
