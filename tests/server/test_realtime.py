@@ -265,6 +265,73 @@ async def test_reconnecting_members_get_what_they_missed(sign_in: SignIn) -> Non
     assert [message["id"] for message in page["items"]] == [ack["id"] for ack in missed[:3]] and page["has_more"]
 
 
+def legacy_client(url: str, token: str, heard: list[str]) -> None:
+    """What a client of Engine.IO 3 does: pings by itself, joins a room, writes a message, reads until it comes back."""
+    address = f"{url.replace('http', 'ws')}/socket.io/?EIO=3&transport=websocket&token={token}"
+    socket = create_connection(address, timeout=10, suppress_origin=True)
+    try:
+        heard += [socket.recv(), socket.recv()]
+        if heard[-1] != "40":
+            return
+        socket.send("2")
+        heard.append(socket.recv())
+        socket.send('420["room:join",{"roomId":"room:club00"}]')
+        heard.append(socket.recv())
+        socket.send('42["message:send",{"roomId":"room:club00","tempId":"old","content":"from an old phone"}]')
+        while not heard[-1].startswith('42["message:batch"'):
+            heard.append(socket.recv())
+    finally:
+        socket.close()
+
+
+async def test_eio3_clients_are_allowed(sign_in: SignIn) -> None:
+    """Old phones take part like everybody else; a bad token is refused in their protocol."""
+    user, other = await sign_in("user0116"), await (await sign_in("user0117")).socket()
+    await other.call("room:join", {"roomId": "room:club00"})
+    heard: list[str] = []
+    await asyncio.to_thread(legacy_client, str(user.http.base_url), user.tokens["access_token"], heard)
+    assert heard[0].startswith("0{") and heard[1:3] == ["40", "3"] and heard[3].startswith('430[{"ok":true')
+    await other.until("message:batch")
+    assert [message["content"] for message in other.messages()] == ["from an old phone"]
+    refused: list[str] = []
+    await asyncio.to_thread(legacy_client, str(user.http.base_url), "nonsense", refused)
+    assert refused[1] == '44"the access token is not valid"'
+
+
+async def test_memory_pressure_cleans_up(folder: Path, stores: tuple[str, str], enter: Enter) -> None:
+    """Past the memory limit (1 GB by default) connections go after a tenth of the usual idle time."""
+    config = folder / "pressure.yaml"
+    config.write_text(yaml.safe_dump({"realtime": {"heap_limit_bytes": 1, "idle_s": 10, "guard_s": 0.2}}))
+    child, where = start_server(folder, *stores, options=["--config", str(config)])
+    with child:
+        idle, busy = await (await enter(where, "user0124")).socket(), await (await enter(where, "user0125")).socket()
+
+        async def idle_is_gone() -> bool:
+            await busy.call("room:leave", {"roomId": "room:club00"})
+            return not idle.client.connected
+
+        await eventually(idle_is_gone, within_s=8)
+        assert busy.client.connected
+    assert "memory is short" in where.log.read_text()
+
+
+async def test_polling_answers_are_compressed(sign_in: SignIn, backend: Backend) -> None:
+    """From 1 KB up, when the client accepts it."""
+    user = await sign_in("user0118")
+    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "4", "transport": "polling"}) as http:
+        opened = json.loads((await http.get("/socket.io/")).text[1:])
+        http.params = http.params.set("sid", opened["sid"])
+        await http.post("/socket.io/", content="40" + json.dumps({"token": user.tokens["access_token"]}))
+        await http.get("/socket.io/")
+        await http.post("/socket.io/", content='420["room:join",{"roomId":"room:club00"}]')
+        await http.get("/socket.io/")
+        text = json.dumps(["message:send", {"roomId": "room:club00", "content": "long " * 500}])
+        await http.post("/socket.io/", content=f"42{text}")
+        answer = await http.get("/socket.io/")
+        assert answer.headers["content-encoding"] == "gzip" and "long long" in answer.text
+        await http.post("/socket.io/", content="1")
+
+
 async def test_who_leaves_a_room_hears_nothing_more(sign_in: SignIn) -> None:
     """Chat rooms and games alike; and may not write there any more."""
     host, guest = await (await sign_in("user0007")).socket(), await (await sign_in("user0115")).socket()

@@ -25,6 +25,7 @@ from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.connection import SocketConnection
 from dbz.server.realtime.engine import SocketServer, protocol_log, with_upgrade_timeout
 from dbz.server.realtime.guard import Guard
+from dbz.server.realtime.legacy import is_legacy, serve_legacy
 from dbz.server.realtime.limits import RateLimits
 from dbz.server.realtime.relay import Relay, owner_of
 from dbz.server.seams import EventHandler
@@ -122,6 +123,11 @@ class Gateway:
 
     async def handle(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one HTTP request or WebSocket under /socket.io/."""
+        if is_legacy(scope):
+            settings = self._core.settings.realtime
+            silence_s = settings.ping_interval_s + settings.ping_timeout_s
+            await serve_legacy(self._handle_here, scope, receive, send, silence_s)
+            return
         owner = owner_of(scope)
         if owner is None or owner == os.getpid() or not await self._relay.forward(owner, scope, receive, send):
             await self._handle_here(scope, receive, send)
