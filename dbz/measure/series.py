@@ -13,6 +13,8 @@ COMPOSITE = "composite"
 OTHER = "other"
 SERVICE = "service"
 GENERATOR = "generator"
+UNFINISHED = "unfinished"
+"""HTTP requests that were still without an answer, after a long time, when the run ended: failures of the judged part."""
 
 REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER)
 """Kinds whose samples are single attempts: they make up the totals and the error rate of a run."""

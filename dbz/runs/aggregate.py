@@ -11,7 +11,7 @@ from dbz.measure.buckets import Buckets
 from dbz.measure.histogram import Histogram
 from dbz.measure.latency import Latency
 from dbz.measure.metrics import Measurements
-from dbz.measure.series import COMPOSITE, GENERATOR, REQUEST_KINDS, Series
+from dbz.measure.series import COMPOSITE, GENERATOR, HTTP, REQUEST_KINDS, UNFINISHED, Series
 from dbz.runs.reading import Record
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 
@@ -35,11 +35,13 @@ def measurements(record: Record, window: Window) -> Measurements:
 
 
 def latencies(record: Record, window: Window) -> dict[Series, Latency]:
-    """Successes and failures of each series in a window."""
+    """Successes and failures of each series in a window; requests that the end of the run cut off are failures."""
     parts: defaultdict[Series, Histogram] = defaultdict(Histogram)
     for interval in record.intervals:
         if inside(interval.start_s, interval.length_s, window):
             parts[interval.series].add(interval.histogram)
+        elif interval.series.kind == UNFINISHED and window.seconds:
+            parts[Series(HTTP, interval.series.name, failed=True)].add(interval.histogram)
     names = {Series(series.kind, series.name) for series in parts}
     empty = Histogram()
     return {series: Latency(parts.get(series, empty), parts.get(series.as_failed(), empty)) for series in sorted(names)}

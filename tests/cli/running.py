@@ -37,13 +37,18 @@ def newest_run(folder: Path) -> dict[str, Any]:
     return document
 
 
+HANGS_AFTER_S = 6.0
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """200 for everything but /missing, and for /slow only after a while."""
+        """200 for everything but /missing, for /slow only after a while, for /hang never once the server is 6 s old."""
         if self.path.startswith("/slow"):
             time.sleep(0.05)
+        if self.path.startswith("/hang") and time.monotonic() > self.server.hangs_from_s:  # type: ignore[attr-defined]
+            self.server.released.wait(30)  # type: ignore[attr-defined]
         body = b"hello"
         self.send_response(404 if self.path.startswith("/missing") else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -67,12 +72,15 @@ def small_server() -> Iterator[str]:
     """The base URL of a server that answers; it ends with the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
+    server.hangs_from_s = time.monotonic() + HANGS_AFTER_S  # type: ignore[attr-defined]
+    server.released = threading.Event()  # type: ignore[attr-defined]
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients of a load test hang up as they like
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        server.released.set()  # type: ignore[attr-defined]
         server.shutdown()
         thread.join()
         server.server_close()

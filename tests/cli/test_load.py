@@ -99,6 +99,14 @@ def test_failing_requests_are_errors_with_their_reason(tmp_path):
     assert run["errors"][0]["error"] == "HTTP 404"
 
 
+def test_requests_that_hang_when_the_run_ends_are_failures(tmp_path):
+    with small_server() as url:
+        done = dbz("load", f"{url}/hang", "--users", "5", "--duration", "9s", "--json", cwd=tmp_path)
+    run = json.loads(done.stdout)
+    assert run["operations"][0]["errors"] == 5
+    assert run["errors"][0]["error"] == "no answer when the user was stopped"
+
+
 def test_a_locust_file_runs_unmodified(tmp_path):
     (tmp_path / "mine.py").write_text(LOCUST_FILE)
     with small_server() as url:

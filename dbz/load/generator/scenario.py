@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from locust import constant, task
-from locust.util.load_locustfile import load_locustfile
+from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from dbz.errors import UsageError
 from dbz.load.generator.http import HttpClient, Options
@@ -21,6 +21,8 @@ def load_scenario(path: str) -> tuple[list[Any], Any | None]:
     """The user classes and the load shape (or None) of a Locust file; `UsageError` says what is wrong with it."""
     try:
         classes, shapes = load_locustfile(path)
+        if not classes and Path(path).name.startswith("test_"):
+            classes = load_locustfile_pytest(path)
     except SystemExit as error:
         raise UsageError(f"{path} ended the program at import with code {error.code}") from error
     except BaseException as error:

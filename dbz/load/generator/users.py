@@ -10,11 +10,15 @@ from gevent.pool import Group
 from locust import User
 
 from dbz.load.generator.http import HttpClient
+from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.pacing import take_lateness_s
 from dbz.load.generator.response import Response
 from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio import SocketClient
-from dbz.measure.series import COMPOSITE, HTTP, SERVICE
+from dbz.measure.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
+
+UNFINISHED_S = 1.0
+"""A request that was under way for longer when its user was stopped counts as failed; a shorter one as not made."""
 
 
 class HttpUser(User):  # type: ignore[misc]
@@ -65,6 +69,10 @@ class HttpUser(User):  # type: ignore[misc]
 
     def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
         self.requests_made += 1
+        if response.error == UNFINISHED_ERROR:
+            if elapsed_s > UNFINISHED_S:
+                self.recorder.failure(UNFINISHED, operation, elapsed_s, response.error)
+            return
         lateness_s = take_lateness_s()
         if lateness_s:
             self.recorder.success(SERVICE, operation, elapsed_s)

@@ -13,24 +13,28 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Unpack
 from urllib.parse import urlencode
+
+from gevent import GreenletExit
 
 from dbz.load.generator.decoding import accepted_codings
 from dbz.load.generator.faults import TooManyRedirects, TransportError
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import Fields, one_line
 from dbz.load.generator.http.memory import Memory
+from dbz.load.generator.http.options import Options, Terms
 from dbz.load.generator.http.outgoing import ANNOUNCED, REDIRECTS, Outgoing, check_redirect, encode_body
 from dbz.load.generator.http.pool import Pool, Waits
 from dbz.load.generator.http.urls import clean_target, credentials_of, full_url, host_header, resolve, split_url
+from dbz.load.generator.http.verbs import Verbs
+from dbz.load.generator.proxies import basic_authorization, proxy_for
 from dbz.load.generator.response import MAX_BODY_BYTES, Response
-from dbz.load.generator.tunnel import basic_authorization, proxy_for
 from dbz.load.generator.wire import Origin, tls_context
 
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
+UNFINISHED_ERROR = "no answer when the user was stopped"
 _BODY_OPTIONS = frozenset({"json", "data"})
 _is_plain_path = re.compile(r"/[!\"$-~]*").fullmatch
 
@@ -38,39 +42,7 @@ Record = Callable[["Response", str, float], None]
 """Takes a finished response, its operation and its duration in seconds."""
 
 
-class Options(TypedDict, total=False):
-    """What a single request may ask for.
-
-    `params` are added to the query; `json` is sent as JSON, a mapping as `data` as a form; `auth` is (user, password);
-    `timeout` is for the whole request, or (connect, each wait for bytes), in seconds; `verify` is True, False or the
-    path of a CA bundle; `conditional` overrules the client's; `expect_continue` asks before sending the body.
-    """
-
-    params: Mapping[str, Any] | None
-    headers: Mapping[str, str] | None
-    json: Any
-    data: Any
-    auth: tuple[str, str] | None
-    cookies: Mapping[str, str] | None
-    timeout: float | tuple[float, float] | None
-    allow_redirects: bool
-    verify: bool | str | None
-    conditional: bool | None
-    expect_continue: bool
-
-
-@dataclass(slots=True)
-class Terms:
-    """What holds for a request and for the redirects that follow it."""
-
-    deadline_s: float
-    waits: Waits
-    verify: bool | str
-    conditional: bool = False
-    expect_continue: bool = False
-
-
-class HttpClient:
+class HttpClient(Verbs):
     """The HTTP side of one virtual user: a base URL, default headers, cookies and a pool of kept-alive connections.
 
     `record` is called once for each request, when its outcome is known. `timeout_s` covers a whole request with its
@@ -111,37 +83,6 @@ class HttpClient:
     def headers(self, fields: Mapping[str, str]) -> None:
         self._headers = Fields(fields)
 
-    def get(
-        self, path: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[Options]
-    ) -> Response:
-        """Send a GET request; options as for `request`."""
-        return self.request("GET", path, name=name, catch_response=catch_response, **options)
-
-    def head(self, path: str, **options: Any) -> Response:
-        """Send a HEAD request; redirects are not followed unless asked for. Options as for `request`."""
-        options.setdefault("allow_redirects", False)
-        return self.request("HEAD", path, **options)
-
-    def options(self, path: str, **options: Any) -> Response:
-        """Send an OPTIONS request; options as for `request`."""
-        return self.request("OPTIONS", path, **options)
-
-    def post(self, path: str, data: Any = None, json: Any = None, **options: Any) -> Response:
-        """Send a POST request; options as for `request`."""
-        return self.request("POST", path, data=data, json=json, **options)
-
-    def put(self, path: str, data: Any = None, **options: Any) -> Response:
-        """Send a PUT request; options as for `request`."""
-        return self.request("PUT", path, data=data, **options)
-
-    def patch(self, path: str, data: Any = None, **options: Any) -> Response:
-        """Send a PATCH request; options as for `request`."""
-        return self.request("PATCH", path, data=data, **options)
-
-    def delete(self, path: str, **options: Any) -> Response:
-        """Send a DELETE request; options as for `request`."""
-        return self.request("DELETE", path, **options)
-
     def request(
         self,
         method: str,
@@ -166,6 +107,10 @@ class HttpClient:
                 self._send_plain(response, options, started_s)
         except TransportError as error:
             response.error = str(error)
+        except GreenletExit:
+            response.error, response.elapsed_s = UNFINISHED_ERROR, time.monotonic() - started_s
+            response.finish()
+            raise
         response.elapsed_s = time.monotonic() - started_s
         if not catch_response:
             response.finish()
