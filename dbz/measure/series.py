@@ -14,7 +14,7 @@ OTHER = "other"
 SERVICE = "service"
 GENERATOR = "generator"
 UNFINISHED = "unfinished"
-"""HTTP requests that were still without an answer, after a long time, when the run ended: failures of the judged part."""
+"""HTTP requests that had long been without an answer when the run ended: failures of the judged part."""
 
 REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER)
 """Kinds whose samples are single attempts: they make up the totals and the error rate of a run."""
