@@ -131,6 +131,30 @@ async def test_several_processes_form_one_room(fragile: Fragile, users: list[Use
         assert len(receiver.of("game:score_updated")) == 1
 
 
+async def test_scores_of_two_processes_coalesce_and_never_go_back(fragile: Fragile, users: list[User]) -> None:
+    """Updates through both processes: the last one wins everywhere, and no older one comes after a newer one."""
+    writers = await sockets_on_both(fragile, users[0])
+    watchers = await sockets_on_both(fragile, users[1])
+    host = {"gameId": "club00-g01"}
+    for watcher in (watchers[0], watchers[-1]):
+        await watcher.call("game:join", host)
+    final = {"home": 7, "away": 7}
+    for point in range(8):
+        writer = writers[0] if point % 2 else writers[-1]
+        await writer.emit("game:score_update", {**host, "score": {"home": point, "away": point}})
+        await asyncio.sleep(0.03)
+    for watcher in (watchers[0], watchers[-1]):
+        await eventually(lambda w=watcher: [event["score"] for event in w.of("game:score_updated")][-1:] == [final])
+        times = [event["timestamp"] for event in watcher.of("game:score_updated")]
+        assert times == sorted(times)
+        assert len(times) < 8
+
+    async def is_stored() -> bool:
+        return bool((await users[0].get("/api/games/club00-g01")).json()["score"] == final)
+
+    await eventually(is_stored)
+
+
 @pytest.mark.parametrize("transports", [("polling",), ("polling", "websocket")])
 async def test_polling_works_whatever_process_a_request_reaches(users: list[User], transports: tuple[str, ...]) -> None:
     """Each request of these sockets may reach another process than the one that holds them; so may the upgrade."""

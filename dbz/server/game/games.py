@@ -111,12 +111,12 @@ class Games:
                 await self._move_up(game_id, before["max_participants"], games)
         return await self._changed(club_id, game_id)
 
-    async def set_score(self, club_id: str, game_id: str, score: dict[str, int]) -> None:
-        """Store the newest score of a game that is not over."""
+    async def set_score(self, club_id: str, game_id: str, score: dict[str, int], at_ms: int) -> None:
+        """Store a score of a game that is not over, unless a newer one is stored."""
         with self._core.queries.timed("games.score"):
             await self._games(club_id).update_one(
-                {"_id": game_id, "status": {"$in": ["scheduled", "ongoing"]}},
-                {"$set": {"score": score, "score_at": utc_now()}},
+                {"_id": game_id, "status": {"$in": ["scheduled", "ongoing"]}, "score_at_ms": {"$not": {"$gt": at_ms}}},
+                {"$set": {"score": score, "score_at_ms": at_ms}},
             )
         await self._core.cache.invalidate(f"game:{escape(game_id)}")
 

@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from dbz.server.core import Core
 from dbz.server.game.games import Games, GamesQuery, Skill
 from dbz.server.game.scores import ScoreBoard, Update
+from dbz.server.game.turns import Turns
 from dbz.server.http import ApiError, Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
 from dbz.server.identity import Identity
@@ -81,7 +82,9 @@ class GameService:
         self._games = Games(core, profiles)
         self._emitter = emitter
         self._happenings = happenings
-        self._board = ScoreBoard(core.settings.realtime.score_window_ms / 1000, self._send_score, self._store_score)
+        window_ms = core.settings.realtime.score_window_ms
+        turns = Turns(core.redis, window_ms)
+        self._board = ScoreBoard(window_ms / 1000, turns.take, self._send_score, self._store_score)
         self.events: dict[str, EventHandler] = {
             "game:join": self.watch,
             "game:leave": self.unwatch,
@@ -137,8 +140,7 @@ class GameService:
         _may_score(await self._games.players(reader.club_id, game_id), reader)
         score = body.score.model_dump()
         game = await self._games.finish(reader.club_id, game_id, score, reader.user_id)
-        final = Update(reader.club_id, game_id, score, reader.user_id)
-        self._send_score(final)
+        self._board.submit(Update(reader.club_id, game_id, score, reader.user_id))
         await self._happenings.happened("game.finished", reader.club_id, _finished(game))
         return Reply(game)
 
@@ -184,7 +186,7 @@ class GameService:
         self._emitter.emit("game:score_updated", update.event(), f"game:{update.game_id}")
 
     async def _store_score(self, update: Update) -> None:
-        await self._games.set_score(update.club_id, update.game_id, update.score)
+        await self._games.set_score(update.club_id, update.game_id, update.score, update.at_ms)
 
 
 def _may_score(players: dict[str, Any], identity: Identity) -> None:
