@@ -1,21 +1,24 @@
 """Servers that say exactly what a test wants, byte by byte, on a real socket."""
 
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 Talk = Callable[[socket.socket], None]
 
 
 class RawServer:
-    """Listens on loopback; `talk` handles each connection in a thread of its own."""
+    """Listens on loopback; `talk` handles each connection, over TLS with a context, in a thread of its own."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self._talk = talk
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = tls
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if tls else 'http'}://{shown}:{self.port}"
         self.connections = 0
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
@@ -37,7 +40,11 @@ class RawServer:
     def _serve(self, connection: socket.socket) -> None:
         with connection:
             try:
+                if self._tls is not None:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
                 self._talk(connection)
+                if self._tls is not None:
+                    connection.close()
             except OSError:
                 return  # the client went away, which some tests are about
 
@@ -56,9 +63,9 @@ class RawServer:
 
 
 @contextmanager
-def serving(talk: Talk) -> Iterator[RawServer]:
+def serving(talk: Talk, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
     """A raw server for the length of a block."""
-    server = RawServer(talk)
+    server = RawServer(talk, host, tls)
     try:
         yield server
     finally:
@@ -88,6 +95,18 @@ def always(*answers: bytes) -> Talk:
             if not read_request(connection):
                 return
             connection.sendall(answer)
+
+    return talk
+
+
+def routed(answers: Mapping[str, bytes], seen: list[bytes] | None = None) -> Talk:
+    """Answer each request by its path, for as long as the client likes; `seen` collects the requests."""
+
+    def talk(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            if seen is not None:
+                seen.append(request)
+            connection.sendall(answers[request.split(b" ", 2)[1].decode()])
 
     return talk
 

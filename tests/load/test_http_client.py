@@ -5,38 +5,14 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 
 import gevent
 import pytest
 
-from dbz.load.generator import wire
-from dbz.load.generator.http import HttpClient
+from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import always, read_request, response, serving
 
-
-@pytest.fixture(autouse=True)
-def deadline_sweep() -> Iterator[None]:
-    """The greenlet that ends waits whose deadline has passed, as in a generator process."""
-    sweep = gevent.spawn(wire.sweep_deadlines)
-    yield
-    sweep.kill()
-
-
-class Ledger:
-    """What a client recorded: (operation, error), in order."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, str]] = []
-
-    def __call__(self, answer, operation: str, elapsed_s: float) -> None:
-        assert elapsed_s >= 0
-        self.rows.append((operation, answer.error))
-
-
-def client_of(url: str, **options) -> tuple[HttpClient, Ledger]:
-    ledger = Ledger()
-    return HttpClient(url, ledger, **options), ledger
+pytestmark = pytest.mark.usefixtures("deadline_sweep")
 
 
 def test_a_connection_is_kept_and_used_again():
@@ -144,72 +120,6 @@ def test_a_request_that_must_not_be_repeated_is_sent_once():
         client.post("/pay", json={})
         assert len(requests) == 2
         assert ledger.rows[1][1].startswith("ConnectionLost")
-
-
-HOSTILE = {
-    "closes without an answer": (always(b""), "ConnectionLost"),
-    "closes mid-body": (always(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), "ConnectionLost"),
-    "sends garbage": (always(b"\x00\x01garbage\r\n\r\n"), "MalformedResponse"),
-    "announces 4 GB": (always(b"HTTP/1.1 200 OK\r\nContent-Length: 4294967296\r\n\r\nx"), "BodyTooLarge"),
-    "sends a gzip bomb": (always(response(gzip.compress(b"\0" * 3_000_000), "Content-Encoding: gzip")), "BodyTooLarge"),
-    "lies about gzip": (always(response(b"not gzip", "Content-Encoding: gzip")), "MalformedResponse"),
-    "sends a wrong chunk": (
-        always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-        "MalformedResponse",
-    ),
-}
-
-
-@pytest.mark.parametrize("how", HOSTILE)
-def test_a_hostile_server_gives_a_failure_with_a_clear_name(how):
-    talk, name = HOSTILE[how]
-    with serving(talk) as server:
-        client, ledger = client_of(server.url)
-        client.max_body_bytes = 1_000_000
-        answer = client.get("/")
-        assert not answer.ok
-        assert ledger.rows == [("GET /", answer.error)]
-        assert answer.error.startswith(name)
-
-
-def test_a_server_that_never_answers_is_given_up_at_the_timeout():
-    silent = threading.Event()
-
-    def talk(connection: socket.socket) -> None:
-        read_request(connection)
-        silent.wait(10)
-
-    with serving(talk) as server:
-        client, ledger = client_of(server.url, timeout_s=0.3)
-        client.get("/")
-        silent.set()
-        assert ledger.rows[0][1].startswith("ReadTimeout")
-
-
-def test_a_server_that_dribbles_is_given_up_at_the_timeout_of_the_whole_request():
-    stop = threading.Event()
-
-    def talk(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while not stop.wait(0.05):
-            connection.sendall(b".")
-
-    with serving(talk) as server:
-        client, ledger = client_of(server.url, timeout_s=0.4)
-        client.get("/")
-        stop.set()
-        assert ledger.rows[0][1].startswith("ReadTimeout")
-
-
-def test_nobody_listening_and_unknown_names_have_their_own_errors():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    client, ledger = client_of(f"http://127.0.0.1:{port}")
-    client.get("/")
-    client.get("http://no-such-host.invalid/", name="elsewhere")
-    assert ledger.rows[0][1].startswith("ConnectFailed: Connection refused")
-    assert ledger.rows[1] == ("GET elsewhere", "NameNotResolved: no-such-host.invalid")
 
 
 def test_statuses_from_400_fail_unless_the_scenario_judges_otherwise():

@@ -7,11 +7,9 @@ and a server that closes or speaks unasked is noticed for nothing.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import gevent
@@ -19,6 +17,7 @@ from gevent import socket as gsocket
 from gevent import ssl as gssl
 from gevent.hub import get_hub
 
+from dbz.load.generator.dial import dial, tls_context, wrap_tls
 from dbz.load.generator.faults import (
     BodyTooLarge,
     ConnectFailed,
@@ -31,7 +30,7 @@ from dbz.load.generator.faults import (
     TransportError,
     WriteTimeout,
 )
-from dbz.load.generator.tunnel import Proxy, open_tunnel
+from dbz.load.generator.proxies import Proxy, dial_proxy, open_tunnel
 
 __all__ = [
     "BodyTooLarge",
@@ -234,52 +233,14 @@ def connect(
 
     Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, `ProxyFailed` or `TlsFailed`.
     """
-    sock = _dial(*((proxy.host, proxy.port) if proxy else (origin.host, origin.port)), timeout_s)
+    sock = dial(origin.host, origin.port, timeout_s) if proxy is None else dial_proxy(proxy, timeout_s)
     try:
         if origin.tls:
             if proxy is not None:
                 open_tunnel(sock, proxy, origin.host, origin.port)
-            sock = _wrap_tls(sock, origin, context or tls_context(True))
+            sock = wrap_tls(sock, origin.host, context or tls_context(True))
         sock.settimeout(None)
         return Connection(sock)
     except BaseException:
         sock.close()
         raise
-
-
-@cache
-def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """The TLS settings of a `verify` option: True, False, or the path of a CA bundle; `TlsFailed` when it is unusable.
-
-    Made once: reading the certificate authorities takes longer than a handshake.
-    """
-    try:
-        context: ssl.SSLContext = gssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-    except OSError as error:
-        raise TlsFailed(f"the CA bundle {verify} cannot be used: {error.strerror or error}") from error
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
-    try:
-        sock = gsocket.create_connection((host, port), timeout_s)
-    except (socket.gaierror, UnicodeError) as error:
-        raise NameNotResolved(host) from error
-    except TimeoutError as error:
-        raise ConnectTimeout(f"{timeout_s:g} s") from error
-    except OSError as error:
-        raise ConnectFailed(error.strerror or str(error)) from error
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
-
-
-def _wrap_tls(sock: gsocket.socket, origin: Origin, context: ssl.SSLContext) -> gssl.SSLSocket:
-    try:
-        return context.wrap_socket(sock, server_hostname=origin.host)
-    except TimeoutError as error:
-        raise ConnectTimeout("no TLS handshake") from error
-    except (OSError, ValueError) as error:
-        raise TlsFailed(getattr(error, "verify_message", "") or getattr(error, "reason", None) or str(error)) from error

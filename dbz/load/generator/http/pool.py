@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from dbz.load.generator.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.http.urls import full_url
+from dbz.load.generator.proxies import Proxy
 from dbz.load.generator.response import Response, ResponseReader
-from dbz.load.generator.tunnel import Proxy
 from dbz.load.generator.wire import Connection, Origin, connect
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
@@ -108,9 +108,9 @@ class Pool:
         if left_s <= 0:
             raise ConnectTimeout("no time left to connect")
         connection = connect(self.origin, min(waits.connect_s, left_s), self._context, self._proxy)
-        if connection.stale():
+        if not self.origin.tls and connection.recv_now():
             connection.close()
-            raise UnaskedResponse("the server spoke, or closed, before it was asked")
+            raise UnaskedResponse("the server spoke before it was asked")
         return connection, ResponseReader(self._max_body_bytes)
 
 

@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from dbz.load.generator.faults import BadUrl
-from dbz.load.generator.tunnel import basic_authorization
+from dbz.load.generator.proxies import basic_authorization
 from dbz.load.generator.wire import Origin
 
 _UNCLEAN = re.compile(r"[^!-~]|#")

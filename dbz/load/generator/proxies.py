@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from dbz.load.generator.faults import ProxyFailed
+from dbz.load.generator.dial import dial
+from dbz.load.generator.faults import ProxyFailed, TransportError
 from dbz.load.targets import is_loopback
 
 _LONGEST_HEAD_BYTES = 65536
@@ -57,6 +58,14 @@ def parse_proxy(url: str) -> Proxy:
 def basic_authorization(user: str, password: str) -> str:
     """The value of an Authorization field for HTTP's Basic scheme (RFC 7617, in UTF-8)."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def dial_proxy(proxy: Proxy, timeout_s: float) -> Any:
+    """A socket that is connected to the proxy; `ProxyFailed` when it cannot be reached."""
+    try:
+        return dial(proxy.host, proxy.port, timeout_s)
+    except TransportError as error:
+        raise ProxyFailed(f"{proxy.host}:{proxy.port}: {error}") from error
 
 
 def open_tunnel(sock: Any, proxy: Proxy, host: str, port: int) -> None:
