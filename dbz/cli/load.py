@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from dbz.load.run import LoadPlan
     from dbz.runs.folder import RunFolder
     from dbz.runs.schema import Run
-    from dbz.stack import Stack
 
 Text = str | None
 DEFAULT_REPORTS = Path("reports")
@@ -162,25 +162,9 @@ def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, *, no_li
     check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
     with ExitStack() as resources:
         if plan.embedded:
-            stack = resources.enter_context(_start_stack(plan, folder))
+            stack = resources.enter_context(start_embedded(plan.profile, folder.logs))
             plan, check = replace(plan, target=stack.url), stack.check
         reach(plan.target)
         interrupts.defer()
         view = resources.enter_context(open_view(no_live=no_live, title=plan.profile.name, budgets=plan.budgets))
         return run_load(plan, folder, Surroundings(view.update, check, lambda: interrupts.requested))
-
-
-def _start_stack(plan: LoadPlan, folder: RunFolder) -> Stack:
-    from dbz.stack import StackOptions, start_stack
-
-    profile = plan.profile
-    options = StackOptions(
-        clubs=profile.stack.clubs,
-        seed=profile.seed,
-        policy=profile.stack.policy,
-        processes=profile.stack.processes,
-    )
-    typer.echo("Starting the embedded stack …", err=True)
-    stack = start_stack(options, folder.logs)
-    typer.echo(f"Ready after {stack.started_in_s:.1f} s: {stack.url}", err=True)
-    return stack

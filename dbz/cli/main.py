@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 import dbz
+from dbz.cli.capacity import capacity
 from dbz.cli.load import load
 from dbz.cli.report import app as report_app
 from dbz.cli.serve import serve
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(load)
+app.command()(capacity)
 app.command()(serve)
 app.add_typer(report_app, name="report")
 
@@ -50,6 +52,7 @@ def dbz_command(
       dbz load                      500 users against a backend that dbz starts itself
       dbz load smoke                a few seconds of everything, for CI
       dbz load api --target URL     the API scenario against your own server
+      dbz capacity                  how many users it can hold
       dbz serve                     the backend alone, until Ctrl-C
       dbz report list               all runs; dbz report show prints the newest
 

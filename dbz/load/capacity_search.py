@@ -77,6 +77,13 @@ def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | Found:
     for end in (high, low):
         if end is not None and not opinions[end].settled:
             return Next(end, earlier=opinions[end].runs)
+    return known(tried)
+
+
+def known(tried: Sequence[Tried]) -> Found:
+    """What the runs so far say, however few they are."""
+    opinions = {load: _opinion(load, tried) for load in sorted({one.load for one in tried})}
+    low, high = _bracket(opinions)
     return Found(low, Tried(high, opinions[high].answer) if high is not None else None)
 
 

@@ -26,9 +26,9 @@ _JSON_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 def render_html(run: Run, record: Record) -> str:
     """The text of the file."""
     data = chart_data(run, record)
-    style, script = _asset("page.css"), _asset("page.js")
-    return Template(_asset("page.html")).substitute(
-        policy=_policy(style, script),
+    style, script = asset("page.css"), asset("tables.js") + asset("page.js")
+    return Template(asset("page.html")).substitute(
+        policy=content_policy(style, script),
         title=escape(f"{BADGES[run.verdict]}: {run.title}"),
         style=style,
         script=script,
@@ -46,7 +46,8 @@ def embedded_json(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False).translate(_JSON_ESCAPES)
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
+    """The content security policy that allows one style and one script, and nothing else."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -57,5 +58,6 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the page folder."""
     return files("dbz.report").joinpath("page", name).read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ def budgets(run: Run) -> str:
     """All budgets, broken ones first."""
     head = ["Budget", "Verdict", "Measured", "Limit", "Used", "Samples", "Of"]
     rows = [(_budget_class(one), _budget_cells(one)) for one in by_importance(run.budgets)]
-    return _section("budgets", "Budgets", table(head, rows, text_columns=(0, 1, 3, 4, 6))) if rows else ""
+    return section("budgets", "Budgets", table(head, rows, text_columns=(0, 1, 3, 4, 6))) if rows else ""
 
 
 def _budget_class(budget: BudgetResult) -> str:
@@ -86,13 +86,13 @@ def _budget_class(budget: BudgetResult) -> str:
 def _budget_cells(budget: BudgetResult) -> list[Cell]:
     share = share_of_limit(budget)
     return [
-        _text(budget.name),
+        text_cell(budget.name),
         (f'<span class="mark">{escape(budget.verdict)}</span>', budget.verdict),
-        _number("–" if budget.verdict == Outcome.NOT_MEASURED else value_text(budget), budget.value),
+        number_cell("–" if budget.verdict == Outcome.NOT_MEASURED else value_text(budget), budget.value),
         (escape(limit_text(budget)), budget.limit),
         (_meter(share), -1 if share is None else share),
-        _number(f"{budget.samples:,}", budget.samples),
-        _text(f"{budget.stat} of {budget.of}"),
+        number_cell(f"{budget.samples:,}", budget.samples),
+        text_cell(f"{budget.stat} of {budget.of}"),
     ]
 
 
@@ -113,18 +113,18 @@ def operations(run: Run) -> str:
     """One row for each operation, the slowest of each kind first."""
     head = ["Operation", "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
     rows = [("broken" if one.errors else "", _operation_cells(one)) for one in slowest_first(run.operations)]
-    return _section("operations", "Operations", table(head, rows, text_columns=(0, 1))) if rows else ""
+    return section("operations", "Operations", table(head, rows, text_columns=(0, 1))) if rows else ""
 
 
 def _operation_cells(operation: Operation) -> list[Cell]:
     latencies = operation.latency_ms.model_dump().values()
     return [
-        _text(operation.name),
+        text_cell(operation.name),
         (escape(operation.kind), KINDS.get(operation.kind, operation.kind)),
-        _number(f"{operation.count:,}", operation.count),
-        _number(f"{operation.errors:,}", operation.errors),
-        _number(format_rate(operation.rate_per_s).removesuffix("/s"), operation.rate_per_s),
-        *(_number(latency_text(value), math.inf if value is None else value) for value in latencies),
+        number_cell(f"{operation.count:,}", operation.count),
+        number_cell(f"{operation.errors:,}", operation.errors),
+        number_cell(format_rate(operation.rate_per_s).removesuffix("/s"), operation.rate_per_s),
+        *(number_cell(latency_text(value), math.inf if value is None else value) for value in latencies),
     ]
 
 
@@ -135,27 +135,27 @@ def deliveries(run: Run) -> str:
         ("broken" if row.lost or row.duplicated or row.out_of_order else "", _delivery_cells(row.model_dump()))
         for row in run.deliveries
     ]
-    return _section("deliveries", "Deliveries", table(head, rows)) if rows else ""
+    return section("deliveries", "Deliveries", table(head, rows)) if rows else ""
 
 
 def _delivery_cells(row: dict[str, int | str]) -> list[Cell]:
-    return [_text(str(row["event"])), *(_number(f"{count:,}", count) for count in list(row.values())[1:])]  # type: ignore[arg-type]
+    return [text_cell(str(row["event"])), *(number_cell(f"{count:,}", count) for count in list(row.values())[1:])]  # type: ignore[arg-type]
 
 
 def errors(run: Run) -> str:
     """Equal errors together, the most frequent first."""
     head = ["Error", "Operation", "Count", "First at s", "Last at s"]
     rows = [("broken", _error_cells(group)) for group in run.errors]
-    return _section("errors-table", "Errors", table(head, rows, text_columns=(0, 1))) if rows else ""
+    return section("errors-table", "Errors", table(head, rows, text_columns=(0, 1))) if rows else ""
 
 
 def _error_cells(group: ErrorGroup) -> list[Cell]:
     times = (group.first_s, group.last_s)
     return [
-        _text(group.error),
-        _text(f"{group.kind} {group.operation}"),
-        _number(f"{group.count:,}", group.count),
-        *(_number(f"{at:,.0f}", at) for at in times),
+        text_cell(group.error),
+        text_cell(f"{group.kind} {group.operation}"),
+        number_cell(f"{group.count:,}", group.count),
+        *(number_cell(f"{at:,.0f}", at) for at in times),
     ]
 
 
@@ -165,7 +165,7 @@ def run_facts(run: Run) -> str:
     rows = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in [*health, *facts(run)] if text
     )
-    return _section("run", "The run", f'<dl class="facts">{rows}</dl>')
+    return section("run", "The run", f'<dl class="facts">{rows}</dl>')
 
 
 def figure(chart: Chart) -> str:
@@ -193,13 +193,16 @@ def table(head: Sequence[str], rows: Iterable[Row], *, text_columns: Sequence[in
     return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _section(name: str, title: str, body: str) -> str:
+def section(name: str, title: str, body: str) -> str:
+    """A part of the page with its heading."""
     return f'<section id="{name}"><h2>{escape(title)}</h2>{body}</section>'
 
 
-def _text(text: str) -> Cell:
+def text_cell(text: str) -> Cell:
+    """A cell of text, sorted by it."""
     return escape(text), text
 
 
-def _number(text: str, value: float | None) -> Cell:
+def number_cell(text: str, value: float | None) -> Cell:
+    """A cell that shows a text and is sorted by a number; without one it comes first."""
     return escape(text), -1 if value is None else value

@@ -1,0 +1,152 @@
+"""`dbz capacity`: the highest load at which all budgets hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.cli.embedded import start_embedded
+from dbz.cli.interrupts import Interrupts
+from dbz.errors import DbzError, UsageError
+
+if TYPE_CHECKING:
+    from dbz.load.capacity import CapacityPlan, Progress
+    from dbz.runs.capacity import Capacity
+
+Text = str | None
+DEFAULT_REPORTS = Path("reports")
+
+
+def capacity(
+    subject: Annotated[
+        str, typer.Argument(metavar="PROFILE | URL | FILE.py", help="The load to scale.", show_default=True)
+    ] = "mixed",
+    target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
+    phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan to compare with.")] = "default",
+    budgets: Annotated[Text, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = None,
+    start: Annotated[int | None, typer.Option(help="First load to try [default: an eighth of the profile's].")] = None,
+    highest: Annotated[int | None, typer.Option("--max", help="Highest load to try [default: 5000 users].")] = None,
+    step_duration: Annotated[str, typer.Option(help="Judged part of one run, like 20s.")] = "20s",
+    rate: Annotated[Text, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Load generator processes.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder that gets a folder for this search.")] = DEFAULT_REPORTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print capacity.json instead of the tables.")] = False,
+    allow_target: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
+    ] = None,
+) -> None:
+    """Find the highest load at which all budgets hold.
+
+    \b
+    Doubles the load until a budget breaks, then narrows it down to 10 %.
+    Each step is a run of its own, with fresh users, against the same
+    server. Both ends of the last bracket are run again, twice as long: two
+    runs must agree about each. What is scaled is the users of the profile,
+    in its mix, or the rate when it has one.
+
+    \b
+    Examples:
+      dbz capacity                                  mixed users, embedded stack
+      dbz capacity api --start 100 --max 2000       the HTTP API alone
+      dbz capacity --target http://127.0.0.1:8480   your own server
+      dbz capacity api --rate 50/s --budgets ci.yaml
+      dbz capacity --json | jq .capacity
+
+    \b
+    Exit codes: 0 found, 1 no load holds, 2 wrong usage, 3 target out of
+    reach, 4 nothing could be decided (the generator was the limit), 130
+    interrupted (what is known is reported).
+    """
+    from dbz.config.phases import load_phases
+    from dbz.load.capacity import plan_capacity
+    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.runs.capacity import EXIT_CODES
+
+    given = {"budgets": budgets, "rate": rate, "workers": workers, "seed": seed}
+    request = LoadRequest(
+        subject=subject,
+        target=target,
+        overrides={key: value for key, value in given.items() if value is not None},
+        allowed_targets=allow_target or (),
+    )
+    plan = plan_capacity(plan_load(request), load_phases(phases), start, highest, _seconds(step_duration))
+    with Interrupts().watch() as interrupts:
+        result = _carry_out(plan, out, interrupts, as_json=as_json)
+    raise typer.Exit(EXIT_CODES[result.outcome])
+
+
+def _seconds(text: str) -> float:
+    from dbz.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--step-duration: {error}") from error
+
+
+def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json: bool) -> Capacity:
+    from dbz.report.capacity_page import write_capacity_page
+    from dbz.report.terminal.capacity import print_capacity
+    from dbz.runs.capacity import CAPACITY_FILE, load_capacity
+    from dbz.runs.folder import create_run_folder, new_run_id
+
+    folder = create_run_folder(out, new_run_id(f"capacity-{plan.plan.profile.name}", datetime.now(UTC)))
+    try:
+        found = _search(plan, folder.path, interrupts)
+    except DbzError:
+        # What was decided until something ended is worth a report all the same.
+        if (folder.path / CAPACITY_FILE).exists() and (known := load_capacity(folder.path)).steps:
+            print_capacity(known, write_capacity_page(folder.path))
+        raise
+    page = write_capacity_page(folder.path)
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        print_capacity(found, page)
+    return found
+
+
+def _search(plan: CapacityPlan, folder: Path, interrupts: Interrupts) -> Capacity:
+    from dbz.load.capacity import find_capacity, largest_step
+    from dbz.load.run import Surroundings
+    from dbz.load.targets import reach
+
+    check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
+    with ExitStack() as resources:
+        if plan.plan.embedded:
+            stack = resources.enter_context(start_embedded(largest_step(plan).profile, folder / "logs"))
+            plan, check = replace(plan, plan=replace(plan.plan, target=stack.url)), stack.check
+        reach(plan.plan.target)
+        interrupts.defer()
+        around = Surroundings(lambda *_: None, check, lambda: interrupts.requested)
+        return find_capacity(plan, folder, around, _progress(plan))
+
+
+def _progress(plan: CapacityPlan) -> Progress:
+    """One line on standard error when a step begins, and one when it has ended."""
+    from dbz.load.capacity import Progress
+    from dbz.load.capacity_search import Next
+    from dbz.load.run import LoadPlan
+    from dbz.report import write_reports
+    from dbz.report.capacity_wording import step_text
+    from dbz.runs.capacity import Step
+    from dbz.runs.folder import RunFolder
+    from dbz.units import format_duration
+
+    def begins(step: Next, one: LoadPlan) -> None:
+        again = "  again, longer" if step.earlier else ""
+        length = format_duration(one.profile.duration)
+        typer.echo(f"{plan.load_of(step.load):>16}  {length}{again} …", err=True)
+
+    def ended(step: Step, folder: RunFolder) -> None:
+        write_reports(folder)
+        typer.echo(f"{'':>16}  {step_text(step)}", err=True)
+
+    return Progress(begins, ended)

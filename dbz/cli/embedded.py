@@ -1,0 +1,28 @@
+"""Starting the embedded stack that a profile asks for, with a word about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from dbz.config.profile import Profile
+    from dbz.stack import Stack
+
+
+def start_embedded(profile: Profile, logs: Path) -> Stack:
+    """The running stack; progress goes to standard error, one log file a part into `logs`."""
+    from dbz.stack import StackOptions, start_stack
+
+    options = StackOptions(
+        clubs=profile.stack.clubs,
+        seed=profile.seed,
+        policy=profile.stack.policy,
+        processes=profile.stack.processes,
+    )
+    typer.echo("Starting the embedded stack …", err=True)
+    stack = start_stack(options, logs)
+    typer.echo(f"Ready after {stack.started_in_s:.1f} s: {stack.url}", err=True)
+    return stack

@@ -1,0 +1,157 @@
+"""Finding the capacity: a search whose steps are real runs, all against the same server."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dbz.config.model import Parsed
+from dbz.config.phases import Phases
+from dbz.config.profile import Profile, override
+from dbz.errors import DbzError, UsageError
+from dbz.load.capacity_result import conclude_capacity, step_of
+from dbz.load.capacity_search import Answer, Bounds, Next, Tried, search
+from dbz.load.phases import scaled
+from dbz.load.run import LoadPlan, Surroundings, new_run, run_load
+from dbz.load.targets import reach
+from dbz.runs.capacity import Capacity, Step
+from dbz.runs.folder import RunFolder, create_run_folder, new_run_id
+from dbz.runs.schema import RunVerdict
+
+REPEATED_LASTS = 2
+"""A run that confirms an earlier one is this many times as long: the answer rests on it."""
+DEFAULT_MAX_USERS = 5000
+DEFAULT_MAX_RATE_PER_S = 20_000
+_START_SHARE = 8
+_MAX_CLUBS = 100
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class CapacityPlan:
+    """What to scale and how far: `plan` is the load at its profile's size, `step_s` the judged part of one run."""
+
+    plan: LoadPlan
+    bounds: Bounds
+    step_s: float
+    phases: Phases
+
+    @property
+    def scales_rate(self) -> bool:
+        """Whether the rate of arrivals is changed from step to step, instead of the users."""
+        return self.plan.profile.rate is not None
+
+    def load_of(self, load: int) -> str:
+        """A load for people: `260 users`, `120 arrivals/s`."""
+        return f"{load:,} arrivals/s" if self.scales_rate else f"{load:,} {'user' if load == 1 else 'users'}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the caller does between the steps: `begins` gets the step and its plan, `ended` the run's folder too."""
+
+    begins: Callable[[Next, LoadPlan], None]
+    ended: Callable[[Step, RunFolder], None]
+
+
+def plan_capacity(
+    plan: LoadPlan, phases: Phases, start: int | None, highest: int | None, step_s: float
+) -> CapacityPlan:
+    """The plan of a search; `UsageError` when the profile's load changes by itself or the bounds make no sense.
+
+    Budgets about the number of users say nothing here, where that number is what is searched: they are left out.
+    """
+    profile = plan.profile
+    if profile.stages or profile.shape:
+        raise UsageError(f"profile '{profile.name}' changes its load by itself; a capacity search needs a constant one")
+    if step_s < 1:
+        raise UsageError("--step-duration must be at least 1s")
+    budgets = [one for one in plan.budgets if one.of.metric.name != "users.held"]
+    if not budgets:
+        raise UsageError("no budget is left to judge by: those about the number of users do not count here")
+    at_most = highest or (DEFAULT_MAX_RATE_PER_S if profile.rate is not None else DEFAULT_MAX_USERS)
+    own = profile.users if profile.rate is None else profile.rate
+    begin = start or min(max(math.ceil(own / _START_SHARE), 1), at_most)
+    if begin > at_most:
+        raise UsageError(f"--start {begin:,} is more than --max {at_most:,}")
+    return CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases)
+
+
+def plan_step(plan: CapacityPlan, step: Next) -> LoadPlan:
+    """The run of one step: the profile's load at another size.
+
+    The embedded stack's clubs grow with the users, so that a club keeps its size: it is not one ever larger club that
+    is measured, and no two users of one kind share an account.
+    """
+    profile = plan.plan.profile
+    if plan.scales_rate:
+        keys: dict[str, object] = {"rate": Parsed(step.load)}
+    else:
+        keys = scaled(profile, step.load)
+        keys["stack"] = {**profile.stack.model_dump(), "clubs": _clubs(profile, step.load)}
+    # More users than the profile's start no faster than those do: signing in all at once is another load, and the
+    # backlog that it leaves would be judged.
+    ramp = 1.0 if plan.scales_rate else max(1.0, step.load / profile.users)
+    length_s = plan.step_s * (REPEATED_LASTS if step.earlier else 1)
+    keys |= {"duration": Parsed(length_s), "warmup": Parsed(min(profile.warmup, plan.step_s) * ramp)}
+    return replace(plan.plan, profile=override(profile, keys))
+
+
+def largest_step(plan: CapacityPlan) -> LoadPlan:
+    """The run at the highest load that may be tried: what the embedded stack must be seeded for."""
+    return plan_step(plan, Next(plan.bounds.highest, earlier=0))
+
+
+def find_capacity(plan: CapacityPlan, folder: Path, around: Surroundings, progress: Progress) -> Capacity:
+    """Carry out the search and return what came of it, saved in `folder` after each step.
+
+    Ctrl-C ends it with what is known by then. When something it needs ends, what is known is saved, then the error is
+    raised.
+    """
+    begun_s, started = time.monotonic(), datetime.now(UTC)
+    first = new_run(plan.plan, folder.name, started)
+    steps: list[Step] = []
+    tried: list[Tried] = []
+
+    def save(*, over: bool = False, interrupted: bool = False) -> Capacity:
+        elapsed_s = time.monotonic() - begun_s
+        now = conclude_capacity(first, plan.bounds, plan.phases, steps, tried, over=over, interrupted=interrupted)
+        now = now.model_copy(update={"duration_s": round(elapsed_s, 1)})
+        now.save(folder)
+        return now
+
+    save()
+    while isinstance(step := search(plan.bounds, tried), Next):
+        try:
+            done = None if around.interrupted() else _run_step(plan, step, folder, around, progress)
+        except DbzError:
+            save(interrupted=True)
+            raise
+        if done is None:
+            return save(interrupted=True)
+        steps.append(done)
+        tried.append(Tried(step.load, Answer(done.answer)))
+        save()
+    return save(over=True)
+
+
+def _run_step(plan: CapacityPlan, step: Next, folder: Path, around: Surroundings, progress: Progress) -> Step | None:
+    """One run; None when it was interrupted, because half a step decides nothing."""
+    one = plan_step(plan, step)
+    progress.begins(step, one)
+    reach(one.target)
+    run_folder = create_run_folder(folder / RUNS, new_run_id(f"{one.profile.name} {step.load}", datetime.now(UTC)))
+    run = run_load(one, run_folder, around)
+    if run.verdict is RunVerdict.INTERRUPTED:
+        return None
+    done = step_of(run, step)
+    progress.ended(done, run_folder)
+    return done
+
+
+def _clubs(profile: Profile, users: int) -> int:
+    return min(max(math.ceil(users * profile.stack.clubs / profile.users), 1), _MAX_CLUBS)

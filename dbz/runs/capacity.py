@@ -1,0 +1,175 @@
+"""`capacity.json`, schema `dbz.capacity/1`: the load that holds all budgets, what broke first, how far that reaches.
+
+    <out>/<id>/
+        capacity.json          this document
+        capacity.html          the same for people
+        runs/<run-id>/         one run for each step, as `dbz load` writes it
+        logs/                  what the embedded stack printed
+
+Times are UTC, durations seconds, rates a second, shares fractions of one. `capacity` is null when nothing was found.
+`scaled` says what was changed from step to step: `users`, or the `rate` of arrivals.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dbz.errors import ExitCode, UsageError
+from dbz.runs.schema import BudgetResult
+
+SCHEMA = "dbz.capacity/1"
+CAPACITY_FILE = "capacity.json"
+
+
+class Outcome(StrEnum):
+    """What a search came to."""
+
+    SEARCHING = "searching"
+    FOUND = "found"
+    AT_LEAST = "at least"
+    NOTHING_HOLDS = "nothing holds"
+    UNDECIDED = "undecided"
+    INTERRUPTED = "interrupted"
+
+
+EXIT_CODES = {
+    Outcome.SEARCHING: ExitCode.INVALID,
+    Outcome.FOUND: ExitCode.OK,
+    Outcome.AT_LEAST: ExitCode.OK,
+    Outcome.NOTHING_HOLDS: ExitCode.BROKEN,
+    Outcome.UNDECIDED: ExitCode.INVALID,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class Step(_Part):
+    """One run of the search. `answer` is `holds`, `breaks` or `undecided` (the generator was the limit).
+
+    `used` is the largest share of a limit that any budget used, and `tightest` that budget's name; null when no upper
+    limit was measured, or when the figure fell on failed attempts. `requests_per_s` counts HTTP requests only,
+    `attempts_per_s` everything that was measured; `connections` are sockets as the server counts them.
+    """
+
+    run: str
+    load: int
+    repeated: int
+    judged_s: float
+    answer: str
+    attempts_per_s: float
+    requests_per_s: float
+    connections: float | None = None
+    used: float | None = None
+    tightest: str = ""
+    broken: list[BudgetResult] = Field(default_factory=list)
+    reasons: list[str] = Field(default_factory=list)
+
+
+class Headroom(_Part):
+    """How the capacity compares with what a phase must carry: ratios, 1 is just enough.
+
+    `lowest` is the smallest of the ratios that could be measured, `by` says which one that is.
+    """
+
+    phase: str
+    users: float | None
+    connections: float | None
+    requests: float | None
+    lowest: float | None
+    by: str
+
+
+class ScalabilityFit(_Part):
+    """The Universal Scalability Law fitted to the steps: X(N) = lambda·N / (1 + sigma·(N−1) + kappa·N·(N−1)).
+
+    X is `what` a second, N users. `peak_users` and `peak_per_s` are null when the law has no peak.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    lambda_: float = Field(alias="lambda")
+    sigma: float
+    kappa: float
+    r_squared: float | None
+    points: int
+    what: str
+    peak_users: float | None
+    peak_per_s: float | None
+
+
+class CapacityFigures(_Part):
+    """The highest load that holds all budgets, and what was measured there (the mean of its runs).
+
+    `users` and `rate_per_s` are those of the load, `rate_per_s` null when the load was closed.
+    """
+
+    load: int
+    users: int
+    rate_per_s: float | None
+    attempts_per_s: float
+    requests_per_s: float
+    connections: float | None
+
+
+class Capacity(_Part):
+    """The whole of `capacity.json`.
+
+    `limit` is the lowest load above the capacity that did not hold, `broken` the budgets that broke there, the worst
+    first. `api_servers` is the number of server processes that were measured, null for a target of the user's own.
+    """
+
+    schema_: str = Field(SCHEMA, alias="schema")
+    id: str
+    started: str
+    duration_s: float = 0.0
+    outcome: Outcome = Outcome.SEARCHING
+    statement: str = ""
+    profile: dict[str, Any]
+    target: str = ""
+    embedded: bool = False
+    api_servers: int | None = None
+    scaled: str
+    tolerance: float
+    capacity: CapacityFigures | None = None
+    limit: int | None = None
+    broken: list[BudgetResult] = Field(default_factory=list)
+    phases: list[Headroom] = Field(default_factory=list)
+    scalability: ScalabilityFit | None = None
+    steps: list[Step] = Field(default_factory=list)
+    versions: dict[str, str] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return self.model_dump_json(by_alias=True, indent=1)
+
+    def save(self, folder: Path) -> None:
+        """Write or replace `capacity.json` in one step."""
+        temporary = folder / f"{CAPACITY_FILE}.new"
+        temporary.write_text(self.to_json(), encoding="utf-8")
+        temporary.replace(folder / CAPACITY_FILE)
+
+
+def load_capacity(path: Path) -> Capacity:
+    """Read a `capacity.json`, or the one in a folder; `UsageError` when it is missing, damaged or of another schema."""
+    file = path / CAPACITY_FILE if path.is_dir() else path
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        if raw.get("schema") != SCHEMA:
+            raise UsageError(f"{file}: schema is {raw.get('schema')!r}, this dbz reads {SCHEMA!r}")
+        return Capacity.model_validate(raw)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}", hint="dbz capacity writes one") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{file} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{file} is damaged: {error}") from error
