@@ -28,6 +28,7 @@ class Ledger:
         self.rows.append((operation, answer.error))
 
 
-def client_of(url: str, **options) -> tuple[HttpClient, Ledger]:
-    ledger = Ledger()
+def client_of(url: str, ledger: Ledger | None = None, **options) -> tuple[HttpClient, Ledger]:
+    """A client and what it records."""
+    ledger = ledger or Ledger()
     return HttpClient(url, ledger, **options), ledger

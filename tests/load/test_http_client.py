@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
-from tests.load.raw_server import always, read_request, response, serving
+from tests.load.raw_server import always, read_request, response, routed, serving
 
 pytestmark = pytest.mark.usefixtures("deadline_sweep")
 
@@ -158,3 +158,82 @@ def test_users_wait_for_their_answers_side_by_side():
         assert [greenlet.value.text for greenlet in asked] == ["together"] * 10
         for client in clients:
             client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc", True),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", False),
+    ],
+)
+def test_a_connection_is_kept_when_its_server_says_so(answer, kept):
+    with serving(always(answer, answer, answer)) as server:
+        client, ledger = client_of(server.url)
+        assert [client.get("/").text for _ in range(3)] == ["abc"] * 3
+        client.close()
+        assert server.connections == (1 if kept else 3)
+        assert [error for _, error in ledger.rows] == ["", "", ""]
+
+
+def test_trailers_are_read_and_left_out():
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"
+    with serving(always(chunked, chunked)) as server:
+        client, _ = client_of(server.url)
+        assert [client.get("/").text for _ in range(2)] == ["abc", "abc"]
+        assert "x-sum" not in client.get("/").headers
+        client.close()
+
+
+def test_a_known_head_is_only_known_byte_by_byte():
+    """Answers that differ in one header field only are told apart, in any order."""
+    pages = {path: response(path.encode(), f"X-Page: {path}", f"X-Pad: {'x' * 100}") for path in ("/a", "/b", "/c")}
+    with serving(routed(pages)) as server:
+        client, _ = client_of(server.url)
+        for path in ("/a", "/b", "/a", "/c", "/c", "/b"):
+            answer = client.get(path)
+            assert (answer.text, answer.headers["X-Page"]) == (path, path)
+        client.close()
+
+
+def test_a_head_that_get_made_known_means_no_body_for_head():
+    whole = response(b"the body")
+    head = whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    with serving(always(whole, head, whole)) as server:
+        client, ledger = client_of(server.url)
+        assert [client.get("/").text, client.head("/").text, client.get("/").text] == ["the body", "", "the body"]
+        client.close()
+        assert server.connections == 1
+        assert [error for _, error in ledger.rows] == ["", "", ""]
+
+
+def test_a_known_head_with_a_body_that_arrives_in_pieces():
+    def talk(connection: socket.socket) -> None:
+        while read_request(connection):
+            whole = response(b"x" * 500_000)
+            for start in range(0, len(whole), 100_000):
+                connection.sendall(whole[start : start + 100_000])
+                time.sleep(0.005)
+
+    with serving(talk) as server:
+        client, _ = client_of(server.url)
+        assert [len(client.get("/").content) for _ in range(3)] == [500_000] * 3
+        client.close()
+
+
+def test_a_request_is_repeated_once_and_no_more():
+    requests = []
+
+    def talk(connection: socket.socket) -> None:
+        requests.append(read_request(connection))
+        if len(requests) == 1:
+            connection.sendall(response(b"ok"))
+            requests.append(read_request(connection))
+
+    with serving(talk) as server:
+        client, ledger = client_of(server.url)
+        client.get("/")
+        client.get("/")
+        assert len(requests) == 3
+        assert ledger.rows[1][1] == "ConnectionLost: closed without an answer"

@@ -37,8 +37,12 @@ def tls_context(verify: bool | str) -> ssl.SSLContext:
 
     Made once: reading the certificate authorities takes longer than a handshake.
     """
+    context: ssl.SSLContext = gssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        context: ssl.SSLContext = gssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+        if isinstance(verify, str):
+            context.load_verify_locations(verify)
+        else:
+            context.load_default_certs()
     except OSError as error:
         raise TlsFailed(f"the CA bundle {verify} cannot be used: {error.strerror or error}") from error
     if verify is False:
