@@ -20,7 +20,7 @@ class Events(socketio.AsyncNamespace):
 
     async def on_connect(self, sid, environ, auth):
         if (auth or {}).get("refuse") or (self.token and (auth or {}).get("token") != self.token):
-            raise ConnectionRefusedError("not you")
+            raise socketio.exceptions.ConnectionRefusedError("not you")
         query = dict(part.split("=") for part in environ["QUERY_STRING"].split("&"))
         await self.tell(sid, "welcome", auth, query.get("club"), environ.get("HTTP_X_TEAM"))
 

@@ -6,7 +6,7 @@ The server pings; when it has not for longer than it promised, the connection co
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ import orjson
 from gevent.event import AsyncResult
 from gevent.hub import get_hub
 
-from dbz.load.generator.frames import TEXT, MessageTooLarge
+from dbz.load.generator.frames import BINARY, TEXT, MessageTooLarge
 from dbz.load.generator.packets import MalformedPacket
 from dbz.load.generator.wire import ConnectionLost, ReadTimeout, TransportError
 
@@ -41,6 +41,9 @@ class Transport(Protocol):
 
     def send(self, payload: bytes, opcode: int = TEXT) -> None:
         """Send a packet without waiting."""
+
+    def size(self, payload: bytes, opcode: int, /) -> int:
+        """Bytes that a packet counts against what the server accepts."""
 
     def close(self, error: TransportError | None = None) -> None:
         """Close; `on_close` is told of an error."""
@@ -88,12 +91,21 @@ class Engine:
         finally:
             self._opened = None
 
-    def send(self, packet: bytes, opcode: int = TEXT) -> None:
-        """Send one packet; `ConnectionLost` when closed, `MessageTooLarge` for more than the server accepts."""
-        limit = self.handshake.max_payload
-        if limit and len(packet) > limit:
-            raise MessageTooLarge(f"{len(packet):,} bytes, the server accepts {limit:,}")
-        self._transport.send(packet, opcode)
+    def send(self, messages: Sequence[bytes]) -> None:
+        """Send a text message and the binary ones that belong to it: all of them, or none.
+
+        Raises `ConnectionLost` when closed, `MessageTooLarge` for more than the server accepts.
+        """
+        transport, limit = self._transport, self.handshake.max_payload
+        opcode = TEXT
+        for message in messages:
+            size = transport.size(message, opcode)
+            if size > limit > 0:
+                raise MessageTooLarge(f"{size:,} bytes, the server accepts {limit:,}")
+            opcode = BINARY
+        transport.send(messages[0])
+        for attachment in messages[1:]:
+            transport.send(attachment, BINARY)
 
     def close(self, error: TransportError | None = None) -> None:
         """Close the connection; `on_close` is told when something else than this side wanted it."""

@@ -11,7 +11,7 @@ from gevent.event import AsyncResult
 from dbz.load.generator import packets
 from dbz.load.generator.endpoint import WEBSOCKET, Endpoint, upgrade
 from dbz.load.generator.engineio import Disconnected, Engine
-from dbz.load.generator.frames import BINARY, MessageTooLarge
+from dbz.load.generator.frames import MessageTooLarge
 from dbz.load.generator.namespace import Namespace
 from dbz.load.generator.packets import MalformedPacket, Packet
 from dbz.load.generator.polling import Polling
@@ -56,12 +56,9 @@ class Link:
 
     def send(self, messages: Sequence[bytes]) -> None:
         """Send the messages of a packet: a text, then binary ones. Raises `ConnectionLost` or `MessageTooLarge`."""
-        engine = self._engine
-        if engine is None:
+        if self._engine is None:
             raise ConnectionLost("not connected")
-        engine.send(messages[0])
-        for attachment in messages[1:]:
-            engine.send(attachment, BINARY)
+        self._engine.send(messages)
 
     def release(self) -> None:
         """Close the connection unless a namespace uses it."""
@@ -85,7 +82,7 @@ class Link:
             engine.close()
             raise
         if isinstance(transport, Polling):
-            transport.go_on(engine.handshake.sid)
+            transport.go_on(engine.handshake.sid, engine.handshake.max_payload)
             if WEBSOCKET in self.endpoint.options.transports and WEBSOCKET in engine.handshake.upgrades:
                 gevent.spawn(self._upgrade, engine, transport)
         return engine

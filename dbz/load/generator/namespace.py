@@ -226,6 +226,9 @@ class Namespace:
             opened.get(timeout=max(deadline_s - time.monotonic(), 0.001))
         except gevent.Timeout:
             raise ReadTimeout("the server did not open the namespace") from None
+        except ConnectionLost as error:
+            # Lost before anything could be sent: why is known better than that nothing can be sent any more.
+            raise opened.exception or error from error
         finally:
             self._opened = None
 

@@ -21,7 +21,7 @@ from dbz.load.generator.wire import ConnectionLost, TransportError
 
 _SEPARATOR = b"\x1e"
 _POLL_TIMEOUT_S = 120.0
-_MAX_BODY_BYTES = 100_000
+_MAX_BODY_BYTES = 1_000_000
 _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
 
 
@@ -32,6 +32,7 @@ class Polling:
         self._http = http
         self._target = target
         self._opening = opening
+        self._max_body_bytes = _MAX_BODY_BYTES
         self._loop = get_hub().loop
         self._outbox: list[tuple[bytes, int]] = []
         self._paused = False
@@ -45,9 +46,10 @@ class Polling:
         """Begin to hand over packets, first those of the handshake."""
         self._loop.run_callback(self._take, self._opening)
 
-    def go_on(self, sid: str) -> None:
-        """Begin to poll: the connection is open and its id known."""
+    def go_on(self, sid: str, max_payload: int) -> None:
+        """Begin to poll: the connection is open, its id and the largest body that the server accepts are known."""
         self._target += f"&sid={sid}"
+        self._max_body_bytes = max_payload or _MAX_BODY_BYTES
         self.resume()
 
     def send(self, payload: bytes, opcode: int = TEXT) -> None:
@@ -57,6 +59,10 @@ class Polling:
         self._outbox.append((payload, opcode))
         if self._poster is None and not self._paused:
             self._poster = gevent.spawn(self._post)
+
+    def size(self, payload: bytes, opcode: int) -> int:
+        """Bytes that a packet takes on the wire: binary ones are base64."""
+        return len(payload) if opcode == TEXT else 1 + (len(payload) + 2) // 3 * 4
 
     def pause(self, timeout_s: float) -> list[tuple[bytes, int]]:
         """Stop, and return what was not sent yet; `gevent.Timeout` when the requests on their way do not end."""
@@ -127,8 +133,8 @@ class Polling:
         """As many waiting packets as one request may carry, at least one."""
         size = count = 0
         for payload, opcode in self._outbox:
-            size += 1 + (len(payload) if opcode == TEXT else len(payload) * 4 // 3 + 4)
-            if count and size > _MAX_BODY_BYTES:
+            size += 1 + self.size(payload, opcode)
+            if count and size > self._max_body_bytes:
                 break
             count += 1
         packets, self._outbox = self._outbox[:count], self._outbox[count:]

@@ -99,6 +99,10 @@ class WebSocket:
             self._writable = get_hub().loop.io(self._connection.fileno(), 2)
             self._writable.start(self._write)
 
+    def size(self, payload: bytes, _opcode: int) -> int:
+        """Bytes of a message as the server counts them."""
+        return len(payload)
+
     def close(self, error: TransportError | None = None) -> None:
         """Close the connection; `on_close` is told when something else than this side wanted it."""
         if self.closed:
