@@ -113,6 +113,8 @@ class Pacing:
 
     def install(self) -> None:
         """Make every Locust task set of this process begin its tasks when its user's pacer says."""
+        if self._requests is None and self._arrivals is None and self._steady is None:
+            return
         execute, pause = TaskSet.execute_next_task, TaskSet.wait
 
         def execute_when_due(task_set: Any) -> None:

@@ -61,6 +61,12 @@ class HttpUser(User):  # type: ignore[misc]
         else:
             self.recorder.success(COMPOSITE, name, elapsed_s)
 
+    def start(self, group: Any) -> Any:
+        """Begin; the connections are closed at the end also when a scenario has an `on_stop` of its own."""
+        greenlet = super().start(group)
+        greenlet.link(lambda _: self.client.close())
+        return greenlet
+
     def on_stop(self) -> None:
         """Close the connections."""
         self.client.close()
