@@ -40,7 +40,8 @@ class Stores(_Section):
     database: str = "dbz"
     redis_url: str = "redis://127.0.0.1:6379"
     timeout_s: float = Field(default=5.0, gt=0, le=60)
-    max_connections: int = Field(default=32, ge=1)
+    max_connections: int = Field(default=8, ge=1)
+    max_redis_connections: int = Field(default=64, ge=8)
     slow_query_ms: float = Field(default=1000.0, gt=0)
 
 

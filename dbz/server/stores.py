@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -30,14 +30,20 @@ def open_mongo(stores: Stores) -> AsyncMongoClient[Document]:
 
 
 def open_redis(stores: Stores) -> Redis:
-    """A client that fails at once instead of retrying: its users have an answer for a Redis that is away."""
-    return Redis.from_url(
+    """A client that fails at once instead of retrying: its users have an answer for a Redis that is away.
+
+    A crowd waits for a connection. Refused one, it would take Redis for away and fall upon the document store.
+    """
+    pool = BlockingConnectionPool.from_url(
         stores.redis_url,
+        max_connections=stores.max_redis_connections,
+        timeout=stores.timeout_s,
         socket_timeout=stores.timeout_s,
         socket_connect_timeout=1.0,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
+    return Redis.from_pool(pool)
 
 
 class ClubRouter:
