@@ -82,6 +82,14 @@ class TwoLayerCache:
             found.update(await self._fill_many(missing, load, ttl_s))
         return found
 
+    def mark(self) -> int:
+        """A point in time before a read, to be handed to `offer` after it."""
+        return self._log.mark()
+
+    def offer(self, key: str, value: Any, ttl_s: float, mark: int) -> None:
+        """Keep, in this process, a value that was read anyway; not when `key` was invalidated since `mark`."""
+        self._keep_local(key, value, len(orjson.dumps(value)), ttl_s, mark)
+
     async def invalidate(self, *patterns: str) -> int:
         """Make every key that one of the glob `patterns` matches stale in all layers and processes.
 

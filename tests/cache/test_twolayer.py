@@ -235,6 +235,17 @@ async def test_the_cache_fails_open_and_recovers(process: MakeProcess, redis_ser
     assert await one.redis.get("cache:k") == b'"two"'
 
 
+async def test_a_value_read_anyway_is_kept_unless_it_became_stale(process: MakeProcess) -> None:
+    """Offered values save a load; one that was invalidated between its read and its offer is not kept."""
+    one, source = await process(), Source("loaded")
+    mark = one.cache.mark()
+    one.cache.offer("k", "offered", 60, mark)
+    assert await one.cache.get("k", source.load) == "offered"
+    await one.cache.invalidate("k")
+    one.cache.offer("k", "stale", 60, mark)
+    assert await one.cache.get("k", source.load) == "loaded"
+
+
 async def test_memory_pressure_drops_expired_entries(process: MakeProcess) -> None:
     """Past the heap limit the sweep empties what has expired."""
     one, source = await process(), Source()
