@@ -90,3 +90,13 @@ def test_ipv6_is_spoken():
         assert client.get("/").text == "six"
         client.close()
     assert f"Host: [::1]:{server.port}\r\n".encode() in seen[0]
+
+
+def test_header_fields_of_one_request_replace_the_default_ones_in_any_case():
+    seen: list[bytes] = []
+    with serving(routed({"/": response(b"")}, seen)) as server:
+        client, _ = client_of(server.url)
+        client.get("/", headers={"user-agent": "phone", "content-TYPE": "text/x"}, json={})
+        client.close()
+    assert b"user-agent: phone\r\n" in seen[0] and b"User-Agent" not in seen[0]
+    assert b"content-TYPE: text/x\r\n" in seen[0] and b"Content-Type" not in seen[0]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 from gevent import socket as gsocket
@@ -54,8 +53,7 @@ _SWEEP_S = 0.1
 _SHORTEST_WAIT_S = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a connection goes."""
 
     host: str

@@ -214,7 +214,7 @@ class HttpClient(Verbs):
             path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
         origin, target = self._locate(path)
         body, content_type = encode_body(options.get("json"), options.get("data"))
-        fields = {**self._headers, **(options.get("headers") or {})}
+        fields = self._headers.with_fields(options.get("headers"))
         if content_type and not any(name.lower() == "content-type" for name in fields):
             fields["Content-Type"] = content_type
         if auth := options.get("auth"):

@@ -76,6 +76,8 @@ class CookieJar:
 
     def header(self, origin: Origin, target: str) -> str:
         """The value of the Cookie field of a request; empty when there are none for it."""
+        if not self._cookies:
+            return ""
         path, now_s = target.partition("?")[0] or "/", time.time()
         fitting = [cookie for cookie in self._cookies.values() if cookie.fits(origin, path, now_s)]
         fitting.sort(key=lambda cookie: -len(cookie.path))  # RFC 6265, section 5.4: longer paths first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _BREAKS = str.maketrans({"\r": " ", "\n": " "})
@@ -10,7 +10,7 @@ _BREAKS = str.maketrans({"\r": " ", "\n": " "})
 
 def one_line(text: str) -> str:
     """A header field without line breaks, which would begin another one."""
-    return text.translate(_BREAKS)
+    return text if text.isprintable() else text.translate(_BREAKS)
 
 
 def _forgetting(name: str) -> Callable[..., Any]:
@@ -35,6 +35,13 @@ class Fields(dict[str, str]):
             fields = self if self.has("host") else {"Host": host, **self}
             self._rendered = "".join(one_line(f"{name}: {value}") + "\r\n" for name, value in fields.items())
         return self._rendered
+
+    def with_fields(self, given: Mapping[str, str] | None) -> dict[str, str]:
+        """These fields and those of one request, which win whatever the case of their names."""
+        if not given:
+            return dict(self)
+        names = {name.lower() for name in given}
+        return {**{name: value for name, value in self.items() if name.lower() not in names}, **given}
 
     def has(self, name: str) -> bool:
         """Whether there is a field of this lower-case name."""

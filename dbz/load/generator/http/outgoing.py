@@ -21,9 +21,12 @@ _OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", 
 _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
-    """A request as it will be sent. `cookie` is what the caller wants in the Cookie field beside the jar's."""
+    """A request as it will be sent. `cookie` is what the caller wants in the Cookie field beside the jar's.
+
+    Nobody changes one; it is not frozen because that would cost each request a microsecond.
+    """
 
     method: str
     origin: Origin
@@ -35,7 +38,7 @@ class Outgoing:
     def head(self, target: str, cookie: str, extra: Mapping[str, str]) -> bytes:
         """The request line, with `target` as the proxy or server wants it, and the header fields with `extra` ones."""
         fields = {**self.fields, **extra} if extra else self.fields
-        names = {name.lower() for name in fields}
+        names = "\n".join(fields).lower().split("\n")
         lines = [f"{self.method} {target} HTTP/1.1"]
         if "host" not in names:
             lines.append(f"Host: {host_header(self.origin)}")
