@@ -30,8 +30,12 @@ def capacity(
     target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
     phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan to compare with.")] = "default",
     budgets: Annotated[Text, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = None,
-    start: Annotated[int | None, typer.Option(help="First load to try [default: an eighth of the profile's].")] = None,
-    highest: Annotated[int | None, typer.Option("--max", help="Highest load to try [default: 5000 users].")] = None,
+    start: Annotated[
+        int | None, typer.Option(min=1, help="First load to try [default: an eighth of the profile's].")
+    ] = None,
+    highest: Annotated[
+        int | None, typer.Option("--max", min=1, help="Highest load to try [default: 5000 users, or 20000/s].")
+    ] = None,
     step_duration: Annotated[str, typer.Option(help="Judged part of one run, like 20s.")] = "20s",
     rate: Annotated[Text, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
     workers: Annotated[int | None, typer.Option(help="Load generator processes.")] = None,

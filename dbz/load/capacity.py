@@ -18,7 +18,7 @@ from dbz.load.capacity_search import Answer, Bounds, Next, Tried, search
 from dbz.load.phases import scaled
 from dbz.load.run import LoadPlan, Surroundings, new_run, run_load
 from dbz.load.targets import reach
-from dbz.runs.capacity import Capacity, Step
+from dbz.runs.capacity import RATE, USERS, Capacity, Step, load_text
 from dbz.runs.folder import RunFolder, create_run_folder, new_run_id
 from dbz.runs.schema import RunVerdict
 
@@ -47,7 +47,7 @@ class CapacityPlan:
 
     def load_of(self, load: int) -> str:
         """A load for people: `260 users`, `120 arrivals/s`."""
-        return f"{load:,} arrivals/s" if self.scales_rate else f"{load:,} {'user' if load == 1 else 'users'}"
+        return load_text(RATE if self.scales_rate else USERS, load)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def plan_capacity(
     begin = start or min(max(math.ceil(own / _START_SHARE), 1), at_most)
     if begin > at_most:
         raise UsageError(f"--start {begin:,} is more than --max {at_most:,}")
-    return CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases)
+    planned = CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases)
+    largest_step(planned)  # a profile refuses some sizes, and that should be known before anything is started
+    return planned
 
 
 def plan_step(plan: CapacityPlan, step: Next) -> LoadPlan:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from dbz.config.phases import Phase, Phases
 from dbz.load.capacity_search import Answer, Bounds, Found, Next, Tried, known
 from dbz.measure.budgets import Outcome as BudgetOutcome
 from dbz.measure.scalability import fit
 from dbz.measure.series import COMPOSITE, HTTP
-from dbz.runs.capacity import Capacity, CapacityFigures, Headroom, Outcome, ScalabilityFit, Step
+from dbz.runs.capacity import RATE, USERS, Capacity, CapacityFigures, Headroom, Outcome, ScalabilityFit, Step, load_text
 from dbz.runs.conclude import DROPPED_SHARE
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 
@@ -83,6 +84,7 @@ def conclude_capacity(
     """Everything that follows from the steps so far; `first` says what is being loaded."""
     found = known(tried)
     rate = first.profile.get("rate") is not None
+    scaled = RATE if rate else USERS
     figures = _figures(found, first, steps, rate=rate)
     outcome = _outcome(found, over=over, interrupted=interrupted)
     failing = [step for step in steps if found.limit and step.load == found.limit.load]
@@ -91,12 +93,12 @@ def conclude_capacity(
         id=first.id,
         started=first.started,
         outcome=outcome,
-        statement=_statement(outcome, found, bounds, failing, "arrivals/s" if rate else "users"),
+        statement=_statement(outcome, found, bounds, failing, partial(load_text, scaled)),
         profile=first.profile,
         target=first.target,
         embedded=first.embedded,
         api_servers=embedded_servers,
-        scaled="rate" if rate else "users",
+        scaled=scaled,
         tolerance=bounds.tolerance,
         capacity=figures,
         limit=found.limit.load if found.limit else None,
@@ -143,26 +145,27 @@ def _outcome(found: Found, *, over: bool, interrupted: bool) -> Outcome:
     return Outcome.FOUND if limit is Answer.BREAKS else Outcome.AT_LEAST
 
 
-def _statement(outcome: Outcome, found: Found, bounds: Bounds, failing: Sequence[Step], unit: str) -> str:
+def _statement(
+    outcome: Outcome, found: Found, bounds: Bounds, failing: Sequence[Step], text_of: Callable[[int], str]
+) -> str:
     """What came of the search, in one or two sentences."""
     reasons = [reason for step in failing for reason in step.reasons]
     why = f" ({reasons[0]})" if reasons else ""
-    much = "many" if unit == "users" else "much"
-    limit = f"{found.limit.load:,} {unit}" if found.limit else ""
-    holds = f"{found.holds:,} {unit}" if found.holds is not None else ""
+    limit = text_of(found.limit.load) if found.limit else ""
+    holds = text_of(found.holds) if found.holds is not None else ""
     if outcome is Outcome.FOUND:
-        return f"All budgets hold up to {holds}; {limit} are too {much}."
+        return f"All budgets hold up to {holds}; they do not at {limit}."
     if outcome is Outcome.AT_LEAST and not limit:
         return f"All budgets hold at {holds}, the most that was to be tried."
     if outcome is Outcome.AT_LEAST:
-        return f"All budgets hold at {holds}; {limit} are not decidable here: the generator is the limit{why}."
+        return f"All budgets hold at {holds}; {limit} cannot be decided here: the generator is the limit{why}."
     if outcome is Outcome.NOTHING_HOLDS:
-        return f"Not even {bounds.lowest:,} {unit} hold all budgets{why}."
+        return f"Not even at {text_of(bounds.lowest)} do all budgets hold{why}."
     if outcome is Outcome.UNDECIDED:
         return f"Nothing could be decided, down to {limit}: the generator is the limit{why}."
     known_so_far = f"all budgets hold at {holds}" if holds else "no load is known to hold"
     state = "Stopped early" if outcome is Outcome.INTERRUPTED else "Still searching"
-    return f"{state}; so far, {known_so_far}{f', {limit} do not hold' if limit else ''}."
+    return f"{state}; so far, {known_so_far}{f', and not at {limit}' if limit else ''}."
 
 
 def headroom(figures: CapacityFigures, phase: Phase) -> Headroom:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from html import escape
 
 from dbz.measure.scalability import Scalability
-from dbz.report.capacity_wording import ANSWERS, load_text, used_text
-from dbz.runs.capacity import Capacity, Step
+from dbz.report.capacity_wording import ANSWERS, used_text
+from dbz.runs.capacity import Capacity, Step, load_text
 from dbz.units import format_rate
 
 _WIDTH, _HEIGHT = 560, 280
@@ -120,7 +120,12 @@ def _curve(law: Scalability, frame: Frame) -> str:
 
 def _mark(found: Capacity, step: Step, x: float, y: float) -> str:
     """A circle where the load holds, a cross where it breaks, a ring where nothing could be decided."""
-    words = [load_text(found, step.load), ANSWERS[step.answer], format_rate(step.attempts_per_s), used_text(step)]
+    words = [
+        load_text(found.scaled, step.load),
+        ANSWERS[step.answer],
+        format_rate(step.attempts_per_s),
+        used_text(step),
+    ]
     title = f"<title>{escape(', '.join(word for word in words if word))}</title>"
     return f'<g class="point {escape(step.answer)}">{title}{_shape(step.answer, x, y)}</g>'
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbz.report.wording import value_text
-from dbz.runs.capacity import Capacity, Headroom, Outcome, ScalabilityFit, Step
+from dbz.runs.capacity import Capacity, Headroom, Outcome, ScalabilityFit, Step, load_text
 from dbz.units import format_duration, format_rate
 
 BADGES = {
@@ -17,20 +17,13 @@ BADGES = {
 ANSWERS = {"holds": "holds", "breaks": "breaks", "undecided": "not decidable"}
 
 
-def load_text(found: Capacity, load: int) -> str:
-    """A load of the search: `260 users`, `120 arrivals/s`."""
-    if found.scaled == "rate":
-        return f"{load:,} arrivals/s"
-    return f"{load:,} {'user' if load == 1 else 'users'}"
-
-
 def capacity_text(found: Capacity) -> str:
     """The capacity with its throughput, in one line; empty when there is none."""
     figures = found.capacity
     if figures is None:
         return ""
     at_least = "" if found.outcome is Outcome.FOUND else "at least "
-    parts = [f"{at_least}{load_text(found, figures.load)}", f"{_number(figures.attempts_per_s)} attempts/s"]
+    parts = [f"{at_least}{load_text(found.scaled, figures.load)}", f"{_number(figures.attempts_per_s)} attempts/s"]
     if figures.requests_per_s:
         parts.append(f"{_number(figures.requests_per_s)} HTTP requests/s")
     if figures.connections:
@@ -40,7 +33,7 @@ def capacity_text(found: Capacity) -> str:
 
 def broken_texts(found: Capacity) -> list[str]:
     """What broke above the capacity, the worst first, with by how much."""
-    at = "" if found.limit is None else f"at {load_text(found, found.limit)}: "
+    at = "" if found.limit is None else f"at {load_text(found.scaled, found.limit)}: "
     return [at + (one.reason or f"{one.name}: {value_text(one)}") for one in found.broken]
 
 

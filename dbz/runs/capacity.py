@@ -47,6 +47,17 @@ EXIT_CODES = {
 }
 
 
+USERS, RATE = "users", "rate"
+"""What a search can scale."""
+
+
+def load_text(scaled: str, load: int) -> str:
+    """A load for people: `260 users`, `120 arrivals/s`."""
+    if scaled == RATE:
+        return f"{load:,} arrivals/s"
+    return f"{load:,} {'user' if load == 1 else 'users'}"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 

@@ -1,0 +1,139 @@
+"""`dbz capacity` as a user runs it, against a server whose limit is known: it answers one request at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbz.errors import ExitCode
+from tests.cli.running import DBZ, dbz
+
+BUDGETS = """\
+schema: dbz.budgets/1
+budgets:
+  - {name: slow, of: http, stat: p50, limit: "< 50ms"}
+"""
+
+
+class _OneAtATime(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 4096  # head and body in one packet: two would wait for each other's acknowledgement
+    turn = threading.Lock()
+
+    def do_GET(self) -> None:
+        """Takes 20 ms, and whoever comes meanwhile waits: the time of N users is N times 20 ms."""
+        with self.turn:
+            time.sleep(0.02)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The base URL of the server."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _OneAtATime)
+    http.daemon_threads = True
+    http.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients of a load test hang up as they like
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{http.server_port}/"
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "budgets.yaml").write_text(BUDGETS)
+    return tmp_path
+
+
+def options(*more: str) -> list[str]:
+    return ["--budgets", "budgets.yaml", "--step-duration", "1s", *more]
+
+
+def saved(folder: Path) -> dict[str, Any]:
+    (file,) = folder.glob("reports/*/capacity.json")
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document
+
+
+def test_the_load_that_a_server_can_take_is_found(folder: Path, server: str) -> None:
+    """Two users wait 40 ms, three would wait 60 ms; a machine that is busy with other things may make it one."""
+    done = dbz("capacity", server, *options("--start", "1", "--max", "40", "--json"), cwd=folder)
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found == saved(folder)
+    assert found["outcome"] == "found"
+    assert found["capacity"]["load"] in (1, 2)
+    assert found["limit"] == found["capacity"]["load"] + 1
+    assert [one["name"] for one in found["broken"]] == ["slow"]
+    for end in (found["capacity"]["load"], found["limit"]):
+        assert sum(step["load"] == end for step in found["steps"]) >= 2
+    (page,) = folder.glob("reports/*/capacity.html")
+    for step in found["steps"]:
+        assert (page.parent / "runs" / step["run"] / "report.html").exists()
+
+
+def test_a_limit_on_the_search_gives_at_least(folder: Path, server: str) -> None:
+    done = dbz("capacity", server, *options("--start", "1", "--max", "1"), cwd=folder)
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    assert "AT LEAST" in done.stdout and "at least 1 user" in done.stdout
+    assert "phase_2" in done.stdout
+
+
+def test_a_server_that_is_always_too_slow_holds_nothing(folder: Path, server: str) -> None:
+    (folder / "budgets.yaml").write_text(BUDGETS.replace("50ms", "5ms"))
+    done = dbz("capacity", server, *options("--start", "1"), cwd=folder)
+    assert done.returncode == ExitCode.BROKEN, done.stdout + done.stderr
+    assert "NOTHING HOLDS" in done.stdout and "slow: p50 of http is" in done.stdout
+
+
+def test_ctrl_c_reports_what_is_known(folder: Path, server: str) -> None:
+    process = subprocess.Popen(
+        [*DBZ, "capacity", server, *options("--start", "1")],
+        cwd=folder, env={**os.environ, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "holds" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "INTERRUPTED" in out and "so far, all budgets hold at 1 user" in out
+    assert saved(folder)["outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["mixed", "--step-duration", "20"], ExitCode.USAGE, "--step-duration: '20' is not a duration"),
+        (["mixed", "--start", "9", "--max", "8"], ExitCode.USAGE, "--start 9 is more than --max 8"),
+        (["mixed", "--start", "0"], ExitCode.USAGE, "--start"),
+        (["mixd"], ExitCode.USAGE, "did you mean 'mixed'?"),
+        (["mixed", "--phases", "none.yaml"], ExitCode.USAGE, "phases file 'none.yaml' does not exist"),
+        (["mixed", "--max", "1000000"], ExitCode.USAGE, "100000"),
+        (["api", "--target", "http://127.0.0.1:9"], ExitCode.UNREACHABLE, "cannot reach the target"),
+        (["api", "--target", "http://192.0.2.1"], ExitCode.USAGE, "nobody allowed a load on it"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(folder: Path, arguments: list[str], code: int, message: str) -> None:
+    done = dbz("capacity", *arguments, cwd=folder)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr

@@ -1,0 +1,174 @@
+"""What a capacity search runs, and what follows from the runs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from dbz.config.budgets import load_budgets
+from dbz.config.phases import load_phases
+from dbz.config.profile import load_profile
+from dbz.errors import UsageError
+from dbz.load.capacity import CapacityPlan, largest_step, plan_capacity, plan_step
+from dbz.load.capacity_result import conclude_capacity, headroom, step_of
+from dbz.load.capacity_search import Answer, Bounds, Next, Tried
+from dbz.load.run import LoadPlan
+from dbz.runs.capacity import Capacity, CapacityFigures, Outcome, Step
+from dbz.runs.schema import RunVerdict
+from tests.runs.capacities import budget, first_run, made_run, made_step, searched
+
+
+def planned(start: int | None = None, highest: int | None = None, step_s: float = 20, **profile: Any) -> CapacityPlan:
+    changed = load_profile("mixed", profile)
+    plan = LoadPlan(changed, "", "scenario.py", load_budgets(changed.budgets), embedded=True)
+    return plan_capacity(plan, load_phases(), start, highest, step_s)
+
+
+def concluded(*steps: Step, over: bool = True, interrupted: bool = False) -> Capacity:
+    tried = [Tried(step.load, Answer(step.answer)) for step in steps]
+    bounds = Bounds(65, 5000)
+    return conclude_capacity(first_run(), bounds, load_phases(), steps, tried, over=over, interrupted=interrupted)
+
+
+def test_the_number_of_users_is_no_budget_of_a_search_for_it() -> None:
+    names = [one.name for one in planned().plan.budgets]
+    assert "concurrent_users" not in names and "api_response_time" in names
+
+
+def test_a_search_begins_with_an_eighth_of_the_profile() -> None:
+    assert planned().bounds == Bounds(65, 5000)
+    assert planned(rate="80/s").bounds == Bounds(10, 20_000)
+    assert planned(start=7, highest=9).bounds == Bounds(7, 9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start": 9, "highest": 8}, "--start 9 is more than --max 8"),
+        ({"shape": "spike"}, "changes its load by itself"),
+        ({"step_s": 0.5}, "--step-duration must be at least 1s"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        planned(**arguments)
+
+
+def test_a_step_is_the_same_load_at_another_size() -> None:
+    plan = planned()
+    small, own, large = (plan_step(plan, Next(load, 0)).profile for load in (65, 520, 1300))
+    assert [one.users for one in (small, own, large)] == [65, 520, 1300]
+    assert [one.stack.clubs for one in (small, own, large)] == [1, 3, 8]
+    assert [one.warmup for one in (small, own, large)] == [10, 10, 25]
+    assert {one.duration for one in (small, own, large)} == {20}
+
+
+def test_a_run_that_confirms_is_twice_as_long() -> None:
+    assert plan_step(planned(), Next(65, 1)).profile.duration == 40
+
+
+def test_with_a_rate_the_rate_is_scaled() -> None:
+    one = plan_step(planned(rate="80/s"), Next(240, 0)).profile
+    assert (one.rate, one.users, one.stack.clubs) == (240, 520, 3)
+
+
+def test_connections_and_requests_keep_their_share() -> None:
+    one = plan_step(planned(connections=260, requests="52/s"), Next(1040, 0)).profile
+    assert (one.users, one.connections, one.requests) == (1040, 520, 104)
+
+
+def test_the_stack_is_seeded_for_the_highest_load() -> None:
+    assert largest_step(planned(highest=5000)).profile.stack.clubs == 29
+
+
+def test_throughput_counts_attempts_but_not_twice() -> None:
+    step = made_step(100)
+    assert (step.attempts_per_s, step.requests_per_s, step.connections) == (120, 20, 50)
+
+
+def test_the_tightest_budget_is_named_with_its_share() -> None:
+    step = step_of(made_run(10, budget(100), budget(80, name="chat", limit=100)), Next(10, 0))
+    assert (step.answer, step.tightest, step.used) == ("holds", "chat", 0.8)
+
+
+def test_broken_budgets_stand_worst_first_and_failed_ones_before_all() -> None:
+    budgets = [budget(600), budget(None, name="failed"), budget(900, name="chat", limit=100), budget(1, name="fine")]
+    step = step_of(made_run(10, *budgets), Next(10, 0))
+    assert [one.name for one in step.broken] == ["failed", "chat", "api_response_time"]
+    assert (step.answer, step.used) == ("breaks", None)
+
+
+def test_a_generator_at_its_limit_decides_nothing() -> None:
+    run = made_run(10, budget(600), verdict=RunVerdict.INVALID, reasons=("the load generator was saturated",))
+    assert step_of(run, Next(10, 0)).answer == "undecided"
+
+
+def test_arrivals_dropped_by_users_who_wait_for_a_slow_server_are_the_servers_fault() -> None:
+    dropped = {"verdict": RunVerdict.INVALID, "reasons": ("the asked rate was not reached",), "dropped": 50}
+    assert step_of(made_run(10, budget(600), **dropped), Next(10, 0)).answer == "breaks"
+    assert step_of(made_run(10, budget(60), **dropped), Next(10, 0)).answer == "undecided"
+    two = {**dropped, "reasons": ("the asked rate was not reached", "saturated")}
+    assert step_of(made_run(10, budget(600), **two), Next(10, 0)).answer == "undecided"
+
+
+def test_a_search_finds_what_the_server_can_do() -> None:
+    found = searched(threshold=1000)
+    assert found.outcome is Outcome.FOUND and found.capacity is not None and found.limit is not None
+    assert found.capacity.load < 1000 <= found.limit
+    assert found.capacity.requests_per_s == pytest.approx(found.capacity.load / 5)
+    assert [one.name for one in found.broken] == ["api_response_time"]
+    assert (
+        found.statement
+        == f"All budgets hold up to {found.capacity.load:,} users; they do not at {found.limit:,} users."
+    )
+    assert found.api_servers == 1
+
+
+def test_the_phases_are_compared_with_all_that_was_measured() -> None:
+    phases = {row.phase: row for row in searched(threshold=1000).phases}
+    assert list(phases) == ["current", "phase_1", "phase_2", "phase_3"]
+    assert phases["phase_1"].lowest is not None and phases["phase_1"].lowest > 1
+    assert phases["phase_2"].by in ("users", "connections") and (phases["phase_2"].lowest or 2) < 1
+
+
+def test_what_the_load_had_none_of_is_not_compared() -> None:
+    figures = CapacityFigures(load=50, users=9, rate_per_s=50.0, attempts_per_s=50, requests_per_s=50, connections=0.0)
+    row = headroom(figures, load_phases().phase("phase_1"))
+    assert (row.users, row.connections, row.by) == (None, None, "requests")
+    assert row.lowest == pytest.approx(50 * 60 / 2500)
+
+
+def test_all_that_was_tried_holding_is_at_least_that() -> None:
+    found = searched(highest=200)
+    assert (found.outcome, found.limit) == (Outcome.AT_LEAST, None)
+    assert found.statement == "All budgets hold at 200 users, the most that was to be tried."
+
+
+def test_where_the_generator_gave_up_the_answer_is_at_least() -> None:
+    run = made_run(130, verdict=RunVerdict.INVALID, reasons=("the load generator was saturated",))
+    found = concluded(made_step(65), step_of(run, Next(130, 0)))
+    assert found.outcome is Outcome.AT_LEAST and found.broken == []
+    assert "130 users cannot be decided here: the generator is the limit (the load generator was" in found.statement
+
+
+def test_nothing_holding_and_nothing_decided_are_told_apart() -> None:
+    undecided = step_of(made_run(1, verdict=RunVerdict.INVALID, reasons=("saturated",)), Next(1, 0))
+    assert concluded(made_step(1, 600)).outcome is Outcome.NOTHING_HOLDS
+    assert concluded(undecided).outcome is Outcome.UNDECIDED
+
+
+def test_an_interrupted_search_says_what_is_known() -> None:
+    found = concluded(made_step(65), made_step(130, 600), over=False, interrupted=True)
+    assert found.outcome is Outcome.INTERRUPTED
+    assert found.capacity is not None and found.capacity.load == 65
+    assert found.statement == "Stopped early; so far, all budgets hold at 65 users, and not at 130 users."
+    assert concluded(over=False, interrupted=True).statement == "Stopped early; so far, no load is known to hold."
+
+
+def test_the_law_is_fitted_to_requests_when_there_are_four_loads() -> None:
+    fit = searched().scalability
+    assert fit is not None and fit.what == "requests"
+    assert fit.lambda_ == pytest.approx(0.2) and math.isclose(fit.sigma, 0, abs_tol=1e-9)
+    assert concluded(made_step(65), made_step(130), made_step(260)).scalability is None
