@@ -10,7 +10,7 @@ import os
 import statistics
 import sys
 
-from http_peers import CONNECTIONS, Sample, cpu_s, present
+from http_peers import CONNECTIONS, Sample, cpu_s, live_view, present, recording
 from http_server import BODY_BYTES, serving
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
@@ -35,11 +35,14 @@ def main() -> None:
                 before_s = cpu_s(child.pid)
                 samples[name].append(peer(url, SECONDS, cores[0]))
                 server_busy[name] = (cpu_s(child.pid) - before_s) / SECONDS
+        shares, viewing = recording(url, cores[0]), live_view(url, SECONDS + 2)
     print(f"{'':14}{'requests/s':>12}{'of a core':>11}{'a full core':>13}{'dbz / it':>10}{'a core':>8}{'server':>8}")
     for name, found in samples.items():
         print(row(name, found, samples["dbz"], server_busy[name]))
     if any(busy > _BUSY for busy in server_busy.values()):
         print("where the server is above 90 % it was the limit: that tool could have done more")
+    print("of the generator's CPU, at its limit (to stay under 15 % together):")
+    print(f"  recording {shares['recording']:.1%}, writing {shares['writing']:.1%}, live view {viewing:.1%}")
 
 
 def row(name: str, found: list[Sample], ours: list[Sample], server_busy: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -20,11 +21,12 @@ from http_server import pinned
 
 from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorSpec, Role
 from dbz.runs.aggregate import latencies
-from dbz.runs.folder import create_run_folder
+from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.reading import read_record
 
 CONNECTIONS = 32
 _PATIENCE_S = 60
+_LIVE_SETTLE_S = 3.0
 
 _FAST_HTTP_USER = """
 from locust import FastHttpUser, constant, task
@@ -100,32 +102,84 @@ def present() -> dict[str, Peer]:
     return peers
 
 
-def _generator(url: str, seconds: int, core: int, request: AdHocRequest | None, scenario: str = "") -> Sample:
+def recording(url: str, core: int) -> dict[str, float]:
+    """The share of a busy generator's CPU that goes into recording samples, and into writing them each second."""
+    with tempfile.TemporaryDirectory() as name:
+        scenario = str(Path(__file__).parent / "http_recording.py")
+        text, _ = _generate(create_run_folder(Path(name), "run"), url, 6, core, scenario=scenario)
+    shares: dict[str, float] = json.loads(text.strip().splitlines()[-1])
+    return shares
+
+
+def live_view(url: str, seconds: int) -> float:
+    """CPU of `dbz load` with its live view on a terminal, in ratio to that of the generator which it shows."""
+    terminal, end = pty.openpty()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            str(Path(sys.executable).with_name("dbz")),
+            "load",
+            url,
+            "--users",
+            str(CONNECTIONS),
+            "--out",
+            folder,
+        ]
+        process = subprocess.Popen([*command, "--duration", f"{seconds}s"], stdin=end, stdout=end, stderr=end)
+        os.close(end)
+        threading.Thread(target=_drain, args=(terminal,), daemon=True).start()
+        shown = psutil.Process(process.pid)
+        time.sleep(_LIVE_SETTLE_S)
+        before = _cpu_of_live(shown)
+        time.sleep(seconds - 1)
+        after = _cpu_of_live(shown)
+        process.wait(_PATIENCE_S)
+    return (after[0] - before[0]) / (after[1] - before[1])
+
+
+def _cpu_of_live(shown: psutil.Process) -> tuple[float, float]:
+    """CPU seconds so far of the process that shows and of those that it started."""
+    return sum(shown.cpu_times()[:2]), sum(sum(one.cpu_times()[:2]) for one in shown.children(recursive=True))
+
+
+def _drain(terminal: int) -> None:
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:
+        os.close(terminal)
+
+
+def _generator(url: str, seconds: int, core: int, request: AdHocRequest) -> Sample:
     with tempfile.TemporaryDirectory() as name:
         folder = create_run_folder(Path(name), "run")
-        spec = GeneratorSpec(
-            folder=str(folder.path),
-            role=Role.LOCAL,
-            worker=0,
-            workers=1,
-            scenario=scenario,
-            target=url.rstrip("/"),
-            users=CONNECTIONS,
-            rate_per_s=None,
-            duration_s=seconds,
-            warmup_s=1.0,
-            seed=1,
-            clubs=1,
-            started_epoch_s=time.time(),
-            started_monotonic_s=time.monotonic(),
-            request=request,
-        )
-        _, share = _run([sys.executable, "-m", "dbz.load.generator"], core, {ENVIRONMENT_KEY: spec.to_json()})
+        _, share = _generate(folder, url, seconds, core, request=request)
         record = read_record(folder)
-        counts = [
-            latency.count for series, latency in latencies(record, record.window).items() if series.kind == "http"
-        ]
-        return Sample(sum(counts) / seconds, share)
+        found = latencies(record, record.window).items()
+        return Sample(sum(latency.count for series, latency in found if series.kind == "http") / seconds, share)
+
+
+def _generate(
+    folder: RunFolder, url: str, seconds: int, core: int, request: AdHocRequest | None = None, scenario: str = ""
+) -> tuple[str, float]:
+    """Run one generator process on a core; what it printed, and its share of the core."""
+    spec = GeneratorSpec(
+        folder=str(folder.path),
+        role=Role.LOCAL,
+        worker=0,
+        workers=1,
+        scenario=scenario,
+        target=url.rstrip("/"),
+        users=CONNECTIONS,
+        rate_per_s=None,
+        duration_s=seconds,
+        warmup_s=1.0,
+        seed=1,
+        clubs=1,
+        started_epoch_s=time.time(),
+        started_monotonic_s=time.monotonic(),
+        request=request,
+    )
+    return _run([sys.executable, "-m", "dbz.load.generator"], core, {ENVIRONMENT_KEY: spec.to_json()})
 
 
 def _run(command: list[str], core: int, env: dict[str, str] | None = None) -> tuple[str, float]:

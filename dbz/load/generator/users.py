@@ -43,6 +43,7 @@ class HttpUser(User):  # type: ignore[misc]
         self.random = self.session.random_for(group, self.seat)
         self.base_url = str(self.host or environment.host)
         self.client = HttpClient(self.base_url, self._record)
+        self.client.redirect_hosts.update(self.session.spec.allowed_targets)
 
     @contextmanager
     def composite(self, name: str) -> Iterator[Group]:
