@@ -15,9 +15,11 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class BatchPolicy:
-    """An idle room's first message waits `idle_wait_s`; then a batch goes every `window_s`, of at most `max_batch`."""
+    """An idle room's first message waits for the next tick of `tick_s` (0: it goes at once); then a batch goes every
+    `window_s`, of at most `max_batch`.
+    """
 
-    idle_wait_s: float
+    tick_s: float
     window_s: float
     max_batch: int
 
@@ -25,8 +27,8 @@ class BatchPolicy:
 def policy_of(settings: Realtime) -> BatchPolicy:
     """The policy that the settings name.
 
-    `plan` is the plan as written: mean wait 50 ms, and at most 100 messages a second from a room. `tuned` sends an
-    idle room's message at once and lets a busy room coalesce within a short window.
+    `plan` is the plan as written, a tick every 100 ms: mean wait 50 ms, and at most 100 messages a second from a room.
+    `tuned` sends an idle room's message at once and lets a busy room coalesce within a short window.
     """
     if settings.policy == "plan":
         window_s = settings.plan_window_ms / 1000
@@ -48,8 +50,9 @@ class RoomBatches:
         queue = self._queues.get(room)
         if queue is None:
             queue = self._queues[room] = deque([message])
-            if self._policy.idle_wait_s:
-                self._flush_in(self._policy.idle_wait_s, room)
+            if self._policy.tick_s:
+                now_s = asyncio.get_running_loop().time()
+                self._flush_in(self._policy.tick_s - now_s % self._policy.tick_s, room)
             else:
                 self._flush(room)
             return True
