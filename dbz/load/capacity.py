@@ -11,11 +11,11 @@ from pathlib import Path
 
 from dbz.config.model import Parsed
 from dbz.config.phases import Phases
-from dbz.config.profile import Profile, override
+from dbz.config.profile import override
 from dbz.errors import DbzError, UsageError
 from dbz.load.capacity_result import conclude_capacity, step_of
 from dbz.load.capacity_search import Answer, Bounds, Next, Tried, search
-from dbz.load.phases import scaled
+from dbz.load.phases import scaled, stack_for
 from dbz.load.run import LoadPlan, Surroundings, new_run, run_load
 from dbz.load.targets import reach
 from dbz.runs.capacity import RATE, USERS, Capacity, Step, load_text
@@ -27,7 +27,6 @@ REPEATED_LASTS = 2
 DEFAULT_MAX_USERS = 5000
 DEFAULT_MAX_RATE_PER_S = 20_000
 _START_SHARE = 8
-_MAX_CLUBS = 100
 RUNS = "runs"
 
 
@@ -84,22 +83,19 @@ def plan_capacity(
 
 
 def plan_step(plan: CapacityPlan, step: Next) -> LoadPlan:
-    """The run of one step: the profile's load at another size.
-
-    The embedded stack's clubs grow with the users, so that a club keeps its size: it is not one ever larger club that
-    is measured, and no two users of one kind share an account.
-    """
+    """The run of one step: the profile's load at another size."""
     profile = plan.plan.profile
     if plan.scales_rate:
         keys: dict[str, object] = {"rate": Parsed(step.load)}
     else:
         keys = scaled(profile, step.load)
-        keys["stack"] = {**profile.stack.model_dump(), "clubs": _clubs(profile, step.load)}
-    # More users than the profile's start no faster than those do: signing in all at once is another load, and the
-    # backlog that it leaves would be judged.
-    ramp = 1.0 if plan.scales_rate else max(1.0, step.load / profile.users)
+        if plan.plan.embedded:
+            keys["stack"] = stack_for(profile, step.load)
     length_s = plan.step_s * (REPEATED_LASTS if step.earlier else 1)
-    keys |= {"duration": Parsed(length_s), "warmup": Parsed(min(profile.warmup, plan.step_s) * ramp)}
+    # Users start no faster than the profile's do: signing in all at once is another load, and the backlog that it
+    # leaves would be judged.
+    ramp_s = 0.0 if plan.scales_rate else profile.warmup * step.load / profile.users
+    keys |= {"duration": Parsed(length_s), "warmup": Parsed(max(min(profile.warmup, plan.step_s), ramp_s))}
     return replace(plan.plan, profile=override(profile, keys))
 
 
@@ -153,7 +149,3 @@ def _run_step(plan: CapacityPlan, step: Next, folder: Path, around: Surroundings
     done = step_of(run, step)
     progress.ended(done, run_folder)
     return done
-
-
-def _clubs(profile: Profile, users: int) -> int:
-    return min(max(math.ceil(users * profile.stack.clubs / profile.users), 1), _MAX_CLUBS)

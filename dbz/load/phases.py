@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,14 +13,22 @@ from dbz.config.phases import Phase
 from dbz.config.profile import Profile, override
 from dbz.load.run import LoadPlan
 
+MAX_CLUBS = 100
+SHORTEST, LONGEST = 0.5, 1.5
+"""A rest is somewhere between these shares of the mean rest."""
+
 
 def profile_for_phase(profile: Profile, phase: Phase) -> dict[str, Any]:
-    """The profile keys that a phase replaces: its users, of whom `connections` hold a socket, and their requests."""
+    """The profile keys that a phase replaces: its users, of whom `connections` hold a socket, and their requests.
+
+    More users than the profile's start no faster than those do: signing in all at once is another load.
+    """
     return {
         "name": f"{profile.name} {phase.name}"[:60],
         "users": phase.users,
         "connections": phase.connections,
         "requests": Parsed(phase.requests),
+        "warmup": Parsed(profile.warmup * max(phase.users / profile.users, 1)),
         "rate": None,
         "pacing": None,
     }
@@ -26,8 +36,18 @@ def profile_for_phase(profile: Profile, phase: Phase) -> dict[str, Any]:
 
 def plan_for_phase(plan: LoadPlan, phase: Phase, overrides: Mapping[str, Any]) -> LoadPlan:
     """The plan with a phase's load; what the user said in `overrides` still counts more."""
-    keys = {**profile_for_phase(plan.profile, phase), **overrides}
+    keys = profile_for_phase(plan.profile, phase)
+    if plan.embedded:
+        keys["stack"] = stack_for(plan.profile, phase.users)
+    keys |= overrides
     return replace(plan, profile=override(plan.profile, keys))
+
+
+def stack_for(profile: Profile, users: int) -> dict[str, Any]:
+    """The embedded stack of a profile for another number of users: its clubs grow with them, so that a club keeps its
+    size. It is not one ever larger club that is measured, and no two users of one kind share an account."""
+    clubs = math.ceil(users * profile.stack.clubs / profile.users)
+    return {**profile.stack.model_dump(), "clubs": min(max(clubs, 1), MAX_CLUBS)}
 
 
 def scaled(profile: Profile, users: int) -> dict[str, Any]:
@@ -63,3 +83,13 @@ def pause_per_request_s(
     others_per_s = sum(own.get(name, 0.0) * count for name, count in counts.items())
     # When the others already make all of them, the paced users keep one in a hundred: they must not stand still.
     return paced / max(requests_per_s - others_per_s, requests_per_s / 100)
+
+
+def equilibrium_delay(numbers: random.Random) -> float:
+    """How long, in mean rests, whoever drops in at random waits for the end of a rest.
+
+    With it as the first delay tasks begin at their steady rate at once (an equilibrium renewal process; D. R. Cox,
+    "Renewal Theory", 1962, chapter 2). A delay spread evenly over the mean rest would make a wave of tasks at first.
+    """
+    met = math.sqrt(SHORTEST**2 + numbers.random() * (LONGEST**2 - SHORTEST**2))  # long rests are met more often
+    return met * numbers.random()

@@ -1,5 +1,7 @@
 """A phase of the plan as a load: its users, connections and requests, exactly."""
 
+import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,17 @@ from hypothesis import strategies as st
 from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile, override
 from dbz.errors import ConfigError
-from dbz.load.phases import pause_per_request_s, profile_for_phase, scaled, shares
+from dbz.load.phases import (
+    LONGEST,
+    SHORTEST,
+    equilibrium_delay,
+    pause_per_request_s,
+    plan_for_phase,
+    profile_for_phase,
+    scaled,
+    shares,
+)
+from dbz.load.run import LoadPlan
 
 
 def numbers(profile: Any) -> tuple[int, int | None, float | None]:
@@ -63,3 +75,31 @@ def test_users_rest_so_that_all_together_make_the_rate() -> None:
     own, counts = {"Notified": 0.125, "Phone": 0.0}, {"Notified": 40, "Phone": 500}
     assert 5 + 500 / pause_per_request_s(80, own, counts, 500) == pytest.approx(80)
     assert pause_per_request_s(4, own, counts, 500) > 0
+
+
+def test_more_users_than_the_profile_has_do_not_sign_in_faster() -> None:
+    profile = load_profile("mixed")
+    warmups = [
+        override(profile, profile_for_phase(profile, load_phases().phase(name))).warmup
+        for name in ("current", "phase_3")
+    ]
+    assert warmups == [10, pytest.approx(10 * 5000 / 520)]
+
+
+def test_tasks_begin_at_their_steady_rate_in_every_part_of_the_run() -> None:
+    """20,000 users, each with one task a mean rest: every quarter of a rest sees a quarter of the users."""
+    numbers = random.Random(1)
+    quarters = [0] * 16
+    for _ in range(20_000):
+        at = equilibrium_delay(numbers)
+        while at < 4:
+            quarters[int(at * 4)] += 1
+            at += numbers.uniform(SHORTEST, LONGEST)
+    assert quarters == [pytest.approx(5000, rel=0.05)] * 16
+
+
+def test_clubs_grow_with_the_users_of_a_phase_where_the_stack_is_our_own() -> None:
+    phase = load_phases().phase("phase_3")
+    plan = LoadPlan(load_profile("mixed"), "", "", [], embedded=True)
+    assert plan_for_phase(plan, phase, {}).profile.stack.clubs == 29
+    assert plan_for_phase(replace(plan, embedded=False), phase, {"users": 4000}).profile.stack.clubs == 3

@@ -9,13 +9,12 @@ from typing import Any
 
 from dbz.errors import UsageError
 from dbz.load.generator.users import HttpUser, SocketUser
-from dbz.load.phases import pause_per_request_s, shares
+from dbz.load.phases import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
 from dbz.load.spec import GeneratorSpec
 
 _GUESSED_REQUESTS = 3.0
 _GUESS_COUNTS_AS_TASKS = 20
 """Until tasks have been seen, this is how many requests one is taken to make, as if so many tasks had shown it."""
-_JITTER = 0.5
 
 
 def hold_connections(classes: Sequence[Any], spec: GeneratorSpec) -> None:
@@ -67,13 +66,13 @@ class RequestPace:
         """The intended start of the user's next task: a rest after the intended start of the one before."""
         due_s: float | None = getattr(user, "dbz_due_s", None)
         if due_s is None:
-            due_s = time.monotonic() + self._random.random() * self._rest_s
+            due_s = time.monotonic() + self._rest_s * equilibrium_delay(self._random)
         else:
             self._tasks += 1
             self._requests += user.requests_made - user.dbz_requests_before
             rest_s = self._rest_s
             # Who fell behind by more than one task, because the server was slow, does not make up for it later.
-            due_s = max(due_s, time.monotonic() - rest_s) + rest_s * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+            due_s = max(due_s, time.monotonic() - rest_s) + rest_s * self._random.uniform(SHORTEST, LONGEST)
         user.dbz_due_s, user.dbz_requests_before = due_s, user.requests_made
         return due_s
 
