@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 
 SIGNIFICANT_DIGITS = 3
 HIGHEST_US = 3_600_000_000
-_SUB_BITS = 11  # 2,048 sub-buckets resolve three significant digits
-_SUB_MASK = (1 << _SUB_BITS) - 1
-_HALF_BITS = _SUB_BITS - 1
+SUB_BITS = 11  # 2,048 sub-buckets resolve three significant digits
+SUB_MASK = (1 << SUB_BITS) - 1
+HALF_BITS = SUB_BITS - 1
 _V2_COOKIE = 0x1C849303 | 0x10
 _V2_COMPRESSED_COOKIE = 0x1C849304 | 0x10
 _HEADER = struct.Struct(">iiiiqqd")
@@ -25,14 +25,14 @@ _HEADER = struct.Struct(">iiiiqqd")
 
 def index_of(value_us: int) -> int:
     """The position of a value in the counts array."""
-    bucket = (value_us | _SUB_MASK).bit_length() - _SUB_BITS
-    return (bucket << _HALF_BITS) + (value_us >> bucket)
+    bucket = (value_us | SUB_MASK).bit_length() - SUB_BITS
+    return (bucket << HALF_BITS) + (value_us >> bucket)
 
 
 def bounds_of(index: int) -> tuple[int, int]:
     """The lowest and the highest value, in microseconds, that share a position."""
-    bucket = max((index >> _HALF_BITS) - 1, 0)
-    low = (index - (bucket << _HALF_BITS)) << bucket
+    bucket = max((index >> HALF_BITS) - 1, 0)
+    low = (index - (bucket << HALF_BITS)) << bucket
     return low, low + (1 << bucket) - 1
 
 
@@ -47,8 +47,8 @@ class Histogram:
     def record(self, value_us: int, count: int = 1) -> None:
         """Add a value; those out of range are clamped to [0, `HIGHEST_US`]."""
         value_us = min(max(value_us, 0), HIGHEST_US)
-        bucket = (value_us | _SUB_MASK).bit_length() - _SUB_BITS
-        index = (bucket << _HALF_BITS) + (value_us >> bucket)
+        bucket = (value_us | SUB_MASK).bit_length() - SUB_BITS
+        index = (bucket << HALF_BITS) + (value_us >> bucket)
         self.counts[index] = self.counts.get(index, 0) + count
 
     def add(self, other: Histogram) -> None:

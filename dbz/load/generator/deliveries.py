@@ -97,7 +97,10 @@ class Deliveries:
             one.counts[_DUPLICATED] += one.receivers.get(receiver, message.number) < message.number
             return
         self._recorder.success(DELIVERY, event, time.monotonic() - message.sent_s)
-        _strike_off(message, receiver)
+        waiting = message.waiting
+        waiting.remove(receiver)  # type: ignore[union-attr]  # the empty one is frozen, and nobody is in it
+        if not waiting:
+            message.waiting = _NOBODY
         one.counts[_DELIVERED] += 1
         if message.later is not None:
             one.counts[_OUT_OF_ORDER] += _has_later(message, receiver, one)

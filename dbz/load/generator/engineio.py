@@ -115,7 +115,7 @@ class Engine:
     def _receive(self, opcode: int, packet: bytes) -> None:
         if opcode != TEXT:
             self._on_binary(packet)
-        elif packet.startswith(b"4"):
+        elif packet[:1] == b"4":
             self._on_text(packet)
         elif packet.startswith(b"2"):
             self._silence.again(self._silent)

@@ -45,6 +45,7 @@ class WebSocket:
     __slots__ = (
         "_connection",
         "_deflater",
+        "_drain",
         "_early",
         "_frames",
         "_readable",
@@ -59,6 +60,7 @@ class WebSocket:
     def __init__(self, connection: Connection, frames: FrameReader, deflater: deflate.Deflater | None, early: bytes):
         self._connection = connection
         self._recv = connection.recv_now
+        self._drain = connection.recv_more if connection.encrypted else None
         self._frames = frames
         self._deflater = deflater
         self._early = early
@@ -119,9 +121,14 @@ class WebSocket:
 
     def _read(self) -> None:
         data = self._recv()
-        while data and not self.closed:
+        if data:
             self._take(data)
-            data = None if self.closed else self._connection.recv_more()
+            if self._drain is None:  # a plain socket: the event loop comes back when there is more
+                return
+            while data and not self.closed:
+                data = self._drain()
+                if data:
+                    self._take(data)
         if data == b"":
             self.close(ConnectionLost("closed by the server"))
 

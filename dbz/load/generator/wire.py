@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 CHUNK_BYTES = 65536
+_SMALL_CHUNK_BYTES = 8192  # events are small, and a large buffer costs more than reading once more
 _SWEEP_S = 0.1
 _SHORTEST_WAIT_S = 0.001
 
@@ -92,6 +93,11 @@ class Connection:
         self.deadline_s = self._until_s = self.read_timeout_s = 0.0
         self.unasked = False
         _open.add(self)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether this is TLS, which may hold bytes that no event announces."""
+        return self._fast is None
 
     def fileno(self) -> int:
         """The descriptor, for an event loop's watcher."""
@@ -161,7 +167,7 @@ class Connection:
         """Bytes that have arrived, without waiting; None when there are none, empty when the server closed."""
         try:
             if self._fast is not None:
-                return bytes(self._fast.recv(CHUNK_BYTES))
+                return self._fast.recv(_SMALL_CHUNK_BYTES)  # type: ignore[no-any-return]
             self._socket.settimeout(0.0)
             return bytes(self._socket.recv(CHUNK_BYTES))
         except (BlockingIOError, ssl.SSLWantReadError):
