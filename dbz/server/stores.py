@@ -17,13 +17,18 @@ Database = AsyncDatabase[Document]
 
 
 def open_mongo(stores: Stores) -> AsyncMongoClient[Document]:
-    """A client with short timeouts: a request must not wait long for a store that is away."""
+    """A client with short timeouts: a request must not wait long for a store that is away, or for its turn.
+
+    Without a limit on the wait for a connection an overload would not end with its cause: the store would go on with
+    requests that their clients gave up long ago, and those who ask again would wait behind them.
+    """
     timeout_ms = int(stores.timeout_s * 1000)
     return AsyncMongoClient(
         stores.mongo_uri,
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
         socketTimeoutMS=timeout_ms,
+        waitQueueTimeoutMS=timeout_ms,
         maxPoolSize=stores.max_connections,
         tz_aware=True,
     )
