@@ -8,10 +8,9 @@ from dataclasses import replace
 
 from dbz.children import Child, free_port, stop_all
 from dbz.errors import DependencyError, ExitCode, UsageError
-from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec, Role
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec, Role
 from dbz.runs.folder import RunFolder
 
-_ERROR_PREFIX = "dbz-error: "
 MASTER = "generator-master"
 _LAST_WORDS_S = 3.0
 
@@ -76,8 +75,8 @@ class Generator:
         return Child(name, [sys.executable, "-m", "dbz.load.generator"], log=log, env=env)
 
     def _refuse(self, child: Child, code: int) -> None:
-        lines = [line for line in child.log_tail().splitlines() if line.startswith(_ERROR_PREFIX)]
-        message = lines[-1].removeprefix(_ERROR_PREFIX) if lines else child.log_tail()
+        lines = [line for line in child.log_tail().splitlines() if line.startswith(ERROR_PREFIX)]
+        message = lines[-1].removeprefix(ERROR_PREFIX) if lines else child.log_tail()
         kind = UsageError if code == ExitCode.USAGE else DependencyError
         raise kind(message, hint=f"log: {child.log}")
 

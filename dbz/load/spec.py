@@ -10,6 +10,8 @@ from enum import StrEnum
 from dbz.load.arrivals import Ramp, Spacing, Stage
 
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
+ERROR_PREFIX = "dbz-error: "
+"""Begins the line of a generator's log that the user must read when the process refuses to begin."""
 
 
 class Role(StrEnum):

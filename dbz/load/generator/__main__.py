@@ -9,9 +9,7 @@ import sys  # noqa: E402
 
 from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator.run import execute  # noqa: E402
-from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
-
-ERROR_PREFIX = "dbz-error: "
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec  # noqa: E402
 
 
 def main() -> int:

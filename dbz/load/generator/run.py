@@ -71,7 +71,7 @@ class Run:
         pacing.install()
         foreign.listen(environment.events, session.recorder)
         alone = self.spec.role is Role.LOCAL
-        runner = self._local_runner(environment) if alone else self._worker_runner(environment)
+        runner = self._runner(environment)
         if isinstance(sink, MasterSink):
             remote.obey(runner, self.interrupt, sink)
         environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
@@ -90,10 +90,9 @@ class Run:
         environment.events.quitting.fire(environment=environment, reverse=True)
         runner.quit()
 
-    def _local_runner(self, environment: Any) -> Any:
-        return environment.create_local_runner()
-
-    def _worker_runner(self, environment: Any) -> Any:
+    def _runner(self, environment: Any) -> Any:
+        if self.spec.role is Role.LOCAL:
+            return environment.create_local_runner()
         return environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
 
     def _request_pace(self, environment: Any) -> population.RequestPace | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Unpack
 
 from dbz.load.generator.http.options import Options
 from dbz.load.generator.response import Response
 
 
-class Verbs:
+class Verbs(ABC):
     """Calls for each method; `request` does the work."""
 
+    @abstractmethod
     def request(
         self,
         method: str,
@@ -21,7 +23,6 @@ class Verbs:
         **options: Unpack[Options],
     ) -> Response:
         """Send a request."""
-        raise NotImplementedError
 
     def get(
         self, path: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[Options]
