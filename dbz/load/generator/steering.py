@@ -42,7 +42,8 @@ class Steering:
         gc.freeze()  # users live to the end: walking over them at each collection would only cost pauses
         steady_s = math.ceil(time.monotonic() - spec.started_monotonic_s)
         self.pause_until(spec.started_monotonic_s + steady_s)
-        self._mark(STEADY, steady_s)
+        if not self._interrupted.is_set():  # else nothing is judged, not even a millisecond
+            self._mark(STEADY, steady_s)
         end_s = steady_s + math.ceil(spec.duration_s)
         self._hold_or_change_users(spec.started_monotonic_s + steady_s, spec.started_monotonic_s + end_s)
         self._mark(END, end_s)
