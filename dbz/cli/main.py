@@ -15,6 +15,7 @@ import dbz
 from dbz.cli.capacity import capacity
 from dbz.cli.load import load
 from dbz.cli.report import app as report_app
+from dbz.cli.scale import app as scale_app
 from dbz.cli.serve import serve
 from dbz.errors import DbzError, ExitCode
 
@@ -33,6 +34,7 @@ app.command()(load)
 app.command()(capacity)
 app.command()(serve)
 app.add_typer(report_app, name="report")
+app.add_typer(scale_app, name="scale")
 
 
 def _version(wanted: bool) -> None:
@@ -54,6 +56,7 @@ def dbz_command(
       dbz load api --target URL     the API scenario against your own server
       dbz capacity                  how many users it can hold
       dbz serve                     the backend alone, until Ctrl-C
+      dbz scale simulate            what the scaling rules would do
       dbz report list               all runs; dbz report show prints the newest
 
     \b

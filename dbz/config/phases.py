@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.bundled import bundled_folder
-from dbz.config.model import Rate, Strict, build
+from dbz.config.model import Duration, Parsed, Rate, Strict, build
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import Source, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
+from dbz.measure.conditions import Condition, parse_condition
 
 DEFAULT = "default"
 MAX_API_SERVERS = 1000
@@ -34,14 +35,24 @@ def _due(text: str) -> str:
     return text
 
 
-def _sentence(text: str) -> str:
+def _words(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
     return text.strip()
 
 
-Sentence = Annotated[str, AfterValidator(_sentence)]
-"""Text that must not be empty: a scaling condition such as `CPU > 70% for 5 minutes`, or the name of a service."""
+def _condition(value: object) -> object:
+    if isinstance(value, Condition):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} is not a sentence; write for example "CPU > 70% for 5 minutes"')
+    return parse_condition(value)
+
+
+Words = Annotated[str, AfterValidator(_words)]
+"""Text that must not be empty, such as the name of a service."""
+Sentence = Annotated[Condition, BeforeValidator(_condition)]
+"""A scaling condition, written `CPU > 70% for 5 minutes` (`dbz.measure.conditions`)."""
 
 
 class ApiServers(Strict):
@@ -70,18 +81,22 @@ def _fixed_number(value: object) -> object:
     raise ValueError(f"{value!r} is not a number of servers; write for example 4, or {{min: 2, max: 10}}")
 
 
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class Database(Strict):
     """The database of a phase."""
 
-    service: Sentence
-    tier: Sentence
-    topology: Sentence
+    service: Words
+    tier: Words
+    topology: Words
 
 
 class Cache(Strict):
     """The cache of a phase."""
 
-    service: Sentence
+    service: Words
     nodes: int = Field(ge=1, le=500)
 
 
@@ -97,13 +112,45 @@ class Phase(Strict):
     api_servers: Annotated[ApiServers, BeforeValidator(_fixed_number)] | None = None
     database: Database | None = None
     cache: Cache | None = None
-    more: list[Sentence] = Field(default_factory=list)
+    load_balancer: Words | None = None
+    cdn: Words | None = None
+    queue: Annotated[list[Words], BeforeValidator(_one_or_more)] = Field(default_factory=list)
+    search: Words | None = None
+    more: list[Words] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _a_connection_belongs_to_a_user(self) -> Phase:
         if self.connections > self.users:
             raise ValueError(f"{self.connections} connections are more than its {self.users} users can hold")
         return self
+
+
+class Scaling(Strict):
+    """What is scaled, how far at once, how often and between which bounds. Durations are seconds.
+
+    `cluster` and `service` name the ECS service of the API servers, `cache_group` the ElastiCache replication group.
+    The conditions are looked at once a `period`. `cooldown_out` is the rest between two steps out, `cooldown_in` the
+    rest before a step in, counted from the last step of either kind. `bounds` hold whatever a phase says.
+    """
+
+    cluster: Words = "dbz"
+    service: Words = "api"
+    cache_group: str = ""
+    step: int = Field(1, ge=1, le=100)
+    period: Duration = Field(Parsed(60), ge=1, le=3600)
+    cooldown_out: Duration = Field(Parsed(180), ge=0, le=86_400)
+    cooldown_in: Duration = Field(Parsed(900), ge=0, le=86_400)
+    bounds: ApiServers = Field(default_factory=lambda: ApiServers(min=1, max=20))
+    connections_per_server: int = Field(250, ge=1, le=MAX_USERS)
+
+
+class Prices(Strict):
+    """What things cost a month, in the user's own currency: a hint in plans, nothing else."""
+
+    currency: Words = "USD"
+    api_server: float | None = Field(None, ge=0)
+    cache_node: float | None = Field(None, ge=0)
+    database: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
 
 class Phases(Strict):
@@ -113,6 +160,8 @@ class Phases(Strict):
     phases: list[Phase] = Field(min_length=1)
     scale_out_when_any: list[Sentence] = Field(default_factory=list)
     scale_in_when_all: list[Sentence] = Field(default_factory=list)
+    scaling: Scaling = Field(default_factory=Scaling)
+    prices: Prices = Field(default_factory=Prices)
 
     @property
     def names(self) -> list[str]:
@@ -146,6 +195,36 @@ def build_phases(source: Source) -> Phases:
         for at, name in enumerate(plan.names)
         if name in plan.names[:at]
     ]
+    problems += _beyond_bounds(plan, source) + _contradictions(plan, source)
     if problems:
         raise ConfigError(problems)
     return plan
+
+
+def _beyond_bounds(plan: Phases, source: Source) -> list[Problem]:
+    bounds = plan.scaling.bounds
+    return [
+        Problem(
+            source.where(("phases", at, "api_servers")),
+            f"{phase.name} wants {servers} API servers, beyond scaling.bounds ({bounds.min} to {bounds.max})",
+        )
+        for at, phase in enumerate(plan.phases)
+        for servers in ([phase.api_servers.min, phase.api_servers.max] if phase.api_servers else [])
+        if not bounds.min <= servers <= bounds.max
+    ][:1]
+
+
+def _contradictions(plan: Phases, source: Source) -> list[Problem]:
+    """Conditions that would hold in both directions at once: the servers would go up and down for ever."""
+    return [
+        Problem(
+            source.where(("scale_in_when_all", at)),
+            f"'{inwards}' and '{outwards}' leave no room between scaling in and scaling out",
+        )
+        for at, inwards in enumerate(plan.scale_in_when_all)
+        for outwards in plan.scale_out_when_any
+        if (inwards.metric, inwards.of_capacity) == (outwards.metric, outwards.of_capacity)
+        and inwards.op.startswith("<")
+        and outwards.op.startswith(">")
+        and inwards.limit >= outwards.limit
+    ]

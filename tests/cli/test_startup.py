@@ -10,7 +10,9 @@ from dbz.errors import ExitCode
 HEAVY = ("locust", "gevent", "boto3", "pymongo", "redis", "starlette", "socketio", "rich")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["load", "--help"], ["serve", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["load", "--help"], ["serve", "--help"], ["scale", "--help"]]
+)
 def test_help_loads_no_heavy_library(arguments):
     program = (
         "import sys; from dbz.cli.main import run; code = run(sys.argv[1:]); "

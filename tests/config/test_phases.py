@@ -29,7 +29,7 @@ def test_the_bundled_plan_is_the_plan() -> None:
     ]
     servers = [plan.phase(name).api_servers for name in ("phase_1", "phase_2", "phase_3")]
     assert [(one.min, one.max, one.fixed) for one in servers if one] == [(2, 2, True), (4, 4, True), (2, 10, False)]
-    assert plan.scale_out_when_any[0] == "CPU > 70% for 5 minutes"
+    assert str(plan.scale_out_when_any[0]) == "CPU > 70% for 5 minutes"
     assert len(plan.scale_in_when_all) == 3
 
 
@@ -47,6 +47,27 @@ def test_a_given_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"
     file.write_text(HEAD + GOOD)
     assert load_phases(str(file)).phase("a").requests == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ('scale_out_when_any: ["CPU > 70% fro 5 minutes"]', 4, "scale_out_when_any.0: expected 'for' and a duration"),
+        ("scale_out_when_any: [7]", 4, "7 is not a sentence; write for example"),
+        ("scaling: {cooldown_in: 15}", 4, "scaling.cooldown_in: 15 has no unit; write for example 500ms"),
+        ("scaling: {bounds: {min: 5, max: 2}}", 4, "min 5 is more than max 2"),
+        ("scaling: {bounds: {min: 2, max: 3}}", 3, "a wants 4 API servers, beyond scaling.bounds (2 to 3)"),
+        (
+            'scale_out_when_any: ["CPU > 50%"]\nscale_in_when_all:\n  - "CPU < 60% for 5 minutes"',
+            6,
+            "'CPU < 60% for 5 minutes' and 'CPU > 50%' leave no room between",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_scaling_is_named_with_its_line(text: str, line: int, message: str) -> None:
+    phase = "  - {name: a, users: 9, connections: 5, requests: 60/min, api_servers: 4}\n"
+    (problem,) = problems_of(f"{HEAD}{phase}{text}\n")
+    assert problem.startswith(f"plan.yaml:{line}: ") and message in problem
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Scaling: the rule engine, simulation and sizing (pure), and what carries plans out through the AWS APIs."""
