@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeVar
 
 from dbz.errors import InterruptedRunError
+
+T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -37,3 +41,22 @@ class Interrupts:
         first, self.requested = not self.requested, True
         if first and not self._deferring:
             raise InterruptedRunError("interrupted before anything was measured; nothing is left running")
+
+
+def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` in an event loop; the first Ctrl-C or SIGTERM cancels it, and `InterruptedRunError` says so.
+
+    Work that has something to tell after an interrupt catches the cancellation and raises an error of its own.
+    """
+
+    async def watched() -> T:
+        task = asyncio.create_task(work)
+        loop = asyncio.get_running_loop()
+        for each in _SIGNALS:
+            loop.add_signal_handler(each, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(watched())
+    except asyncio.CancelledError:
+        raise InterruptedRunError("interrupted; nothing is left running") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 import dbz
+from dbz.cli.cache import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.load import load
 from dbz.cli.report import app as report_app
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(load)
 app.command()(capacity)
 app.command()(serve)
+app.add_typer(cache_app, name="cache")
 app.add_typer(report_app, name="report")
 app.add_typer(scale_app, name="scale")
 
@@ -57,6 +59,7 @@ def dbz_command(
       dbz capacity                  how many users it can hold
       dbz serve                     the backend alone, until Ctrl-C
       dbz scale simulate            what the scaling rules would do
+      dbz cache warm                fill its cache before the users come
       dbz report list               all runs; dbz report show prints the newest
 
     \b

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
+from dbz.cache.connect import connected_database
+from dbz.cache.warm.databases import Database
 from dbz.children import Child, free_port
-from tests.server.backend import start_redis
+from tests.server.backend import mongo_uri, start_mongo, start_redis
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +59,48 @@ def redis_server() -> Iterator[RedisServer]:
     yield server
     server.stop()
     shutil.rmtree(folder)
+
+
+@dataclass
+class MongoServer:
+    """A document store that a test may kill and start again; each test uses a database of its own."""
+
+    folder: Path
+    port: int
+    child: Child
+
+    @property
+    def uri(self) -> str:
+        """Where it listens."""
+        return mongo_uri(self.port)
+
+
+@pytest.fixture(scope="session")
+def mongo_server() -> Iterator[MongoServer]:
+    """One document store for the session."""
+    folder = Path(tempfile.mkdtemp(prefix="dbz-cache-tests-"))
+    port = free_port()
+    server = MongoServer(folder, port, start_mongo(folder, port))
+    yield server
+    server.child.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def database(mongo_server: MongoServer) -> AsyncIterator[Database]:
+    """An empty database."""
+    async with connected_database(mongo_server.uri, f"test_{uuid.uuid4().hex[:12]}") as one:
+        yield one
+        await one.client.drop_database(one.name)
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """A client of the Redis, which is empty at first and has no limit."""
+    client = Redis.from_url(redis_server.url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+    await client.flushall()
+    yield client
+    await client.aclose()
 
 
 @dataclass

@@ -11,7 +11,15 @@ HEAVY = ("locust", "gevent", "boto3", "pymongo", "redis", "starlette", "socketio
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["load", "--help"], ["serve", "--help"], ["scale", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["load", "--help"],
+        ["serve", "--help"],
+        ["scale", "--help"],
+        ["cache", "warm", "--help"],
+    ],
 )
 def test_help_loads_no_heavy_library(arguments):
     program = (

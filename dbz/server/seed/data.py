@@ -71,7 +71,18 @@ def club_documents(seed: int, club: int) -> Documents:
         "read_marks": marks,
         "games": _games(rng, club, club_id),
         "chat_rooms": [room],
+        "band_cache": [_band(club, club_id)],
     }
+
+
+def _band(club: int, club_id: str) -> dict[str, Any]:
+    """What was last synchronised from Band for a club."""
+    photos = [
+        {"id": f"{club_id}-b{number:02d}", "url": f"/media/{club_id}-b{number:02d}", "width": 1080, "height": 720}
+        for number in range(20)
+    ]
+    row = {"_id": club_id, "club_id": club_id, "name": f"Badminton club {club + 1}", "cover": f"/media/{club_id}"}
+    return {**row, "photos": photos, "synced_at": _EPOCH, "access_token": f"band-{club:08d}"}
 
 
 def _users(rng: random.Random, seed: int, club: int, club_id: str) -> list[dict[str, Any]]:

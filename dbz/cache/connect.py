@@ -1,0 +1,104 @@
+"""Connections for a person at a terminal: checked at once, with errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+
+from dbz.cache.nodes import AnyRedis
+from dbz.cache.warm.databases import Database
+from dbz.errors import DependencyError, UsageError
+
+_TIMEOUT_S = 5.0
+
+
+def shown(url: str) -> str:
+    """A URL without its user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+@asynccontextmanager
+async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
+    """A client of the Redis, or of the whole Redis Cluster, at `url`; TLS with `rediss://`, ACL users in the URL.
+
+    Raises `UsageError` for what is no URL, `DependencyError` when nobody answers or the user may not come in.
+    """
+    try:
+        client: AnyRedis = Redis.from_url(url, **_options())
+    except ValueError as error:
+        forms = "redis://HOST:PORT, rediss://USER:PASSWORD@HOST:PORT"
+        raise UsageError(f"'{shown(url)}' is not a Redis URL: {error}", hint=f"write for example {forms}") from None
+    try:
+        if (await client.info("cluster")).get("cluster_enabled"):
+            await client.aclose()
+            client = RedisCluster.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+            await client.initialize()
+    except (RedisError, OSError, TimeoutError) as error:
+        await client.aclose()
+        raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(error)) from None
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "socket_timeout": _TIMEOUT_S,
+        "socket_connect_timeout": _TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+    }
+
+
+def _refusal(error: Exception) -> str:
+    if isinstance(error, AuthenticationError):
+        return f"does not know this user or password: {error}"
+    if isinstance(error, NoPermissionError):
+        return f"does not permit what is needed: {error}"
+    return f"cannot be reached: {error}"
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, AuthenticationError):
+        return "put user and password into REDIS_URL: redis://USER:PASSWORD@HOST:PORT"
+    if isinstance(error, NoPermissionError):
+        return "docs/cache.md lists the commands that the user needs"
+    return "start `dbz serve`, or name another with --redis-url or REDIS_URL"
+
+
+@asynccontextmanager
+async def connected_database(uri: str, name: str) -> AsyncIterator[Database]:
+    """The database `name` of the document store at `uri`; errors as above."""
+    try:
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            uri,
+            serverSelectionTimeoutMS=int(_TIMEOUT_S * 1000),
+            connectTimeoutMS=int(_TIMEOUT_S * 1000),
+            socketTimeoutMS=60_000,
+            tz_aware=True,
+        )
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise UsageError(f"'{shown(uri)}' is not a MongoDB URI: {error}") from None
+    try:
+        await client.admin.command("ping")
+    except (PyMongoError, OSError) as error:
+        await client.close()
+        text = str(error).partition(", Timeout:")[0]
+        hint = "start `dbz serve`, or name another with --mongo-uri or MONGODB_URI"
+        raise DependencyError(f"the document store at {shown(uri)} cannot be reached: {text}", hint=hint) from None
+    try:
+        yield client[name]
+    finally:
+        await client.close()

@@ -1,0 +1,108 @@
+"""What a warm-up would do, found out without writing: from a first part of each source, and the number of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dbz.cache.nodes import AnyRedis, Nodes
+from dbz.cache.warm.databases import Databases
+from dbz.cache.warm.plan import Planner, WarmOrder
+from dbz.cache.warm.room import OVERHEAD_BYTES, Room, look
+from dbz.cache.warm.sources import Source
+from dbz.config.warmup import Warmer
+
+SCHEMA = "dbz.warm-plan/1"
+_SAMPLE_DOCUMENTS = 1000
+_STEP = 250
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One warmer: the keys that it would try, how many of them are there already, and the bytes of the others.
+
+    Not `exact` means that it was calculated from the first documents.
+    """
+
+    name: str
+    documents: int
+    keys: int
+    present: int
+    bytes: int
+    exact: bool
+
+    @property
+    def memory_bytes(self) -> int:
+        """What Redis would need, about, for what is not there."""
+        return self.bytes + (self.keys - self.present) * OVERHEAD_BYTES
+
+
+@dataclass(frozen=True)
+class WarmPlan:
+    """All warmers, and the room that Redis has."""
+
+    forecasts: list[Forecast]
+    room: Room
+
+    @property
+    def memory_bytes(self) -> int:
+        """What Redis would need, about."""
+        return sum(forecast.memory_bytes for forecast in self.forecasts)
+
+    @property
+    def fits(self) -> bool:
+        """Whether that can be written without evicting anything."""
+        return self.room.left_bytes is None or self.memory_bytes <= self.room.left_bytes
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "schema": SCHEMA,
+            "fits": self.fits,
+            "memory_bytes": self.memory_bytes,
+            "left_bytes": self.room.left_bytes,
+            "used_bytes": self.room.used_bytes,
+            "maxmemory_bytes": self.room.limit_bytes,
+            "maxmemory_policy": self.room.policy,
+            "warmers": [{**vars(forecast), "memory_bytes": forecast.memory_bytes} for forecast in self.forecasts],
+        }
+
+
+async def dry_run(order: WarmOrder, databases: Databases, redis: AnyRedis) -> WarmPlan:
+    """The plan of an order; raises `UsageError` when it does not fit the store, and the errors of both clients."""
+    planner = Planner(order, databases)
+    await planner.check()
+    clubs = await planner.clubs()
+    forecasts = []
+    for warmer in order.warmers:
+        source = planner.source(warmer, clubs, _no_epoch, _STEP)
+        forecasts.append(await _forecast(warmer, source, redis, order.prefix))
+    return WarmPlan(forecasts, await look(Nodes(redis)))
+
+
+async def _forecast(warmer: Warmer, source: Source, redis: Any, prefix: str) -> Forecast:
+    documents = present = size = 0
+    keys: set[str] = set()
+    units = source.units(None)
+    exact = True
+    async for unit in units:
+        fresh = {item.key: item for item in unit.items if item.key not in keys}
+        keys |= set(fresh)
+        documents += unit.documents
+        for item in fresh.values():
+            there = bool(await redis.exists(prefix + item.key))
+            present += there
+            size += 0 if there else len(prefix) + len(item.key) + len(item.value)
+        if documents >= _SAMPLE_DOCUMENTS:
+            exact = False
+            break
+    if exact:
+        return Forecast(warmer.name, documents, len(keys), present, size, True)
+    times = max(1.0, await source.expected() / max(1, len(keys)))
+    whole = [round(figure * times) for figure in (documents, len(keys), present, size)]
+    return Forecast(warmer.name, whole[0], whole[1], whole[2], whole[3], False)
+
+
+async def _no_epoch() -> str:
+    """Nothing is written, so nothing can be stale."""
+    return ""

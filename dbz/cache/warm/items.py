@@ -1,0 +1,75 @@
+"""Cached values that are ready to be written."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from dbz.cache.warm.databases import Databases, Document
+from dbz.cache.warm.shape import KeyTemplate, Shape, encode
+from dbz.config.warmup import Warmer
+
+
+class Item(NamedTuple):
+    """One value; `id` names what it was made of, `version` is the value's own, encoded, or empty."""
+
+    key: str
+    value: bytes
+    ttl_ms: int
+    id: Any
+    version: bytes = b""
+
+
+class Unit(NamedTuple):
+    """What is written together: `items` as they were when Redis's epoch was `epoch`, made of `documents` documents.
+
+    `again` reads some of them anew, by their ids. `position` is where to go on after this unit, None when the warmer
+    has no positions. `unusable` is how many documents gave no item.
+    """
+
+    items: list[Item]
+    epoch: str
+    documents: int
+    unusable: int
+    again: Callable[[set[Any]], Awaitable[list[Item]]]
+    position: Any = None
+
+
+class Renderer:
+    """Makes items of a warmer's documents."""
+
+    def __init__(self, warmer: Warmer, databases: Databases, jitter: float) -> None:
+        assert warmer.projection is not None
+        self._shape = Shape(warmer.projection, databases)
+        self._key = KeyTemplate(warmer.key)
+        self._ttl_ms = warmer.ttl * 1000
+        self._jitter = jitter
+        self._version = warmer.version
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """The projection for `find`: everything that keys and values are made of."""
+        wanted = sorted({*self._shape.fields, *self._key.fields, "_id"})
+        # A field inside another that is wanted as a whole would be a collision for the store.
+        return {path: 1 for path in wanted if not any(path.startswith(f"{other}.") for other in wanted)}
+
+    async def items(self, rows: list[Document]) -> list[Item]:
+        """An item for each row that has all fields of the key and a form in JSON."""
+        out = []
+        for row, value in zip(rows, await self._shape.values(rows), strict=True):
+            key = self._key.fill(row)
+            if key is None:
+                continue
+            try:
+                encoded = encode(value)
+                version = encode(value[self._version]) if self._version else b""
+            except TypeError:
+                continue
+            out.append(Item(key, encoded, jittered_ms(self._ttl_ms, self._jitter), row["_id"], version))
+        return out
+
+
+def jittered_ms(ttl_ms: float, jitter: float) -> int:
+    """A time to live, shortened at random by up to a share `jitter`, in whole milliseconds."""
+    return max(1, int(ttl_ms * (1.0 - random.random() * jitter)))

@@ -1,0 +1,108 @@
+"""What is to be warmed, checked against the store before anything is written."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbz.cache.warm.databases import Databases, holders
+from dbz.cache.warm.items import Renderer
+from dbz.cache.warm.shape import KeyTemplate, at
+from dbz.cache.warm.sources import Documents, Epoch, ListPages, Source, TopDocuments, all_of
+from dbz.config.warmup import Count, Join, NumberOf, Warmer, Warmup
+from dbz.errors import UsageError
+
+_BATCH = 250
+
+
+@dataclass(frozen=True)
+class WarmOrder:
+    """The warm-up file, the names of the warmers wanted (all without any), the clubs wanted (all without any)."""
+
+    warmup: Warmup
+    only: Sequence[str] = ()
+    clubs: Sequence[str] = ()
+    prefix: str = "cache:"
+
+    @property
+    def warmers(self) -> list[Warmer]:
+        """The warmers wanted; `UsageError` for a name that is not in the file."""
+        return self.warmup.only(self.only)
+
+
+class Planner:
+    """Checks an order and makes the sources of its warmers."""
+
+    def __init__(self, order: WarmOrder, databases: Databases) -> None:
+        self._order = order
+        self._databases = databases
+
+    async def clubs(self) -> list[str]:
+        """The clubs to warm for; `UsageError` when one that was asked for does not exist."""
+        table = self._databases.directory[self._order.warmup.clubs]
+        known = sorted([row["_id"] async for row in table.find({}, {"_id": 1})])
+        for club in self._order.clubs:
+            if club not in known:
+                near = difflib.get_close_matches(club, known, 1, cutoff=0.4)
+                suggestion = f"; did you mean '{near[0]}'?" if near else f" ({len(known)} clubs are known)"
+                raise UsageError(f"unknown club '{club}'{suggestion}")
+        return list(self._order.clubs) or known
+
+    async def check(self) -> None:
+        """Raise `UsageError` when a collection does not exist, or documents lack a field that a key is made of."""
+        shared = set(await self._databases.directory.list_collection_names())
+        spread = {name for shard in self._databases.shards() for name in await shard.list_collection_names()}
+        for warmer in self._order.warmers:
+            for name, is_shared in _collections(self._order.warmup, warmer):
+                known = shared if is_shared else spread
+                if name not in known:
+                    raise UsageError(_unknown_collection(self._order.warmup.where(warmer.name), warmer, name, known))
+            if warmer.listed is None:
+                await self._check_key(warmer)
+
+    async def _check_key(self, warmer: Warmer) -> None:
+        for home in holders(self._databases, shared=warmer.shared):
+            row = await home[warmer.collection].find_one(all_of(warmer.filter))
+            missing = [name for name in KeyTemplate(warmer.key).fields if row is not None and at(row, name) is None]
+            if row is not None and missing:
+                where, fields = self._order.warmup.where(warmer.name), ", ".join(sorted(row))
+                raise UsageError(
+                    f"{where}: warmer '{warmer.name}': the key '{warmer.key}' needs the field '{missing[0]}', which "
+                    f"documents of '{warmer.collection}' do not have (they have: {fields})"
+                )
+
+    def source(self, warmer: Warmer, clubs: Sequence[str], epoch: Epoch, step: int) -> Source:
+        """What a warmer reads, at most `step` documents at a time."""
+        warmup, databases = self._order.warmup, self._databases
+        if warmer.listed is not None:
+            rows = warmup.named(warmer.listed.rows) if warmer.listed.rows else None
+            described = (rows, Renderer(rows, databases, warmup.jitter)) if rows else None
+            return ListPages(warmer, databases, described, clubs, epoch, warmup.jitter)
+        renderer = Renderer(warmer, databases, warmup.jitter)
+        if warmer.limit is not None:
+            return TopDocuments(warmer, databases, renderer, clubs, epoch)
+        wanted = clubs if self._order.clubs else ()
+        return Documents(warmer, databases, renderer, wanted, epoch, min(step, _BATCH))
+
+
+def _collections(warmup: Warmup, warmer: Warmer) -> list[tuple[str, bool]]:
+    """(name, shared) of the collections that a warmer reads."""
+    wanted = [(warmer.collection, warmer.shared)]
+    for spec in (warmer.projection or {}).values():
+        if isinstance(spec, Join):
+            wanted.append((spec.join, spec.shared))
+        elif isinstance(spec, NumberOf):
+            wanted.append((spec.number_of, spec.shared))
+        else:
+            assert isinstance(spec, str | Count)
+    if warmer.each_club or warmer.listed is not None:
+        wanted.append((warmup.clubs, True))
+    return wanted
+
+
+def _unknown_collection(where: str, warmer: Warmer, name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
+    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    there = ", ".join(sorted(known)) or "none at all"
+    return f"{where}: warmer '{warmer.name}': unknown collection '{name}'{suggestion} (the store has: {there})"

@@ -1,0 +1,209 @@
+"""A warm-up from start to end: all warmers side by side, one rate, one look at Redis's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, TypeVar
+
+from pymongo.errors import OperationFailure, PyMongoError
+from redis.exceptions import RedisError
+
+from dbz.cache.background import end
+from dbz.cache.nodes import AnyRedis, Nodes
+from dbz.cache.warm.checkpoint import DONE, Checkpoint
+from dbz.cache.warm.databases import Databases
+from dbz.cache.warm.items import Item, Unit
+from dbz.cache.warm.pace import Pacer
+from dbz.cache.warm.plan import Planner, WarmOrder
+from dbz.cache.warm.room import NoRoomError, RoomGuard
+from dbz.cache.warm.sources import Source
+from dbz.cache.warm.tally import CHANGED, PRESENT, UNUSABLE, Tally, WarmReport
+from dbz.cache.warm.writer import ScriptWriter, Writer, Written
+from dbz.config.warmup import Warmer
+from dbz.errors import DependencyError
+
+T = TypeVar("T")
+
+_BATCH_KEYS = 250
+_BATCH_BYTES = 256 * 1024
+_REREADS = 4
+PROBLEMS = (RedisError, PyMongoError, OSError, TimeoutError, NoRoomError)
+
+
+class WarmRun:
+    """Carries out one order. `tallies` can be looked at while `run` is under way.
+
+    Nothing is written over a newer value: a key that exists is left alone (or replaced when its version is older), and
+    a document that was invalidated after it was read is read again.
+    """
+
+    def __init__(self, order: WarmOrder, databases: Databases, redis: AnyRedis, rate_per_s: float | None) -> None:
+        self._order = order
+        self._planner = Planner(order, databases)
+        self._redis = redis
+        self._pacer = Pacer(rate_per_s)
+        self._room = RoomGuard(Nodes(redis))
+        self.tallies = [Tally(one.name) for one in order.warmers]
+        self._began = time.monotonic()
+        self._resumed = 0
+
+    async def run(self, *, restart: bool = False) -> WarmReport:
+        """Warm; `restart` ignores how far an interrupted warm-up of the same kind had come.
+
+        Raises `UsageError` before anything is written when the order does not fit the store. A store that fails, or
+        has no room, ends the warm-up: the report says so. When it is cancelled, what was written is in `tallies`.
+        """
+        self._began = time.monotonic()
+        await self._planner.check()
+        clubs = await self._planner.clubs()
+        checkpoint = Checkpoint(self._redis, self._order.prefix, self._order.warmers, self._order.clubs)
+        if restart:
+            await checkpoint.remove()
+        positions = await checkpoint.load()
+        self._resumed = len(positions)
+        stopped = await self._side_by_side(clubs, checkpoint, positions)
+        if not stopped:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await checkpoint.remove()
+        return self.report(stopped)
+
+    def report(self, stopped: str) -> WarmReport:
+        """The figures until now; `stopped` says why it ended early, if it did."""
+        return WarmReport(self.tallies, time.monotonic() - self._began, stopped, self._resumed)
+
+    async def _side_by_side(self, clubs: list[str], checkpoint: Checkpoint, positions: dict[str, Any]) -> str:
+        """Run all warmers; the first problem of one ends all. Returns the problem, or nothing."""
+        tasks = [
+            asyncio.create_task(self._warm(warmer, tally, clubs, checkpoint, positions.get(warmer.name)))
+            for warmer, tally in zip(self._order.warmers, self.tallies, strict=True)
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            await end(tasks)
+        for task in done:
+            error = task.exception()
+            if isinstance(error, PROBLEMS):
+                return problem_text(error)
+            if error is not None:
+                raise error
+        return ""
+
+    async def _warm(
+        self, warmer: Warmer, tally: Tally, clubs: Sequence[str], checkpoint: Checkpoint, position: Any
+    ) -> None:
+        if position == DONE:
+            tally.state = "done before"
+            return
+        writer = writer_for(self._redis, self._order.prefix, warmer.version or "")
+        source = self._planner.source(warmer, clubs, writer.epoch, self._pacer.step(_BATCH_KEYS))
+        tally.begin()
+        state = "stopped"
+        try:
+            tally.expected = await source.expected()
+            async for unit in ahead(source.units(position)):
+                await self._write_unit(writer, source, unit, tally)
+                if unit.position is not None:
+                    await checkpoint.save(warmer.name, unit.position)
+            await checkpoint.save(warmer.name, DONE)
+            state = "done"
+        finally:
+            tally.end(state)
+
+    async def _write_unit(self, writer: Writer, source: Source, unit: Unit, tally: Tally) -> None:
+        tally.documents += unit.documents
+        tally.skipped[UNUSABLE] += unit.unusable
+        items, epoch = unit.items, unit.epoch
+        for _ in range(_REREADS):
+            stale, lost = [], False
+            for batch in batches(items, self._pacer.step(_BATCH_KEYS)):
+                written = await self._write(writer, batch, epoch, tally)
+                stale += written.stale
+                lost |= written.lost
+            source.outdated |= lost
+            if not stale:
+                return
+            epoch = await writer.epoch()
+            items = await unit.again({item.id for item in stale})
+            tally.skipped[CHANGED] += len(stale) - len(items)  # these are gone
+        tally.skipped[CHANGED] += len(items)
+
+    async def _write(self, writer: Writer, batch: list[Item], epoch: str, tally: Tally) -> Written:
+        await self._pacer.take(len(batch))
+        await self._room.admit(len(batch), sum(len(item.value) + len(item.key) for item in batch))
+        written = await writer.write(batch, epoch)
+        tally.keys += written.keys
+        tally.bytes += written.bytes
+        tally.skipped[PRESENT] += len(batch) - written.keys - len(written.stale)
+        return written
+
+
+def writer_for(redis: AnyRedis, prefix: str, version: str) -> Writer:
+    """The writer that fits the client."""
+    return ScriptWriter(redis, prefix, version)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turn a store's error, where nothing was written yet, into a `DependencyError`."""
+    try:
+        yield
+    except PROBLEMS as error:
+        raise DependencyError(problem_text(error)) from error
+
+
+def problem_text(error: BaseException) -> str:
+    """What went wrong, in one line, with whose fault it is."""
+    if isinstance(error, NoRoomError):
+        return str(error)
+    text = str(error).partition(", Timeout:")[0].splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, OperationFailure):
+        return f"the document store refused a query: {text}"
+    return f"{'the document store' if isinstance(error, PyMongoError) else 'Redis'} failed: {text}"
+
+
+def batches(items: list[Item], most: int) -> list[list[Item]]:
+    """Runs of items that are small enough to be written without holding Redis up."""
+    out: list[list[Item]] = []
+    size = 0
+    for item in items:
+        length = len(item.key) + len(item.value)
+        if not out or len(out[-1]) >= most or size + length > _BATCH_BYTES:
+            out.append([])
+            size = 0
+        out[-1].append(item)
+        size += length
+    return out
+
+
+async def ahead(units: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The same, with the next one being read while the caller works on one."""
+    queue: asyncio.Queue[tuple[bool, T | None]] = asyncio.Queue(1)
+
+    async def read() -> None:
+        async with contextlib.aclosing(units) as reading:  # type: ignore[type-var]
+            async for one in reading:
+                await queue.put((True, one))
+        await queue.put((False, None))
+
+    reader = asyncio.create_task(read())
+    reader.add_done_callback(lambda task: _wake(task, queue))
+    try:
+        while True:
+            more, one = await queue.get()
+            if not more:
+                await reader
+                return
+            yield one  # type: ignore[misc]
+    finally:
+        await end([reader])
+
+
+def _wake(task: asyncio.Task[None], queue: asyncio.Queue[Any]) -> None:
+    """Let the consumer see a reader that failed, which it may be waiting for."""
+    if not task.cancelled() and task.exception() is not None:
+        with contextlib.suppress(asyncio.QueueFull):
+            queue.put_nowait((False, None))

@@ -1,0 +1,102 @@
+"""What a warm-up has done so far, warmer by warmer."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = "dbz.warm/1"
+
+PRESENT = "present"
+CHANGED = "changed"
+UNUSABLE = "unusable"
+SKIPPED = {
+    PRESENT: "there already",
+    CHANGED: "changed all the time",
+    UNUSABLE: "without a key or a JSON form",
+}
+"""Why a value was not written."""
+
+
+@dataclass
+class Tally:
+    """One warmer's figures; `expected` is the number of keys that it will try to write, as far as it is known."""
+
+    name: str
+    expected: int = 0
+    documents: int = 0
+    keys: int = 0
+    bytes: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    state: str = "waiting"
+    began_s: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def handled(self) -> int:
+        """Keys that were written or skipped."""
+        return self.keys + self.skipped.total()
+
+    @property
+    def keys_per_s(self) -> float:
+        """Keys written a second."""
+        return self.keys / self.seconds if self.seconds > 0 else 0.0
+
+    def begin(self) -> None:
+        """The warmer's work begins."""
+        self.state, self.began_s = "running", time.monotonic()
+
+    def end(self, state: str) -> None:
+        """The warmer's work has ended: `done`, or `stopped` before its end."""
+        self.state, self.seconds = state, time.monotonic() - self.began_s
+
+    def document(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "documents": self.documents,
+            "keys": self.keys,
+            "bytes": self.bytes,
+            "skipped": {why: self.skipped[why] for why in SKIPPED},
+            "seconds": round(self.seconds, 3),
+            "keys_per_s": round(self.keys_per_s, 1),
+        }
+
+
+@dataclass
+class WarmReport:
+    """The figures of all warmers. `stopped` says why the warm-up ended early, empty when it is complete.
+
+    `resumed` is how many warmers had been finished, or begun, by an earlier warm-up that was interrupted.
+    """
+
+    tallies: list[Tally]
+    seconds: float = 0.0
+    stopped: str = ""
+    resumed: int = 0
+
+    @property
+    def keys(self) -> int:
+        """Keys written by all warmers."""
+        return sum(tally.keys for tally in self.tallies)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes written by all warmers, keys and values."""
+        return sum(tally.bytes for tally in self.tallies)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "schema": SCHEMA,
+            "complete": not self.stopped,
+            "stopped": self.stopped,
+            "resumed": self.resumed,
+            "seconds": round(self.seconds, 3),
+            "keys": self.keys,
+            "bytes": self.bytes,
+            "warmers": [tally.document() for tally in self.tallies],
+        }

@@ -1,0 +1,173 @@
+"""`dbz cache warm`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.cli.cache_target import (
+    DEFAULT_DATABASE,
+    DEFAULT_PREFIX,
+    AsJson,
+    Database,
+    Embedded,
+    MongoUri,
+    Prefix,
+    RedisUrl,
+    Stores,
+    stores,
+)
+from dbz.cli.interrupts import run_interruptibly
+from dbz.errors import DependencyError, InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from dbz.cache.nodes import AnyRedis
+    from dbz.cache.warm import Databases, WarmOrder, WarmReport
+
+_REDRAW_S = 0.1
+
+
+def warm(
+    only: Annotated[str, typer.Option(metavar="NAMES", help="Some warmers only, like posts,games.")] = "",
+    club: Annotated[list[str] | None, typer.Option(metavar="ID", help="Some clubs only; may be repeated.")] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="Keys written at most, like 5000/s, or max [default: the file's]."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and whether it fits.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, where an interrupted warm-up would be continued.")
+    ] = False,
+    config: Annotated[str, typer.Option(metavar="FILE", help="What to warm; see configs/warmup.yaml.")] = "default",
+    redis_url: RedisUrl = "",
+    mongo_uri: MongoUri = "",
+    database: Database = DEFAULT_DATABASE,
+    prefix: Prefix = DEFAULT_PREFIX,
+    embedded: Embedded = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the cache with what is about to be asked for.
+
+    \b
+    Warmers (posts, games, members, band, clubs, and the list pages) run side
+    by side under one rate. A key that exists is left alone, so nothing newer
+    is overwritten; what changes meanwhile is read again. Warming stops before
+    anything would be evicted. A warm-up that was interrupted is continued.
+
+    \b
+    Examples:
+      dbz cache warm                         the running `dbz serve`
+      dbz cache warm --dry-run               keys, bytes, and whether they fit
+      dbz cache warm --only posts,games --club club00
+      dbz cache warm --rate 500/s            gently
+      REDIS_URL=rediss://… MONGODB_URI=… dbz cache warm
+      dbz cache warm --embedded              a trial, with demo data
+
+    \b
+    Exit codes: 0 complete, 2 wrong usage, 3 a store failed or Redis has no
+    room (what was written is reported), 130 interrupted (run it again to
+    go on).
+    """
+    from dbz.cache.warm import WarmOrder
+    from dbz.config.warmup import load_warmup
+
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    order = WarmOrder(load_warmup(config), names, club or (), prefix)
+    _ = order.warmers
+    rate_per_s = order.warmup.rate if rate is None else _rate(rate)
+    with stores(redis_url, mongo_uri, needs_mongo=True, embedded=embedded) as where:
+        if dry_run:
+            run_interruptibly(_show_plan(order, where, database, as_json=as_json))
+        else:
+            run_interruptibly(_warm(order, where, database, rate_per_s, restart=restart, as_json=as_json))
+
+
+def _rate(text: str) -> float | None:
+    from dbz.config.warmup import UNLIMITED
+    from dbz.units import parse_rate
+
+    if text == UNLIMITED:
+        return None
+    try:
+        rate_per_s = parse_rate(text)
+    except ValueError as error:
+        raise UsageError(f"--rate: {error}, or {UNLIMITED}") from None
+    if rate_per_s <= 0:
+        raise UsageError(f"--rate: {text} would never write anything; write for example 5000/s, or {UNLIMITED}")
+    return rate_per_s
+
+
+async def _connect(resources: AsyncExitStack, where: Stores, database: str) -> tuple[AnyRedis, Databases]:
+    from dbz.cache.connect import connected_database, connected_redis
+    from dbz.cache.warm import OneDatabase
+
+    redis = await resources.enter_async_context(connected_redis(where.redis_url))
+    return redis, OneDatabase(await resources.enter_async_context(connected_database(where.mongo_uri, database)))
+
+
+async def _show_plan(order: WarmOrder, where: Stores, database: str, *, as_json: bool) -> None:
+    from dbz.cache.warm.dry import dry_run
+    from dbz.cache.warm.run import reported
+    from dbz.report.terminal.cache_warm import print_plan
+
+    async with AsyncExitStack() as resources:
+        redis, databases = await _connect(resources, where, database)
+        with reported():
+            plan = await dry_run(order, databases, redis)
+    if as_json:
+        typer.echo(json.dumps(plan.document(), indent=2))
+    else:
+        print_plan(plan)
+
+
+async def _warm(
+    order: WarmOrder, where: Stores, database: str, rate_per_s: float | None, *, restart: bool, as_json: bool
+) -> None:
+    async with AsyncExitStack() as resources:
+        redis, databases = await _connect(resources, where, database)
+        report = await carry_out(order, databases, redis, rate_per_s, restart=restart)
+    _show(report, as_json=as_json)
+    if report.stopped == INTERRUPTED:
+        raise InterruptedRunError("interrupted; what was written stays, and the next warm-up goes on from here")
+    if report.stopped:
+        raise DependencyError(
+            f"the warm-up is not complete: {report.stopped}", hint="what was written stays; run it again to go on"
+        )
+
+
+INTERRUPTED = "interrupted"
+
+
+async def carry_out(
+    order: WarmOrder, databases: Databases, redis: AnyRedis, rate_per_s: float | None, *, restart: bool
+) -> WarmReport:
+    """Warm with a live view; an interrupt ends it with a report that says so."""
+    from dbz.cache.warm import WarmRun
+    from dbz.cache.warm.run import reported
+    from dbz.report.terminal.cache_warm import warm_view
+
+    run = WarmRun(order, databases, redis, rate_per_s)
+    with warm_view() as view, reported():
+        working = asyncio.create_task(run.run(restart=restart))
+        try:
+            while not working.done():
+                await asyncio.wait([working], timeout=_REDRAW_S)
+                view.update(run.tallies)
+            return await working
+        except asyncio.CancelledError:
+            working.cancel()
+            await asyncio.wait([working])
+            return run.report(INTERRUPTED)
+
+
+def _show(report: WarmReport, *, as_json: bool) -> None:
+    from dbz.report.terminal.cache_warm import print_warm
+
+    if as_json:
+        typer.echo(json.dumps(report.document(), indent=2))
+    else:
+        print_warm(report)
