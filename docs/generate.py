@@ -1,4 +1,4 @@
-"""Generate `docs/cli.md` and the tables of the README from the program itself; with `--check` only compare."""
+"""Generate `docs/cli.md` and the tables of other pages from the program itself; with `--check` only compare."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer.main
 
 from dbz.cli.main import app
 from dbz.errors import ExitCode
+from dbz.measure.metrics import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 HEADER = "# Command reference\n\nGenerated from the program by `make docs`; a test compares it with `--help`.\n"
@@ -40,20 +41,30 @@ def exit_codes() -> str:
     return "\n".join(["| code | meaning |", "| --- | --- |", *rows])
 
 
+def metrics() -> str:
+    """The table of what a budget can be about."""
+    rows = [
+        f"| `{one.name}` | {f'`{one.label}`' if one.label else ''} | {', '.join(one.stats)} | {one.about} |"
+        for one in CATALOGUE.values()
+    ]
+    return "\n".join(["| metric | label | statistics | what it is |", "| --- | --- | --- | --- |", *rows])
+
+
 def with_block(text: str, name: str, body: str) -> str:
     """The text with what stands between two marker comments replaced."""
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(text):
-        raise SystemExit(f"README.md has no block '{name}'")
+        raise SystemExit(f"no block '{name}' in: {text[:60]}…")
     return pattern.sub(lambda match: match[1] + body + match[2], text)
 
 
 def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
-    readme = ROOT / "README.md"
+    readme, budgets = ROOT / "README.md", ROOT / "docs" / "budgets.md"
     wanted = {
         ROOT / "docs" / "cli.md": cli_reference(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
+        budgets: with_block(budgets.read_text(), "metrics", metrics()),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" not in sys.argv:

@@ -8,9 +8,9 @@ from functools import partial
 
 from dbz.config.phases import Phase, Phases
 from dbz.load.capacity_search import Answer, Bounds, Found, Next, Tried, known
-from dbz.measure.budgets import Outcome as BudgetOutcome
 from dbz.measure.scalability import fit
 from dbz.measure.series import COMPOSITE, HTTP
+from dbz.measure.verdicts import Outcome as BudgetOutcome
 from dbz.runs.capacity import RATE, USERS, Capacity, CapacityFigures, Headroom, Outcome, ScalabilityFit, Step, load_text
 from dbz.runs.conclude import DROPPED_SHARE
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
@@ -55,20 +55,19 @@ def _only_users_ran_out(run: Run) -> bool:
 
 
 def _has_upper_limit(budget: BudgetResult) -> bool:
-    return budget.op.startswith("<") and budget.limit > 0 and budget.verdict != BudgetOutcome.NOT_MEASURED
+    return budget.op.startswith("<") and bool(budget.limit) and budget.verdict != BudgetOutcome.NOT_MEASURED
 
 
 def _used(budget: BudgetResult) -> float:
     """How much of its limit a budget used, more than 1 when it is broken; infinite where attempts failed."""
     if budget.value is None:
         return math.inf
-    if budget.op.startswith("<"):
-        return budget.value / budget.limit if budget.limit else math.inf
-    return budget.limit / budget.value if budget.value else math.inf
+    part, whole = (budget.value, budget.limit) if budget.op.startswith("<") else (budget.limit, budget.value)
+    return (part or 0.0) / whole if whole else math.inf
 
 
 def _broken(budget: BudgetResult) -> bool:
-    return bool(budget.reason) or budget.verdict == BudgetOutcome.BROKEN
+    return bool(budget.reason)
 
 
 def conclude_capacity(

@@ -13,6 +13,7 @@ from importlib.metadata import version
 import dbz
 from dbz.config.profile import Profile
 from dbz.errors import DbzError
+from dbz.load.abort import AbortWatch
 from dbz.load.launch import Generator
 from dbz.load.sampler import Sampler
 from dbz.load.shapes import SHAPES
@@ -92,25 +93,27 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     started_s, started = time.monotonic(), datetime.now(UTC)
     run = new_run(plan, folder.id, started)
     folder.save(run)
-    reader = RecordReader(folder)
+    reader, watch = RecordReader(folder), AbortWatch(plan.budgets)
     failure: DbzError | None = None
-    interrupted = False
+    interrupted, stopped = False, ""
     spec = _spec(plan, folder, started_s, started)
     with Sampler(plan.target, folder.server, started_s), Generator(spec, folder) as generator:
         end_s = started_s + plan.planned_s + _OVERTIME_S
         while generator.running() and time.monotonic() < end_s:
-            around.show(reader.poll(), time.monotonic() - started_s, plan.planned_s)
-            if not interrupted and not failure:
+            record = reader.poll()
+            around.show(record, time.monotonic() - started_s, plan.planned_s)
+            if not (interrupted or failure or stopped):
                 failure = _failure(around.check)
                 interrupted = around.interrupted()
-                if interrupted or failure:
+                stopped = watch.update(record)
+                if interrupted or failure or stopped:
                     generator.interrupt()
                     end_s = time.monotonic() + _STOP_PATIENCE_S
             time.sleep(POLL_S)
         generator.stop()
     record = reader.poll()
     lost = generator.lost_workers + record.lost_workers
-    concluded = conclude(run, record, plan.budgets, lost_workers=lost, interrupted=interrupted)
+    concluded = conclude(run, record, plan.budgets, lost_workers=lost, interrupted=interrupted, stopped=stopped)
     if failure:
         concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
     folder.save(concluded)

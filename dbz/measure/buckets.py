@@ -42,3 +42,13 @@ class Buckets:
                 return math.inf if math.isinf(bound) else (low + (bound - low) * (rank - seen) / count) * 1000
             seen, low = seen + count, bound
         return 0.0
+
+    def bounds_at_rank_ms(self, rank: int) -> tuple[float, float]:
+        """The bounds of the bucket that holds the rank-th shortest duration (1 is the shortest)."""
+        seen, low = 0.0, 0.0
+        for bound in sorted(self.counts):
+            seen += self.counts[bound]
+            if round(seen) >= rank:
+                return low * 1000, bound * 1000
+            low = bound
+        return low * 1000, math.inf

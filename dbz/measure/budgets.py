@@ -1,154 +1,187 @@
-"""Performance budgets and their verdicts."""
+"""Performance budgets: what they say, and how they are written.
+
+window  = duration [ "in" number "%" ]      the budget must hold in every such stretch of time, or in that share of them
+"""
 
 from __future__ import annotations
 
-import math
-import operator
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import cast
+from typing import Any
 
-from dbz.measure.metrics import Measurements, Selector, check_stat, measure, parse_selector, unit_of
-from dbz.units import format_bytes, format_ms, format_percent, parse_duration, parse_percent, parse_rate, parse_size
+from dbz.measure.confidence import CONFIDENCE
+from dbz.measure.limits import Limit, parse_against, parse_limit
+from dbz.measure.metrics import Selector, check_stat, parse_selector, unit_of
+from dbz.units import format_duration, parse_duration
 
-_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_LIMIT = re.compile(r"(<=|>=|<|>)\s*(.+)")
+_WINDOW = re.compile(r"(?P<length>[^%]+?)(?:\s+in\s+(?P<share>\d+(?:\.\d+)?)\s*%)?")
+_OR = re.compile(r"(?P<stat>\S+)\s+of\s+(?P<of>.+)", re.DOTALL)
 
 
-class Outcome(StrEnum):
-    """What became of one budget."""
+class Severity(StrEnum):
+    """What a broken budget does to the run."""
 
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class Treatment(StrEnum):
+    """What an outcome that is neither pass nor broken does to the run."""
+
+    VALUE = "value"
+    """Inconclusive ones only: the measured value decides, as if it were exact."""
+    FAIL = "fail"
     PASS = "pass"
-    BROKEN = "broken"
-    NOT_MEASURED = "not measured"
+    INVALID = "invalid"
 
 
 @dataclass(frozen=True)
-class Limit:
-    """A comparison with a value in a unit (`ms`, `%` as a fraction of one, `bytes`, `/s`, or none)."""
+class Rule:
+    """How the outcomes of budgets become that of the run, and how sure a verdict must be."""
 
-    op: str
-    value: float
-    unit: str
+    inconclusive: Treatment = Treatment.VALUE
+    not_measured: Treatment = Treatment.PASS
+    confidence: float = CONFIDENCE
 
-    def holds(self, value: float) -> bool:
-        """Whether a measured value is within the limit."""
-        return bool(_COMPARE[self.op](value, self.value))
+
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of `length_s` seconds, of which the share must hold."""
+
+    length_s: float
+    share: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.op} {format_value(self.value, self.unit)}"
+        tolerant = f" in {self.share * 100:g}%" if self.share < 1 else ""
+        return format_duration(self.length_s).replace(" ", "") + tolerant
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit on one statistic of one metric; a `required` one that was not measured breaks the run."""
+    """A limit on one statistic of one metric.
+
+    A `required` one that was not measured breaks the run. `windows` asks it of every stretch of time, `after_s` leaves
+    out the first seconds of the judged part, `abort_after_s` stops a run that has broken it for so long (0 never),
+    `min_samples` makes it inconclusive with fewer. `instead` is judged when `of` was not measured. `baseline_spread` is
+    the standard deviation of the logarithm of the baseline's value, for limits relative to one. `terms` are the texts
+    that it was made from.
+    """
 
     name: str
     of: Selector
     stat: str
     limit: Limit
     required: bool = False
+    severity: Severity = Severity.FAIL
+    rule: Rule = Rule()
+    windows: Windows | None = None
+    after_s: float = 0.0
+    abort_after_s: float = 0.0
+    min_samples: int = 0
+    instead: tuple[str, Selector] | None = None
+    baseline_spread: float = 0.0
+    terms: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A budget, what was measured of it (None when nothing was), and what became of it."""
-
-    budget: Budget
-    outcome: Outcome
-    value: float | None
-    samples: int
-
-    @property
-    def breaks_run(self) -> bool:
-        """Whether the run fails because of this budget."""
-        return self.outcome is Outcome.BROKEN or (self.outcome is Outcome.NOT_MEASURED and self.budget.required)
-
-    @property
-    def reason(self) -> str:
-        """Why the run fails because of this budget, in one sentence; empty when it does not."""
-        budget = self.budget
-        if not self.breaks_run:
-            return ""
-        if self.value is None:
-            return f"{budget.name}: required, but {budget.of} was not measured"
-        return f"{budget.name}: {budget.stat} of {budget.of} {self._found()}, limit {budget.limit}{self._by_how_much()}"
-
-    def _found(self) -> str:
-        value, limit = cast(float, self.value), self.budget.limit
-        if math.isinf(value):
-            server = self.budget.of.metric.name == "server.query"
-            return "is beyond the server's slowest bucket" if server else "falls on failed attempts"
-        shown = format_value(value, limit.unit)
-        # Never "500 ms, limit < 500 ms": show the digits that decide.
-        close = shown == format_value(limit.value, limit.unit)
-        return f"is {value * (100 if limit.unit == '%' else 1):.9g} {limit.unit}".rstrip() if close else f"is {shown}"
-
-    def _by_how_much(self) -> str:
-        limit = self.budget.limit.value
-        if self.value is None or not limit or math.isinf(self.value):
-            return ""
-        share = self.value / limit
-        if self.budget.limit.op.startswith(">"):
-            return f" ({(1 - share) * 100:.3g} % short)" if share < 1 else ""
-        if share >= 2:
-            return f" ({share:,.3g} times the limit)"
-        return f" ({(share - 1) * 100:.3g} % over)" if share > 1 else ""
-
-
-def parse_limit(text: str, unit: str) -> Limit:
-    """Read `< 500ms` or `>= 99.9%` for a statistic given in `unit`; `ValueError` says what would be allowed."""
-    match = _LIMIT.fullmatch(text.strip())
-    if not match:
-        raise ValueError(f"'{text}' is not a limit; write a comparison (<, <=, >, >=) and a value, like '< 500ms'")
-    return Limit(match[1], _parse_value(match[2].strip(), unit), unit)
-
-
-def parse_budget(name: str, of: str, stat: str, limit: str, *, required: bool = False) -> Budget:
+def parse_budget(
+    name: str,
+    of: str,
+    stat: str,
+    limit: str = "",
+    *,
+    against: str = "",
+    window: str = "",
+    after: str = "",
+    abort_after: str = "",
+    instead: str = "",
+    severity: str = "fail",
+    required: bool = False,
+    min_samples: int = 0,
+    rule: Rule | None = None,
+) -> Budget:
     """A budget from the texts of a budgets file; `ValueError` for the first of them that is wrong."""
+    texts = {"limit": limit, "against": against, "window": window, "after": after, "abort_after": abort_after}
     selector = parse_selector(of)
     check_stat(selector.metric, stat)
-    return Budget(name, selector, stat, parse_limit(limit, unit_of(selector.metric, stat)), required)
+    unit = unit_of(selector.metric, stat)
+    if bool(limit) == bool(against):
+        raise ValueError("needs either 'limit', like '< 500ms', or 'against', like 'baseline +10%'")
+    timing = [key for key in ("window", "after", "abort_after") if texts[key]]
+    if timing and not selector.metric.timed:
+        raise ValueError(f"'{timing[0]}' does not fit {selector.metric.name}, which is not recorded second by second")
+    if severity == Severity.WARN and abort_after:
+        raise ValueError("'abort_after' stops the run, which a budget of 'severity: warn' must not")
+    rule = rule or Rule()
+    return Budget(
+        name=name,
+        of=selector,
+        stat=stat,
+        limit=parse_limit(limit, unit) if limit else parse_against(against, unit),
+        required=required,
+        severity=_one_of(Severity, severity, "severity"),
+        rule=rule,
+        windows=_windows(window) if window else None,
+        after_s=parse_duration(after) if after else 0.0,
+        abort_after_s=_at_least_a_second("abort_after", parse_duration(abort_after)) if abort_after else 0.0,
+        min_samples=min_samples,
+        instead=_instead(instead, unit) if instead else None,
+        terms={
+            "of": str(selector),
+            "stat": stat,
+            **{key: text for key, text in texts.items() if text},
+            **({"instead": instead} if instead else {}),
+            **({"severity": severity} if severity != Severity.FAIL else {}),
+            **({"min_samples": min_samples} if min_samples else {}),
+            "inconclusive": rule.inconclusive.value,
+            "not_measured": rule.not_measured.value,
+            "confidence": rule.confidence,
+        },
+    )
 
 
-def judge(budgets: Sequence[Budget], found: Measurements) -> list[Verdict]:
-    """The verdict of each budget over the judged part of a run."""
-    return [_judge_one(budget, found) for budget in budgets]
+def budget_of(name: str, terms: Mapping[str, Any], *, required: bool) -> Budget:
+    """The budget that was written down as `terms`."""
+    texts = dict(terms)
+    rule = Rule(
+        Treatment(texts.pop("inconclusive", Treatment.VALUE)),
+        Treatment(texts.pop("not_measured", Treatment.PASS)),
+        texts.pop("confidence", CONFIDENCE),
+    )
+    return parse_budget(name, required=required, rule=rule, **texts)
 
 
-def _judge_one(budget: Budget, found: Measurements) -> Verdict:
-    measured = measure(budget.of, budget.stat, found)
-    if measured is None:
-        return Verdict(budget, Outcome.NOT_MEASURED, None, 0)
-    outcome = Outcome.PASS if budget.limit.holds(measured.value) else Outcome.BROKEN
-    return Verdict(budget, outcome, measured.value, measured.samples)
+def _windows(text: str) -> Windows:
+    match = _WINDOW.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"'{text}' is not a window; write for example '10s' or '10s in 95%'")
+    share = float(match["share"]) / 100 if match["share"] else 1.0
+    if not 0 < share <= 1:
+        raise ValueError(f"window '{text}': a share of windows is above 0% and at most 100%")
+    return Windows(_at_least_a_second("window", parse_duration(match["length"])), share)
 
 
-def _parse_value(text: str, unit: str) -> float:
-    if unit == "ms":
-        return parse_duration(text) * 1000
-    if unit == "%":
-        return parse_percent(text)
-    if unit == "bytes":
-        return float(parse_size(text))
-    if unit == "/s":
-        return parse_rate(text)
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"'{text}' is not a number; write for example 500 or 0.5")
-    return float(text)
+def _at_least_a_second(key: str, seconds: float) -> float:
+    if seconds < 1:
+        raise ValueError(f"'{key}' is at least 1s: a run is recorded second by second")
+    return seconds
 
 
-def format_value(value: float, unit: str) -> str:
-    """A value in its unit, for people; an infinite latency is one whose attempts failed."""
-    if math.isinf(value):
-        return "failed"
-    if unit == "ms":
-        return format_ms(value)
-    if unit == "%":
-        return format_percent(value)
-    if unit == "bytes":
-        return format_bytes(value)
-    return f"{value:,.4g}{unit}" if value < 1e6 else f"{value:,.0f}{unit}"
+def _instead(text: str, unit: str) -> tuple[str, Selector]:
+    match = _OR.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"'{text}' does not say what to judge instead; write for example 'p50 of import.page_load'")
+    selector = parse_selector(match["of"])
+    check_stat(selector.metric, match["stat"])
+    if unit_of(selector.metric, match["stat"]) != unit:
+        raise ValueError(f"'{text}' is not given in the same unit as the budget itself")
+    return match["stat"], selector
+
+
+def _one_of(kind: type[Severity], text: str, key: str) -> Severity:
+    try:
+        return kind(text)
+    except ValueError:
+        allowed = ", ".join(kind)
+        raise ValueError(f"{key} '{text}' is not allowed; allowed: {allowed}") from None

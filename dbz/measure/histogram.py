@@ -91,12 +91,17 @@ class Histogram:
 
     def value_at_rank(self, rank: int) -> int:
         """The value, in microseconds, of the rank-th smallest sample (1 is the smallest)."""
+        return self.bounds_at_rank(rank)[1]
+
+    def bounds_at_rank(self, rank: int) -> tuple[int, int]:
+        """The lowest and the highest value, in microseconds, that the rank-th smallest sample may have had."""
         seen = 0
-        for _, high, count in self.buckets():
-            seen += count
+        last = (0, 0)
+        for low, high, count in self.buckets():
+            seen, last = seen + count, (low, high)
             if seen >= rank:
-                return high
-        return self.max_us
+                break
+        return last
 
     def percentile_us(self, percent: float) -> int:
         """The smallest recorded value such that at least `percent` % of all values are not above it."""

@@ -8,18 +8,26 @@ own duration or with the mean itself, whichever is longer; without any success t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dbz.measure.histogram import Histogram, merged, rank_of
 
 
+def _exact(_value_ms: float) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Latency:
-    """Durations of successes and of failures, apart; all results are in milliseconds."""
+    """Durations of successes and of failures, apart; all results are in milliseconds.
+
+    `rounding` says by how many milliseconds a value may have been rounded by whoever measured it.
+    """
 
     ok: Histogram = field(default_factory=Histogram)
     failed: Histogram = field(default_factory=Histogram)
+    rounding: Callable[[float], float] = _exact
 
     @property
     def count(self) -> int:
@@ -42,6 +50,17 @@ class Latency:
             return 0.0
         rank = rank_of(percent, self.count)
         return math.inf if rank > len(self.ok) else self.ok.value_at_rank(rank) / 1000
+
+    def bounds_at_rank_ms(self, rank: int) -> tuple[float, float]:
+        """Between which values the rank-th fastest attempt was (0 before the first one); infinite for failed ones."""
+        if rank > len(self.ok):
+            return math.inf, math.inf
+        low_us, high_us = self.ok.bounds_at_rank(rank) if rank > 0 else (0, 0)
+        return low_us / 1000 - self.rounding(low_us / 1000), high_us / 1000 + self.rounding(high_us / 1000)
+
+    def within(self, limit_ms: float) -> int:
+        """How many attempts succeeded within a time, by the lowest value of their histogram position."""
+        return sum(count for low, _, count in self.ok.buckets() if low / 1000 <= limit_ms)
 
     def mean_ms(self) -> float:
         """The mean over all attempts; infinite when none succeeded; 0 when empty.
@@ -66,4 +85,5 @@ class Latency:
 def combined(latencies: Iterable[Latency]) -> Latency:
     """All attempts of several latencies as one."""
     every = list(latencies)
-    return Latency(merged(one.ok for one in every), merged(one.failed for one in every))
+    rounding = every[0].rounding if every else _exact
+    return Latency(merged(one.ok for one in every), merged(one.failed for one in every), rounding)

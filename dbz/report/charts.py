@@ -88,13 +88,13 @@ def _limits(kind: str, run: Run, name: str | None = None) -> list[BudgetResult]:
     found = []
     for budget in run.budgets:
         selector = parse_selector(budget.of)
-        if budget.unit == "ms" and budget.stat.startswith("p") and selector.metric.name == kind:
+        if budget.unit == "ms" and budget.limit and budget.stat.startswith("p") and selector.metric.name == kind:
             found += [budget] if name is None or selector.matches(name) else []
     return found
 
 
 def _mark(budget: BudgetResult) -> Mark:
-    return Mark(f"{budget.name}: {budget.stat} {limit_text(budget)}", budget.limit)
+    return Mark(f"{budget.name}: {budget.stat} {limit_text(budget)}", budget.limit or 0.0)
 
 
 def _chart(

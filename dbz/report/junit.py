@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from dbz.measure.budgets import Outcome
-from dbz.report.wording import failed, headline, limit_text, value_text
+from dbz.measure.verdicts import Outcome
+from dbz.report.wording import failed, headline, limit_text, value_text, verdict_text
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 
 VALIDITY_CASE = "measurement_is_valid"
@@ -41,14 +41,15 @@ def _add_validity(suite: Element, classname: str, run: Run) -> None:
 
 def _add_budget(suite: Element, classname: str, budget: BudgetResult, *, trusted: bool) -> None:
     case = SubElement(suite, "testcase", classname=classname, name=_text(budget.name))
-    measured = f"{budget.stat} of {budget.of}: {value_text(budget)}, limit {limit_text(budget)}"
+    sure = f", {budget.interval} in 95 % of such runs" if budget.interval else ""
+    measured = f"{budget.stat} of {budget.of}: {value_text(budget)}, limit {limit_text(budget)}{sure}"
     if failed(budget):
         SubElement(case, "failure", message=_text(budget.reason), type=budget.verdict)
     elif budget.verdict == Outcome.NOT_MEASURED:
         SubElement(case, "skipped", message=Outcome.NOT_MEASURED.value)
     elif not trusted:
         SubElement(case, "skipped", message=f"holds, but see {VALIDITY_CASE}")
-    SubElement(case, "system-out").text = _text(f"{measured}, {budget.samples:,} samples")
+    SubElement(case, "system-out").text = _text(f"{measured}, {budget.samples:,} samples: {verdict_text(budget)}")
 
 
 def _text(text: str) -> str:

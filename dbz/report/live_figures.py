@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dbz.measure.buckets import Buckets
-from dbz.measure.budgets import Budget, Verdict, judge
+from dbz.measure.budgets import Budget
 from dbz.measure.histogram import Histogram
 from dbz.measure.interval_log import Interval
 from dbz.measure.latency import Latency, combined
-from dbz.measure.metrics import Measurements
+from dbz.measure.measuring import Measurements
 from dbz.measure.series import COMPOSITE, REQUEST_KINDS, Series
-from dbz.runs.aggregate import LAG, inside
+from dbz.measure.verdicts import Verdict, judge
+from dbz.runs.aggregate import LAG, SERVER_GAUGES, inside, wrong_deliveries
 from dbz.runs.reading import END, STEADY, Record
 from dbz.runs.schema import Window
 
@@ -39,6 +40,7 @@ class LiveFigures:
         self._seconds: dict[int, dict[str, Latency]] = {}
         self._judged = Measurements(seconds=0)
         self._users: defaultdict[int, float] = defaultdict(float)
+        self._deliveries: dict[str, list[int]] = {}
         self.last_lines: dict[str, dict[str, Any]] = {}
         self.server: dict[str, Any] = {}
         self.lag = Histogram()
@@ -57,7 +59,7 @@ class LiveFigures:
             for line in self._new(worker, lines):
                 self.last_lines[worker] = line
                 if inside(line["t"] - 1, 1, window):
-                    self._users[round(line["t"])] += line["users"]
+                    self._add_line(line)
         for line in self._new("server", record.server):
             self._add_server(line, window)
         changed, self.last_s = self.last_s != record.last_s, record.last_s
@@ -118,6 +120,12 @@ class LiveFigures:
                 of = Series(series.kind, series.name)
                 _add(self._judged.latencies.setdefault(of, Latency(Histogram(), Histogram())), interval)
 
+    def _add_line(self, line: dict[str, Any]) -> None:
+        self._users[round(line["t"])] += line["users"]
+        for event, counts in line.get("deliveries", {}).items():
+            sums = self._deliveries.setdefault(event, [0] * len(counts))
+            self._deliveries[event] = [total + count for total, count in zip(sums, counts, strict=True)]
+
     def _add_server(self, line: dict[str, Any], window: Window) -> None:
         self.server = line
         if not window.start_s <= line["t"] <= window.end_s:
@@ -125,7 +133,7 @@ class LiveFigures:
         answered, every = self._judged.probes
         if "up" in line:
             self._judged.probes = (answered + bool(line["up"]), every + 1)
-        for metric, key in (("server.cpu", "cpu_share"), ("server.memory", "memory_bytes")):
+        for metric, key in SERVER_GAUGES.items():
             if line.get(key) is not None:
                 self._gauge(metric).append(line[key])
         for name, query in line.get("queries", {}).items():
@@ -140,6 +148,7 @@ class LiveFigures:
     def _measurements(self, window: Window) -> Measurements:
         complete = min((line["t"] for line in self.last_lines.values()), default=0.0)
         self._judged.seconds = max(min(self.last_s, window.end_s) - window.start_s, 0.0)
+        self._judged.deliveries = wrong_deliveries(self._deliveries)
         self._judged.gauges["users.held"] = [users for t, users in self._users.items() if t <= round(complete)]
         return self._judged
 

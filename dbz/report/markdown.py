@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from dbz.measure.budgets import Outcome
+from dbz.measure.verdicts import Outcome
 from dbz.report.advice import next_steps
 from dbz.report.wording import (
     BADGES,
@@ -14,13 +14,17 @@ from dbz.report.wording import (
     failed,
     generator_text,
     headline,
+    interval_text,
+    is_measured,
     latency_text,
     limit_text,
     server_text,
     slowest_first,
+    unsure,
     value_text,
+    warns,
 )
-from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.runs.timeline import Timeline
 from dbz.units import format_ms, format_rate
 
@@ -74,20 +78,25 @@ def _details(title: str, body: str) -> str:
 
 
 def _budgets(run: Run) -> str:
-    shown = [budget for budget in by_importance(run.budgets) if failed(budget) or budget.verdict == Outcome.PASS]
+    shown = [budget for budget in by_importance(run.budgets) if failed(budget) or is_measured(budget)]
     missing = [escape(budget.name) for budget in run.budgets if budget.verdict == Outcome.NOT_MEASURED]
     rows = [
         [
-            f"{'❌' if failed(budget) else '✅'} {escape(budget.name)} ({escape(budget.stat)})",
+            f"{_sign(budget)} {escape(budget.name)} ({escape(budget.stat)})",
             value_text(budget),
             escape(limit_text(budget)),
+            interval_text(budget),
             f"{budget.samples:,}",
         ]
         for budget in shown
     ]
-    table = _table(["Budget", "Measured", "Limit", "Samples"], rows) if rows else ""
+    table = _table(["Budget", "Measured", "Limit", "95 % interval", "Samples"], rows) if rows else ""
     note = f"Not measured: {', '.join(missing)}." if missing else ""
     return "\n\n".join(part for part in (table, note) if part)
+
+
+def _sign(budget: BudgetResult) -> str:
+    return "❌" if failed(budget) else "⚠️" if warns(budget) else "❔" if unsure(budget) else "✅"
 
 
 def _sparklines(run: Run, chart: Timeline) -> str:

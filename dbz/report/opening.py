@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dbz.measure.budgets import Budget, Limit
-from dbz.measure.metrics import parse_selector
+from dataclasses import replace
+
+from dbz.measure.budgets import Budget, budget_of
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, read_record
@@ -24,5 +25,7 @@ def open_run(folder: RunFolder) -> tuple[Run, Record]:
 
 
 def _budget(result: BudgetResult) -> Budget:
-    limit = Limit(result.op, result.limit, result.unit)
-    return Budget(result.name, parse_selector(result.of), result.stat, limit, result.required)
+    budget = budget_of(result.name, result.terms, required=result.required)
+    if result.limit is None or result.allowance is None:
+        return budget
+    return replace(budget, limit=replace(budget.limit, value=result.limit))

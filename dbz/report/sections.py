@@ -9,24 +9,29 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from dbz.measure.budgets import Outcome
+from dbz.measure.verdicts import Outcome
 from dbz.report.advice import next_steps
 from dbz.report.charts import Chart
 from dbz.report.wording import (
     BADGES,
     KINDS,
     by_importance,
+    error_text,
     facts,
     failed,
     generator_text,
     headline,
+    interval_text,
     latency_text,
     limit_text,
     server_text,
     share_of_limit,
     slowest_first,
     target_text,
+    unsure,
     value_text,
+    verdict_text,
+    warns,
 )
 from dbz.runs.schema import BudgetResult, ErrorGroup, Operation, Run
 from dbz.units import format_duration, format_rate
@@ -74,24 +79,30 @@ def figures(run: Run) -> str:
 
 def budgets(run: Run) -> str:
     """All budgets, broken ones first."""
-    head = ["Budget", "Verdict", "Measured", "Limit", "Used", "Samples", "Of"]
+    head = ["Budget", "Verdict", "Measured", "Limit", "95 % interval", "Used", "Samples", "Error", "Of"]
     rows = [(_budget_class(one), _budget_cells(one)) for one in by_importance(run.budgets)]
-    return section("budgets", "Budgets", table(head, rows, text_columns=(0, 1, 3, 4, 6))) if rows else ""
+    return section("budgets", "Budgets", table(head, rows, text_columns=(0, 1, 3, 4, 5, 8))) if rows else ""
 
 
 def _budget_class(budget: BudgetResult) -> str:
-    return "broken" if failed(budget) else "missing" if budget.verdict == Outcome.NOT_MEASURED else "pass"
+    if failed(budget):
+        return "broken"
+    if warns(budget) or unsure(budget):
+        return "unsure"
+    return "missing" if budget.verdict == Outcome.NOT_MEASURED else "pass"
 
 
 def _budget_cells(budget: BudgetResult) -> list[Cell]:
     share = share_of_limit(budget)
     return [
         text_cell(budget.name),
-        (f'<span class="mark">{escape(budget.verdict)}</span>', budget.verdict),
+        (f'<span class="mark">{escape(verdict_text(budget))}</span>', verdict_text(budget)),
         number_cell("–" if budget.verdict == Outcome.NOT_MEASURED else value_text(budget), budget.value),
-        (escape(limit_text(budget)), budget.limit),
+        number_cell(limit_text(budget), budget.limit),
+        number_cell(interval_text(budget), budget.low),
         (_meter(share), -1 if share is None else share),
         number_cell(f"{budget.samples:,}", budget.samples),
+        number_cell(error_text(budget), budget.error),
         text_cell(f"{budget.stat} of {budget.of}"),
     ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from dbz.measure.budgets import Limit, Outcome, format_value
+from dbz.measure.limits import Limit, format_value
+from dbz.measure.verdicts import Effect, Outcome
 from dbz.runs.schema import BudgetResult, Deliveries, Operation, Run, RunVerdict
 from dbz.units import format_bytes, format_duration, format_ms
 
@@ -41,17 +42,26 @@ def headline(run: Run) -> str:
 
 def _counts(run: Run) -> str:
     outcomes = [budget.verdict for budget in run.budgets]
-    broken, missing = outcomes.count(Outcome.BROKEN), outcomes.count(Outcome.NOT_MEASURED)
+    missing = outcomes.count(Outcome.NOT_MEASURED)
     measured = len(outcomes) - missing
     if not outcomes:
         return "no budgets were given"
+    broken = sum(failed(budget) or budget.verdict == Outcome.BROKEN for budget in run.budgets if is_measured(budget))
+    unsure = sum(budget.verdict == Outcome.INCONCLUSIVE and not failed(budget) for budget in run.budgets)
     if broken:
         text = f"{broken} of {measured} measured {_plural('budget', measured)} {'is' if broken == 1 else 'are'} broken"
     elif measured:
         text = f"all {measured} measured budgets hold" if measured > 1 else "the one measured budget holds"
     else:
         text = "no budget was measured"
-    return f"{text}; {missing} {'was' if missing == 1 else 'were'} not measured" if missing and measured else text
+    asides = [f"{unsure} {'is' if unsure == 1 else 'are'} not sure"] if unsure else []
+    asides += [f"{missing} {'was' if missing == 1 else 'were'} not measured"] if missing and measured else []
+    return "; ".join([text, *asides])
+
+
+def is_measured(budget: BudgetResult) -> bool:
+    """Whether there is a value to show."""
+    return budget.verdict != Outcome.NOT_MEASURED
 
 
 def _plural(word: str, count: int) -> str:
@@ -60,17 +70,36 @@ def _plural(word: str, count: int) -> str:
 
 def failed(budget: BudgetResult) -> bool:
     """Whether a budget breaks the run."""
-    return bool(budget.reason) or budget.verdict == Outcome.BROKEN
+    return bool(budget.reason)
+
+
+def warns(budget: BudgetResult) -> bool:
+    """Whether a budget is to be pointed out although it does not break the run."""
+    return budget.effect == Effect.WARN
+
+
+def unsure(budget: BudgetResult) -> bool:
+    """Whether the verdict could be another one with more samples."""
+    return budget.verdict == Outcome.INCONCLUSIVE
+
+
+def verdict_text(budget: BudgetResult) -> str:
+    """The verdict in a word or two: `broken`, `broken (warning)`, `inconclusive, counted as broken`."""
+    if unsure(budget):
+        return f"{budget.verdict}, counted as {'broken' if failed(budget) or warns(budget) else 'held'}"
+    return f"{budget.verdict} (warning)" if warns(budget) else budget.verdict
 
 
 def by_importance(budgets: Iterable[BudgetResult]) -> list[BudgetResult]:
-    """Broken budgets first, then those that hold, then what was not measured; otherwise in their own order."""
-    ranks = {Outcome.BROKEN: 0, Outcome.PASS: 2, Outcome.NOT_MEASURED: 3}
-    return sorted(budgets, key=lambda budget: 1 if _required_but_missing(budget) else ranks[Outcome(budget.verdict)])
+    """What breaks the run first, then warnings, what is not sure, what holds, what was not measured."""
+    ranks = {Outcome.BROKEN: 2, Outcome.INCONCLUSIVE: 3, Outcome.PASS: 4, Outcome.NOT_MEASURED: 5}
 
+    def rank(budget: BudgetResult) -> int:
+        if failed(budget):
+            return 0 if is_measured(budget) else 1
+        return 2 if warns(budget) else ranks[Outcome(budget.verdict)]
 
-def _required_but_missing(budget: BudgetResult) -> bool:
-    return budget.verdict == Outcome.NOT_MEASURED and budget.required
+    return sorted(budgets, key=rank)
 
 
 def value_text(budget: BudgetResult) -> str:
@@ -82,7 +111,17 @@ def value_text(budget: BudgetResult) -> str:
 
 def limit_text(budget: BudgetResult) -> str:
     """The limit with its comparison, such as `< 500 ms`."""
-    return str(Limit(budget.op, budget.limit, budget.unit))
+    return str(Limit(budget.op, math.nan if budget.limit is None else budget.limit, budget.unit, budget.allowance))
+
+
+def interval_text(budget: BudgetResult) -> str:
+    """The confidence interval, such as `119–127 ms`; `exact` where the value is a fact and not an estimate."""
+    return budget.interval or ("exact" if is_measured(budget) else "")
+
+
+def error_text(budget: BudgetResult) -> str:
+    """How far the histogram may be off, as a share of the value; empty where there is none."""
+    return f"{budget.error / budget.value * 100:.2g} %" if budget.error and budget.value else ""
 
 
 def p95_for_sorting(operation: Operation) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dbz.measure.buckets import Buckets
 from dbz.measure.histogram import Histogram
 from dbz.measure.latency import Latency
-from dbz.measure.metrics import Measurements
+from dbz.measure.measuring import Measurements
 from dbz.measure.series import COMPOSITE, GENERATOR, HTTP, REQUEST_KINDS, UNFINISHED, Series
 from dbz.runs.reading import Record
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
@@ -18,20 +18,50 @@ from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, O
 LAG = Series(GENERATOR, "lag")
 
 
+MAX_BLOCKS = 60
+"""Into how many stretches of time a window is cut at most, to see how much the samples belong together."""
+
+SERVER_GAUGES = {"server.cpu": "cpu_share", "server.memory": "memory_bytes", "server.connections": "connections"}
+"""Metrics, and what the lines of `server.jsonl` call them."""
+_WRONG_DELIVERIES = {"delivery.lost": 3, "delivery.duplicated": 4, "delivery.out_of_order": 5}
+"""Metrics, and where their counts stand in the bookkeeping of an event; `expected` stands at 1."""
+
+
 def measurements(record: Record, window: Window) -> Measurements:
     """Everything that budgets can judge in a window of the record."""
     probes = [line["up"] for line in _server_lines(record, window) if "up" in line]
+    lines = (line for of_worker in record.workers.values() for line in _inside(of_worker, window))
+    gauges = {metric: _server_values(record, window, key) for metric, key in SERVER_GAUGES.items()}
     return Measurements(
         seconds=window.seconds,
         latencies=latencies(record, window),
-        gauges={
-            "users.held": users_by_second(record, window),
-            "server.cpu": _server_values(record, window, "cpu_share"),
-            "server.memory": _server_values(record, window, "memory_bytes"),
-        },
+        gauges={"users.held": users_by_second(record, window), **gauges},
         queries=_queries(record, window),
         probes=(sum(probes), len(probes)),
+        deliveries=wrong_deliveries(_delivery_totals(lines)),
+        blocks=blocks(record, window),
     )
+
+
+def wrong_deliveries(totals: Mapping[str, Sequence[int]]) -> dict[str, dict[str, tuple[int, int]]]:
+    """By metric and event: how many messages went wrong, of how many expected; from the bookkeeping of each event."""
+    return {
+        metric: {event: (counts[at], counts[1]) for event, counts in totals.items()}
+        for metric, at in _WRONG_DELIVERIES.items()
+    }
+
+
+def blocks(record: Record, window: Window) -> list[dict[Series, Latency]]:
+    """The latencies of equal stretches of whole seconds; without what is left over at the end."""
+    length_s = max(1, math.ceil(window.seconds / MAX_BLOCKS))
+    found: list[dict[Series, Latency]] = [{} for _ in range(int(window.seconds / length_s + 1e-9))]
+    for interval in record.intervals:
+        at = math.floor((interval.start_s + interval.length_s / 2 - window.start_s) / length_s)
+        if 0 <= at < len(found):
+            of = Series(interval.series.kind, interval.series.name)
+            latency = found[at].setdefault(of, Latency(Histogram(), Histogram()))
+            (latency.failed if interval.series.failed else latency.ok).add(interval.histogram)
+    return found
 
 
 def latencies(record: Record, window: Window) -> dict[Series, Latency]:
@@ -99,15 +129,20 @@ def error_groups(record: Record) -> list[ErrorGroup]:
 
 def deliveries(record: Record) -> list[Deliveries]:
     """The bookkeeping of each delivered event, over the whole run: a message outlives the second it was sent in."""
+    fields = ("sent", "expected", "delivered", "lost", "duplicated", "out_of_order")
+    return [
+        Deliveries(event=event, **dict(zip(fields, counts, strict=True)))
+        for event, counts in sorted(_delivery_totals(_worker_lines(record)).items())
+    ]
+
+
+def _delivery_totals(lines: Iterable[dict[str, Any]]) -> dict[str, list[int]]:
     totals: dict[str, list[int]] = {}
-    for line in _worker_lines(record):
+    for line in lines:
         for event, counts in line.get("deliveries", {}).items():
             sums = totals.setdefault(event, [0] * len(counts))
             totals[event] = [total + count for total, count in zip(sums, counts, strict=True)]
-    fields = ("sent", "expected", "delivered", "lost", "duplicated", "out_of_order")
-    return [
-        Deliveries(event=event, **dict(zip(fields, counts, strict=True))) for event, counts in sorted(totals.items())
-    ]
+    return totals
 
 
 def generator_health(record: Record, window: Window, found: Measurements, lost_workers: int) -> Generator:

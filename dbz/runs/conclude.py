@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbz.errors import ExitCode
-from dbz.measure.budgets import Budget, Outcome, Verdict, judge
-from dbz.measure.metrics import Measurements
+from dbz.measure.budgets import Budget
+from dbz.measure.limits import format_interval
+from dbz.measure.measuring import Measurements
 from dbz.measure.series import COMPOSITE, REQUEST_KINDS
+from dbz.measure.verdicts import Effect, Outcome, Verdict, judge
 from dbz.runs import aggregate
+from dbz.runs.cutting import cut_of
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 
@@ -27,23 +30,33 @@ EXIT_CODES = {
 
 
 def conclude(
-    run: Run, record: Record, budgets: Sequence[Budget], *, lost_workers: int = 0, interrupted: bool = False
+    run: Run,
+    record: Record,
+    budgets: Sequence[Budget],
+    *,
+    lost_workers: int = 0,
+    interrupted: bool = False,
+    stopped: str = "",
 ) -> Run:
-    """The run with everything filled in that follows from its record."""
+    """The run with everything filled in that follows from its record; `stopped` says which budget ended it early."""
     window = record.window
     found = aggregate.measurements(record, window)
-    verdicts = judge(budgets, found)
+    verdicts = judge(budgets, found, cut_of(record, window))
     health = aggregate.generator_health(record, window, found, lost_workers)
-    invalid = invalid_reasons(found, health, verdicts)
+    invalid = [*invalid_reasons(found, health, verdicts), *undecided_reasons(verdicts)]
     held = found.gauges["users.held"]
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),
             "window": window,
             "users_held": int(min(held)) if held else None,
-            "verdict": _verdict(verdicts, invalid, interrupted=interrupted),
-            "reasons": [*invalid, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
-            "budgets": [_result(verdict) for verdict in verdicts],
+            "verdict": _verdict(verdicts, invalid, interrupted=interrupted, stopped=bool(stopped)),
+            "reasons": [
+                *invalid,
+                *([stopped] if stopped else []),
+                *(verdict.reason for verdict in verdicts if verdict.breaks_run),
+            ],
+            "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
             "errors": aggregate.error_groups(record),
             "deliveries": aggregate.deliveries(record),
@@ -80,41 +93,61 @@ def invalid_reasons(found: Measurements, health: Generator, verdicts: Sequence[V
     return reasons
 
 
+def undecided_reasons(verdicts: Sequence[Verdict]) -> list[str]:
+    """What the rules of the budgets file make of budgets that could not be decided, where that is "invalid"."""
+    return [verdict.reason for verdict in verdicts if verdict.effect is Effect.INVALID]
+
+
 def _lag_decides(verdict: Verdict, lag_ms: float) -> bool:
     """Whether the generator's lag is large against a latency limit, and the verdict could be another one without it."""
     budget = verdict.budget
     kinds = (*REQUEST_KINDS, COMPOSITE)
-    if verdict.value is None or budget.limit.unit != "ms" or budget.of.metric.name not in kinds:
+    if (
+        verdict.value is None
+        or not budget.limit.known
+        or budget.limit.unit != "ms"
+        or budget.of.metric.name not in kinds
+    ):
         return False
     broken_anyway = not budget.limit.holds(verdict.value - lag_ms)
     return lag_ms > LAG_SHARE_OF_BUDGET * budget.limit.value and not broken_anyway
 
 
-def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool) -> RunVerdict:
+def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool, stopped: bool) -> RunVerdict:
     if interrupted:
         return RunVerdict.INTERRUPTED
     if invalid:
         return RunVerdict.INVALID
-    return RunVerdict.FAIL if any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
+    return RunVerdict.FAIL if stopped or any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
 
 
 def unjudged(budgets: Sequence[Budget]) -> list[BudgetResult]:
     """The budgets as a run that has just begun names them, so that it can be judged even when dbz is killed."""
-    return [_result(Verdict(budget, Outcome.NOT_MEASURED, None, 0)) for budget in budgets]
+    return [budget_result(Verdict(budget, Outcome.NOT_MEASURED)) for budget in budgets]
 
 
-def _result(verdict: Verdict) -> BudgetResult:
-    budget = verdict.budget
+def budget_result(verdict: Verdict) -> BudgetResult:
+    """A verdict as `run.json` keeps it."""
+    budget, measured = verdict.budget, verdict.measured
+    low, high = (measured.low, measured.high) if measured else (None, None)
     return BudgetResult(
         name=budget.name,
         of=str(budget.of),
         stat=budget.stat,
         op=budget.limit.op,
-        limit=budget.limit.value,
+        limit=budget.limit.value if budget.limit.known else None,
         unit=budget.limit.unit,
         value=None if verdict.value is None else aggregate.finite(verdict.value),
         verdict=verdict.outcome.value,
         samples=verdict.samples,
         required=budget.required,
         reason=verdict.reason,
+        low=None if low is None else aggregate.finite(low),
+        high=None if high is None else aggregate.finite(high),
+        error=round(measured.error, 6) if measured and measured.error < float("inf") else 0.0,
+        interval=format_interval(low, high, budget.limit.unit),
+        allowance=budget.limit.allowance,
+        effect=verdict.effect.value,
+        note=verdict.note,
+        terms=dict(budget.terms),
     )

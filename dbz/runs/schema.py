@@ -41,23 +41,36 @@ class Window(_Part):
 
 
 class BudgetResult(_Part):
-    """One budget: what it is about, its limit, and its verdict (`pass`, `broken`, `not measured`).
+    """One budget: what it is about, its limit, and its verdict (`pass`, `broken`, `inconclusive`, `not measured`).
 
-    `value` and `limit` are in `unit` (`ms`, `%` as a fraction of one, `bytes`, `/s` or none); `value` is null when
-    nothing was measured, and also when the statistic fell on failed attempts (then `reason` says so).
+    `value`, `limit`, `low`, `high` and `error` are in `unit` (`ms`, `%` as a fraction of one, `bytes`, `/s` or none).
+    `value` is null when nothing was measured, and also when the statistic fell on failed attempts (then `note` or
+    `reason` says so). `limit` is null when it is relative to a baseline that is not there; `allowance` is then the
+    share it may differ. `low` and `high` are the confidence interval, null where there is none or an end is open;
+    `error` is that of the histogram. `effect` is what the verdict means for the run (`none`, `warn`, `fail`,
+    `invalid`), `reason` says why the run fails because of it, `note` everything else that a reader should know. `terms`
+    are the texts of the budgets file.
     """
 
     name: str
     of: str
     stat: str
     op: str
-    limit: float
+    limit: float | None
     unit: str
     value: float | None
     verdict: str
     samples: int
     required: bool = False
     reason: str = ""
+    low: float | None = None
+    high: float | None = None
+    error: float = 0.0
+    interval: str = ""
+    allowance: float | None = None
+    effect: str = "none"
+    note: str = ""
+    terms: dict[str, Any] = Field(default_factory=dict)
 
 
 class LatencyFigures(_Part):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dbz.measure.budgets import judge
+from dbz.measure.verdicts import judge
 from dbz.report import open_view
 from dbz.report.live_figures import LiveFigures
 from dbz.report.terminal.live import LiveView, PlainView

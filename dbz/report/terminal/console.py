@@ -19,12 +19,13 @@ class Glyphs:
     good: str
     bad: str
     missing: str
+    unsure: str
     full: str
     empty: str
 
 
-FANCY = Glyphs("✓", "✗", "–", "━", "─")
-PLAIN = Glyphs("+", "X", "-", "#", ".")
+FANCY = Glyphs("✓", "✗", "–", "≈", "━", "─")
+PLAIN = Glyphs("+", "X", "-", "~", "#", ".")
 
 
 def make_console(stream: TextIO, *, width: int | None = None) -> Console:

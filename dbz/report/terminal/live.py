@@ -11,7 +11,7 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from dbz.measure.budgets import Budget, Outcome
+from dbz.measure.budgets import Budget
 from dbz.measure.series import REQUEST_KINDS
 from dbz.report.live_figures import LiveFigures
 from dbz.report.terminal.console import make_console
@@ -100,7 +100,8 @@ def plain_line(figures: LiveFigures, elapsed_s: float, planned_s: float) -> str:
     recent = figures.recent()
     attempts = [latency for kind, latency in recent.items() if kind in REQUEST_KINDS]
     count, errors = sum(one.count for one in attempts), sum(one.errors for one in attempts)
-    outcomes = [verdict.outcome for verdict in figures.verdicts]
+    measured = [verdict for verdict in figures.verdicts if verdict.value is not None]
+    broken = sum(verdict.breaks_run for verdict in measured)
     parts = [
         f"{clock(elapsed_s)} of {clock(planned_s)}  {phase(figures, elapsed_s, planned_s)}",
         f"{figures.users:,} users",
@@ -108,8 +109,8 @@ def plain_line(figures: LiveFigures, elapsed_s: float, planned_s: float) -> str:
         *(f"{kind} p95 {latency_text(latency.percentile_ms(95), ' ms')}" for kind, latency in recent.items()),
         f"{format_percent(errors / count if count else 0)} failed",
     ]
-    if outcomes:
-        parts.append(f"budgets {outcomes.count(Outcome.PASS)} hold, {outcomes.count(Outcome.BROKEN)} broken")
+    if figures.verdicts:
+        parts.append(f"budgets {len(measured) - broken} hold, {broken} broken")
     return ", ".join(parts)
 
 

@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dbz.measure.budgets import Outcome, Verdict, format_value
+from dbz.measure.limits import format_value
+from dbz.measure.verdicts import Outcome, Verdict
 from dbz.report.live_figures import LiveFigures
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
 from dbz.report.terminal.tables import grid
@@ -112,11 +113,12 @@ def _latency(value_ms: float) -> Text:
 
 def _budgets(verdicts: Iterable[Verdict], glyphs: Glyphs, room: int) -> Table:
     measured = [verdict for verdict in verdicts if verdict.value is not None]
-    measured.sort(key=lambda verdict: verdict.outcome is not Outcome.BROKEN)
+    measured.sort(key=lambda verdict: not verdict.breaks_run)
     table = grid("<budgets so far", "now", "<limit")
     for verdict in measured[:room]:
-        broken = verdict.outcome is Outcome.BROKEN
-        sign, style = (glyphs.bad, "bold red") if broken else (glyphs.good, "green")
+        broken, unsure = verdict.breaks_run, verdict.outcome is Outcome.INCONCLUSIVE
+        sign, style = (glyphs.unsure, "yellow") if unsure else (glyphs.good, "green")
+        sign, style = (glyphs.bad, "bold red") if broken else (sign, style)
         value = format_value(verdict.value or 0.0, verdict.budget.limit.unit)
         name = Text.assemble((sign, style), " ", (clean(verdict.budget.name), style if broken else ""))
         table.add_row(name, Text(value, style if broken else "bold"), str(verdict.budget.limit))

@@ -23,6 +23,7 @@ from dbz.report.terminal.tables import (
     deliveries_table,
     errors_table,
     operations_table,
+    remarks,
     runs_table,
     unmeasured,
 )
@@ -54,9 +55,8 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     steps = next_steps(run)
     _section(console, "Look at", _list([clean(step) for step in steps], "→", console) if steps else None)
     if run.budgets:
-        rest = unmeasured(run.budgets)
-        table = budgets_table(run.budgets, console)
-        _section(console, "Budgets", Group(table, rest) if rest else table)
+        parts = (budgets_table(run.budgets, console), remarks(run.budgets, console), unmeasured(run.budgets))
+        _section(console, "Budgets", Group(*(part for part in parts if part)))
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
     _section(console, "Errors", errors_table(run) if run.errors else None)

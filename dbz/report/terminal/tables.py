@@ -9,18 +9,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dbz.measure.budgets import Outcome
+from dbz.measure.verdicts import Outcome
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
 from dbz.report.wording import (
     by_importance,
     delivery_text,
+    error_text,
     failed,
+    interval_text,
     latency_text,
     limit_text,
     share_of_limit,
     slowest_first,
     target_text,
+    unsure,
     value_text,
+    warns,
 )
 from dbz.runs.schema import BudgetResult, Operation, Run
 from dbz.units import format_duration, format_percent, format_rate
@@ -50,22 +54,46 @@ def cell(text: str, style: str = "") -> Text:
 def budgets_table(budgets: Sequence[BudgetResult], console: Console) -> Table:
     """Broken budgets first; what was not measured and not required is left to `unmeasured`."""
     glyphs, wide = glyphs_for(console), console.width >= WIDE
-    table = grid("<", "<statistic", "measured", "<limit", "<used", "samples")
-    for budget in by_importance(budgets):
-        if budget.verdict == Outcome.NOT_MEASURED and not failed(budget):
-            continue
-        sign, style = (glyphs.bad, "bold red") if failed(budget) else (glyphs.good, "green")
-        name = Text.assemble((sign, style), " ", cell(budget.name, style if failed(budget) else ""))
+    shown = [one for one in by_importance(budgets) if one.verdict != Outcome.NOT_MEASURED or failed(one)]
+    more = ["<used", "samples", "error"] if wide else ["samples"]
+    table = grid("<", "<statistic" if wide else "<", "measured", "<limit", "95 % interval", *more)
+    for budget in shown:
+        sign, style = _sign(budget, glyphs)
+        plain = style in ("green", "yellow")
+        name = Text.assemble((sign, style), " ", cell(budget.name, "" if plain else style))
         name.no_wrap, name.overflow = True, "ellipsis"
+        bar = [_bar(share_of_limit(budget), glyphs)] if wide else []
         table.add_row(
             name,
-            cell(f"{budget.stat} of {budget.of}" if wide else budget.stat, "dim"),
-            Text(value_text(budget), style if failed(budget) else "bold"),
+            cell(f"{budget.stat} of {budget.of}" if wide else budget.stat.replace("error_rate", "errors"), "dim"),
+            Text(value_text(budget), "bold" if plain else style),
             Text(limit_text(budget), no_wrap=True),
-            _bar(share_of_limit(budget), glyphs, _BAR if wide else _BAR // 2),
+            Text(interval_text(budget), "yellow" if unsure(budget) else "dim"),
+            *bar,
             f"{budget.samples:,}",
+            *([Text(error_text(budget), "dim")] if wide else []),
         )
     return table
+
+
+def _sign(budget: BudgetResult, glyphs: Glyphs) -> tuple[str, str]:
+    if failed(budget):
+        return glyphs.bad, "bold red"
+    if warns(budget):
+        return "!", "bold yellow"
+    return (glyphs.unsure, "yellow") if unsure(budget) else (glyphs.good, "green")
+
+
+def remarks(budgets: Iterable[BudgetResult], console: Console) -> Text:
+    """What a reader of the table should know of verdicts that are not sure or only warn; empty when there is
+    nothing."""
+    glyphs = glyphs_for(console)
+    unsure_names = [clean(one.name) for one in budgets if unsure(one) and not failed(one) and not warns(one)]
+    lines = [f"{glyphs.unsure} not sure, counted by its value: {', '.join(unsure_names)}"] if unsure_names else []
+    lines += [
+        f"! warning only: {clean(one.name)}" + (f", {one.note}" if one.note else "") for one in budgets if warns(one)
+    ]
+    return Text("\n".join(lines), "yellow")
 
 
 def unmeasured(budgets: Iterable[BudgetResult]) -> Text:
@@ -74,10 +102,11 @@ def unmeasured(budgets: Iterable[BudgetResult]) -> Text:
     return Text(f"Not measured: {', '.join(names)}", "dim") if names else Text()
 
 
-def _bar(share: float | None, glyphs: Glyphs, width: int) -> Text:
+def _bar(share: float | None, glyphs: Glyphs) -> Text:
     """How much of the limit is used, as a bar and a number."""
     if share is None:
         return Text()
+    width = _BAR
     full = width if math.isinf(share) else min(width, max(math.ceil(share * width), 0))
     style = "green" if share < _CLOSE else "yellow" if share < 1 else "red"
     number = "" if math.isinf(share) else f" {share * 100:,.0f} %" if share < 2 else f" {share:,.3g}x"

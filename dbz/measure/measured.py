@@ -1,0 +1,21 @@
+"""A measured value, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The value of a statistic, in its unit (a share is a fraction of one), and how many samples it rests on.
+
+    `low` and `high` are the confidence interval, the error of the histogram included; None where the value is not an
+    estimate but a fact (a maximum, a count), or where nothing is known of the samples. `error` is how far the value can
+    be from that of the sample it stands for.
+    """
+
+    value: float
+    samples: int
+    low: float | None = None
+    high: float | None = None
+    error: float = 0.0
