@@ -18,6 +18,7 @@ from dbz.cli.load import load
 from dbz.cli.report import app as report_app
 from dbz.cli.scale import app as scale_app
 from dbz.cli.serve import serve
+from dbz.cli.shard import app as shard_app
 from dbz.errors import DbzError, ExitCode
 
 # The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
@@ -35,6 +36,7 @@ app.command()(load)
 app.command()(capacity)
 app.command()(serve)
 app.add_typer(cache_app, name="cache")
+app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")
 app.add_typer(scale_app, name="scale")
 

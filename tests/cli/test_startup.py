@@ -19,6 +19,7 @@ HEAVY = ("locust", "gevent", "boto3", "pymongo", "redis", "starlette", "socketio
         ["serve", "--help"],
         ["scale", "--help"],
         ["cache", "warm", "--help"],
+        ["shard", "plan", "--help"],
     ],
 )
 def test_help_loads_no_heavy_library(arguments):

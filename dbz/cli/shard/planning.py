@@ -1,0 +1,112 @@
+"""`dbz shard plan`: what would move, and what it would bring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dbz.cli.shard.app import (
+    DEFAULT_CONFIG,
+    DEFAULT_RATE,
+    AsJson,
+    ConfigFile,
+    Rate,
+    bytes_per_s,
+    open_deployment,
+    parsed,
+)
+from dbz.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbz.shards.plan import Plan
+
+Add = Annotated[list[str] | None, typer.Option("--add", metavar="SHARD", help="Give a share to a new shard.")]
+Drain = Annotated[list[str] | None, typer.Option("--drain", metavar="SHARD", help="Empty a shard.")]
+Pin = Annotated[
+    list[str] | None, typer.Option("--pin", metavar="CLUB=SHARD", help="Put a club on a shard, and keep it there.")
+]
+By = Annotated[Literal["bytes", "docs"], typer.Option("--by", help="What is to be even.")]
+Tolerance = Annotated[str, typer.Option(metavar="SHARE", help="How far from the mean a shard may stay.")]
+
+
+def plan(
+    add: Add = None,
+    drain: Drain = None,
+    pin: Pin = None,
+    by: By = "bytes",
+    tolerance: Tolerance = "5%",
+    rate: Rate = DEFAULT_RATE,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plan here, as JSON.")] = None,
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Say exactly which clubs would move, and what that would bring. Nothing is changed.
+
+    \b
+    Without --add, --drain or --pin the clubs are evened out over the shards
+    that there are. Every move improves the balance, so stopping midway is safe.
+
+    \b
+    Examples:
+      dbz shard plan                             even out the shards
+      dbz shard plan --add shard_2               a share for a new shard
+      dbz shard plan --drain shard_0             empty a shard
+      dbz shard plan --pin club07=shard_1        keep a club where you want it
+      dbz shard plan --add shard_2 --out plan.json
+    """
+    from dbz.report.terminal.shards import print_plan
+
+    made = plan_of(config, add, drain, pin, by, tolerance, rate)
+    if out is not None:
+        _save(made, out)
+    if as_json:
+        typer.echo(made.to_json())
+    else:
+        print_plan(made)
+
+
+def plan_of(
+    config: str,
+    add: list[str] | None,
+    drain: list[str] | None,
+    pin: list[str] | None,
+    by: Literal["bytes", "docs", "ops"],
+    tolerance: str,
+    rate: str,
+) -> Plan:
+    """The plan that the options ask for."""
+    from dbz.shards.plan import Request
+    from dbz.shards.planning import plan_now
+    from dbz.units import parse_percent
+
+    request = Request(
+        add=tuple(dict.fromkeys(add or ())),
+        drain=tuple(dict.fromkeys(drain or ())),
+        pin=_pins(pin or []),
+        by=by,
+        tolerance=parsed("--tolerance", tolerance, parse_percent),
+    )
+    limit = parsed("--rate", rate, bytes_per_s)
+    with open_deployment(config) as deployment:
+        return plan_now(deployment, request, limit)
+
+
+def _pins(texts: list[str]) -> dict[str, str]:
+    pins: dict[str, str] = {}
+    for text in texts:
+        club, equals, shard = text.rpartition("=")
+        if not equals or not shard:
+            raise UsageError(f"--pin: '{text}' is not CLUB=SHARD")
+        if pins.setdefault(club, shard) != shard:
+            raise UsageError(f"--pin: club '{club}' cannot be pinned to '{pins[club]}' and '{shard}'")
+    return pins
+
+
+def _save(made: Plan, out: Path) -> None:
+    try:
+        out.write_text(made.to_json() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out: {out} cannot be written: {error.strerror}") from error
+    typer.echo(f"Plan written to {out}", err=True)

@@ -1,0 +1,106 @@
+"""The shards file, schema `dbz.shards/1`: which stores hold the clubs, and which collections move with a club."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from dbz.config.bundled import bundled_folder
+from dbz.config.model import Strict, build
+from dbz.config.source import Source, read_yaml
+from dbz.errors import ConfigError, Problem, UsageError
+
+DEFAULT = "default"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}").fullmatch
+
+
+def _variable(text: str) -> str:
+    if "://" in text:
+        raise ValueError("URIs hold passwords; write the name of the environment variable that has it")
+    if not _VARIABLE(text):
+        raise ValueError(f"'{text}' is not the name of an environment variable")
+    return text
+
+
+def _name(text: str) -> str:
+    if not _NAME(text):
+        raise ValueError(f"'{text}' cannot be a name; letters, digits, '_' and '-', at most 63")
+    return text
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
+Name = Annotated[str, AfterValidator(_name)]
+Field_ = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^$\x00]+$")]
+
+
+class Shards(Strict):
+    """The shards in the order of the app's numbers, and what lies on them.
+
+    `shards`, `control` and `redis` name environment variables; `collections` maps each collection to the field that
+    names a document's club; `shard_count` is the number of shards that the app's own hash spreads the clubs over.
+    """
+
+    schema_: Literal["dbz.shards/1"] = Field(alias="schema")
+    database: Name = "dbz"
+    shard_count: int = Field(default=2, ge=1, le=1000)
+    shards: dict[Name, Variable] = Field(min_length=1)
+    control: Variable | None = None
+    redis: Variable | None = None
+    collections: dict[Field_, Field_] = Field(min_length=1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All shards' names, in the order of the file."""
+        return tuple(self.shards)
+
+    def known(self, name: str, option: str) -> str:
+        """`name`, if a shard has it; `UsageError` names the nearest one when none has."""
+        if name in self.shards:
+            return name
+        near = difflib.get_close_matches(name, self.names, 1, cutoff=0.4)
+        suggestion = f"; did you mean '{near[0]}'?" if near else ""
+        raise UsageError(f"{option}: unknown shard '{name}'{suggestion} (known: {', '.join(self.names)})")
+
+    def uri_of(self, name: str, environment: Mapping[str, str] = os.environ) -> str:
+        """The URI of a shard; `UsageError` names the variable that is not set."""
+        uri = environment.get(self.shards[name], "")
+        if not uri:
+            raise UsageError(
+                f"shard '{name}' has no URI: the environment variable {self.shards[name]} is not set",
+                hint="set it, or start `dbz serve --shards 2` for shards to try things on",
+            )
+        return uri
+
+
+def load_shards(path: str | Path = DEFAULT) -> Shards:
+    """The bundled example, or a YAML file; `ConfigError` names every problem in it."""
+    if path == DEFAULT:
+        return build_shards(read_yaml(bundled_folder("configs") / "shards.yaml"))
+    if not Path(path).is_file():
+        raise UsageError(f"shards file '{path}' does not exist", hint="configs/shards.yaml is an example with comments")
+    return build_shards(read_yaml(Path(path)))
+
+
+def build_shards(source: Source) -> Shards:
+    """The shards of a source."""
+    file = build(Shards, source)
+    problems: list[Problem] = []
+    variables = list(file.shards.values())
+    for at, (name, variable) in enumerate(file.shards.items()):
+        if variable in variables[:at]:
+            other = file.names[variables.index(variable)]
+            where = source.where(("shards", name))
+            problems.append(Problem(where, f"shards '{other}' and '{name}' have the same URI, that of {variable}"))
+    if file.shard_count > len(file.shards):
+        where = source.where(("shard_count",))
+        problems.append(Problem(where, f"shard_count is {file.shard_count}, but there are {len(file.shards)} shards"))
+    if problems:
+        raise ConfigError(problems)
+    return file

@@ -1,0 +1,143 @@
+"""Connections to the shards of a deployment and to its control store; what fails is named, never with its URI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from dbz.config.shards import Shards
+from dbz.errors import DependencyError, UsageError
+
+Document = dict[str, Any]
+Raw = Database[Any]
+
+_DURABLE = WriteConcern("majority", j=True)
+_RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
+
+
+class Deployment:
+    """The shards of a file, connected when they are first asked for; a context manager that closes what it opened.
+
+    All writes are acknowledged by a majority and journalled. `UsageError` for a URI that is missing or malformed.
+    """
+
+    def __init__(self, file: Shards, environment: Mapping[str, str] = os.environ, timeout_s: float = 5.0) -> None:
+        self.file = file
+        self._environment = environment
+        self._timeout_ms = int(timeout_s * 1000)
+        self._clients: dict[str, MongoClient[Document]] = {}
+        _check_distinct(file, environment)
+
+    def __enter__(self) -> Deployment:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    @property
+    def redis_url(self) -> str:
+        """Where the servers hear of new maps; empty when there is no Redis."""
+        return self._environment.get(self.file.redis, "") if self.file.redis else ""
+
+    @property
+    def control(self) -> Database[Document]:
+        """The database with the map and the journal: that of the clubs, with `_control` behind its name."""
+        variable = self.file.control
+        uri = self._environment.get(variable, "") if variable else ""
+        name = f"the control store ({variable})" if uri else self.file.names[0]
+        client = self._client(name, uri or self.file.uri_of(self.file.names[0], self._environment))
+        return client.get_database(f"{self.file.database}_control", write_concern=_DURABLE)
+
+    def has_uri(self, shard: str) -> bool:
+        """Whether it is known where a shard is."""
+        return bool(self._environment.get(self.file.shards[shard]))
+
+    def shard(self, name: str) -> Database[Document]:
+        """The club data of a shard."""
+        return self._shard_client(name).get_database(self.file.database, write_concern=_DURABLE)
+
+    def raw(self, name: str) -> Raw:
+        """The club data of a shard, as the bytes that the store has."""
+        client = self._shard_client(name)
+        return client.get_database(self.file.database, codec_options=_RAW, write_concern=_DURABLE)
+
+    def status(self, name: str) -> Document:
+        """`serverStatus` of a shard's server; empty when it gives none."""
+        try:
+            return dict(self._shard_client(name).admin.command("serverStatus"))
+        except OperationFailure:
+            return {}
+
+    @contextmanager
+    def reaching(self, name: str) -> Iterator[None]:
+        """Within this block the errors of a store become a `DependencyError` that names the shard."""
+        try:
+            yield
+        except PyMongoError as error:
+            raise unreachable(self._described(name), error) from error
+
+    def _described(self, name: str) -> str:
+        return f"{name} ({self.file.shards[name]})" if name in self.file.shards else name
+
+    def _shard_client(self, name: str) -> MongoClient[Document]:
+        return self._client(name, self.file.uri_of(name, self._environment))
+
+    def _client(self, name: str, uri: str) -> MongoClient[Document]:
+        if name not in self._clients:
+            try:
+                self._clients[name] = MongoClient(
+                    uri,
+                    serverSelectionTimeoutMS=self._timeout_ms,
+                    connectTimeoutMS=self._timeout_ms,
+                    socketTimeoutMS=12 * self._timeout_ms,
+                    tz_aware=True,
+                )
+            except (ConfigurationError, InvalidURI, ValueError) as error:
+                raise UsageError(f"the URI of {self._described(name)} is not valid: {_without_uri(error)}") from None
+        return self._clients[name]
+
+
+def unreachable(who: str, error: Exception) -> DependencyError:
+    """The error to show when a store does not do what it should."""
+    return DependencyError(f"{who} failed: {_without_uri(error)}")
+
+
+def _without_uri(error: Exception) -> str:
+    # The driver appends its whole view of the topology, and may quote the URI with its password.
+    text = str(error).split(", Timeout:", 1)[0].split(" (configured timeouts", 1)[0]
+    return " ".join(word for word in text.split() if "@" not in word and "://" not in word)[:300]
+
+
+def _check_distinct(file: Shards, environment: Mapping[str, str]) -> None:
+    """Refuse two shards that lead to the same place: clubs would be moved onto themselves, and then deleted."""
+    seen: dict[Any, str] = {}
+    for name, variable in file.shards.items():
+        uri = environment.get(variable)
+        if not uri:
+            continue
+        place = _place(uri)
+        if place in seen:
+            raise UsageError(
+                f"shards '{seen[place]}' and '{name}' have the same URI "
+                f"({file.shards[seen[place]]} and {variable} lead to the same server)"
+            )
+        seen[place] = name
+
+
+def _place(uri: str) -> Any:
+    try:
+        return frozenset(parse_uri(uri, validate=False)["nodelist"])
+    except (PyMongoError, ValueError):
+        return uri  # connecting will say what is wrong with it
