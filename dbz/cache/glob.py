@@ -23,49 +23,62 @@ def escape(text: str) -> str:
     return "".join("\\" + char if char in _SPECIAL else char for char in text)
 
 
+class Glob:
+    """A compiled pattern. Like Redis it sees a key as bytes: `?` is one byte of UTF-8, not one letter."""
+
+    def __init__(self, source: bytes) -> None:
+        self._fullmatch = re.compile(source, re.DOTALL).fullmatch
+
+    def fullmatch(self, key: str) -> bool:
+        """Whether the whole key matches."""
+        return self._fullmatch(key.encode(errors="surrogateescape")) is not None
+
+
 @lru_cache(maxsize=512)
-def compile_glob(pattern: str) -> re.Pattern[str]:
-    """The regular expression (to be used with `fullmatch`) that means the same as the glob `pattern`."""
-    out: list[str] = []
+def compile_glob(pattern: str) -> Glob:
+    """What means the same as the glob `pattern`."""
+    data = pattern.encode(errors="surrogateescape")
+    out: list[bytes] = []
     at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "[":
-            source, at = _character_class(pattern, at + 1)
+    while at < len(data):
+        char = data[at : at + 1]
+        if char == b"[":
+            source, at = _character_class(data, at + 1)
             out.append(source)
             continue
-        if char == "\\" and at + 1 < len(pattern):
+        if char == b"\\" and at + 1 < len(data):
             at += 1
-            out.append(re.escape(pattern[at]))
-        elif char == "*":
+            out.append(re.escape(data[at : at + 1]))
+        elif char == b"*":
             # Possessive runs of stars add nothing but backtracking time.
-            if not out or out[-1] != ".*":
-                out.append(".*")
+            if not out or out[-1] != b".*":
+                out.append(b".*")
         else:
-            out.append("." if char == "?" else re.escape(char))
+            out.append(b"." if char == b"?" else re.escape(char))
         at += 1
-    return re.compile("".join(out), re.DOTALL)
+    return Glob(b"".join(out))
 
 
-def _character_class(pattern: str, at: int) -> tuple[str, int]:
+def _character_class(data: bytes, at: int) -> tuple[bytes, int]:
     """The class that starts after `[` at index `at`, as a regular expression, and the index after it.
 
     A class that is never closed reaches to the end of the pattern, as it does in Redis.
     """
-    negated = pattern[at : at + 1] == "^"
+    negated = data[at : at + 1] == b"^"
     at += negated
-    members: list[str] = []
-    while at < len(pattern) and pattern[at] != "]":
-        if pattern[at] == "\\" and at + 1 < len(pattern):
-            members.append(re.escape(pattern[at + 1]))
+    members: list[bytes] = []
+    while at < len(data) and data[at : at + 1] != b"]":
+        char = data[at : at + 1]
+        if char == b"\\" and at + 1 < len(data):
+            members.append(re.escape(data[at + 1 : at + 2]))
             at += 2
-        elif at + 2 < len(pattern) and pattern[at + 1] == "-":
-            low, high = sorted((pattern[at], pattern[at + 2]))
-            members.append(f"{re.escape(low)}-{re.escape(high)}")
+        elif at + 2 < len(data) and data[at + 1 : at + 2] == b"-":
+            low, high = sorted((char, data[at + 2 : at + 3]))
+            members.append(re.escape(low) + b"-" + re.escape(high))
             at += 3
         else:
-            members.append(re.escape(pattern[at]))
+            members.append(re.escape(char))
             at += 1
     if not members:
-        return ("." if negated else "(?!)"), at + 1
-    return f"[{'^' if negated else ''}{''.join(members)}]", at + 1
+        return (b"." if negated else b"(?!)"), at + 1
+    return b"[" + (b"^" if negated else b"") + b"".join(members) + b"]", at + 1

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 AnyRedis = Redis | RedisCluster
+Call = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+
+_SCAN_COUNT = 1000
+_BATCH = 500
+
+
+async def _direct(operation: Callable[[], Awaitable[Any]]) -> Any:
+    return await operation()
 
 
 class Nodes:
@@ -23,6 +32,35 @@ class Nodes:
             return [(node.name, node) for node in self._redis.get_primaries()]
         where = self._redis.connection_pool.connection_kwargs
         return [(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}", self._redis)]
+
+    async def scan(self, pattern: str, call: Call = _direct) -> AsyncIterator[list[bytes]]:
+        """The names that the glob `pattern` matches, in batches fit for one command; all is asked through `call`."""
+        for target in await self._targets():
+            cursor, batch = 0, list[bytes]()
+            while True:
+                at = cursor
+                cursor, found = await call(lambda at=at, to=target: self._redis.scan(at, pattern, _SCAN_COUNT, **to))  # type: ignore[misc]
+                batch += found
+                while batch and (cursor == 0 or len(batch) >= _BATCH):
+                    part, batch = batch[:_BATCH], batch[_BATCH:]
+                    yield part
+                if cursor == 0:
+                    break
+
+    async def _targets(self) -> list[dict[str, Any]]:
+        if isinstance(self._redis, RedisCluster):
+            await self._redis.initialize()
+            return [{"target_nodes": node} for node in self._redis.get_primaries()]
+        return [{}]
+
+    async def unlink(self, names: Sequence[bytes]) -> int:
+        """Remove these; returns how many were there."""
+        if not isinstance(self._redis, RedisCluster):
+            return int(await self._redis.unlink(*names))
+        pipe: Any = self._redis.pipeline()
+        for name in names:
+            pipe.unlink(name)
+        return sum(await pipe.execute())
 
     async def info(self, *sections: str) -> list[dict[str, Any]]:
         """INFO of each server, with the given sections together."""

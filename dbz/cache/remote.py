@@ -1,9 +1,7 @@
 """The Redis layer: values, the epoch that orders invalidations, and a circuit breaker around every call.
 
 The epoch is a counter that each invalidation increases, and `log` a sorted set of the patterns by epoch. A value may be
-stored only when nothing that matches its key was invalidated after the epoch that its reader saw before it loaded.
-A missing epoch starts from Redis's clock in microseconds, so that one lost with the server's memory never comes back.
-"""
+stored only when nothing that matches its key was invalidated after the epoch that its reader saw before it loaded."""
 
 from __future__ import annotations
 
@@ -18,47 +16,22 @@ from redis.exceptions import RedisError
 from dbz.cache.breaker import CircuitBreaker
 from dbz.cache.glob import is_literal
 from dbz.cache.invalidations import matches_any
+from dbz.cache.lua import ANNOUNCE, EPOCH, NOT_NEWER
+from dbz.cache.names import Names
+from dbz.cache.nodes import Nodes
 
 T = TypeVar("T")
 
-_SCAN_COUNT = 1000
-_UNLINK_BATCH = 500
 _STORE_ATTEMPTS = 4
-_LOG_LENGTH = 1000
+LOG_LENGTH = 1000
+"""Invalidations that are remembered for those who missed a message."""
 
-_EPOCH = """
-local e = redis.call('GET', KEYS[1])
-if not e then
-  local t = redis.call('TIME')
-  e = t[1] .. string.format('%06d', t[2])
-  redis.call('SET', KEYS[1], e)
-end
-"""
-_NOW = _EPOCH + "return e"
-_READ = _EPOCH + "return {e, unpack(redis.call('MGET', unpack(KEYS, 2)))}"
-_STORE = (
-    _EPOCH
-    + """
-if e == ARGV[3] then
-  redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
-  return {e, 'stored'}
-end
-local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-if not first or tonumber(first) > tonumber(ARGV[3]) + 1 then return {e, 'unknown'} end
-return {e, 'newer', unpack(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[3], '+inf'))}
-"""
-)
-_INVALIDATE = (
-    _EPOCH
-    + """
-e = redis.call('INCR', KEYS[1])
-local line = string.format('%.0f', e) .. '|' .. ARGV[3] .. '|' .. ARGV[1]
-redis.call('ZADD', KEYS[2], e, line)
-redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[2]))
-redis.call('PUBLISH', KEYS[3], line)
-return e
-"""
-)
+_NOW = EPOCH + "return e"
+_READ = EPOCH + "return {e, unpack(redis.call('MGET', unpack(KEYS, 2)))}"
+_STORE = NOT_NEWER + "redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3]) return {e, 'stored'}"
+_ANNOUNCE = ANNOUNCE + "return e"
+# In one step with the announcement: nobody who has heard of it can still read the old value.
+_REMOVE = ANNOUNCE + "return redis.call('UNLINK', KEYS[4])"
 
 
 class Invalidation(NamedTuple):
@@ -78,29 +51,27 @@ class RemoteLayer:
 
     def __init__(self, redis: Redis, prefix: str, breaker: CircuitBreaker, timeout_s: float) -> None:
         self._redis = redis
-        self._prefix = prefix
+        self.names = Names(prefix)
         self._timeout_s = timeout_s
         self.breaker = breaker
         self.origin = uuid.uuid4().hex
-        self.epoch_key = f"{prefix}meta:epoch"
-        self.log_key = f"{prefix}meta:log"
-        self.channel = f"{prefix}meta:invalidated"
         self._now = redis.register_script(_NOW)
         self._read = redis.register_script(_READ)
         self._store = redis.register_script(_STORE)
-        self._invalidate = redis.register_script(_INVALIDATE)
+        self._announce = redis.register_script(_ANNOUNCE)
+        self._remove = redis.register_script(_REMOVE)
 
     async def read(self, keys: list[str]) -> tuple[str, list[bytes | None]]:
         """The epoch, and the value of each key or None, of one moment."""
-        names = [self.epoch_key, *(self._entry(key) for key in keys)]
+        names = [self.names.epoch, *(self.names.entry(key) for key in keys)]
         epoch, *values = await self._call(lambda: self._read(keys=names))
         return epoch.decode(), values
 
     async def store(self, key: str, value: bytes, ttl_ms: int, epoch: str) -> bool:
         """Store `value` unless `key` was invalidated after `epoch`; True when it was stored."""
-        names = [self.epoch_key, self.log_key, self._entry(key)]
+        names = [self.names.epoch, self.names.log, self.names.entry(key)]
         for _ in range(_STORE_ATTEMPTS):
-            args = [value, ttl_ms, epoch]
+            args = [epoch, value, ttl_ms]
             now, outcome, *lines = await self._call(lambda args=args: self._store(keys=names, args=args))  # type: ignore[misc]
             if outcome == b"stored":
                 return True
@@ -110,36 +81,30 @@ class RemoteLayer:
         return False
 
     async def invalidate(self, pattern: str) -> int:
-        """Raise the epoch, tell every process, then remove the matching keys; returns how many were removed."""
-        names = [self.epoch_key, self.log_key, self.channel]
-        await self._call(lambda: self._invalidate(keys=names, args=[pattern, _LOG_LENGTH, self.origin]))
-        if is_literal(pattern):
-            return int(await self._call(lambda: self._redis.unlink(self._entry(pattern))))
-        return await self._unlink_matching(self._entry(pattern))
+        """Raise the epoch, tell every process, and remove the matching keys; returns how many were removed.
 
-    async def _unlink_matching(self, pattern: str) -> int:
-        removed, cursor, batch = 0, 0, list[bytes | str]()
-        while True:
-            at = cursor
-            cursor, found = await self._call(lambda at=at: self._redis.scan(at, pattern, _SCAN_COUNT))  # type: ignore[misc]
-            batch += found
-            while batch and (cursor == 0 or len(batch) >= _UNLINK_BATCH):
-                part, batch = batch[:_UNLINK_BATCH], batch[_UNLINK_BATCH:]
-                removed += int(await self._call(lambda part=part: self._redis.unlink(*part)))  # type: ignore[misc]
-            if cursor == 0:
-                return removed
+        While keys are searched for, somebody may read an old value and keep it: hence a second announcement at the end.
+        """
+        names = [self.names.epoch, self.names.log, self.names.channel]
+        args: list[str | int] = [pattern, LOG_LENGTH, self.origin]
+        if is_literal(pattern):
+            names.append(self.names.entry(pattern))
+            return int(await self._call(lambda: self._remove(keys=names, args=args)))
+        await self._call(lambda: self._announce(keys=names, args=args))
+        removed = 0
+        async for batch in Nodes(self._redis).scan(self.names.glob(pattern), self._call):
+            removed += await self._call(lambda batch=batch: self._redis.unlink(*batch))  # type: ignore[misc]
+        await self._call(lambda: self._announce(keys=names, args=args))
+        return removed
 
     async def since(self, epoch: int) -> tuple[int, list[Invalidation] | None]:
         """The epoch now, and the invalidations after `epoch`; None when the log does not reach back so far."""
-        now = int(await self._call(lambda: self._now(keys=[self.epoch_key])))
+        now = int(await self._call(lambda: self._now(keys=[self.names.epoch])))
         if now == epoch:
             return now, []
-        lines = await self._call(lambda: self._redis.zrangebyscore(self.log_key, f"({epoch}", "+inf"))
+        lines = await self._call(lambda: self._redis.zrangebyscore(self.names.log, f"({epoch}", "+inf"))
         complete = now > epoch and len(lines) >= now - epoch
         return now, [parse_line(line) for line in lines] if complete else None
-
-    def _entry(self, key: str) -> str:
-        return f"{self._prefix}{key}"
 
     async def _call(self, operation: Callable[[], Awaitable[T]]) -> T:
         if not self.breaker.allows():

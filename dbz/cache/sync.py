@@ -75,7 +75,7 @@ class CacheSync:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(self._cache.remote.channel)
+                    await channel.subscribe(self._cache.remote.names.channel)
                     await self.catch_up()
                     await self._follow(channel)
             except (RedisError, OSError, TimeoutError) as error:

@@ -103,6 +103,8 @@ class TwoLayerCache:
                 removed += await self.remote.invalidate(pattern)
             except UnavailableError:
                 self._postpone(pattern)
+            # Again: until Redis had removed it, a reader here may have found the old value there.
+            self.forget(pattern)
         return removed
 
     def forget(self, pattern: str) -> int:

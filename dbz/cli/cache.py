@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from dbz.cli.cache_invalidate import invalidate
 from dbz.cli.cache_warm import warm
 
 app = typer.Typer(no_args_is_help=True, help="Warm the cache, look into it, make parts of it stale.")
 app.command()(warm)
+app.command()(invalidate)

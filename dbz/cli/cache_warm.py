@@ -110,8 +110,8 @@ async def _connect(resources: AsyncExitStack, where: Stores, database: str) -> t
 
 
 async def _show_plan(order: WarmOrder, where: Stores, database: str, *, as_json: bool) -> None:
+    from dbz.cache.problems import reported
     from dbz.cache.warm.dry import dry_run
-    from dbz.cache.warm.run import reported
     from dbz.report.terminal.cache_warm import print_plan
 
     async with AsyncExitStack() as resources:
@@ -146,8 +146,8 @@ async def carry_out(
     order: WarmOrder, databases: Databases, redis: AnyRedis, rate_per_s: float | None, *, restart: bool
 ) -> WarmReport:
     """Warm with a live view; an interrupt ends it with a report that says so."""
+    from dbz.cache.problems import reported
     from dbz.cache.warm import WarmRun
-    from dbz.cache.warm.run import reported
     from dbz.report.terminal.cache_warm import warm_view
 
     run = WarmRun(order, databases, redis, rate_per_s)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dbz.cache.glob import compile_glob, escape, is_literal
 from tests.cache.conftest import RedisServer
 
-_ALPHABET = "ab:*?[]^-\\!"
+_ALPHABET = "abé가𝄞:*?[]^-\\!"
 _texts = st.text(_ALPHABET, min_size=1, max_size=7)
 
 

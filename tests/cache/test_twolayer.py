@@ -138,7 +138,7 @@ async def test_invalidation_reaches_every_process(process: MakeProcess) -> None:
     """By the published message: the poll of these processes is too slow to be what did it."""
     one, two, source = await process(), await process(), Source()
     two.sync.start()
-    await eventually(lambda: one.redis.pubsub_numsub("cache:meta:invalidated"))
+    await eventually(lambda: one.redis.pubsub_numsub("{cache:}invalidated"))
     await asyncio.sleep(0.05)
     await two.cache.get("k", source.load)
     source.value = "two"

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,48 +13,13 @@ import redis
 
 from tests.children.processes import eventually
 from tests.cli.running import DBZ
+from tests.cli.serving import Served
 
 WARMUP = """
 schema: dbz.warmup/1
 warmers:
   - {name: members, collection: users, key: "m:{_id}", ttl: 1h, projection: [name]}
 """
-
-
-class Served:
-    """A running `dbz serve`, and `dbz cache` beside it."""
-
-    def __init__(self, folder: Path, document: dict[str, str]) -> None:
-        self.folder = folder
-        self.env = {**os.environ, "DBZ_STATE_DIR": str(folder), "NO_COLOR": "1"}
-        self.url, self.mongo_uri, self.redis_url = (document[name] for name in ("url", "mongo_uri", "redis_url"))
-        self.redis = redis.Redis.from_url(self.redis_url)
-
-    def cache(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        command = [*DBZ, "cache", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, timeout=60
-        )
-        assert "Traceback" not in done.stdout + done.stderr and "an error in dbz itself" not in done.stderr
-        return done
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("state")
-    command = [*DBZ, "serve", "--port", "0", "--json"]
-    env = {**os.environ, "DBZ_STATE_DIR": str(folder)}
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        text = ""
-        for line in process.stdout:
-            text += line
-            if line == "}\n":
-                break
-        stack = Served(folder, json.loads(text))
-        yield stack
-        stack.redis.close()
-        process.terminate()
 
 
 def test_it_fills_the_cache_of_the_running_stack_and_prints_a_table(served: Served) -> None:

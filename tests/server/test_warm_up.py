@@ -26,7 +26,7 @@ async def _values(redis: Redis, prefix: str) -> dict[str, Any]:
     return {
         key.decode().removeprefix(prefix): orjson.loads(value)
         for key, value in zip(keys, values, strict=True)
-        if value is not None and b"meta:" not in key
+        if value is not None
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bson import json_util
 
+from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis
 from dbz.config.warmup import Warmer
 
@@ -23,7 +24,7 @@ class Checkpoint:
     def __init__(self, redis: AnyRedis, prefix: str, warmers: list[Warmer], clubs: Iterable[str]) -> None:
         text = repr([one.model_dump() for one in warmers]) + repr(sorted(clubs))
         self._redis: Any = redis
-        self._key = f"{prefix}meta:warm:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self._key = Names(prefix).checkpoint(hashlib.sha256(text.encode()).hexdigest()[:16])
         self._keep_ms = int(min(_KEPT_S, *(one.ttl / 2 for one in warmers)) * 1000)
         self._save_at: dict[str, float] = {}
 

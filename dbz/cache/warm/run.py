@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
-from pymongo.errors import OperationFailure, PyMongoError
 from redis.exceptions import RedisError
 
 from dbz.cache.background import end
 from dbz.cache.nodes import AnyRedis, Nodes
+from dbz.cache.problems import PROBLEMS, problem_text
 from dbz.cache.warm.checkpoint import DONE, Checkpoint
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.items import Item, Unit
@@ -23,14 +23,12 @@ from dbz.cache.warm.sources import Source
 from dbz.cache.warm.tally import CHANGED, PRESENT, UNUSABLE, Tally, WarmReport
 from dbz.cache.warm.writer import ScriptWriter, Writer, Written
 from dbz.config.warmup import Warmer
-from dbz.errors import DependencyError
 
 T = TypeVar("T")
 
 _BATCH_KEYS = 250
 _BATCH_BYTES = 256 * 1024
 _REREADS = 4
-PROBLEMS = (RedisError, PyMongoError, OSError, TimeoutError, NoRoomError)
 
 
 class WarmRun:
@@ -86,6 +84,8 @@ class WarmRun:
             await end(tasks)
         for task in done:
             error = task.exception()
+            if isinstance(error, NoRoomError):
+                return str(error)
             if isinstance(error, PROBLEMS):
                 return problem_text(error)
             if error is not None:
@@ -144,25 +144,6 @@ class WarmRun:
 def writer_for(redis: AnyRedis, prefix: str, version: str) -> Writer:
     """The writer that fits the client."""
     return ScriptWriter(redis, prefix, version)  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def reported() -> Iterator[None]:
-    """Turn a store's error, where nothing was written yet, into a `DependencyError`."""
-    try:
-        yield
-    except PROBLEMS as error:
-        raise DependencyError(problem_text(error)) from error
-
-
-def problem_text(error: BaseException) -> str:
-    """What went wrong, in one line, with whose fault it is."""
-    if isinstance(error, NoRoomError):
-        return str(error)
-    text = str(error).partition(", Timeout:")[0].splitlines()[0] if str(error) else type(error).__name__
-    if isinstance(error, OperationFailure):
-        return f"the document store refused a query: {text}"
-    return f"{'the document store' if isinstance(error, PyMongoError) else 'Redis'} failed: {text}"
 
 
 def batches(items: list[Item], most: int) -> list[list[Item]]:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from dbz.cache.invalidations import matches_any
 from dbz.cache.lua import EPOCH, NOT_NEWER
+from dbz.cache.names import Names
 from dbz.cache.remote import parse_line
 from dbz.cache.warm.items import Item
 
@@ -69,8 +70,9 @@ class ScriptWriter:
     """For one Redis: a script checks and writes a whole batch in one step. `version` names the field to compare."""
 
     def __init__(self, redis: Redis, prefix: str, version: str = "") -> None:
+        names = Names(prefix)
         self._prefix = prefix
-        self._meta = [f"{prefix}meta:epoch", f"{prefix}meta:log"]
+        self._meta = [names.epoch, names.log]
         self._version = version
         self._now = redis.register_script(_NOW)
         self._script = redis.register_script(_IF_OLDER if version else _IF_ABSENT)

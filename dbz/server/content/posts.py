@@ -96,13 +96,13 @@ class Posts:
             # Counted, not incremented: a process that dies between the two writes is put right by the next comment.
             count = await comments.count_documents({"post_id": post_id})
             await self._posts(club_id).update_one({"_id": post_id}, {"$set": {"comment_count": count}})
-        await self._core.cache.invalidate(f"post:{escape(post_id)}", f"comments:{escape(post_id)}")
+        await self._core.cache.invalidate(f"post:{escape(post_id)}", f"comments:{escape(club_id)}:{escape(post_id)}")
         return (await self._shown_comments([comment]))[0]
 
     async def comments(self, club_id: str, post_id: str) -> list[dict[str, Any]]:
         """The first comments of a post, oldest first."""
         found: list[dict[str, Any]] = await self._core.cache.get(
-            f"comments:{post_id}", lambda: self._load_comments(club_id, post_id), self._ttl.posts_ttl_s
+            f"comments:{club_id}:{post_id}", lambda: self._load_comments(club_id, post_id), self._ttl.posts_ttl_s
         )
         return found
 

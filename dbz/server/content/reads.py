@@ -17,7 +17,7 @@ class ReadMarks:
     async def of(self, club_id: str, user_id: str) -> dict[str, Any]:
         """{post id: 1} of the posts that the reader has read."""
         found: dict[str, Any] = await self._core.cache.get(
-            f"reads:{user_id}", lambda: self._load(club_id, user_id), self._core.settings.cache.posts_ttl_s
+            f"reads:{club_id}:{user_id}", lambda: self._load(club_id, user_id), self._core.settings.cache.posts_ttl_s
         )
         return found
 
@@ -29,7 +29,7 @@ class ReadMarks:
             await self._collection(club_id).update_one(
                 {"_id": user_id}, {"$addToSet": {"posts": post_id}, "$set": {"club_id": club_id}}, upsert=True
             )
-        await self._core.cache.invalidate(f"reads:{escape(user_id)}")
+        await self._core.cache.invalidate(f"reads:{escape(club_id)}:{escape(user_id)}")
 
     async def _load(self, club_id: str, user_id: str) -> dict[str, Any]:
         with self._core.queries.timed("read_marks.of"):

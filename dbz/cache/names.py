@@ -1,0 +1,30 @@
+"""Names in Redis: entries begin with the prefix, what the cache keeps for itself does not, so no pattern reaches it."""
+
+from __future__ import annotations
+
+from dbz.cache.glob import escape
+
+
+class Names:
+    """Entries are `<prefix><key>`. The others share a hash tag: in a Redis Cluster they lie in one slot."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        own = f"{{{prefix}}}"
+        self.epoch = f"{own}epoch"
+        self.log = f"{own}log"
+        self.channel = f"{own}invalidated"
+        self.statistics = f"{own}statistics"
+        self._warm = f"{own}warm:"
+
+    def entry(self, key: str) -> str:
+        """Where the value of `key` is."""
+        return f"{self.prefix}{key}"
+
+    def glob(self, pattern: str) -> str:
+        """Where the keys lie that the glob `pattern` matches."""
+        return f"{escape(self.prefix)}{pattern}"
+
+    def checkpoint(self, what: str) -> str:
+        """Where a warm-up of this kind notes how far it is."""
+        return f"{self._warm}{what}"

@@ -1,0 +1,29 @@
+"""A running `dbz serve`, and `dbz cache` beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import redis
+
+from tests.cli.running import DBZ
+
+
+class Served:
+    """A running `dbz serve`, and `dbz cache` beside it."""
+
+    def __init__(self, folder: Path, document: dict[str, str]) -> None:
+        self.folder = folder
+        self.env = {**os.environ, "DBZ_STATE_DIR": str(folder), "NO_COLOR": "1"}
+        self.url, self.mongo_uri, self.redis_url = (document[name] for name in ("url", "mongo_uri", "redis_url"))
+        self.redis = redis.Redis.from_url(self.redis_url)
+
+    def cache(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        command = [*DBZ, "cache", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, timeout=60
+        )
+        assert "Traceback" not in done.stdout + done.stderr and "an error in dbz itself" not in done.stderr
+        return done
