@@ -12,12 +12,14 @@ class Reader(HttpUser):
 
 from locust import between, constant, constant_pacing, constant_throughput, tag, task
 
+from dbz.load.generator.endpoint import Options as SocketOptions
 from dbz.load.generator.response import Response
 from dbz.load.generator.users import HttpUser, SocketUser
 
 __all__ = [
     "HttpUser",
     "Response",
+    "SocketOptions",
     "SocketUser",
     "between",
     "constant",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.embedded import start_embedded
+from dbz.cli.embedded import start_stack_of
 from dbz.cli.interrupts import Interrupts
 from dbz.errors import DbzError, UsageError
 
 if TYPE_CHECKING:
-    from dbz.load.capacity import CapacityPlan, Progress
-    from dbz.runs.capacity import Capacity
+    from dbz.load.capacity import CapacityPlan, Ground
+    from dbz.load.capacity_search import Next
+    from dbz.load.run import LoadPlan
+    from dbz.runs.capacity import Capacity, Step
+    from dbz.runs.folder import RunFolder
 
 Text = str | None
 DEFAULT_REPORTS = Path("reports")
@@ -38,7 +40,9 @@ def capacity(
     ] = None,
     step_duration: Annotated[str, typer.Option(help="Judged part of one run, like 20s.")] = "20s",
     rate: Annotated[Text, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Load generator processes.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Load generator processes [default: what fits the cores].")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets a folder for this search.")] = DEFAULT_REPORTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print capacity.json instead of the tables.")] = False,
@@ -50,8 +54,9 @@ def capacity(
 
     \b
     Doubles the load until a budget breaks, then narrows it down to 10 %.
-    Each step is a run of its own, with fresh users, against the same
-    server. Both ends of the last bracket are run again, twice as long: two
+    Each step is a run of its own, with fresh users, against a fresh embedded
+    stack, or your own server, which gets a rest after each load that it did
+    not hold. Both ends of the last bracket are run again, twice as long: two
     runs must agree about each. What is scaled is the users of the profile,
     in its mix, or the rate when it has one.
 
@@ -118,30 +123,26 @@ def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json
 
 
 def _search(plan: CapacityPlan, folder: Path, interrupts: Interrupts) -> Capacity:
-    from dbz.load.capacity import find_capacity, largest_step
-    from dbz.load.run import Surroundings
+    from dbz.load.capacity import Caller, Ground, find_capacity
     from dbz.load.targets import reach
 
-    check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
-    with ExitStack() as resources:
-        if plan.plan.embedded:
-            stack = resources.enter_context(start_embedded(largest_step(plan).profile, folder / "logs"))
-            plan, check = replace(plan, plan=replace(plan.plan, target=stack.url)), stack.check
+    @contextmanager
+    def fresh_stack(one: LoadPlan) -> Iterator[Ground]:
+        with start_stack_of(one.profile, folder / "logs") as stack:
+            yield Ground(stack.url, stack.check)
+
+    if not plan.plan.embedded:
         reach(plan.plan.target)
-        interrupts.defer()
-        around = Surroundings(lambda *_: None, check, lambda: interrupts.requested)
-        return find_capacity(plan, folder, around, _progress(plan))
+    interrupts.defer()
+    # A target of the user's own is watched by its health probe.
+    prepare = fresh_stack if plan.plan.embedded else lambda one: nullcontext(Ground(one.target, lambda: None))
+    return find_capacity(plan, folder, Caller(prepare, *_progress(plan), lambda: interrupts.requested))
 
 
-def _progress(plan: CapacityPlan) -> Progress:
+def _progress(plan: CapacityPlan) -> tuple[Callable[[Next, LoadPlan], None], Callable[[Step, RunFolder], None]]:
     """One line on standard error when a step begins, and one when it has ended."""
-    from dbz.load.capacity import Progress
-    from dbz.load.capacity_search import Next
-    from dbz.load.run import LoadPlan
     from dbz.report import write_reports
     from dbz.report.capacity_wording import step_text
-    from dbz.runs.capacity import Step
-    from dbz.runs.folder import RunFolder
     from dbz.units import format_duration
 
     def begins(step: Next, one: LoadPlan) -> None:
@@ -153,4 +154,4 @@ def _progress(plan: CapacityPlan) -> Progress:
         write_reports(folder)
         typer.echo(f"{'':>16}  {step_text(step)}", err=True)
 
-    return Progress(begins, ended)
+    return begins, ended

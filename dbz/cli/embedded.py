@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 def start_embedded(profile: Profile, logs: Path) -> Stack:
     """The running stack; progress goes to standard error, one log file a part into `logs`."""
+    typer.echo("Starting the embedded stack …", err=True)
+    stack = start_stack_of(profile, logs)
+    typer.echo(f"Ready after {stack.started_in_s:.1f} s: {stack.url}", err=True)
+    return stack
+
+
+def start_stack_of(profile: Profile, logs: Path) -> Stack:
+    """The running stack, without a word."""
     from dbz.stack import StackOptions, start_stack
 
     options = StackOptions(
@@ -22,7 +30,4 @@ def start_embedded(profile: Profile, logs: Path) -> Stack:
         policy=profile.stack.policy,
         processes=profile.stack.processes,
     )
-    typer.echo("Starting the embedded stack …", err=True)
-    stack = start_stack(options, logs)
-    typer.echo(f"Ready after {stack.started_in_s:.1f} s: {stack.url}", err=True)
-    return stack
+    return start_stack(options, logs)

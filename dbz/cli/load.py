@@ -38,7 +38,9 @@ def load(
     duration: Annotated[Text, typer.Option(help="Length of the judged part, like 60s or 5m.")] = None,
     warmup: Annotated[Text, typer.Option(help="Time before it that is not judged, like 10s.")] = None,
     budgets: Annotated[Text, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Load generator processes.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Load generator processes [default: what fits the cores].")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets a folder for this run.")] = DEFAULT_REPORTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the tables.")] = False,

@@ -14,6 +14,7 @@ from dbz.config.source import Source, read_yaml
 from dbz.units import parse_rate
 
 MAX_USERS = 100_000
+MAX_WORKERS = 64
 MAX_RATE_PER_S = 1_000_000.0
 MAX_DURATION_S = 7 * 86_400.0
 
@@ -46,6 +47,9 @@ class Profile(Strict):
     change the rate, or the users, during the judged part. `open_users` limits arrivals to some user classes; the others
     are closed.
 
+    `workers` are the load generator's processes, None: as many as fit the cores. A run that lost more than
+    `lost_workers` of them is invalid.
+
     `connections` says how many of the users hold a Socket.IO connection, `requests` at which rate the others together
     make HTTP requests: the two figures of a scaling phase. Without them the scenario decides.
     """
@@ -66,14 +70,15 @@ class Profile(Strict):
     duration: Duration = Field(Parsed(60), ge=1, le=MAX_DURATION_S)
     warmup: Duration = Field(Parsed(10), ge=0, le=3600)
     seed: int = Field(1, ge=0, lt=2**32)
-    workers: int = Field(1, ge=1, le=64)
+    workers: int | None = Field(None, ge=1, le=MAX_WORKERS)
+    lost_workers: int = Field(0, ge=0, lt=MAX_WORKERS)
     budgets: str = "default"
     allowed_targets: list[str] = Field(default_factory=list)
     stack: StackProfile = Field(default_factory=lambda: StackProfile.model_validate({}))
 
     @model_validator(mode="after")
     def _enough_users_for_workers(self) -> Profile:
-        if self.workers > self.users:
+        if self.workers is not None and self.workers > self.users:
             raise ValueError(f"{self.workers} workers cannot share {self.users} user(s); allowed: at most one a user")
         return self
 

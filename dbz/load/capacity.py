@@ -1,10 +1,11 @@
-"""Finding the capacity: a search whose steps are real runs, all against the same server."""
+"""Finding the capacity: a search whose steps are real runs, each of them on ground that no other step has marked."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from dbz.errors import DbzError, UsageError
 from dbz.load.capacity_result import conclude_capacity, step_of
 from dbz.load.capacity_search import Answer, Bounds, Next, Tried, search
 from dbz.load.phases import scaled, stack_for
-from dbz.load.run import LoadPlan, Surroundings, new_run, run_load
+from dbz.load.run import POLL_S, LoadPlan, Surroundings, new_run, run_load
 from dbz.load.targets import reach
 from dbz.runs.capacity import RATE, USERS, Capacity, Step, load_text
 from dbz.runs.folder import RunFolder, create_run_folder, new_run_id
@@ -50,11 +51,25 @@ class CapacityPlan:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What the caller does between the steps: `begins` gets the step and its plan, `ended` the run's folder too."""
+class Ground:
+    """Where one step runs: the base URL to load, and `check`, which raises a `DbzError` when that has ended."""
 
+    target: str
+    check: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What the caller does around the steps.
+
+    `prepare` gets a step's plan and gives the ground for it, which is up as long as the context lasts. `begins` gets the
+    step and its plan, `ended` the run's folder too. `interrupted` says whether the user wants to stop.
+    """
+
+    prepare: Callable[[LoadPlan], AbstractContextManager[Ground]]
     begins: Callable[[Next, LoadPlan], None]
     ended: Callable[[Step, RunFolder], None]
+    interrupted: Callable[[], bool]
 
 
 def plan_capacity(
@@ -78,7 +93,8 @@ def plan_capacity(
     if begin > at_most:
         raise UsageError(f"--start {begin:,} is more than --max {at_most:,}")
     planned = CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases)
-    largest_step(planned)  # a profile refuses some sizes, and that should be known before anything is started
+    # A profile refuses some sizes, and that should be known before anything is started.
+    plan_step(planned, Next(at_most, earlier=0))
     return planned
 
 
@@ -99,12 +115,7 @@ def plan_step(plan: CapacityPlan, step: Next) -> LoadPlan:
     return replace(plan.plan, profile=override(profile, keys))
 
 
-def largest_step(plan: CapacityPlan) -> LoadPlan:
-    """The run at the highest load that may be tried: what the embedded stack must be seeded for."""
-    return plan_step(plan, Next(plan.bounds.highest, earlier=0))
-
-
-def find_capacity(plan: CapacityPlan, folder: Path, around: Surroundings, progress: Progress) -> Capacity:
+def find_capacity(plan: CapacityPlan, folder: Path, caller: Caller) -> Capacity:
     """Carry out the search and return what came of it, saved in `folder` after each step.
 
     Ctrl-C ends it with what is known by then. When something it needs ends, what is known is saved, then the error is
@@ -125,7 +136,7 @@ def find_capacity(plan: CapacityPlan, folder: Path, around: Surroundings, progre
     save()
     while isinstance(step := search(plan.bounds, tried), Next):
         try:
-            done = None if around.interrupted() else _run_step(plan, step, folder, around, progress)
+            done = None if caller.interrupted() else _run_step(plan, step, folder, caller)
         except DbzError:
             save(interrupted=True)
             raise
@@ -134,18 +145,31 @@ def find_capacity(plan: CapacityPlan, folder: Path, around: Surroundings, progre
         steps.append(done)
         tried.append(Tried(step.load, Answer(done.answer)))
         save()
+        if done.answer != Answer.HOLDS and not plan.plan.embedded:
+            _rest(plan.step_s, caller.interrupted)
     return save(over=True)
 
 
-def _run_step(plan: CapacityPlan, step: Next, folder: Path, around: Surroundings, progress: Progress) -> Step | None:
+def _rest(length_s: float, interrupted: Callable[[], bool]) -> None:
+    """Let a server end what an overload left behind: it is not the next step's."""
+    end_s = time.monotonic() + length_s
+    while time.monotonic() < end_s and not interrupted():
+        time.sleep(POLL_S)
+
+
+def _run_step(plan: CapacityPlan, step: Next, folder: Path, caller: Caller) -> Step | None:
     """One run; None when it was interrupted, because half a step decides nothing."""
     one = plan_step(plan, step)
-    progress.begins(step, one)
-    reach(one.target)
-    run_folder = create_run_folder(folder / RUNS, new_run_id(f"{one.profile.name} {step.load}", datetime.now(UTC)))
-    run = run_load(one, run_folder, around)
+    caller.begins(step, one)
+    with caller.prepare(one) as ground:
+        if caller.interrupted():
+            return None
+        reach(ground.target)
+        run_folder = create_run_folder(folder / RUNS, new_run_id(f"{one.profile.name} {step.load}", datetime.now(UTC)))
+        around = Surroundings(lambda *_: None, ground.check, caller.interrupted)
+        run = run_load(replace(one, target=ground.target), run_folder, around)
     if run.verdict is RunVerdict.INTERRUPTED:
         return None
     done = step_of(run, step)
-    progress.ended(done, run_folder)
+    caller.ended(done, run_folder)
     return done

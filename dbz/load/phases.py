@@ -53,7 +53,9 @@ def stack_for(profile: Profile, users: int) -> dict[str, Any]:
 def scaled(profile: Profile, users: int) -> dict[str, Any]:
     """The profile keys of the same load with another number of users: connections and requests keep their share."""
     factor = users / profile.users
-    keys: dict[str, Any] = {"users": users, "workers": min(profile.workers, users)}
+    keys: dict[str, Any] = {"users": users}
+    if profile.workers is not None:
+        keys["workers"] = min(profile.workers, users)
     if profile.connections is not None:
         keys["connections"] = min(round(profile.connections * factor), users)
     if profile.requests is not None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dbz.config import bundled
 from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
-from dbz.config.profile import Profile, load_profile, override
+from dbz.config.profile import MAX_WORKERS, Profile, load_profile, override
 from dbz.errors import UsageError
 from dbz.load.run import LoadPlan
 from dbz.load.spec import AdHocRequest
-from dbz.load.targets import check_target
+from dbz.load.targets import check_target, is_loopback
 
 DEFAULT_PROFILE = "mixed"
 
@@ -40,7 +42,17 @@ def plan_load(request: LoadRequest) -> LoadPlan:
 
     An empty `target` in the plan means the embedded stack. With a `master_port` the workers join from elsewhere.
     """
-    return replace(_plan_subject(request), master_host=request.master_host, master_port=request.master_port)
+    plan = _plan_subject(request)
+    if plan.profile.workers is None:
+        fitting = 1 if request.master_port else fitting_workers(plan.target, plan.profile.users, os.cpu_count() or 1)
+        plan = replace(plan, profile=override(plan.profile, {"workers": fitting}))
+    return replace(plan, master_host=request.master_host, master_port=request.master_port)
+
+
+def fitting_workers(target: str, users: int, cores: int) -> int:
+    """How many generator processes fit the cores; a server on this machine, or the embedded one, needs half of them."""
+    shared = not target or is_loopback(urlsplit(target).hostname or "")
+    return max(1, min(cores // 2 if shared else cores, users, MAX_WORKERS))
 
 
 def _plan_subject(request: LoadRequest) -> LoadPlan:

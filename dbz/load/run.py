@@ -136,7 +136,7 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         folder=str(folder.path.resolve()),
         role=Role.MASTER if plan.master_port else Role.LOCAL,
         worker=0,
-        workers=profile.workers,
+        workers=profile.workers or 1,
         scenario=plan.scenario,
         target=plan.target,
         users=profile.users,

@@ -211,6 +211,8 @@ def generator_text(run: Run) -> str:
         f"busiest at {health.cpu_percent:.0f} % of a core",
         f"lag {format_ms(health.lag_ms_p99)} (p99)",
     ]
+    if health.gc_ms_max:
+        parts.append(f"longest collection {format_ms(health.gc_ms_max)}")
     counted = (("lost", health.lost_workers), ("late", health.late_arrivals), ("dropped", health.dropped_arrivals))
     names = {"lost": "workers lost", "late": "arrivals late", "dropped": "arrivals dropped"}
     return ", ".join([*parts, *(f"{count:,} {names[key]}" for key, count in counted if count)])

@@ -16,6 +16,7 @@ from dbz.runs.reading import Record
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 
 LAG = Series(GENERATOR, "lag")
+COLLECTIONS = Series(GENERATOR, "gc")
 
 
 MAX_BLOCKS = 60
@@ -146,7 +147,7 @@ def _delivery_totals(lines: Iterable[dict[str, Any]]) -> dict[str, list[int]]:
 
 
 def generator_health(record: Record, window: Window, found: Measurements, lost_workers: int) -> Generator:
-    """CPU of the busiest worker (in % of one core), event-loop lag, late and dropped arrivals."""
+    """CPU of the busiest worker (in % of one core), event-loop lag, garbage collection, late and dropped arrivals."""
     cpu = []
     begun = late = dropped = 0
     for lines in record.workers.values():
@@ -157,10 +158,14 @@ def generator_health(record: Record, window: Window, found: Measurements, lost_w
         if inside_lines:
             cpu.append(sum(line["cpu_percent"] for line in inside_lines) / len(inside_lines))
     lag = found.latencies.get(LAG, Latency())
+    collections = found.latencies.get(COLLECTIONS, Latency())
+    worker_ms = found.seconds * 1000 * max(len(record.workers), 1)
     return Generator(
         workers=len(record.workers),
         cpu_percent=round(max(cpu, default=0.0), 1),
         lag_ms_p99=lag.percentile_ms(99),
+        gc_ms_max=collections.max_ms,
+        gc_percent=round(collections.mean_ms() * collections.count / worker_ms * 100, 2) if worker_ms else 0.0,
         lost_workers=lost_workers,
         begun_arrivals=begun,
         late_arrivals=late,

@@ -19,6 +19,8 @@ SATURATED_CPU_PERCENT = 90.0
 DROPPED_SHARE = 0.01
 LAG_SHARE_OF_BUDGET = 0.5
 """Lag above this share of the tightest latency budget would decide the verdict instead of the server."""
+COLLECTION_PERCENT = 1.0
+"""Garbage collection that takes more of the time reaches the percentiles that budgets are about."""
 
 EXIT_CODES = {
     RunVerdict.PASS: ExitCode.OK,
@@ -43,7 +45,8 @@ def conclude(
     found = aggregate.measurements(record, window)
     verdicts = judge(budgets, found, cut_of(record, window))
     health = aggregate.generator_health(record, window, found, lost_workers)
-    invalid = [*invalid_reasons(found, health, verdicts), *undecided_reasons(verdicts)]
+    allowed_losses = run.profile.get("lost_workers", 0)
+    invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
     held = found.gauges["users.held"]
     return run.model_copy(
         update={
@@ -66,13 +69,18 @@ def conclude(
     )
 
 
-def invalid_reasons(found: Measurements, health: Generator, verdicts: Sequence[Verdict]) -> list[str]:
+def invalid_reasons(
+    found: Measurements, health: Generator, verdicts: Sequence[Verdict], allowed_losses: int = 0
+) -> list[str]:
     """Why the numbers cannot be trusted, each with what would help; empty when they can."""
     reasons = []
     if not found.attempts(REQUEST_KINDS).count:
         reasons.append("nothing was measured: no request ended in the judged part of the run")
-    if health.lost_workers:
-        reasons.append(f"{health.lost_workers} load generator worker(s) were lost; see the logs folder of the run")
+    if health.lost_workers > allowed_losses:
+        allowed = f", and {allowed_losses} may be" if allowed_losses else ""
+        reasons.append(
+            f"{health.lost_workers} load generator worker(s) were lost{allowed}; see the logs folder of the run"
+        )
     if health.cpu_percent > SATURATED_CPU_PERCENT:
         reasons.append(
             f"the load generator was saturated ({health.cpu_percent:.0f} % of a core): use more --workers or less load"
@@ -83,14 +91,11 @@ def invalid_reasons(found: Measurements, health: Generator, verdicts: Sequence[V
             f"the asked rate was not reached: {health.dropped_arrivals:,} of {due:,} arrivals never began, because all "
             "users were busy: use more --users, or a lower --rate"
         )
-    undecided = [verdict for verdict in verdicts if _lag_decides(verdict, health.lag_ms_p99)]
-    if undecided:
-        tightest = min(undecided, key=lambda verdict: verdict.budget.limit.value).budget
-        reasons.append(
-            f"the load generator lagged by {health.lag_ms_p99:.1f} ms (p99), too much to judge "
-            f"{tightest.name} {tightest.limit}: use more --workers, less load, or a quieter machine"
-        )
-    return reasons
+    stalls = [(f"lagged by {health.lag_ms_p99:.1f} ms (p99)", health.lag_ms_p99)]
+    if health.gc_percent > COLLECTION_PERCENT:
+        pause = f"up to {health.gc_ms_max:.1f} ms to collect garbage ({health.gc_percent:.1f} % of the time)"
+        stalls.append((f"stood still for {pause}", health.gc_ms_max))
+    return reasons + [reason for what, stall_ms in stalls if (reason := _stalled(verdicts, what, stall_ms))]
 
 
 def undecided_reasons(verdicts: Sequence[Verdict]) -> list[str]:
@@ -98,8 +103,20 @@ def undecided_reasons(verdicts: Sequence[Verdict]) -> list[str]:
     return [verdict.reason for verdict in verdicts if verdict.effect is Effect.INVALID]
 
 
-def _lag_decides(verdict: Verdict, lag_ms: float) -> bool:
-    """Whether the generator's lag is large against a latency limit, and the verdict could be another one without it."""
+def _stalled(verdicts: Sequence[Verdict], what: str, stall_ms: float) -> str:
+    """Which budget the generator was too slow to judge; empty when there is none."""
+    undecided = [verdict for verdict in verdicts if _stall_decides(verdict, stall_ms)]
+    if not undecided:
+        return ""
+    tightest = min(undecided, key=lambda verdict: verdict.budget.limit.value).budget
+    return (
+        f"the load generator {what}, too much to judge {tightest.name} {tightest.limit}: "
+        "use more --workers, less load, or a quieter machine"
+    )
+
+
+def _stall_decides(verdict: Verdict, stall_ms: float) -> bool:
+    """Whether the time that the generator lost is large against a latency limit, and could decide the verdict."""
     budget = verdict.budget
     kinds = (*REQUEST_KINDS, COMPOSITE)
     if (
@@ -109,8 +126,8 @@ def _lag_decides(verdict: Verdict, lag_ms: float) -> bool:
         or budget.of.metric.name not in kinds
     ):
         return False
-    broken_anyway = not budget.limit.holds(verdict.value - lag_ms)
-    return lag_ms > LAG_SHARE_OF_BUDGET * budget.limit.value and not broken_anyway
+    broken_anyway = not budget.limit.holds(verdict.value - stall_ms)
+    return stall_ms > LAG_SHARE_OF_BUDGET * budget.limit.value and not broken_anyway
 
 
 def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool, stopped: bool) -> RunVerdict:

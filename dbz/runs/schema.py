@@ -125,6 +125,8 @@ class Generator(_Part):
     workers: int
     cpu_percent: float
     lag_ms_p99: float
+    gc_ms_max: float = 0.0
+    gc_percent: float = 0.0
     lost_workers: int = 0
     begun_arrivals: int = 0
     late_arrivals: int = 0

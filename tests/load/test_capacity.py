@@ -11,7 +11,7 @@ from dbz.config.budgets import load_budgets
 from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile
 from dbz.errors import UsageError
-from dbz.load.capacity import CapacityPlan, largest_step, plan_capacity, plan_step
+from dbz.load.capacity import CapacityPlan, plan_capacity, plan_step
 from dbz.load.capacity_result import conclude_capacity, headroom, step_of
 from dbz.load.capacity_search import Answer, Bounds, Next, Tried
 from dbz.load.run import LoadPlan
@@ -77,10 +77,6 @@ def test_with_a_rate_the_rate_is_scaled() -> None:
 def test_connections_and_requests_keep_their_share() -> None:
     one = plan_step(planned(connections=260, requests="52/s"), Next(1040, 0)).profile
     assert (one.users, one.connections, one.requests) == (1040, 520, 104)
-
-
-def test_the_stack_is_seeded_for_the_highest_load() -> None:
-    assert largest_step(planned(highest=5000)).profile.stack.clubs == 29
 
 
 def test_throughput_counts_attempts_but_not_twice() -> None:

@@ -14,7 +14,7 @@ from dbz.measure.budgets import Budget, parse_budget
 from dbz.measure.histogram import Histogram
 from dbz.measure.interval_log import Interval
 from dbz.measure.series import ACK, COMPOSITE, CONNECT, DELIVERY, HTTP, SERVICE, Series
-from dbz.runs.aggregate import LAG
+from dbz.runs.aggregate import COLLECTIONS, LAG
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.reading import END, STEADY, read_record
@@ -81,6 +81,7 @@ class Scene:
     failing: dict[str, float] = field(default_factory=dict)
     error: str = "HTTP 503 Service Unavailable"
     lag_ms: float = 1.2
+    gc_ms: float = 0.0
     cpu_percent: float = 38.0
     server: bool = True
     profile: str = "mixed"
@@ -135,6 +136,8 @@ class Scene:
                 series = traffic.series.as_failed() if failed else traffic.series
                 found[series].record(round(median_ms * 1000 * random.lognormvariate(0, traffic.spread)))
         found[LAG].record(round(self.lag_ms * 1000 * random.uniform(0.2, 1)), 20)
+        if self.gc_ms:
+            found[COLLECTIONS].record(round(self.gc_ms * 1000))
         return found, failures
 
     def _line(

@@ -76,6 +76,7 @@ def test_not_measured_does_not_fail_unless_required(tmp_path: Path) -> None:
         (Scene(**SHORT), 1, "1 load generator worker"),
         (Scene(**SHORT, cpu_percent=110), 0, "the load generator was saturated"),
         (Scene(**SHORT, lag_ms=60), 0, "too much to judge game_score_update < 50 ms"),
+        (Scene(**SHORT, gc_ms=40), 0, "to collect garbage (4.0 % of the time), too much to judge game_score_update"),
     ],
 )
 def test_a_measurement_that_cannot_be_trusted_is_invalid(
@@ -84,6 +85,19 @@ def test_a_measurement_that_cannot_be_trusted_is_invalid(
     run = concluded(tmp_path, scene, lost_workers=lost_workers)
     assert run.verdict is RunVerdict.INVALID
     assert says in run.reasons[0]
+
+
+def test_rare_collections_do_not_reach_a_percentile(tmp_path: Path) -> None:
+    run = concluded(tmp_path, Scene(**SHORT, gc_ms=9))
+    assert run.verdict is RunVerdict.PASS
+    assert run.generator is not None and run.generator.gc_ms_max == pytest.approx(9, rel=0.01)
+
+
+def test_a_profile_may_allow_workers_to_be_lost(tmp_path: Path) -> None:
+    folder = build_run(tmp_path, Scene(**SHORT))
+    allowing = folder.load().model_copy(update={"profile": {"lost_workers": 1}})
+    verdicts = [conclude(allowing, read_record(folder), BUDGETS, lost_workers=lost).verdict for lost in (1, 2)]
+    assert verdicts == [RunVerdict.PASS, RunVerdict.INVALID]
 
 
 def test_an_invalid_run_still_names_its_broken_budgets(tmp_path: Path) -> None:
