@@ -51,7 +51,7 @@ Peer = Callable[[str, int, int], Sample]
 
 def dbz(url: str, seconds: int, core: int) -> Sample:
     """dbz's own generator process, as `dbz load URL --users 32` starts it, recording everything."""
-    return _generator(url, seconds, core, request=AdHocRequest(url))
+    return generate(url, seconds, core, AdHocRequest(url))
 
 
 def fast_http_user(url: str, seconds: int, core: int) -> Sample:
@@ -149,7 +149,8 @@ def _drain(terminal: int) -> None:
         os.close(terminal)
 
 
-def _generator(url: str, seconds: int, core: int, request: AdHocRequest) -> Sample:
+def generate(url: str, seconds: int, core: int, request: AdHocRequest) -> Sample:
+    """Requests a second of one generator process, and its share of the core."""
     with tempfile.TemporaryDirectory() as name:
         folder = create_run_folder(Path(name), "run")
         _, share = _generate(folder, url, seconds, core, request=request)

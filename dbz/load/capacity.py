@@ -62,8 +62,8 @@ class Ground:
 class Caller:
     """What the caller does around the steps.
 
-    `prepare` gets a step's plan and gives the ground for it, which is up as long as the context lasts. `begins` gets the
-    step and its plan, `ended` the run's folder too. `interrupted` says whether the user wants to stop.
+    `prepare` gets a step's plan and gives the ground for it, which is up as long as the context lasts. `begins` gets
+    the step and its plan, `ended` the run's folder too. `interrupted` says whether the user wants to stop.
     """
 
     prepare: Callable[[LoadPlan], AbstractContextManager[Ground]]

@@ -46,7 +46,8 @@ def plan_load(request: LoadRequest) -> LoadPlan:
     if plan.profile.workers is None:
         fitting = 1 if request.master_port else fitting_workers(plan.target, plan.profile.users, os.cpu_count() or 1)
         plan = replace(plan, profile=override(plan.profile, {"workers": fitting}))
-    return replace(plan, master_host=request.master_host, master_port=request.master_port)
+    allowed = (*plan.profile.allowed_targets, *request.allowed_targets)
+    return replace(plan, allowed_targets=allowed, master_host=request.master_host, master_port=request.master_port)
 
 
 def fitting_workers(target: str, users: int, cores: int) -> int:

@@ -32,6 +32,7 @@ _STOP_PATIENCE_S = 10.0
 @dataclass(frozen=True)
 class LoadPlan:
     """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request.
+    `allowed_targets` are hosts beside the target and this machine that the scenario may reach.
 
     With `master_port` the workers are not started here: they join at `master_host`, and the run begins when all of the
     profile's workers are there.
@@ -42,6 +43,7 @@ class LoadPlan:
     scenario: str
     budgets: Sequence[Budget]
     embedded: bool = False
+    allowed_targets: Sequence[str] = ()
     request: AdHocRequest | None = None
     master_host: str = "127.0.0.1"
     master_port: int = 0
@@ -155,6 +157,7 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         requests_per_s=profile.requests,
         master_host=plan.master_host,
         master_port=plan.master_port,
+        allowed_targets=tuple(plan.allowed_targets),
         request=plan.request,
     )
 

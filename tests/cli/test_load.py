@@ -46,6 +46,45 @@ def test_a_url_is_loaded_and_reported(tmp_path):
     assert {path.name for path in folder.iterdir()} >= REPORTS
 
 
+ELSEWHERE = """\
+import gevent, socket
+from locust import FastHttpUser, HttpUser, constant, task
+
+class Plain(HttpUser):
+    wait_time = constant(0.2)
+
+    @task
+    def elsewhere(self):
+        self.client.get("http://192.0.2.1/", name="address", timeout=1)
+        self.client.get("http://somewhere.example/", name="name", timeout=1)
+        self.client.get("/hello")
+
+class Fast(FastHttpUser):
+    wait_time = constant(0.2)
+
+    @task
+    def elsewhere(self):
+        self.client.get("http://192.0.2.1/", name="fast address")
+        self.client.get("http://somewhere.example/", name="fast name")
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"?", ("192.0.2.1", 53))
+"""
+
+
+def test_a_locust_file_cannot_leave_this_machine_with_any_client(tmp_path):
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    with small_server() as url:
+        options = ["--target", url, "--users", "2", "--duration", "2s", "--warmup", "1s", "--json"]
+        done = dbz("load", "elsewhere.py", *options, cwd=tmp_path)
+    operations = {one["name"]: one for one in json.loads(done.stdout)["operations"]}
+    assert operations["GET /hello"]["errors"] == 0
+    outside = {name: one for name, one in operations.items() if name != "GET /hello"}
+    assert set(outside) == {"GET address", "GET name", "GET fast address", "GET fast name"}
+    assert all(one["errors"] == one["count"] > 0 for one in outside.values())
+    errors = json.loads(done.stdout)["errors"]
+    refused = [one["error"] for one in errors if "not on this machine and not allowed" in one["error"]]
+    assert len(refused) == len(errors) == 5, errors
+
+
 def test_an_open_load_keeps_its_rate(tmp_path):
     with small_server() as url:
         done = dbz("load", f"{url}/slow", "--rate", "50/s", "--duration", "3s", "--json", cwd=tmp_path)

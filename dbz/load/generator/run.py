@@ -15,7 +15,7 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from dbz.errors import DependencyError
-from dbz.load.generator import foreign, population, remote, scenario, wire
+from dbz.load.generator import fence, foreign, population, remote, scenario, wire
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.session import Session
 from dbz.load.generator.sinks import FileSink, MasterSink, Sink
@@ -41,11 +41,13 @@ class Run:
     def execute(self) -> None:
         """Do everything; returns when the record is complete. `UsageError` when the scenario is wrong."""
         if self.spec.role is Role.MASTER:
+            fence.install(fence.fence_of(self.spec))
             self._command(self._environment())
             return
         if self.spec.role is Role.REMOTE:
             self.spec = remote.join(self.spec)
             check_target(self.spec.target, self.spec.allowed_targets)
+        fence.install(fence.fence_of(self.spec))
         self._generate(self._environment())
 
     def _command(self, environment: Any) -> None:
@@ -77,6 +79,7 @@ class Run:
         environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
         gevent.spawn(wire.sweep_deadlines)
         writer = Writer(session, runner, pacing)
+        environment.events.spawning_complete.add_listener(writer.settle)
         writing = writer.start()
         if alone:
             steering = Steering(self.spec, environment, runner, self._interrupted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections.abc import Callable
@@ -38,8 +37,6 @@ class Steering:
         warm_until_s = time.monotonic() + spec.warmup_s
         self._start_users()
         self.pause_until(warm_until_s)
-        gc.collect()
-        gc.freeze()  # users live to the end: walking over them at each collection would only cost pauses
         steady_s = math.ceil(time.monotonic() - spec.started_monotonic_s)
         self.pause_until(spec.started_monotonic_s + steady_s)
         if not self._interrupted.is_set():  # else nothing is judged, not even a millisecond

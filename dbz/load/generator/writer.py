@@ -27,6 +27,10 @@ class Writer:
         self._health.watch_collections()
         return gevent.spawn(self._write_every_second)
 
+    def settle(self, **_: Any) -> None:
+        """All users are there: a listener of Locust's `spawning_complete`."""
+        self._health.settle()
+
     def finish(self) -> None:
         """Write what is left and close the files."""
         self._session.deliveries.abandon()

@@ -1,0 +1,71 @@
+"""What one small machine carries, generator included: phase_3 of the plan; and both chat policies under one load.
+
+Each line is a `dbz load` as a user would run it, on the embedded stack. `BENCH_PHASE_SECONDS` is the judged part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+SECONDS = int(os.environ.get("BENCH_PHASE_SECONDS", "60"))
+CHAT_SECONDS = 30
+CHAT_USERS = 250
+DBZ = str(Path(sys.executable).with_name("dbz"))
+_PROFILE = """\
+schema: dbz.profile/1
+name: chat {policy}
+scenario: chat
+users: {users}
+duration: {seconds}s
+budgets: default
+stack: {{clubs: 1, policy: {policy}}}
+"""
+
+
+def load(folder: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the conclusion of a run."""
+    command = [DBZ, "load", *arguments, "--json", "--no-live", "--out", folder]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=SECONDS + 300)
+    if not done.stdout:
+        raise SystemExit(f"{' '.join(command)} ended with code {done.returncode}")
+    return done.returncode, json.loads(done.stdout)
+
+
+def phase(folder: str) -> None:
+    """All budgets of phase_3, and what it was."""
+    code, run = load(folder, "--phase", "phase_3", "--duration", f"{SECONDS}s")
+    server, http = run["server"], sum(one["rate_per_s"] for one in run["operations"] if one["kind"] == "http")
+    print(
+        f"\nphase_3 for {SECONDS} s: exit {code}, {run['verdict']}; {server['connections']:,.0f} sockets, "
+        f"{http * 60:,.0f} API requests a minute, server {server['memory_bytes'] / 1e6:,.0f} MB in all"
+    )
+    for one in run["budgets"]:
+        if one["value"] is not None:
+            limit = f"{one['op']} {one['limit']:g} {one['unit']}"
+            print(f"  {one['verdict']:12} {one['name']:24} {one['value']:>12,.4g} {one['unit']:4} {limit}")
+    for reason in run["reasons"]:
+        print(f"  {reason}")
+
+
+def policies(folder: str) -> None:
+    """The tuned batching and the plan's, under the same chat."""
+    print(f"\n{CHAT_USERS} chat members in one room, {CHAT_SECONDS} s; chat_message_latency is p95 < 100 ms")
+    for policy in ("tuned", "plan"):
+        profile = Path(folder) / f"{policy}.yaml"
+        profile.write_text(_PROFILE.format(policy=policy, users=CHAT_USERS, seconds=CHAT_SECONDS))
+        code, run = load(folder, str(profile))
+        (latency,) = (one["latency_ms"] for one in run["operations"] if one["name"] == "chat")
+        figures = "  ".join(f"{name} {latency[name]:.1f} ms" for name in ("p50", "p95", "p99"))
+        print(f"  {policy:6} exit {code}  {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="dbz-bench-") as runs:
+        policies(runs)
+        phase(runs)

@@ -1,0 +1,168 @@
+"""The reference server on one core, the load on the other: cached lists, chat fan-out, memory of many sockets.
+
+Its peer is the least that the same libraries can do, in the same run: a constant answer, and python-socketio's own
+server, which checks and stores nothing (`server_plain.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from http_peers import CONNECTIONS, generate
+from http_server import pinned
+
+from dbz.children import Child, free_port, wait_until
+from dbz.load.spec import AdHocRequest
+from dbz.stack import StackOptions, start_stack
+
+SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+ROOM_MEMBERS, RATES_PER_S = 500, (20, 40, 60, 80)
+SOCKETS, SOCKET_CLUBS = 2000, 10
+HERE = Path(__file__).parent
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+LIST = "/api/posts"
+
+
+class Served(NamedTuple):
+    """A server that is up: its name, base URL, and the process that holds its sockets."""
+
+    name: str
+    url: str
+    worker: psutil.Process
+
+
+@contextmanager
+def reference(clubs: int) -> Iterator[Served]:
+    """The reference server with one process, on the last core, its stores on the first one."""
+    with tempfile.TemporaryDirectory() as logs, start_stack(StackOptions(clubs=clubs), Path(logs)) as stack:
+        processes = {name: psutil.Process(pid) for name, pid in stack.pids.items()}
+        for name, process in processes.items():
+            for one in (process, *process.children(recursive=True)):
+                keep_on(one, CORES[-1] if name == "server" else CORES[0])
+        (worker,) = (one for one in processes["server"].children(recursive=True) if "spawn_main" in str(one.cmdline()))
+        yield Served("dbz serve", stack.url, worker)
+
+
+@contextmanager
+def plain(body: bytes = b"{}") -> Iterator[Served]:
+    """The peer, on the last core."""
+    port = free_port()
+    granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*pinned(CORES[-1]), *granian, "--no-access-log", "--working-dir", str(HERE), "server_plain:app"]
+    with tempfile.TemporaryDirectory() as name:
+        kept = Path(name) / "body"
+        kept.write_bytes(body)
+        with Child("peer", command, log=Path(name) / "log", env={"BENCH_BODY": str(kept)}) as child:
+            url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: answers(url), child, deadline_s=20, what="the peer")
+            workers = [
+                one for one in psutil.Process(child.pid).children(recursive=True) if "spawn" in str(one.cmdline())
+            ]
+            yield Served("plain", url, workers[-1])
+
+
+def keep_on(process: psutil.Process, core: int) -> None:
+    """Keep a running process to one core, where that is possible."""
+    if hasattr(process, "cpu_affinity"):
+        process.cpu_affinity([core])
+
+
+def answers(url: str) -> bool:
+    """Whether a GET gets an answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def token(url: str) -> str:
+    """An access token of a demo user."""
+    body = json.dumps({"username": "user0007", "password": "demo"}).encode()
+    login = urllib.request.Request(f"{url}/api/auth/login", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(login, timeout=10) as answer:
+        found: str = json.load(answer)["access_token"]
+    return found
+
+
+def lists() -> None:
+    """A cached list against a constant answer of the same size."""
+    with reference(clubs=1) as ours:
+        headers = {"Authorization": f"Bearer {token(ours.url)}"}
+        asked = AdHocRequest(f"{ours.url}{LIST}", headers=headers)
+        with urllib.request.urlopen(urllib.request.Request(asked.url, headers=headers), timeout=10) as answer:
+            body = answer.read()
+        with plain(body) as peer:
+            other = AdHocRequest(f"{peer.url}/", headers=headers)
+            pairs = [(rate(asked), rate(other)) for _ in range(ROUNDS)]
+    print(f"\n{LIST}, cached, {len(body):,} bytes, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s")
+    print(f"  dbz serve        {statistics.median(one for one, _ in pairs):>9,.0f} requests/s on one core")
+    print(f"  constant answer  {statistics.median(other for _, other in pairs):>9,.0f} requests/s")
+    print(f"  dbz / it         {statistics.median(one / other for one, other in pairs):>9.2f}")
+
+
+def rate(request: AdHocRequest) -> float:
+    """Completed requests a second."""
+    return generate(request.url, SECONDS, CORES[0], request).rate_per_s
+
+
+def room(served: Served, members: int, rate_per_s: float, seconds: float, clubs: int) -> dict[str, float]:
+    """Members in the clubs' rooms talk; their figures, and the worker's CPU a delivery and memory."""
+    script = [sys.executable, str(HERE / "server_room.py"), served.url]
+    options = [str(members), str(rate_per_s), str(seconds), str(clubs), served.name]
+    before_s = sum(served.worker.cpu_times()[:2])
+    process = subprocess.Popen([*pinned(CORES[0]), *script, *options], stdout=subprocess.PIPE, text=True)
+    memory_bytes = 0
+    while process.poll() is None:
+        memory_bytes = max(memory_bytes, served.worker.memory_info().rss)
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+    assert process.stdout is not None
+    figures: dict[str, float] = json.loads(process.stdout.read())
+    cpu_s = sum(served.worker.cpu_times()[:2]) - before_s
+    return {**figures, "memory_mb": memory_bytes / 1e6, "cpu_s": cpu_s}
+
+
+def fan_out() -> None:
+    """One room with all members, at growing rates."""
+    print(f"\n{ROOM_MEMBERS} members in one room, {SECONDS} s each")
+    print(f"  {'messages/s':>10}{'':>12}{'deliveries/s':>14}{'arrived':>10}{'p50 ms':>9}{'p95 ms':>9}")
+    for rate_per_s in RATES_PER_S:
+        for serve in (lambda: reference(clubs=1), plain):
+            with serve() as served:
+                found = room(served, ROOM_MEMBERS, rate_per_s, SECONDS, clubs=1)
+            per_s = found["received"] / SECONDS
+            share = found["received"] / found["expected"]
+            figures = f"{per_s:>14,.0f}{share:>10.1%}{found['p50_ms']:>9.1f}{found['p95_ms']:>9.1f}"
+            print(f"  {rate_per_s:>10}  {served.name:10}{figures}", flush=True)
+
+
+def many_sockets() -> None:
+    """The memory of one server process that holds thousands of sockets, in rooms of 200."""
+    found = {}
+    for serve in (lambda: reference(SOCKET_CLUBS), plain):
+        with serve() as served:
+            found[served.name] = room(served, SOCKETS, 2, SECONDS, SOCKET_CLUBS)["memory_mb"]
+    ours, theirs = found.values()
+    print(f"\n{SOCKETS:,} sockets in {SOCKET_CLUBS} rooms: {ours:,.0f} MB in one process of dbz serve, ", end="")
+    print(f"{theirs:,.0f} MB in plain python-socketio, dbz / it {ours / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    lists()
+    fan_out()
+    many_sockets()
