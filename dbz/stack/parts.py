@@ -62,6 +62,15 @@ def document_store() -> Part:
     return Part("store", "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.2)
 
 
+def store_uri(port: int) -> str:
+    """The URI of the embedded document store.
+
+    Retryable writes are off: SecantusDB remembers the last 10,000 of them and from then on sorts them at each write,
+    which makes it many times slower after about a minute under load. On loopback there is no network to retry for.
+    """
+    return f"mongodb://{_LOOPBACK}:{port}/?retryWrites=false"
+
+
 def cache() -> Part:
     """Valkey on a free port, in memory only."""
     port, scratch = free_port(), _scratch("cache")

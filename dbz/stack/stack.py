@@ -115,7 +115,7 @@ def start_stack(options: StackOptions, logs: Path) -> Stack:
 
 def _bring_up_all(stack: Stack, options: StackOptions) -> None:
     store, cache = stack.bring_up(parts.document_store, parts.cache)
-    stack.mongo_uri = f"mongodb://{store.host}:{store.port}"
+    stack.mongo_uri = parts.store_uri(store.port)
     stack.redis_url = f"redis://{cache.host}:{cache.port}/0"
     # The server loads its libraries while the data are written.
     with Child("the demo data", parts.seeding(options, stack.mongo_uri), log=stack.logs / "seed.log") as seeding:

@@ -20,6 +20,7 @@ from dbz.load.spec import GeneratorSpec
 from dbz.load.targets import is_loopback
 
 _CONNECTING = ("connect", "connect_ex", "sendto")
+_REFUSAL_S = 0.05
 
 
 class ForbiddenTargetError(PermissionError):
@@ -87,7 +88,7 @@ class _FencedResolver:
 
     def _check(self, host: Any) -> None:
         if host is not None:
-            self._fence.check(_text(host))
+            _check_slowly(self._fence, host)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._resolver, name)
@@ -97,10 +98,19 @@ def _checked(method: Any, fence: Fence) -> Any:
     def checked(sock: socket.socket, *arguments: Any) -> Any:
         address = arguments[-1] if arguments else None
         if isinstance(address, tuple) and sock.family in (socket.AF_INET, socket.AF_INET6):
-            fence.check(_text(address[0]))
+            _check_slowly(fence, address[0])
         return method(sock, *arguments)
 
     return checked
+
+
+def _check_slowly(fence: Fence, host: str | bytes) -> None:
+    """Check; a refusal takes a moment, or a user who tries again at once would leave no time for the others."""
+    try:
+        fence.check(_text(host))
+    except ForbiddenTargetError:
+        gevent.sleep(_REFUSAL_S)
+        raise
 
 
 def _text(host: str | bytes) -> str:
