@@ -25,14 +25,6 @@ class Nodes:
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
 
-    async def clients(self) -> list[tuple[str, Any]]:
-        """`host:port` and a client of each server."""
-        if isinstance(self._redis, RedisCluster):
-            await self._redis.initialize()
-            return [(node.name, node) for node in self._redis.get_primaries()]
-        where = self._redis.connection_pool.connection_kwargs
-        return [(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}", self._redis)]
-
     async def scan(self, pattern: str, call: Call = _direct) -> AsyncIterator[list[bytes]]:
         """The names that the glob `pattern` matches, in batches fit for one command; all is asked through `call`."""
         for target in await self._targets():
@@ -62,13 +54,15 @@ class Nodes:
             pipe.unlink(name)
         return sum(await pipe.execute())
 
-    async def info(self, *sections: str) -> list[dict[str, Any]]:
-        """INFO of each server, with the given sections together."""
+    async def info(self, *sections: str) -> dict[str, dict[str, Any]]:
+        """INFO of each server by `host:port`, with the given sections together."""
         if not isinstance(self._redis, RedisCluster):
-            return [{key: value for name in sections for key, value in (await self._redis.info(name)).items()}]
+            where = self._redis.connection_pool.connection_kwargs
+            server = where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
+            return {server: {key: value for name in sections for key, value in (await self._redis.info(name)).items()}}
         merged: dict[str, dict[str, Any]] = {}
         for name in sections:
             answers = await self._redis.info(name, target_nodes=RedisCluster.PRIMARIES)
             for node, figures in answers.items():
                 merged.setdefault(node, {}).update(figures)
-        return list(merged.values())
+        return merged

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from dbz.cache.families import family
 from dbz.cache.glob import compile_glob, escape
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis, Nodes
@@ -49,14 +50,6 @@ def selection(patterns: Sequence[str], clubs: Sequence[str], tags: Sequence[str]
         fields.append((name, value))
     globs = [glob for club in clubs for glob in (f"*:{escape(club)}", f"*:{escape(club)}:*")]
     return Selection((*patterns, *globs), (*fields, *(("club_id", club) for club in clubs)))
-
-
-def family(key: str) -> str:
-    """What a key is one of: the part before the first colon, and before the second for `query:` keys."""
-    at = key.find(":")
-    if key.startswith("query:"):
-        at = key.find(":", 6)
-    return key[:at] if at > 0 else key
 
 
 @dataclass

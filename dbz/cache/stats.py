@@ -1,33 +1,61 @@
-"""Counters of the cache, by layer and outcome."""
+"""Counters of one process's cache, by layer, outcome and key family, and which keys are asked for most."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from dbz.cache.families import family
+
+LAYERS = ("local", "remote")
+OUTCOMES = ("hit", "miss", "error")
+_SAMPLE_EVERY = 16
+_MAX_SAMPLED = 2000
+_HOTTEST = 20
 
 
 class CacheStats:
     """Hits, misses and failures of the layers `local` and `remote`, and the loads behind them."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._sampled: Counter[str] = Counter()
+        self._until_sample = _SAMPLE_EVERY
         self.loads = 0
         self.load_errors = 0
         self.load_s = 0.0
 
-    def hit(self, layer: str, count: int = 1) -> None:
+    def hit(self, layer: str, keys: Collection[str]) -> None:
         """Count keys that `layer` had."""
-        self.requests[layer, "hit"] += count
+        self._count(layer, "hit", keys)
 
-    def miss(self, layer: str, count: int = 1) -> None:
+    def miss(self, layer: str, keys: Collection[str]) -> None:
         """Count keys that `layer` did not have."""
-        self.requests[layer, "miss"] += count
+        self._count(layer, "miss", keys)
 
-    def failed(self, layer: str, count: int = 1) -> None:
+    def failed(self, layer: str, keys: Collection[str]) -> None:
         """Count keys that `layer` could not be asked for."""
-        self.requests[layer, "error"] += count
+        self._count(layer, "error", keys)
+
+    def _count(self, layer: str, outcome: str, keys: Collection[str]) -> None:
+        for key in keys:
+            self._requests[layer, outcome, family(key)] += 1
+        if layer == "local":
+            self._sample(keys)
+
+    def _sample(self, keys: Collection[str]) -> None:
+        """Remember one key of 16, at random. When there are too many, old ones fade, so that what is hot now stays."""
+        for key in keys:
+            self._until_sample -= 1
+            if self._until_sample == 0:
+                self._until_sample = random.randrange(1, 2 * _SAMPLE_EVERY)  # uneven: lists are read in equal steps
+                self._sampled[key] += _SAMPLE_EVERY
+        if len(self._sampled) > _MAX_SAMPLED:
+            self._sampled = Counter({key: count // 2 for key, count in self._sampled.most_common(_MAX_SAMPLED // 2)})
 
     @contextlib.contextmanager
     def loading(self) -> Iterator[None]:
@@ -44,7 +72,20 @@ class CacheStats:
 
     def snapshot(self) -> dict[str, dict[str, int]]:
         """{layer: {outcome: count}} of every layer and outcome, zeros included."""
+        found = {layer: dict.fromkeys(OUTCOMES, 0) for layer in LAYERS}
+        for (layer, outcome, _), count in self._requests.items():
+            found[layer][outcome] += count
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """All figures as plain data: `families` is {family: {layer: {outcome: count}}}, `hottest` (key, requests)."""
+        families: dict[str, dict[str, dict[str, int]]] = {}
+        for (layer, outcome, name), count in self._requests.items():
+            families.setdefault(name, {}).setdefault(layer, {})[outcome] = count
         return {
-            layer: {outcome: self.requests[layer, outcome] for outcome in ("hit", "miss", "error")}
-            for layer in ("local", "remote")
+            "families": families,
+            "hottest": self._sampled.most_common(_HOTTEST),
+            "loads": self.loads,
+            "load_errors": self.load_errors,
+            "load_s": self.load_s,
         }

@@ -1,4 +1,7 @@
-"""Keeping one process's local layer in step with the others: published invalidations, and a poll as the net."""
+"""Keeping one process's local layer in step with the others: published invalidations, and a poll as the net.
+
+Its figures are published too, so that `dbz cache stats` can show what is inside the processes.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.cache.background import end
+from dbz.cache.published import PUBLISH_S, publish
 from dbz.cache.remote import Invalidation, UnavailableError, parse_line
 from dbz.cache.twolayer import TwoLayerCache
 
@@ -51,7 +55,7 @@ class CacheSync:
 
     def start(self) -> None:
         """Begin listening, polling and sweeping."""
-        self._tasks = [asyncio.create_task(work()) for work in (self._listen, self._poll, self._sweep)]
+        self._tasks = [asyncio.create_task(work()) for work in (self._listen, self._poll, self._sweep, self._publish)]
 
     async def stop(self) -> None:
         """End the background work."""
@@ -103,6 +107,12 @@ class CacheSync:
         while True:
             await asyncio.sleep(self._poll_s)
             await self.catch_up()
+
+    async def _publish(self) -> None:
+        while True:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await publish(self._redis, self._cache)
+            await asyncio.sleep(PUBLISH_S)
 
     async def _sweep(self) -> None:
         while True:

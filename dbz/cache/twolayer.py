@@ -61,9 +61,9 @@ class TwoLayerCache:
         """
         value = self.local.get(key)
         if value is not MISSING:
-            self.stats.hit("local")
+            self.stats.hit("local", (key,))
             return value
-        self.stats.miss("local")
+        self.stats.miss("local", (key,))
         flight = self._flights.get(key)
         if flight is None:
             flight = asyncio.create_task(self._fly(key, load, ttl_s))
@@ -75,10 +75,10 @@ class TwoLayerCache:
     async def get_many(self, keys: Sequence[str], load: LoadMany, ttl_s: float = 3600.0) -> dict[str, Any]:
         """The values of those `keys` that exist; `load` gets the keys that no layer has, and maps them to values."""
         found = self.local.get_many(keys)
-        self.stats.hit("local", len(found))
+        self.stats.hit("local", found)
         missing = [key for key in keys if key not in found]
         if missing:
-            self.stats.miss("local", len(missing))
+            self.stats.miss("local", missing)
             found.update(await self._fill_many(missing, load, ttl_s))
         return found
 
@@ -159,15 +159,15 @@ class TwoLayerCache:
             await self.flush_pending()
             epoch, values = await self.remote.read(keys)
         except UnavailableError:
-            self.stats.failed("remote", len(keys))
+            self.stats.failed("remote", keys)
             return None, {}
         found = {}
         for key, encoded in zip(keys, values, strict=True):
             if encoded is not None:
                 found[key] = orjson.loads(encoded)
                 self._keep_local(key, found[key], len(encoded), ttl_s, mark)
-        self.stats.hit("remote", len(found))
-        self.stats.miss("remote", len(keys) - len(found))
+        self.stats.hit("remote", found)
+        self.stats.miss("remote", [key for key in keys if key not in found])
         return epoch, found
 
     async def _keep(self, loaded: Mapping[str, Any], epoch: str | None, ttl_s: float, mark: int) -> None:

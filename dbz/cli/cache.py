@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from dbz.cli.cache_entries import get, ttl
 from dbz.cli.cache_invalidate import invalidate
+from dbz.cli.cache_stats import stats
 from dbz.cli.cache_warm import warm
 
 app = typer.Typer(no_args_is_help=True, help="Warm the cache, look into it, make parts of it stale.")
 app.command()(warm)
+app.command()(stats)
 app.command()(invalidate)
+app.command()(get)
+app.command()(ttl)

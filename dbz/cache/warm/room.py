@@ -40,7 +40,7 @@ class Room:
 async def look(nodes: Nodes) -> Room:
     """The room of the fullest node; evictions of all nodes."""
     rooms = []
-    for info in await nodes.info("memory", "stats"):
+    for info in (await nodes.info("memory", "stats")).values():
         limit = int(info.get("maxmemory", 0))
         policy = str(info.get("maxmemory_policy", ""))
         rooms.append(Room(int(info["used_memory"]), limit, policy, int(info.get("evicted_keys", 0))))
