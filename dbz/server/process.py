@@ -12,7 +12,9 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from multiprocessing.synchronize import Semaphore
+from typing import Any
 
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -32,6 +34,8 @@ _GRANIAN_LOGS = {
     "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": [], "propagate": True}},
 }
 _POLL_S = 1.0
+_CRASHES, _CRASHES_WITHIN_S = 10, 30.0
+"""As many ends of workers within this time are a crash loop, and end the server."""
 _BUFFER_BYTES = 64 * 1024  # of each connection; thousands of sockets are open at a time
 _log = logging.getLogger(__name__)
 
@@ -60,6 +64,7 @@ class Supervisor(Server):  # type: ignore[misc]
     def __init__(self, settings: Settings, drained: Semaphore) -> None:
         http = settings.http
         self._drain_s = http.drain_s
+        self._ended_s: deque[float] = deque(maxlen=_CRASHES)
         self._drained = drained
         super().__init__(
             "dbz.server.app",
@@ -77,6 +82,17 @@ class Supervisor(Server):  # type: ignore[misc]
             http1_settings=HTTP1Settings(max_buffer_size=_BUFFER_BYTES),
             backlog=2048,
         )
+
+    def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
+        """Put new workers in the place of some that ended, however often it is the same one.
+
+        The library takes a second end within seconds for a crash loop and gives up. Only many ends in a short time are:
+        until then its memory of the last ones is cleared.
+        """
+        super()._respawn_workers(workers, *arguments, **options)
+        self._ended_s.append(time.monotonic())
+        if len(self._ended_s) < _CRASHES or self._ended_s[-1] - self._ended_s[0] > _CRASHES_WITHIN_S:
+            self.respawned_wrks.clear()
 
     def _stop_workers(self) -> None:
         deadline = time.monotonic() + self._drain_s
