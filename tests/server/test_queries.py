@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from dbz.server.seed.data import club_documents
+from tests.server.backend import Backend
 from tests.server.clients import eventually
 from tests.server.conftest import SignIn
 
@@ -88,6 +90,23 @@ async def test_writes_show_at_once(sign_in: SignIn) -> None:
     detail = (await one.get(f"/api/posts/{post['id']}")).json()
     assert [item["content"] for item in detail["comments"]] == ["me too"]
     assert (await two.post(f"/api/posts/{post['id']}/like", {"liked": False})).json()["like_count"] == 0
+
+
+async def test_query_results_are_kept_as_long_as_the_plan_says(sign_in: SignIn, backend: Backend) -> None:
+    """Posts 300 s, games 120 s; a post an hour, a game half of one. All jittered downwards by at most a tenth."""
+    user = await sign_in("user0220")
+    for path in ("/api/posts", "/api/games", "/api/posts/club01-p00", "/api/games/club01-g00"):
+        assert (await user.get(path)).status_code == 200
+    kept_s = {
+        "query:posts:club01:*": 300,
+        "query:games:club01:*": 120,
+        "post:club01-p00": 3600,
+        "game:club01-g00": 1800,
+    }
+    async with Redis.from_url(backend.redis_url) as redis:
+        for pattern, ttl_s in kept_s.items():
+            kept = [await redis.ttl(key) async for key in redis.scan_iter(f"cache:{pattern}")]
+            assert kept and all(0.85 * ttl_s < left_s <= ttl_s for left_s in kept), (pattern, kept)
 
 
 async def test_games_are_by_date_with_players_and_counts(sign_in: SignIn) -> None:
