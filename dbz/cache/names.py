@@ -15,6 +15,7 @@ class Names:
         self.log = f"{own}log"
         self.channel = f"{own}invalidated"
         self.statistics = f"{own}statistics"
+        self.warming = f"{own}warming"
         self._warm = f"{own}warm:"
 
     def entry(self, key: str) -> str:

@@ -82,7 +82,7 @@ def _embedded() -> Iterator[Stores]:
 
     with tempfile.TemporaryDirectory(prefix="dbz-cache-") as logs:
         typer.echo("Starting the embedded stack …", err=True)
-        with start_stack(StackOptions(), Path(logs)) as stack:
+        with start_stack(StackOptions(warmup="none"), Path(logs)) as stack:
             yield Stores(stack.redis_url, stack.mongo_uri, stack.url)
 
 

@@ -33,6 +33,7 @@ from dbz.server.schema import ensure_indexes, missing_indexes
 from dbz.server.seams import Service
 from dbz.server.settings import Settings
 from dbz.server.stores import ClubRouter, open_mongo, open_redis
+from dbz.server.warmup import warm_at_start
 
 _log = logging.getLogger(__name__)
 _SOCKET_PATH = "/socket.io"
@@ -78,7 +79,8 @@ class Application:
         for service in self.services:
             await service.start()
         self._cache_sync.start()
-        self._tasks = [asyncio.create_task(self._prepare()), asyncio.create_task(self._metrics.publish_forever())]
+        work = (self._prepare(), self._metrics.publish_forever(), warm_at_start(self.core))
+        self._tasks = [asyncio.create_task(one) for one in work]
 
     async def drain(self) -> None:
         """Send the sockets away to connect again; requests under way go on."""

@@ -57,6 +57,7 @@ class Auth(_Section):
 class Cache(_Section):
     """The two-layer cache; TTLs by what is cached."""
 
+    warmup: str = "default"
     default_ttl_s: float = Field(default=3600.0, gt=0)
     posts_ttl_s: float = Field(default=300.0, gt=0)
     games_ttl_s: float = Field(default=120.0, gt=0)

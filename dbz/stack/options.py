@@ -14,7 +14,8 @@ Policy = Literal["tuned", "plan"]
 class StackOptions:
     """`clubs` of 200 members each, made from `seed`; `processes` of the server; `port` None means any free one.
 
-    Raises `UsageError` for numbers that make no stack.
+    `warmup` is what the server's cache is warmed with: a file, or `none`. Raises `UsageError` for numbers that make no
+    stack.
     """
 
     clubs: int = 3
@@ -23,6 +24,7 @@ class StackOptions:
     processes: int = 1
     port: int | None = None
     host: str = "127.0.0.1"
+    warmup: str = "default"
 
     def __post_init__(self) -> None:
         for name, value, highest in (("clubs", self.clubs, 100), ("processes", self.processes, 64)):

@@ -83,7 +83,7 @@ def server(options: StackOptions, mongo_uri: str, redis_url: str) -> Part:
     """The reference server on the port that was asked for, or on a free one."""
     port, scratch = options.port or free_port(options.host), _scratch("server")
     where = ["--host", options.host, "--port", str(port), "--mongo-uri", mongo_uri, "--redis-url", redis_url]
-    how = ["--processes", str(options.processes), "--policy", options.policy]
+    how = ["--processes", str(options.processes), "--policy", options.policy, "--warmup", options.warmup]
     argv = [*_python_module("dbz.server"), *where, *how]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch)}
     # Longer than the server gives its workers to drain: it is the one that should insist.

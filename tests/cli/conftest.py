@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.children.processes import eventually
 from tests.cli.running import DBZ
 from tests.cli.serving import Served
 
@@ -26,6 +27,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             if line == "}\n":
                 break
         stack = Served(folder, json.loads(text))
+        log = folder / "serve-logs" / "server.log"
+        assert eventually(lambda: "the cache is warm" in log.read_text())
         yield stack
         stack.redis.close()
         process.terminate()

@@ -22,6 +22,13 @@ warmers:
 """
 
 
+def test_the_server_has_warmed_its_cache_at_start(served: Served) -> None:
+    """With the same code and file: a warm-up finds everything there, but for what has changed since."""
+    log = (served.folder / "serve-logs" / "server.log").read_text()
+    (line,) = [json.loads(text) for text in log.splitlines() if "the cache is warm" in text]
+    assert line["keys"] == 912
+
+
 def test_it_fills_the_cache_of_the_running_stack_and_prints_a_table(served: Served) -> None:
     served.redis.flushall()
     dry = served.cache("warm", "--dry-run")
