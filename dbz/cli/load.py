@@ -43,6 +43,13 @@ def load(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets a folder for this run.")] = DEFAULT_REPORTS,
+    baseline: Annotated[
+        str, typer.Option(metavar="RUN|latest|DIR", help="Fail when slower than this run, or than a folder's runs.")
+    ] = "",
+    threshold: Annotated[
+        str, typer.Option(metavar="SHARE", help="With --baseline: the smallest slowdown that counts.")
+    ] = "5%",
+    force: Annotated[bool, typer.Option("--force", help="With --baseline: compare what is not comparable.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the tables.")] = False,
     no_live: Annotated[bool, typer.Option("--no-live", help="Plain progress lines instead of the live view.")] = False,
     allow_target: Annotated[
@@ -75,6 +82,7 @@ def load(
       dbz load api --target http://127.0.0.1:8480 your own server
       dbz load http://127.0.0.1:8480/api/posts --rate 200/s --duration 30s
       dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
+      dbz load api --baseline latest              red when slower than the last run
       dbz load mixed --master --workers 2         the load comes from two workers,
       dbz load worker --master-host HOST          started like this on any machine
 
@@ -114,6 +122,13 @@ def load(
     plan = plan_load(request)
     if phase:
         plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
+    if baseline:
+        from dbz.cli.shares import share_option
+        from dbz.load.baseline import plan_against
+        from dbz.measure.comparison import Terms
+
+        terms = Terms(threshold=share_option("--threshold", threshold))
+        plan = plan_against(plan, baseline, out, terms, force=force)
     with Interrupts().watch() as interrupts:
         run = _carry_out(plan, out, interrupts, no_live=no_live, as_json=as_json)
     raise typer.Exit(EXIT_CODES[run.verdict])

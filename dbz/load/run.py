@@ -19,6 +19,7 @@ from dbz.load.sampler import Sampler
 from dbz.load.shapes import SHAPES
 from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
 from dbz.measure.budgets import Budget
+from dbz.runs.comparison import Baseline
 from dbz.runs.conclude import conclude, unjudged
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, RecordReader
@@ -45,6 +46,7 @@ class LoadPlan:
     embedded: bool = False
     allowed_targets: Sequence[str] = ()
     request: AdHocRequest | None = None
+    baseline: Baseline | None = None
     master_host: str = "127.0.0.1"
     master_port: int = 0
 
@@ -115,7 +117,9 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
         generator.stop()
     record = reader.poll()
     lost = generator.lost_workers + record.lost_workers
-    concluded = conclude(run, record, plan.budgets, lost_workers=lost, interrupted=interrupted, stopped=stopped)
+    concluded = conclude(
+        run, record, plan.budgets, lost_workers=lost, interrupted=interrupted, stopped=stopped, baseline=plan.baseline
+    )
     if failure:
         concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
     folder.save(concluded)

@@ -3,7 +3,17 @@
 from dbz.report.files import write_reports
 from dbz.report.listing import list_json
 from dbz.report.opening import open_run
+from dbz.report.terminal.comparison import print_comparison, print_trend
 from dbz.report.terminal.live import open_view
 from dbz.report.terminal.summary import print_run, print_runs
 
-__all__ = ["list_json", "open_run", "open_view", "print_run", "print_runs", "write_reports"]
+__all__ = [
+    "list_json",
+    "open_run",
+    "open_view",
+    "print_comparison",
+    "print_run",
+    "print_runs",
+    "print_trend",
+    "write_reports",
+]

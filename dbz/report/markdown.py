@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from dbz.measure.verdicts import Outcome
 from dbz.report.advice import next_steps
+from dbz.report.sparkline import sparkline
 from dbz.report.wording import (
     BADGES,
     by_importance,
@@ -29,8 +30,6 @@ from dbz.runs.timeline import Timeline
 from dbz.units import format_ms, format_rate
 
 _MARKS = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌"}
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_SPARK_WIDTH = 40
 _MAX_ERRORS = 10
 _SPECIAL = re.compile(r"[^\w .,:;/(){}=?%+-]|(?<![^\W_])_|_(?![^\W_])")
 
@@ -54,14 +53,6 @@ def render_markdown(run: Run, chart: Timeline) -> str:
 def escape(text: str) -> str:
     """Text from outside such that Markdown shows it as it is: no markup, table cell, link or mention."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};" if found[0].isprintable() else " ", text)
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """One block for each value, from zero to the largest; a gap is a space. Long rows are reduced to their maxima."""
-    step = max(1, -(-len(values) // _SPARK_WIDTH))
-    rows = [[value for value in values[at : at + step] if value is not None] for at in range(0, len(values), step)]
-    top = max((max(row) for row in rows if row), default=0.0) or 1.0
-    return "".join(_BLOCKS[round(max(row) / top * (len(_BLOCKS) - 1))] if row else " " for row in rows)
 
 
 def _bullets(texts: Iterable[str]) -> str:

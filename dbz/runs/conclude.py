@@ -11,6 +11,7 @@ from dbz.measure.measuring import Measurements
 from dbz.measure.series import COMPOSITE, REQUEST_KINDS
 from dbz.measure.verdicts import Effect, Outcome, Verdict, judge
 from dbz.runs import aggregate
+from dbz.runs.comparison import Baseline
 from dbz.runs.cutting import cut_of
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
@@ -39,6 +40,7 @@ def conclude(
     lost_workers: int = 0,
     interrupted: bool = False,
     stopped: str = "",
+    baseline: Baseline | None = None,
 ) -> Run:
     """The run with everything filled in that follows from its record; `stopped` says which budget ended it early."""
     window = record.window
@@ -48,22 +50,21 @@ def conclude(
     allowed_losses = run.profile.get("lost_workers", 0)
     invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
     held = found.gauges["users.held"]
+    comparison = baseline.compare(run, found) if baseline and found.seconds else None
+    failures = [*([stopped] if stopped else []), *(one.sentence for one in (comparison.worse if comparison else ()))]
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),
             "window": window,
             "users_held": int(min(held)) if held else None,
-            "verdict": _verdict(verdicts, invalid, interrupted=interrupted, stopped=bool(stopped)),
-            "reasons": [
-                *invalid,
-                *([stopped] if stopped else []),
-                *(verdict.reason for verdict in verdicts if verdict.breaks_run),
-            ],
+            "verdict": _verdict(verdicts, invalid, interrupted=interrupted, failed=bool(failures)),
+            "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
             "errors": aggregate.error_groups(record),
             "deliveries": aggregate.deliveries(record),
             "generator": health,
+            "comparison": comparison,
             "server": aggregate.server_figures(found, aggregate.server_connections(record, window)),
         }
     )
@@ -130,12 +131,12 @@ def _stall_decides(verdict: Verdict, stall_ms: float) -> bool:
     return stall_ms > LAG_SHARE_OF_BUDGET * budget.limit.value and not broken_anyway
 
 
-def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool, stopped: bool) -> RunVerdict:
+def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool, failed: bool) -> RunVerdict:
     if interrupted:
         return RunVerdict.INTERRUPTED
     if invalid:
         return RunVerdict.INVALID
-    return RunVerdict.FAIL if stopped or any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
+    return RunVerdict.FAIL if failed or any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
 
 
 def unjudged(budgets: Sequence[Budget]) -> list[BudgetResult]:

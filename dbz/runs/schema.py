@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dbz.runs.compared import Comparison
+
 SCHEMA = "dbz.run/1"
 
 
@@ -165,6 +167,7 @@ class Run(_Part):
     deliveries: list[Deliveries] = Field(default_factory=list)
     generator: Generator | None = None
     server: Server | None = None
+    comparison: Comparison | None = None
 
     @property
     def title(self) -> str:

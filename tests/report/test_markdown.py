@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.report.markdown import escape, render_markdown, sparkline
+from dbz.report.markdown import escape, render_markdown
 from dbz.report.opening import open_run
+from dbz.report.sparkline import sparkline
 from dbz.runs.folder import RunFolder
 from dbz.runs.timeline import timeline
 from tests.report.hostile import hostile_run

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from dbz.cli.report import app
 from dbz.errors import UsageError
 from dbz.runs.folder import RunFolder, list_runs
+from tests.runs.builder import Scene, build_run
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -73,3 +74,35 @@ def test_the_command_imports_nothing_heavy_until_it_is_used() -> None:
     code = "import sys, dbz.cli.report; print([m for m in ('rich', 'pydantic', 'dbz.report') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_compare_prints_what_became_worse_and_exits_1(reports: Path, tmp_path: Path) -> None:
+    quick = Scene(seconds=8, warmup_s=2, seed=1)
+    build_run(tmp_path, quick, run_id="base")
+    build_run(tmp_path, Scene(seconds=8, warmup_s=2, seed=2, slow={"GET /api/games": 3}), run_id="slow")
+    result = invoke("compare", "base", "slow", "--reports", tmp_path)
+    assert result.exit_code == 1
+    assert "1 operation became worse (1 run against 1)" in result.stdout
+    assert "http GET /api/games is slower: p" in result.stdout
+    same = invoke("compare", "base", "base", "--reports", tmp_path, "--json")
+    assert same.exit_code == 0 and json.loads(same.stdout)["schema"] == "dbz.comparison/1"
+
+
+def test_compare_refuses_what_is_not_comparable_and_can_be_forced(tmp_path: Path) -> None:
+    build_run(tmp_path, Scene(seconds=6, warmup_s=2), run_id="base")
+    build_run(tmp_path, Scene(seconds=6, warmup_s=2, users=40), run_id="small")
+    with pytest.raises(UsageError, match="users differs: 500 in base, 40 in small"):
+        invoke("compare", "base", "small", "--reports", tmp_path)
+    forced = invoke("compare", "base", "small", "--reports", tmp_path, "--force")
+    assert "Forced although users differs" in forced.stdout
+
+
+def test_trend_prints_the_history_of_the_newest_load(tmp_path: Path) -> None:
+    for number in range(6):
+        scene = Scene(seconds=4, warmup_s=1, seed=number, slow={"chat": 3 if number > 2 else 1}, server=False)
+        build_run(tmp_path, scene, run_id=f"run-{number}", budgets=[])
+    result = invoke("trend", "--reports", tmp_path)
+    assert result.exit_code == 0
+    row = next(line for line in result.stdout.splitlines() if "delivery chat" in line)
+    assert "run-3" in row
+    assert json.loads(invoke("trend", "--reports", tmp_path, "--json").stdout)["schema"] == "dbz.trend/1"

@@ -14,9 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from dbz.report import comparing
 from dbz.report.advice import next_steps
 from dbz.report.files import HTML_FILE
 from dbz.report.opening import open_run
+from dbz.report.terminal.comparison import comparison_table
 from dbz.report.terminal.console import clean, glyphs_for, make_console
 from dbz.report.terminal.tables import (
     budgets_table,
@@ -28,6 +30,7 @@ from dbz.report.terminal.tables import (
     unmeasured,
 )
 from dbz.report.wording import BADGES, generator_text, headline, load_text, server_text, target_text
+from dbz.runs.compared import Comparison
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
 from dbz.units import format_duration
@@ -57,6 +60,10 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     if run.budgets:
         parts = (budgets_table(run.budgets, console), remarks(run.budgets, console), unmeasured(run.budgets))
         _section(console, "Budgets", Group(*(part for part in parts if part)))
+    if run.comparison:
+        _section(
+            console, f"Against the baseline: {comparing.headline(run.comparison)}", _changes(run.comparison, console)
+        )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
     _section(console, "Errors", errors_table(run) if run.errors else None)
@@ -100,6 +107,12 @@ def _list(texts: list[str], sign: str, console: Console, style: str = "bold") ->
     for text in texts:
         rows.add_row(Text(sign, style), Text(text))
     return rows
+
+
+def _changes(comparison: Comparison, console: Console) -> RenderableType:
+    """What is not the same as in the baseline, and how that was found."""
+    notes = [Text(clean(text), "dim") for text in comparing.remarks(comparison)]
+    return Group(comparison_table(comparison, console, changed_only=True), *notes)
 
 
 def _health(run: Run) -> RenderableType | None:

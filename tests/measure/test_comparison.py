@@ -1,0 +1,129 @@
+"""Comparing runs: known truth in, findings out; noise must not be taken for news."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from statistics import NormalDist
+
+import pytest
+
+from dbz.measure.comparison import Change, Difference, Terms, compare
+from dbz.measure.histogram import Histogram
+from dbz.measure.latency import Latency
+from dbz.measure.measuring import Measurements
+from dbz.measure.series import HTTP, Series
+
+OPERATIONS = 6
+QUANTILES = [NormalDist().inv_cdf((at + 0.5) / 200) for at in range(200)]
+
+
+def histogram(median_ms: float, times: int = 5) -> Histogram:
+    """A thousand log-normal latencies without sampling noise: the noise of runs is added by those who call."""
+    ok = Histogram()
+    for z in QUANTILES:
+        ok.record(round(median_ms * 1000 * math.exp(0.4 * z)), times)
+    return ok
+
+
+def run(random: Random, noise: float, slow: dict[int, float] | None = None, failed: int = 0) -> Measurements:
+    """A run in which every operation, and the run as a whole, is off by some noise."""
+    whole = random.gauss(0, noise / 2)
+    latencies = {}
+    for at in range(OPERATIONS):
+        median_ms = 20 * (1 + at) * (slow or {}).get(at, 1.0) * math.exp(whole + random.gauss(0, noise))
+        bad = Histogram()
+        bad.record(1000, failed) if failed and at == 0 else None
+        latencies[Series(HTTP, f"GET /{at}")] = Latency(histogram(median_ms), bad)
+    return Measurements(seconds=30, latencies=latencies)
+
+
+def runs(random: Random, count: int, noise: float, slow: dict[int, float] | None = None) -> list[Measurements]:
+    return [run(random, noise, slow) for _ in range(count)]
+
+
+def worse(found: list[Difference]) -> set[str]:
+    return {one.series.name for one in found if one.verdict is Change.WORSE}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_equal_code_raises_a_false_alarm_in_less_than_5_percent(count: int) -> None:
+    random, alarms = Random(1), 0
+    for _ in range(100):
+        found = compare(runs(random, count, 0.02), runs(random, count, 0.02), Terms())
+        alarms += any(one.verdict in (Change.WORSE, Change.BETTER) for one in found)
+    assert alarms < 5
+
+
+def test_five_runs_each_find_a_slowdown_of_10_percent_in_over_90_percent() -> None:
+    random, hits, wrong = Random(2), 0, 0
+    for _ in range(60):
+        found = compare(runs(random, 5, 0.025), runs(random, 5, 0.025, {2: 1.1}), Terms())
+        hits += "GET /2" in worse(found)
+        wrong += len(worse(found) - {"GET /2"})
+    assert hits > 54 and wrong <= 3
+
+
+def test_more_noise_finds_less_instead_of_crying_wolf() -> None:
+    random, alarms = Random(3), 0
+    for _ in range(60):
+        alarms += bool(worse(compare(runs(random, 3, 0.25), runs(random, 3, 0.25), Terms())))
+    assert alarms < 4
+
+
+def test_the_noise_is_learnt_from_the_runs_of_the_baseline() -> None:
+    random = Random(4)
+    quiet, loud = (
+        [one.noise for one in compare(runs(random, 5, noise), runs(random, 1, noise), Terms())] for noise in (0.01, 0.1)
+    )
+    assert max(quiet) < min(loud)
+
+
+def test_single_runs_need_more_than_the_assumed_noise() -> None:
+    random = Random(5)
+    base = runs(random, 1, 0.0)
+    found = compare(base, runs(random, 1, 0.0, {1: 1.08, 3: 1.4}), Terms(noise=0.1))
+    assert worse(found) == {"GET /3"}
+    assert {one.verdict for one in found if one.series.name == "GET /1"} == {Change.SAME}
+    assert "GET /1" in worse(compare(base, runs(random, 1, 0.0, {1: 1.2}), Terms(noise=0.0)))
+
+
+def test_a_change_below_the_threshold_is_no_finding_however_sure_it_is() -> None:
+    random = Random(6)
+    base, new = runs(random, 8, 0.002), runs(random, 8, 0.002, {0: 1.04})
+    assert worse(compare(base, new, Terms(threshold=0.05))) == set()
+    assert worse(compare(base, new, Terms(threshold=0.02))) == {"GET /0"}
+
+
+def test_the_effect_and_its_interval_are_those_of_the_truth() -> None:
+    random = Random(7)
+    found = compare(runs(random, 10, 0.01), runs(random, 10, 0.01, {4: 1.15}), Terms())
+    (p95,) = (one for one in found if one.series.name == "GET /4" and one.stat == "p95")
+    assert p95.low < 0.15 < p95.high and p95.change == pytest.approx(0.15, abs=0.02) and p95.p < 0.001
+
+
+def test_more_errors_are_found_and_a_few_are_not_an_alarm() -> None:
+    random = Random(8)
+    base = [run(random, 0.01) for _ in range(3)]
+    (errors,) = (
+        one
+        for one in compare(base, [run(random, 0.01, failed=40) for _ in range(3)], Terms())
+        if one.stat == "error_rate"
+    )
+    assert errors.verdict is Change.WORSE and errors.change == pytest.approx(40 / 1040)
+    few = compare(base, [run(random, 0.01, failed=1) for _ in range(3)], Terms())
+    assert not worse(few)
+
+
+def test_a_percentile_on_failed_attempts_is_not_compared_but_the_errors_are() -> None:
+    random = Random(9)
+    found = compare(runs(random, 2, 0.01), [run(random, 0.01, failed=300) for _ in range(2)], Terms())
+    first = {one.stat: one.verdict for one in found if one.series.name == "GET /0"}
+    assert first["error_rate"] is Change.WORSE and "p95" not in first
+
+
+def test_an_operation_of_one_side_only_is_left_out() -> None:
+    random = Random(10)
+    base, new = run(random, 0.0), run(random, 0.0)
+    del new.latencies[Series(HTTP, "GET /5")]
+    assert {one.series.name for one in compare([base], [new], Terms())} == {f"GET /{at}" for at in range(5)}

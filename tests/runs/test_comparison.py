@@ -1,0 +1,132 @@
+"""Comparing runs on disk: which may be, what is found, what a run with a baseline becomes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dbz.errors import UsageError
+from dbz.measure.baseline import against
+from dbz.measure.budgets import parse_budget
+from dbz.measure.comparison import Terms
+from dbz.runs.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
+from dbz.runs.conclude import conclude
+from dbz.runs.folder import RunFolder
+from dbz.runs.reading import read_record
+from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.trend import trend_of
+from tests.runs.builder import STARTED, Scene, build_run
+
+POSTS = "GET /api/posts"
+
+
+def scene(seed: int, **more: object) -> Scene:
+    return Scene(seconds=10, warmup_s=2, seed=seed, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three runs of the same code."""
+    reports = tmp_path_factory.mktemp("base")
+    for number in range(3):
+        build_run(reports, scene(number), run_id=f"base-{number}")
+    return reports
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs with one slow operation."""
+    reports = tmp_path_factory.mktemp("slow")
+    for number in range(3):
+        build_run(reports, scene(10 + number, slow={POSTS: 2.5}), run_id=f"slow-{number}")
+    return reports
+
+
+def test_the_slow_operation_is_named_with_how_much_and_how_sure(base: Path, slow: Path) -> None:
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side(find_runs(slow, str(slow))), Terms())
+    assert [one.operation for one in comparison.worse] == [POSTS]
+    sentence = comparison.worse[0].sentence
+    assert sentence.startswith(f"http {POSTS} is slower: p") and "3 and 3 runs" in sentence
+    assert ("95 % interval" in sentence and "p < 0.0001" in sentence) or "p = " in sentence
+
+
+def test_a_name_stands_for_a_run_or_for_all_of_a_folder(base: Path) -> None:
+    assert len(find_runs(base, str(base))) == 3
+    assert [run.id for run in find_runs(base, "base-1")] == ["base-1"]
+    assert [run.id for run in find_runs(base, "latest")] == ["base-2"]
+    with pytest.raises(UsageError, match="no run 'nothing'"):
+        find_runs(base, "nothing")
+
+
+def changed(run: Run, **profile: object) -> Run:
+    return run.model_copy(update={"id": "other", "profile": {**run.profile, **profile}})
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        ({"profile": {"users": 40}}, "users differs: 500 in base-0, 40 in other"),
+        ({"profile": {"workers": 4}}, "workers differs: not set in base-0, 4 in other"),
+        ({"embedded": False, "target": "https://club.example"}, "the target differs: the embedded stack in base-0"),
+        ({"verdict": RunVerdict.INVALID}, "other is invalid, its figures cannot be trusted"),
+    ],
+)
+def test_what_is_not_comparable_is_refused_unless_forced(base: Path, update: dict[str, object], says: str) -> None:
+    run = RunFolder(base / "base-0").load()
+    profile = {**run.profile, **update.get("profile", {})}  # type: ignore[dict-item]
+    other = run.model_copy(update={**update, "id": "other", "profile": profile})
+    with pytest.raises(UsageError, match=says) as refusal:
+        refuse_incomparable([run], [other], force=False)
+    assert "--force" in refusal.value.hint
+    assert refuse_incomparable([run], [other], force=True)
+
+
+def test_names_seeds_and_the_place_of_a_scenario_do_not_matter(base: Path) -> None:
+    run = RunFolder(base / "base-0").load()
+    one = changed(run, scenario="/home/a/scenarios/mixed.py", name="mine", seed=4, budgets="x")
+    assert refuse_incomparable([changed(run, scenario="mixed")], [one], force=False) == []
+
+
+def judged(folder: RunFolder, baseline: Path, **terms: str) -> Run:
+    side = Side(find_runs(baseline, str(baseline)))
+    budgets = against([parse_budget("it", f'http{{op="{POSTS}"}}', "p50", **terms)], side.found)
+    return conclude(folder.load(), read_record(folder), budgets, baseline=Baseline(side, Terms()))
+
+
+def test_a_run_that_is_slower_than_its_baseline_fails_and_says_why(base: Path, slow: Path) -> None:
+    run = judged(RunFolder(slow / "slow-0"), base, limit="< 10s")
+    assert run.verdict is RunVerdict.FAIL and run.comparison is not None
+    assert run.reasons == [run.comparison.worse[0].sentence]
+    assert Run.model_validate_json(run.to_json()).comparison == run.comparison
+
+
+def test_a_run_of_the_same_code_passes_against_its_baseline(base: Path, tmp_path: Path) -> None:
+    run = judged(build_run(tmp_path, scene(77)), base, against="baseline +20%")
+    assert (run.verdict, run.reasons) == (RunVerdict.PASS, [])
+    assert run.budgets[0].verdict == "pass" and run.budgets[0].allowance == 0.2
+
+
+def test_a_budget_against_the_baseline_is_broken_by_more_than_it_allows(base: Path, slow: Path) -> None:
+    run = judged(RunFolder(slow / "slow-1"), base, against="baseline +20%")
+    (budget,) = run.budgets
+    assert budget.verdict == "broken" and "(baseline +20 %)" in budget.reason
+    assert budget.limit == pytest.approx(14.7 * 1.2, rel=0.1)
+
+
+def test_the_trend_names_the_run_that_changed_the_level() -> None:
+    def run(number: int) -> Run:
+        one = Scene(started=STARTED + timedelta(days=number)).run(f"run-{number:02d}")
+        p50 = (20 if number < 9 else 26) + number % 3 * 0.2
+        latency = dict.fromkeys(("mean", "p50", "p90", "p95", "p99", "p999", "max"), p50)
+        row = {"name": POSTS, "kind": "http", "count": 100, "errors": 0, "rate_per_s": 10, "latency_ms": latency}
+        return Run.model_validate({**one.model_dump(by_alias=True), "verdict": "pass", "operations": [row]})
+
+    trend = trend_of([run(number) for number in range(15)])
+    (step,) = trend.histories[0].steps
+    assert (step.run, round(step.change, 2)) == ("run-09", 0.3)
+    with pytest.raises(UsageError, match="a change needs 3 runs on each side"):
+        trend_of([run(number) for number in range(5)])
+    with pytest.raises(UsageError, match=r"profiles with runs: mixed"):
+        trend_of([run(0)], "api")
