@@ -1,5 +1,6 @@
 """Servers that several folders of tests share; each starts when a test first asks for it."""
 
+from tests.cloud.fixtures import cloud, session_cloud
 from tests.shards.stores import shard_folder, shard_uris
 
-__all__ = ["shard_folder", "shard_uris"]
+__all__ = ["cloud", "session_cloud", "shard_folder", "shard_uris"]

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import typer
 
+from dbz.cli.scale_change import apply, plan, set_
+from dbz.cli.scale_doing import history, rollback
 from dbz.cli.scale_simulate import simulate
 from dbz.cli.scale_size import size
+from dbz.cli.scale_status import status
 
 app = typer.Typer(no_args_is_help=True, help="Plan, rehearse and change how many servers run.")
+app.command()(status)
+app.command()(plan)
+app.command()(apply)
+app.command("set")(set_)
+app.command()(rollback)
+app.command()(history)
 app.command()(simulate)
 app.command()(size)

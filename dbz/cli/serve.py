@@ -66,8 +66,9 @@ def serve(
 
 
 def _run(options: StackOptions, as_json: bool) -> None:
+    from dbz.config.folders import state_dir
     from dbz.stack import start_stack
-    from dbz.stack.state import claim, describe, publish, state_dir
+    from dbz.stack.state import claim, describe, publish
 
     logs = state_dir() / "serve-logs"
     with claim():

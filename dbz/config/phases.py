@@ -128,7 +128,8 @@ class Phase(Strict):
 class Scaling(Strict):
     """What is scaled, how far at once, how often and between which bounds. Durations are seconds.
 
-    `cluster` and `service` name the ECS service of the API servers, `cache_group` the ElastiCache replication group.
+    `cluster` and `service` name the ECS service of the API servers, `cache_group` the ElastiCache replication group,
+    `load_balancer` the ALB as CloudWatch calls it. `autoscaler` says who carries the conditions out: AWS, or dbz.
     The conditions are looked at once a `period`. `cooldown_out` is the rest between two steps out, `cooldown_in` the
     rest before a step in, counted from the last step of either kind. `bounds` hold whatever a phase says.
     """
@@ -136,6 +137,8 @@ class Scaling(Strict):
     cluster: Words = "dbz"
     service: Words = "api"
     cache_group: str = ""
+    load_balancer: str = ""
+    autoscaler: Literal["native", "dbz"] = "native"
     step: int = Field(1, ge=1, le=100)
     period: Duration = Field(Parsed(60), ge=1, le=3600)
     cooldown_out: Duration = Field(Parsed(180), ge=0, le=86_400)

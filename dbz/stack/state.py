@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from dbz.config.folders import state_dir
 from dbz.errors import UsageError
 from dbz.stack.stack import Stack
 
@@ -36,6 +37,7 @@ class RunningStack:
     redis_url: str
     pids: dict[str, int]
     logs: str
+    cloud_url: str = ""
 
     def document(self) -> dict[str, object]:
         """The JSON document, with its schema."""
@@ -53,15 +55,6 @@ def describe(stack: Stack) -> RunningStack:
         pids=stack.pids,
         logs=str(stack.logs),
     )
-
-
-def state_dir() -> Path:
-    """The folder of the state file and of the logs of `dbz serve`."""
-    chosen = os.environ.get("DBZ_STATE_DIR")
-    if chosen:
-        return Path(chosen)
-    home = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "dbz"
 
 
 def find_stack() -> RunningStack | None:

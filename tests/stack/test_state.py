@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dbz.config.folders import state_dir
 from dbz.errors import UsageError
 from dbz.stack import RunningStack, find_stack
-from dbz.stack.state import claim, publish, state_dir
+from dbz.stack.state import claim, publish
 
 
 @pytest.fixture(autouse=True)

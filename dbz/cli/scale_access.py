@@ -1,0 +1,104 @@
+"""What the commands of `dbz scale` that talk to AWS share: their options, and how they get there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.errors import DependencyError, UsageError
+
+if TYPE_CHECKING:
+    from dbz.config.phases import Phases
+    from dbz.scaling.aws import Aws
+
+PhasesFile = Annotated[str, typer.Option("--phases", metavar="FILE", help="The scaling plan; see configs/phases.yaml.")]
+Cluster = Annotated[str, typer.Option(help="ECS cluster [default: the plan's].")]
+ServiceName = Annotated[str, typer.Option("--service", help="ECS service [default: the plan's].")]
+AwsProfile = Annotated[str, typer.Option("--aws-profile", metavar="NAME", help="Profile of your AWS configuration.")]
+Region = Annotated[str, typer.Option(help="AWS region [default: your AWS configuration's].")]
+Local = Annotated[bool, typer.Option("--local", help="The cloud of the running dbz serve --cloud.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Timeout = Annotated[str, typer.Option(help="How long to wait until the service is steady, like 15m.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where to go and what to look at; `load_target` is the app's URL where that is known."""
+
+    aws: Aws
+    plan: Phases
+    cluster: str
+    service: str
+    cache_group: str
+    load_target: str
+
+
+def reach(phases: str, cluster: str, service: str, aws_profile: str, region: str, *, local: bool) -> Access:
+    """The scaling plan and the way to AWS, or to the local cloud.
+
+    Without any AWS configuration and with a local cloud running, that is taken, and said.
+    """
+    from dbz.config.phases import load_phases
+    from dbz.scaling.aws import Aws
+
+    plan = load_phases(phases)
+    found = _local_cloud(asked=local, configured=bool(aws_profile) or _aws_is_configured())
+    if found:
+        aws = Aws(region=region or "eu-west-1", endpoint=found[0], credentials=("local", "local"))
+    else:
+        aws = Aws(profile=aws_profile or None, region=region or None)
+    return Access(
+        aws=aws,
+        plan=plan,
+        cluster=cluster or plan.scaling.cluster,
+        service=service or plan.scaling.service,
+        cache_group=plan.scaling.cache_group or ("dbz-cache" if found else ""),
+        load_target=found[1] if found else "",
+    )
+
+
+def _local_cloud(*, asked: bool, configured: bool) -> tuple[str, str] | None:
+    """The URLs of the local cloud and of its app, or None for AWS."""
+    if configured and not asked:
+        return None
+    from dbz.stack import find_stack
+
+    stack = find_stack()
+    if stack is None or not stack.cloud_url:
+        if asked:
+            raise DependencyError("no local cloud is running", hint="dbz serve --cloud")
+        return None
+    if not asked:
+        typer.echo("No AWS configuration: taking the local cloud of `dbz serve --cloud`.", err=True)
+    return stack.cloud_url, stack.url
+
+
+def _aws_is_configured() -> bool:
+    import os
+    from pathlib import Path
+
+    names = (
+        "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    )  # fmt: skip
+    files = ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), ("AWS_CONFIG_FILE", ".aws/config")
+    there = (Path(os.environ.get(variable) or Path.home() / default).exists() for variable, default in files)
+    return any(os.environ.get(name) for name in names) or any(there)
+
+
+def duration(option: str, text: str) -> float:
+    """Seconds of an option's duration; `UsageError` names the option."""
+    from dbz.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    typer.echo(text, err=True)

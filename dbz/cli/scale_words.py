@@ -1,0 +1,107 @@
+"""Plans and changes in words."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from dbz.report.terminal.console import clean, make_console
+from dbz.report.terminal.tables import cell, grid
+from dbz.scaling.steps import Kind, Plan, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbz.scaling.journal import Entry
+
+
+def print_plan(plan: Plan, where: str) -> None:
+    """Print what dbz will do, what is left to people, and what it costs."""
+    console = make_console(sys.stdout)
+    title = f"{plan.goal}: {plan.service} in cluster {plan.cluster}, {where}, account {plan.account}"
+    console.print(Text(clean(title), "bold"))
+    console.print()
+    if plan.steps:
+        console.print(Text("dbz does, in this order"))
+        console.print(_steps(plan.steps))
+    else:
+        console.print(Text("dbz has nothing to do: everything is so already."))
+    if plan.manual:
+        console.print()
+        console.print(Text("You do"))
+        table = grid("<", "<")
+        table.show_header = False
+        for one in plan.manual:
+            table.add_row(cell(f"  {one.resource}"), Text(clean(one.instruction), overflow="fold"))
+        console.print(table)
+    if plan.cost:
+        cost = plan.cost
+        unpriced = f"; not counted: {', '.join(cost.unpriced)}" if cost.unpriced else ""
+        console.print()
+        text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"
+        console.print(Text(clean(text)))
+
+
+def _steps(steps: Sequence[Step]) -> Any:
+    table = grid("", "<", "<", "<before", "<after")
+    for number, step in enumerate(steps, 1):
+        before, after = step_texts(step)
+        table.add_row(f"{number}.", step.kind.value, cell(step.resource), cell(before), cell(after, "bold"))
+    return table
+
+
+def step_texts(step: Step) -> tuple[str, str]:
+    """What was and what will be, shortly."""
+    return _state(step.kind, step.before), _state(step.kind, step.after)
+
+
+def _state(kind: Kind, value: Any) -> str:
+    if value is None:
+        return "–"
+    if kind is Kind.TARGET:
+        return f"{value['MinCapacity']} to {value['MaxCapacity']} tasks"
+    if kind is Kind.POLICY:
+        return _policy(value)
+    if kind is Kind.SCHEDULE:
+        action = value["ScalableTargetAction"]
+        return f"{value['Schedule']}: {action.get('MinCapacity', '–')} to {action.get('MaxCapacity', '–')}"
+    if kind is Kind.ALARM:
+        minutes = value["EvaluationPeriods"]
+        needed = value.get("DatapointsToAlarm") or minutes
+        return f"{needed} of {minutes} periods → {', '.join(_last(one) for one in value.get('AlarmActions', []))}"
+    return str(value)
+
+
+def _last(action: str) -> str:
+    return action.rsplit("policyName/", 1)[-1].removeprefix("policy:").split(":createdBy", 1)[0]
+
+
+def _policy(value: Any) -> str:
+    step = value.get("StepScalingPolicyConfiguration")
+    if step:
+        changes = sorted({one["ScalingAdjustment"] for one in step["StepAdjustments"]})
+        return f"{', '.join(f'{one:+d}' for one in changes)}, then {step.get('Cooldown', 0)} s rest"
+    tracking = value.get("TargetTrackingScalingPolicyConfiguration") or {}
+    return f"target {tracking.get('TargetValue', '?')}"
+
+
+def print_history(entries: Sequence[Entry]) -> None:
+    """One row a change, the newest last."""
+    console = make_console(sys.stdout)
+    table = grid("<id", "<what", "<service", "<steps", "<outcome", "<")
+    styles = {"applied": "green", "failed": "bold red", "rolled back": ""}
+    for one in entries:
+        done = f"{len(one.done)} of {len(one.plan.steps)}"
+        outcome = outcome_text(one)
+        table.add_row(
+            Text(one.id, no_wrap=True), cell(one.plan.goal), cell(f"{one.plan.cluster}/{one.plan.service}"), done,
+            Text(outcome, styles.get(outcome, "yellow"), no_wrap=True), cell(one.why, "dim"),
+        )  # fmt: skip
+    console.print(table)
+
+
+def outcome_text(entry: Entry) -> str:
+    """What became of a change; one whose dbz was killed has no outcome of its own."""
+    return entry.outcome or "not finished"

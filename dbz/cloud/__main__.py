@@ -1,0 +1,43 @@
+"""`python -m dbz.cloud`: the local cloud in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m dbz.cloud", description="The local cloud of dbz.")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes any free one")
+    parser.add_argument("--region", default="eu-west-1")
+    parser.add_argument("--cluster", default="dbz")
+    parser.add_argument("--service", default="api")
+    parser.add_argument("--tasks", type=int, default=2, help="tasks at the start")
+    parser.add_argument("--start-delay", type=float, default=1.0, help="seconds until a task on paper answers")
+    parser.add_argument("--period", type=float, default=60.0, help="seconds between metrics")
+    parser.add_argument("--cache-group", default="", help="name of an ElastiCache replication group")
+    parser.add_argument("--cache-nodes", type=int, default=2)
+    given = parser.parse_args(argv)
+    from dbz.cloud.server import Cloud, CloudOptions
+    from dbz.cloud.tasks import PaperRunner
+
+    options = CloudOptions(
+        port=given.port, region=given.region, cluster=given.cluster, service=given.service, tasks=given.tasks,
+        cache_group=given.cache_group, cache_nodes=given.cache_nodes, period_s=given.period,
+    )  # fmt: skip
+    ended = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: ended.set())
+    with Cloud(options, PaperRunner(given.start_delay)) as cloud:
+        sys.stdout.write(f"http://127.0.0.1:{cloud.port}\n")
+        sys.stdout.flush()
+        ended.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

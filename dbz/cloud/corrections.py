@@ -1,0 +1,142 @@
+"""Where moto answers otherwise than AWS, and the difference matters for scaling: replaced here, once, at start.
+
+Every replacement calls what it replaces. moto sets the running count to the desired one at once, takes any desired
+count and any number of services a call, lists no tasks of services, moves nothing when a scalable target is registered,
+begins alarms as OK, and knows no ElastiCache replica changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.applicationautoscaling.exceptions import AWSValidationException
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeApplicationAutoscalingPolicy
+from moto.cloudwatch.models import CloudWatchBackend
+from moto.core.responses import ActionResult
+from moto.ecs.exceptions import InvalidParameterException
+from moto.ecs.models import EC2ContainerServiceBackend
+from moto.elasticache.responses import ElastiCacheResponse
+
+MOST_SERVICES = 10
+MOST_TASKS = 5000
+ECS_DIMENSION = "ecs:service:DesiredCount"
+
+
+def install() -> None:
+    """Replace what is wrong; to be called once in a process."""
+    _wrap(EC2ContainerServiceBackend, "update_service", _update_service)
+    _wrap(EC2ContainerServiceBackend, "describe_services", _describe_services)
+    _wrap(EC2ContainerServiceBackend, "list_tasks", _list_tasks)
+    _wrap(ApplicationAutoscalingBackend, "register_scalable_target", _register_scalable_target)
+    _wrap(ApplicationAutoscalingBackend, "deregister_scalable_target", _deregister_scalable_target)
+    _wrap(FakeApplicationAutoscalingPolicy, "create_alarms", _create_alarms)
+    _wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)
+    for name, change in (("increase_replica_count", 1), ("decrease_replica_count", -1)):
+        setattr(ElastiCacheResponse, name, _replica_count(change))
+
+
+def _wrap(owner: type, name: str, replacement: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return replacement(original, self, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def _update_service(original: Any, backend: Any, properties: dict[str, Any]) -> Any:
+    desired = properties.get("desired_count")
+    if desired is not None and not 0 <= desired <= MOST_TASKS:
+        raise InvalidParameterException("Invalid desired count")
+    forced = properties.pop("force_new_deployment", False)
+    cluster = properties.get("cluster", "default")
+    service = backend._get_service(cluster, properties["service"].split("/")[-1])
+    before = service.running_count, service.pending_count, service.task_definition
+    updated = original(backend, properties)
+    definition = updated.task_definition
+    if definition != before[2]:
+        definition = backend.describe_task_definition(definition).arn
+    updated.running_count, updated.pending_count, updated.task_definition = before[0], before[1], definition
+    # Whether a rollout is wanted is the reconciler's to see.
+    updated.wanted_revision = getattr(updated, "wanted_revision", 0) + (forced or definition != before[2])
+    return updated
+
+
+def _describe_services(original: Any, backend: Any, cluster: str, services: list[str]) -> Any:
+    if len(services) > MOST_SERVICES:
+        raise InvalidParameterException(f"Services cannot exceed {MOST_SERVICES} elements")
+    return original(backend, cluster, services)
+
+
+def _list_tasks(original: Any, backend: Any, cluster: Any = None, instance: Any = None, family: Any = None,
+                started_by: Any = None, service_name: Any = None, desired_status: Any = None) -> Any:  # fmt: skip
+    found = original(backend, cluster, instance, family, started_by, None, desired_status or "RUNNING")
+    name = (service_name or "").split("/")[-1]
+    return [task for task in found if not name or task.group == f"service:{name}"]
+
+
+def _register_scalable_target(
+    original: Any, backend: Any, namespace: str, r_id: str, dimension: str, **given: Any
+) -> Any:
+    known = backend.targets.get(dimension, {}).get(r_id)
+    low, high = given["min_capacity"], given["max_capacity"]
+    low = known.min_capacity if low is None and known else low
+    high = known.max_capacity if high is None and known else high
+    if low is None or high is None:
+        raise AWSValidationException("MinCapacity and MaxCapacity are required for a new scalable target")
+    if low > high:
+        raise AWSValidationException("Maximum capacity cannot be less than minimum capacity")
+    target = original(backend, namespace, r_id, dimension, **given)
+    clamp(backend, target)
+    return target
+
+
+def _deregister_scalable_target(original: Any, backend: Any, namespace: str, r_id: str, dimension: str) -> Any:
+    found = original(backend, namespace, r_id, dimension)
+    for key, policy in list(backend.policies.items()):  # AWS deletes the policies with their target
+        if policy.resource_id == r_id:
+            policy.delete_alarms(backend.account_id, backend.region_name)
+            del backend.policies[key]
+    backend.scheduled_actions = [one for one in backend.scheduled_actions if one.resource_id != r_id]
+    return found
+
+
+def clamp(backend: Any, target: Any) -> None:
+    """Move a service's desired count into the range of its scalable target, as AWS does when the range changes."""
+    if target.scalable_dimension != ECS_DIMENSION:
+        return
+    _, cluster, name = target.resource_id.split("/")
+    (service,), _ = backend.ecs_backend.describe_services(cluster, [name])
+    service.desired_count = min(max(service.desired_count, target.min_capacity), target.max_capacity)
+
+
+def _create_alarms(original: Any, policy: Any) -> None:
+    original(policy)
+    configuration = policy.target_tracking_scaling_policy_configuration or {}
+    for alarm in policy.alarms:
+        above = alarm.comparison_operator.startswith("Greater")
+        alarm.threshold = configuration["TargetValue"] * (1.0 if above else 0.9)
+
+
+def _put_metric_alarm(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
+    alarm = original(backend, *args, **kwargs)
+    alarm.state_value = "INSUFFICIENT_DATA"
+    return alarm
+
+
+def _replica_count(change: int) -> Callable[[Any], Any]:
+    def action(response: Any) -> Any:
+        group_id, wanted = response._get_param("ReplicationGroupId"), int(response._get_param("NewReplicaCount"))
+        (group,) = response.elasticache_backend.describe_replication_groups(replication_group_id=group_id)
+        now = len(group.member_clusters) - 1
+        if (wanted - now) * change <= 0 or not 0 <= wanted <= 5:
+            raise AWSValidationException(f"Replica count {wanted} is not possible from {now}")
+        group.member_clusters[1:] = [f"{group_id}-{number:0>3}" for number in range(2, wanted + 2)]
+        members = group.node_groups[0]["node_group_members"]
+        members[1:] = [
+            {**members[-1], "cache_cluster_id": name, "current_role": "replica"} for name in group.member_clusters[1:]
+        ]
+        return ActionResult({"ReplicationGroup": group})
+
+    return action

@@ -1,0 +1,145 @@
+"""The local cloud put together: moto's applications behind the gate, and the reconciler beside them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")  # moto's backends ask for some, and never for yours
+os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
+
+from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ecs.models import ecs_backends
+from moto.elasticache.models import elasticache_backends
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+from dbz.cloud import corrections
+from dbz.cloud.autoscaling import Autoscaler
+from dbz.cloud.faults import Controls, Gate
+from dbz.cloud.metrics import MetricWriter
+from dbz.cloud.reconciler import Reconciler
+from dbz.cloud.tasks import PaperRunner, Runner
+
+TICK_S = 0.1
+_log = logging.getLogger(__name__)
+
+
+class _Handler(MotoRequestHandler):
+    """Keeps the log for what went wrong."""
+
+    def log_request(self, *_: Any) -> None:
+        """Nothing for every request."""
+
+
+@dataclass(frozen=True)
+class CloudOptions:
+    """One cluster with one service of `tasks` tasks, and a cache group of `cache_nodes` nodes (0: none).
+
+    `period_s` is how often metrics are written and alarms evaluated.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    region: str = "eu-west-1"
+    cluster: str = "dbz"
+    service: str = "api"
+    tasks: int = 2
+    cache_group: str = ""
+    cache_nodes: int = 0
+    period_s: float = 60.0
+    breaker: int = 3
+
+
+class Cloud:
+    """Serves the APIs on loopback while it is open; a context manager."""
+
+    def __init__(self, options: CloudOptions, runner: Runner) -> None:
+        corrections.install()
+        self._runner = runner
+        self._lock = threading.RLock()
+        self._closing = threading.Event()
+        region = options.region
+        self._ecs = ecs_backends[DEFAULT_ACCOUNT_ID][region]
+        cloudwatch = cloudwatch_backends[DEFAULT_ACCOUNT_ID][region]
+        self.reconciler = Reconciler(self._ecs, runner, breaker=options.breaker)
+        self._metrics = MetricWriter(cloudwatch, options.period_s)
+        self._autoscaler = Autoscaler(
+            self._ecs, cloudwatch, applicationautoscaling_backends[DEFAULT_ACCOUNT_ID][region]
+        )
+        load = runner.load if isinstance(runner, PaperRunner) else None
+        controls = Controls(self.reconciler, load)
+        gate = Gate(DomainDispatcherApplication(create_backend_app), controls, self._lock)
+        self._server = make_server(options.host, options.port, gate, threaded=True, request_handler=_Handler)
+        self.port = self._server.server_port
+        self._threads = [
+            threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True),
+            threading.Thread(target=self._reconcile, daemon=True),
+        ]
+        self._furnish(options)
+
+    def _furnish(self, options: CloudOptions) -> None:
+        self._ecs.create_cluster(options.cluster)
+        self._ecs.register_task_definition(
+            options.service, [{"name": options.service, "image": "dbz"}], memory="1024", cpu="1024"
+        )
+        self._ecs.create_service(
+            options.cluster, options.service, options.tasks, options.service, launch_type="FARGATE"
+        )
+        if options.cache_group:
+            elasticache_backends[DEFAULT_ACCOUNT_ID][options.region].create_replication_group(
+                **_cache_group(options.cache_group, options.cache_nodes)
+            )
+
+    def __enter__(self) -> Cloud:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        for thread in self._threads:
+            thread.join()
+        self._server.server_close()
+        self._runner.close()
+
+    def _reconcile(self) -> None:
+        while not self._closing.wait(TICK_S):
+            try:
+                with self._lock:
+                    self._tick()
+            except Exception:
+                _log.exception("the reconciler failed; it goes on")
+                time.sleep(1.0)
+
+    def _tick(self) -> None:
+        self.reconciler.tick()
+        if isinstance(self._runner, PaperRunner):
+            self._runner.load.running = sum(len(fleet.ready()) for fleet in self.reconciler.fleets.values())
+        if self._metrics.tick(self.reconciler.fleets):
+            self._autoscaler.tick()
+
+
+def _cache_group(name: str, nodes: int) -> dict[str, Any]:
+    import inspect
+
+    backend = elasticache_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"]
+    names = [one for one in inspect.signature(backend.create_replication_group).parameters if one != "self"]
+    given: dict[str, Any] = dict.fromkeys(names)
+    given |= {
+        "replication_group_id": name, "replication_group_description": "the cache",
+        "replicas_per_node_group": nodes - 1, "num_node_groups": 1,
+        "automatic_failover_enabled": True, "cache_node_type": "cache.t4g.small", "engine": "redis",
+    }  # fmt: skip
+    return given

@@ -1,0 +1,110 @@
+"""What a task is to the reconciler, and tasks that only exist on paper."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a running task uses: shares of what it was given, and its open connections when it says how many."""
+
+    cpu: float
+    memory: float
+    connections: float | None = None
+
+
+class Task(Protocol):
+    """One task. `ended` says why it ended by itself, and is empty while it has not."""
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+
+    def ended(self) -> str:
+        """Why it is over; empty while it is not."""
+
+    def usage(self) -> Usage | None:
+        """What it has used since the last call; None when that is not known."""
+
+    def stop(self) -> None:
+        """Begin to end it; it need not have ended on return."""
+
+    def gone(self) -> bool:
+        """Whether it has ended after `stop`."""
+
+
+class Runner(Protocol):
+    """Starts tasks."""
+
+    def start(self, number: int) -> Task:
+        """A new task; `number` counts them."""
+
+    def close(self) -> None:
+        """End everything that was started and wait for it."""
+
+
+class PaperTask:
+    """A task that does nothing but take `start_s` to start."""
+
+    def __init__(self, start_s: float, load: PaperLoad) -> None:
+        self._ready_s = time.monotonic() + start_s
+        self._load = load
+        self._stopped = False
+
+    def ready(self) -> bool:
+        """Whether its time has come and the load lets tasks become healthy."""
+        return time.monotonic() >= self._ready_s and self._load.healthy
+
+    def ended(self) -> str:
+        """Only when tasks are told to fail."""
+        return self._load.failure if time.monotonic() >= self._ready_s else ""
+
+    def usage(self) -> Usage | None:
+        """An equal share of the load."""
+        return self._load.share()
+
+    def stop(self) -> None:
+        """At once."""
+        self._stopped = True
+
+    def gone(self) -> bool:
+        """At once."""
+        return self._stopped
+
+
+class PaperLoad:
+    """A load that all paper tasks share, told from outside: `demand` in tasks, `connections` in all.
+
+    `healthy` False keeps new tasks from ever becoming ready, `failure` makes them end with that reason.
+    """
+
+    def __init__(self) -> None:
+        self.demand: float | None = 0.2
+        self.memory = 0.3
+        self.connections = 0.0
+        self.healthy = True
+        self.failure = ""
+        self.running = 0
+
+    def share(self) -> Usage | None:
+        """What falls on one task."""
+        if self.demand is None or not self.running:
+            return None
+        return Usage(min(1.0, self.demand / self.running), self.memory, self.connections / self.running)
+
+
+class PaperRunner:
+    """Starts paper tasks."""
+
+    def __init__(self, start_s: float) -> None:
+        self.load = PaperLoad()
+        self._start_s = start_s
+
+    def start(self, number: int) -> PaperTask:  # noqa: ARG002 all are alike
+        """A task on paper."""
+        return PaperTask(self._start_s, self.load)
+
+    def close(self) -> None:
+        """Nothing runs."""

@@ -1,0 +1,154 @@
+"""Reaching AWS: clients with retries, and errors in words. The only module of this room that knows botocore.
+
+Configuration is the standard one: profiles, regions, roles and `AWS_ENDPOINT_URL` of the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbz.errors import DbzError, DependencyError, UsageError
+
+try:
+    import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from botocore.config import Config  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from botocore.exceptions import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        NoRegionError,
+        PartialCredentialsError,
+        ProfileNotFound,
+    )
+except ImportError as error:  # pragma: no cover - depends on what is installed
+    raise DependencyError("boto3 is not installed", hint="pip install 'dbz[aws]'") from error
+
+ECS_DIMENSION = "ecs:service:DesiredCount"
+_ATTEMPTS = 6
+_CONNECT_S = 5
+_REFUSED = re.compile(
+    r"AccessDenied|Unauthorized|UnrecognizedClient|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|"
+    r"AuthFailure|MissingAuthenticationToken|InvalidSignature"
+)
+_EXPIRED = re.compile(r"ExpiredToken")
+_MISSING = re.compile(r"NotFound|MissingException|NotActive")
+_PERMISSION_NAMES = {"monitoring": "cloudwatch"}
+
+
+@dataclass
+class Aws:
+    """The clients of one account and region. `endpoint` and `credentials` are for a local cloud that needs no setting
+    up; without them everything is as the environment says."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+    credentials: tuple[str, str] | None = None
+    read_timeout_s: float = 15.0
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _session: Any = None
+
+    def client(self, service: str) -> Any:
+        """The client of a service, made once."""
+        if service not in self._clients:
+            with _words("connect", service):
+                self._clients[service] = self._make(service)
+        return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        if self._session is None:
+            key, secret = self.credentials or (None, None)
+            self._session = boto3.Session(
+                profile_name=self.profile, region_name=self.region, aws_access_key_id=key, aws_secret_access_key=secret
+            )
+        retries = {"mode": "adaptive", "total_max_attempts": _ATTEMPTS}
+        config = Config(retries=retries, connect_timeout=_CONNECT_S, read_timeout=self.read_timeout_s)
+        return self._session.client(service, endpoint_url=self.endpoint, config=config)
+
+    def call(self, service: str, operation: str, /, **parameters: Any) -> Any:
+        """Make one call, by its name in Python; errors become `DependencyError` or `UsageError`, see `explain`."""
+        with _words(operation, service):
+            return getattr(self.client(service), operation)(**parameters)
+
+    def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
+        """All items under `key` of all pages of a call."""
+        with _words(operation, service):
+            paginator = self.client(service).get_paginator(operation)
+            return [item for page in paginator.paginate(**parameters) for item in page.get(key, [])]
+
+    @property
+    def where(self) -> str:
+        """Region, and endpoint when it is not Amazon's."""
+        meta = self.client("ecs").meta
+        url = str(meta.endpoint_url)
+        return str(meta.region_name) + ("" if "amazonaws.com" in url else f" at {url}")
+
+    @property
+    def region_name(self) -> str:
+        """The region in use."""
+        return str(self.client("ecs").meta.region_name)
+
+
+class CallError(DependencyError):
+    """A call that was made and failed, whatever its effect; `code` is AWS's."""
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class NotThereError(UsageError):
+    """A call about something that does not exist."""
+
+
+@contextmanager
+def _words(operation: str, service: str) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise explain(error, service, operation) from error
+
+
+def explain(error: Exception, service: str, operation: str) -> DbzError:
+    """An error of botocore in words: the permission that was refused, what is missing, or what failed."""
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return DependencyError(
+            "no AWS credentials were found",
+            hint="aws configure, AWS_PROFILE or AWS_ACCESS_KEY_ID; or `dbz serve --cloud` for a local cloud",
+        )
+    if isinstance(error, NoRegionError):
+        return UsageError("no AWS region is set", hint="AWS_REGION, --region, or `region` in ~/.aws/config")
+    if isinstance(error, ProfileNotFound):
+        return UsageError(str(error), hint="aws configure list-profiles")
+    name = _api_name(operation)
+    if isinstance(error, ClientError):
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        message = str(error.response.get("Error", {}).get("Message", "")).strip().splitlines() or [""]
+        return _of_code(code, message[0][:200], f"{_PERMISSION_NAMES.get(service, service)}:{name}")
+    return CallError(f"{name} failed: {str(error)[:300]}", hint="is the endpoint right, and the network there?")
+
+
+def _of_code(code: str, message: str, permission: str) -> DbzError:
+    if _EXPIRED.search(code):
+        return CallError(
+            f"the AWS credentials have expired ({permission})", hint="aws sso login, or new ones", code=code
+        )
+    if _REFUSED.search(code):
+        return CallError(
+            f"AWS refused {permission}: {message or code}",
+            hint=f"the policy in docs/scale.md allows {permission}",
+            code=code,
+        )
+    if _MISSING.search(code):
+        return NotThereError(f"{permission}: {message or code}")
+    if code in ("ValidationException", "InvalidParameterException", "ClientException", "ValidationError"):
+        return CallError(f"{permission} was not accepted: {message or code}", code=code)
+    return CallError(f"{permission} failed after {_ATTEMPTS} attempts: {code} {message}".strip(), code=code)
+
+
+def _api_name(operation: str) -> str:
+    return "".join(part.capitalize() for part in operation.split("_"))

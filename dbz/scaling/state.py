@@ -1,0 +1,124 @@
+"""What is there: the part of an AWS account that a plan is about, as plain data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment of a service; `rollout` is empty where ECS does not say."""
+
+    id: str
+    status: str
+    rollout: str
+    desired: int
+    running: int
+    failed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """What ECS says it did."""
+
+    id: str
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """An ECS service."""
+
+    cluster: str
+    name: str
+    arn: str
+    status: str
+    desired: int
+    running: int
+    pending: int
+    task_definition: str
+    deployments: tuple[Deployment, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def resource_id(self) -> str:
+        """What Application Auto Scaling calls it."""
+        return f"service/{self.cluster}/{self.name}"
+
+    @property
+    def deploying(self) -> bool:
+        """Whether a rollout is going on."""
+        return len(self.deployments) > 1 or any(one.rollout == "IN_PROGRESS" for one in self.deployments)
+
+    @property
+    def failed(self) -> str:
+        """Why its newest rollout failed; empty when it did not."""
+        return next((one.reason or "the rollout failed" for one in self.deployments if one.rollout == "FAILED"), "")
+
+    @property
+    def steady(self) -> bool:
+        """Whether what runs is what is wanted."""
+        return self.running == self.desired and not self.pending and not self.deploying and not self.failed
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A CloudWatch alarm; `settings` is what PutMetricAlarm would take."""
+
+    name: str
+    state: str
+    reason: str
+    settings: Json
+
+
+@dataclass(frozen=True)
+class CacheGroup:
+    """An ElastiCache replication group; `replicas` for each of its `shards`."""
+
+    id: str
+    status: str
+    shards: int
+    replicas: int
+
+    @property
+    def nodes(self) -> int:
+        """All nodes of all shards."""
+        return self.shards * (1 + self.replicas)
+
+
+@dataclass(frozen=True)
+class Live:
+    """All of it. `target` (None: there is none), `policies` and `schedules` are what Application Auto Scaling takes."""
+
+    account: str
+    region: str
+    service: Service
+    target: Json | None
+    policies: Mapping[str, Json]
+    alarms: Mapping[str, Alarm]
+    schedules: Mapping[str, Json]
+    cache: CacheGroup | None
+
+    def fingerprint(self) -> str:
+        """A digest of what a plan depends on: what is configured, not what is momentarily running."""
+        document = {
+            "account": self.account,
+            "region": self.region,
+            "service": self.service.arn,
+            "desired": self.service.desired,
+            "target": self.target,
+            "policies": self.policies,
+            "alarms": {name: alarm.settings for name, alarm in self.alarms.items()},
+            "schedules": self.schedules,
+            "cache": asdict(self.cache) | {"status": ""} if self.cache else None,
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,264 @@
+"""`dbz scale` as a user runs it, against the local cloud, and killed at the worst moments."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbz.cli.main import run
+from dbz.errors import ExitCode
+from tests.children.processes import eventually
+from tests.cli.running import DBZ, dbz, small_server
+from tests.cloud.clouds import RunningCloud
+
+PASSING = """\
+schema: dbz.budgets/1
+budgets:
+  - {name: any, of: http, stat: p50, limit: "< 60s"}
+"""
+
+
+class Shell:
+    """A user's shell: the environment, and a service of their own."""
+
+    def __init__(self, cloud: RunningCloud, folder: Path) -> None:
+        self.cloud, self.folder = cloud, folder
+        self.service = cloud.new_service(2)
+        self.env = {**cloud.env, "DBZ_STATE_DIR": str(folder / "state")}
+
+    def scale(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return dbz("scale", *self._with_service(arguments), cwd=self.folder, **{**self.env, **env})
+
+    def _with_service(self, arguments: tuple[str, ...]) -> list[str]:
+        return [*arguments, "--service", self.service]
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that is still running."""
+        command = [*DBZ, "scale", *self._with_service(arguments)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, cwd=self.folder, env={**os.environ, **self.env}, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            yield process
+            process.kill()
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        done = self.scale(*arguments, "--json")
+        assert done.returncode == ExitCode.OK, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def counts(self) -> tuple[int, int]:
+        found = self.cloud.service(self.service)
+        return found["desiredCount"], found["runningCount"]
+
+    def journal(self) -> str:
+        return "".join(path.read_text() for path in (self.folder / "state" / "scale").glob("*.jsonl"))
+
+
+@pytest.fixture
+def shell(cloud: RunningCloud, tmp_path: Path) -> Shell:
+    return Shell(cloud, tmp_path)
+
+
+def test_status_plan_apply_history_and_rollback(shell: Shell) -> None:
+    shown = shell.scale("status").stdout
+    assert "2 desired, 2 running, 0 starting: steady" in shown and "phase_1 (2 tasks planned, 2 desired)" in shown
+    assert "has reached a steady state" in shown and "not known: dbz capacity measures" in shown
+    plan = shell.scale("plan", "phase_2")
+    assert plan.returncode == ExitCode.OK
+    assert f"phase_2: {shell.service} in cluster dbz, eu-west-1 at http://127.0.0.1" in plan.stdout
+    assert "atlas clusters update CLUSTER --tier M30" in plan.stdout
+    refused = shell.scale("apply", "phase_2")
+    assert (refused.returncode, shell.counts()) == (ExitCode.USAGE, (2, 2))
+    assert "nothing was changed" in refused.stderr and "add --yes" in refused.stderr
+    applied = shell.scale("apply", "phase_2", "--yes")
+    assert (applied.returncode, shell.counts()) == (ExitCode.OK, (4, 4)), applied.stderr
+    assert "Done and steady. The way back: dbz scale rollback 2" in applied.stdout
+    assert "has started 2 tasks" in applied.stderr
+    assert shell.scale("apply", "phase_2", "--yes").stdout.count("dbz has nothing to do") == 1
+    (change,) = shell.json("history")["changes"]
+    assert (change["goal"], change["outcome"], change["service"]) == ("phase_2", "applied", shell.service)
+    back = shell.scale("rollback", "--yes")
+    assert (back.returncode, shell.counts()) == (ExitCode.OK, (2, 2)), back.stderr
+    assert "Everything is as it was before." in back.stdout
+    assert "rolled back" in shell.scale("history").stdout
+
+
+def test_status_as_json_has_everything(shell: Shell) -> None:
+    found = shell.json("status")
+    assert found["schema"] == "dbz.scale-status/1"
+    assert found["service"]["deployments"][0]["rollout"] == "COMPLETED"
+    assert shell.service in [one["name"] for one in found["services"]]
+
+
+def test_a_saved_plan_is_applied_as_long_as_it_is_true(shell: Shell) -> None:
+    assert shell.json("plan", "phase_2", "--out", "p.json")["schema"] == "dbz.scale-plan/1"
+    shell.cloud.client("ecs").update_service(cluster="dbz", service=shell.service, desiredCount=3)
+    drifted = shell.scale("apply", "--plan", "p.json", "--yes")
+    assert drifted.returncode == ExitCode.BROKEN and "planned from 2, now 3" in drifted.stderr
+    assert shell.counts()[0] == 3
+    shell.cloud.client("ecs").update_service(cluster="dbz", service=shell.service, desiredCount=2)
+    assert shell.scale("apply", "--plan", "p.json", "--yes").returncode == ExitCode.OK
+    assert shell.counts() == (4, 4)
+
+
+def test_set_a_count_and_a_range_that_expires(shell: Shell) -> None:
+    assert shell.scale("set", "--tasks", "3", "--yes").returncode == ExitCode.OK
+    refused = shell.scale("set", "--tasks", "1", "--yes")
+    assert refused.returncode == ExitCode.USAGE and "--allow-scale-in" in refused.stderr
+    done = shell.scale("set", "--min", "4", "--max", "6", "--expires", "3s", "--yes")
+    assert done.returncode == ExitCode.OK and shell.counts() == (4, 4), done.stderr
+    assert eventually(lambda: shell.counts() == (3, 3)), "the range expired"
+    outside = shell.scale("set", "--tasks", "5", "--yes")
+    assert outside.returncode == ExitCode.USAGE and "outside the autoscaler's range of 3 to 3" in outside.stderr
+
+
+def test_a_verifying_run_that_passes_and_one_that_breaks_a_budget(shell: Shell) -> None:
+    profile = shell.folder / "p.yaml"
+    (shell.folder / "passing.yaml").write_text(PASSING)
+    (shell.folder / "failing.yaml").write_text(PASSING.replace("60s", "1us"))
+    (shell.folder / "s.py").write_text(
+        "from dbz.users import HttpUser, task\n\nclass Visitor(HttpUser):\n    @task\n    def visit(self):\n"
+        '        self.client.get("/slow")\n'
+    )
+    with small_server() as url:
+        for budgets, code, counts in (("passing", ExitCode.OK, (3, 3)), ("failing", ExitCode.BROKEN, (3, 3))):
+            profile.write_text(
+                f"schema: dbz.profile/1\nname: p\nscenario: ./s.py\nusers: 2\nduration: 1s\nwarmup: 0s\n"
+                f"budgets: {shell.folder / budgets}.yaml\n"
+            )
+            count = "3" if budgets == "passing" else "4"
+            phases = (
+                "schema: dbz.phases/1\nphases:\n  - {name: next, users: 9, connections: 1, requests: 1/s, "
+                f"api_servers: {count}}}\n"
+            )
+            (shell.folder / "phases.yaml").write_text(phases)
+            options = ("--phases", "phases.yaml", "--yes", "--verify", "p.yaml", "--target", url)
+            done = shell.scale("apply", "next", *options)
+            assert (done.returncode, shell.counts()) == (code, counts), done.stderr
+    assert "broke a budget" in done.stderr and "everything is as it was before" in done.stderr
+
+
+@pytest.mark.parametrize(("kind", "reached"), [("hang", 2), ("hang-after", 4)])
+def test_killed_between_the_journal_and_the_answer(shell: Shell, kind: str, reached: int) -> None:
+    """kill -9 with the call begun: before it took effect, and after it. The way back is the same."""
+    shell.cloud.fault("UpdateService", kind)
+    with shell.started("apply", "phase_2", "--yes") as process:
+        assert eventually(lambda: '"event": "begin"' in shell.journal())
+        assert eventually(lambda: shell.counts()[0] == reached)
+        process.send_signal(signal.SIGKILL)
+    assert '"event": "done"' not in shell.journal()
+    (change,) = shell.json("history")["changes"]
+    assert (change["outcome"], change["not_taken_back"]) == ("not finished", 1)
+    refused = shell.scale("apply", "phase_2", "--yes")
+    assert refused.returncode == ExitCode.USAGE and f"dbz scale rollback {change['id']}" in refused.stderr
+    assert shell.scale("rollback", "--yes").returncode == ExitCode.OK
+    assert shell.counts() == (2, 2)
+
+
+def test_killed_while_waiting_and_resumed(shell: Shell) -> None:
+    shell.cloud.control(healthy=False)
+    with shell.started("apply", "phase_2", "--yes") as process:
+        assert eventually(lambda: '"event": "done"' in shell.journal())
+        process.send_signal(signal.SIGKILL)
+    shell.cloud.control(healthy=True)
+    (change,) = shell.json("history")["changes"]
+    resumed = shell.scale("apply", "--resume", change["id"], "--yes")
+    assert (resumed.returncode, shell.counts()) == (ExitCode.OK, (4, 4)), resumed.stderr
+    assert "already so" in resumed.stderr
+    assert shell.json("history")["changes"][0]["outcome"] == "applied"
+
+
+def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(shell: Shell) -> None:
+    shell.cloud.control(healthy=False)
+    with shell.started("apply", "phase_2", "--yes") as process:
+        assert eventually(lambda: '"event": "done"' in shell.journal())
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "interrupted; what was done stays" in errors and "--resume" in errors
+
+
+def test_two_applies_at_once(shell: Shell) -> None:
+    shell.cloud.control(healthy=False)
+    with shell.started("apply", "phase_2", "--yes"):
+        assert eventually(lambda: '"event": "done"' in shell.journal())
+        second = shell.scale("set", "--tasks", "5", "--yes")
+    assert second.returncode == ExitCode.USAGE and "is being changed already by dbz scale: phase_2" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["plan", "phase_9"], 2, "unknown phase 'phase_9'"),
+        (["plan", "current"], 2, "current plans no API servers"),
+        (["plan", "phase_2", "--cluster", "shop"], 2, "cluster 'shop' does not exist in eu-west-1 at http://127.0.0.1"),
+        (["plan", "phase_2", "--expires", "4"], 2, "--expires: '4' is not a duration"),
+        (["plan", "phase_2", "--out", "/nowhere/p.json"], 2, "cannot write the plan to /nowhere/p.json"),
+        (["plan", "phase_2", "--aws-profile", "none"], 2, "profile (none) could not be found"),
+        (["apply"], 2, "name one of: a PHASE, --plan FILE, --resume ID"),
+        (["apply", "phase_2", "--timeout", "15"], 2, "--timeout: '15' is not a duration"),
+        (["apply", "phase_2", "--verify", "smok"], 2, "unknown profile 'smok'; did you mean 'smoke'?"),
+        (["apply", "phase_2", "--verify", "smoke"], 2, "--verify needs --target URL"),
+        (["apply", "--plan", "none.json"], 2, "cannot read the plan none.json"),
+        (["apply", "--resume", "none"], 2, "'none' is no change of"),
+        (["set"], 2, "name either --tasks N, or --min N and --max N"),
+        (["set", "--tasks", "3", "--min", "1"], 2, "name either --tasks N"),
+        (["set", "--min", "5", "--max", "2"], 2, "--min 5 is more than --max 2"),
+        (["set", "--min", "5"], 2, "the service has no range yet"),
+        (["set", "--tasks", "100"], 2, "100 is outside the plan's scaling.bounds of 1 to 20"),
+        (["rollback"], 2, "there is nothing to roll back"),
+        (["status", "--local"], 3, "no local cloud is running"),
+    ],
+)
+def test_bad_input_is_one_message(
+    shell_once: Shell,
+    arguments: list[str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process: a new one each would take a minute."""
+    monkeypatch.chdir(shell_once.folder)
+    for name, value in shell_once.env.items():
+        monkeypatch.setenv(name, value)
+    assert run(["scale", *arguments, "--service", shell_once.service]) == code
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def shell_once(session_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(session_cloud, tmp_path_factory.mktemp("shell"))
+
+
+def test_no_credentials_exit_3_and_say_what_to_do(shell_once: Shell) -> None:
+    gone = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    done = shell_once.scale("status", **gone)
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "no AWS credentials were found" in done.stderr and "dbz serve --cloud" in done.stderr
+
+
+def test_refused_credentials_exit_3_and_name_the_permission(shell: Shell) -> None:
+    shell.cloud.fault("DescribeScalableTargets", "refuse")
+    done = shell.scale("status")
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert "AWS refused application-autoscaling:DescribeScalableTargets" in done.stderr
+    assert "docs/scale.md" in done.stderr
+
+
+def test_an_endpoint_that_does_not_answer(shell_once: Shell) -> None:
+    done = shell_once.scale("status", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    assert done.returncode == ExitCode.UNREACHABLE and "DescribeServices failed: Could not connect" in done.stderr

@@ -1,0 +1,89 @@
+"""A local cloud for tests, and services in it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+KEYS = ("local", "local")
+REGION = "eu-west-1"
+CALM = {"demand": 0.2, "memory": 0.3, "connections": 0.0, "healthy": True, "failure": "", "never_settles": False}
+
+
+class RunningCloud:
+    """A cloud that serves `url`, with clients to look into it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+            )
+        return self._clients[service]
+
+    def control(self, **wanted: Any) -> None:
+        """Change the load of the tasks, or ask for faults: `faults=[{"action", "kind", "times"}]`."""
+        body = json.dumps(wanted).encode()
+        urllib.request.urlopen(urllib.request.Request(self.url + "/_dbz/control", data=body), timeout=10).close()
+
+    def fault(self, action: str, kind: str, times: int = 1) -> None:
+        self.control(faults=[{"action": action, "kind": kind, "times": times}])
+
+    def new_service(self, tasks: int = 2) -> str:
+        """The name of a new service that is steady already."""
+        name = f"svc-{secrets.token_hex(4)}"
+        self.client("ecs").create_service(cluster="dbz", serviceName=name, desiredCount=tasks, taskDefinition="api")
+        self.until(name, lambda one: one["runningCount"] == tasks)
+        return name
+
+    def service(self, name: str) -> Any:
+        (found,) = self.client("ecs").describe_services(cluster="dbz", services=[name])["services"]
+        return found
+
+    def until(self, name: str, holds: Callable[[Any], bool], within_s: float = 20) -> Any:
+        """The service as it is once `holds`."""
+        end = time.monotonic() + within_s
+        while not holds(found := self.service(name)):
+            assert time.monotonic() < end, found
+            time.sleep(0.05)
+        return found
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a user of this cloud sets."""
+        return {
+            "AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_DEFAULT_REGION": REGION, "AWS_CONFIG_FILE": "/nonexistent",
+            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        }  # fmt: skip
+
+
+@contextmanager
+def running_cloud(folder: Path, *arguments: str) -> Iterator[RunningCloud]:
+    """A cloud of its own with tasks that start in 0.3 s and metrics every second."""
+    command = [sys.executable, "-m", "dbz.cloud", "--start-delay", "0.3", "--period", "1", *arguments]
+    with (folder / "cloud.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url, (folder / "cloud.log").read_text()
+        yield RunningCloud(url)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close() if process.stdout else None
+    assert "Traceback" not in (folder / "cloud.log").read_text(), (folder / "cloud.log").read_text()

@@ -1,0 +1,248 @@
+"""Carrying plans out against the local cloud, with everything that goes wrong on the way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dbz.config.phases import ApiServers, load_phases
+from dbz.errors import DbzError, DependencyError, UsageError
+from dbz.scaling.applying import Manner, apply_plan, check_drift, take_back
+from dbz.scaling.aws import Aws
+from dbz.scaling.journal import entries, find_entry, read_entry, sole
+from dbz.scaling.live import read_live, read_services
+from dbz.scaling.planner import Wanted, plan_native, plan_phase, plan_tasks
+from dbz.scaling.settle import DriftError, NotSettledError
+from dbz.scaling.steps import Plan
+from tests.cloud.clouds import KEYS, REGION, RunningCloud
+
+PLAN = load_phases()
+
+
+@pytest.fixture(autouse=True)
+def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBZ_STATE_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def aws(cloud: RunningCloud) -> Aws:
+    return Aws(region=REGION, endpoint=cloud.url, credentials=KEYS, read_timeout_s=1.0)
+
+
+@pytest.fixture
+def service(cloud: RunningCloud) -> str:
+    return cloud.new_service(2)
+
+
+def tasks(aws: Aws, service: str, count: int, *, fewer: bool = False) -> Plan:
+    live = read_live(aws, "dbz", service)
+    return plan_tasks(live, Wanted(f"{count} tasks", ApiServers(min=count, max=count), fewer))
+
+
+class Said:
+    """What was said meanwhile."""
+
+    def __init__(self, timeout_s: float = 20.0) -> None:
+        self.lines: list[str] = []
+        self.manner = Manner(timeout_s, self.lines.append)
+
+    def __contains__(self, text: str) -> bool:
+        return any(text in line for line in self.lines)
+
+
+def desired(cloud: RunningCloud, service: str) -> int:
+    return int(cloud.service(service)["desiredCount"])
+
+
+def test_apply_waits_until_it_is_steady_and_rollback_puts_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    said = Said()
+    done = apply_plan(aws, tasks(aws, service, 4), said.manner)
+    assert cloud.service(service)["runningCount"] == 4 and "has started 2 tasks" in said
+    (entry,) = entries()
+    assert (entry.id, entry.outcome, entry.begun, entry.open) == (done, "applied", (0,), False)
+    undone = take_back(aws, entry, said.manner)
+    assert len(undone.back) == 1 and cloud.service(service)["runningCount"] == 2
+    assert read_entry(entry.path).begun == ()
+    with pytest.raises(UsageError, match="nothing to roll back"):
+        find_entry("", "dbz", service)
+
+
+def test_everything_of_an_autoscaled_phase_goes_there_and_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    before = read_live(aws, "dbz", service, "dbz-cache")
+    phase = PLAN.phase("phase_3")
+    assert phase.api_servers is not None
+    plan = plan_phase(before, PLAN, phase, Wanted("phase_3", phase.api_servers))
+    apply_plan(aws, plan, Said().manner)
+    live = read_live(aws, "dbz", service, "dbz-cache")
+    assert live.target is not None and set(live.policies) == {"dbz-out", "dbz-in"} and len(live.alarms) == 4
+    assert live.cache is not None and live.cache.nodes == 6
+    again = plan_phase(live, PLAN, phase, Wanted("phase_3", phase.api_servers))
+    assert again.steps == (), "applying it again has nothing to do"
+    take_back(aws, entries()[-1], Said().manner)
+    assert read_live(aws, "dbz", service, "dbz-cache").fingerprint() == before.fingerprint()
+
+
+def test_a_plan_is_refused_when_what_is_there_has_changed(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    plan = tasks(aws, service, 4)
+    check_drift(aws, plan)
+    cloud.client("ecs").update_service(cluster="dbz", service=service, desiredCount=3)
+    with pytest.raises(DriftError, match="planned from 2, now 3"):
+        check_drift(aws, plan)
+
+
+def test_a_failing_verification_puts_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    def fail() -> None:
+        raise DbzError("the verifying run of 'smoke' broke a budget")
+
+    with pytest.raises(DbzError, match="broke a budget") as caught:
+        apply_plan(aws, tasks(aws, service, 4), Said().manner, fail)
+    assert caught.value.hint == "everything is as it was before"
+    assert cloud.service(service)["runningCount"] == 2 and entries()[-1].outcome == "failed"
+
+
+def test_tasks_that_never_become_healthy(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    cloud.control(healthy=False)
+    healing = threading.Timer(1.5, lambda: cloud.control(healthy=True))  # the way back must be able to settle
+    healing.start()
+    with pytest.raises(NotSettledError, match=r"2 of 4 tasks run|0 of 4 tasks run"):
+        apply_plan(aws, tasks(aws, service, 4), Said(1.0).manner)
+    healing.join()
+    assert desired(cloud, service) == 2
+
+
+def test_tasks_that_fail_are_reported_with_their_reason(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    cloud.control(failure="OutOfMemoryError: container killed")
+    with pytest.raises(NotSettledError, match="OutOfMemoryError: container killed"):
+        apply_plan(aws, tasks(aws, service, 4), Said(3.0).manner)
+    assert desired(cloud, service) == 2
+
+
+def test_a_deployment_that_never_settles(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    cloud.control(never_settles=True)
+    cloud.client("ecs").update_service(cluster="dbz", service=service, forceNewDeployment=True)
+    with pytest.raises(NotSettledError, match="a rollout is still going on") as caught:
+        apply_plan(aws, tasks(aws, service, 3), Said(1.0).manner)
+    assert "taking it back failed too" in caught.value.hint, "the way back cannot settle either, and says so"
+    assert desired(cloud, service) == 2
+
+
+def test_somebody_else_changes_the_count_meanwhile(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    cloud.control(healthy=False)
+    plan = tasks(aws, service, 4)
+
+    def meddle() -> None:
+        cloud.until(service, lambda one: one["desiredCount"] == 4)
+        cloud.client("ecs").update_service(cluster="dbz", service=service, desiredCount=5)
+
+    other = threading.Thread(target=meddle)
+    other.start()
+    with pytest.raises(DriftError, match=r"somebody set .* to 5 tasks while dbz waited for 4") as caught:
+        apply_plan(aws, plan, Said().manner)
+    other.join()
+    assert "put back, except what somebody else changed: desired count" in caught.value.hint
+    assert desired(cloud, service) == 5, "their number is left alone"
+
+
+def test_a_service_that_is_deleted_meanwhile(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    cloud.control(healthy=False)
+    plan = tasks(aws, service, 4)
+
+    def meddle() -> None:
+        cloud.until(service, lambda one: one["desiredCount"] == 4)
+        cloud.client("ecs").delete_service(cluster="dbz", service=service, force=True)
+
+    other = threading.Thread(target=meddle)
+    other.start()
+    with pytest.raises(UsageError, match="is inactive: deleted") as caught:
+        apply_plan(aws, plan, Said().manner)
+    other.join()
+    assert "taking it back failed too" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"), [("UpdateService", "throttle"), ("DescribeServices", "fail"), ("UpdateService", "hang")]
+)
+def test_calls_that_fail_now_and_then_are_made_again(
+    cloud: RunningCloud, aws: Aws, service: str, action: str, kind: str
+) -> None:
+    plan = tasks(aws, service, 3)
+    cloud.fault(action, kind, times=1)
+    apply_plan(aws, plan, Said().manner)
+    assert cloud.service(service)["runningCount"] == 3
+
+
+def test_a_call_that_took_effect_unheard_does_no_harm(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    plan = tasks(aws, service, 3)
+    cloud.fault("UpdateService", "hang-after")
+    apply_plan(aws, plan, Said().manner)
+    assert cloud.service(service)["runningCount"] == 3
+
+
+def test_a_call_that_always_fails_puts_back_what_was_done(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    plan = plan_native(read_live(aws, "dbz", service), PLAN, ApiServers(min=3, max=5))
+    cloud.fault("PutScalingPolicy", "refuse", times=100)
+    with pytest.raises(DependencyError, match="AWS refused application-autoscaling:PutScalingPolicy") as caught:
+        apply_plan(aws, plan, Said().manner)
+    assert "docs/scale.md" in caught.value.hint and caught.value.hint.endswith("everything is as it was before")
+    live = read_live(aws, "dbz", service)
+    assert live.target is None
+
+
+def test_refused_credentials_name_the_permission(cloud: RunningCloud, aws: Aws) -> None:
+    cloud.fault("DescribeServices", "refuse")
+    with pytest.raises(DependencyError, match="AWS refused ecs:DescribeServices"):
+        read_live(aws, "dbz", "api")
+
+
+def test_no_credentials_and_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(DependencyError, match="no AWS credentials were found"):
+        read_live(Aws(region=REGION, endpoint="http://127.0.0.1:9"), "dbz", "api")
+    with pytest.raises(UsageError, match="no AWS region is set"):
+        read_live(Aws(credentials=KEYS), "dbz", "api")
+
+
+def test_what_does_not_exist_is_named_with_what_does(cloud: RunningCloud, aws: Aws) -> None:
+    with pytest.raises(UsageError, match=r"cluster 'shop' does not exist in .* \(there: dbz\)"):
+        read_live(aws, "shop", "api")
+    with pytest.raises(UsageError, match=r"service 'web' does not exist in cluster 'dbz' \(there: api"):
+        read_live(aws, "dbz", "web")
+    with pytest.raises(UsageError, match="cache group 'none'"):
+        read_live(aws, "dbz", "api", "none")
+
+
+def test_more_services_than_a_call_takes(cloud: RunningCloud, aws: Aws) -> None:
+    names = [cloud.new_service(0) for _ in range(12)]
+    assert [one.name for one in read_services(aws, "dbz", names)] == names
+
+
+def test_two_at_once_on_one_service(aws: Aws) -> None:
+    with (
+        sole("1", "r", "dbz", "api", "dbz scale: phase_2"),
+        pytest.raises(UsageError, match="already by dbz scale: phase_2"),
+        sole("1", "r", "dbz", "api", "dbz scale auto"),
+    ):
+        pass
+    with sole("1", "r", "dbz", "api", "again"):
+        pass
+
+
+def test_an_interrupt_leaves_everything_and_says_so(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    cloud.control(healthy=False)
+    begin = time.monotonic()
+    stop: Callable[[], bool] = lambda: time.monotonic() - begin > 1.0  # noqa: E731
+    with pytest.raises(KeyboardInterrupt):
+        apply_plan(aws, tasks(aws, service, 3), Manner(20, lambda _: None, stop))
+    (entry,) = entries()
+    assert entry.open and entry.outcome == "interrupted" and desired(cloud, service) == 3
+    cloud.control(healthy=True)
+    apply_plan(aws, entry.plan, Said().manner, resumed=entry)
+    assert entries()[0].outcome == "applied" and cloud.service(service)["runningCount"] == 3
