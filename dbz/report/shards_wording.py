@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dbz.shards.journal import Move, State
 from dbz.shards.plan import Plan
+from dbz.shards.status import Status
 from dbz.units import format_bytes, format_duration, format_percent
 
 _WHOLE = {"bytes": "the bytes", "docs": "the documents", "ops": "the writes"}
@@ -26,6 +28,39 @@ def plan_texts(plan: Plan) -> list[str]:
         note = ", no more than this plan" if better else ""
         texts.append(f"`hash % {len(plan.shards)}` would move {_percent(plan.modulo_share)} of the clubs{note}.")
     return texts
+
+
+def status_texts(found: Status) -> list[str]:
+    """The balance, who follows the map, and who moves clubs."""
+    if not found.adopted:
+        return [
+            f"Imbalance (heaviest shard over mean, by size): {found.imbalance:.3f}.",
+            "Not adopted: clubs are found by the app's own formula. dbz shard adopt takes it over, moving nothing.",
+        ]
+    behind = f", {found.behind} of them behind" if found.behind else ""
+    followers = f"{found.followers} server processes follow it{behind}" if found.followers else "no server follows it"
+    return [
+        f"Imbalance (heaviest shard over mean, by size): {found.imbalance:.3f}.",
+        f"The map is at epoch {found.epoch}; {followers}.",
+        f"Moving clubs: {found.mover}." if found.mover else "Nobody moves clubs.",
+    ]
+
+
+def progress_text(move: Move, what: str) -> str:
+    """One line about a move in hand; `what` is what it does, after `copying` with the bytes so far."""
+    if what.startswith("copying "):
+        done = int(what.removeprefix("copying "))
+        share = f", {min(1.0, done / move.bytes):.0%}" if move.bytes else ""
+        what = f"copying, {format_bytes(done)} of about {format_bytes(move.bytes)}{share}"
+    return f"{move.id}  {move.club}  {move.source} → {move.target}  {what}"
+
+
+def move_text(move: Move) -> str:
+    """One line about a move that has ended."""
+    if move.state == State.ABORTED:
+        return f"{move.id}  {move.club}  stays on {move.source}: {move.reason}"
+    held = f"; its writes were held {move.block_ms:.0f} ms" if move.block_ms is not None else ""
+    return f"{move.id}  {move.club}  is on {move.target} now{held}"
 
 
 def _percent(share: float) -> str:

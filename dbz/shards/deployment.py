@@ -11,6 +11,7 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -59,6 +60,11 @@ class Deployment:
         name = f"the control store ({variable})" if uri else self.file.names[0]
         client = self._client(name, uri or self.file.uri_of(self.file.names[0], self._environment))
         return client.get_database(f"{self.file.database}_control", write_concern=_DURABLE)
+
+    def identity(self, name: str) -> Collection[Document]:
+        """The collection in which a shard's own name is written."""
+        client = self._shard_client(name)
+        return client.get_database(f"{self.file.database}_control", write_concern=_DURABLE)["identity"]
 
     def has_uri(self, shard: str) -> bool:
         """Whether it is known where a shard is."""

@@ -66,7 +66,10 @@ class ShardMap:
         return fence
 
     def placing(self, places: Mapping[str, str]) -> ShardMap:
-        """The next map, with clubs at other shards; an entry that says what the slot says is left out."""
+        """The next map, with clubs at other shards and no fence on them.
+
+        An entry that says what the slot says is left out.
+        """
         clubs = dict(self.clubs)
         for club_id, shard in places.items():
             index = self.shards.index(shard)
@@ -74,10 +77,14 @@ class ShardMap:
                 clubs.pop(club_id, None)
             else:
                 clubs[club_id] = index
-        return self.next(clubs=clubs)
+        fenced = {club_id: fence for club_id, fence in self.fenced.items() if club_id not in places}
+        return self.next(clubs=clubs, fenced=fenced)
 
     def reslotted(self, shards: tuple[str, ...], owners: Iterable[str], clubs: Iterable[str]) -> ShardMap:
-        """The next map, with `owners` of the slots in their order, in which every one of `clubs` stays where it is."""
+        """The next map, with `owners` of the slots in their order, in which every one of `clubs` stays where it is.
+
+        No slot is closed in it.
+        """
         names = {name: at for at, name in enumerate(shards)}
         slots = tuple(names[owner] for owner in owners)
         own: dict[str, int] = {}
@@ -85,7 +92,11 @@ class ShardMap:
             index = names[self.shard_of(club_id)]
             if index != slots[self.slot_of(club_id)]:
                 own[club_id] = index
-        return self.next(shards=shards, slots=slots, clubs=own)
+        return self.next(shards=shards, slots=slots, clubs=own, closed={})
+
+    def pinning(self, clubs: Iterable[str]) -> ShardMap:
+        """The same epoch, with more pinned clubs."""
+        return replace(self, pinned=self.pinned | frozenset(clubs), _known={})
 
     def owners(self) -> list[str]:
         """The shard's name of each slot."""

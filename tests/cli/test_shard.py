@@ -77,3 +77,85 @@ def test_a_store_that_is_away_is_exit_code_3_and_a_missing_uri_2(shell: Shell) -
     assert away.returncode == 3 and away.stderr.startswith("dbz: shard_1 (TEST_SHARD_1) failed")
     missing = shell.shard("plan", TEST_SHARD_1="")
     assert missing.returncode == 2 and "the environment variable TEST_SHARD_1 is not set" in missing.stderr
+
+
+def test_a_new_shard_from_adoption_to_verification(shell: Shell) -> None:
+    shell.world.fill({f"club{number:02d}": 30 for number in range(6)})
+    assert "Not adopted" in shell.shard("status").stdout
+    refused = shell.shard("rebalance", "--yes", "--offline")
+    assert refused.returncode == 2 and "is not adopted" in refused.stderr
+    adopted = shell.shard("adopt")
+    assert adopted.returncode == 0 and "No document was moved" in adopted.stdout
+    assert "It was adopted before" in shell.shard("adopt").stdout
+    assert shell.shard("plan", "--add", "shard_2").returncode == 0
+    nobody = shell.shard("rebalance", "--yes")
+    assert nobody.returncode == 2 and "no server follows the map" in nobody.stderr
+    asked = shell.shard("rebalance", "--offline")
+    assert asked.returncode == 2 and "needs --yes" in asked.stderr
+    done = shell.shard("rebalance", "--yes", "--offline", "--rate", "unlimited")
+    assert done.returncode == 0, done.stderr
+    assert "2 clubs moved" in done.stdout and "its writes were held" in done.stderr
+    again = shell.shard("rebalance", "--yes", "--offline")
+    assert again.returncode == 2 and "out of date" in again.stderr
+    status = json.loads(shell.shard("status", "--json").stdout)
+    assert [shard["clubs"] for shard in status["shards"]] == [2, 2, 2]
+    assert status["imbalance"] == pytest.approx(1.0) and {move["state"] for move in status["moves"]} == {"reversing"}
+    assert shell.shard("verify").returncode == 0
+
+
+def test_verify_names_every_document_that_is_wrong(shell: Shell) -> None:
+    shell.world.fill({"club00": 3, "club01": 3})
+    shell.shard("adopt")
+    first, second = (shell.world.deployment.shard(f"shard_{number}") for number in (0, 1))
+    second["posts"].insert_one({"_id": "astray", "club_id": "club00"})
+    second["posts"].insert_one({"_id": "club00/000001", "club_id": "club00"})
+    first["posts"].insert_one({"_id": 17})
+    first["messages"].create_index("n")
+    done = shell.shard("verify", "--json", "--out", "found.jsonl", "--checkpoint", "kept.json")
+    found = json.loads(done.stdout)["findings"]
+    assert done.returncode == 1
+    assert {(one["kind"], one["id"], one["shard"]) for one in found} == {
+        ("misplaced", '{"_id": "astray"}', "shard_1"),
+        ("duplicate", '{"_id": "club00/000001"}', "shard_1"),
+        ("no club", '{"_id": {"$numberInt": "17"}}', "shard_0"),
+        ("no index", "n_1", "shard_1"),
+    }
+    assert len((shell.folder / "found.jsonl").read_text().splitlines()) == 4
+    assert not (shell.folder / "kept.json").exists()
+    assert "4 findings in 15 documents" in shell.shard("verify").stdout
+
+
+def test_a_verification_goes_on_from_its_checkpoint_over_ids_of_all_types(shell: Shell) -> None:
+    shell.shard("adopt")
+    ids = [5, 2.5, "a", "b", True, None, {"x": 1}]
+    posts = shell.world.deployment.shard("shard_1")["posts"]
+    posts.insert_many([{"_id": document_id, "club_id": "club00"} for document_id in ids])
+    deployment = json.loads(shell.shard("verify", "--json").stdout)["deployment"]
+    kept = {"schema": "dbz.shard-verification/1", "deployment": deployment, "clubs": [], "done": [], "findings": []}
+    position = {"collection": "posts", "last_id": '{"_id": {"$numberInt": "5"}}', "documents": 3}
+    (shell.folder / "kept.json").write_text(json.dumps({**kept, **position}))
+    done = json.loads(shell.shard("verify", "--json", "--checkpoint", "kept.json").stdout)
+    assert [one["id"] for one in done["findings"]] == [
+        '{"_id": "a"}',
+        '{"_id": "b"}',
+        '{"_id": {"x": {"$numberInt": "1"}}}',
+        '{"_id": true}',
+    ]
+    assert done["documents"] == 7
+    (shell.folder / "kept.json").write_text("{}")
+    damaged = shell.shard("verify", "--checkpoint", "kept.json")
+    assert damaged.returncode == 2 and "is damaged" in damaged.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max-fence", "1h"], "--max-fence: '1h' is not between 10ms and 30s"),
+        (["--window", "1-5"], "--window: '1-5' is not a window"),
+        (["--plan", "missing.json"], "cannot be read"),
+    ],
+)
+def test_bad_options_of_rebalance_are_refused(shell: Shell, arguments: list[str], words: str) -> None:
+    shell.shard("adopt")
+    done = shell.shard("rebalance", "--yes", "--offline", *arguments)
+    assert done.returncode == 2 and words in done.stderr

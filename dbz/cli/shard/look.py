@@ -1,4 +1,4 @@
-"""`dbz shard route`: looking only."""
+"""`dbz shard status` and `route`: looking only."""
 
 from __future__ import annotations
 
@@ -28,3 +28,22 @@ def route(
     with open_deployment(config) as deployment:
         found = explain(*current_map(deployment), club)
     typer.echo(json.dumps(found.document(), indent=2) if as_json else found.sentence())
+
+
+def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Show the shards, how even they are, and the moves under way.
+
+    \b
+    Examples:
+      dbz shard status
+      dbz shard status --json | jq .imbalance
+    """
+    from dbz.report.terminal.shards import print_status
+    from dbz.shards.status import status_of
+
+    with open_deployment(config) as deployment:
+        found = status_of(deployment)
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2))
+    else:
+        print_status(found)

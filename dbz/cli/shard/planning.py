@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -47,6 +48,7 @@ def plan(
     \b
     Without --add, --drain or --pin the clubs are evened out over the shards
     that there are. Every move improves the balance, so stopping midway is safe.
+    dbz shard rebalance carries out the last plan.
 
     \b
     Examples:
@@ -59,8 +61,10 @@ def plan(
     from dbz.report.terminal.shards import print_plan
 
     made = plan_of(config, add, drain, pin, by, tolerance, rate)
+    _remember(made)
     if out is not None:
         _save(made, out)
+        typer.echo(f"Plan written to {out}", err=True)
     if as_json:
         typer.echo(made.to_json())
     else:
@@ -109,4 +113,23 @@ def _save(made: Plan, out: Path) -> None:
         out.write_text(made.to_json() + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--out: {out} cannot be written: {error.strerror}") from error
-    typer.echo(f"Plan written to {out}", err=True)
+
+
+def _remember(made: Plan) -> None:
+    """Keep the plan for a rebalance that names none; where that is not possible it has to name one."""
+    with suppress(OSError, UsageError):
+        _remembered().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _save(made, _remembered())
+
+
+def last_plan() -> Plan | None:
+    """The last plan that was made, if any."""
+    from dbz.shards.plan import load_plan
+
+    return load_plan(_remembered()) if _remembered().exists() else None
+
+
+def _remembered() -> Path:
+    from dbz.config.folders import state_dir
+
+    return state_dir() / "shard-plan.json"

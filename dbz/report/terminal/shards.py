@@ -1,4 +1,4 @@
-"""Shards on a terminal: the plan."""
+"""Shards on a terminal: status, plan, what became of moves, findings."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import TextIO
 from rich.table import Table
 from rich.text import Text
 
-from dbz.report.shards_wording import plan_texts
+from dbz.report.shards_wording import move_text, plan_texts, status_texts
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.tables import cell, grid
 from dbz.shards.plan import Plan, PlannedMove
-from dbz.units import format_bytes
+from dbz.shards.rebalance import Outcome
+from dbz.shards.status import MoveStatus, Status
+from dbz.shards.verifier import Finding
+from dbz.units import format_bytes, format_rate
 
 _MOST_MOVES = 30
+_MOST_FINDINGS = 20
 
 
 def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
@@ -54,3 +58,87 @@ def _moves(moves: tuple[PlannedMove, ...]) -> Table:
     for move in moves:
         table.add_row(cell(move.club), cell(move.source), cell(move.target), f"{move.docs:,}", format_bytes(move.bytes))
     return table
+
+
+def print_status(found: Status, stream: TextIO | None = None) -> None:
+    """Print the shards, the balance, and the moves."""
+    console = make_console(stream or sys.stdout)
+    table = grid("<shard", "clubs", "documents", "size", "operations", "slots", "copies kept")
+    for shard in found.shards:
+        table.add_row(
+            cell(shard.name),
+            f"{shard.clubs:,}",
+            f"{shard.docs:,}",
+            format_bytes(shard.bytes),
+            "–" if shard.ops_per_s is None else format_rate(shard.ops_per_s),
+            f"{shard.slots:,}",
+            f"{shard.old_copies:,}",
+        )
+    console.print(table)
+    console.print()
+    if found.moves:
+        console.print(_statuses(found.moves[-_MOST_MOVES:]))
+        console.print()
+    for text in status_texts(found):
+        console.print(Text(clean(text)))
+
+
+def _statuses(moves: tuple[MoveStatus, ...]) -> Table:
+    table = grid("<move", "<club", "<from", "<to", "<state", "size", "held", "<")
+    for move in moves:
+        table.add_row(
+            cell(move.id),
+            cell(move.club),
+            cell(move.source),
+            cell(move.target),
+            cell(move.state, "red" if move.state == "aborted" else ""),
+            format_bytes(move.bytes),
+            "" if move.block_ms is None else f"{move.block_ms:.0f} ms",
+            cell(move.reason),
+        )
+    return table
+
+
+def print_outcome(outcome: Outcome, stream: TextIO | None = None) -> None:
+    """Print what became of the moves."""
+    console = make_console(stream or sys.stdout)
+    for move in outcome.failed:
+        console.print(Text(clean(move_text(move)), "red"))
+    held = [move.block_ms for move in outcome.done if move.block_ms is not None]
+    longest = f"; writes of a club were held {max(held):.0f} ms at most" if held else ""
+    failed = f", {len(outcome.failed)} given up" if outcome.failed else ""
+    console.print(Text(f"{len(outcome.done)} clubs moved{failed}{longest}."))
+
+
+def outcome_document(outcome: Outcome) -> dict[str, object]:
+    """What became of the moves, as JSON."""
+    moves = [
+        {
+            "id": move.id,
+            "club": move.club,
+            "source": move.source,
+            "target": move.target,
+            "state": str(move.state),
+            "block_ms": move.block_ms,
+            "retries": move.retries,
+            "reason": move.reason,
+        }
+        for move in (*outcome.done, *outcome.failed)
+    ]
+    return {"schema": "dbz.shard-rebalance/1", "paused": outcome.paused, "moves": moves}
+
+
+def print_findings(findings: list[Finding], documents: int, stream: TextIO | None = None) -> None:
+    """Print what a verification found."""
+    console = make_console(stream or sys.stdout)
+    if not findings:
+        console.print(Text(f"Nothing found: {documents:,} documents are where they belong.", "green"))
+        return
+    table = grid("<", "<collection", "<id", "<club", "<shard", "<")
+    for one in findings[:_MOST_FINDINGS]:
+        cells = (one.kind, one.collection, one.id, one.club, one.shard, one.detail)
+        table.add_row(*(cell(text) for text in cells))
+    console.print(table)
+    if len(findings) > _MOST_FINDINGS:
+        console.print(Text(f"… and {len(findings) - _MOST_FINDINGS:,} more; --json and --out have all", "dim"))
+    console.print(Text(f"{len(findings):,} findings in {documents:,} documents.", "bold red"))

@@ -1,0 +1,121 @@
+"""Following the changes of a club: which of its documents may have changed, by id. What they are now is read later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from bson import encode
+from pymongo.errors import OperationFailure
+
+from dbz.shards.deployment import Deployment, Document
+from dbz.shards.errors import FenceOverrunError, HistoryLostError
+
+MARKS = "dbz_marks"
+"""A collection of the club database with one document a shard, written to see how far a change stream has come."""
+
+_LOST = frozenset({136, 260, 280, 286})  # capped position lost, invalid token, stream fatal, history lost
+_UNREADABLE = 9  # a token of another version, or of a store that was made anew
+_AWAIT_MS = 20
+
+Key = tuple[str, bytes]
+"""A collection and the BSON of `{_id: …}`: ids need not be hashable, nor comparable."""
+
+
+class Tail:
+    """The change stream of a club on a shard; a context manager.
+
+    It collects ids only: applying "what the document is now" for each of them converges whatever the order, and
+    however often it is done. A deletion does not say whose document it was, so every one counts.
+    """
+
+    def __init__(self, deployment: Deployment, shard: str, club: str, token: Document | None) -> None:
+        self._database = deployment.shard(shard)
+        self.dirty: dict[Key, Any] = {}
+        self._mark = f"{club}:{time.monotonic_ns()}"
+        self._reached = ""
+        try:
+            self._stream = self._database.watch(
+                _pipeline(deployment.file.collections, club),
+                full_document="updateLookup",
+                resume_after=token,
+                max_await_time_ms=_AWAIT_MS,
+            )
+        except OperationFailure as error:
+            raise (HistoryLostError(str(error)) if token and error.code == _UNREADABLE else _lost(error)) from error
+
+    def __enter__(self) -> Tail:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._stream.close()
+
+    @property
+    def token(self) -> Document:
+        """The position up to which changes were collected."""
+        token = self._stream.resume_token
+        assert token is not None, "the store gives no position; change streams need a replica set"
+        return dict(token)
+
+    def collect(self, most: int = 5000) -> int:
+        """Take what is there, without waiting long; how many changes that were. Fewer than `most` are all."""
+        for taken in range(most):
+            change = self._next()
+            if change is None:
+                return taken
+            collection = change["ns"]["coll"]
+            if collection == MARKS:
+                self._reached = (change.get("fullDocument") or {}).get("at", "")
+            elif "documentKey" in change:
+                document_id = change["documentKey"]["_id"]
+                self.dirty[collection, encode({"_id": document_id})] = document_id
+            elif change["operationType"] in ("drop", "rename", "dropDatabase", "invalidate"):
+                raise HistoryLostError(f"'{collection}' was dropped or renamed")
+        return most
+
+    def collect_all(self, deadline: float) -> None:
+        """Take every change that was made before this call; `FenceOverrunError` when `deadline` passes first.
+
+        A marker written now comes after all of them in the stream, which keeps the order.
+        """
+        self._mark = f"{self._mark.rsplit(':', 1)[0]}:{time.monotonic_ns()}"
+        self._database[MARKS].update_one({"_id": "mark"}, {"$set": {"at": self._mark}}, upsert=True)
+        while self._reached != self._mark:
+            self.collect()
+            if time.monotonic() > deadline:
+                raise FenceOverrunError("the change stream did not catch up in time")
+
+    def _next(self) -> Document | None:
+        try:
+            change = self._stream.try_next()
+        except OperationFailure as error:
+            raise _lost(error) from error
+        if change is None and not self._stream.alive:
+            raise HistoryLostError("the change stream has ended")
+        return dict(change) if change is not None else None
+
+
+def _lost(error: OperationFailure) -> Exception:
+    return HistoryLostError(str(error.details or error)) if error.code in _LOST else error
+
+
+def _pipeline(collections: Mapping[str, str], club: str) -> list[Document]:
+    """Every change that may concern the club, and as little as possible of the others."""
+    of_club = [
+        {
+            "ns.coll": collection,
+            "$or": [
+                {f"fullDocument.{field}": club},
+                {f"updateDescription.updatedFields.{field}": {"$exists": True}},
+                {"operationType": {"$nin": ["insert", "update"]}},
+                {"operationType": "update", "fullDocument": None},
+            ],
+        }
+        for collection, field in collections.items()
+    ]
+    return [
+        {"$match": {"$or": [{"ns.coll": MARKS}, *of_club]}},
+        {"$project": {"operationType": 1, "ns": 1, "documentKey": 1, "fullDocument.at": 1}},
+    ]
