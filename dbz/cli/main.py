@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 import dbz
+from dbz.cli.budget import app as budget_app
 from dbz.cli.cache import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.load import load
@@ -38,6 +39,7 @@ app.command()(serve)
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")
+app.add_typer(budget_app, name="budget")
 app.add_typer(scale_app, name="scale")
 
 

@@ -11,7 +11,7 @@ class Measured:
 
     `low` and `high` are the confidence interval, the error of the histogram included; None where the value is not an
     estimate but a fact (a maximum, a count), or where nothing is known of the samples. `error` is how far the value can
-    be from that of the sample it stands for.
+    be from that of the sample it stands for. `blind` ones are estimates whose samples nobody kept.
     """
 
     value: float
@@ -19,3 +19,4 @@ class Measured:
     low: float | None = None
     high: float | None = None
     error: float = 0.0
+    blind: bool = False

@@ -21,8 +21,7 @@ def _exact(_value_ms: float) -> float:
 class Summary:
     """What a tool says of one series: attempts, failed ones, their rate a second, and latencies in ms by statistic.
 
-    `failures_included` says whether the failed attempts' durations are among the latencies. `rounding` says by how many
-    milliseconds a latency may have been rounded.
+    `count` is 0 where the tool does not say it. `rounding` says by how many milliseconds a percentile may be rounded.
     """
 
     count: int
@@ -42,7 +41,7 @@ class Summaries:
         """The value of a statistic, or None when the tool did not say it (see `missing`)."""
         chosen = self._chosen(selector)
         count, errors = sum(one.count for one in chosen), sum(one.errors for one in chosen)
-        if not count:
+        if not chosen or (not count and stat in ("error_rate", "count", "rate")):
             return None
         if stat == "error_rate":
             return Measured(errors / count, count, *share_interval(errors, count, confidence))
@@ -59,17 +58,20 @@ class Summaries:
 
     def _latency(self, chosen: Sequence[Summary], stat: str, count: int, errors: int) -> Measured | None:
         percent = percent_of(stat)
-        if percent is not None and errors / count > 1 - percent / 100:
+        if percent is not None and errors > count * (1 - percent / 100):
             return Measured(math.inf, count, math.inf, math.inf)
         if any(stat not in one.latencies_ms for one in chosen):
             return None
-        if stat == "mean":
-            return Measured(sum(one.latencies_ms[stat] * one.count for one in chosen) / count, count)
+        if stat == "mean" and len(chosen) > 1 and count:
+            return Measured(sum(one.latencies_ms[stat] * one.count for one in chosen) / count, count, blind=True)
         if len(chosen) > 1 and stat != "max":
             return None
         worst = max(chosen, key=lambda one: one.latencies_ms[stat])
-        value, error = worst.latencies_ms[stat], worst.rounding(worst.latencies_ms[stat])
-        return Measured(value, count, value - error, value + error, error) if error else Measured(value, count)
+        value = worst.latencies_ms[stat]
+        error = worst.rounding(value) if percent is not None else 0.0
+        return (
+            Measured(value, count, value - error, value + error, error) if error else Measured(value, count, blind=True)
+        )
 
     def missing(self, selector: Selector, stat: str) -> str:
         """Why a statistic cannot be told although the tool says something of the metric; empty when it says nothing."""

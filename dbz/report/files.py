@@ -11,7 +11,8 @@ from dbz.report.markdown import render_markdown
 from dbz.report.opening import open_run
 from dbz.report.operations_csv import render_csv
 from dbz.runs.folder import RunFolder
-from dbz.runs.timeline import timeline
+from dbz.runs.schema import Run
+from dbz.runs.timeline import Timeline, timeline
 
 HTML_FILE = "report.html"
 
@@ -29,6 +30,23 @@ def write_reports(folder: RunFolder) -> list[Path]:
         "operations.csv": render_csv(run),
     }
     return [_write(folder.path / name, text) for name, text in texts.items()]
+
+
+def write_verdicts(run: Run, folder: Path) -> list[Path]:
+    """Make `verdict.json`, `junit.xml` and `summary.md` of a run that has no record; their paths.
+
+    `UsageError` when the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from error
+    texts = {
+        "verdict.json": run.to_json() + "\n",
+        "junit.xml": render_junit(run),
+        "summary.md": render_markdown(run, Timeline()),
+    }
+    return [_write(folder / name, text) for name, text in texts.items()]
 
 
 def _write(path: Path, text: str) -> Path:

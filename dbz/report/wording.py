@@ -54,6 +54,10 @@ def _counts(run: Run) -> str:
         text = f"all {measured} measured budgets hold" if measured > 1 else "the one measured budget holds"
     else:
         text = "no budget was measured"
+    lacking = sum(failed(budget) and not is_measured(budget) for budget in run.budgets)
+    if lacking:
+        text += f", but {lacking} required {'one was' if lacking == 1 else 'ones were'} not measured"
+        missing -= lacking
     asides = [f"{unsure} {'is' if unsure == 1 else 'are'} not sure"] if unsure else []
     asides += [f"{missing} {'was' if missing == 1 else 'were'} not measured"] if missing and measured else []
     return "; ".join([text, *asides])

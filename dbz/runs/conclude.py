@@ -163,7 +163,7 @@ def budget_result(verdict: Verdict) -> BudgetResult:
         low=None if low is None else aggregate.finite(low),
         high=None if high is None else aggregate.finite(high),
         error=round(measured.error, 6) if measured and measured.error < float("inf") else 0.0,
-        interval=format_interval(low, high, budget.limit.unit),
+        interval=format_interval(low, high, budget.limit.unit) or ("unknown" if measured and measured.blind else ""),
         allowance=budget.limit.allowance,
         effect=verdict.effect.value,
         note=verdict.note,

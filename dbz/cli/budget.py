@@ -1,0 +1,68 @@
+"""`dbz budget`: judge results of other tools, and look up what budgets can be about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Judge results of other tools by budgets, and look up what these can say.")
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Results; what wrote them is seen from inside.")],
+    budgets: Annotated[str, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = "default",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write verdict.json, junit.xml and summary.md there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the table.")] = False,
+) -> None:
+    """Judge results of k6, Locust, Artillery, vegeta, oha, Lighthouse or Flashlight.
+
+    \b
+    The same budgets as for dbz's own runs, with the same care: failed requests
+    never improve a latency, what was not measured does not pass.
+
+    \b
+    Examples:
+      dbz budget check summary.json                       k6 --summary-export
+      dbz budget check run_stats.csv --budgets ci.yaml    locust --csv run
+      dbz budget check lhr-*.json                         several runs: their median
+      dbz budget check flashlight.json --out verdicts
+
+    \b
+    Exit codes: 0 all budgets hold, 1 one is broken, 2 wrong usage or a file
+    of no known tool, 4 nothing was judged.
+    """
+    from dbz.config.budgets import load_budgets
+    from dbz.report import print_imported, write_verdicts
+    from dbz.runs.conclude import EXIT_CODES
+    from dbz.runs.imports.judging import judge_files
+
+    run, notes = judge_files(files, load_budgets(budgets))
+    if out is not None:
+        write_verdicts(run, out)
+    if as_json:
+        typer.echo(run.to_json())
+    else:
+        print_imported(run, notes, out)
+    raise typer.Exit(EXIT_CODES[run.verdict])
+
+
+@app.command()
+def metrics(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
+    """List what a budget can be about: metrics, their labels and statistics.
+
+    \b
+    Examples:
+      dbz budget metrics
+      dbz budget metrics --json | jq -r '.metrics[].name'
+    """
+    from dbz.report import metrics_json, print_metrics
+
+    if as_json:
+        typer.echo(metrics_json())
+    else:
+        print_metrics()

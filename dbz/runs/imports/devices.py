@@ -1,0 +1,83 @@
+"""Lighthouse (a page in a browser) and Flashlight (an app on a device): one reading a run, or a sample of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dbz.errors import UsageError
+from dbz.runs.imports.imported import Imported, mapping, sequence
+
+_MIB = 1024 * 1024
+_AUDITS = {"fcp": "first-contentful-paint", "lcp": "largest-contentful-paint", "tti": "interactive"}
+
+
+def is_lighthouse(data: Any) -> bool:
+    """Whether JSON is a report of Lighthouse."""
+    return isinstance(data, dict) and "lighthouseVersion" in data and isinstance(data.get("audits"), dict)
+
+
+def read_lighthouse(data: Mapping[str, Any], where: Path) -> Imported:
+    """FCP, LCP and TTI of one run, in ms; `import.page_load` is the TTI, or the LCP where a report has none.
+
+    Give the files of several runs: `p50` of them is their median.
+    """
+    failure = (data.get("runtimeError") or {}).get("code", "NO_ERROR")
+    if failure != "NO_ERROR":
+        raise UsageError(f"{where}: Lighthouse could not load the page ({failure})")
+    imported = Imported("Lighthouse")
+    for name, audit in _AUDITS.items():
+        value = mapping(data["audits"].get(audit, {}), where, audit).get("numericValue")
+        if isinstance(value, int | float):
+            imported.gauges[f"import.{name}"] = [float(value)]
+    loaded = imported.gauges.get("import.tti") or imported.gauges.get("import.lcp")
+    if loaded:
+        imported.gauges["import.page_load"] = list(loaded)
+    score = data.get("categories", {}).get("performance", {}).get("score")
+    if isinstance(score, int | float):
+        imported.gauges["import.performance"] = [float(score)]
+    return imported
+
+
+def is_flashlight(data: Any) -> bool:
+    """Whether JSON is a result of Flashlight, or a list of them."""
+    if isinstance(data, list):
+        return bool(data) and all(is_flashlight(one) for one in data)
+    return isinstance(data, dict) and isinstance(data.get("iterations"), list) and "name" in data
+
+
+def read_flashlight(data: Any, where: Path) -> Imported:
+    """Memory, CPU (all threads and each, as shares of a core), frames a second, and the time of each iteration.
+
+    An iteration whose test failed, or that was tried again, does not count.
+    """
+    imported = Imported("Flashlight")
+    for result in data if isinstance(data, list) else [data]:
+        for iteration in result["iterations"]:
+            one = mapping(iteration, where, "iteration")
+            if one.get("status", "SUCCESS") != "SUCCESS" or one.get("isRetriedIteration"):
+                continue
+            if isinstance(one.get("time"), int | float):
+                imported.gauges.setdefault("import.app_launch", []).append(float(one["time"]))
+            _add_measures(imported, sequence(one.get("measures", []), where, "measures"), where)
+        if isinstance(result.get("score"), int | float):
+            imported.gauges.setdefault("import.performance", []).append(result["score"] / 100)
+    return imported
+
+
+def _add_measures(imported: Imported, measures: Sequence[Any], where: Path) -> None:
+    threads = imported.parts.setdefault("import.mobile_thread_cpu", {})
+    for measure in measures:
+        one = mapping(measure, where, "measure")
+        by_name = mapping(one.get("cpu", {}).get("perName", {}), where, "cpu.perName")
+        for name, percent in by_name.items():
+            threads.setdefault(name, []).append(percent / 100)
+        readings = {
+            "import.mobile_cpu": sum(by_name.values()) / 100 if by_name else None,
+            "import.mobile_memory": one["ram"] * _MIB if one.get("ram") is not None else None,
+            "import.mobile_fps": one.get("fps"),
+        }
+        for metric, value in readings.items():
+            if value is not None:
+                imported.gauges.setdefault(metric, []).append(float(value))
