@@ -51,8 +51,7 @@ def reference(clubs: int) -> Iterator[Served]:
         for name, process in processes.items():
             for one in (process, *process.children(recursive=True)):
                 keep_on(one, CORES[-1] if name == "server" else CORES[0])
-        (worker,) = (one for one in processes["server"].children(recursive=True) if "spawn_main" in str(one.cmdline()))
-        yield Served("dbz serve", stack.url, worker)
+        yield Served("dbz serve", stack.url, worker_of(processes["server"]))
 
 
 @contextmanager
@@ -67,10 +66,12 @@ def plain(body: bytes = b"{}") -> Iterator[Served]:
         with Child("peer", command, log=Path(name) / "log", env={"BENCH_BODY": str(kept)}) as child:
             url = f"http://127.0.0.1:{port}"
             wait_until(lambda: answers(url), child, deadline_s=20, what="the peer")
-            workers = [
-                one for one in psutil.Process(child.pid).children(recursive=True) if "spawn" in str(one.cmdline())
-            ]
-            yield Served("plain", url, workers[-1])
+            yield Served("plain", url, worker_of(psutil.Process(child.pid)))
+
+
+def worker_of(process: psutil.Process) -> psutil.Process:
+    """The one process below a server's first that has loaded the application: the largest."""
+    return max(process.children(recursive=True), key=lambda one: one.memory_info().rss)
 
 
 def keep_on(process: psutil.Process, core: int) -> None:
