@@ -1,5 +1,6 @@
 """The HTTP client against servers that behave, and against servers that do not."""
 
+import gc
 import gzip
 import socket
 import threading
@@ -9,6 +10,7 @@ import zlib
 import gevent
 import pytest
 
+from dbz.load.generator.reader import ResponseReader
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import always, read_request, response, routed, serving
 
@@ -22,6 +24,34 @@ def test_a_connection_is_kept_and_used_again():
         assert server.connections == 1
         assert ledger.rows == [("GET /a", ""), ("GET /b", "")]
         client.close()
+
+
+def test_closed_connections_wait_for_no_garbage_collector():
+    """A run of hours collects rarely; what closes must be gone by itself."""
+
+    def talk(connection: socket.socket) -> None:
+        number = len(read_request(connection))
+        connection.sendall(response(b"x", f"X-Unlike: {number}", "Connection: close"))
+
+    with serving(talk) as server:
+        client, _ = client_of(server.url)
+        client.get("/")
+        gc.collect()
+        gc.disable()
+        try:
+            readers = count_of(ResponseReader)
+            for number in range(10):
+                client.get("/" + "x" * number)
+            assert server.connections > 10
+            assert count_of(ResponseReader) <= readers
+        finally:
+            gc.enable()
+        client.close()
+
+
+def count_of(kind: type) -> int:
+    """How many objects of a class are alive."""
+    return sum(type(one) is kind for one in gc.get_objects())
 
 
 def test_json_form_query_and_headers_arrive_as_written():

@@ -11,8 +11,8 @@ from dbz.load.generator.recorder import Recorder
 from dbz.measure.series import GENERATOR
 
 _PROBE_S = 0.02
-_COLLECT_AFTER = (20_000, 50, 50)
-"""Allocations until a collection of the young, and collections until one of the older: a hundredth of Python's default.
+_COLLECT_AFTER = (20_000, 20, 20)
+"""Allocations until a collection of the young, and collections until one of the older: far fewer than by default.
 Almost nothing that a user makes is a cycle, and a walk over all that thousands of users hold stops them all."""
 
 

@@ -118,6 +118,10 @@ class ResponseReader:
         response.content = body
         return head.keep
 
+    def close(self) -> None:
+        """Let go of the parser. It holds its reader: as a cycle both would wait for the garbage collector."""
+        self._parser = None
+
     def _count_off(self, connection: Connection, data: bytes, end: int, length: int) -> bytes:
         """The body of a known head, whose length is announced."""
         if length > self._limit:

@@ -65,7 +65,7 @@ class Pool:
     def close(self) -> None:
         """Close all idle connections."""
         while self._idle:
-            self._idle.pop()[0].close()
+            _close(self._idle.pop())
 
     def _converse(
         self,
@@ -86,12 +86,12 @@ class Pool:
             else:
                 keep = reader.read(connection, response)
         except BaseException:
-            connection.close()
+            _close(pair)
             raise
         if keep:
             self._idle.append(pair)
         else:
-            connection.close()
+            _close(pair)
 
     def _take(self, repeatable: bool) -> tuple[Connection, ResponseReader] | None:
         """A kept-alive connection; one for a request that must not be repeated is checked to be open still."""
@@ -100,7 +100,7 @@ class Pool:
             connection = pair[0]
             if not connection.unasked and (repeatable or not connection.stale()):
                 return pair
-            connection.close()
+            _close(pair)
         return None
 
     def _open(self, deadline_s: float, waits: Waits) -> tuple[Connection, ResponseReader]:
@@ -112,6 +112,12 @@ class Pool:
             connection.close()
             raise UnaskedResponse("the server spoke before it was asked")
         return connection, ResponseReader(self._max_body_bytes)
+
+
+def _close(pair: tuple[Connection, ResponseReader]) -> None:
+    connection, reader = pair
+    connection.close()
+    reader.close()
 
 
 def _converse_with_consent(connection: Connection, reader: ResponseReader, response: Response, body: bytes) -> bool:
