@@ -38,6 +38,10 @@ def serve(
         typer.Option(help="Chat batching: tuned, or as the plan was written (slow; a budget catches it)."),
     ] = "tuned",
     processes: Annotated[int, typer.Option(help="Server processes.", min=1, max=64)] = 1,
+    shards: Annotated[
+        int,
+        typer.Option(help="Document stores that hold the clubs; with 2 or more another one stands by.", min=1, max=3),
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON document.")] = False,
 ) -> None:
     """Run the embedded backend in the foreground until Ctrl-C.
@@ -54,10 +58,11 @@ def serve(
       dbz serve --clubs 10 --seed 7     2,000 members, other data
       dbz serve --port 0 --json         any free port, URLs for a script
       dbz serve --policy plan           chat batching as first planned, too slow
+      dbz serve --shards 2 --clubs 12   shards for dbz shard to work on
     """
     from dbz.stack import StackOptions
 
-    options = StackOptions(clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None)
+    options = StackOptions(clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards)
     with _stop_signals_raise():
         try:
             _run(options, as_json)

@@ -79,13 +79,19 @@ class Shards(Strict):
         return uri
 
 
-def load_shards(path: str | Path = DEFAULT) -> Shards:
-    """The bundled example, or a YAML file; `ConfigError` names every problem in it."""
-    if path == DEFAULT:
-        return build_shards(read_yaml(bundled_folder("configs") / "shards.yaml"))
-    if not Path(path).is_file():
+def load_shards(path: str | Path = DEFAULT, environment: Mapping[str, str] = os.environ) -> Shards:
+    """The bundled example, or a YAML file; `ConfigError` names every problem in it.
+
+    The app's own variable SHARD_COUNT goes before the file's `shard_count`.
+    """
+    found = bundled_folder("configs") / "shards.yaml" if path == DEFAULT else Path(path)
+    if not found.is_file():
         raise UsageError(f"shards file '{path}' does not exist", hint="configs/shards.yaml is an example with comments")
-    return build_shards(read_yaml(Path(path)))
+    source = read_yaml(found)
+    count = environment.get("SHARD_COUNT", "")
+    if count and isinstance(source.data, dict):
+        source.data["shard_count"] = int(count) if count.isdigit() else count
+    return build_shards(source)
 
 
 def build_shards(source: Source) -> Shards:

@@ -22,7 +22,9 @@ def plan_texts(plan: Plan) -> list[str]:
     ]
     if plan.estimated_s is not None and plan.rate_bytes_per_s is not None:
         rate = format_bytes(plan.rate_bytes_per_s)
-        texts.append(f"About {format_duration(plan.estimated_s)} at {rate} a second, by a sample that was read.")
+        texts.append(
+            f"About {format_duration(plan.estimated_s)}; copying at {rate} a second, by a sample that was read."
+        )
     if plan.modulo_share is not None:
         better = plan.modulo_share <= len(plan.moves) / max(1, sum(load.clubs for load in plan.loads))
         note = ", no more than this plan" if better else ""

@@ -11,6 +11,7 @@ from dbz.errors import DbzError
 from dbz.server.logs import configure_logs
 from dbz.server.process import serve, with_secret
 from dbz.server.settings import Settings, load_settings
+from dbz.server.sharding import check_shards
 from dbz.server.warmup import warmup_of
 
 
@@ -23,13 +24,21 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--processes", type=int, help="server processes on that port (1)")
     parser.add_argument("--mongo-uri", help="document store, or the variable MONGODB_URI")
     parser.add_argument("--database", help="database name (dbz)")
+    parser.add_argument(
+        "--shards", metavar="FILE", help="clubs lie on the shards of this file; see configs/shards.yaml"
+    )
     parser.add_argument("--redis-url", help="Redis, or the variable REDIS_URL")
     parser.add_argument("--warmup", metavar="FILE", help="what is warmed at start, or none (configs/warmup.yaml)")
     parser.add_argument("--policy", choices=("tuned", "plan"), help="batching of chat messages (tuned)")
     given = parser.parse_args(argv)
     overrides = {
         "http": {"host": given.host, "port": given.port, "processes": given.processes},
-        "stores": {"mongo_uri": given.mongo_uri, "database": given.database, "redis_url": given.redis_url},
+        "stores": {
+            "mongo_uri": given.mongo_uri,
+            "database": given.database,
+            "redis_url": given.redis_url,
+            "shards": given.shards,
+        },
         "realtime": {"policy": given.policy},
         "cache": {"warmup": given.warmup},
     }
@@ -41,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = parse(argv)
         warmup_of(settings.cache.warmup)
+        check_shards(settings.stores)
         configure_logs(settings.log_level)
         serve(with_secret(settings))
     except DbzError as error:

@@ -32,7 +32,8 @@ from dbz.server.realtime import Gateway
 from dbz.server.schema import ensure_indexes, missing_indexes
 from dbz.server.seams import Service
 from dbz.server.settings import Settings
-from dbz.server.stores import ClubRouter, open_mongo, open_redis
+from dbz.server.sharding import open_router
+from dbz.server.stores import open_mongo, open_redis
 from dbz.server.warmup import warm_at_start
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Application:
         # Ctrl-C in a terminal reaches every process; the supervisor decides when the workers end.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._compose()
+        self.core.router.start()
         await self.gateway.start()
         for service in self.services:
             await service.start()
@@ -98,6 +100,7 @@ class Application:
         await self.gateway.stop()
         await end(self._tasks)
         await self._cache_sync.stop()
+        await self.core.router.stop()
         await self.core.redis.aclose()
         await self._mongo.close()
 
@@ -113,7 +116,7 @@ class Application:
         self._metrics = Metrics(redis, server_family(), settings.http.processes, self._refresh)
         figures = self._metrics.figures
         queries = Queries(figures, settings.stores.slow_query_ms)
-        router = ClubRouter(self._mongo, settings.stores.database)
+        router = open_router(settings.stores, self._mongo, redis)
         self.core = Core(settings, router, redis, cache, queries, figures)
         self._compose_services()
 

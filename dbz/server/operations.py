@@ -81,7 +81,7 @@ class Operations:
     async def _mongo_answers(self) -> bool:
         try:
             async with asyncio.timeout(_CHECK_S):
-                await self._core.router.directory.command("ping")
+                await self._core.router.ping()
         except (PyMongoError, OSError, TimeoutError):
             return False
         return True

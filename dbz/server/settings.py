@@ -38,6 +38,7 @@ class Stores(_Section):
 
     mongo_uri: str = "mongodb://127.0.0.1:27017"
     database: str = "dbz"
+    shards: str = ""
     redis_url: str = "redis://127.0.0.1:6379"
     timeout_s: float = Field(default=5.0, gt=0, le=60)
     max_connections: int = Field(default=8, ge=1)

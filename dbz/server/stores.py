@@ -54,14 +54,24 @@ def open_redis(stores: Stores) -> Redis:
 class ClubRouter:
     """Leads to the database that holds a club's data, and to the directory that all clubs share.
 
-    Every access to club data names its club here and keeps no database between requests, so that a shard map can move
-    a club while the server runs. Today there is one database.
+    Every access to club data names its club here and keeps no database between requests, so that a club can move while
+    the server runs. This one has a single database; `dbz.server.sharding` has shards.
     """
 
     def __init__(self, mongo: AsyncMongoClient[Document], database: str) -> None:
         self._database: Database = mongo[database]
 
-    def club(self, club_id: str) -> Database:  # noqa: ARG002 the club decides once there is more than one shard
+    def start(self) -> None:
+        """Begin background work."""
+
+    async def stop(self) -> None:
+        """End background work."""
+
+    async def ping(self) -> None:
+        """Whether the stores answer; pymongo's errors when they do not."""
+        await self._database.command("ping")
+
+    def club(self, club_id: str) -> Database:  # noqa: ARG002 there is one database for all
         """The database with the posts, games, rooms, messages and notifications of `club_id`."""
         return self._database
 

@@ -68,17 +68,17 @@ class ShardMap:
     def placing(self, places: Mapping[str, str]) -> ShardMap:
         """The next map, with clubs at other shards and no fence on them.
 
-        An entry that says what the slot says is left out.
+        An entry that says what the slot says is left out. A shard that is new to the map gets no slots.
         """
-        clubs = dict(self.clubs)
+        clubs, shards = dict(self.clubs), tuple(dict.fromkeys((*self.shards, *places.values())))
         for club_id, shard in places.items():
-            index = self.shards.index(shard)
+            index = shards.index(shard)
             if index == self.slots[self.slot_of(club_id)]:
                 clubs.pop(club_id, None)
             else:
                 clubs[club_id] = index
         fenced = {club_id: fence for club_id, fence in self.fenced.items() if club_id not in places}
-        return self.next(clubs=clubs, fenced=fenced)
+        return self.next(shards=shards, clubs=clubs, fenced=fenced)
 
     def reslotted(self, shards: tuple[str, ...], owners: Iterable[str], clubs: Iterable[str]) -> ShardMap:
         """The next map, with `owners` of the slots in their order, in which every one of `clubs` stays where it is.

@@ -11,6 +11,8 @@ from typing import Literal
 from dbz.errors import UsageError
 
 SCHEMA = "dbz.shard-plan/1"
+_MOVE_S = 0.5  # verifying and switching over, beside the copying
+
 Measure = Literal["bytes", "docs", "ops"]
 
 
@@ -103,7 +105,7 @@ class Plan:
 
     def at_rate(self, bytes_per_s: float | None) -> Plan:
         """The plan with its time at a rate."""
-        seconds = self.bytes / bytes_per_s if bytes_per_s else None
+        seconds = self.bytes / bytes_per_s + len(self.moves) * _MOVE_S if bytes_per_s else None
         return replace(self, rate_bytes_per_s=bytes_per_s, estimated_s=seconds)
 
     def to_json(self) -> str:

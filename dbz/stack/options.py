@@ -7,6 +7,7 @@ from typing import Literal
 
 from dbz.errors import UsageError
 
+MAX_SHARDS = 3
 Policy = Literal["tuned", "plan"]
 
 
@@ -14,8 +15,8 @@ Policy = Literal["tuned", "plan"]
 class StackOptions:
     """`clubs` of 200 members each, made from `seed`; `processes` of the server; `port` None means any free one.
 
-    `warmup` is what the server's cache is warmed with: a file, or `none`. Raises `UsageError` for numbers that make no
-    stack.
+    With more than one of `shards` the clubs lie on so many stores, and one more stands by. `warmup` is what the
+    server's cache is warmed with: a file, or `none`. Raises `UsageError` for numbers that make no stack.
     """
 
     clubs: int = 3
@@ -25,9 +26,14 @@ class StackOptions:
     port: int | None = None
     host: str = "127.0.0.1"
     warmup: str = "default"
+    shards: int = 1
 
     def __post_init__(self) -> None:
-        for name, value, highest in (("clubs", self.clubs, 100), ("processes", self.processes, 64)):
+        for name, value, highest in (
+            ("clubs", self.clubs, 100),
+            ("processes", self.processes, 64),
+            ("shards", self.shards, MAX_SHARDS),
+        ):
             if not 1 <= value <= highest:
                 raise UsageError(f"{name} is {value}, but must be from 1 to {highest}")
         if self.port is not None and not 1 <= self.port <= 65535:

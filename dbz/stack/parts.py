@@ -6,7 +6,7 @@ import importlib.util
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,12 +54,12 @@ def require_packages() -> None:
         )
 
 
-def document_store() -> Part:
+def document_store(name: str = "store") -> Part:
     """SecantusDB on a free port. Its data are thrown away, so it gets no time to close them tidily."""
-    port, scratch = free_port(), _scratch("store")
+    port, scratch = free_port(), _scratch(name)
     where = ["--host", _LOOPBACK, "--port", str(port), "--storage-path", str(scratch / "data")]
     argv = [*_python_module("secantus"), "--config", str(_STORE_SETTINGS), *where]
-    return Part("store", "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.2)
+    return Part(name, "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.2)
 
 
 def store_uri(port: int) -> str:
@@ -79,21 +79,33 @@ def cache() -> Part:
     return Part("cache", "the cache", argv, _LOOPBACK, port, cache_answers, scratch, grace_s=1.0)
 
 
-def server(options: StackOptions, mongo_uri: str, redis_url: str) -> Part:
+def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> Part:
     """The reference server on the port that was asked for, or on a free one."""
     port, scratch = options.port or free_port(options.host), _scratch("server")
     where = ["--host", options.host, "--port", str(port), "--mongo-uri", mongo_uri, "--redis-url", redis_url]
     how = ["--processes", str(options.processes), "--policy", options.policy, "--warmup", options.warmup]
-    argv = [*_python_module("dbz.server"), *where, *how]
-    env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch)}
+    argv = [*_python_module("dbz.server"), *where, *how, *_sharded(shards)]
+    env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than the server gives its workers to drain: it is the one that should insist.
     return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env, grace_s=10.0)
 
 
-def seeding(options: StackOptions, mongo_uri: str) -> list[str]:
+def seeding(options: StackOptions, mongo_uri: str, shards: Mapping[str, str]) -> list[str]:
     """The command that fills the document store with demo data and ends."""
     data = ["--seed", str(options.seed), "--clubs", str(options.clubs)]
-    return [*_python_module("dbz.server.seed"), "--mongo-uri", mongo_uri, *data]
+    return [*_python_module("dbz.server.seed"), "--mongo-uri", mongo_uri, *data, *_sharded(shards)]
+
+
+def shard_variables(options: StackOptions, uris: Sequence[str], redis_url: str) -> dict[str, str]:
+    """The environment variables of the bundled shards file; none when there is one store only."""
+    if len(uris) < 2:
+        return {}
+    shards = {f"MONGODB_SHARD_{number}_URI": uri for number, uri in enumerate(uris)}
+    return {"SHARD_COUNT": str(options.shards), "REDIS_URL": redis_url, **shards}
+
+
+def _sharded(shards: Mapping[str, str]) -> list[str]:
+    return ["--shards", "default"] if shards else []
 
 
 def _python_module(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +24,8 @@ class Stack:
     """A document store, a cache and the reference server, as child processes of this one.
 
     Made by `start_stack`; a context manager that stops everything on exit. `url` is the server's base URL,
-    `mongo_uri` and `redis_url` are the stores'. `started_in_s` is the time from nothing to up and seeded.
+    `mongo_uri` and `redis_url` are the stores', `shards` the variables of the bundled shards file, if there are any.
+    `started_in_s` is the time from nothing to up and seeded.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -31,6 +33,7 @@ class Stack:
         self.url = ""
         self.mongo_uri = ""
         self.redis_url = ""
+        self.shards: dict[str, str] = {}
         self.started_in_s = 0.0
         self._running: dict[str, tuple[Part, Child]] = {}
 
@@ -61,7 +64,8 @@ class Stack:
 
     def stop(self) -> None:
         """End all parts: the server first, so that it still has its stores while it closes."""
-        for names in (["server"], ["cache", "store"]):
+        stores = [name for name in self._running if name != "server"]
+        for names in (["server"], stores):
             stop_all(self._running[name][1] for name in names if name in self._running)
         self._running.clear()
 
@@ -114,12 +118,17 @@ def start_stack(options: StackOptions, logs: Path) -> Stack:
 
 
 def _bring_up_all(stack: Stack, options: StackOptions) -> None:
-    store, cache = stack.bring_up(parts.document_store, parts.cache)
-    stack.mongo_uri = parts.store_uri(store.port)
+    # With shards one store more: it stands by, to be added to the map.
+    names = ["store", *(f"shard_{number}" for number in range(1, options.shards + 1) if options.shards > 1)]
+    cache, *stores = stack.bring_up(parts.cache, *(partial(parts.document_store, name) for name in names))
+    uris = [parts.store_uri(store.port) for store in stores]
+    stack.mongo_uri = uris[0]
     stack.redis_url = f"redis://{cache.host}:{cache.port}/0"
     # The server loads its libraries while the data are written.
-    with Child("the demo data", parts.seeding(options, stack.mongo_uri), log=stack.logs / "seed.log") as seeding:
-        (server,) = stack.bring_up(lambda: parts.server(options, stack.mongo_uri, stack.redis_url))
+    stack.shards = parts.shard_variables(options, uris, stack.redis_url)
+    seeds = parts.seeding(options, stack.mongo_uri, stack.shards)
+    with Child("the demo data", seeds, log=stack.logs / "seed.log", env=stack.shards) as seeding:
+        (server,) = stack.bring_up(lambda: parts.server(options, stack.mongo_uri, stack.redis_url, stack.shards))
         code = seeding.wait(_SEED_DEADLINE_S)
     if code != 0:
         raise DependencyError(f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}")

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class RunningStack:
     pids: dict[str, int]
     logs: str
     cloud_url: str = ""
+    shards: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
         """The JSON document, with its schema."""
@@ -54,6 +55,7 @@ def describe(stack: Stack) -> RunningStack:
         redis_url=stack.redis_url,
         pids=stack.pids,
         logs=str(stack.logs),
+        shards=stack.shards,
     )
 
 

@@ -203,3 +203,22 @@ def test_after_a_kill_the_next_serve_starts_as_if_nothing_had_been(home: Home) -
         with pytest.raises(urllib.error.URLError):
             urllib.request.urlopen(f"{before['url']}/healthz", timeout=5)
     assert eventually(home.is_clean)
+
+
+def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_by(home: Home):
+    def shard(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*SERVE[:3], "shard", *arguments]
+        return subprocess.run(command, env=home.env, capture_output=True, text=True, timeout=60)
+
+    with home.serving("--shards", "2", "--clubs", "3"):
+        status = json.loads(shard("status", "--json").stdout)
+        assert [one["clubs"] for one in status["shards"]] == [2, 1] and status["followers"] == 1
+        assert shard("plan", "--add", "shard_2").returncode == 0
+        done = shard("rebalance", "--yes", "--json")
+        assert done.returncode == 0, done.stderr
+        moved = json.loads(done.stdout)["moves"]
+        assert moved and {move["target"] for move in moved} == {"shard_2"}
+        assert shard("verify").returncode == 0
+    assert eventually(home.is_clean)
+    nobody = shard("status")
+    assert nobody.returncode == 2 and "start `dbz serve --shards 2`" in nobody.stderr

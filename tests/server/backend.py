@@ -6,7 +6,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,15 @@ def mongo_uri(port: int) -> str:
     return f"mongodb://127.0.0.1:{port}/?directConnection=true"
 
 
-def start_server(folder: Path, mongo: str, redis_url: str, options: Sequence[str] = ()) -> tuple[Child, Backend]:
+def start_server(
+    folder: Path, mongo: str, redis_url: str, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> tuple[Child, Backend]:
     """The reference server, healthy."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = folder / f"server-{port}.log"
     command = [sys.executable, "-m", "dbz.server", "--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
-    child = Child("server", [*command, *options], log=log, env={"JWT_SECRET": SECRET})
+    child = Child("server", [*command, *options], log=log, env={"JWT_SECRET": SECRET, **(environment or {})})
     wait_until(lambda: answers(f"{url}/readyz"), child, deadline_s=20, what="the server")
     return child, Backend(mongo, redis_url, url, child.pid, log)
 

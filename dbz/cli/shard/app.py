@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -35,7 +36,19 @@ def open_deployment(config: str) -> Deployment:
     from dbz.config.shards import load_shards
     from dbz.shards.deployment import Deployment
 
-    return Deployment(load_shards(config))
+    file = load_shards(config)
+    if config == DEFAULT_CONFIG and not any(os.environ.get(variable) for variable in file.shards.values()):
+        environment = _running_stack()
+        return Deployment(load_shards(config, environment), environment)
+    return Deployment(file)
+
+
+def _running_stack() -> dict[str, str]:
+    """The shards of `dbz serve`. Never beside variables of the user's own: that would mix two deployments."""
+    from dbz.stack.state import find_stack
+
+    running = find_stack()
+    return dict(running.shards) if running else {}
 
 
 def parsed(option: str, text: str, parse: Callable[[str], Value]) -> Value:

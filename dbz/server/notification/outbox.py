@@ -39,7 +39,8 @@ class Outbox:
             with self._core.queries.timed("outbox.overdue"):
                 late = await rows.find({"check_at": {"$lt": now}}).limit(_BATCH).to_list()
             for row in late:
-                mine = await rows.update_one(
+                # Where its club lies now: the copy that a move keeps on another shard is nobody's promise.
+                mine = await self._rows(row["club_id"]).update_one(
                     {"_id": row["_id"], "check_at": row["check_at"]}, {"$set": {"check_at": now + self._grace}}
                 )
                 jobs += [row["job"]] if mine.modified_count else []

@@ -8,20 +8,48 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from dbz.config.shards import Shards, load_shards
+from dbz.errors import DbzError
 from dbz.server.seed.write import seed
 from dbz.server.settings import Stores
-from dbz.server.stores import open_mongo
+from dbz.server.stores import Database, Document, open_mongo
+from dbz.shards.adoption import adopt
+from dbz.shards.deployment import Deployment
+from dbz.shards.map import legacy_map
 
 
 async def _run(given: argparse.Namespace) -> str:
     stores = Stores(mongo_uri=given.mongo_uri, database=given.database)
     mongo = open_mongo(stores)
     try:
+        if given.shards:
+            return await _seed_shards(load_shards(given.shards), mongo, given)
         return await seed(mongo[stores.database], seed=given.seed, clubs=given.clubs)
     finally:
         await mongo.close()
+
+
+async def _seed_shards(file: Shards, mongo: AsyncMongoClient[Document], given: argparse.Namespace) -> str:
+    """Each club on the shard where the app's formula leads, and then adopted."""
+    shard_map = legacy_map(file.names[: file.shard_count])
+    clients = {name: open_mongo(Stores(mongo_uri=file.uri_of(name))) for name in shard_map.shards}
+
+    def place(club_id: str, collection: str) -> Database:
+        if collection in file.collections:
+            return clients[shard_map.shard_of(club_id)][file.database]
+        return mongo[given.database]
+
+    try:
+        done = await seed(mongo[given.database], seed=given.seed, clubs=given.clubs, place=place)
+    finally:
+        for client in clients.values():
+            await client.close()
+    with Deployment(file) as deployment:
+        adopt(deployment)
+    return f"{done}, on {len(shard_map.shards)} shards"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,12 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--database", default=Stores().database)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clubs", type=int, default=3, choices=range(1, 101), metavar="1..100")
+    parser.add_argument(
+        "--shards", metavar="FILE", help="spread the clubs over the shards of this file, and adopt them"
+    )
     given = parser.parse_args(argv)
     try:
         sys.stdout.write(asyncio.run(_run(given)) + "\n")
     except PyMongoError as error:
         sys.stderr.write(f"error: the document store does not answer: {error}\n")
         return 3
+    except DbzError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        return int(error.exit_code)
     return 0
 
 

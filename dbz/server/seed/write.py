@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -16,9 +17,14 @@ from dbz.server.seed.data import club_documents
 _MARK = "demo"
 
 
-async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int) -> str:
+Place = Callable[[str, str], AsyncDatabase[dict[str, Any]]]
+"""The database for a collection of a club: (club id, collection)."""
+
+
+async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int, place: Place | None = None) -> str:
     """Write the data of `clubs` clubs and all indexes; nothing when the same data is there already.
 
+    `database` is the directory; everything is in it, unless `place` says where a club's collections are.
     Returns a sentence that says what was done. Other demo data is replaced; data of nobody's making is kept.
     """
     wanted = {"seed": seed, "clubs": clubs, "version": 2, "complete": True}
@@ -29,10 +35,13 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
     await database["seeds"].replace_one({"_id": _MARK}, {**wanted, "complete": False}, upsert=True)
     written = 0
     for club in range(clubs):
-        for collection, documents in club_documents(seed, club).items():
+        of_club = club_documents(seed, club)
+        club_id = of_club["clubs"][0]["_id"]
+        for collection, documents in of_club.items():
+            where = place(club_id, collection) if place else database
             if mark is not None:
-                await database[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
-            await database[collection].insert_many(documents)
+                await where[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
+            await where[collection].insert_many(documents)
             written += len(documents)
     for indexes in (*AUTH, *CHAT, *CONTENT, *GAME, *NOTIFICATION):
         await database[indexes.collection].create_indexes(list(indexes.models))
