@@ -24,6 +24,9 @@ Timeout = Annotated[str, typer.Option(help="How long to wait until the service i
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
+LOCAL_CACHE_GROUP = "dbz-cache"
+
+
 @dataclass(frozen=True)
 class Access:
     """Where to go and what to look at; `load_target` is the app's URL where that is known."""
@@ -55,7 +58,7 @@ def reach(phases: str, cluster: str, service: str, aws_profile: str, region: str
         plan=plan,
         cluster=cluster or plan.scaling.cluster,
         service=service or plan.scaling.service,
-        cache_group=plan.scaling.cache_group or ("dbz-cache" if found else ""),
+        cache_group=plan.scaling.cache_group or (LOCAL_CACHE_GROUP if found else ""),
         load_target=found[1] if found else "",
     )
 

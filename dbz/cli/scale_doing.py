@@ -153,7 +153,9 @@ def rollback(
 def _way_back(entry: Entry) -> Plan:
     from dataclasses import replace
 
-    steps = tuple(entry.plan.steps[number].inverse() for number in reversed(entry.begun))
+    from dbz.scaling.applying import way_back
+
+    steps = tuple(entry.plan.steps[number].inverse() for number in way_back(entry.plan, entry.begun))
     return replace(entry.plan, goal=f"back from {entry.plan.goal}", steps=steps, manual=(), cost=None)
 
 

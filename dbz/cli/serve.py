@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dbz.errors import InterruptedRunError
+from dbz.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from dbz.stack import RunningStack, Stack, StackOptions
@@ -42,6 +42,13 @@ def serve(
         int,
         typer.Option(help="Document stores that hold the clubs; with 2 or more another one stands by.", min=1, max=3),
     ] = 1,
+    cloud: Annotated[
+        bool, typer.Option("--cloud", help="Run the servers as tasks of a local cloud, for dbz scale.")
+    ] = False,
+    tasks: Annotated[int, typer.Option(help="With --cloud: tasks at the start.", min=1, max=20)] = 2,
+    period: Annotated[
+        str, typer.Option(help="With --cloud: how often metrics are written and alarms looked at.")
+    ] = "10s",
     as_json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON document.")] = False,
 ) -> None:
     """Run the embedded backend in the foreground until Ctrl-C.
@@ -59,10 +66,21 @@ def serve(
       dbz serve --port 0 --json         any free port, URLs for a script
       dbz serve --policy plan           chat batching as first planned, too slow
       dbz serve --shards 2 --clubs 12   shards for dbz shard to work on
+      dbz serve --cloud --tasks 2       two tasks in a local cloud; dbz scale status
     """
     from dbz.stack import StackOptions
+    from dbz.units import parse_duration
 
-    options = StackOptions(clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards)
+    try:
+        period_s = parse_duration(period)
+    except ValueError as error:
+        raise UsageError(f"--period: {error}") from error
+    if cloud and processes != 1:
+        raise UsageError("--processes does not go with --cloud: each task is one process", hint="--tasks N")
+    options = StackOptions(
+        clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards,
+        cloud=tasks if cloud else 0, cloud_period_s=period_s,
+    )  # fmt: skip
     with _stop_signals_raise():
         try:
             _run(options, as_json)
@@ -126,6 +144,11 @@ def _announce(running: RunningStack, started_in_s: float, clubs: int, as_json: b
         f"Load it   dbz load mixed --target {running.url}\n"
         "Stop it   Ctrl-C"
     )
+    if running.cloud_url:
+        typer.echo(
+            f"Cloud     {running.cloud_url} (AWS_ENDPOINT_URL), region eu-west-1, cluster dbz, service api\n"
+            "Scale it  dbz scale status --local"
+        )
 
 
 def _say(text: str) -> None:

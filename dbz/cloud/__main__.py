@@ -7,6 +7,9 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+
+from dbz.cloud.tasks import PaperRunner, Runner
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,9 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--period", type=float, default=60.0, help="seconds between metrics")
     parser.add_argument("--cache-group", default="", help="name of an ElastiCache replication group")
     parser.add_argument("--cache-nodes", type=int, default=2)
+    parser.add_argument("--server-port", type=int, default=0, help="tasks are reference servers on this shared port")
+    parser.add_argument("--logs", type=Path, default=Path(), help="folder for the logs of such tasks")
+    parser.add_argument("server", nargs="*", help="after --: arguments of python -m dbz.server")
     given = parser.parse_args(argv)
     from dbz.cloud.server import Cloud, CloudOptions
-    from dbz.cloud.tasks import PaperRunner
 
     options = CloudOptions(
         port=given.port, region=given.region, cluster=given.cluster, service=given.service, tasks=given.tasks,
@@ -32,11 +37,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     ended = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: ended.set())
-    with Cloud(options, PaperRunner(given.start_delay)) as cloud:
+    with Cloud(options, _runner(given)) as cloud:
         sys.stdout.write(f"http://127.0.0.1:{cloud.port}\n")
         sys.stdout.flush()
         ended.wait()
     return 0
+
+
+def _runner(given: argparse.Namespace) -> Runner:
+    if not given.server_port:
+        return PaperRunner(given.start_delay)
+    from dbz.cloud.processes import ProcessRunner, ServerOptions
+
+    return ProcessRunner(ServerOptions(given.server_port, tuple(given.server), {}, given.logs))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 from dbz.cloud.reconciler import Reconciler
 from dbz.cloud.tasks import PaperLoad
 
-CONTROL = "/_dbz/control"
+CONTROL, READY = "/_dbz/control", "/_dbz/ready"
 HANG_S = 30.0
 _ERRORS = {
     "throttle": ("400 Bad Request", "ThrottlingException", "Rate exceeded"),
@@ -26,17 +26,27 @@ class Gate:
     """A WSGI application before moto's: one request at a time beside the reconciler, and the faults asked for.
 
     `POST /_dbz/control` takes JSON: `faults`, a list of {action, kind, times}, kinds being `KINDS`; `forget_faults`;
-    and the keys of `Controls`. It is for rehearsals, and open to whoever may open a loopback socket, as all of this is.
+    and the keys of `Controls`. `GET /_dbz/ready` answers 200 when all services are steady. Both are for rehearsals, and
+    open to whoever may open a loopback socket, as all of this is.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], controls: Controls, lock: threading.RLock) -> None:
-        self._app, self._controls, self._lock = app, controls, lock
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        controls: Controls,
+        lock: threading.RLock,
+        ready: Callable[[], bool],
+    ) -> None:
+        self._app, self._controls, self._lock, self._ready = app, controls, lock, ready
         self._faults: list[dict[str, Any]] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         if environ["PATH_INFO"] == CONTROL:
             return self._control(environ, start_response)
+        if environ["PATH_INFO"] == READY:
+            start_response("200 OK" if self._ready() else "503 Service Unavailable", [])
+            return [b""]
         fault = self._fault(environ)
         if fault in _ERRORS:
             return _error(*_ERRORS[fault], environ, start_response)

@@ -21,28 +21,30 @@ class MetricWriter:
         self._period_s = period_s
         self._next_s = time.monotonic() + period_s
 
-    def tick(self, fleets: dict[str, Fleet]) -> bool:
-        """Write when it is time; whether it was."""
-        if time.monotonic() < self._next_s:
-            return False
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write again."""
+        return time.monotonic() >= self._next_s
+
+    def write(self, fleets: dict[str, Fleet], connections: float | None) -> None:
+        """Write for all services; `connections` are those of all their tasks together."""
         self._next_s = max(self._next_s + self._period_s, time.monotonic())
+        running = sum(len(fleet.ready()) for fleet in fleets.values())
+        share = None if connections is None or not running else connections / running
         for key, fleet in fleets.items():
             cluster, service = key.split(":")
-            self._write(cluster, service, fleet)
+            self._write(cluster, service, fleet, share)
         horizon = datetime.now(UTC).replace(tzinfo=None) - KEPT
         data = self._cloudwatch.metric_data
         data[:] = [one for one in data if one.timestamp.replace(tzinfo=None) > horizon]
-        return True
 
-    def _write(self, cluster: str, service: str, fleet: Fleet) -> None:
+    def _write(self, cluster: str, service: str, fleet: Fleet, share: float | None) -> None:
         dimensions = [{"Name": "ClusterName", "Value": cluster}, {"Name": "ServiceName", "Value": service}]
         usages = [usage for usage in (one.task.usage() for one in fleet.ready()) if usage is not None]
         series = {
             ("AWS/ECS", "CPUUtilization", "Percent"): [100 * one.cpu for one in usages],
             ("AWS/ECS", "MemoryUtilization", "Percent"): [100 * one.memory for one in usages],
-            (APP_NAMESPACE, "ActiveConnections", "Count"): [
-                one.connections for one in usages if one.connections is not None
-            ],
+            (APP_NAMESPACE, "ActiveConnections", "Count"): [] if share is None else [share] * len(usages),
         }
         for (namespace, name, unit), values in series.items():
             if values:

@@ -79,7 +79,7 @@ class Cloud:
         )
         load = runner.load if isinstance(runner, PaperRunner) else None
         controls = Controls(self.reconciler, load)
-        gate = Gate(DomainDispatcherApplication(create_backend_app), controls, self._lock)
+        gate = Gate(DomainDispatcherApplication(create_backend_app), controls, self._lock, lambda: self.ready)
         self._server = make_server(options.host, options.port, gate, threaded=True, request_handler=_Handler)
         self.port = self._server.server_port
         self._threads = [
@@ -117,18 +117,27 @@ class Cloud:
     def _reconcile(self) -> None:
         while not self._closing.wait(TICK_S):
             try:
-                with self._lock:
-                    self._tick()
+                self._tick()
             except Exception:
                 _log.exception("the reconciler failed; it goes on")
                 time.sleep(1.0)
 
     def _tick(self) -> None:
-        self.reconciler.tick()
-        if isinstance(self._runner, PaperRunner):
-            self._runner.load.running = sum(len(fleet.ready()) for fleet in self.reconciler.fleets.values())
-        if self._metrics.tick(self.reconciler.fleets):
-            self._autoscaler.tick()
+        with self._lock:
+            self.reconciler.tick()
+            if isinstance(self._runner, PaperRunner):
+                self._runner.load.running = sum(len(fleet.ready()) for fleet in self.reconciler.fleets.values())
+        if self._metrics.due:
+            connections = self._runner.connections()  # without the lock: a busy task may take its time to answer
+            with self._lock:
+                self._metrics.write(self.reconciler.fleets, connections)
+                self._autoscaler.tick()
+
+    @property
+    def ready(self) -> bool:
+        """Whether every service runs what is wanted."""
+        with self._lock:
+            return all(fleet.settled for fleet in self.reconciler.fleets.values()) and bool(self.reconciler.fleets)
 
 
 def _cache_group(name: str, nodes: int) -> dict[str, Any]:

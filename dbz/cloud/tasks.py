@@ -9,11 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Usage:
-    """What a running task uses: shares of what it was given, and its open connections when it says how many."""
+    """What a running task uses: shares of what it was given."""
 
     cpu: float
     memory: float
-    connections: float | None = None
 
 
 class Task(Protocol):
@@ -40,6 +39,9 @@ class Runner(Protocol):
 
     def start(self, number: int) -> Task:
         """A new task; `number` counts them."""
+
+    def connections(self) -> float | None:
+        """Open connections of all tasks together; None when that is not known."""
 
     def close(self) -> None:
         """End everything that was started and wait for it."""
@@ -92,7 +94,7 @@ class PaperLoad:
         """What falls on one task."""
         if self.demand is None or not self.running:
             return None
-        return Usage(min(1.0, self.demand / self.running), self.memory, self.connections / self.running)
+        return Usage(min(1.0, self.demand / self.running), self.memory)
 
 
 class PaperRunner:
@@ -105,6 +107,10 @@ class PaperRunner:
     def start(self, number: int) -> PaperTask:  # noqa: ARG002 all are alike
         """A task on paper."""
         return PaperTask(self._start_s, self.load)
+
+    def connections(self) -> float | None:
+        """As told."""
+        return None if self.load.demand is None else self.load.connections
 
     def close(self) -> None:
         """Nothing runs."""

@@ -120,7 +120,7 @@ def take_back(aws: Aws, entry: Entry, manner: Manner, *, force: bool = False) ->
     executor = Executor(aws, plan.cluster, plan.service)
     back: list[Step] = []
     left: list[tuple[Step, object]] = []
-    for number in _way_back(plan, entry.begun):
+    for number in way_back(plan, entry.begun):
         step = plan.steps[number].inverse()
         current = executor.current(step)
         expected = same(current, step.before) or same(current, step.after) or _within(plan, step, current)
@@ -140,7 +140,7 @@ def take_back(aws: Aws, entry: Entry, manner: Manner, *, force: bool = False) ->
     return Undone(tuple(back), tuple(left))
 
 
-def _way_back(plan: Plan, begun: Sequence[int]) -> list[int]:
+def way_back(plan: Plan, begun: Sequence[int]) -> list[int]:
     """The steps to take back, last first; the range of the autoscaler before the count that must lie in it."""
     return sorted(begun, key=lambda number: (plan.steps[number].kind is Kind.DESIRED, -number))
 

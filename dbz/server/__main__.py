@@ -22,6 +22,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (8000)")
     parser.add_argument("--processes", type=int, help="server processes on that port (1)")
+    parser.add_argument("--group", help="share the port with other servers of this name")
     parser.add_argument("--mongo-uri", help="document store, or the variable MONGODB_URI")
     parser.add_argument("--database", help="database name (dbz)")
     parser.add_argument(
@@ -32,7 +33,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--policy", choices=("tuned", "plan"), help="batching of chat messages (tuned)")
     given = parser.parse_args(argv)
     overrides = {
-        "http": {"host": given.host, "port": given.port, "processes": given.processes},
+        "http": {"host": given.host, "port": given.port, "processes": given.processes, "group": given.group},
         "stores": {
             "mongo_uri": given.mongo_uri,
             "database": given.database,

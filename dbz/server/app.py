@@ -113,7 +113,7 @@ class Application:
         self._cache_sync = CacheSync(
             cache, redis, sweep_s=settings.cache.sweep_s, heap_limit_bytes=settings.cache.heap_limit_bytes
         )
-        self._metrics = Metrics(redis, server_family(), settings.http.processes, self._refresh)
+        self._metrics = Metrics(redis, settings.http, server_family(settings.http.group), self._refresh)
         figures = self._metrics.figures
         queries = Queries(figures, settings.stores.slow_query_ms)
         router = open_router(settings.stores, self._mongo, redis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.server.histogram import Counters, Histograms
+from dbz.server.settings import Http
 
 _PUBLISH_S = 1.0
 _KEEP_S = 5
@@ -61,25 +63,30 @@ class Figures:
 
 
 class Metrics:
-    """Publishes this process's figures every second and renders those of all processes of one server.
+    """Publishes this process's figures every second and renders those of all processes of one server or group.
 
-    `family` is the server's name in Redis: processes of the same supervisor share it.
+    `family` is its name in Redis: processes of the same supervisor, or of all servers of a group, share it. A group's
+    members are known by what they have published lately.
     """
 
-    def __init__(self, redis: Redis, family: str, processes: int, refresh: Callable[[Figures], None]) -> None:
+    def __init__(self, redis: Redis, http: Http, family: str, refresh: Callable[[Figures], None]) -> None:
         self.figures = Figures()
         self._redis = redis
         self._prefix = f"metrics:{family}:"
-        self._processes = processes
+        self._members = f"metrics-members:{family}" if http.group else ""
+        self._processes = http.processes
         self._refresh = refresh
 
     async def publish_forever(self) -> None:
         """Keep this process's figures in Redis; a Redis that is away only makes the others' figures stale."""
         name = f"{self._prefix}{os.getpid()}"
-        while self._processes > 1:
+        while self._processes > 1 or self._members:
             self._refresh(self.figures)
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._redis.set(name, self.figures.dump(), ex=_KEEP_S)
+                if self._members:
+                    await self._redis.zadd(self._members, {str(os.getpid()): time.time()})
+                    await self._redis.expire(self._members, _KEEP_S)
             await asyncio.sleep(_PUBLISH_S)
 
     async def render(self) -> bytes:
@@ -87,18 +94,32 @@ class Metrics:
         total = Figures()
         self._refresh(self.figures)
         total.merge(self.figures.dump())
-        for dumped in await self._siblings():
+        workers = await self._workers()
+        for dumped in await self._siblings(workers):
             total.merge(dumped)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Source(total))
-        registry.register(_Source(_Processes(self._processes)))
+        cores = len(workers) if self._members else self._processes
+        registry.register(_Source(_Processes(workers, cores)))
         return generate_latest(registry)
 
-    async def _siblings(self) -> list[bytes]:
-        if self._processes == 1:
-            return []
-        own = f"{self._prefix}{os.getpid()}"
-        names = [f"{self._prefix}{pid}" for pid in _worker_pids() if f"{self._prefix}{pid}" != own]
+    async def _workers(self) -> list[psutil.Process]:
+        """The worker processes of this server, or of all servers of its group that published lately."""
+        if not self._members:
+            return _own_workers()
+        pids = {os.getpid()}
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            lately: list[Any] = await self._redis.zrangebyscore(self._members, time.time() - _KEEP_S, "+inf")
+            pids |= {int(pid) for pid in lately}
+        workers = []
+        for pid in sorted(pids):
+            with contextlib.suppress(psutil.Error):
+                workers.append(psutil.Process(pid))
+        return workers
+
+    async def _siblings(self, workers: list[psutil.Process]) -> list[bytes]:
+        own = os.getpid()
+        names = [f"{self._prefix}{worker.pid}" for worker in workers if worker.pid != own]
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             dumps: list[Any] = await self._redis.mget(names) if names else []
             return [dumped for dumped in dumps if dumped]
@@ -113,31 +134,37 @@ class _Source:
 
 
 class _Processes:
-    """CPU and memory of the supervisor and its workers, read from the operating system."""
+    """CPU and memory of workers and their supervisors, read from the operating system."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: list[psutil.Process], cores: int) -> None:
         self._workers = workers
+        self._cores = cores
 
     def collect(self) -> Iterator[Metric]:
         cpu = CounterMetricFamily("dbz_process_cpu_seconds", "CPU time used.", labels=["pid"])
         memory = GaugeMetricFamily("dbz_process_resident_memory_bytes", "Resident memory.", labels=["pid"])
-        for process in _server_processes():
+        for process in _with_supervisors(self._workers):
             with contextlib.suppress(psutil.Error), process.oneshot():
                 times = process.cpu_times()
                 cpu.add_metric([str(process.pid)], times.user + times.system)
                 memory.add_metric([str(process.pid)], process.memory_info().rss)
         yield cpu
         yield memory
-        yield GaugeMetricFamily("dbz_server_cores", "Cores given to the server.", value=self._workers)
+        yield GaugeMetricFamily("dbz_server_cores", "Cores given to the server.", value=self._cores)
 
 
-def _server_processes() -> list[psutil.Process]:
+def _own_workers() -> list[psutil.Process]:
     try:
-        supervisor = psutil.Process(os.getppid())
-        return [supervisor, *supervisor.children()]
+        return list(psutil.Process(os.getppid()).children())
     except psutil.Error:
         return [psutil.Process()]
 
 
-def _worker_pids() -> list[int]:
-    return [process.pid for process in _server_processes()[1:]]
+def _with_supervisors(workers: list[psutil.Process]) -> list[psutil.Process]:
+    found = {worker.pid: worker for worker in workers}
+    for worker in workers:
+        with contextlib.suppress(psutil.Error):
+            supervisor = worker.parent()
+            if supervisor is not None:
+                found[supervisor.pid] = supervisor
+    return list(found.values())

@@ -104,9 +104,9 @@ class Supervisor(Server):  # type: ignore[misc]
         super()._stop_workers()
 
 
-def server_family() -> str:
-    """A name that all workers of one supervisor share and no other server has."""
-    return f"{os.uname().nodename}:{os.getppid()}"
+def server_family(group: str) -> str:
+    """The group's name, or one that all workers of one supervisor share and no other server has."""
+    return group or f"{os.uname().nodename}:{os.getppid()}"
 
 
 def with_secret(settings: Settings) -> Settings:
@@ -133,7 +133,8 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     from dbz.server.app import Application
 
-    _check_port(settings.http.host, settings.http.port)
+    if not settings.http.group:
+        _check_port(settings.http.host, settings.http.port)
     # A worker that is still starting must not die of the signal: ignored here, it is ignored in every child.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     drained = multiprocessing.Semaphore(0)

