@@ -1,4 +1,4 @@
-"""Generate `docs/cli.md` and the tables of other pages from the program itself; with `--check` only compare."""
+"""Generate `docs/cli.md`, JSON Schemas and the tables of other pages from the program; with `--check` only compare."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer.main
 from dbz.cli.main import app
 from dbz.errors import ExitCode
 from dbz.measure.metrics import CATALOGUE
+from dbz.report.schemas import MODELS, schema_text
 
 ROOT = Path(__file__).parent.parent
 HEADER = "# Command reference\n\nGenerated from the program by `make docs`; a test compares it with `--help`.\n"
@@ -61,7 +62,8 @@ def with_block(text: str, name: str, body: str) -> str:
 def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
     readme, budgets = ROOT / "README.md", ROOT / "docs" / "budgets.md"
-    wanted = {
+    schemas = {ROOT / "docs" / "schemas" / f"{name}.schema.json": schema_text(name) for name in MODELS}
+    wanted = schemas | {
         ROOT / "docs" / "cli.md": cli_reference(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),

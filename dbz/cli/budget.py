@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Results; what wrote them is seen from inside.")],
     budgets: Annotated[str, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = "default",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write verdict.json, junit.xml and summary.md there.")
+        Path | None, typer.Option(metavar="DIR", help="Write verdict.json, junit.xml, summary.md and bencher.json.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the table.")] = False,
 ) -> None:
@@ -37,13 +39,14 @@ def check(
     of no known tool, 4 nothing was judged.
     """
     from dbz.config.budgets import load_budgets
-    from dbz.report import print_imported, write_verdicts
+    from dbz.report import print_imported, summary_of, tell_github, write_verdicts
     from dbz.runs.conclude import EXIT_CODES
     from dbz.runs.imports.judging import judge_files
 
     run, notes = judge_files(files, load_budgets(budgets))
     if out is not None:
         write_verdicts(run, out)
+    tell_github(run, summary_of(run), os.environ, sys.stderr)
     if as_json:
         typer.echo(run.to_json())
     else:

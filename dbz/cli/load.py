@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,6 +15,7 @@ import typer
 
 from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
+from dbz.cli.repeats import carry_out_repeatedly
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
 
 if TYPE_CHECKING:
@@ -49,6 +52,9 @@ def load(
     threshold: Annotated[
         str, typer.Option(metavar="SHARE", help="With --baseline: the smallest slowdown that counts.")
     ] = "5%",
+    repeat: Annotated[
+        int, typer.Option(help="Runs, one after the other; with --baseline they are compared together.", min=1, max=100)
+    ] = 1,
     force: Annotated[bool, typer.Option("--force", help="With --baseline: compare what is not comparable.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the tables.")] = False,
     no_live: Annotated[bool, typer.Option("--no-live", help="Plain progress lines instead of the live view.")] = False,
@@ -83,6 +89,7 @@ def load(
       dbz load http://127.0.0.1:8480/api/posts --rate 200/s --duration 30s
       dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
       dbz load api --baseline latest              red when slower than the last run
+      dbz load api --repeat 5 --baseline main     five runs against a folder of runs
       dbz load mixed --master --workers 2         the load comes from two workers,
       dbz load worker --master-host HOST          started like this on any machine
 
@@ -97,7 +104,6 @@ def load(
     from dbz.config.phases import load_phases
     from dbz.load.phases import plan_for_phase
     from dbz.load.plan import LoadRequest, plan_load
-    from dbz.runs.conclude import EXIT_CODES
 
     given = {
         "users": users,
@@ -130,8 +136,12 @@ def load(
         terms = Terms(threshold=share_option("--threshold", threshold))
         plan = plan_against(plan, baseline, out, terms, force=force)
     with Interrupts().watch() as interrupts:
-        run = _carry_out(plan, out, interrupts, no_live=no_live, as_json=as_json)
-    raise typer.Exit(EXIT_CODES[run.verdict])
+
+        def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:
+            return _carry_out(plan, out, interrupts, no_live=no_live, as_json=as_json, quiet=not last)
+
+        code = carry_out_repeatedly(plan, repeat, carry_out)
+    raise typer.Exit(code)
 
 
 def _work(host: str, port: int, allowed_targets: list[str]) -> None:
@@ -151,8 +161,10 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
     typer.echo("The run has ended; its report is the master's.", err=True)
 
 
-def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, *, no_live: bool, as_json: bool) -> Run:
-    from dbz.report import print_run, write_reports
+def _carry_out(
+    plan: LoadPlan, out: Path, interrupts: Interrupts, *, no_live: bool, as_json: bool, quiet: bool
+) -> tuple[Run, RunFolder]:
+    from dbz.report import print_run, tell_github, write_reports
     from dbz.runs.folder import create_run_folder, new_run_id
 
     folder = create_run_folder(out, new_run_id(plan.profile.name, datetime.now(UTC)))
@@ -164,11 +176,12 @@ def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, *, no_live: bo
             write_reports(folder)
         raise
     write_reports(folder)
-    if as_json:
+    tell_github(run, (folder.path / "summary.md").read_text(encoding="utf-8"), os.environ, sys.stderr)
+    if as_json and not quiet:
         typer.echo(run.to_json())
-    else:
+    elif not quiet:
         print_run(folder)
-    return run
+    return run, folder
 
 
 def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, *, no_live: bool) -> Run:

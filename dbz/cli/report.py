@@ -130,6 +130,20 @@ def trend(
         print_trend(found)
 
 
+@app.command()
+def schema(name: Annotated[str, typer.Argument(metavar="run|comparison|trend|capacity")] = "run") -> None:
+    """Print the JSON Schema of what dbz writes.
+
+    \b
+    Examples:
+      dbz report schema > run.schema.json
+      dbz report schema comparison
+    """
+    from dbz.report import schema_text
+
+    typer.echo(schema_text(name), nl=False)
+
+
 @app.command("list")
 def list_(reports: Reports = DEFAULT_REPORTS, as_json: AsJson = False) -> None:
     """List all runs, oldest first.

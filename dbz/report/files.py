@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbz.errors import UsageError
+from dbz.report.bencher import render_bencher
 from dbz.report.html import render_html
 from dbz.report.junit import render_junit
 from dbz.report.markdown import render_markdown
@@ -18,7 +19,7 @@ HTML_FILE = "report.html"
 
 
 def write_reports(folder: RunFolder) -> list[Path]:
-    """Make `report.html`, `junit.xml`, `summary.md` and `operations.csv` from the record alone; their paths.
+    """Make the page, `junit.xml`, `summary.md`, `operations.csv` and `bencher.json` from the record alone; their paths.
 
     `UsageError` when the folder holds no run or cannot be written to.
     """
@@ -28,8 +29,14 @@ def write_reports(folder: RunFolder) -> list[Path]:
         "junit.xml": render_junit(run),
         "summary.md": render_markdown(run, timeline(record)),
         "operations.csv": render_csv(run),
+        "bencher.json": render_bencher(run),
     }
     return [_write(folder.path / name, text) for name, text in texts.items()]
+
+
+def summary_of(run: Run) -> str:
+    """The Markdown summary of a run that has no record."""
+    return render_markdown(run, Timeline())
 
 
 def write_verdicts(run: Run, folder: Path) -> list[Path]:
@@ -43,8 +50,9 @@ def write_verdicts(run: Run, folder: Path) -> list[Path]:
         raise UsageError(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from error
     texts = {
         "verdict.json": run.to_json() + "\n",
+        "bencher.json": render_bencher(run),
         "junit.xml": render_junit(run),
-        "summary.md": render_markdown(run, Timeline()),
+        "summary.md": summary_of(run),
     }
     return [_write(folder / name, text) for name, text in texts.items()]
 

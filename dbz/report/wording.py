@@ -40,6 +40,11 @@ def headline(run: Run) -> str:
     return f"{counts[0].upper()}{counts[1:]}."
 
 
+def short_verdict(run: Run) -> str:
+    """The verdict and the run in one line: `PASS, all 11 measured budgets hold (20261123T…)`."""
+    return f"{BADGES[run.verdict]}, {headline(run)[0].lower()}{headline(run)[1:].rstrip('.')} ({run.id})"
+
+
 def _counts(run: Run) -> str:
     outcomes = [budget.verdict for budget in run.budgets]
     missing = outcomes.count(Outcome.NOT_MEASURED)

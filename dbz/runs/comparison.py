@@ -35,13 +35,6 @@ class Side:
         records = [read_record(folder) for folder in folders]
         self.found: list[Measurements] = [measurements(record, record.window) for record in records]
 
-    @classmethod
-    def of(cls, run: Run, found: Measurements) -> Side:
-        """One run that is at hand already."""
-        side = cls(())
-        side.runs, side.found = [run], [found]
-        return side
-
 
 def refuse_incomparable(base: Sequence[Run], new: Sequence[Run], *, force: bool) -> list[str]:
     """What speaks against a comparison; `UsageError` with all of it unless it is forced."""
@@ -60,15 +53,22 @@ def refused(against: Sequence[str], *, force: bool) -> list[str]:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a run is compared with, on which terms; `forced` says why it should not be."""
+    """What a run is compared with, on which terms; `forced` says why it should not be.
+
+    `earlier` are runs of the same code as the one that is compared, which make its side.
+    """
 
     side: Side
     terms: Terms
     forced: tuple[str, ...] = ()
+    earlier: tuple[RunFolder, ...] = ()
 
     def compare(self, run: Run, found: Measurements) -> Comparison:
         """The comparison with a run that has just been measured."""
-        return compare_sides(self.side, Side.of(run, found), self.terms, self.forced)
+        new = Side(self.earlier)
+        new.runs.append(run)
+        new.found.append(found)
+        return compare_sides(self.side, new, self.terms, self.forced)
 
 
 def compare_sides(base: Side, new: Side, terms: Terms, forced: Sequence[str] = ()) -> Comparison:

@@ -7,7 +7,7 @@ reports/<run-id>/
     marks.jsonl            when the judged part began and ended
     server.jsonl           one line a second: what the server says of itself, and the health probe
     logs/                  what the child processes printed
-    report.html, junit.xml, summary.md, operations.csv   made from the files above, at any time
+    report.html, junit.xml, summary.md, operations.csv, bencher.json   made from the files above, at any time
 """
 
 from __future__ import annotations

@@ -15,7 +15,12 @@ def test_check_exits_by_the_verdict_and_writes_what_ci_reads(tmp_path: Path) -> 
     done = dbz("budget", "check", str(FILES / "oha.json"), "--out", "verdicts", cwd=tmp_path)
     assert done.returncode == ExitCode.BROKEN
     assert "1 of 3 measured budgets is broken" in done.stdout and "error_rate" in done.stdout
-    assert {path.name for path in (tmp_path / "verdicts").iterdir()} == {"verdict.json", "junit.xml", "summary.md"}
+    assert {path.name for path in (tmp_path / "verdicts").iterdir()} == {
+        "verdict.json",
+        "junit.xml",
+        "summary.md",
+        "bencher.json",
+    }
     assert json.loads((tmp_path / "verdicts" / "verdict.json").read_text())["verdict"] == "fail"
 
 

@@ -239,3 +239,26 @@ def worker_pid(folder: Path) -> int:
         and not any("guard.py" in part for part in psutil.Process(pid).cmdline())
     )
     return pid
+
+
+def test_repeated_runs_are_compared_with_a_baseline_together(tmp_path):
+    with small_server() as base:
+        load = ("load", f"{base}/", "--users", "2", "--duration", "1s", "--warmup", "0s")
+        assert dbz(*load, "--repeat", "2", "--out", "main", cwd=tmp_path).returncode == 0
+        done = dbz(*load, "--repeat", "2", "--baseline", "main", "--threshold", "900%", "--json", cwd=tmp_path)
+    assert "run 1 of 2: PASS" in done.stderr
+    comparison = json.loads(done.stdout)["comparison"]
+    assert (len(comparison["base"]), len(comparison["new"]), done.returncode) == (2, 2, 0)
+    refused = dbz(*load, "--users", "3", "--baseline", "main", cwd=tmp_path)
+    assert refused.returncode == 2 and "users differs: 2 in" in refused.stderr
+
+
+def test_a_run_stops_when_a_budget_stays_broken(tmp_path):
+    budget = "{name: never, of: http, stat: p50, limit: '< 0.001ms', window: 1s, abort_after: 1s}"
+    (tmp_path / "b.yaml").write_text(f"schema: dbz.budgets/1\nbudgets:\n  - {budget}\n")
+    with small_server() as base:
+        load = ("load", f"{base}/", "--users", "2", "--duration", "60s", "--warmup", "0s", "--budgets", "b.yaml")
+        done = dbz(*load, "--json", cwd=tmp_path)
+    run = json.loads(done.stdout)
+    assert (done.returncode, run["verdict"]) == (1, "fail") and run["duration_s"] < 30
+    assert run["reasons"][0].startswith("stopped early, broken for 1 s on end: never: p50 of http is ")

@@ -17,7 +17,7 @@ from dbz.runs.schema import RunVerdict
 from tests.report.hostile import hostile_run
 from tests.runs.builder import BUDGETS, Scene
 
-NAMES = ["report.html", "junit.xml", "summary.md", "operations.csv"]
+NAMES = ["report.html", "junit.xml", "summary.md", "operations.csv", "bencher.json"]
 
 
 def test_all_reports_are_made_and_making_them_again_changes_nothing(copies: RunFolder) -> None:

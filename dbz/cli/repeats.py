@@ -1,0 +1,46 @@
+"""Several runs of one load, one after the other, so that the noise between runs is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from dbz.errors import ExitCode
+
+if TYPE_CHECKING:
+    from dbz.load.run import LoadPlan
+    from dbz.runs.folder import RunFolder
+    from dbz.runs.schema import Run
+
+_WORST_FIRST = (ExitCode.INTERRUPTED, ExitCode.BROKEN, ExitCode.INVALID, ExitCode.OK)
+
+
+def carry_out_repeatedly(
+    plan: LoadPlan, count: int, carry_out: Callable[[LoadPlan, bool], tuple[Run, RunFolder]]
+) -> ExitCode:
+    """Carry out a plan `count` times and return the worst exit code; an interrupt ends it.
+
+    The last run is compared with the baseline, together with those before it: `carry_out` gets the plan and whether
+    this run is the last one. Runs that are not valid are left out of the comparison.
+    """
+    from dbz.report import short_verdict
+    from dbz.runs.comparable import untrusted
+    from dbz.runs.conclude import EXIT_CODES
+
+    codes: list[ExitCode] = []
+    earlier: list[RunFolder] = []
+    for number in range(1, count + 1):
+        last = number == count
+        baseline = replace(plan.baseline, earlier=tuple(earlier)) if plan.baseline and last else None
+        run, folder = carry_out(replace(plan, baseline=baseline), last)
+        codes.append(EXIT_CODES[run.verdict])
+        if not untrusted(run):
+            earlier.append(folder)
+        if not last:
+            typer.echo(f"run {number} of {count}: {short_verdict(run)}", err=True)
+        if codes[-1] is ExitCode.INTERRUPTED:
+            break
+    return min(codes, key=_WORST_FIRST.index)

@@ -1,0 +1,27 @@
+"""The JSON Schemas (2020-12) of what dbz writes, made from the models that write it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from dbz.errors import UsageError
+from dbz.runs.capacity import Capacity
+from dbz.runs.compared import Comparison
+from dbz.runs.schema import Run
+from dbz.runs.trend import Trend
+
+MODELS: Mapping[str, type[BaseModel]] = {"run": Run, "comparison": Comparison, "trend": Trend, "capacity": Capacity}
+
+
+def schema_text(name: str) -> str:
+    """The schema of one kind of file; `UsageError` naming the kinds."""
+    if name not in MODELS:
+        raise UsageError(f"there is no schema '{name}' (known: {', '.join(MODELS)})")
+    model = MODELS[name]
+    schema = model.model_json_schema(by_alias=True, mode="serialization")
+    version = model.model_fields["schema_"].default
+    schema["properties"]["schema"] |= {"const": version}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=1) + "\n"
