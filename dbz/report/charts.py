@@ -12,6 +12,7 @@ from dbz.report.wording import KINDS, limit_text
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Run
 from dbz.runs.timeline import Timeline, Values, timeline
+from dbz.units import format_duration
 
 _MAX_STEPS = 600
 
@@ -31,6 +32,14 @@ class Mark:
 
     name: str
     value: float
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A vertical line in every chart: from this second on, something else was asked of the load."""
+
+    second: float
+    name: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,17 @@ def chart_data(run: Run, record: Record) -> dict[str, Any]:
     chart = timeline(record, step_s=max(1, -(-round(record.last_s) // _MAX_STEPS)))
     window = {"start_s": run.window.start_s, "end_s": run.window.end_s}
     rows = [asdict(one) for one in charts(run, chart)]
-    return {"seconds": chart.seconds, "step_s": chart.step_s, "window": window, "charts": rows}
+    markers = [asdict(one) for one in stage_markers(run)]
+    return {"seconds": chart.seconds, "step_s": chart.step_s, "window": window, "markers": markers, "charts": rows}
+
+
+def stage_markers(run: Run) -> list[Marker]:
+    """Where the stages of the profile begin, counted from the judged part on."""
+    at_s, markers = run.window.start_s, []
+    for stage in run.profile.get("stages") or []:
+        markers.append(Marker(round(at_s, 1), f"to {stage['to']:g} in {format_duration(stage['over'])}"))
+        at_s += stage["over"]
+    return markers
 
 
 def _latency(name: str, title: str, rows: Mapping[float, Values], limits: Iterable[BudgetResult]) -> Chart:

@@ -38,6 +38,12 @@ def change_text(one: ComparedFigure) -> str:
     return f"{one.change * 100:+.3g} {'pt' if one.stat == ERROR_STAT else '%'}"
 
 
+def noise_text(one: ComparedFigure) -> str:
+    """The smallest change that can be told from none, in per cent or points."""
+    noise = one.noise * 100
+    return f"±{noise:.2g}" if noise < 10 else f"±{noise:,.0f}"
+
+
 def p_text(one: ComparedFigure) -> str:
     """The corrected p-value with two digits."""
     return "<0.0001" if one.p < 0.0001 else f"{one.p:.2g}"

@@ -16,6 +16,8 @@ from typing import Any
 
 from dbz.report import sections
 from dbz.report.charts import Chart, chart_data
+from dbz.report.compared_section import comparison
+from dbz.report.details import detail_data
 from dbz.report.wording import BADGES
 from dbz.runs.reading import Record
 from dbz.runs.schema import Run
@@ -25,8 +27,8 @@ _JSON_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 def render_html(run: Run, record: Record) -> str:
     """The text of the file."""
-    data = chart_data(run, record)
-    style, script = asset("page.css"), asset("tables.js") + asset("page.js")
+    data = {**chart_data(run, record), "detail": detail_data(run, record)}
+    style, script = asset("page.css"), asset("tables.js") + asset("page.js") + asset("details.js")
     return Template(asset("page.html")).substitute(
         policy=content_policy(style, script),
         title=escape(f"{BADGES[run.verdict]}: {run.title}"),
@@ -34,7 +36,7 @@ def render_html(run: Run, record: Record) -> str:
         script=script,
         data=embedded_json(data),
         head=sections.verdict(run) + sections.figures(run),
-        budgets=sections.budgets(run),
+        budgets=sections.budgets(run) + comparison(run),
         charts="".join(sections.figure(Chart(**chart)) for chart in data["charts"]),
         tables=sections.operations(run) + sections.deliveries(run) + sections.errors(run) + sections.run_facts(run),
         run_id=escape(run.id),

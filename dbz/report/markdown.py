@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from dbz.measure.comparison import Change
+from dbz.measure.limits import format_value
 from dbz.measure.verdicts import Outcome
+from dbz.report import comparing
 from dbz.report.advice import next_steps
 from dbz.report.sparkline import sparkline
 from dbz.report.wording import (
@@ -25,10 +28,12 @@ from dbz.report.wording import (
     value_text,
     warns,
 )
+from dbz.runs.compared import Comparison
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.runs.timeline import Timeline
 from dbz.units import format_ms, format_rate
 
+_CHANGES = {Change.WORSE: "❌", Change.BETTER: "✅", Change.UNCLEAR: "❔", Change.SAME: "➖"}
 _MARKS = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌"}
 _MAX_ERRORS = 10
 _SPECIAL = re.compile(r"[^\w .,:;/(){}=?%+-]|(?<![^\W_])_|_(?![^\W_])")
@@ -41,6 +46,7 @@ def render_markdown(run: Run, chart: Timeline) -> str:
         f"## {_MARKS.get(run.verdict, '⚠️')} {BADGES[run.verdict]}: dbz load {name}\n\n{headline(run)}",
         _bullets([*run.reasons, *next_steps(run)]),
         _budgets(run),
+        _changes(run.comparison) if run.comparison else "",
         _sparklines(run, chart),
         _details("Operations", _operations(run)),
         _details("Errors", _errors(run)) if run.errors else "",
@@ -88,6 +94,25 @@ def _budgets(run: Run) -> str:
 
 def _sign(budget: BudgetResult) -> str:
     return "❌" if failed(budget) else "⚠️" if warns(budget) else "❔" if unsure(budget) else "✅"
+
+
+def _changes(comparison: Comparison) -> str:
+    """What is not the same as in the baseline, and how that was found."""
+    rows = [
+        [
+            f"{_CHANGES[one.verdict]} {escape(f'{one.kind} {one.operation}')} ({escape(one.stat)})",
+            format_value(one.base, comparing.unit_of(one)),
+            format_value(one.new, comparing.unit_of(one)),
+            comparing.change_text(one),
+            f"{one.low * 100:+.3g} to {one.high * 100:+.3g}",
+            comparing.p_text(one).replace("<", "&lt;"),
+        ]
+        for one in comparing.by_verdict(comparison.figures)
+        if one.verdict is not Change.SAME
+    ]
+    table = _table(["Against the baseline", "Base", "New", "Change", "95 % interval", "p"], rows) if rows else ""
+    said = f"Against the baseline: {comparing.headline(comparison)}."
+    return "\n\n".join(part for part in (said, table, _bullets(comparing.remarks(comparison))) if part)
 
 
 def _sparklines(run: Run, chart: Timeline) -> str:

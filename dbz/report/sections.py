@@ -130,13 +130,19 @@ def operations(run: Run) -> str:
 def _operation_cells(operation: Operation) -> list[Cell]:
     latencies = operation.latency_ms.model_dump().values()
     return [
-        text_cell(operation.name),
+        (_detail_link(operation), operation.name),
         (escape(operation.kind), KINDS.get(operation.kind, operation.kind)),
         number_cell(f"{operation.count:,}", operation.count),
         number_cell(f"{operation.errors:,}", operation.errors),
         number_cell(format_rate(operation.rate_per_s).removesuffix("/s"), operation.rate_per_s),
         *(number_cell(latency_text(value), math.inf if value is None else value) for value in latencies),
     ]
+
+
+def _detail_link(operation: Operation) -> str:
+    """The name, which chooses the operation in the part about details."""
+    name = escape(operation.name)
+    return f'<button class="link" data-detail="{escape(operation.kind)} {name}">{name}</button>'
 
 
 def deliveries(run: Run) -> str:

@@ -31,6 +31,9 @@ KINDS = {
 def headline(run: Run) -> str:
     """The verdict in one sentence."""
     counts = _counts(run)
+    worse = len(run.comparison.worse) if run.comparison else 0
+    if worse:
+        counts = f"{worse} {_plural('operation', worse)} became worse than in the baseline; {counts}"
     if run.verdict is RunVerdict.INVALID:
         return f"The measurement cannot be trusted; {counts}."
     if run.verdict is RunVerdict.INTERRUPTED:

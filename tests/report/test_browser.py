@@ -13,7 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from dbz.measure.comparison import Terms
 from dbz.report import write_reports
+from dbz.runs.comparison import Side, compare_sides
 from dbz.runs.folder import RunFolder
 from tests.report.hostile import HOSTILE, hostile_run
 
@@ -68,7 +70,7 @@ def axis(figure: WebElement) -> list[str]:
 
 
 def test_every_chart_is_drawn(page: webdriver.Chrome) -> None:
-    figures = page.find_elements(By.CSS_SELECTOR, ".chart")
+    figures = page.find_elements(By.CSS_SELECTOR, ".chart[data-chart]")
     assert len(figures) == 14
     assert all(lines(figure) for figure in figures)
 
@@ -157,4 +159,52 @@ def test_hostile_names_are_shown_and_not_carried_out(driver: webdriver.Chrome, t
     assert not driver.find_elements(By.TAG_NAME, "img")
     assert "<img src=x onerror=alert(1)>" in driver.find_element(By.CSS_SELECTOR, "#operations tbody").text
     assert HOSTILE.split("|", maxsplit=1)[0] in driver.find_element(By.CSS_SELECTOR, ".charts").text
+    assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_a_click_on_an_operation_shows_its_heat_map_and_distribution(page: webdriver.Chrome) -> None:
+    choice = page.find_element(By.ID, "detail-choice")
+    assert len(choice.find_elements(By.TAG_NAME, "option")) > 8
+    link = page.find_element(By.CSS_SELECTOR, '[data-detail="http GET /api/games"]')
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)  # type: ignore[no-untyped-call]
+    link.click()
+    chosen = choice.find_element(By.CSS_SELECTOR, "option:checked")
+    assert chosen.text == "http GET /api/games"
+    assert "judged attempts, 0 failed" in page.find_element(By.ID, "detail-facts").text
+    assert len(page.find_elements(By.CSS_SELECTOR, "#distribution circle")) == 12
+    painted = page.execute_script(  # type: ignore[no-untyped-call]
+        "const c = document.getElementById('heat-map');"
+        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value !== 0)"
+    )
+    assert painted
+
+
+def test_hovering_over_the_heat_map_reads_a_cell(page: webdriver.Chrome) -> None:
+    canvas = page.find_element(By.ID, "heat-map")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)  # type: ignore[no-untyped-call]
+    ActionChains(page).move_to_element(canvas).perform()
+    assert " ms to " in page.find_element(By.ID, "detail-tip").text
+
+
+def test_the_comparison_with_a_baseline_is_on_the_page(
+    driver: webdriver.Chrome, passed: RunFolder, copies: RunFolder
+) -> None:
+    comparison = compare_sides(Side([passed]), Side([copies]), Terms())
+    copies.save(copies.load().model_copy(update={"comparison": comparison}))
+    driver.get(write_reports(copies)[0].as_uri())
+    rows = driver.find_elements(By.CSS_SELECTOR, "#comparison tbody tr")
+    assert "delivery chat" in rows[0].text + rows[1].text and "worse" in rows[0].text
+    assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_stages_are_marked_in_every_chart(driver: webdriver.Chrome, copies: RunFolder) -> None:
+    run = copies.load()
+    stages = [{"to": 100.0, "over": 4.0}, {"to": 500.0, "over": 4.0}]
+    copies.save(run.model_copy(update={"profile": {**run.profile, "stages": stages}}))
+    driver.get(write_reports(copies)[0].as_uri())
+    figure = chart(driver, "latency-http")
+    assert [text.text for text in figure.find_elements(By.CSS_SELECTOR, ".marker-name")] == [
+        "to 100 in 4 s",
+        "to 500 in 4 s",
+    ]
     assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]

@@ -66,8 +66,10 @@ def test_the_verdict_and_its_reasons_come_first(broken: RunFolder) -> None:
 
 def test_every_budget_operation_and_error_has_its_row(broken: RunFolder) -> None:
     text, run = render(broken), open_run(broken)[0]
-    for name in [*(one.name for one in run.budgets), *(one.name for one in run.operations)]:
+    for name in (one.name for one in run.budgets):
         assert f">{name}</td>" in unescape(text)
+    for name in (one.name for one in run.operations):
+        assert f">{name}</button></td>" in unescape(text)
     assert "HTTP 503 Service Unavailable" in text
 
 
@@ -157,7 +159,7 @@ def test_a_long_run_is_drawn_in_coarser_steps(passed: RunFolder) -> None:
     assert len(data["seconds"]) <= 600
 
 
-@pytest.mark.parametrize("name", ["page.html", "page.css", "page.js"])
+@pytest.mark.parametrize("name", ["page.html", "page.css", "page.js", "details.js"])
 def test_the_parts_of_the_page_have_no_address_of_another_site(name: str) -> None:
     import dbz.report
 

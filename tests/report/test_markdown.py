@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbz.measure.comparison import Terms
 from dbz.report.markdown import escape, render_markdown
 from dbz.report.opening import open_run
 from dbz.report.sparkline import sparkline
+from dbz.runs.comparison import Side, compare_sides
 from dbz.runs.folder import RunFolder
-from dbz.runs.timeline import timeline
+from dbz.runs.timeline import Timeline, timeline
 from tests.report.hostile import hostile_run
 
 
@@ -75,3 +77,13 @@ def test_a_sparkline_has_one_block_a_value(values: list[float | None], shown: st
 @given(st.lists(st.none() | st.floats(0, 1e9), max_size=500))
 def test_a_sparkline_is_never_wide(values: list[float | None]) -> None:
     assert len(sparkline(values)) <= 40
+
+
+def test_a_comparison_with_a_baseline_is_a_table_of_what_changed(passed: RunFolder, broken: RunFolder) -> None:
+    comparison = compare_sides(Side([passed]), Side([broken]), Terms())
+    run = broken.load().model_copy(update={"comparison": comparison})
+    text = unescape(render_markdown(run, Timeline()))
+    assert "Against the baseline: 2 operations became worse (1 run against 1)." in text
+    row = next(line for line in text.splitlines() if line.startswith("| ❌ delivery chat (p50)"))
+    assert row.count("|") == 7 and "%" in row
+    assert "became worse than in the baseline" in text.splitlines()[2]

@@ -73,7 +73,7 @@
   };
 
   // ---- one chart --------------------------------------------------------------------------------------------------
-  const charts = [...document.querySelectorAll(".chart")].map((figure) => {
+  const charts = [...document.querySelectorAll(".chart[data-chart]")].map((figure) => {
     const chart = data.charts.find((one) => one.id === figure.dataset.chart);
     const hidden = new Set();
     const canvas = svg(figure, "svg", { tabindex: 0, role: "img", "aria-label": chart.title + " over time" });
@@ -93,6 +93,12 @@
     };
     shade(0, indexAt(data.window.start_s));
     shade(indexAt(data.window.end_s), last);
+    for (const marker of data.markers) {
+      const x = along.x(indexAt(marker.second));
+      if (x < box.left || x > width - box.right) continue;
+      svg(svg(canvas, "line", { class: "marker", x1: x, x2: x, y1: box.top, y2: bottom }), "title", {}, marker.name);
+      svg(canvas, "text", { x: x + 3, y: box.top + 9, class: "marker-name" }, marker.name);
+    }
     for (const value of up.ticks) {
       svg(canvas, "line", { class: "grid", x1: box.left, x2: width - box.right, y1: up.y(value), y2: up.y(value) });
       svg(canvas, "text", { x: box.left - 6, y: up.y(value) + 4, "text-anchor": "end" }, units[chart.unit](value));

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dbz.measure.comparison import Change
 from dbz.measure.limits import format_value
-from dbz.report.comparing import by_verdict, change_text, headline, p_text, remarks, stat_text, unit_of
+from dbz.report.comparing import by_verdict, change_text, headline, noise_text, p_text, remarks, stat_text, unit_of
 from dbz.report.sparkline import sparkline
 from dbz.report.terminal.console import FANCY, clean, glyphs_for, make_console
 from dbz.report.terminal.tables import WIDE, cell, grid
@@ -53,7 +53,7 @@ def comparison_table(comparison: Comparison, console: Console, *, changed_only: 
             format_value(one.new, unit_of(one)),
             Text(change_text(one), style),
             *interval,
-            Text(f"±{one.noise * 100:.2g}", "dim"),
+            Text(noise_text(one), "dim"),
             p_text(one),
             Text(one.verdict.value, style),
         )
