@@ -19,7 +19,7 @@ from dbz.shards.identity import mark_shard
 from dbz.shards.journal import UNFINISHED, Journal, Move, State
 from dbz.shards.map import ShardMap
 from dbz.shards.mover import Mover, Options
-from dbz.shards.plan import Plan
+from dbz.shards.plan import Plan, PlannedMove
 from dbz.shards.reslot import reslot
 
 _CURRENT = "current"
@@ -77,6 +77,15 @@ class Rebalance:
         self._journal.drop_planned()
         self._journal.add(plan.moves)
         self._plans.update_one({"_id": _CURRENT}, {"$set": {"state": "applying"}})
+
+    def undo(self, move: Move) -> None:
+        """Plan the way back of a move, which begins with the changes since its flip."""
+        back = PlannedMove(move.club, move.target, move.source, move.docs, move.bytes)
+        self._journal.add([back], undoes=move)
+
+    def settle(self) -> None:
+        """Nothing of the current plan is left to do."""
+        self._plans.update_one({"_id": _CURRENT}, {"$set": {"state": "done"}})
 
     def run(self, ended: Callable[[Move], None] = lambda _move: None) -> Outcome:
         """Carry out what is to be done; each move that ends is told. Network failures are retried, then raised."""
@@ -155,7 +164,7 @@ class Rebalance:
             return before.reslotted(left, before.owners(), ()).pinning(placed)
 
         self._control.change(settled)
-        self._plans.update_one({"_id": _CURRENT}, {"$set": {"state": "done"}})
+        self.settle()
 
 
 def check_plan(plan: Plan, shard_map: ShardMap) -> None:

@@ -9,6 +9,7 @@ from dbz.shards.compare import Difference, compare_club, compare_keys
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import HistoryLostError
 from dbz.shards.journal import Move, State
+from dbz.shards.map import ShardMap
 from dbz.shards.tail import Key, Tail
 from dbz.shards.verifier import Finding, key_text
 
@@ -16,7 +17,9 @@ _ROUNDS = 4
 _LAG_S = 0.1
 
 
-def verify_copies(deployment: Deployment, moves: Sequence[Move], clubs: Sequence[str] = ()) -> list[Finding]:
+def verify_copies(
+    deployment: Deployment, shard_map: ShardMap, moves: Sequence[Move], clubs: Sequence[str] = ()
+) -> list[Finding]:
     """What a copy lacks, has too much, or has differently, beside what was written since and is still to be applied.
 
     A copy whose history of changes the store no longer has cannot be judged so; it is left out.
@@ -25,7 +28,8 @@ def verify_copies(deployment: Deployment, moves: Sequence[Move], clubs: Sequence
     for move in moves:
         if clubs and move.club not in clubs:
             continue
-        if move.state == State.REVERSING and move.reverse_token is not None:
+        owner = shard_map.shard_of(move.club)
+        if move.state == State.REVERSING and move.reverse_token is not None and owner == move.target:
             findings += _findings(deployment, move.club, move.target, move.source, move.reverse_token)
         elif move.state in (State.VERIFIED, State.FENCED, State.DRAINED) and move.token is not None:
             findings += _findings(deployment, move.club, move.source, move.target, move.token)

@@ -159,3 +159,32 @@ def test_bad_options_of_rebalance_are_refused(shell: Shell, arguments: list[str]
     shell.shard("adopt")
     done = shell.shard("rebalance", "--yes", "--offline", *arguments)
     assert done.returncode == 2 and words in done.stderr
+
+
+def test_rollback_cancel_clean_and_query(shell: Shell) -> None:
+    shell.world.fill({f"club{number:02d}": 10 for number in range(6)})
+    shell.shard("adopt")
+    shell.shard("plan", "--add", "shard_2")
+    assert shell.shard("rebalance", "--yes", "--offline").returncode == 0
+    moves = json.loads(shell.shard("status", "--json").stdout)["moves"]
+    first = moves[0]
+    back = shell.shard("rollback", first["id"], "--yes", "--offline")
+    assert back.returncode == 0, back.stderr
+    assert json.loads(shell.shard("route", first["club"], "--json").stdout)["shard"] == first["source"]
+    again = shell.shard("rollback", first["id"], "--yes", "--offline")
+    assert again.returncode == 2 and "is rolled back: there is no old copy" in again.stderr
+    cancelled = shell.shard("cancel", moves[1]["id"], "--yes")
+    assert cancelled.returncode == 2 and f"dbz shard rollback {moves[1]['id']}" in cancelled.stderr
+    young = shell.shard("clean", "--yes")
+    assert young.returncode == 0 and "2 copies are not 24h old yet" in young.stdout
+    cleaned = shell.shard("clean", "--yes", "--after", "0s")
+    assert cleaned.returncode == 0 and "40 documents removed from 2 old copies" in cleaned.stdout
+    assert shell.shard("verify").returncode == 0
+    rows = shell.shard("query", "posts", '{"n": {"$lt": 3}}', "--sort", "-n,club_id", "--skip", "2", "--limit", "5")
+    found = [json.loads(line) for line in rows.stdout.splitlines()]
+    assert [(row["n"], row["club_id"]) for row in found] == [(2, f"club0{number}") for number in (2, 3, 4, 5)] + [
+        (1, "club00")
+    ]
+    for arguments, words in ((["posts", "{"], "is not JSON"), (["users"], "does not belong to clubs")):
+        refused = shell.shard("query", *arguments)
+        assert refused.returncode == 2 and words in refused.stderr

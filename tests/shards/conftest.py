@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dbz.shards.adoption import adopt
+from tests.shards.moves import CLUBS
 from tests.shards.stores import World, make_world
 
 
@@ -23,3 +25,11 @@ def world(tmp_path: Path, shard_uris: list[str]) -> Iterator[World]:
     made = make_world(tmp_path, shard_uris, f"t{secrets.token_hex(6)}")
     with made.deployment:
         yield made
+
+
+@pytest.fixture
+def adopted(world: World) -> World:
+    """Six clubs on the two shards, adopted."""
+    world.fill(dict.fromkeys(CLUBS, 60))
+    adopt(world.deployment)
+    return world

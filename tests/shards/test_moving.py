@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,38 +18,11 @@ from dbz.shards.inventory import take_inventory
 from dbz.shards.journal import Journal, State
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import Fence
-from dbz.shards.mover import Options
 from dbz.shards.plan import PlannedMove, Request
 from dbz.shards.planning import plan_now
-from dbz.shards.rebalance import Rebalance
-from dbz.shards.verifier import Progress, Verifier, missing_indexes
-from dbz.shards.verify_copies import verify_copies
+from tests.shards.moves import CLUBS, findings, working
 from tests.shards.stores import World
 from tests.shards.writers import writing
-
-CLUBS = [f"club{number:02d}" for number in range(6)]
-FAST: dict[str, Any] = {"rate_bytes_per_s": None}
-
-
-@contextmanager
-def working(world: World, **options: Any) -> Iterator[tuple[Rebalance, Control, Journal]]:
-    with Control(world.deployment) as control, hold_lease(control.database) as lease:
-        journal = Journal(control.database, lease)
-        yield Rebalance(world.deployment, control, journal, Options(**{**FAST, **options})), control, journal
-
-
-def findings(world: World) -> list[Any]:
-    with Control(world.deployment) as control:
-        found = Verifier(world.deployment, Progress("")).run(control.map(), control.map)
-        found += verify_copies(world.deployment, Journal(control.database).all())
-        return found + missing_indexes(world.deployment, control.map().shards)
-
-
-@pytest.fixture
-def adopted(world: World) -> World:
-    world.fill(dict.fromkeys(CLUBS, 60))
-    adopt(world.deployment)
-    return world
 
 
 def test_adopting_moves_nothing_and_twice_changes_nothing(world: World) -> None:

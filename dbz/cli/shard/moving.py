@@ -80,7 +80,7 @@ def rebalance(
         with working(deployment, options, offline=offline) as (work, control, _):
             _take_on(work, control, chosen, given=plan is not None, yes=yes)
             interrupts.defer()
-            outcome = work.run(_say_ended)
+            outcome = work.run(say_ended)
     report(outcome, as_json)
 
 
@@ -173,7 +173,8 @@ def report(outcome: Outcome, as_json: bool) -> None:
     raise typer.Exit(ExitCode.BROKEN if outcome.failed else ExitCode.OK)
 
 
-def _say_ended(move: Move) -> None:
+def say_ended(move: Move) -> None:
+    """A line on standard error about a move that has ended."""
     from dbz.report.shards_wording import move_text
 
     typer.echo(move_text(move), err=True)

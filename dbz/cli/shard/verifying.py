@@ -61,7 +61,8 @@ def verify(
             hint = f"--checkpoint {checkpoint} goes on from here" if checkpoint else "with --checkpoint it could go on"
             raise InterruptedRunError(f"stopped after {progress.documents:,} documents", hint=hint) from None
         with deployment.reaching("a shard"):
-            found += verify_copies(deployment, Journal(deployment.control).all(), progress.clubs)
+            moves = Journal(deployment.control).all()
+            found += verify_copies(deployment, current_map(deployment)[0], moves, progress.clubs)
         found += missing_indexes(deployment, shard_map.shards)
     progress.findings = found
     if out is not None:

@@ -1,0 +1,138 @@
+"""`dbz shard rollback`, `cancel` and `clean`: ending moves the other way."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dbz.cli.interrupts import Interrupts
+from dbz.cli.shard.app import DEFAULT_CONFIG, DEFAULT_RATE, AsJson, ConfigFile, Rate, open_deployment, parsed
+from dbz.cli.shard.moving import MaxFence, Offline, Yes, confirm, options_of, report, say_ended, working
+from dbz.errors import ExitCode, UsageError
+
+MoveName = Annotated[str, typer.Argument(metavar="MOVE", help="A move's name, as dbz shard status shows it.")]
+After = Annotated[str, typer.Option(metavar="TIME", help="Only copies that are at least this old.")]
+
+
+def rollback(
+    move: MoveName,
+    rate: Rate = DEFAULT_RATE,
+    max_fence: MaxFence = "500ms",
+    offline: Offline = False,
+    yes: Yes = False,
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Move a club back to where it came from, with everything written since.
+
+    \b
+    What was written after the move is brought over to the old copy, which is
+    still there; then the club is switched back like in any move. Only the
+    documents that changed are copied, however large the club is.
+
+    \b
+    Examples:
+      dbz shard rollback m0003
+    """
+    from dbz.shards.journal import State
+
+    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
+        options = options_of(rate, max_fence, interrupts)
+        with working(deployment, options, offline=offline) as (work, control, journal):
+            chosen = journal.get(move)
+            if chosen.state != State.REVERSING:
+                raise UsageError(f"move '{move}' is {chosen.state}: there is no old copy to go back to")
+            if control.map().shard_of(chosen.club) != chosen.target:
+                raise UsageError(f"club '{chosen.club}' was moved again since: roll that move back first")
+            if work.unfinished():
+                raise UsageError("a rebalance is not finished", hint="finish it, or cancel its moves")
+            confirm(f"Move club '{chosen.club}' from {chosen.target} back to {chosen.source}?", yes=yes)
+            interrupts.defer()
+            work.undo(chosen)
+            outcome = work.run(say_ended)
+    report(outcome, as_json)
+
+
+def cancel(
+    move: Annotated[
+        str | None, typer.Argument(metavar="[MOVE]", help="A move; without it all unfinished ones.")
+    ] = None,
+    yes: Yes = False,
+    config: ConfigFile = DEFAULT_CONFIG,
+) -> None:
+    """Give up moves that have not switched over; their clubs stay, and what was copied is removed.
+
+    \b
+    A move that has switched over is undone with dbz shard rollback.
+
+    \b
+    Examples:
+      dbz shard cancel m0004
+      dbz shard cancel --yes                     everything that is not finished
+    """
+    from dbz.shards.journal import UNFINISHED, State
+    from dbz.shards.rebalance import abort
+
+    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
+        options = options_of(DEFAULT_RATE, "500ms", interrupts)
+        with working(deployment, options, offline=True) as (work, control, journal):
+            chosen = [journal.get(move)] if move else work.unfinished()
+            for one in chosen:
+                if one.state not in UNFINISHED:
+                    hint = f"dbz shard rollback {one.id}" if one.state == State.REVERSING else ""
+                    raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint)
+            confirm(f"Give up {len(chosen)} moves?", yes=yes)
+            ended = [abort(deployment, control, journal, one, "cancelled") for one in chosen]
+            if not work.unfinished():
+                work.settle()
+    for one in ended:
+        say_ended(one)
+    typer.echo(f"{sum(one.state == State.ABORTED for one in ended)} moves given up.")
+
+
+def clean(
+    after: After = "24h",
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Also remove documents that nobody wrote through the map.")
+    ] = False,
+    yes: Yes = False,
+    config: ConfigFile = DEFAULT_CONFIG,
+) -> None:
+    """Remove the old copies of moved clubs; after that there is no rollback.
+
+    \b
+    Each copy is first brought up to date and compared with the club, document
+    by document. One that differs was written past the map: it is named, and
+    left where it is, unless --discard says that it may go.
+
+    \b
+    Examples:
+      dbz shard clean                            copies older than a day
+      dbz shard clean --after 0s --yes           all of them, now
+
+    \b
+    Exit codes: 0 cleaned, 1 documents were found that are only in an old copy.
+    """
+    from dbz.report.terminal.shards import print_findings
+    from dbz.shards.cleaning import clean as clean_move
+    from dbz.shards.cleaning import due
+    from dbz.units import parse_duration
+
+    after_s = parsed("--after", after, parse_duration)
+    removed, strays = 0, []
+    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
+        options = options_of(DEFAULT_RATE, "500ms", interrupts)
+        with working(deployment, options, offline=True) as (_, control, journal):
+            ready, waiting = due(journal, after_s)
+            if ready:
+                confirm(f"Remove the old copies of {len(ready)} clubs for good?", yes=yes)
+            for move in ready:
+                done = clean_move(deployment, control, journal, move, discard=discard)
+                removed += done.removed
+                strays += done.strays
+    later = f" {len(waiting)} copies are not {after} old yet." if waiting else ""
+    typer.echo(f"{removed:,} documents removed from {len(ready)} old copies.{later}")
+    if strays:
+        print_findings(strays, removed + len(strays))
+        raise typer.Exit(ExitCode.BROKEN)

@@ -1,0 +1,87 @@
+"""A query over all shards: each gives at most skip + limit documents in order, and they are merged as streams.
+
+A club that is being moved, or was, has documents on two shards; each shard is asked without the clubs that the map has
+elsewhere, and when the map changed meanwhile the query is made again. A shard that fails fails the query: part of an
+answer would look like all of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from dbz.errors import DependencyError, UsageError
+from dbz.shards.bson_order import sort_key
+from dbz.shards.deployment import Deployment, Document
+from dbz.shards.journal import Journal, old_copies
+from dbz.shards.map import ShardMap
+
+Order = Sequence[tuple[str, int]]
+_TRIES = 5
+
+
+def query_all(
+    deployment: Deployment,
+    collection: str,
+    wanted: Document,
+    order: Order,
+    skip: int,
+    limit: int,
+    current_map: Callable[[], ShardMap],
+) -> list[Document]:
+    """The documents `skip` to `skip + limit` of all shards together, as one collection would give them.
+
+    Documents that are equal in `order` come by `_id`, so that pages fit together.
+    """
+    if collection not in deployment.file.collections:
+        known = ", ".join(deployment.file.collections)
+        raise UsageError(f"collection '{collection}' does not belong to clubs (known: {known})")
+    full_order = list(order) if any(path == "_id" for path, _ in order) else [*order, ("_id", 1)]
+    for _ in range(_TRIES):
+        before = current_map()
+        found = _merged(deployment, collection, wanted, full_order, skip, limit, before)
+        if current_map().epoch == before.epoch:
+            return found
+    raise DependencyError("clubs kept moving while the query ran", hint="try it again in a moment")
+
+
+def _merged(
+    deployment: Deployment,
+    collection: str,
+    wanted: Document,
+    order: Order,
+    skip: int,
+    limit: int,
+    shard_map: ShardMap,
+) -> list[Document]:
+    club_field = deployment.file.collections[collection]
+    copies = old_copies(Journal(deployment.control).all())
+    with ExitStack() as cursors:
+        streams = []
+        for shard in shard_map.shards:
+            foreign = [club for club, where in copies if where == shard and shard_map.shard_of(club) != shard]
+            mine = {"$and": [wanted, {club_field: {"$nin": foreign}}]} if foreign else wanted
+            with deployment.reaching(shard):
+                cursor = deployment.shard(shard)[collection].find(mine).sort(list(order)).limit(skip + limit)
+            streams.append(_reading(deployment, shard, cursors.enter_context(cursor)))
+        merged = heapq.merge(*streams, key=lambda document: sort_key(document, order))
+        return list(itertools.islice(merged, skip, skip + limit))
+
+
+def _reading(deployment: Deployment, shard: str, cursor: Any) -> Iterator[Document]:
+    with deployment.reaching(shard):
+        yield from cursor
+
+
+def parse_order(text: str) -> list[tuple[str, int]]:
+    """The order in `-created_at,title`; `ValueError` for other texts."""
+    order = []
+    for part in text.split(","):
+        path = part.strip().removeprefix("-")
+        if not path or path.startswith("$"):
+            raise ValueError(f"'{text}' is not an order; write for example -created_at,title")
+        order.append((path, -1 if part.strip().startswith("-") else 1))
+    return order
