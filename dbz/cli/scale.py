@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from dbz.cli.scale_auto import auto
 from dbz.cli.scale_change import apply, plan, set_
 from dbz.cli.scale_doing import history, rollback
 from dbz.cli.scale_simulate import simulate
@@ -17,5 +18,6 @@ app.command()(apply)
 app.command("set")(set_)
 app.command()(rollback)
 app.command()(history)
+app.command()(auto)
 app.command()(simulate)
 app.command()(size)

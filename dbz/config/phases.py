@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.bundled import bundled_folder
-from dbz.config.model import Duration, Parsed, Rate, Strict, build
+from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import Source, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
@@ -145,6 +145,7 @@ class Scaling(Strict):
     cooldown_in: Duration = Field(Parsed(900), ge=0, le=86_400)
     bounds: ApiServers = Field(default_factory=lambda: ApiServers(min=1, max=20))
     connections_per_server: int = Field(250, ge=1, le=MAX_USERS)
+    memory_per_server: Size = Field(1024**3, ge=1024**2)
 
 
 class Prices(Strict):

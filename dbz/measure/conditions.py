@@ -88,6 +88,13 @@ class Condition:
         window = max(1, -int(-self.window_s // period_s))
         return max(1, min(window, -int(-self.held_s // period_s))), window
 
+    def value_text(self, value: float) -> str:
+        """A measured value in the unit of the limit."""
+        if self.of_capacity or self.metric in SHARES:
+            return f"{value * 100:.3g} %"
+        unit = {Watched.RESPONSE_TIME: " ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
+        return f"{value:,.3g}{unit}"
+
     def __str__(self) -> str:
         name = self.metric.value[0].upper() + self.metric.value[1:]
         return f"{name} {self.op} {self._limit()}{self._duration()}"

@@ -150,12 +150,15 @@ def find_entry(name: str, cluster: str, service: str) -> Entry:
 
 
 @contextmanager
-def sole(account: str, region: str, cluster: str, service: str, what: str) -> Iterator[None]:
-    """Be the only dbz of this state folder that changes a service; `UsageError` names the other one.
+def sole(
+    account: str, region: str, cluster: str, service: str, what: str, *, role: str = "is being changed"
+) -> Iterator[None]:
+    """Be the only dbz of this state folder that has a role about a service; `UsageError` names the other one.
 
     The kernel gives the lock back however this process ends.
     """
-    name = "-".join(re.sub(r"[^A-Za-z0-9_-]", "_", one) for one in (account, region, cluster, service))
+    parts = (account, region, cluster, service, role)
+    name = "-".join(re.sub(r"[^A-Za-z0-9_-]", "_", one) for one in parts)
     path = folder() / f"{name}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -168,7 +171,7 @@ def sole(account: str, region: str, cluster: str, service: str, what: str) -> It
         except BlockingIOError as error:
             lock.seek(0)
             holder = lock.read().decode(errors="replace").strip() or "another dbz"
-            raise UsageError(f"{service} in {cluster} is being changed already by {holder}") from error
+            raise UsageError(f"{service} in {cluster} {role} already by {holder}") from error
         lock.truncate(0)
         lock.write(f"{what} (process {os.getpid()})".encode())
         lock.flush()

@@ -24,7 +24,6 @@ _COMPARE = {
     "<": "LessThanThreshold", "<=": "LessThanOrEqualToThreshold",
 }  # fmt: skip
 _ECS = {Watched.CPU: "CPUUtilization", Watched.MEMORY: "MemoryUtilization"}
-_SHORTEST_PERIOD_S = 10
 
 
 def alarm_prefix(cluster: str, service: str) -> str:
@@ -72,7 +71,7 @@ def alarms_for(plan: Phases, prefix: str) -> dict[str, Json]:
 
 
 def _period_s(scaling: Scaling) -> int:
-    return max(_SHORTEST_PERIOD_S, round(scaling.period))
+    return max(1, round(scaling.period))
 
 
 def _common(name: str, policy: str, needed: int, window: int) -> dict[str, Any]:
@@ -130,25 +129,35 @@ def _limit(condition: Condition, scaling: Scaling) -> float:
 
 
 def _queries(condition: Condition, scaling: Scaling, name: str) -> list[dict[str, Any]]:
+    if condition.metric is Watched.CONNECTIONS and not condition.of_capacity:
+        raise UsageError(
+            f"'{condition}' cannot be an alarm: CloudWatch does not know how many tasks share the connections",
+            hint="write it as a share: Active connections > 80% capacity; or set scaling.autoscaler: dbz",
+        )
+    return queries_for(condition.metric, scaling, name)
+
+
+def queries_for(metric: Watched, scaling: Scaling, name: str) -> list[dict[str, Any]]:
+    """What GetMetricData takes to read a metric, with ids that begin with `name`; two for a quotient.
+
+    `UsageError` when that needs a load balancer and none is named.
+    """
     period_s = _period_s(scaling)
     service = [{"Name": "ClusterName", "Value": scaling.cluster}, {"Name": "ServiceName", "Value": scaling.service}]
-    if condition.metric in _ECS:
-        return [_query(name, "AWS/ECS", _ECS[condition.metric], service, "Average", period_s)]
-    if condition.metric is Watched.CONNECTIONS:
-        if not condition.of_capacity:
-            raise UsageError(
-                f"'{condition}' cannot be an alarm: CloudWatch does not know how many tasks share the connections",
-                hint="write it as a share: Active connections > 80% capacity; or set scaling.autoscaler: dbz",
-            )
+    if metric in _ECS:
+        return [_query(name, "AWS/ECS", _ECS[metric], service, "Average", period_s)]
+    if metric is Watched.CONNECTIONS:
         return [_query(name, APP_NAMESPACE, CONNECTIONS, service, "Average", period_s)]
     if not scaling.load_balancer:
-        raise UsageError(f"'{condition}' needs scaling.load_balancer, as in app/my-alb/50dc6c495c0c9188")
+        raise UsageError(
+            f"a condition on {metric.value} needs scaling.load_balancer, as in app/my-alb/50dc6c495c0c9188"
+        )
     balancer = [{"Name": "LoadBalancer", "Value": scaling.load_balancer}]
     alb = "AWS/ApplicationELB"
-    if condition.metric is Watched.RESPONSE_TIME:
+    if metric is Watched.RESPONSE_TIME:
         return [_query(name, alb, "TargetResponseTime", balancer, "Average", period_s)]
     requests = _query(name, alb, "RequestCount", balancer, "Sum", period_s)
-    if condition.metric is Watched.REQUESTS:
+    if metric is Watched.REQUESTS:
         return [requests]
     failed = _query(f"{name}a", alb, "HTTPCode_Target_5XX_Count", balancer, "Sum", period_s)
     return [failed, {**requests, "Id": f"{name}b"}]

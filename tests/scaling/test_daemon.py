@@ -1,0 +1,277 @@
+"""`dbz scale auto` against the local cloud: CloudWatch with datapoints of a known past, services whose tasks start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from dbz.config.phases import ApiServers, Phases, load_phases
+from dbz.errors import DependencyError, UsageError
+from dbz.measure.conditions import Watched, parse_condition
+from dbz.scaling.applying import Manner, apply_plan
+from dbz.scaling.aws import Aws
+from dbz.scaling.daemon import Autoscaler, Outcome, SteadyClock, leading, run_forever
+from dbz.scaling.journal import entries, sole
+from dbz.scaling.live import read_live
+from dbz.scaling.planner import plan_native
+from dbz.scaling.rules import Action
+from dbz.scaling.sources import CloudWatchSource, MetricsSource
+from tests.cloud.clouds import KEYS, REGION, RunningCloud
+
+OUT = ("CPU > 70% for 5 minutes", "Active connections > 80% capacity")
+IN = ("CPU < 30% for 15 minutes", "Active connections < 40% capacity")
+BUSY, QUIET = 95.0, 10.0
+
+
+@pytest.fixture(autouse=True)
+def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBZ_STATE_DIR", str(tmp_path))
+
+
+class Past(SteadyClock):
+    """A clock that stands where it is put: two hours ago, at the beginning of a minute, and then minutes later."""
+
+    def __init__(self) -> None:
+        self.at_s = (time.time() - 7200) // 60 * 60
+
+    def now_s(self) -> float:
+        return self.at_s
+
+
+class Scene:
+    """A service, its datapoints, and an autoscaler that follows it in the past."""
+
+    def __init__(self, cloud: RunningCloud, tasks: int = 2) -> None:
+        self.cloud, self.clock = cloud, Past()
+        self.service = cloud.new_service(tasks)
+        self.aws = Aws(region=REGION, endpoint=cloud.url, credentials=KEYS)
+        plan = load_phases()
+        scaling = plan.scaling.model_copy(update={"service": self.service})
+        self.plan: Phases = plan.model_copy(
+            update={
+                "scaling": scaling,
+                "scale_out_when_any": [parse_condition(one) for one in OUT],
+                "scale_in_when_all": [parse_condition(one) for one in IN],
+            }
+        )
+
+    def auto(self, low: int = 1, high: int = 4, **more: bool) -> Autoscaler:
+        conditions = (*self.plan.scale_out_when_any, *self.plan.scale_in_when_all)
+        source = CloudWatchSource(self.aws, self.plan.scaling, conditions)
+        return Autoscaler(self.aws, self.plan, ApiServers(min=low, max=high), source, clock=self.clock, **more)
+
+    def minutes(self, cpu: Sequence[float | None], sockets: float | None = 0.0) -> None:
+        """Datapoints of so many minutes, after which it is now."""
+        dimensions = [{"Name": "ClusterName", "Value": "dbz"}, {"Name": "ServiceName", "Value": self.service}]
+        client = self.cloud.client("cloudwatch")
+        for value in cpu:
+            at = datetime.fromtimestamp(self.clock.at_s + 5, UTC)
+            for namespace, name, each in (("AWS/ECS", "CPUUtilization", value), ("dbz", "ActiveConnections", sockets)):
+                if each is not None:
+                    datum = {"MetricName": name, "Dimensions": dimensions, "Timestamp": at, "Value": each}
+                    client.put_metric_data(Namespace=namespace, MetricData=[datum])
+            self.clock.at_s += 60
+
+    @property
+    def desired(self) -> int:
+        return int(self.cloud.service(self.service)["desiredCount"])
+
+
+@pytest.fixture
+def scene(cloud: RunningCloud) -> Scene:
+    return Scene(cloud)
+
+
+def test_out_when_the_condition_has_held_and_not_a_minute_earlier(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([BUSY] * 4)
+    assert auto.evaluate().decision.action is Action.HOLD
+    scene.minutes([BUSY])
+    outcome = auto.evaluate()
+    assert outcome.done and outcome.decision.reason == "CPU > 70% for 5 minutes" and scene.desired == 3
+    (entry,) = entries()
+    assert entry.outcome == "applied" and entry.plan.goal == "auto: CPU > 70% for 5 minutes"
+
+
+def test_it_looks_back_when_it_starts_and_keeps_the_cooldown_over_a_restart(scene: Scene) -> None:
+    scene.minutes([BUSY] * 5)
+    scene.auto().evaluate()
+    scene.cloud.until(scene.service, lambda one: one["runningCount"] == 3)
+    again = scene.auto()
+    assert again.evaluate().decision.reason.endswith("the last step out was less than the cooldown ago")
+    assert scene.desired == 3
+
+
+def test_in_when_all_agree_and_one_missing_minute_holds(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([QUIET] * 14 + [None])
+    assert auto.evaluate().decision.action is Action.HOLD
+    scene.minutes([QUIET] * 14)
+    assert auto.evaluate().decision.action is Action.HOLD
+    scene.minutes([QUIET])
+    assert auto.evaluate().done and scene.desired == 1
+
+
+def test_metrics_that_stop_coming_hold(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([QUIET] * 10)
+    auto.evaluate()
+    scene.clock.at_s += 30 * 60
+    outcome = auto.evaluate()
+    assert outcome.decision.action is Action.HOLD and outcome.standings[0].value is None
+
+
+def test_a_dry_run_decides_and_does_nothing(scene: Scene) -> None:
+    auto = scene.auto(dry_run=True)
+    scene.minutes([BUSY] * 5)
+    outcome = auto.evaluate()
+    assert outcome.decision.desired == 3 and not outcome.done
+    assert scene.desired == 2 and entries() == []
+
+
+def test_nothing_during_a_deployment(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([BUSY] * 5)
+    scene.cloud.control(healthy=False)
+    scene.cloud.client("ecs").update_service(cluster="dbz", service=scene.service, forceNewDeployment=True)
+    scene.cloud.until(scene.service, lambda one: len(one["deployments"]) == 2)
+    assert auto.evaluate().decision.reason.endswith("a deployment is going on")
+    assert scene.desired == 2
+
+
+def test_nothing_while_an_apply_is_at_work(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([BUSY] * 5)
+    live = read_live(scene.aws, "dbz", scene.service)
+    with sole(live.account, live.region, "dbz", scene.service, "dbz scale: phase_2"):
+        outcome = auto.evaluate()
+    assert not outcome.done and "is being changed already by dbz scale: phase_2" in outcome.decision.reason
+    assert auto.evaluate().done, "the cooldown has not begun"
+
+
+def test_two_at_once(scene: Scene) -> None:
+    with (
+        leading(scene.aws, scene.plan),
+        pytest.raises(UsageError, match="is followed already by dbz scale auto"),
+        leading(scene.aws, scene.plan),
+    ):
+        pass
+
+
+def test_bounds_are_cut_to_the_range_and_policies_of_aws_are_respected(scene: Scene) -> None:
+    live = read_live(scene.aws, "dbz", scene.service)
+    manner = Manner(20, lambda _: None)
+    apply_plan(scene.aws, plan_native(live, scene.plan, ApiServers(min=2, max=3)), manner)
+    with pytest.raises(UsageError, match=r"by policies already \(dbz-(out|in), dbz-(out|in)\)"):
+        scene.auto()
+    client = scene.cloud.client("application-autoscaling")
+    where = {"ServiceNamespace": "ecs", "ResourceId": f"service/dbz/{scene.service}"}
+    for name in ("dbz-out", "dbz-in"):
+        client.delete_scaling_policy(PolicyName=name, ScalableDimension="ecs:service:DesiredCount", **where)
+    policy = scene.auto(low=1, high=9).policy
+    assert (policy.lowest, policy.highest) == (2, 3)
+    with pytest.raises(UsageError, match="have nothing in common"):
+        scene.auto(low=5, high=9)
+
+
+def test_the_native_alarms_of_the_same_rules_scale_by_themselves(cloud: RunningCloud) -> None:
+    """`--emit`, on the cloud's own seconds: out by one sentence, in by the expression over all."""
+    scene = Scene(cloud)
+    fast = {"period": 1.0, "cooldown_out": 1.0, "cooldown_in": 1.0}
+    plan = scene.plan.model_copy(
+        update={
+            "scaling": scene.plan.scaling.model_copy(update=fast),
+            "scale_out_when_any": [parse_condition("CPU > 70% for 1 of 2 seconds")],
+            "scale_in_when_all": [parse_condition("CPU < 30%"), parse_condition("Active connections < 40% capacity")],
+        }
+    )
+    live = read_live(scene.aws, "dbz", scene.service)
+    apply_plan(scene.aws, plan_native(live, plan, ApiServers(min=1, max=3)), Manner(20, lambda _: None))
+    cloud.until(scene.service, lambda one: one["desiredCount"] == 1)
+    cloud.control(demand=1000.0)
+    cloud.until(scene.service, lambda one: one["desiredCount"] == 3)
+    names = list(read_live(scene.aws, "dbz", scene.service).alarms)
+    cloud.client("cloudwatch").delete_alarms(AlarmNames=names)
+
+
+def test_a_wall_clock_that_jumps_does_not_move_the_daemons(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SteadyClock()
+    before_s, wall_s = clock.now_s(), time.time()
+    for jump_s in (-86_400, 86_400):
+        monkeypatch.setattr(time, "time", lambda jump_s=jump_s: wall_s + jump_s)
+        assert 0 <= clock.now_s() - before_s < 60
+
+
+def test_what_cannot_be_reached_is_told_and_followed_again(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([BUSY] * 5)
+    scene.cloud.fault("GetMetricData", "refuse")
+    told: list[Outcome] = []
+    warned: list[str] = []
+    ended = iter([False, True])
+    run_forever(auto, told.append, warned.append, lambda _: next(ended))
+    assert "AWS refused cloudwatch:GetMetricData" in warned[0]
+    assert [one.done for one in told] == [True] and scene.desired == 3
+
+
+def test_a_service_that_is_deleted_ends_it(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.cloud.client("ecs").delete_service(cluster="dbz", service=scene.service, force=True)
+    with pytest.raises(UsageError, match="is inactive: deleted"):
+        auto.evaluate()
+
+
+class _Metrics(BaseHTTPRequestHandler):
+    body = ""
+
+    def do_GET(self) -> None:
+        """The text of the moment."""
+        self.send_response(200 if self.body else 503)
+        self.end_headers()
+        self.wfile.write(self.body.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+def exposition(cpu_s: float, answered: float, failed: float, seconds: float) -> str:
+    return (
+        f'dbz_process_cpu_seconds_total{{pid="1"}} {cpu_s}\ndbz_process_cpu_seconds_total{{pid="2"}} {cpu_s}\n'
+        'dbz_process_resident_memory_bytes{pid="1"} 536870912\ndbz_server_cores 2\ndbz_socket_connections 300\n'
+        f'dbz_http_requests_total{{status="200"}} {answered - failed}\n'
+        f'dbz_http_requests_total{{status="503"}} {failed}\n'
+        f"dbz_http_request_duration_seconds_sum {seconds}\n"
+    )
+
+
+def test_the_servers_own_metrics() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    source = MetricsSource(f"http://127.0.0.1:{server.server_port}", load_phases().scaling)
+    look: Callable[[float], list[object]] = lambda now_s: list(source.since(0.0, now_s, 2))  # noqa: E731
+    try:
+        _Metrics.body = exposition(100, 1000, 10, 50)
+        assert look(600.0) == []
+        _Metrics.body = exposition(130, 1600, 16, 80)
+        (sample,) = source.since(0.0, 660.0, 2)
+        _Metrics.body = ""
+        with pytest.raises(DependencyError, match="answered 503"):
+            look(720.0)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert (sample.at_s, sample.tasks) == (660.0, 2)
+    assert {metric: pytest.approx(value) for metric, value in sample.values.items()} == {
+        Watched.CPU: 0.5, Watched.MEMORY: 0.25, Watched.CONNECTIONS: 300, Watched.REQUESTS: 10,
+        Watched.RESPONSE_TIME: 50, Watched.ERROR_RATE: 0.01,
+    }  # fmt: skip
+    with pytest.raises(DependencyError, match="cannot be read"):
+        look(780.0)
