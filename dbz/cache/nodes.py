@@ -32,6 +32,8 @@ class Nodes:
             while True:
                 at = cursor
                 cursor, found = await call(lambda at=at, to=target: self._redis.scan(at, pattern, _SCAN_COUNT, **to))  # type: ignore[misc]
+                if isinstance(cursor, dict):  # a cluster names the server with its cursor
+                    (cursor,) = cursor.values()
                 batch += found
                 while batch and (cursor == 0 or len(batch) >= _BATCH):
                     part, batch = batch[:_BATCH], batch[_BATCH:]
@@ -51,7 +53,7 @@ class Nodes:
             return int(await self._redis.unlink(*names))
         pipe: Any = self._redis.pipeline()
         for name in names:
-            pipe.unlink(name)
+            pipe.execute_command("UNLINK", name)  # the pipeline's own method is for transactions
         return sum(await pipe.execute())
 
     async def info(self, *sections: str) -> dict[str, dict[str, Any]]:

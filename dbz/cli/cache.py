@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from dbz.cli.cache_bench import bench
 from dbz.cli.cache_entries import get, ttl
 from dbz.cli.cache_invalidate import invalidate
 from dbz.cli.cache_stats import stats
@@ -15,3 +16,4 @@ app.command()(stats)
 app.command()(invalidate)
 app.command()(get)
 app.command()(ttl)
+app.command()(bench)

@@ -39,10 +39,10 @@ class Checkpoint:
         if position != DONE and now < self._save_at.get(warmer, 0.0):
             return
         self._save_at[warmer] = now + _SAVE_EVERY_S
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hset(self._key, warmer, json_util.dumps(position))
-            pipe.pexpire(self._key, self._keep_ms)
-            await pipe.execute()
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hset(self._key, warmer, json_util.dumps(position))
+        pipe.pexpire(self._key, self._keep_ms)
+        await pipe.execute()
 
     async def remove(self) -> None:
         """The warm-up is complete, or is to begin anew."""

@@ -8,12 +8,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from dbz.cache.background import end
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import PROBLEMS, problem_text
 from dbz.cache.warm.checkpoint import DONE, Checkpoint
+from dbz.cache.warm.cluster import ClusterWriter
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.items import Item, Unit
 from dbz.cache.warm.pace import Pacer
@@ -143,7 +145,9 @@ class WarmRun:
 
 def writer_for(redis: AnyRedis, prefix: str, version: str) -> Writer:
     """The writer that fits the client."""
-    return ScriptWriter(redis, prefix, version)  # type: ignore[arg-type]
+    if isinstance(redis, RedisCluster):
+        return ClusterWriter(redis, prefix, version)
+    return ScriptWriter(redis, prefix, version)
 
 
 def batches(items: list[Item], most: int) -> list[list[Item]]:

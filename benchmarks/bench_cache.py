@@ -1,0 +1,139 @@
+"""Warming against the loop that was planned and against bare pipelining; invalidation as another process sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import redis
+from cache_stack import fill, running_stores
+from pymongo import AsyncMongoClient
+from redis.asyncio import Redis
+
+from dbz.cache import TwoLayerCache
+from dbz.cache.bench import Payload, one_by_one_rate, percentile, pipelined_rate, warm_rate
+from dbz.cache.warm import OneDatabase, WarmOrder, WarmRun
+from dbz.cache.warm.shape import encode
+from dbz.config.warmup import load_warmup
+
+DOCUMENTS = int(os.environ.get("BENCH_DOCUMENTS", "40000"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+INVALIDATIONS = 500
+
+
+async def planned_loop(mongo: AsyncMongoClient, client: Redis, count: int) -> float:
+    """Keys a second of the plan's loop: one document, one SETEX, await."""
+    begin = time.perf_counter()
+    async for row in mongo["dbz"]["docs"].find({}).limit(count):
+        await client.set(f"loop:doc:{row['_id']}", encode(row), ex=3600)
+    return count / (time.perf_counter() - begin)
+
+
+async def bare_reading(mongo: AsyncMongoClient) -> float:
+    """Documents a second that the store gives at all: nothing can be warmed faster than that."""
+    count, begin = 0, time.perf_counter()
+    cursor = mongo["dbz"]["docs"].find({}, batch_size=1000).sort("_id", 1)
+    while rows := await cursor.to_list(1000):
+        count += len(rows)
+    return count / (time.perf_counter() - begin)
+
+
+async def whole_warm_up(mongo: AsyncMongoClient, client: Redis, folder: Path) -> float:
+    """Keys a second of a warm-up from the document store."""
+    order = WarmOrder(load_warmup(folder / "w.yaml"))
+    report = await WarmRun(order, OneDatabase(mongo["dbz"]), client, None).run()
+    assert not report.stopped and report.keys == DOCUMENTS, report
+    return report.keys / report.seconds
+
+
+async def writing(mongo_uri: str, redis_url: str, folder: Path) -> None:
+    """Print the rates, the best of several rounds each."""
+    payload = Payload(DOCUMENTS)
+    items = await payload.items()
+    best: dict[str, float] = {}
+
+    def keep(name: str, rate: float) -> None:
+        best[name] = max(best.get(name, 0.0), rate)
+
+    mongo: AsyncMongoClient = AsyncMongoClient(mongo_uri)
+    async with Redis.from_url(redis_url) as client:
+        for _ in range(ROUNDS):
+            await client.flushall()
+            keep("loop", await planned_loop(mongo, client, DOCUMENTS // 10))
+            keep("read", await bare_reading(mongo))
+            keep("whole", await whole_warm_up(mongo, client, folder))
+            await client.flushall()
+            keep("warm", await warm_rate(client, "w:", payload))
+            await client.flushall()
+            keep("async", await pipelined_rate(client, "p:", items))
+            await client.flushall()
+            keep("sync", bare_pipeline(redis_url, items))
+            keep("setex", await one_by_one_rate(client, "o:", items[: DOCUMENTS // 10]))
+    await mongo.close()
+    print(f"writing {DOCUMENTS:,} values of {len(items[0].value)} bytes, keys/s, best of {ROUNDS}")
+    print(f"  warm-up, document store to Redis       {best['whole']:10,.0f}")
+    print(
+        f"  the planned loop, the same way         {best['loop']:10,.0f}   dbz / it {best['whole'] / best['loop']:.1f}"
+    )
+    print(
+        f"  (reading alone, the store's limit)     {best['read']:10,.0f}   dbz / it {best['whole'] / best['read']:.2f}"
+    )
+    print(f"  warm-up, documents in memory to Redis  {best['warm']:10,.0f}")
+    for name, what in (
+        ("sync", "redis-py pipeline"),
+        ("async", "redis-py pipeline, asyncio"),
+        ("setex", "one SETEX after the other"),
+    ):
+        print(f"  {what:38} {best[name]:10,.0f}   dbz / it {best['warm'] / best[name]:.2f}")
+
+
+def bare_pipeline(redis_url: str, items: list) -> float:
+    """Keys a second of redis-py's pipeline without asyncio, encoded beforehand."""
+    with redis.Redis.from_url(redis_url) as client:
+        begin = time.perf_counter()
+        for at in range(0, len(items), 1000):
+            with client.pipeline(transaction=False) as pipe:
+                for item in items[at : at + 1000]:
+                    pipe.set("s:" + item.key, item.value, ex=600)
+                pipe.execute()
+        return len(items) / (time.perf_counter() - begin)
+
+
+async def invalidating(redis_url: str) -> None:
+    """Print how long another process goes on serving what was invalidated here."""
+    command = [sys.executable, str(Path(__file__).with_name("cache_listener.py")), redis_url]
+    listener = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert listener.stdin is not None
+    assert listener.stdout is not None
+    assert listener.stdout.readline() == "ready\n"
+    times = []
+    async with Redis.from_url(redis_url) as client:
+        cache = TwoLayerCache(client)
+        for n in range(INVALIDATIONS):
+            listener.stdin.write(f"key:{n}\n")
+            listener.stdin.flush()
+            assert listener.stdout.readline() == "kept\n"
+            begin = time.monotonic()
+            await cache.invalidate(f"key:{n}")
+            times.append((json.loads(listener.stdout.readline()) - begin) * 1000)
+    listener.stdin.close()
+    listener.wait(10)
+    shown = "  ".join(f"p{round(share * 1000) / 10:g} {percentile(times, share):.2f}" for share in (0.5, 0.99, 0.999))
+    print(f"invalidation until another process has forgotten, {INVALIDATIONS} times, ms:  {shown}")
+
+
+def main() -> None:
+    """Run both."""
+    with running_stores() as (mongo_uri, redis_url, folder):
+        fill(mongo_uri, DOCUMENTS)
+        asyncio.run(writing(mongo_uri, redis_url, folder))
+        asyncio.run(invalidating(redis_url))
+
+
+if __name__ == "__main__":
+    main()
