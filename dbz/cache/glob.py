@@ -73,8 +73,7 @@ def _character_class(data: bytes, at: int) -> tuple[bytes, int]:
             members.append(re.escape(data[at + 1 : at + 2]))
             at += 2
         elif at + 2 < len(data) and data[at + 1 : at + 2] == b"-":
-            low, high = sorted((char, data[at + 2 : at + 3]))
-            members.append(re.escape(low) + b"-" + re.escape(high))
+            members.append(_range(data[at], data[at + 2]))
             at += 3
         else:
             members.append(re.escape(char))
@@ -82,3 +81,11 @@ def _character_class(data: bytes, at: int) -> tuple[bytes, int]:
     if not members:
         return (b"." if negated else b"(?!)"), at + 1
     return b"[" + (b"^" if negated else b"") + b"".join(members) + b"]", at + 1
+
+
+def _range(one: int, other: int) -> bytes:
+    """The bytes from one to the other, in either order. To Redis 0x80 to 0xFF come first (signed char)."""
+    low, high = sorted((one, other), key=lambda byte: byte - 256 if byte > 127 else byte)
+    if low <= high:
+        return re.escape(bytes([low])) + b"-" + re.escape(bytes([high]))
+    return re.escape(bytes([low])) + b"-\xff\x00-" + re.escape(bytes([high]))
