@@ -15,7 +15,7 @@ SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))
 USERS = int(os.environ.get("BENCH_USERS", "300"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
 CLUBS = 10
-OPERATIONS = ("/api/posts", "/api/games", "/api/clubs/{id}", "/api/me")
+OPERATIONS = ("GET /api/posts", "GET /api/games", "GET /api/clubs/{id}", "GET /api/me")
 
 
 def measured(warm: bool, folder: Path) -> dict[str, float]:
@@ -26,7 +26,18 @@ def measured(warm: bool, folder: Path) -> dict[str, float]:
             where = ["--redis-url", stack.redis_url, "--mongo-uri", stack.mongo_uri]
             subprocess.run([sys.executable, "-m", "dbz.cli.main", "cache", "warm", "--rate", "max", *where], check=True)
         load = ["load", "api", "--target", stack.url, "--users", str(USERS), "--duration", f"{SECONDS}s"]
-        command = [sys.executable, "-m", "dbz.cli.main", *load, "--warmup", "0s", "--budgets", "none", "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "dbz.cli.main",
+            *load,
+            "--warmup",
+            "0s",
+            "--budgets",
+            "none",
+            "--no-live",
+            "--json",
+        ]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     operations = {one["name"]: one["latency_ms"] for one in json.loads(done.stdout)["operations"]}
     return {name: operations[name]["p95"] for name in OPERATIONS if name in operations}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +20,14 @@ from dbz.cli.cache_target import (
     Prefix,
     RedisUrl,
     Stores,
+    Yes,
     stores,
 )
 from dbz.cli.interrupts import run_interruptibly
 from dbz.errors import DependencyError, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
+    from dbz.cache.comparison import ShortLoad
     from dbz.cache.nodes import AnyRedis
     from dbz.cache.warm import Databases, WarmOrder, WarmReport
 
@@ -42,6 +45,14 @@ def warm(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, where an interrupted warm-up would be continued.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Empty the cache, load, empty it, warm, load again; compare both.")
+    ] = False,
+    target: Annotated[str, typer.Option(metavar="URL", help="With --measure: the server to load.")] = "",
+    allow_target: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
+    ] = None,
+    yes: Yes = False,
     config: Annotated[str, typer.Option(metavar="FILE", help="What to warm; see configs/warmup.yaml.")] = "default",
     redis_url: RedisUrl = "",
     mongo_uri: MongoUri = "",
@@ -64,6 +75,7 @@ def warm(
       dbz cache warm --dry-run               keys, bytes, and whether they fit
       dbz cache warm --only posts,games --club club00
       dbz cache warm --rate 500/s            gently
+      dbz cache warm --measure --yes         what it is worth: p95 and hit ratio
       REDIS_URL=rediss://… MONGODB_URI=… dbz cache warm
       dbz cache warm --embedded              a trial, with demo data
 
@@ -80,10 +92,64 @@ def warm(
     _ = order.warmers
     rate_per_s = order.warmup.rate if rate is None else _rate(rate)
     with stores(redis_url, mongo_uri, needs_mongo=True, embedded=embedded) as where:
-        if dry_run:
+        if measure:
+            load = _load(where, target, allow_target or [])
+            _ask(load, yes)
+            run_interruptibly(_compare(order, where, database, rate_per_s, load, as_json=as_json))
+        elif dry_run:
             run_interruptibly(_show_plan(order, where, database, as_json=as_json))
         else:
             run_interruptibly(_warm(order, where, database, rate_per_s, restart=restart, as_json=as_json))
+
+
+def _load(where: Stores, target: str, allowed: list[str]) -> ShortLoad:
+    from dbz.cache.comparison import ShortLoad
+
+    if not (target or where.url):
+        raise UsageError("which server uses this cache? --measure puts a load on it", hint="give --target URL")
+    return ShortLoad(target or where.url, allowed=allowed)
+
+
+def _ask(load: ShortLoad, yes: bool) -> None:
+    typer.echo(
+        f"The whole cache is made stale twice, and {load.users} users load {load.target} "
+        f"for {load.duration_s:g} s after each.",
+        err=True,
+    )
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was done: there is nobody to ask", hint="add --yes")
+    if not typer.confirm("Go on?", err=True):
+        raise InterruptedRunError("nothing was done")
+
+
+async def _compare(
+    order: WarmOrder, where: Stores, database: str, rate_per_s: float | None, load: ShortLoad, *, as_json: bool
+) -> None:
+    from dbz.cache.comparison import compare
+    from dbz.cache.problems import reported
+    from dbz.report.terminal.cache_comparison import print_comparison
+    from dbz.report.terminal.cache_warm import print_warm
+
+    async with AsyncExitStack() as resources:
+        redis, databases = await _connect(resources, where, database)
+
+        async def warm_now() -> None:
+            report = await carry_out(order, databases, redis, rate_per_s, restart=True)
+            if not as_json:
+                print_warm(report)
+            _complain(report)
+
+        operations = [name for warmer in order.warmers for name in warmer.serves]
+        with reported():
+            found = await compare(
+                redis, order.prefix, load, operations, warm_now, lambda text: typer.echo(text, err=True)
+            )
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2))
+    else:
+        print_comparison(found)
 
 
 def _rate(text: str) -> float | None:
@@ -131,6 +197,11 @@ async def _warm(
         redis, databases = await _connect(resources, where, database)
         report = await carry_out(order, databases, redis, rate_per_s, restart=restart)
     _show(report, as_json=as_json)
+    _complain(report)
+
+
+def _complain(report: WarmReport) -> None:
+    """Raise what a warm-up that is not complete ends with."""
     if report.stopped == INTERRUPTED:
         raise InterruptedRunError("interrupted; what was written stays, and the next warm-up goes on from here")
     if report.stopped:
