@@ -21,6 +21,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
+from dbz.children import raise_open_files
 from dbz.errors import DependencyError
 from dbz.server.settings import Settings
 
@@ -36,6 +37,7 @@ _GRANIAN_LOGS = {
 _POLL_S = 1.0
 _CRASHES, _CRASHES_WITHIN_S = 10, 30.0
 """As many ends of workers within this time are a crash loop, and end the server."""
+_OWN_FILES = 512  # of each process: stores, logs, other workers
 _BUFFER_BYTES = 64 * 1024  # of each connection; thousands of sockets are open at a time
 _log = logging.getLogger(__name__)
 
@@ -78,7 +80,8 @@ class Supervisor(Server):  # type: ignore[misc]
             respawn_failed_workers=True,
             respawn_interval=0.0,
             workers_kill_timeout=max(1, int(http.drain_s) + 3),
-            backpressure=8192,
+            # Beyond it a connection is left waiting unanswered, however idle the others are: phones keep several each.
+            backpressure=max(raise_open_files() - _OWN_FILES, _OWN_FILES),
             http1_settings=HTTP1Settings(max_buffer_size=_BUFFER_BYTES),
             backlog=2048,
         )

@@ -7,6 +7,7 @@ monkey.patch_all()
 import os  # noqa: E402
 import sys  # noqa: E402
 
+from dbz.children import raise_open_files  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator.run import execute  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec  # noqa: E402
@@ -14,6 +15,7 @@ from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec  # noqa: 
 
 def main() -> int:
     """Run; what the user must know of a failure is the log's line that begins with `dbz-error:`."""
+    raise_open_files()
     spec = GeneratorSpec.from_json(os.environ.pop(ENVIRONMENT_KEY))
     try:
         execute(spec)
