@@ -23,7 +23,7 @@ async def test_health_and_readiness_answer(anyone: httpx.AsyncClient) -> None:
 async def test_metrics_name_every_process_and_query(sign_in: SignIn, anyone: httpx.AsyncClient) -> None:
     """The figures that budgets are judged by are all there."""
     user = await sign_in("user0001")
-    await user.get("/api/posts")
+    await user.get("/api/posts?search=nothing-that-was-warmed")
     text = (await anyone.get("/metrics")).text
     for line in (
         "dbz_process_cpu_seconds_total{pid=",
