@@ -55,7 +55,7 @@ class Child:
         command = [sys.executable, "-I", "-S", guard.__file__, str(grace_s), *map(str, scratch), "--", *argv]
         started = False
         try:
-            with _opened_log(log) as output, _signals_held():
+            with _signals_held(), _opened_log(log) as output:
                 self._guard = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
