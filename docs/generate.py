@@ -51,6 +51,14 @@ def metrics() -> str:
     return "\n".join(["| metric | label | statistics | what it is |", "| --- | --- | --- | --- |", *rows])
 
 
+def with_recipes(text: str) -> str:
+    """The page about CI with the files of docs/ci in it."""
+    for name in ("github-actions", "gitlab-ci"):
+        recipe = (ROOT / "docs" / "ci" / f"{name}.yml").read_text().rstrip()
+        text = with_block(text, name, f"```yaml\n{recipe}\n```")
+    return text
+
+
 def with_block(text: str, name: str, body: str) -> str:
     """The text with what stands between two marker comments replaced."""
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
@@ -61,12 +69,13 @@ def with_block(text: str, name: str, body: str) -> str:
 
 def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
-    readme, budgets = ROOT / "README.md", ROOT / "docs" / "budgets.md"
+    readme, budgets, ci = ROOT / "README.md", ROOT / "docs" / "budgets.md", ROOT / "docs" / "ci.md"
     schemas = {ROOT / "docs" / "schemas" / f"{name}.schema.json": schema_text(name) for name in MODELS}
     wanted = schemas | {
         ROOT / "docs" / "cli.md": cli_reference(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
+        ci: with_recipes(ci.read_text()),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" not in sys.argv:

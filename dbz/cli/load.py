@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +16,13 @@ import typer
 from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.repeats import carry_out_repeatedly
+from dbz.cli.values import address_option, share_option
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
 
 if TYPE_CHECKING:
     from dbz.load.run import LoadPlan
     from dbz.runs.folder import RunFolder
+    from dbz.runs.reading import Record
     from dbz.runs.schema import Run
 
 Text = str | None
@@ -61,6 +63,9 @@ def load(
     allow_target: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
     ] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve Prometheus metrics of the run there, like 127.0.0.1:9464.")
+    ] = "",
     method: Annotated[str, typer.Option("-X", "--method", help="With a URL: the HTTP method.")] = "GET",
     header: Annotated[list[str] | None, typer.Option("-H", "--header", help="With a URL: a header to send.")] = None,
     data: Annotated[str, typer.Option("-d", "--data", help="With a URL: the body to send.")] = "",
@@ -125,11 +130,11 @@ def load(
         master_host=master_host,
         master_port=master_port if master else 0,
     )
+    address = address_option("--metrics", metrics) if metrics else None
     plan = plan_load(request)
     if phase:
         plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
     if baseline:
-        from dbz.cli.shares import share_option
         from dbz.load.baseline import plan_against
         from dbz.measure.comparison import Terms
 
@@ -138,7 +143,8 @@ def load(
     with Interrupts().watch() as interrupts:
 
         def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:
-            return _carry_out(plan, out, interrupts, no_live=no_live, as_json=as_json, quiet=not last)
+            shown = Shown(no_live=no_live, as_json=as_json, quiet=not last, metrics=address)
+            return _carry_out(plan, out, interrupts, shown)
 
         code = carry_out_repeatedly(plan, repeat, carry_out)
     raise typer.Exit(code)
@@ -161,15 +167,23 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
     typer.echo("The run has ended; its report is the master's.", err=True)
 
 
-def _carry_out(
-    plan: LoadPlan, out: Path, interrupts: Interrupts, *, no_live: bool, as_json: bool, quiet: bool
-) -> tuple[Run, RunFolder]:
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a run; a `quiet` one prints nothing, `metrics` is where its Prometheus metrics are served."""
+
+    no_live: bool
+    as_json: bool
+    quiet: bool
+    metrics: tuple[str, int] | None
+
+
+def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, shown: Shown) -> tuple[Run, RunFolder]:
     from dbz.report import print_run, tell_github, write_reports
     from dbz.runs.folder import create_run_folder, new_run_id
 
     folder = create_run_folder(out, new_run_id(plan.profile.name, datetime.now(UTC)))
     try:
-        run = _measure(plan, folder, interrupts, no_live=no_live)
+        run = _measure(plan, folder, interrupts, shown)
     except DbzError:
         # The server may have died half-way: what was measured until then is worth a report all the same.
         if folder.run_json.exists():
@@ -177,17 +191,17 @@ def _carry_out(
         raise
     write_reports(folder)
     tell_github(run, (folder.path / "summary.md").read_text(encoding="utf-8"), os.environ, sys.stderr)
-    if as_json and not quiet:
+    if shown.as_json and not shown.quiet:
         typer.echo(run.to_json())
-    elif not quiet:
+    elif not shown.quiet:
         print_run(folder)
     return run, folder
 
 
-def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, *, no_live: bool) -> Run:
+def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, shown: Shown) -> Run:
     from dbz.load.run import Surroundings, run_load
     from dbz.load.targets import reach
-    from dbz.report import open_view
+    from dbz.report import open_metrics, open_view
 
     check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
     with ExitStack() as resources:
@@ -196,5 +210,13 @@ def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, *, no_li
             plan, check = replace(plan, target=stack.url), stack.check
         reach(plan.target)
         interrupts.defer()
-        view = resources.enter_context(open_view(no_live=no_live, title=plan.profile.name, budgets=plan.budgets))
-        return run_load(plan, folder, Surroundings(view.update, check, lambda: interrupts.requested))
+        show = [open_view(no_live=shown.no_live, title=plan.profile.name, budgets=plan.budgets)]
+        if shown.metrics:
+            show.append(open_metrics(*shown.metrics, plan.budgets))
+        views = [resources.enter_context(view) for view in show]
+
+        def update(record: Record, elapsed_s: float, planned_s: float) -> None:
+            for view in views:
+                view.update(record, elapsed_s, planned_s)
+
+        return run_load(plan, folder, Surroundings(update, check, lambda: interrupts.requested))

@@ -89,7 +89,7 @@ def compare(
       dbz report compare reports/main reports/branch
       dbz report compare reports/main RUN1 RUN2 RUN3 --threshold 10% --json
     """
-    from dbz.cli.shares import share_option
+    from dbz.cli.values import share_option
     from dbz.errors import ExitCode
     from dbz.measure.comparison import Terms
     from dbz.report import print_comparison

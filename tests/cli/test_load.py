@@ -1,10 +1,13 @@
 """`dbz load` from the user's side, on a small server and on the embedded stack."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -262,3 +265,19 @@ def test_a_run_stops_when_a_budget_stays_broken(tmp_path):
     run = json.loads(done.stdout)
     assert (done.returncode, run["verdict"]) == (1, "fail") and run["duration_s"] < 30
     assert run["reasons"][0].startswith("stopped early, broken for 1 s on end: never: p50 of http is ")
+
+
+def test_the_metrics_of_a_run_can_be_scraped_while_it_goes_on(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    load = ("--users", "2", "--duration", "4s", "--warmup", "0s", "--no-live", "--metrics", f"127.0.0.1:{port}")
+    seen = []
+
+    def scrape():
+        with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
+            seen.append(answer.read().decode())
+        return bool(seen) and 'dbz_attempts_total{kind="http",operation="GET /hello",outcome="ok"}' in seen[-1]
+
+    with small_server() as url, subprocess.Popen([*DBZ, "load", f"{url}/hello", *load], cwd=tmp_path) as run:
+        assert eventually(scrape)
+    assert run.returncode == ExitCode.OK

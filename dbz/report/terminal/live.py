@@ -114,6 +114,13 @@ def plain_line(figures: LiveFigures, elapsed_s: float, planned_s: float) -> str:
     return ", ".join(parts)
 
 
+def open_metrics(host: str, port: int, budgets: Sequence[Budget]) -> View:
+    """A Prometheus endpoint that follows the run like a view does."""
+    from dbz.report.prometheus import MetricsEndpoint
+
+    return MetricsEndpoint(host, port, budgets)
+
+
 def open_view(
     console_is_terminal: bool | None = None,
     no_live: bool = False,

@@ -1,0 +1,130 @@
+"""A Prometheus endpoint of a running load, so that it appears beside the server's own metrics.
+
+dbz_attempts_total{kind, operation, outcome}      outcome is ok or failed
+dbz_latency_seconds{kind, operation}              histogram of successes
+dbz_users                                         virtual users running
+dbz_generator_cpu_ratio                           busiest worker, of a core
+dbz_budget_value{budget}, dbz_budget_limit{budget}, dbz_budget_broken{budget}   over the judged part so far
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import start_http_server
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from dbz.errors import UsageError
+from dbz.measure.budgets import Budget
+from dbz.measure.series import COMPOSITE, REQUEST_KINDS
+from dbz.report.live_figures import LiveFigures
+from dbz.runs.reading import Record
+
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0)
+_KINDS = frozenset((*REQUEST_KINDS, COMPOSITE))
+
+
+class MetricsEndpoint(Collector):
+    """Serves `/metrics` on an address while it is entered; `update` takes in what is new in a record.
+
+    `UsageError` when the address cannot be listened on.
+    """
+
+    def __init__(self, host: str, port: int, budgets: Sequence[Budget]) -> None:
+        self._address = (host, port)
+        self._figures = LiveFigures(budgets)
+        self._lock = threading.Lock()
+        self._seen = 0
+        self._counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self._buckets: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * (len(BOUNDS_S) + 1))
+        self._sums_s: defaultdict[tuple[str, str], float] = defaultdict(float)
+
+    def __enter__(self) -> Self:
+        registry = CollectorRegistry()
+        registry.register(self)
+        try:
+            self._server, self._thread = start_http_server(self._address[1], self._address[0], registry)
+        except OSError as error:
+            where = f"{self._address[0]}:{self._address[1]}"
+            raise UsageError(
+                f"cannot serve metrics on {where}: {error.strerror}", hint="choose another port"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._server.server_port)
+
+    def update(self, record: Record, _elapsed_s: float = 0.0, _planned_s: float = 0.0) -> None:
+        """Take in what was added to the record since the last call."""
+        with self._lock:
+            self._figures.update(record)
+            new, self._seen = record.intervals[self._seen :], len(record.intervals)
+            for interval in new:
+                series = interval.series
+                if series.kind in _KINDS:
+                    outcome = "failed" if series.failed else "ok"
+                    self._counts[series.kind, series.name, outcome] += len(interval.histogram)
+                if series.kind in _KINDS and not series.failed:
+                    buckets = self._buckets[series.kind, series.name]
+                    for low, high, count in interval.histogram.buckets():
+                        buckets[bisect_left(BOUNDS_S, high / 1e6)] += count
+                        self._sums_s[series.kind, series.name] += (low + high) / 2e6 * count
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now; called by the server for each scrape."""
+        with self._lock:
+            yield self._attempts()
+            yield self._latencies()
+            yield from self._health()
+            yield from self._budgets()
+
+    def _attempts(self) -> Metric:
+        family = CounterMetricFamily("dbz_attempts", "Attempts that ended", labels=["kind", "operation", "outcome"])
+        for labels, count in self._counts.items():
+            family.add_metric(labels, count)
+        return family
+
+    def _latencies(self) -> Metric:
+        family = HistogramMetricFamily("dbz_latency_seconds", "Latency of successes", labels=["kind", "operation"])
+        for labels, counts in self._buckets.items():
+            total, rows = 0, []
+            for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), counts, strict=True):
+                total += count
+                rows.append((bound, float(total)))
+            family.add_metric(labels, rows, self._sums_s[labels])
+        return family
+
+    def _health(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("dbz_users", "Virtual users running", value=self._figures.users)
+        cpu = self._figures.generator_cpu_percent / 100
+        yield GaugeMetricFamily("dbz_generator_cpu_ratio", "CPU of the busiest worker, of a core", value=cpu)
+
+    def _budgets(self) -> Iterator[Metric]:
+        about = {
+            "dbz_budget_value": "Measured so far; milliseconds, shares or bytes",
+            "dbz_budget_limit": "The limit, in the same unit",
+            "dbz_budget_broken": "1 when the run would fail because of it",
+        }
+        families = [GaugeMetricFamily(name, text, labels=["budget"]) for name, text in about.items()]
+        for verdict in self._figures.verdicts:
+            if verdict.value is not None and not math.isnan(verdict.budget.limit.value):
+                values = (verdict.value, verdict.budget.limit.value, float(verdict.breaks_run))
+                for family, value in zip(families, values, strict=True):
+                    family.add_metric([verdict.budget.name], value)
+        yield from families
