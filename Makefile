@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help load test lint format bench docs pins clean
+.PHONY: help load test torture lint format bench docs pins clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -13,6 +13,9 @@ load: $(READY)  ## Run the default load against the embedded stack and judge it.
 
 test: $(READY)  ## Run the whole test suite.
 	@$(BIN)/pytest -q
+
+torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times.
+	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} $(BIN)/pytest -q -s tests/shards/test_torture.py
 
 lint: $(READY)  ## Check style, types, import rules and generated documentation.
 	@$(BIN)/ruff check

@@ -11,7 +11,7 @@ from dbz.shards.control import Control
 from dbz.shards.copying import Copier, Pace
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import HistoryLostError
-from dbz.shards.journal import Journal, Move, State
+from dbz.shards.journal import Journal, Move, State, last_moves
 from dbz.shards.tail import Key, Tail
 from dbz.shards.verifier import Finding, key_text
 
@@ -43,12 +43,14 @@ def clean(deployment: Deployment, control: Control, journal: Journal, move: Move
     `discard` says that it may go. The same holds when the store no longer knows what was written since.
     """
     owner = control.map().shard_of(move.club)
-    if owner == move.source:
-        return Cleaned([journal.advance(move, State.CLEANED)])  # it was moved back: this is the club itself
-    if owner != move.target:
-        # It was moved on, so nothing brings this copy up to date any more; nor would anybody roll back to it.
-        removed = _remove(deployment, move, set())
+    last = last_moves(journal.all())[move.club]
+    if last.id != move.id:
+        # It was moved again, so nothing brings this copy up to date any more; nor could anybody roll back to it.
+        in_use = move.source in (owner, last.source)
+        removed = 0 if in_use else _remove(deployment, move, set())
         return Cleaned([journal.advance(move, State.CLEANED)], removed)
+    if owner != move.target:
+        return Cleaned()  # somebody changed the map by hand
     strays = _bring_up_to_date(deployment, move)
     keep = set() if discard else set(strays.extra) | set(strays.different)
     kinds = {**dict.fromkeys(strays.extra, "extra"), **dict.fromkeys(strays.different, "different")}

@@ -141,6 +141,15 @@ class Journal:
         return self._lease
 
 
+def last_moves(moves: Sequence[Move]) -> dict[str, Move]:
+    """{club: move} of the last move of each club that switched over; only that one can be rolled back.
+
+    What an earlier move left behind is nobody's old copy any more, however often the club came back.
+    """
+    flipped = (State.REVERSING, State.CLEANED, State.ROLLED_BACK)
+    return {move.club: move for move in moves if move.state in flipped}
+
+
 def old_copies(moves: Sequence[Move]) -> dict[tuple[str, str], Move]:
     """{(club, shard): move} of copies that may lie where the map does not lead: old ones, and ones being made."""
     found: dict[tuple[str, str], Move] = {}

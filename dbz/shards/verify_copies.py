@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dbz.shards.compare import Difference, compare_club, compare_keys
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import HistoryLostError
-from dbz.shards.journal import Move, State
+from dbz.shards.journal import Move, State, last_moves
 from dbz.shards.map import ShardMap
 from dbz.shards.tail import Key, Tail
 from dbz.shards.verifier import Finding, key_text
@@ -25,11 +25,12 @@ def verify_copies(
     A copy whose history of changes the store no longer has cannot be judged so; it is left out.
     """
     findings: list[Finding] = []
+    last = last_moves(moves)
     for move in moves:
         if clubs and move.club not in clubs:
             continue
-        owner = shard_map.shard_of(move.club)
-        if move.state == State.REVERSING and move.reverse_token is not None and owner == move.target:
+        kept = last.get(move.club) == move and shard_map.shard_of(move.club) == move.target
+        if move.state == State.REVERSING and move.reverse_token is not None and kept:
             findings += _findings(deployment, move.club, move.target, move.source, move.reverse_token)
         elif move.state in (State.VERIFIED, State.FENCED, State.DRAINED) and move.token is not None:
             findings += _findings(deployment, move.club, move.source, move.target, move.token)

@@ -53,13 +53,14 @@ class Ledger:
 class Writers:
     """One task a club that inserts, changes and removes documents of its own, in turn, as fast as `pause_s` lets it."""
 
-    def __init__(self, world: World, clubs: Sequence[str], pause_s: float, name: str = "writers") -> None:
+    def __init__(self, world: World, clubs: Sequence[str], pause_s: float, name: str, shards: int) -> None:
         self.ledger = Ledger()
         self.ready = threading.Event()
         self._world = world
         self._clubs = clubs
         self._pause_s = pause_s
         self._name = name
+        self._shards = shards
         self._ending = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -75,7 +76,8 @@ class Writers:
         clients = {shard: AsyncMongoClient[Any](uri, **options) for shard, uri in uris.items()}
         redis = Redis.from_url(environment["TEST_REDIS"]) if "TEST_REDIS" in environment else None
         control = clients["shard_0"][f"{self._world.database}_control"]
-        follower = MapFollower(control, legacy_map(["shard_0", "shard_1"]), self._name, redis, poll_s=0.05)
+        unadopted = legacy_map([f"shard_{number}" for number in range(self._shards)])
+        follower = MapFollower(control, unadopted, self._name, redis, poll_s=0.05)
         follower.start()
         try:
             while follower.gate.renewed_at < 0:
@@ -138,9 +140,11 @@ class Writers:
 
 
 @contextmanager
-def writing(world: World, clubs: Sequence[str], pause_s: float = 0.01, name: str = "writers") -> Iterator[Ledger]:
+def writing(
+    world: World, clubs: Sequence[str], pause_s: float = 0.01, name: str = "writers", shards: int = 2
+) -> Iterator[Ledger]:
     """Write within this block; the ledger is complete after it."""
-    writers = Writers(world, clubs, pause_s, name)
+    writers = Writers(world, clubs, pause_s, name, shards)
     writers.thread.start()
     try:
         assert writers.ready.wait(30), "the writers have no map"

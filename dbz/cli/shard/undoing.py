@@ -35,7 +35,7 @@ def rollback(
     Examples:
       dbz shard rollback m0003
     """
-    from dbz.shards.journal import State
+    from dbz.shards.journal import State, last_moves
 
     with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
         options = options_of(rate, max_fence, interrupts)
@@ -43,7 +43,7 @@ def rollback(
             chosen = journal.get(move)
             if chosen.state != State.REVERSING:
                 raise UsageError(f"move '{move}' is {chosen.state}: there is no old copy to go back to")
-            if control.map().shard_of(chosen.club) != chosen.target:
+            if last_moves(journal.all())[chosen.club] != chosen or control.map().shard_of(chosen.club) != chosen.target:
                 raise UsageError(f"club '{chosen.club}' was moved again since: roll that move back first")
             if work.unfinished():
                 raise UsageError("a rebalance is not finished", hint="finish it, or cancel its moves")

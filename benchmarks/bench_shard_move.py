@@ -1,0 +1,186 @@
+"""How fast a club is copied between two stores, against the store's own insert_many and the loop that people write.
+
+And for how long its writes are held when it is switched over, under 200 writes a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pymongo import AsyncMongoClient, MongoClient
+from redis.asyncio import Redis
+
+from dbz.children import Child, free_port, wait_until
+from dbz.config.shards import Shards
+from dbz.shards.adoption import adopt
+from dbz.shards.control import Control
+from dbz.shards.copying import Copier, Pace
+from dbz.shards.deployment import Deployment
+from dbz.shards.follower import MapFollower
+from dbz.shards.journal import Journal, Move
+from dbz.shards.lease import hold_lease
+from dbz.shards.map import legacy_map
+from dbz.shards.mover import Options
+from dbz.shards.plan import PlannedMove
+from dbz.shards.rebalance import Rebalance
+from dbz.stack.parts import cache
+from dbz.stack.probes import store_answers
+
+DOCS = int(os.environ.get("BENCH_DOCS", "20000"))
+LOOP_DOCS = 2000
+TEXT = "x" * 400
+CLUB = "club00"
+WRITES_PER_S = 200
+MOVES = 6
+MOVED_DOCS = 2000
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[tuple[list[str], str]]:
+    """Two stores and a Redis: their URIs."""
+    children, uris = [], []
+    for number in range(2):
+        port = free_port()
+        command = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
+        where = ["--storage-path", str(folder / str(number)), "--log-level", "WARNING"]
+        child = Child(f"store {number}", [*command, *where], log=folder / f"{number}.log", grace_s=0.2)
+        wait_until(lambda port=port: store_answers("127.0.0.1", port), child, deadline_s=30, what="a store")  # type: ignore[misc]
+        children.append(child)
+        uris.append(f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false")
+    part = cache()
+    redis = Child(part.what, part.argv, log=folder / "redis.log", scratch=[part.scratch], grace_s=1.0)
+    wait_until(lambda: part.ready(part.host, part.port), redis, deadline_s=30, what="Redis")
+    try:
+        yield uris, f"redis://127.0.0.1:{part.port}/0"
+    finally:
+        for child in (*children, redis):
+            child.stop()
+
+
+def documents(number: int, prefix: str = "") -> list[dict[str, Any]]:
+    return [{"_id": f"{prefix}{at:07d}", "club_id": CLUB, "n": at, "text": TEXT} for at in range(number)]
+
+
+def copy_rates(deployment: Deployment, uris: list[str]) -> None:
+    """Documents a second of each way to fill the target."""
+    source, target = (MongoClient[Any](uri)["bench"] for uri in uris)
+    source["posts"].create_index("club_id")
+    target["posts"].create_index("club_id")
+    source["posts"].insert_many(documents(DOCS))
+    batch = documents(DOCS)
+    rates = {}
+    begin = time.perf_counter()
+    for at in range(0, DOCS, 1000):
+        target["posts"].insert_many(batch[at : at + 1000])
+    rates["insert_many alone, in the same store"] = DOCS / (time.perf_counter() - begin)
+    target["posts"].drop()
+    target["posts"].create_index("club_id")
+    begin = time.perf_counter()
+    for document in source["posts"].find({"club_id": CLUB}).limit(LOOP_DOCS):
+        target["posts"].insert_one(document)
+    rates["a loop of find and insert_one"] = LOOP_DOCS / (time.perf_counter() - begin)
+    target["posts"].drop()
+    target["posts"].create_index("club_id")
+    begin = time.perf_counter()
+    Copier(deployment, CLUB, "shard_0", "shard_1", Pace(None)).copy("posts", lambda _docs, _bytes: None)
+    rates["dbz, --rate unlimited"] = DOCS / (time.perf_counter() - begin)
+    assert target["posts"].count_documents({}) == DOCS
+    target["posts"].drop()
+    own = rates["dbz, --rate unlimited"]
+    print(f"copying {DOCS:,} documents of {len(TEXT)} bytes       documents/s   dbz / it")
+    for name, rate in rates.items():
+        print(f"  {name:42}{rate:11,.0f}{own / rate:11.2f}")
+
+
+class Writer:
+    """Writes the club at a steady rate through the map, and keeps the longest time that a write took."""
+
+    def __init__(self, uris: list[str], redis_url: str) -> None:
+        self.uris, self.redis_url = uris, redis_url
+        self.longest_s, self.writes, self.refused = 0.0, 0, 0
+        self.ready, self.ending = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    async def _run(self) -> None:
+        clients = {f"shard_{at}": AsyncMongoClient[Any](uri) for at, uri in enumerate(self.uris)}
+        redis = Redis.from_url(self.redis_url)
+        follower = MapFollower(clients["shard_0"]["bench_control"], legacy_map(clients), "writer", redis)
+        follower.start()
+        while follower.gate.renewed_at < 0:
+            await asyncio.sleep(0.01)
+        self.ready.set()
+        running: set[asyncio.Task[None]] = set()
+        following = time.perf_counter()
+        while not self.ending.is_set():
+            task = asyncio.create_task(self._write(follower, clients))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            following += 1 / WRITES_PER_S
+            await asyncio.sleep(max(0.0, following - time.perf_counter()))
+        await asyncio.gather(*running)
+        await follower.stop()
+
+    async def _write(self, follower: MapFollower, clients: dict[str, Any]) -> None:
+        begin = time.perf_counter()
+        self.writes += 1
+        try:
+            async with follower.gate.writing(CLUB) as shard:
+                await clients[shard]["bench"]["posts"].insert_one({"club_id": CLUB, "text": TEXT})
+        except TimeoutError:
+            self.refused += 1
+        self.longest_s = max(self.longest_s, time.perf_counter() - begin)
+
+
+def blocks(deployment: Deployment, uris: list[str], redis_url: str) -> None:
+    """How long writes are held when the club moves to and fro."""
+    posts = MongoClient[Any](uris[0])["bench"]["posts"]
+    posts.delete_many({"n": {"$gte": MOVED_DOCS}})
+    adopt(deployment)
+    writer = Writer(uris, redis_url)
+    writer.thread.start()
+    writer.ready.wait(10)
+    moved: list[Move] = []
+    for number in range(MOVES):
+        source, target = (f"shard_{(number + at) % 2}" for at in (0, 1))
+        with Control(deployment) as control, hold_lease(control.database) as lease:
+            journal = Journal(control.database, lease)
+            journal.add([PlannedMove(CLUB, source, target, 0, 0)])
+            moved += Rebalance(deployment, control, journal, Options(rate_bytes_per_s=None)).run().done
+    writer.ending.set()
+    writer.thread.join()
+    held = sorted(move.block_ms or 0 for move in moved)
+    print(f"\n{MOVES} moves of a club with {MOVED_DOCS:,} documents under {WRITES_PER_S} writes/s of its own")
+    print(f"  writes held: {held[len(held) // 2]:.0f} ms (median), {held[-1]:.0f} ms at most")
+    print(f"  the slowest of {writer.writes:,} writes: {writer.longest_s * 1000:.0f} ms; refused: {writer.refused}")
+
+
+def main() -> None:
+    """Measure both."""
+    folder = Path(tempfile.mkdtemp(prefix="dbz-bench-"))
+    try:
+        with servers(folder) as (uris, redis_url):
+            names = {f"shard_{at}": f"BENCH_SHARD_{at}" for at in range(2)}
+            environment = {**dict(zip(names.values(), uris, strict=True)), "BENCH_REDIS": redis_url}
+            collections = {"posts": "club_id"}
+            file = Shards(
+                schema="dbz.shards/1", database="bench", shards=names, redis="BENCH_REDIS", collections=collections
+            )
+            with Deployment(file, environment) as deployment:
+                copy_rates(deployment, uris)
+                blocks(deployment, uris, redis_url)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

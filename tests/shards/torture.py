@@ -1,0 +1,223 @@
+"""Moves that are hit at every state by every fault, while clients write and a ledger outside the stores keeps count.
+
+A fault strikes at an exact instant: just before, or just after, the journal writes a state; or the connections to a
+store are cut at the n-th message. Whatever happened, running the move again must finish it, nothing that was
+acknowledged may be missing, nothing may be there twice, and no fence may stay.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from dbz.children import Child, free_port
+from dbz.errors import DbzError
+from dbz.shards.adoption import adopt
+from dbz.shards.control import Control
+from dbz.shards.deployment import Deployment
+from dbz.shards.journal import UNFINISHED, Journal, Move, State
+from dbz.shards.lease import hold_lease
+from dbz.shards.mover import Options
+from dbz.shards.plan import PlannedMove
+from dbz.shards.rebalance import Rebalance
+from tests.server.backend import mongo_uri, start_mongo
+from tests.shards.moves import CLUBS, findings
+from tests.shards.proxy import Proxy
+from tests.shards.stores import make_world
+from tests.shards.writers import writing
+
+STATES = (
+    State.COPYING,
+    State.TAILING,
+    State.VERIFIED,
+    State.FENCED,
+    State.DRAINED,
+    State.FLIPPED,
+    State.REVERSING,
+)
+FAULTS = ("kill dbz", "kill source", "kill target", "cut source", "cut target")
+_FINISHED_WITHIN_S = 60.0
+_spawn = multiprocessing.get_context("forkserver")
+_spawn.set_forkserver_preload(["tests.shards.torture"])
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What happens, and when: around the journal's writing of `state`, or at a message number for a cut."""
+
+    fault: str
+    state: State
+    before: bool
+    message: int
+
+    def __str__(self) -> str:
+        when = f"at message {self.message}" if self.fault.startswith("cut") else ("before" if self.before else "after")
+        return f"{self.fault} {when} {self.state}"
+
+
+def blows(seed: int) -> Iterator[Blow]:
+    """Every state with every fault in random order, again and again."""
+    rng = random.Random(seed)
+    while True:
+        matrix = list(itertools.product(FAULTS, STATES, (True, False)))
+        rng.shuffle(matrix)
+        for fault, state, before in matrix:
+            yield Blow(fault, state, before, rng.randrange(1, 40))
+
+
+class _Trap(Journal):
+    """The real journal, with a fault at one instant."""
+
+    def __init__(self, control: Any, lease: int, blow: Blow, strike: Callable[[], None]) -> None:
+        super().__init__(control, lease)
+        self._blow = blow
+        self._strike = strike
+
+    def advance(self, move: Move, state: State | None = None, **fields: Any) -> Move:
+        hit = state == self._blow.state and not self._blow.fault.startswith("cut")
+        if hit and self._blow.before:
+            self._once()
+        done = super().advance(move, state, **fields)
+        if hit and not self._blow.before:
+            self._once()
+        return done
+
+    def _once(self) -> None:
+        strike, self._strike = self._strike, lambda: None
+        strike()
+
+
+def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[str, int]) -> None:
+    """A process that carries out what is to be done; `blow` strikes it, or a store, on the way."""
+
+    def strike() -> None:
+        assert blow is not None
+        os.kill(os.getpid() if blow.fault == "kill dbz" else pids[blow.fault.split()[1]], signal.SIGKILL)
+
+    with ExitStack() as stack:
+        stack.enter_context(suppress(DbzError, PyMongoError))  # what a user would be told; anything else is a defect
+        deployment = stack.enter_context(Deployment(file, environment, timeout_s=1.0))
+        control = stack.enter_context(Control(deployment))
+        lease = stack.enter_context(hold_lease(control.database))
+        journal = _Trap(control.database, lease, blow, strike) if blow else Journal(control.database, lease)
+        Rebalance(deployment, control, journal, Options(rate_bytes_per_s=None, max_fence_s=1.0)).run()
+
+
+class Arena:
+    """Three stores that are killed and started again, proxies before them, and clubs that are written all the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = [free_port() for _ in range(3)]
+        self.stores: list[Child] = []
+        self.proxies = [Proxy(port) for port in self.ports]
+        for number in range(3):
+            (folder / str(number)).mkdir()
+            self.stores.append(self._start(number))
+        self.world = make_world(folder, [mongo_uri(port) for port in self.ports], "torture", shard_count=3)
+        proxied = {f"TEST_SHARD_{at}": mongo_uri(proxy.port) for at, proxy in enumerate(self.proxies)}
+        self.environment = proxied
+
+    def _start(self, number: int) -> Child:
+        return start_mongo(self.folder / str(number), self.ports[number], "--sync-on-commit")
+
+    def revive(self) -> None:
+        """Start the stores that were killed."""
+        for number, store in enumerate(self.stores):
+            if store.exit_code is not None:
+                store.stop()
+                self.stores[number] = self._start(number)
+
+    def close(self) -> None:
+        """End everything."""
+        self.world.deployment.__exit__(None, None, None)
+        for proxy in self.proxies:
+            proxy.close()
+        for store in self.stores:
+            store.interrupt(signal.SIGKILL)
+            store.stop()
+
+    def round(self, blow: Blow, rng: random.Random) -> str:
+        """One move with one blow, to its end; a line about it."""
+        with Control(self.world.deployment) as control:
+            club = rng.choice(CLUBS)
+            source = control.map().shard_of(club)
+            target = rng.choice([name for name in control.map().shards if name != source])
+            with hold_lease(control.database) as lease:
+                (move,) = Journal(control.database, lease).add([PlannedMove(club, source, target, 0, 0)])
+        at = {"source": int(source[-1]), "target": int(target[-1])}
+        pids = {side: self.stores[number].pid for side, number in at.items()}
+        if blow.fault.startswith("cut"):
+            self.proxies[at[blow.fault.split()[1]]].cut_after(blow.message)
+        self._run(blow, pids, 20.0)
+        for proxy in self.proxies:
+            proxy.cut_after(None)
+        self.revive()
+        tries = self._finish(move.id)
+        return f"{blow}: {club} {source} → {target}, finished after {tries} more runs"
+
+    def _run(self, blow: Blow | None, pids: dict[str, int], within_s: float) -> None:
+        process = _spawn.Process(
+            target=_move, args=(self.world.deployment.file, self.environment, blow, pids), daemon=True
+        )
+        process.start()
+        end = time.monotonic() + within_s
+        while process.is_alive() and time.monotonic() < end:
+            process.join(0.05)
+            if blow and blow.fault.startswith("kill") and any(store.exit_code is not None for store in self.stores):
+                time.sleep(0.1)
+                self.revive()
+        process.kill()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), "an error that no user may see"
+
+    def _finish(self, move_id: str) -> int:
+        end = time.monotonic() + _FINISHED_WITHIN_S
+        for tries in itertools.count():
+            with suppress(DbzError, PyMongoError), Control(self.world.deployment) as control:
+                if Journal(control.database).get(move_id).state not in UNFINISHED:
+                    return tries
+            assert time.monotonic() < end, f"{move_id} does not finish"
+            self._run(None, {}, 30.0)
+        raise AssertionError
+
+    def check(self, ledger: Any) -> list[str]:
+        """What is wrong now: lost or altered writes, misplaced or duplicate documents, fences that stay."""
+        with Control(self.world.deployment) as control:
+            wrong = ledger.check(self.world, control.map())
+            if control.map().fenced:
+                wrong.append(f"a fence stays: {control.map().fenced}")
+        return wrong + [str(one) for one in findings(self.world)]
+
+
+@contextmanager
+def arena(folder: Path) -> Iterator[Arena]:
+    """An arena with six clubs on three shards, adopted."""
+    with ExitStack() as stack:
+        made = Arena(folder)
+        stack.callback(made.close)
+        made.world.fill(dict.fromkeys(CLUBS, 40), shard_count=3)
+        adopt(made.world.deployment)
+        yield made
+
+
+def torture(folder: Path, rounds: int, seed: int, say: Callable[[str], None]) -> list[str]:
+    """So many rounds; what is wrong after them. The clients write from the first to the last."""
+    rng = random.Random(seed)
+    with arena(folder) as made:
+        with writing(made.world, CLUBS, pause_s=0.02, shards=3) as ledger:
+            for number, blow in enumerate(itertools.islice(blows(seed), rounds), 1):
+                say(f"{number}/{rounds}  {made.round(blow, rng)}")
+        say(f"{len(ledger.acknowledged):,} documents written, {ledger.failed} writes failed, {ledger.refused} held")
+        return made.check(ledger)
