@@ -13,7 +13,9 @@ import typer
 from dbz.cli.scale_access import AsJson, AwsProfile, Cluster, Local, PhasesFile, Region, ServiceName, reach
 
 if TYPE_CHECKING:
+    from dbz.scaling.journal import Entry
     from dbz.scaling.overview import Overview
+    from dbz.scaling.state import Service
 
 DEFAULT_REPORTS = Path("reports")
 
@@ -66,6 +68,7 @@ def _document(found: Overview) -> dict[str, Any]:
         "nearest_phase": found.nearest,
         "headroom": found.headroom,
         "per_task_from": found.measured,
+        "unfinished": [one.id for one in unfinished(live.service)],
     }
 
 
@@ -108,6 +111,15 @@ def _print(found: Overview) -> None:
         console.print(table)
 
 
+def unfinished(service: Service) -> list[Entry]:
+    """Changes of a service that a killed or interrupted dbz has left."""
+    from dbz.scaling.journal import entries
+
+    return [
+        one for one in entries() if one.open and (one.plan.cluster, one.plan.service) == (service.cluster, service.name)
+    ]
+
+
 def _facts(found: Overview) -> list[tuple[str, str]]:
     live, service = found.live, found.live.service
     state = "steady" if service.steady else service.failed or ("rolling out" if service.deploying else "changing")
@@ -128,6 +140,7 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
         )
     if live.cache:
         rows.append(("cache", f"{live.cache.id}: {live.cache.nodes} nodes, {live.cache.status}"))
+    rows += [("not finished", f"{one.id}: dbz scale rollback, or apply --resume") for one in unfinished(service)]
     if found.nearest:
         rows.append(("nearest phase", found.nearest))
     rows += [("headroom", text) for text in found.headroom_texts()]

@@ -15,7 +15,7 @@ from dbz.errors import DbzError
 from dbz.scaling.aws import Aws
 from dbz.scaling.executor import Executor
 from dbz.scaling.journal import Entry, Journal, read_entry
-from dbz.scaling.live import read_live
+from dbz.scaling.live import read_live, read_target
 from dbz.scaling.planner import covers
 from dbz.scaling.settle import DriftError, Waiter
 from dbz.scaling.steps import Kind, Plan, Step
@@ -92,7 +92,7 @@ def carry_out(aws: Aws, plan: Plan, journal: Journal, manner: Manner, begun: Seq
         journal.step("done", number)
         if step.kind is Kind.REPLICAS:
             waiter.until_cache(step.resource, step.after, manner.timeout_s)
-    waiter.until_steady(_expected(plan.steps), manner.timeout_s)
+    waiter.until_steady(_expected(aws, plan, plan.steps), manner.timeout_s)
 
 
 def _moved_by_range(plan: Plan, number: int, current: object) -> bool:
@@ -104,11 +104,11 @@ def _moved_by_range(plan: Plan, number: int, current: object) -> bool:
     return bool(ranges[-1]["MinCapacity"] <= current <= ranges[-1]["MaxCapacity"])
 
 
-def _expected(steps: Sequence[Step]) -> tuple[int, int]:
+def _expected(aws: Aws, plan: Plan, steps: Sequence[Step]) -> tuple[int, int]:
     """Between which numbers the desired count may be at the end: an autoscaler may move it in its range."""
-    ranges = [step.after for step in steps if step.kind is Kind.TARGET and step.after]
-    if ranges:
-        return int(ranges[-1]["MinCapacity"]), int(ranges[-1]["MaxCapacity"])
+    target = read_target(aws, f"service/{plan.cluster}/{plan.service}")
+    if target is not None:
+        return int(target["MinCapacity"]), int(target["MaxCapacity"])
     counts = [int(step.after) for step in steps if step.kind is Kind.DESIRED]
     return (counts[-1], counts[-1]) if counts else (0, 1_000_000)
 
@@ -136,7 +136,7 @@ def take_back(aws: Aws, entry: Entry, manner: Manner, *, force: bool = False) ->
         journal.step("undone", number)
     if not left:
         waiter = Waiter(aws, plan.cluster, plan.service, manner.say, manner.stop)
-        waiter.until_steady(_expected(back), manner.timeout_s)
+        waiter.until_steady(_expected(aws, plan, back), manner.timeout_s)
     return Undone(tuple(back), tuple(left))
 
 

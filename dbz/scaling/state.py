@@ -67,7 +67,7 @@ class Service:
     @property
     def steady(self) -> bool:
         """Whether what runs is what is wanted."""
-        return self.running == self.desired and not self.pending and not self.deploying and not self.failed
+        return self.running == self.desired and not self.pending and not self.deploying
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dbz.errors import ExitCode
 from tests.children.processes import eventually
 from tests.cli.running import DBZ, dbz, small_server
 from tests.cloud.clouds import RunningCloud
+from tests.runs.capacities import searched
 
 PASSING = """\
 schema: dbz.budgets/1
@@ -36,7 +38,21 @@ class Shell:
         self.env = {**cloud.env, "DBZ_STATE_DIR": str(folder / "state")}
 
     def scale(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return dbz("scale", *self._with_service(arguments), cwd=self.folder, **{**self.env, **env})
+        """A command to its end, in this process: so many new ones would take a minute more."""
+        before, out, errors = dict(os.environ), io.StringIO(), io.StringIO()
+        command = ["scale", *self._with_service(arguments)]
+        os.environ.update({**self.env, **env})
+        try:
+            with chdir(self.folder), redirect_stdout(out), redirect_stderr(errors):
+                code = run(command)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return subprocess.CompletedProcess(command, code, out.getvalue(), errors.getvalue())
+
+    def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same as a process of its own."""
+        return dbz("scale", *self._with_service(arguments), cwd=self.folder, **self.env)
 
     def _with_service(self, arguments: tuple[str, ...]) -> list[str]:
         return [*arguments, "--service", self.service]
@@ -96,7 +112,13 @@ def test_status_plan_apply_history_and_rollback(shell: Shell) -> None:
 
 
 def test_status_as_json_has_everything(shell: Shell) -> None:
+    capacity = searched(threshold=1000)
+    (shell.folder / "reports" / capacity.id).mkdir(parents=True)
+    capacity.save(shell.folder / "reports" / capacity.id)
     found = shell.json("status")
+    assert capacity.capacity is not None
+    assert found["headroom"]["phase_1"] == pytest.approx(2 * capacity.capacity.users / 500, rel=0.01)
+    assert "tasks carry" in shell.scale("status").stdout
     assert found["schema"] == "dbz.scale-status/1"
     assert found["service"]["deployments"][0]["rollout"] == "COMPLETED"
     assert shell.service in [one["name"] for one in found["services"]]
@@ -145,7 +167,7 @@ def test_a_verifying_run_that_passes_and_one_that_breaks_a_budget(shell: Shell) 
             )
             (shell.folder / "phases.yaml").write_text(phases)
             options = ("--phases", "phases.yaml", "--yes", "--verify", "p.yaml", "--target", url)
-            done = shell.scale("apply", "next", *options)
+            done = shell.program("apply", "next", *options)
             assert (done.returncode, shell.counts()) == (code, counts), done.stderr
     assert "broke a budget" in done.stderr and "everything is as it was before" in done.stderr
 
@@ -161,6 +183,7 @@ def test_killed_between_the_journal_and_the_answer(shell: Shell, kind: str, reac
     assert '"event": "done"' not in shell.journal()
     (change,) = shell.json("history")["changes"]
     assert (change["outcome"], change["not_taken_back"]) == ("not finished", 1)
+    assert shell.json("status")["unfinished"] == [change["id"]]
     refused = shell.scale("apply", "phase_2", "--yes")
     assert refused.returncode == ExitCode.USAGE and f"dbz scale rollback {change['id']}" in refused.stderr
     assert shell.scale("rollback", "--yes").returncode == ExitCode.OK
@@ -223,20 +246,10 @@ def test_two_applies_at_once(shell: Shell) -> None:
         (["status", "--local"], 3, "no local cloud is running"),
     ],
 )
-def test_bad_input_is_one_message(
-    shell_once: Shell,
-    arguments: list[str],
-    code: int,
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """In this process: a new one each would take a minute."""
-    monkeypatch.chdir(shell_once.folder)
-    for name, value in shell_once.env.items():
-        monkeypatch.setenv(name, value)
-    assert run(["scale", *arguments, "--service", shell_once.service]) == code
-    assert message in capsys.readouterr().err
+def test_bad_input_is_one_message(shell_once: Shell, arguments: list[str], code: int, message: str) -> None:
+    done = shell_once.scale(*arguments)
+    assert done.returncode == code
+    assert message in done.stderr
 
 
 @pytest.fixture(scope="module")
