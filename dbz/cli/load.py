@@ -66,6 +66,9 @@ def load(
     metrics: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Serve Prometheus metrics of the run there, like 127.0.0.1:9464.")
     ] = "",
+    otlp: Annotated[
+        str, typer.Option(metavar="URL", help="Send metrics of the run there, like http://127.0.0.1:4318/v1/metrics.")
+    ] = "",
     method: Annotated[str, typer.Option("-X", "--method", help="With a URL: the HTTP method.")] = "GET",
     header: Annotated[list[str] | None, typer.Option("-H", "--header", help="With a URL: a header to send.")] = None,
     data: Annotated[str, typer.Option("-d", "--data", help="With a URL: the body to send.")] = "",
@@ -143,7 +146,7 @@ def load(
     with Interrupts().watch() as interrupts:
 
         def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:
-            shown = Shown(no_live=no_live, as_json=as_json, quiet=not last, metrics=address)
+            shown = Shown(no_live=no_live, as_json=as_json, quiet=not last, metrics=address, otlp=otlp)
             return _carry_out(plan, out, interrupts, shown)
 
         code = carry_out_repeatedly(plan, repeat, carry_out)
@@ -169,12 +172,13 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Shown:
-    """What is shown of a run; a `quiet` one prints nothing, `metrics` is where its Prometheus metrics are served."""
+    """What is shown of a run; a `quiet` one prints nothing, `metrics` and `otlp` say where its metrics go."""
 
     no_live: bool
     as_json: bool
     quiet: bool
     metrics: tuple[str, int] | None
+    otlp: str
 
 
 def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, shown: Shown) -> tuple[Run, RunFolder]:
@@ -201,7 +205,7 @@ def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, shown: Shown) 
 def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, shown: Shown) -> Run:
     from dbz.load.run import Surroundings, run_load
     from dbz.load.targets import reach
-    from dbz.report import open_metrics, open_view
+    from dbz.report import open_metrics, open_otlp, open_view
 
     check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
     with ExitStack() as resources:
@@ -213,6 +217,8 @@ def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, shown: S
         show = [open_view(no_live=shown.no_live, title=plan.profile.name, budgets=plan.budgets)]
         if shown.metrics:
             show.append(open_metrics(*shown.metrics, plan.budgets))
+        if shown.otlp:
+            show.append(open_otlp(shown.otlp, plan.budgets))
         views = [resources.enter_context(view) for view in show]
 
         def update(record: Record, elapsed_s: float, planned_s: float) -> None:

@@ -7,7 +7,7 @@ from dbz.report.opening import open_run
 from dbz.report.schemas import schema_text
 from dbz.report.terminal.comparison import print_comparison, print_trend
 from dbz.report.terminal.imported import print_imported, print_metrics
-from dbz.report.terminal.live import open_metrics, open_view
+from dbz.report.terminal.live import open_metrics, open_otlp, open_view
 from dbz.report.terminal.summary import print_run, print_runs
 from dbz.report.wording import short_verdict
 
@@ -15,6 +15,7 @@ __all__ = [
     "list_json",
     "metrics_json",
     "open_metrics",
+    "open_otlp",
     "open_run",
     "open_view",
     "print_comparison",

@@ -10,9 +10,6 @@ dbz_budget_value{budget}, dbz_budget_limit{budget}, dbz_budget_broken{budget}   
 from __future__ import annotations
 
 import math
-import threading
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -23,12 +20,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from dbz.errors import UsageError
 from dbz.measure.budgets import Budget
-from dbz.measure.series import COMPOSITE, REQUEST_KINDS
-from dbz.report.live_figures import LiveFigures
+from dbz.report.totals import BOUNDS_S, Totals
 from dbz.runs.reading import Record
-
-BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0)
-_KINDS = frozenset((*REQUEST_KINDS, COMPOSITE))
 
 
 class MetricsEndpoint(Collector):
@@ -39,12 +32,7 @@ class MetricsEndpoint(Collector):
 
     def __init__(self, host: str, port: int, budgets: Sequence[Budget]) -> None:
         self._address = (host, port)
-        self._figures = LiveFigures(budgets)
-        self._lock = threading.Lock()
-        self._seen = 0
-        self._counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._buckets: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * (len(BOUNDS_S) + 1))
-        self._sums_s: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._totals = Totals(budgets)
 
     def __enter__(self) -> Self:
         registry = CollectorRegistry()
@@ -72,23 +60,11 @@ class MetricsEndpoint(Collector):
 
     def update(self, record: Record, _elapsed_s: float = 0.0, _planned_s: float = 0.0) -> None:
         """Take in what was added to the record since the last call."""
-        with self._lock:
-            self._figures.update(record)
-            new, self._seen = record.intervals[self._seen :], len(record.intervals)
-            for interval in new:
-                series = interval.series
-                if series.kind in _KINDS:
-                    outcome = "failed" if series.failed else "ok"
-                    self._counts[series.kind, series.name, outcome] += len(interval.histogram)
-                if series.kind in _KINDS and not series.failed:
-                    buckets = self._buckets[series.kind, series.name]
-                    for low, high, count in interval.histogram.buckets():
-                        buckets[bisect_left(BOUNDS_S, high / 1e6)] += count
-                        self._sums_s[series.kind, series.name] += (low + high) / 2e6 * count
+        self._totals.update(record)
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they are now; called by the server for each scrape."""
-        with self._lock:
+        with self._totals.lock:
             yield self._attempts()
             yield self._latencies()
             yield from self._health()
@@ -96,23 +72,23 @@ class MetricsEndpoint(Collector):
 
     def _attempts(self) -> Metric:
         family = CounterMetricFamily("dbz_attempts", "Attempts that ended", labels=["kind", "operation", "outcome"])
-        for labels, count in self._counts.items():
+        for labels, count in self._totals.counts.items():
             family.add_metric(labels, count)
         return family
 
     def _latencies(self) -> Metric:
         family = HistogramMetricFamily("dbz_latency_seconds", "Latency of successes", labels=["kind", "operation"])
-        for labels, counts in self._buckets.items():
+        for labels, counts in self._totals.buckets.items():
             total, rows = 0, []
             for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), counts, strict=True):
                 total += count
                 rows.append((bound, float(total)))
-            family.add_metric(labels, rows, self._sums_s[labels])
+            family.add_metric(labels, rows, self._totals.sums_s[labels])
         return family
 
     def _health(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("dbz_users", "Virtual users running", value=self._figures.users)
-        cpu = self._figures.generator_cpu_percent / 100
+        yield GaugeMetricFamily("dbz_users", "Virtual users running", value=self._totals.figures.users)
+        cpu = self._totals.figures.generator_cpu_percent / 100
         yield GaugeMetricFamily("dbz_generator_cpu_ratio", "CPU of the busiest worker, of a core", value=cpu)
 
     def _budgets(self) -> Iterator[Metric]:
@@ -122,7 +98,7 @@ class MetricsEndpoint(Collector):
             "dbz_budget_broken": "1 when the run would fail because of it",
         }
         families = [GaugeMetricFamily(name, text, labels=["budget"]) for name, text in about.items()]
-        for verdict in self._figures.verdicts:
+        for verdict in self._totals.figures.verdicts:
             if verdict.value is not None and not math.isnan(verdict.budget.limit.value):
                 values = (verdict.value, verdict.budget.limit.value, float(verdict.breaks_run))
                 for family, value in zip(families, values, strict=True):

@@ -121,6 +121,13 @@ def open_metrics(host: str, port: int, budgets: Sequence[Budget]) -> View:
     return MetricsEndpoint(host, port, budgets)
 
 
+def open_otlp(endpoint: str, budgets: Sequence[Budget]) -> View:
+    """A stream of metrics to an OpenTelemetry collector; `DependencyError` when its package is missing."""
+    from dbz.report.otlp import OtlpStream
+
+    return OtlpStream(endpoint, budgets)
+
+
 def open_view(
     console_is_terminal: bool | None = None,
     no_live: bool = False,
