@@ -11,8 +11,8 @@ from redis.asyncio.cluster import RedisCluster
 AnyRedis = Redis | RedisCluster
 Call = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
-_SCAN_COUNT = 1000
-_BATCH = 500
+_SCAN_COUNT = 250
+_BATCH = 250
 
 
 async def _direct(operation: Callable[[], Awaitable[Any]]) -> Any:
