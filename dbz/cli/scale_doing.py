@@ -130,7 +130,7 @@ def rollback(
     \b
     Examples:
       dbz scale rollback
-      dbz scale rollback 20261125T1405 --yes
+      dbz scale rollback 20261125T140512 --yes
     """
     from dbz.cli.scale_words import print_plan
     from dbz.scaling.journal import find_entry

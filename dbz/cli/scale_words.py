@@ -91,6 +91,7 @@ def print_history(entries: Sequence[Entry]) -> None:
     """One row a change, the newest last."""
     console = make_console(sys.stdout)
     table = grid("<id", "<what", "<service", "<steps", "<outcome", "<")
+    table.columns[0].no_wrap = table.columns[4].no_wrap = True  # an id is there to be copied
     styles = {"applied": "green", "failed": "bold red", "rolled back": ""}
     for one in entries:
         done = f"{len(one.done)} of {len(one.plan.steps)}"

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,9 +60,7 @@ class Journal:
     @classmethod
     def begin(cls, plan: Plan) -> Journal:
         """A new journal for a plan; `UsageError` when it cannot be written, so that nothing is done unwritten."""
-        now = datetime.now(UTC)
-        name = re.sub(r"[^A-Za-z0-9]+", "-", plan.goal)[:30].strip("-") or "change"
-        journal = cls(folder() / f"{now:%Y%m%dT%H%M%S%f}Z-{name}.jsonl")
+        journal = cls(_unused_path())
         journal._write({"schema": SCHEMA, "id": journal.id, "at": _now(), "pid": os.getpid(), "plan": plan.document()})
         return journal
 
@@ -75,16 +74,35 @@ class Journal:
 
     def _write(self, line: dict[str, Any]) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.path.open("ab") as file:
                 file.write(json.dumps(line).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise UsageError(
-                f"the journal {self.path} cannot be written: {error.strerror}",
-                hint="set DBZ_STATE_DIR to a folder that you can write to",
-            ) from error
+            raise _not_writable(self.path, error) from error
+
+
+def _unused_path() -> Path:
+    """A name that sorts by time, to the millisecond, and is nobody else's."""
+    while True:
+        now = datetime.now(UTC)
+        path = folder() / f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z.jsonl"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            time.sleep(0.001)
+            continue
+        except OSError as error:
+            raise _not_writable(path, error) from error
+        return path
+
+
+def _not_writable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"the journal {path} cannot be written: {error.strerror}",
+        hint="set DBZ_STATE_DIR to a folder that you can write to",
+    )
 
 
 def folder() -> Path:

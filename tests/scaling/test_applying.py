@@ -224,6 +224,21 @@ def test_more_services_than_a_call_takes(cloud: RunningCloud, aws: Aws) -> None:
     assert [one.name for one in read_services(aws, "dbz", names)] == names
 
 
+def test_more_policies_than_a_page_holds(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    scaling = cloud.client("application-autoscaling")
+    where = {
+        "ServiceNamespace": "ecs", "ResourceId": f"service/dbz/{service}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }  # fmt: skip
+    scaling.register_scalable_target(**where, MinCapacity=1, MaxCapacity=3)
+    step = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"ScalingAdjustment": 1}]}
+    for number in range(101):
+        scaling.put_scaling_policy(
+            PolicyName=f"p{number}", PolicyType="StepScaling", StepScalingPolicyConfiguration=step, **where
+        )
+    assert len(read_live(aws, "dbz", service).policies) == 101
+
+
 def test_two_at_once_on_one_service(aws: Aws) -> None:
     with (
         sole("1", "r", "dbz", "api", "dbz scale: phase_2"),
