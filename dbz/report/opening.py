@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from dbz.measure.budgets import Budget, budget_of
+from dbz.measure.limits import Limit
+from dbz.measure.metrics import parse_selector
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, read_record
@@ -25,6 +28,9 @@ def open_run(folder: RunFolder) -> tuple[Run, Record]:
 
 
 def _budget(result: BudgetResult) -> Budget:
+    if not result.terms:  # written before budgets kept their texts
+        limit = Limit(result.op, math.nan if result.limit is None else result.limit, result.unit)
+        return Budget(result.name, parse_selector(result.of), result.stat, limit, result.required)
     budget = budget_of(result.name, result.terms, required=result.required)
     if result.limit is None or result.allowance is None:
         return budget

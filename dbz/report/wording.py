@@ -96,9 +96,9 @@ def unsure(budget: BudgetResult) -> bool:
 
 
 def verdict_text(budget: BudgetResult) -> str:
-    """The verdict in a word or two: `broken`, `broken (warning)`, `inconclusive, counted as broken`."""
+    """The verdict in a word or two: `broken`, `broken (warning)`, or how an inconclusive one counts."""
     if unsure(budget):
-        return f"{budget.verdict}, counted as {'broken' if failed(budget) or warns(budget) else 'held'}"
+        return f"{budget.verdict}, {'broken' if failed(budget) or warns(budget) else 'holds'}"
     return f"{budget.verdict} (warning)" if warns(budget) else budget.verdict
 
 

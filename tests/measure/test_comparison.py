@@ -15,10 +15,10 @@ from dbz.measure.measuring import Measurements
 from dbz.measure.series import HTTP, Series
 
 OPERATIONS = 6
-QUANTILES = [NormalDist().inv_cdf((at + 0.5) / 200) for at in range(200)]
+QUANTILES = [NormalDist().inv_cdf((at + 0.5) / 100) for at in range(100)]
 
 
-def histogram(median_ms: float, times: int = 5) -> Histogram:
+def histogram(median_ms: float, times: int = 10) -> Histogram:
     """A thousand log-normal latencies without sampling noise: the noise of runs is added by those who call."""
     ok = Histogram()
     for z in QUANTILES:

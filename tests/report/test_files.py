@@ -46,6 +46,13 @@ def test_a_run_whose_dbz_was_killed_is_judged_from_its_record(tmp_path: Path) ->
     assert "UNFINISHED" in write_reports(folder)[0].read_text()
 
 
+def test_a_killed_run_of_an_older_dbz_is_judged_too(tmp_path: Path) -> None:
+    folder = Scene(seconds=8, warmup_s=2, slow={"chat": 8}).write(tmp_path)
+    older = [budget.model_copy(update={"terms": {}}) for budget in unjudged(BUDGETS)]
+    folder.save(folder.load().model_copy(update={"budgets": older}))
+    assert [one.name for one in open_run(folder)[0].budgets if one.verdict == "broken"] == ["chat_message_latency"]
+
+
 def test_a_run_that_measured_nothing_still_has_reports(tmp_path: Path) -> None:
     folder = Scene(seconds=0, workers=1, server=False).write(tmp_path)
     assert [path.name for path in write_reports(folder)] == NAMES
