@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from dbz.shards.tail import Key, Tail
 from dbz.shards.verifier import Finding, key_text
 
 _ROUNDS = 5
+_PATIENCE_S = 30.0
 
 
 @dataclass
@@ -77,8 +79,7 @@ def _bring_up_to_date(deployment: Deployment, move: Move) -> Difference:
         with Tail(deployment, move.target, move.club, move.reverse_token) as tail:
             found = compare_club(deployment, *where)
             for _ in range(_ROUNDS):
-                while tail.collect():
-                    pass
+                tail.collect_all(time.monotonic() + _PATIENCE_S)
                 back.refresh(list(tail.dirty))
                 found = compare_keys(deployment, *where, found.keys())
                 if not found.keys():

@@ -26,7 +26,8 @@ _KEEP_TOKEN_EVERY_S = 1.0
 _FENCE_TRIES = 8
 _FENCE_PAUSE_S = 0.5
 _VERIFY_ROUNDS = 6
-_SETTLED = 200  # changes left when the writes may be held
+_SETTLED = 200  # changes in one look at the stream: fewer are no backlog, and the writes may be held
+_GLANCE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Mover:
         def batch(_docs: int, size_bytes: int) -> None:
             nonlocal copied
             copied += size_bytes
-            tail.collect()
+            tail.collect(_GLANCE_S)
             self._options.told(move, f"copying {copied}")
             self._pause_if_asked()
 
@@ -148,7 +149,7 @@ class Mover:
         raise MoveFailedError(f"{len(keys)} documents of the copy stay different, the first in '{keys[0][0]}'")
 
     def _is_changing(self, tail: Tail, key: Any) -> bool:
-        tail.collect()
+        tail.collect(_GLANCE_S)
         return key in tail.dirty
 
     def _switch(self, move: Move, copier: Copier, tail: Tail) -> Move:

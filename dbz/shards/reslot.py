@@ -14,6 +14,7 @@ from dbz.shards.tail import MARKS
 
 _MOVE = "slots"
 _TRIES = 8
+_GLANCE_S = 0.25
 
 
 def reslot(
@@ -95,8 +96,9 @@ class _NewClubs:
         self._stream: Any = self._database.watch(pipeline, full_document="updateLookup", max_await_time_ms=20)
 
     def collect(self, until: Callable[[], bool] = lambda: False) -> set[str]:
-        """Take what is there."""
-        while (change := self._stream.try_next()) is not None:
+        """Take what is there, for a moment at most: a busy shard never runs dry."""
+        end = time.monotonic() + _GLANCE_S
+        while time.monotonic() < end and (change := self._stream.try_next()) is not None:
             document = change.get("fullDocument") or {}
             if change["ns"]["coll"] == MARKS:
                 self._reached = document.get("at", "")

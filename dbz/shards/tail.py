@@ -59,21 +59,16 @@ class Tail:
         assert token is not None, "the store gives no position; change streams need a replica set"
         return dict(token)
 
-    def collect(self, most: int = 5000) -> int:
-        """Take what is there, without waiting long; how many changes that were. Fewer than `most` are all."""
-        for taken in range(most):
-            change = self._next()
-            if change is None:
-                return taken
-            collection = change["ns"]["coll"]
-            if collection == MARKS:
-                self._reached = (change.get("fullDocument") or {}).get("at", "")
-            elif "documentKey" in change:
-                document_id = change["documentKey"]["_id"]
-                self.dirty[collection, encode({"_id": document_id})] = document_id
-            elif change["operationType"] in ("drop", "rename", "dropDatabase", "invalidate"):
-                raise HistoryLostError(f"'{collection}' was dropped or renamed")
-        return most
+    def collect(self, within_s: float = 0.25) -> int:
+        """Take the changes that are there; how many that were.
+
+        Ends after `within_s` also while more keep coming: a club that is written all the time never runs dry.
+        """
+        end = time.monotonic() + within_s
+        taken = 0
+        while self._take() and time.monotonic() < end:
+            taken += 1
+        return taken
 
     def collect_all(self, deadline: float) -> None:
         """Take every change that was made before this call; `FenceOverrunError` when `deadline` passes first.
@@ -83,9 +78,24 @@ class Tail:
         self._mark = f"{self._mark.rsplit(':', 1)[0]}:{time.monotonic_ns()}"
         self._database[MARKS].update_one({"_id": "mark"}, {"$set": {"at": self._mark}}, upsert=True)
         while self._reached != self._mark:
-            self.collect()
+            self._take()
             if time.monotonic() > deadline:
                 raise FenceOverrunError("the change stream did not catch up in time")
+
+    def _take(self) -> bool:
+        """Take one change, waiting for it a little; False when there is none."""
+        change = self._next()
+        if change is None:
+            return False
+        collection = change["ns"]["coll"]
+        if collection == MARKS:
+            self._reached = (change.get("fullDocument") or {}).get("at", "")
+        elif "documentKey" in change:
+            document_id = change["documentKey"]["_id"]
+            self.dirty[collection, encode({"_id": document_id})] = document_id
+        elif change["operationType"] in ("drop", "rename", "dropDatabase", "invalidate"):
+            raise HistoryLostError(f"'{collection}' was dropped or renamed")
+        return True
 
     def _next(self) -> Document | None:
         try:

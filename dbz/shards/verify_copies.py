@@ -13,7 +13,7 @@ from dbz.shards.map import ShardMap
 from dbz.shards.tail import Key, Tail
 from dbz.shards.verifier import Finding, key_text
 
-_ROUNDS = 4
+_ROUNDS = 6
 _LAG_S = 0.1
 
 
@@ -57,8 +57,7 @@ def settled_difference(
     with Tail(deployment, owner, club, dict(token)) as tail:
         found = compare_club(deployment, club, owner, copy)
         for _ in range(_ROUNDS):
-            while tail.collect():
-                pass
+            tail.collect()
             keys: list[Key] = [key for key in found.keys() if key not in tail.dirty]  # noqa: SIM118 a method of ours
             if not keys:
                 return Difference(same=found.same)

@@ -20,7 +20,7 @@ from dbz.shards.lease import hold_lease
 from dbz.shards.map import Fence
 from dbz.shards.plan import PlannedMove, Request
 from dbz.shards.planning import plan_now
-from tests.shards.moves import CLUBS, findings, working
+from tests.shards.moves import CLUBS, findings, move_club, working
 from tests.shards.stores import World
 from tests.shards.writers import writing
 
@@ -182,3 +182,14 @@ def test_writes_are_let_go_when_the_one_who_fenced_them_is_gone(adopted: World) 
             time.sleep(0.01)
     assert ledger.refused, "the write that waited is told to try again"
     assert ledger.longest_s < 5
+
+
+@pytest.mark.timeout(60)
+def test_a_club_that_is_written_without_a_pause_still_moves(adopted: World) -> None:
+    with writing(adopted, ["club00"], pause_s=0.0) as ledger:
+        move = move_club(adopted, "club00", "shard_0", "shard_1")
+        with Control(adopted.deployment) as control:
+            shard_map = control.map()
+    assert shard_map.shard_of("club00") == "shard_1" and move.block_ms is not None
+    assert ledger.check(adopted, shard_map) == [] and not ledger.refused
+    assert findings(adopted) == []
