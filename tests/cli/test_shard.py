@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.running import dbz
 from tests.shards.stores import World, make_world
+from tests.shards.writers import writing
 
 
 class Shell:
@@ -188,3 +189,14 @@ def test_rollback_cancel_clean_and_query(shell: Shell) -> None:
     for arguments, words in ((["posts", "{"], "is not JSON"), (["users"], "does not belong to clubs")):
         refused = shell.shard("query", *arguments)
         assert refused.returncode == 2 and words in refused.stderr
+
+
+def test_a_plan_by_writes_counts_them(shell: Shell) -> None:
+    shell.world.fill({f"club{number:02d}": 2 for number in range(0, 12, 2)})
+    shell.shard("adopt")
+    quiet = shell.shard("plan", "--by", "ops", "--sample", "100ms")
+    assert quiet.returncode == 2 and "no club was written meanwhile" in quiet.stderr
+    with writing(shell.world, ["club00", "club02"]):
+        plan = json.loads(shell.shard("plan", "--by", "ops", "--sample", "1s", "--json").stdout)
+    assert plan["by"] == "ops" and {move["club"] for move in plan["moves"]} <= {"club00", "club02"}
+    assert len(plan["moves"]) == 1, "both are on shard_0: one of them moves"

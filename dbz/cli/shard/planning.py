@@ -21,6 +21,9 @@ from dbz.cli.shard.app import (
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dbz.shards.deployment import Deployment
     from dbz.shards.plan import Plan
 
 Add = Annotated[list[str] | None, typer.Option("--add", metavar="SHARD", help="Give a share to a new shard.")]
@@ -28,7 +31,10 @@ Drain = Annotated[list[str] | None, typer.Option("--drain", metavar="SHARD", hel
 Pin = Annotated[
     list[str] | None, typer.Option("--pin", metavar="CLUB=SHARD", help="Put a club on a shard, and keep it there.")
 ]
-By = Annotated[Literal["bytes", "docs"], typer.Option("--by", help="What is to be even.")]
+By = Annotated[
+    Literal["bytes", "docs", "ops"], typer.Option("--by", help="What is to be even; ops are writes, counted now.")
+]
+Sample = Annotated[str, typer.Option(metavar="TIME", help="With --by ops: count the writes for so long.")]
 Tolerance = Annotated[str, typer.Option(metavar="SHARE", help="How far from the mean a shard may stay.")]
 
 
@@ -37,6 +43,7 @@ def plan(
     drain: Drain = None,
     pin: Pin = None,
     by: By = "bytes",
+    sample: Sample = "10s",
     tolerance: Tolerance = "5%",
     rate: Rate = DEFAULT_RATE,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the plan here, as JSON.")] = None,
@@ -56,11 +63,12 @@ def plan(
       dbz shard plan --add shard_2               a share for a new shard
       dbz shard plan --drain shard_0             empty a shard
       dbz shard plan --pin club07=shard_1        keep a club where you want it
+      dbz shard plan --by ops --sample 1m        even out the writes
       dbz shard plan --add shard_2 --out plan.json
     """
     from dbz.report.terminal.shards import print_plan
 
-    made = plan_of(config, add, drain, pin, by, tolerance, rate)
+    made = plan_of(config, add, drain, pin, by, sample, tolerance, rate)
     _remember(made)
     if out is not None:
         _save(made, out)
@@ -77,13 +85,14 @@ def plan_of(
     drain: list[str] | None,
     pin: list[str] | None,
     by: Literal["bytes", "docs", "ops"],
+    sample: str,
     tolerance: str,
     rate: str,
 ) -> Plan:
     """The plan that the options ask for."""
     from dbz.shards.plan import Request
     from dbz.shards.planning import plan_now
-    from dbz.units import parse_percent
+    from dbz.units import parse_duration, parse_percent
 
     request = Request(
         add=tuple(dict.fromkeys(add or ())),
@@ -93,8 +102,24 @@ def plan_of(
         tolerance=parsed("--tolerance", tolerance, parse_percent),
     )
     limit = parsed("--rate", rate, bytes_per_s)
+    over_s = parsed("--sample", sample, parse_duration)
+    if not 0.1 <= over_s <= 3600:
+        raise UsageError(f"--sample: '{sample}' is not between 100ms and 1h")
     with open_deployment(config) as deployment:
-        return plan_now(deployment, request, limit)
+        ops = _count_writes(deployment, over_s) if by == "ops" else None
+        return plan_now(deployment, request, limit, ops)
+
+
+def _count_writes(deployment: Deployment, over_s: float) -> Mapping[str, float]:
+    from dbz.shards.activity import writes_per_s
+    from dbz.shards.planning import current_map
+    from dbz.units import format_duration
+
+    typer.echo(f"Counting the writes of each club for {format_duration(over_s)} …", err=True)
+    found = writes_per_s(deployment, current_map(deployment)[0].shards, over_s)
+    if not found:
+        raise UsageError("no club was written meanwhile, so there is nothing to even out by", hint="--by bytes")
+    return found
 
 
 def _pins(texts: list[str]) -> dict[str, str]:
