@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Processes that run tests: most tests wait, for a load to end or a program to start.
+TESTERS ?= 3
 
 .PHONY: help load test torture lint format bench docs pins clean
 
@@ -12,7 +14,7 @@ load: $(READY)  ## Run the default load against the embedded stack and judge it.
 	@$(BIN)/dbz load
 
 test: $(READY)  ## Run the whole test suite.
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n $(TESTERS) --dist loadfile
 
 torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times.
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} $(BIN)/pytest -q -s tests/shards/test_torture.py
