@@ -15,7 +15,7 @@ import psutil
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from dbz.cache.background import end
+from dbz.background import end
 from dbz.cache.published import PUBLISH_S, publish
 from dbz.cache.remote import Invalidation, UnavailableError, parse_line
 from dbz.cache.twolayer import TwoLayerCache

@@ -11,8 +11,8 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
+from dbz.background import end
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
-from dbz.cache.background import end
 from dbz.server.auth import AuthService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from dbz.background import end
 from dbz.shards.control import ROUTER_LEASE_S, ROUTERS
 from dbz.shards.gate import WriteGate
 from dbz.shards.map import ShardMap
@@ -55,9 +56,7 @@ class MapFollower:
 
     async def stop(self) -> None:
         """End, and say so, so that nobody waits for this process."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self.gate.renewed_at = float("-inf")
         with contextlib.suppress(PyMongoError, OSError, TimeoutError):
             async with asyncio.timeout(1.0):

@@ -106,11 +106,16 @@ def test_a_failing_verification_puts_back(cloud: RunningCloud, aws: Aws, service
 
 def test_tasks_that_never_become_healthy(cloud: RunningCloud, aws: Aws, service: str) -> None:
     cloud.control(healthy=False)
-    healing = threading.Timer(1.5, lambda: cloud.control(healthy=True))  # the way back must be able to settle
-    healing.start()
+    said: list[str] = []
+
+    def heal_for_the_way_back(line: str) -> None:
+        said.append(line)
+        if line.startswith("failed: "):
+            cloud.control(healthy=True)
+
     with pytest.raises(NotSettledError, match=r"2 of 4 tasks run|0 of 4 tasks run"):
-        apply_plan(aws, tasks(aws, service, 4), Said(1.0).manner)
-    healing.join()
+        apply_plan(aws, tasks(aws, service, 4), Manner(1.0, heal_for_the_way_back))
+    assert any(line.startswith("back: ") for line in said)
     assert desired(cloud, service) == 2
 
 

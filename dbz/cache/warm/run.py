@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
-from dbz.cache.background import end
+from dbz.background import end
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import PROBLEMS, problem_text
 from dbz.cache.warm.checkpoint import DONE, Checkpoint

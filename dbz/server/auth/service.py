@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
-from dbz.cache.background import end
+from dbz.background import end
 from dbz.server.auth.passwords import verify_password
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.sessions import Sessions

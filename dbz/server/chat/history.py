@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from dbz.cache.background import end
+from dbz.background import end
 from dbz.server.core import Core
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
-from dbz.cache.background import end
+from dbz.background import end
 from dbz.server.clock import now_ms, utc_now
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Moment, Reply, Route

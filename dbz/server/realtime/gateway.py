@@ -16,7 +16,7 @@ import socketio
 from pydantic import ValidationError
 from pymongo.errors import PyMongoError
 
-from dbz.cache.background import end
+from dbz.background import end
 from dbz.server.core import Core
 from dbz.server.http.errors import ApiError
 from dbz.server.identity import Identity

@@ -1,4 +1,4 @@
-"""Ending background tasks."""
+"""Ending background tasks of an event loop."""
 
 from __future__ import annotations
 
