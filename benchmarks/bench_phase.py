@@ -23,8 +23,13 @@ name: chat {policy}
 scenario: chat
 users: {users}
 duration: {seconds}s
-budgets: default
+budgets: chat.yaml
 stack: {{clubs: 1, policy: {policy}}}
+"""
+_BUDGETS = """\
+schema: dbz.budgets/1
+budgets:
+  - {name: chat_message_latency, of: "delivery{event=chat}", stat: p95, limit: "< 100ms"}
 """
 
 
@@ -56,6 +61,7 @@ def phase(folder: str) -> None:
 def policies(folder: str) -> None:
     """The tuned batching and the plan's, under the same chat."""
     print(f"\n{CHAT_USERS} chat members in one room, {CHAT_SECONDS} s; chat_message_latency is p95 < 100 ms")
+    (Path(folder) / "chat.yaml").write_text(_BUDGETS)
     for policy in ("tuned", "plan"):
         profile = Path(folder) / f"{policy}.yaml"
         profile.write_text(_PROFILE.format(policy=policy, users=CHAT_USERS, seconds=CHAT_SECONDS))

@@ -123,11 +123,10 @@ def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profi
     path = bundled.resolve("profile", name, "configs/profiles", ".yaml")
     source = read_yaml(path)
     profile = build(Profile, source)
-    if not Path(profile.scenario).suffix:
-        return override(profile, overrides or {})
-    # A scenario named by path stands beside the profile that names it.
-    scenario = (path.parent / profile.scenario).resolve()
-    return override(profile.model_copy(update={"scenario": str(scenario)}), overrides or {})
+    # Files that a profile names stand beside it, wherever dbz is run.
+    named = {"scenario": profile.scenario, "budgets": profile.budgets}
+    beside = {key: str((path.parent / name).resolve()) for key, name in named.items() if Path(name).suffix}
+    return override(profile.model_copy(update=beside), overrides or {})
 
 
 def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:

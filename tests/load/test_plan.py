@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,15 @@ def test_workers_that_nobody_named_fit_the_cores() -> None:
 def test_a_master_waits_for_one_worker_unless_told() -> None:
     assert plan_load(LoadRequest("mixed", master_port=5557)).profile.workers == 1
     assert plan_load(LoadRequest("mixed", overrides={"workers": 3}, master_port=5557)).profile.workers == 3
+
+
+def test_files_that_a_profile_names_stand_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "slow.yaml").write_text(
+        'schema: dbz.budgets/1\nbudgets:\n  - {name: slow, of: http, stat: p95, limit: "< 9s"}\n'
+    )
+    (tmp_path / "mine" / "load.yaml").write_text(
+        "schema: dbz.profile/1\nname: mine\nscenario: api\nusers: 3\nbudgets: slow.yaml\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert [one.name for one in plan_load(LoadRequest("mine/load.yaml")).budgets] == ["slow"]
