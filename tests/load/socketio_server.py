@@ -53,10 +53,31 @@ class Events(socketio.AsyncNamespace):
         await self.tell(sid, "big", "x" * size)
 
 
+class WholeBodies(socketio.AsyncServer):
+    """Reads each body to its end. python-engineio takes the first piece that aiohttp has of one for all of it."""
+
+    def attach(self, app, socketio_path="socket.io"):
+        translate = self.eio._async["translate_request"]
+
+        async def whole(request):
+            body = Body(await request.read())
+            return {**translate(request), "wsgi.input": body}
+
+        self.eio._async = {**self.eio._async, "translate_request": whole}
+        super().attach(app, socketio_path)
+
+
+class Body(bytes):
+    """A body that is here."""
+
+    async def read(self, length):
+        return self[:length]
+
+
 def main(port: str, options: str, certificate: str = "") -> None:
     """Serve until killed."""
     given = json.loads(options)
-    server = socketio.AsyncServer(
+    server = WholeBodies(
         async_mode="aiohttp",
         ping_interval=given.get("pingInterval", 25_000) / 1000,
         ping_timeout=given.get("pingTimeout", 20_000) / 1000,
