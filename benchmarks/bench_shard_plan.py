@@ -83,8 +83,12 @@ def skewed_clubs() -> None:
     moved = [plan.moved_share for plan in plans]
     print(f"  {'max/mean, dbz':42}{statistics.median(after):11.3f}{max(after):11.3f}")
     print(f"  {'share of the bytes moved for it':42}{statistics.median(moved):11.3f}{max(moved):11.3f}")
-    excess = [plan.moved_share / plan.ideal_share for plan in plans]
-    print(f"  {'of the least that evens out exactly':42}{statistics.median(excess):11.2f}{max(excess):11.2f}")
+    least = [plan.least_share for plan in plans]
+    print(f"  {'the least that any plan must move':42}{statistics.median(least):11.3f}{max(least):11.3f}")
+    excess = [plan.moved_share / plan.least_share for plan in plans if plan.least_share]
+    print(f"  {'moved / the least':42}{statistics.median(excess):11.2f}{max(excess):11.2f}")
+    exact = [plan.moved_share / plan.ideal_share for plan in plans]
+    print(f"  {'moved / the least to even out exactly':42}{statistics.median(exact):11.2f}{max(exact):11.2f}")
     print(f"  {'clubs moved':42}{statistics.median(len(plan.moves) for plan in plans):11.0f}")
 
 

@@ -1,14 +1,15 @@
 """Choosing which clubs move, purely: each move improves the balance, so that stopping midway is safe.
 
 Greedy on the heaviest and the lightest shard. A move of at most what the source has too much and the target too
-little never overshoots, so the weight moved stays at the least possible, the sum of what is above the mean; the
-largest such club is taken, so the moves are few. When only larger clubs are left, one moves if the improvement is
-at least half of its size (the rule that Citus calls improvement_threshold).
+little never overshoots, so the weight moved stays below the sum of what is above the mean. The largest such club is
+taken, so the moves are few; but the smallest that is enough where one brings both shards within the tolerance, so
+that no more is moved than is asked for. When only larger clubs are left, one moves if the improvement is at least
+half of its size (the rule that Citus calls improvement_threshold).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -46,7 +47,15 @@ class _Pool:
         return len(self._clubs)
 
     def take(self, limit: float) -> Club | None:
-        at = bisect_right(self._weights, limit) - 1
+        """The largest up to `limit`."""
+        return self._take(bisect_right(self._weights, limit) - 1)
+
+    def take_least(self, enough: float, limit: float) -> Club | None:
+        """The smallest that is enough, if it is not above `limit`."""
+        at = bisect_left(self._weights, enough)
+        return self._take(at) if at < len(self._weights) and self._weights[at] <= limit else None
+
+    def _take(self, at: int) -> Club | None:
         if at < 0:
             return None
         del self._weights[at]
@@ -120,9 +129,12 @@ class _Balancing:
                 takers.discard(target)
 
     def _choose(self, pool: _Pool, source: int, target: int) -> Club | None:
+        """The smallest club that brings both shards within the tolerance; else the largest that does not overshoot."""
+        gap = self._gap(source, target)
+        enough = max(self._loads[source] - self._mean, self._mean - self._loads[target]) - self._slack
         # The gain of a move that overshoots is what is left of the difference, worth it from half the size on.
         difference = self._loads[source] - self._loads[target]
-        return pool.take(self._gap(source, target)) or pool.take(difference / (1 + _WORTH))
+        return pool.take_least(enough, gap) or pool.take(gap) or pool.take(difference / (1 + _WORTH))
 
     def _gap(self, source: int, target: int) -> float:
         return min(self._loads[source] - self._mean, self._mean - self._loads[target])
@@ -178,10 +190,16 @@ def imbalance(loads: Sequence[float]) -> float:
     return max(loads) * len(loads) / total if total else 1.0
 
 
-def least_share(loads: Sequence[float], closed: Collection[int] = ()) -> float:
-    """The least share of the whole that must move to make the open shards even: all that lies above the mean."""
+def least_share(loads: Sequence[float], closed: Collection[int] = (), tolerance: float = 0.0) -> float:
+    """The least share of the whole that any plan must move to bring the open shards within `tolerance` of the mean.
+
+    All of the closed shards and what others have above it must leave, and what is lacking below it must arrive.
+    """
     total = sum(loads)
     if not total:
         return 0.0
     mean = total / (len(loads) - len(closed))
-    return sum(load if at in closed else max(0.0, load - mean) for at, load in enumerate(loads)) / total
+    high, low = mean * (1 + tolerance), mean * (1 - tolerance)
+    leave = sum(load if at in closed else max(0.0, load - high) for at, load in enumerate(loads))
+    arrive = sum(max(0.0, low - load) for at, load in enumerate(loads) if at not in closed)
+    return max(leave, arrive) / total

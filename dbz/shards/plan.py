@@ -64,8 +64,10 @@ class ShardLoad:
 class Plan:
     """Everything that would be done, and what it would bring; shares are fractions of the whole, by `by`.
 
-    `owners` has the shard of each slot afterwards. `modulo_share` is what `hash % shards` would move of all clubs,
-    None when the number of shards does not change. `rate_bytes_per_s` is the rate behind `estimated_s`.
+    `owners` has the shard of each slot afterwards. `ideal_share` is what any plan must move to even out exactly,
+    `least_share` to come within the tolerance; clubs do not divide, so both may be out of reach. `modulo_share` is what
+    `hash % shards` would move of all clubs, None when the number of shards does not change. `rate_bytes_per_s` is the
+    rate behind `estimated_s`.
     """
 
     deployment: str
@@ -86,6 +88,7 @@ class Plan:
     entries: int
     rate_bytes_per_s: float | None = None
     estimated_s: float | None = None
+    least_share: float = 0.0
     warnings: tuple[str, ...] = ()
 
     @property

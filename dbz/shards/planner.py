@@ -50,6 +50,7 @@ def make_plan(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request
         imbalance_after=imbalance([after_w[at] for at in open_]),
         moved_share=sum(step.club.weight for step in steps) / total if total else 0.0,
         ideal_share=least_share(before_w, closed),
+        least_share=least_share(before_w, closed, request.tolerance),
         modulo_share=_modulo_share(len(shard_map.shards), len(open_), clubs),
         entries=entries,
     )

@@ -1,5 +1,7 @@
 """Choosing clubs: every property that makes it safe to stop midway."""
 
+from random import Random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +55,34 @@ def test_every_move_improves_the_balance_and_moves_a_club_once(given_: tuple[lis
             assert apart(loaded) < before
     assert all(loaded[at] == 0 for at in closed)
     assert all(step.source in closed for step in steps[: sum(club.shard in closed for club in clubs)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 1000), min_size=60, max_size=200), st.integers(2, 6), st.randoms(use_true_random=False))
+def test_no_more_moves_than_evening_out_takes_and_no_less_than_the_bound(
+    sizes: list[int], shards: int, rng: Random
+) -> None:
+    places = [rng.randrange(shards) for _ in sizes]
+    clubs = [Club(f"c{n}", at, size, at) for n, (size, at) in enumerate(zip(sizes, places, strict=True))]
+    before = loads(clubs, shards)
+    after = list(before)
+    steps = balance(clubs, shards, tolerance=0.05)
+    for step in steps:
+        carry_out(step, after)
+    moved = sum(step.club.weight for step in steps) / sum(sizes)
+    mean = sum(sizes) / shards
+    if all(abs(load - mean) <= 0.05 * mean + 1e-9 for load in after):
+        assert moved >= least_share(before, tolerance=0.05) - 1e-9
+    # Below the mean's excess, but for moves of clubs that overshoot.
+    largest = max(sizes) / sum(sizes)
+    assert moved <= least_share(before) + largest * shards
+
+
+def test_the_smallest_club_that_is_enough_moves() -> None:
+    clubs = [Club(f"c{n}", 0, float(n), 0) for n in range(1, 12)]
+    clubs += [Club(f"d{n}", 1, 10.0, 1) for n in range(5)]
+    (step,) = balance(clubs, 2, tolerance=0.1)
+    assert step.club.weight == 3.0, "66 against 50: 58 ± 5.8 is even enough, which 2.2 brings about"
 
 
 @settings(max_examples=150, deadline=None)
