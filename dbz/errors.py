@@ -39,7 +39,8 @@ _MEANINGS = {
     ExitCode.BROKEN: "a budget is broken, or a verification failed",
     ExitCode.USAGE: "wrong usage or configuration; nothing was started",
     ExitCode.UNREACHABLE: "something needed cannot be reached or started",
-    ExitCode.INVALID: "the measurement is not valid (generator saturated, too few samples, a worker lost)",
+    ExitCode.INVALID: "the measurement is not valid (generator saturated, too few samples, a worker lost), "
+    "or a verification is incomplete",
     ExitCode.INTERRUPTED: "interrupted; what was measured is saved and judged",
 }
 

@@ -45,6 +45,7 @@ class Shards(Strict):
 
     `shards`, `control` and `redis` name environment variables; `collections` maps each collection to the field that
     names a document's club; `shard_count` is the number of shards that the app's own hash spreads the clubs over.
+    `guard_old_copies` has the stores refuse writes to what moved clubs left behind.
     """
 
     schema_: Literal["dbz.shards/1"] = Field(alias="schema")
@@ -54,6 +55,7 @@ class Shards(Strict):
     control: Variable | None = None
     redis: Variable | None = None
     collections: dict[Field_, Field_] = Field(min_length=1)
+    guard_old_copies: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

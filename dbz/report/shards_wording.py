@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbz.shards.journal import Move, State
 from dbz.shards.plan import Plan
 from dbz.shards.status import Status
+from dbz.shards.verifier import Unchecked
 from dbz.units import format_bytes, format_duration, format_percent
 
 _WHOLE = {"bytes": "the bytes", "docs": "the documents", "ops": "the writes"}
@@ -15,10 +16,14 @@ def plan_texts(plan: Plan) -> list[str]:
     if not plan.moves:
         return [f"Nothing moves: the imbalance is {plan.imbalance_before:.3f} (heaviest shard over mean)."]
     whole = _WHOLE[plan.by]
+    share = (
+        f"{_percent(plan.moved_share)} of {whole} move; at least {_percent(plan.least_share)} have to, to come within "
+        f"the tolerance, and {_percent(plan.ideal_share)} to even out exactly."
+    )
     texts = [
         f"{len(plan.moves):,} clubs move, {plan.docs:,} documents, {format_bytes(plan.bytes)}.",
         f"Imbalance (heaviest shard over mean): {plan.imbalance_before:.3f} now, {plan.imbalance_after:.3f} then.",
-        f"{_percent(plan.moved_share)} of {whole} move; evening out exactly takes {_percent(plan.ideal_share)}.",
+        share,
     ]
     if plan.estimated_s is not None and plan.rate_bytes_per_s is not None:
         rate = format_bytes(plan.rate_bytes_per_s)
@@ -63,6 +68,11 @@ def move_text(move: Move) -> str:
         return f"{move.id}  {move.club}  stays on {move.source}: {move.reason}"
     held = f"; its writes were held {move.block_ms:.0f} ms" if move.block_ms is not None else ""
     return f"{move.id}  {move.club}  is on {move.target} now{held}"
+
+
+def unchecked_text(one: Unchecked) -> str:
+    """One line about a copy that could not be judged."""
+    return f"the copy of '{one.club}' on {one.shard} ({one.move}): {one.reason}"
 
 
 def _percent(share: float) -> str:

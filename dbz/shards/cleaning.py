@@ -2,88 +2,77 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from dbz.shards.clearing import remove_keys
-from dbz.shards.compare import Difference, compare_club, compare_keys
 from dbz.shards.control import Control
-from dbz.shards.copying import Copier, Pace
+from dbz.shards.copies import Copy, copies_of
 from dbz.shards.deployment import Deployment
-from dbz.shards.errors import HistoryLostError
-from dbz.shards.journal import Journal, Move, State, last_moves
-from dbz.shards.tail import Key, Tail
-from dbz.shards.verifier import Finding, key_text
-
-_ROUNDS = 5
-_PATIENCE_S = 30.0
+from dbz.shards.guard import guard_copies
+from dbz.shards.journal import Journal, Move, State
+from dbz.shards.tail import Key
+from dbz.shards.verify_copies import Judgement, by_marker, judge, taken_elsewhere
 
 
 @dataclass
 class Cleaned:
-    """What became of the old copies: moves that are cleaned, and what was left because it is nowhere else."""
+    """What became of old copies: moves that are cleaned, documents removed, and why other copies were left."""
 
     cleaned: list[Move] = field(default_factory=list)
     removed: int = 0
-    strays: list[Finding] = field(default_factory=list)
-    waiting: list[Move] = field(default_factory=list)
+    left: Judgement = field(default_factory=Judgement)
+
+    def add(self, other: Cleaned) -> None:
+        """Take over another one's."""
+        self.cleaned += other.cleaned
+        self.removed += other.removed
+        self.left.add(other.left)
 
 
 def due(journal: Journal, after_s: float) -> tuple[list[Move], list[Move]]:
-    """Moves whose old copy has waited long enough, and those whose has not."""
-    moves = journal.in_states(State.REVERSING)
+    """Moves whose old copy has waited long enough, or is half gone already, and those whose has not."""
+    moves = journal.in_states(State.REVERSING, State.CLEANING)
     limit = datetime.now(UTC) - timedelta(seconds=after_s)
-    return [move for move in moves if move.changed_at <= limit], [move for move in moves if move.changed_at > limit]
+    ready = [move for move in moves if move.changed_at <= limit or move.state == State.CLEANING]
+    return ready, [move for move in moves if move not in ready]
 
 
 def clean(deployment: Deployment, control: Control, journal: Journal, move: Move, *, discard: bool) -> Cleaned:
     """Remove the old copy of a move.
 
-    First it is brought up to date with all that was written since; a document that then still differs from the
-    club's own was written to the old shard by somebody who does not follow the map. It is named, and stays, unless
-    `discard` says that it may go. The same holds when the store no longer knows what was written since.
+    A document in it that no write through the map explains was written past the map, and may be nowhere else: it is
+    named, and the whole copy stays, unless `discard` says that it may go. The same holds where the stores no longer
+    have the history that would tell.
     """
-    owner = control.map().shard_of(move.club)
-    last = last_moves(journal.all())[move.club]
-    if last.id != move.id:
-        # It was moved again, so nothing brings this copy up to date any more; nor could anybody roll back to it.
-        in_use = move.source in (owner, last.source)
-        removed = 0 if in_use else _remove(deployment, move, set())
-        return Cleaned([journal.advance(move, State.CLEANED)], removed)
-    if owner != move.target:
-        return Cleaned()  # somebody changed the map by hand
-    strays = _bring_up_to_date(deployment, move)
-    keep = set() if discard else set(strays.extra) | set(strays.different)
-    kinds = {**dict.fromkeys(strays.extra, "extra"), **dict.fromkeys(strays.different, "different")}
-    found = [Finding(kinds[key], key[0], key_text(key[1]), move.club, move.source, "not from the map") for key in keep]
-    removed = _remove(deployment, move, keep)
-    if keep:
-        return Cleaned([], removed, found)
-    return Cleaned([journal.advance(move, State.CLEANED)], removed, [])
+    shard_map = control.map()
+    found = copies_of(journal.all(), shard_map)
+    if any(one.id == move.id for one in found.foreign):
+        return Cleaned(left=Judgement(unchecked=[taken_elsewhere(move, shard_map)]))
+    copy = found.left_by(move)
+    if copy is None:
+        # The club came back to this shard, or left it again since: this move's copy is in use, or another's.
+        return Cleaned([journal.advance(move, State.CLEANED)])
+    keys = _keys(deployment, copy)  # before the look: what somebody inserts after it is not removed
+    left = Judgement() if discard else judge(deployment, copy, by_marker)
+    if left.findings or left.unchecked:
+        return Cleaned(left=left)
+    move = journal.advance(move, State.CLEANING) if move.state != State.CLEANING else move
+    removed = remove_keys(deployment, move.club, copy.shard, keys)
+    move = journal.advance(move, State.CLEANED)
+    guard_copies(deployment, journal, shard_map, copy.shard)
+    return Cleaned([move], removed)
 
 
-def _remove(deployment: Deployment, move: Move, keep: set[Key]) -> int:
-    there: list[Key] = []
-    for collection, club_field in deployment.file.collections.items():
-        rows = deployment.raw(move.source)[collection].find({club_field: move.club}, {"_id": 1})
-        there += [(collection, row.raw) for row in rows]
-    return remove_keys(deployment, move.club, move.source, [key for key in there if key not in keep])
+def unexplained(deployment: Deployment, control: Control, journal: Journal, move: Move) -> Judgement:
+    """What in the old copy of a move no write through the map explains. Writes a marker to the shards."""
+    copy = copies_of(journal.all(), control.map()).left_by(move)
+    return judge(deployment, copy, by_marker) if copy is not None else Judgement()
 
 
-def _bring_up_to_date(deployment: Deployment, move: Move) -> Difference:
-    """Apply what was written since the flip to the old copy; how it differs from the club's own all the same."""
-    back = Copier(deployment, move.club, move.target, move.source, Pace(None))
-    where = (move.club, move.target, move.source)
-    try:
-        with Tail(deployment, move.target, move.club, move.reverse_token) as tail:
-            found = compare_club(deployment, *where)
-            for _ in range(_ROUNDS):
-                tail.collect_all(time.monotonic() + _PATIENCE_S)
-                back.refresh(list(tail.dirty))
-                found = compare_keys(deployment, *where, found.keys())
-                if not found.keys():
-                    break
-            return found
-    except HistoryLostError:
-        return compare_club(deployment, *where)
+def _keys(deployment: Deployment, copy: Copy) -> list[Key]:
+    return [
+        (collection, row.raw)
+        for collection, club_field in deployment.file.collections.items()
+        for row in deployment.raw(copy.shard)[collection].find({club_field: copy.move.club}, {"_id": 1})
+    ]

@@ -43,6 +43,7 @@ class Copier:
     def __init__(self, deployment: Deployment, club: str, source: str, target: str, pace: Pace) -> None:
         self._source = deployment.raw(source)
         self._target = deployment.raw(target)
+        self._target_name = target
         self._fields = deployment.file.collections
         self._club = club
         self._pace = pace
@@ -84,7 +85,7 @@ class Copier:
         except BulkWriteError as error:
             problems = error.details["writeErrors"]
             if any(problem["code"] != _DUPLICATE for problem in problems):
-                raise _failed(collection, problems) from error
+                raise self._failed(collection, problems) from error
             self._write(collection, [self._replacement(collection, batch[problem["index"]]) for problem in problems])
 
     def _replacement(self, collection: str, document: Any) -> ReplaceOne[Any]:
@@ -92,17 +93,18 @@ class Copier:
         mine = {"_id": document["_id"], self._fields[collection]: self._club}
         return ReplaceOne(mine, document, upsert=True)
 
+    def _failed(self, collection: str, problems: Sequence[dict[str, Any]]) -> MoveFailedError:
+        first = problems[0]
+        return MoveFailedError(
+            f"{self._target_name} refuses documents of '{collection}': {str(first.get('errmsg'))[:200]}"
+        )
+
     def _write(self, collection: str, operations: Sequence[Any]) -> None:
         if operations:
             try:
                 self._target[collection].bulk_write(operations, ordered=False)
             except BulkWriteError as error:
-                raise _failed(collection, error.details["writeErrors"]) from error
-
-
-def _failed(collection: str, problems: Sequence[dict[str, Any]]) -> MoveFailedError:
-    first = problems[0]
-    return MoveFailedError(f"the target refuses documents of '{collection}': {str(first.get('errmsg'))[:200]}")
+                raise self._failed(collection, error.details["writeErrors"]) from error
 
 
 def _key(document_id: Any) -> bytes:

@@ -94,6 +94,15 @@ class Deployment:
         except PyMongoError as error:
             raise unreachable(self._described(name), error) from error
 
+    def blamed(self, error: PyMongoError) -> str:
+        """Which shard an error comes from, by the address that drivers put into it; `a store` when that is unknown."""
+        text = str(error)
+        for name, variable in self.file.shards.items():
+            nodes = _place(self._environment.get(variable, ""))
+            if isinstance(nodes, frozenset) and any(f"{host}:{port}" in text for host, port in nodes):
+                return self._described(name)
+        return "a store"
+
     def _described(self, name: str) -> str:
         return f"{name} ({self.file.shards[name]})" if name in self.file.shards else name
 

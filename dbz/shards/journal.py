@@ -27,6 +27,7 @@ class State(StrEnum):
     DRAINED = "drained"
     FLIPPED = "flipped"
     REVERSING = "reversing"
+    CLEANING = "cleaning"
     CLEANED = "cleaned"
     ABORTED = "aborted"
     ROLLED_BACK = "rolled back"
@@ -146,7 +147,7 @@ def last_moves(moves: Sequence[Move]) -> dict[str, Move]:
 
     What an earlier move left behind is nobody's old copy any more, however often the club came back.
     """
-    flipped = (State.REVERSING, State.CLEANED, State.ROLLED_BACK)
+    flipped = (State.REVERSING, State.CLEANING, State.CLEANED, State.ROLLED_BACK)
     return {move.club: move for move in moves if move.state in flipped}
 
 
@@ -154,7 +155,7 @@ def old_copies(moves: Sequence[Move]) -> dict[tuple[str, str], Move]:
     """{(club, shard): move} of copies that may lie where the map does not lead: old ones, and ones being made."""
     found: dict[tuple[str, str], Move] = {}
     for move in moves:
-        if move.state == State.REVERSING:
+        if move.state in (State.REVERSING, State.CLEANING):
             found[move.club, move.source] = move
         elif move.state in UNFINISHED and move.state != State.PLANNED:
             found[move.club, move.target] = move

@@ -18,6 +18,7 @@ from dbz.shards.control import Control
 from dbz.shards.copying import Copier, Pace
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedError, PausedError
+from dbz.shards.guard import guard_copies
 from dbz.shards.journal import Journal, Move, State
 from dbz.shards.preflight import check_move, make_indexes
 from dbz.shards.tail import Tail
@@ -63,7 +64,12 @@ class Mover:
                 move = self.recover(self._journal.get(move.id))
                 if move.state != State.REVERSING:
                     move = self._journal.advance(move, State.COPYING, token=None, copied=(), copied_bytes=0)
+        self._guard(move, move.source)
         return move
+
+    def _guard(self, move: Move, shard: str, but: str | None = None) -> None:
+        for problem in guard_copies(self._deployment, self._journal, self._control.map(), shard, but):
+            self._options.told(move, problem)
 
     def recover(self, move: Move) -> Move:
         """Find out what became of a move that was interrupted when it was about to flip."""
@@ -78,6 +84,7 @@ class Mover:
         if move.state == State.PLANNED and move.token is None:
             check_move(self._deployment, move.club, move.source, move.target, move.bytes)
         make_indexes(self._deployment, move.source, move.target)
+        self._guard(move, move.target, but=move.club)
         copier = Copier(self._deployment, move.club, move.source, move.target, self._pace)
         with Tail(self._deployment, move.source, move.club, move.token) as tail:
             if move.token is None:

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from dbz.errors import UsageError
 from dbz.shards.deployment import Deployment
+from dbz.shards.indexes import unindexed
 from dbz.shards.inventory import Inventory, take_inventory
 from dbz.shards.map import ShardMap, legacy_map
 from dbz.shards.plan import Plan, PlannedMove, Request, Weight
 from dbz.shards.planner import make_plan
+from dbz.shards.room import rooms_needed
 from dbz.shards.store import read_map
 
 _SAMPLE_DOCS = 500
@@ -58,7 +60,9 @@ def plan_now(
     rate = _copy_rate(deployment, plan.moves)
     if rate is not None and rate_bytes_per_s is not None:
         rate = min(rate, rate_bytes_per_s)
-    return replace(plan.at_rate(rate), warnings=tuple(_unindexed(deployment, plan)))
+    sources = dict.fromkeys(move.source for move in plan.moves)
+    slow = [str(one) for one in unindexed(deployment, sources)]
+    return replace(plan.at_rate(rate), warnings=(*slow, *rooms_needed(deployment, plan.moves)))
 
 
 def _copy_rate(deployment: Deployment, moves: Sequence[PlannedMove]) -> float | None:
@@ -72,17 +76,3 @@ def _copy_rate(deployment: Deployment, moves: Sequence[PlannedMove]) -> float | 
             found = deployment.raw(largest.source)[collection].find({club_field: largest.club}).limit(_SAMPLE_DOCS)
             read += sum(len(document.raw) for document in found)
     return read / (time.perf_counter() - begin) / _READ_AND_WRITTEN or None
-
-
-def _unindexed(deployment: Deployment, plan: Plan) -> list[str]:
-    """Collections that would be read from end to end for each club that moves."""
-    found: dict[str, None] = {}
-    for shard in {move.source for move in plan.moves}:
-        with deployment.reaching(shard):
-            for collection, club_field in deployment.file.collections.items():
-                indexes = deployment.shard(shard)[collection].index_information().values()
-                if not any(index["key"][0][0] == club_field for index in indexes):
-                    found[f"'{collection}' has no index that begins with '{club_field}': each move reads all of it"] = (
-                        None
-                    )
-    return list(found)

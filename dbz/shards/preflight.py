@@ -10,16 +10,16 @@ from pymongo.errors import OperationFailure
 
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
-from dbz.units import format_bytes
+from dbz.shards.room import room_needed
 
 _AT_ONCE = 500
-_ROOM_FACTOR = 1.3  # indexes, and what is written meanwhile
 _OWN_KEYS = ("v", "key", "ns", "name")
 
 
 def check_move(deployment: Deployment, club: str, source: str, target: str, size_bytes: int) -> None:
     """`MoveFailedError` with the reason why a club cannot go to the target; reads only."""
-    _check_room(deployment, target, size_bytes)
+    if problem := room_needed(deployment, target, size_bytes):
+        raise MoveFailedError(problem)
     for collection, club_field in deployment.file.collections.items():
         keys = [("_id",), *_unique_keys(deployment, source, collection)]
         keys += [key for key in _unique_keys(deployment, target, collection) if key not in keys]
@@ -41,18 +41,6 @@ def make_indexes(deployment: Deployment, source: str, target: str) -> None:
                     raise MoveFailedError(
                         f"index '{name}' of '{collection}' cannot be made on {target}: {str(error)[:200]}"
                     ) from error
-
-
-def _check_room(deployment: Deployment, target: str, size_bytes: int) -> None:
-    try:
-        stats = deployment.shard(target).command("dbStats")
-    except OperationFailure:
-        return
-    total, used = stats.get("fsTotalSize", 0), stats.get("fsUsedSize", 0)
-    if total and total - used < size_bytes * _ROOM_FACTOR:
-        raise MoveFailedError(
-            f"{target} has room for {format_bytes(total - used)} only, {format_bytes(size_bytes)} come"
-        )
 
 
 def _unique_keys(deployment: Deployment, shard: str, collection: str) -> list[tuple[str, ...]]:

@@ -133,7 +133,7 @@ class Rebalance:
                 return work()  # type: ignore[return-value]
             except PyMongoError as error:
                 if pause_s is None:
-                    raise unreachable("a store", error) from error
+                    raise unreachable(self._deployment.blamed(error), error) from error
                 self._pause(pause_s)
             except BaseException:
                 self._lift_all()

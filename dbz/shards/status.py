@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from dbz.shards.balance import imbalance
 from dbz.shards.control import ROUTERS
 from dbz.shards.deployment import Deployment
+from dbz.shards.indexes import unindexed
 from dbz.shards.inventory import operations_per_s, take_inventory
 from dbz.shards.journal import UNFINISHED, Journal, Move, State
 from dbz.shards.lease import holder
 from dbz.shards.planning import current_map
 
 SCHEMA = "dbz.shard-status/1"
+_SHOWN = (*UNFINISHED, State.REVERSING, State.CLEANING, State.ABORTED)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Status:
     mover: str | None
     followers: int
     behind: int
+    warnings: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """As JSON, with its schema."""
@@ -88,10 +91,11 @@ def status_of(deployment: Deployment) -> Status:
         epoch=shard_map.epoch,
         shards=tuple(shards),
         imbalance=imbalance([shard.bytes for shard in shards]),
-        moves=tuple(_move(move) for move in moves if move.state in (*UNFINISHED, State.REVERSING, State.ABORTED)),
+        moves=tuple(_move(move) for move in moves if move.state in _SHOWN),
         mover=mover,
         followers=len(routers),
         behind=sum(router["epoch"] < shard_map.epoch for router in routers),
+        warnings=tuple(str(one) for one in unindexed(deployment, shard_map.shards)),
     )
 
 

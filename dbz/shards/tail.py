@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -19,6 +20,9 @@ MARKS = "dbz_marks"
 _LOST = frozenset({136, 260, 280, 286})  # capped position lost, invalid token, stream fatal, history lost
 _UNREADABLE = 9  # a token of another version, or of a store that was made anew
 _AWAIT_MS = 20
+_EMPTY = 5
+_LONG_AGO_S = 1_000_000_000
+_KEYSTRING_TIME = re.compile("82([0-9A-Fa-f]{8})[0-9A-Fa-f]{8}").match
 
 Key = tuple[str, bytes]
 """A collection and the BSON of `{_id: …}`: ids need not be hashable, nor comparable."""
@@ -36,6 +40,7 @@ class Tail:
         self.dirty: dict[Key, Any] = {}
         self._mark = f"{club}:{time.monotonic_ns()}"
         self._reached = ""
+        self._time_s = 0.0
         try:
             self._stream = self._database.watch(
                 _pipeline(deployment.file.collections, club),
@@ -70,6 +75,24 @@ class Tail:
             taken += 1
         return taken
 
+    def collect_seen(self, within_s: float) -> bool:
+        """Take every change that was made before this call, without writing a marker; whether it got so far in time.
+
+        An empty answer of a busy server does not mean the end, it may have looked only at changes of others. The end
+        is where the position stands still, or where a change or a position that tells its time is later than the call.
+        """
+        end = time.monotonic() + within_s
+        begun_s = self._database.client.admin.command("hello")["localTime"].timestamp()
+        before, empty = None, 0
+        while time.monotonic() < end:
+            taken = self._take()
+            reached_s = self._time_s if taken else _position_s(self.token)
+            empty += not taken
+            if reached_s > begun_s or (not taken and self.token == before) or (not reached_s and empty >= _EMPTY):
+                return True
+            before = self.token
+        return False
+
     def collect_all(self, deadline: float) -> None:
         """Take every change that was made before this call; `FenceOverrunError` when `deadline` passes first.
 
@@ -88,6 +111,7 @@ class Tail:
         if change is None:
             return False
         collection = change["ns"]["coll"]
+        self._time_s = float(change["clusterTime"].time) if "clusterTime" in change else 0.0
         if collection == MARKS:
             self._reached = (change.get("fullDocument") or {}).get("at", "")
         elif "documentKey" in change:
@@ -105,6 +129,13 @@ class Tail:
         if change is None and not self._stream.alive:
             raise HistoryLostError("the change stream has ended")
         return dict(change) if change is not None else None
+
+
+def _position_s(token: Document) -> float:
+    """The time of a position, in seconds since 1970: MongoDB's begin with it. 0 for those of other stores."""
+    found = _KEYSTRING_TIME(str(token.get("_data", "")))
+    seconds = int(found[1], 16) if found else 0
+    return float(seconds) if seconds > _LONG_AGO_S else 0.0
 
 
 def _lost(error: OperationFailure) -> Exception:
@@ -127,5 +158,5 @@ def _pipeline(collections: Mapping[str, str], club: str) -> list[Document]:
     ]
     return [
         {"$match": {"$or": [{"ns.coll": MARKS}, *of_club]}},
-        {"$project": {"operationType": 1, "ns": 1, "documentKey": 1, "fullDocument.at": 1}},
+        {"$project": {"operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1, "fullDocument.at": 1}},
     ]

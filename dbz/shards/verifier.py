@@ -38,6 +38,16 @@ class Finding:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Unchecked:
+    """A copy that could not be judged in full: whose, on which shard, from which move, and why."""
+
+    club: str
+    shard: str
+    move: str
+    reason: str
+
+
 @dataclass
 class Progress:
     """How far a verification has come; written as one document, so that counts and position always fit together."""
@@ -49,6 +59,8 @@ class Progress:
     last_id: str = ""
     documents: int = 0
     findings: list[Finding] = field(default_factory=list)
+    unchecked: list[Unchecked] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """As JSON, with its schema."""
@@ -81,7 +93,11 @@ class Verifier:
 
     def run(self, shard_map: ShardMap, current: Callable[[], ShardMap]) -> list[Finding]:
         """All findings about the places of documents; `PausedError` when it was stopped, with everything saved."""
-        shards = [name for name in self._deployment.file.names if self._deployment.has_uri(name)]
+        names = self._deployment.file.names
+        shards = [name for name in names if name in shard_map.shards or self._deployment.has_uri(name)]
+        self._progress.notes = [
+            f"{name} stands by without a URI, and was not read" for name in names if name not in shards
+        ]
         copies = old_copies(self._journal.all())
         for collection in self._deployment.file.collections:
             if collection not in self._progress.done:

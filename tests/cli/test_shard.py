@@ -51,6 +51,7 @@ def test_plan_prints_what_would_move_and_saves_it(shell: Shell) -> None:
     for words in ("3 clubs move, 60 documents", "`hash % 3` would move", "33.33 % of the bytes move", "Imbalance"):
         assert words in done.stdout
     assert "'posts' has no index that begins with 'club_id'" in done.stdout
+    assert "'posts' has no index that begins with 'club_id'" in shell.shard("status").stdout
     assert json.loads(shell.shard("plan", "--add", "shard_2", "--json").stdout)["moves"] == saved["moves"]
 
 
@@ -189,6 +190,31 @@ def test_rollback_cancel_clean_and_query(shell: Shell) -> None:
     for arguments, words in ((["posts", "{"], "is not JSON"), (["users"], "does not belong to clubs")):
         refused = shell.shard("query", *arguments)
         assert refused.returncode == 2 and words in refused.stderr
+
+
+def test_writes_past_the_map_and_lost_histories_are_named_and_nothing_is_overwritten(shell: Shell) -> None:
+    shell.world.fill({"club00": 10, "club01": 10, "club02": 10})
+    shell.shard("adopt")
+    shell.shard("plan", "--pin", "club00=shard_1")
+    assert shell.shard("rebalance", "--yes", "--offline").returncode == 0
+    old, own = (shell.world.deployment.shard(name)["posts"] for name in ("shard_0", "shard_1"))
+    old.update_one({"_id": "club00/000001"}, {"$set": {"text": "past the map"}})
+    for command in (["verify"], ["clean", "--after", "0s", "--yes"], ["rollback", "m0001", "--yes", "--offline"]):
+        done = shell.shard(*command)
+        assert done.returncode == 1 and "club00/000001" in done.stdout, done
+        assert "written to shard_0 after the club had left it" in " ".join(done.stdout.split()), done.stdout
+    assert "Club 'club00' stays on shard_1" in done.stderr and "--discard gives them up" in done.stderr
+    own.update_one({"_id": "club00/000001"}, {"$set": {"text": "by the map"}})
+    shell.world.deployment.control["moves"].update_many({}, {"$set": {"token": {"_data": "00"}}})
+    incomplete = shell.shard("verify")
+    assert incomplete.returncode == 4 and "Nothing found" in incomplete.stdout
+    assert "Not checked: the copy of 'club00' on shard_0 (m0001): 1 documents were" in incomplete.stdout
+    (unchecked,) = json.loads(shell.shard("verify", "--json").stdout)["unchecked"]
+    assert (unchecked["club"], unchecked["shard"], unchecked["move"]) == ("club00", "shard_0", "m0001")
+    assert shell.shard("clean", "--after", "0s", "--yes").returncode == 4
+    back = shell.shard("rollback", "m0001", "--yes", "--offline", "--discard")
+    assert back.returncode == 0, back.stderr
+    assert old.find_one({"_id": "club00/000001"})["text"] == "by the map"
 
 
 def test_a_plan_by_writes_counts_them(shell: Shell) -> None:

@@ -28,10 +28,16 @@ def working(world: World, **options: Any) -> Iterator[tuple[Rebalance, Control, 
 
 
 def findings(world: World) -> list[Any]:
+    """Everything that a verification finds, or cannot check."""
     with Control(world.deployment) as control:
-        found = Verifier(world.deployment, Progress("")).run(control.map(), control.map)
-        found += verify_copies(world.deployment, control.map(), Journal(control.database).all())
-        return found + missing_indexes(world.deployment, control.map().shards)
+        found: list[Any] = [*Verifier(world.deployment, Progress("")).run(control.map(), control.map)]
+        copies = verify_copies(world.deployment, control.map(), Journal(control.database).all())
+        return [
+            *found,
+            *copies.findings,
+            *copies.unchecked,
+            *missing_indexes(world.deployment, control.map().shards),
+        ]
 
 
 def move_club(world: World, club: str, source: str, target: str) -> Move:

@@ -11,6 +11,8 @@ from dbz.shards.map import legacy_map
 from dbz.shards.plan import Request, Weight, load_plan
 from dbz.shards.planner import make_plan
 from dbz.shards.planning import plan_now
+from dbz.shards.readiness import refuse_unready
+from dbz.shards.room import free_bytes
 from tests.shards.stores import World
 
 SIZES = {f"club{number:02d}": 5 + number for number in range(12)}
@@ -67,6 +69,37 @@ def test_requests_that_make_no_sense_are_refused(world: World, request_: Request
     world.fill({"club01": 1, "club02": 1})
     with pytest.raises(UsageError, match=words):
         plan_now(world.deployment, request_, None)
+
+
+def test_large_collections_without_an_index_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fill({"club00": 7, "club01": 5, "club02": 5})
+    posts = world.deployment.shard("shard_0")["posts"]
+    posts.create_index([("club_id", 1)], partialFilterExpression={"n": {"$gt": 3}})
+    plan = plan_now(world.deployment, Request(pin={"club02": "shard_1"}), None)
+    assert [warning.split(":")[0] for warning in plan.warnings] == [
+        f"'{name}' has no index that begins with 'club_id' (shard_0 12 documents)" for name in ("posts", "messages")
+    ]
+    refuse_unready(world.deployment, plan, force=False)
+    monkeypatch.setattr("dbz.shards.indexes.LARGE_DOCS", 12)
+    with pytest.raises(UsageError, match="for each of 1 clubs") as refused:
+        refuse_unready(world.deployment, plan, force=False)
+    assert "db.posts.createIndex({'club_id': 1}); db.messages.createIndex({'club_id': 1})" in refused.value.hint
+    refuse_unready(world.deployment, plan, force=True)
+    for name in ("posts", "messages"):
+        world.deployment.shard("shard_0")[name].create_index([("club_id", 1), ("n", 1)])
+    refuse_unready(world.deployment, plan, force=False)
+
+
+@pytest.mark.parametrize(
+    ("stats", "free"),
+    [
+        ({"fsTotalSize": 100.0, "fsUsedSize": 60.0}, 40),
+        ({"fsTotalSize": 100, "fsUsedSize": 100}, 0),
+        ({"ok": 1.0}, None),
+    ],
+)
+def test_free_room_is_known_where_the_store_tells(stats: dict[str, float], free: int | None) -> None:
+    assert free_bytes(stats) == free
 
 
 def test_a_club_pinned_earlier_holds_its_shard(world: World) -> None:

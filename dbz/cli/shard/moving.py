@@ -48,6 +48,9 @@ def rebalance(
     max_fence: MaxFence = "500ms",
     window: Window = None,
     offline: Offline = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read large collections from end to end where they lack an index.")
+    ] = False,
     yes: Yes = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: AsJson = False,
@@ -71,6 +74,8 @@ def rebalance(
     refused before anything was touched, 3 a store is out of reach, 130 paused.
     """
     from dbz.shards.plan import load_plan
+    from dbz.shards.readiness import refuse_unready
+    from dbz.shards.rebalance import check_plan
     from dbz.shards.window import parse_window
 
     chosen = load_plan(plan) if plan else last_plan()
@@ -78,7 +83,10 @@ def rebalance(
     with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
         options = options_of(rate, max_fence, interrupts, hours)
         with working(deployment, options, offline=offline) as (work, control, _):
-            _take_on(work, control, chosen, given=plan is not None, yes=yes)
+            if chosen is not None and not work.unfinished() and not work.current():
+                check_plan(chosen, control.map())
+                refuse_unready(deployment, chosen, force=force)
+            _take_on(work, chosen, given=plan is not None, yes=yes)
             interrupts.defer()
             outcome = work.run(say_ended)
     report(outcome, as_json)
@@ -129,9 +137,8 @@ def working(deployment: Deployment, options: Options, *, offline: bool) -> Itera
         yield Rebalance(deployment, control, journal, options), control, journal
 
 
-def _take_on(work: Rebalance, control: Control, chosen: Plan | None, *, given: bool, yes: bool) -> None:
+def _take_on(work: Rebalance, chosen: Plan | None, *, given: bool, yes: bool) -> None:
     from dbz.report.terminal.shards import print_plan
-    from dbz.shards.rebalance import check_plan
 
     left = work.unfinished()
     current = work.current()
@@ -141,8 +148,6 @@ def _take_on(work: Rebalance, control: Control, chosen: Plan | None, *, given: b
         return
     if chosen is None:
         raise UsageError("there is no plan", hint="make one: dbz shard plan, with --add, --drain or --pin as you like")
-    if not (left or current):
-        check_plan(chosen, control.map())
     print_plan(chosen, sys.stderr)
     confirm(f"Move {len(chosen.moves)} clubs?", yes=yes)
     work.begin(chosen)

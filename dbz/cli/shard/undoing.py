@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,19 @@ from dbz.cli.shard.app import DEFAULT_CONFIG, DEFAULT_RATE, AsJson, ConfigFile, 
 from dbz.cli.shard.moving import MaxFence, Offline, Yes, confirm, options_of, report, say_ended, working
 from dbz.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from dbz.shards.verify_copies import Judgement
+
 MoveName = Annotated[str, typer.Argument(metavar="MOVE", help="A move's name, as dbz shard status shows it.")]
+Discard = Annotated[
+    bool, typer.Option("--discard", help="Give up documents of the old copy that nobody wrote through the map.")
+]
 After = Annotated[str, typer.Option(metavar="TIME", help="Only copies that are at least this old.")]
 
 
 def rollback(
     move: MoveName,
+    discard: Discard = False,
     rate: Rate = DEFAULT_RATE,
     max_fence: MaxFence = "500ms",
     offline: Offline = False,
@@ -29,12 +36,19 @@ def rollback(
     \b
     What was written after the move is brought over to the old copy, which is
     still there; then the club is switched back like in any move. Only the
-    documents that changed are copied, however large the club is.
+    documents that changed are copied, however large the club is. Documents that
+    were written to the old copy past the map would be overwritten: they are
+    named, and nothing is done, unless --discard says that they may go.
 
     \b
     Examples:
       dbz shard rollback m0003
+
+    \b
+    Exit codes: 0 done, 1 the move was given up, or documents would be lost, 4 the
+    stores no longer have the history that would tell whether they are.
     """
+    from dbz.shards.cleaning import unexplained
     from dbz.shards.journal import State, last_moves
 
     with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
@@ -47,6 +61,9 @@ def rollback(
                 raise UsageError(f"club '{chosen.club}' was moved again since: roll that move back first")
             if work.unfinished():
                 raise UsageError("a rebalance is not finished", hint="finish it, or cancel its moves")
+            if not discard:
+                left = unexplained(deployment, control, journal, chosen)
+                _refuse_unexplained(left, f"Club '{chosen.club}' stays on {chosen.target}")
             confirm(f"Move club '{chosen.club}' from {chosen.target} back to {chosen.source}?", yes=yes)
             interrupts.defer()
             work.undo(chosen)
@@ -93,18 +110,17 @@ def cancel(
 
 def clean(
     after: After = "24h",
-    discard: Annotated[
-        bool, typer.Option("--discard", help="Also remove documents that nobody wrote through the map.")
-    ] = False,
+    discard: Discard = False,
     yes: Yes = False,
     config: ConfigFile = DEFAULT_CONFIG,
 ) -> None:
     """Remove the old copies of moved clubs; after that there is no rollback.
 
     \b
-    Each copy is first brought up to date and compared with the club, document
-    by document. One that differs was written past the map: it is named, and
-    left where it is, unless --discard says that it may go.
+    Each copy is first compared with its club, document by document, beside what
+    was written since. A document that differs all the same was written past the
+    map, and may be nowhere else: it is named, and the whole copy stays, unless
+    --discard says that it may go.
 
     \b
     Examples:
@@ -112,15 +128,15 @@ def clean(
       dbz shard clean --after 0s --yes           all of them, now
 
     \b
-    Exit codes: 0 cleaned, 1 documents were found that are only in an old copy.
+    Exit codes: 0 cleaned, 1 documents were found that are only in an old copy, 4
+    the stores no longer have the history that would tell.
     """
-    from dbz.report.terminal.shards import print_findings
+    from dbz.shards.cleaning import Cleaned, due
     from dbz.shards.cleaning import clean as clean_move
-    from dbz.shards.cleaning import due
     from dbz.units import parse_duration
 
     after_s = parsed("--after", after, parse_duration)
-    removed, strays = 0, []
+    done = Cleaned()
     with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
         options = options_of(DEFAULT_RATE, "500ms", interrupts)
         with working(deployment, options, offline=True) as (_, control, journal):
@@ -128,11 +144,17 @@ def clean(
             if ready:
                 confirm(f"Remove the old copies of {len(ready)} clubs for good?", yes=yes)
             for move in ready:
-                done = clean_move(deployment, control, journal, move, discard=discard)
-                removed += done.removed
-                strays += done.strays
+                done.add(clean_move(deployment, control, journal, move, discard=discard))
     later = f" {len(waiting)} copies are not {after} old yet." if waiting else ""
-    typer.echo(f"{removed:,} documents removed from {len(ready)} old copies.{later}")
-    if strays:
-        print_findings(strays, removed + len(strays))
-        raise typer.Exit(ExitCode.BROKEN)
+    typer.echo(f"{done.removed:,} documents removed from {len(done.cleaned)} old copies.{later}")
+    _refuse_unexplained(done.left, f"{len(ready) - len(done.cleaned)} old copies stay as they are")
+
+
+def _refuse_unexplained(left: Judgement, what: str) -> None:
+    """Name what would be lost, and exit with the code for it."""
+    from dbz.report.terminal.shards import print_strays
+
+    if left.findings or left.unchecked:
+        print_strays(left.findings, left.unchecked)
+        typer.echo(f"{what}: this may be all that there is of those documents. --discard gives them up.", err=True)
+        raise typer.Exit(ExitCode.BROKEN if left.findings else ExitCode.INVALID)

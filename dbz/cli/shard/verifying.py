@@ -30,8 +30,11 @@ def verify(
     \b
     Names documents that are misplaced, duplicate, without a club, or missing,
     extra or different in a copy that a move makes or keeps; and indexes that a
-    shard lacks. The app may go on writing. With --checkpoint an interrupted
-    verification goes on where it was.
+    shard lacks. An old copy must differ from its club only by what was written
+    since; writes to it by programs that do not follow the map are named. What
+    cannot be told, because a store no longer has the history, is named as well.
+    The app may go on writing. With --checkpoint an interrupted verification
+    goes on where it was.
 
     \b
     Examples:
@@ -40,9 +43,10 @@ def verify(
       dbz shard verify --checkpoint verify.json --out findings.jsonl
 
     \b
-    Exit codes: 0 nothing found, 1 something found, 3 a shard is out of reach.
+    Exit codes: 0 nothing found, 1 something found, 3 a shard is out of reach, 4
+    nothing found, but not everything could be checked.
     """
-    from dbz.report.terminal.shards import print_findings
+    from dbz.report.terminal.shards import print_findings, print_unchecked
     from dbz.shards.errors import PausedError
     from dbz.shards.journal import Journal
     from dbz.shards.planning import current_map
@@ -62,7 +66,10 @@ def verify(
             raise InterruptedRunError(f"stopped after {progress.documents:,} documents", hint=hint) from None
         with deployment.reaching("a shard"):
             moves = Journal(deployment.control).all()
-            found += verify_copies(deployment, current_map(deployment)[0], moves, progress.clubs)
+            copies = verify_copies(deployment, current_map(deployment)[0], moves, progress.clubs)
+        found += copies.findings
+        progress.unchecked = copies.unchecked
+        progress.notes += copies.notes
         found += missing_indexes(deployment, shard_map.shards)
     progress.findings = found
     if out is not None:
@@ -71,13 +78,14 @@ def verify(
         typer.echo(json.dumps(progress.document(), indent=2))
     else:
         print_findings(found, progress.documents)
+        print_unchecked(progress.unchecked, progress.notes)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    raise typer.Exit(ExitCode.BROKEN if found else ExitCode.OK)
+    raise typer.Exit(ExitCode.BROKEN if found else ExitCode.INVALID if progress.unchecked else ExitCode.OK)
 
 
 def _progress(checkpoint: Path | None, deployment: str, clubs: tuple[str, ...]) -> Progress:
-    from dbz.shards.verifier import SCHEMA, Finding, Progress
+    from dbz.shards.verifier import SCHEMA, Finding, Progress, Unchecked
 
     if checkpoint is None or not checkpoint.exists():
         return Progress(deployment, clubs)
@@ -86,7 +94,8 @@ def _progress(checkpoint: Path | None, deployment: str, clubs: tuple[str, ...]) 
         if data.pop("schema") != SCHEMA:
             raise UsageError(f"{checkpoint} is not a checkpoint of dbz shard verify")
         findings = [Finding(**one) for one in data.pop("findings")]
-        kept = Progress(**{**data, "clubs": tuple(data["clubs"]), "findings": findings})
+        unchecked = [Unchecked(**one) for one in data.pop("unchecked", [])]
+        kept = Progress(**{**data, "clubs": tuple(data["clubs"]), "findings": findings, "unchecked": unchecked})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"checkpoint {checkpoint} is damaged: {error}", hint="remove it to begin anew") from error
     if (kept.deployment, kept.clubs) != (deployment, clubs):

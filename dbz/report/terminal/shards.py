@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dbz.report.shards_wording import move_text, plan_texts, status_texts
+from dbz.report.shards_wording import move_text, plan_texts, status_texts, unchecked_text
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.tables import cell, grid
 from dbz.shards.plan import Plan, PlannedMove
 from dbz.shards.rebalance import Outcome
 from dbz.shards.status import MoveStatus, Status
-from dbz.shards.verifier import Finding
+from dbz.shards.verifier import Finding, Unchecked
 from dbz.units import format_bytes, format_rate
 
 _MOST_MOVES = 30
@@ -34,7 +35,7 @@ def print_plan(plan: Plan, stream: TextIO | None = None) -> None:
     for text in plan_texts(plan):
         console.print(Text(clean(text)))
     for warning in plan.warnings:
-        console.print(Text(clean(f"Note: {warning}"), "yellow"))
+        console.print(Text(clean(f"Note: {warning}."), "yellow"))
 
 
 def _shards(plan: Plan) -> Table:
@@ -81,6 +82,8 @@ def print_status(found: Status, stream: TextIO | None = None) -> None:
         console.print()
     for text in status_texts(found):
         console.print(Text(clean(text)))
+    for warning in found.warnings:
+        console.print(Text(clean(f"Note: {warning}."), "yellow"))
 
 
 def _statuses(moves: tuple[MoveStatus, ...]) -> Table:
@@ -134,6 +137,31 @@ def print_findings(findings: list[Finding], documents: int, stream: TextIO | Non
     if not findings:
         console.print(Text(f"Nothing found: {documents:,} documents are where they belong.", "green"))
         return
+    _print_table(console, findings)
+    console.print(Text(f"{len(findings):,} findings in {documents:,} documents.", "bold red"))
+
+
+def print_unchecked(unchecked: list[Unchecked], notes: list[str], stream: TextIO | None = None) -> None:
+    """Print which copies could not be judged, and why; `notes` tell what was not looked at, and need not be."""
+    console = make_console(stream or sys.stdout)
+    for note in notes:
+        console.print(Text(clean(f"Note: {note}."), "dim"))
+    for one in unchecked:
+        console.print(Text(clean(f"Not checked: {unchecked_text(one)}."), "yellow"))
+    if unchecked:
+        console.print(Text(f"Incomplete: {len(unchecked):,} copies could not be checked in full.", "bold yellow"))
+
+
+def print_strays(findings: list[Finding], unchecked: list[Unchecked], stream: TextIO | None = None) -> None:
+    """Print the documents of old copies that nothing explains."""
+    if findings:
+        console = make_console(stream or sys.stdout)
+        _print_table(console, findings)
+        console.print(Text(f"{len(findings):,} documents were written past the map.", "bold red"))
+    print_unchecked(unchecked, [], stream)
+
+
+def _print_table(console: Console, findings: list[Finding]) -> None:
     table = grid("<", "<collection", "<id", "<club", "<shard", "<")
     for one in findings[:_MOST_FINDINGS]:
         cells = (one.kind, one.collection, one.id, one.club, one.shard, one.detail)
@@ -141,4 +169,3 @@ def print_findings(findings: list[Finding], documents: int, stream: TextIO | Non
     console.print(table)
     if len(findings) > _MOST_FINDINGS:
         console.print(Text(f"… and {len(findings) - _MOST_FINDINGS:,} more; --json and --out have all", "dim"))
-    console.print(Text(f"{len(findings):,} findings in {documents:,} documents.", "bold red"))

@@ -56,7 +56,9 @@ class HistoryQuery(Fields):
 
 
 INDEXES = (
-    Indexes("messages", (IndexModel([("room_id", ASCENDING), ("_id", ASCENDING)]),)),
+    Indexes(
+        "messages", (IndexModel([("room_id", ASCENDING), ("_id", ASCENDING)]), IndexModel([("club_id", ASCENDING)]))
+    ),
     Indexes("chat_rooms", (IndexModel([("club_id", ASCENDING)]),)),
 )
 

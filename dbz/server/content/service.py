@@ -54,7 +54,10 @@ INDEXES = (
             ),
         ),
     ),
-    Indexes("comments", (IndexModel([("post_id", ASCENDING), ("_id", ASCENDING)]),)),
+    Indexes(
+        "comments", (IndexModel([("post_id", ASCENDING), ("_id", ASCENDING)]), IndexModel([("club_id", ASCENDING)]))
+    ),
+    Indexes("read_marks", (IndexModel([("club_id", ASCENDING)]),)),
 )
 
 

@@ -53,8 +53,10 @@ class InboxQuery(Fields):
 
 
 INDEXES = (
-    Indexes("notifications", (IndexModel([("user_id", ASCENDING), ("timestamp", DESCENDING)]),)),
-    Indexes("notification_outbox", (IndexModel([("check_at", ASCENDING)]),)),
+    Indexes(
+        "notifications", (IndexModel([("club_id", ASCENDING), ("user_id", ASCENDING), ("timestamp", DESCENDING)]),)
+    ),
+    Indexes("notification_outbox", (IndexModel([("check_at", ASCENDING)]), IndexModel([("club_id", ASCENDING)]))),
 )
 
 
