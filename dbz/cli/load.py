@@ -54,6 +54,14 @@ def load(
     threshold: Annotated[
         str, typer.Option(metavar="SHARE", help="With --baseline: the smallest slowdown that counts.")
     ] = "5%",
+    busy: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARE",
+            help="With --baseline: what else may use more of this machine than in the baseline before nothing is "
+            "called slower; 100% to ignore it.",
+        ),
+    ] = "10%",
     repeat: Annotated[
         int, typer.Option(help="Runs, one after the other; with --baseline they are compared together.", min=1, max=100)
     ] = 1,
@@ -141,8 +149,8 @@ def load(
         from dbz.load.baseline import plan_against
         from dbz.measure.comparison import Terms
 
-        terms = Terms(threshold=share_option("--threshold", threshold))
-        plan = plan_against(plan, baseline, out, terms, force=force)
+        terms = Terms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))
+        plan = plan_against(plan, baseline, out, terms, force=force, repeat=repeat)
     with Interrupts().watch() as interrupts:
 
         def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:

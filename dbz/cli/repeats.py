@@ -23,9 +23,11 @@ def carry_out_repeatedly(
 ) -> ExitCode:
     """Carry out a plan `count` times and return the worst exit code; an interrupt ends it.
 
-    The last run is compared with the baseline, together with those before it: `carry_out` gets the plan and whether
-    this run is the last one. Runs that are not valid are left out of the comparison.
+    The last run is compared with the baseline, together with those before it, and limits relative to the baseline are
+    judged over all of them: `carry_out` gets the plan and whether this run is the last one. Runs that are not valid are
+    left out of the comparison.
     """
+    from dbz.measure.baseline import judged_together
     from dbz.report import short_verdict
     from dbz.runs.comparable import untrusted
     from dbz.runs.conclude import EXIT_CODES
@@ -34,8 +36,12 @@ def carry_out_repeatedly(
     earlier: list[RunFolder] = []
     for number in range(1, count + 1):
         last = number == count
-        baseline = replace(plan.baseline, earlier=tuple(earlier)) if plan.baseline and last else None
-        run, folder = carry_out(replace(plan, baseline=baseline), last)
+        if plan.baseline and last:
+            this = replace(plan, baseline=replace(plan.baseline, earlier=tuple(earlier)))
+        else:
+            budgets = [budget for budget in plan.budgets if last or not judged_together(budget)]
+            this = replace(plan, baseline=None, budgets=budgets)
+        run, folder = carry_out(this, last)
         codes.append(EXIT_CODES[run.verdict])
         if not untrusted(run):
             earlier.append(folder)

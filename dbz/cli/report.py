@@ -73,6 +73,14 @@ def compare(
     threshold: Annotated[str, typer.Option(metavar="SHARE", help="The smallest change that counts.")] = "5%",
     noise: Annotated[
         str, typer.Option(metavar="SHARE", help="What single runs of equal code may differ by; repeated runs show it.")
+    ] = "15%",
+    busy: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARE",
+            help="How much more of the machine others may have used on one side before that side is not called "
+            "slower; 100% to ignore it.",
+        ),
     ] = "10%",
     force: Annotated[bool, typer.Option("--force", help="Compare runs that are not comparable.")] = False,
     as_json: AsJson = False,
@@ -95,7 +103,11 @@ def compare(
     from dbz.report import print_comparison
     from dbz.runs.comparison import Side, compare_sides, find_runs, refuse_incomparable
 
-    terms = Terms(share_option("--threshold", threshold), share_option("--noise", noise))
+    terms = Terms(
+        threshold=share_option("--threshold", threshold),
+        noise=share_option("--noise", noise),
+        busy=share_option("--busy", busy),
+    )
     before, after = Side(find_runs(reports, base)), Side([run for name in new for run in find_runs(reports, name)])
     forced = refuse_incomparable(before.runs, after.runs, force=force)
     comparison = compare_sides(before, after, terms, forced)

@@ -15,6 +15,7 @@ from dbz.config.profile import Profile
 from dbz.errors import DbzError
 from dbz.load.abort import AbortWatch
 from dbz.load.launch import Generator
+from dbz.load.machine import MachineWatch
 from dbz.load.sampler import Sampler
 from dbz.load.shapes import SHAPES
 from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
@@ -101,9 +102,14 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     failure: DbzError | None = None
     interrupted, stopped = False, ""
     spec = _spec(plan, folder, started_s, started)
-    with Sampler(plan.target, folder.server, started_s), Generator(spec, folder) as generator:
+    with (
+        Sampler(plan.target, folder.server, started_s),
+        MachineWatch(plan.target, folder.machine, started_s) as machine,
+        Generator(spec, folder) as generator,
+    ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
         while generator.running() and time.monotonic() < end_s:
+            machine.update()
             record = reader.poll()
             around.show(record, time.monotonic() - started_s, plan.planned_s)
             if not (interrupted or failure or stopped):

@@ -163,7 +163,7 @@ def _judge_whole(budget: Budget, found: Measurements) -> Verdict:
     measured = measure(budget.of, budget.stat, found, budget.rule.confidence)
     if measured is None:
         return Verdict(budget, Outcome.NOT_MEASURED, note=found.summaries.missing(budget.of, budget.stat))
-    return _decide(budget, measured)
+    return decide(budget, measured)
 
 
 def _judge_windows(budget: Budget, windows: Sequence[Measurements], share: float) -> Verdict:
@@ -177,12 +177,13 @@ def _judge_windows(budget: Budget, windows: Sequence[Measurements], share: float
     deciding = measured[math.ceil(round(share * len(measured), 9)) - 1]
     broken = sum(not budget.limit.holds(one.value) for one in measured)
     length = format_duration(cast(float, budget.windows and budget.windows.length_s))
-    verdict = _decide(budget, deciding)
+    verdict = decide(budget, deciding)
     held = f"broken in {broken} of {len(measured)} windows of {length}"
     return replace(verdict, note="; ".join(part for part in (verdict.note, held) if part))
 
 
-def _decide(budget: Budget, measured: Measured) -> Verdict:
+def decide(budget: Budget, measured: Measured) -> Verdict:
+    """The verdict on a measured value."""
     measured = _widened(measured, budget.baseline_spread, budget.rule.confidence)
     if measured.samples < budget.min_samples:
         note = f"{measured.samples:,} of at least {budget.min_samples:,} samples"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dbz.measure.metrics import parse_selector
+from dbz.report import comparing
 from dbz.report.wording import failed, p95_for_sorting, slowest_query
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.units import format_ms
@@ -24,6 +25,8 @@ def next_steps(run: Run) -> list[str]:
         steps.append(f"The server used {run.server.cpu_percent:.0f} % of its cores: look there before anything else.")
     if any(budget.of.startswith(("http", "server.query")) for budget in broken) and slowest_query(run):
         steps.append(f"Slowest query of the server: {slowest_query(run)}.")
+    steps += [f"{note[0].upper()}{note[1:]}." for note in run.notes]
+    steps += comparing.advice(run.comparison) if run.comparison else []
     return list(dict.fromkeys(steps))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 
 from dbz.measure.limits import format_value
-from dbz.report.comparing import by_verdict, change_text, headline, noise_text, p_text, remarks, unit_of
+from dbz.report.comparing import by_verdict, change_text, detectable_text, headline, p_text, remarks, unit_of
 from dbz.report.sections import Cell, Row, number_cell, section, table, text_cell
 from dbz.runs.compared import ComparedFigure
 from dbz.runs.schema import Run
 
-_HEAD = ["Operation", "Figure", "Base", "New", "Change", "", "95 % interval", "Noise", "p", "Verdict"]
+_HEAD = ["Operation", "Figure", "Base", "New", "Change", "", "95 % interval", "Finds", "p", "Verdict"]
 _CLASSES = {"worse": "broken", "better": "pass", "unclear": "unsure", "same": "missing"}
 _BAR = 80
 _FULL = 0.5
@@ -38,7 +38,7 @@ def _cells(one: ComparedFigure) -> list[Cell]:
         (escape(change_text(one)), one.change),
         (_bar(one), one.change),
         (f"{one.low * 100:+.3g} to {one.high * 100:+.3g}", one.low),
-        (escape(noise_text(one)), one.noise),
+        (escape(detectable_text(one)), -1 if one.detectable is None else one.detectable),
         (escape(p_text(one)), one.p),
         (f'<span class="mark">{one.verdict.value}</span>', one.verdict.value),
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dbz.errors import UsageError
+from dbz.report.comparing import advice
 from dbz.report.wording import BADGES, failed, headline, unsure, warns
 from dbz.runs.schema import Run, RunVerdict
 
@@ -36,7 +37,8 @@ def tell_github(run: Run, summary: str, environment: Mapping[str, str], stream: 
 
 
 def workflow_commands(run: Run) -> list[str]:
-    """Workflow commands: an error for each reason, a warning for each budget that only warns or is not sure."""
+    """Workflow commands: an error for each reason, a warning for each budget that only warns or is not sure, for a
+    busy machine, and for what may have become slower."""
     errors = [_command("error", BADGES[run.verdict], reason) for reason in run.reasons]
     if not errors and run.verdict not in (RunVerdict.PASS, RunVerdict.FAIL):
         errors = [_command("error", BADGES[run.verdict], headline(run))]
@@ -49,6 +51,8 @@ def _warnings(run: Run) -> Iterator[str]:
             yield _command("warning", "Budget", f"{budget.name}: {budget.verdict}, {budget.stat} of {budget.of}")
         elif unsure(budget) and not failed(budget):
             yield _command("notice", "Not sure", f"{budget.name}: {budget.note or 'inconclusive'}")
+    yield from (_command("warning", "Machine", note) for note in run.notes)
+    yield from (_command("warning", "Not sure", text) for text in (advice(run.comparison) if run.comparison else ()))
 
 
 def _command(kind: str, title: str, message: str) -> str:

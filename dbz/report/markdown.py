@@ -22,6 +22,7 @@ from dbz.report.wording import (
     is_measured,
     latency_text,
     limit_text,
+    machine_text,
     server_text,
     slowest_first,
     unsure,
@@ -159,5 +160,5 @@ def _deliveries(run: Run) -> str:
 
 
 def _facts(run: Run) -> str:
-    health = [("Generator", generator_text(run)), ("Server", server_text(run))]
+    health = [("Generator", generator_text(run)), ("Server", server_text(run)), ("Machine", machine_text(run))]
     return "\n".join(f"- {label}: {escape(text)}" for label, text in [*health, *facts(run)] if text)

@@ -24,6 +24,7 @@ from dbz.report.wording import (
     interval_text,
     latency_text,
     limit_text,
+    machine_text,
     server_text,
     share_of_limit,
     slowest_first,
@@ -178,7 +179,11 @@ def _error_cells(group: ErrorGroup) -> list[Cell]:
 
 def run_facts(run: Run) -> str:
     """The health of generator and server, and what was run."""
-    health = [("Load generator", generator_text(run)), ("Server", server_text(run))]
+    health = [
+        ("Load generator", generator_text(run)),
+        ("Server", server_text(run)),
+        ("Machine", machine_text(run)),
+    ]
     rows = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in [*health, *facts(run)] if text
     )

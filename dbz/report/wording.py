@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from dbz.measure.limits import Limit, format_value
 from dbz.measure.verdicts import Effect, Outcome
+from dbz.runs.machine import SOME_PERCENT, cores_text
 from dbz.runs.schema import BudgetResult, Deliveries, Operation, Run, RunVerdict
 from dbz.units import format_bytes, format_duration, format_ms
 
@@ -245,6 +246,17 @@ def server_text(run: Run) -> str:
     slowest = slowest_query(run)
     if slowest:
         parts.append(f"slowest query {slowest}")
+    return ", ".join(parts)
+
+
+def machine_text(run: Run) -> str:
+    """What the load and its target used of this machine, and others; empty when nobody looked."""
+    machine = run.machine
+    if machine is None:
+        return ""
+    parts = [f"load and target used {machine.own_percent:.0f} % of {cores_text(machine)}"]
+    parts += [] if machine.others_percent is None else [f"others {machine.others_percent:.0f} %"]
+    parts += [f"the hypervisor {machine.steal_percent:.0f} %"] if machine.steal_percent >= SOME_PERCENT else []
     return ", ".join(parts)
 
 

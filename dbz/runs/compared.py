@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from dbz.measure.comparison import Change
 
 SCHEMA = "dbz.comparison/1"
+SUSPECT_P = 0.2
+"""Chance alone makes anything look so much worse in less than one of five comparisons of equal code."""
 
 
 class _Part(BaseModel):
@@ -16,9 +20,10 @@ class _Part(BaseModel):
 class ComparedFigure(_Part):
     """One statistic of one operation before and after: latencies in ms, error rates as shares.
 
-    `change`, `low`, `high` (its 95 % interval) and `noise` (the smallest change that these runs can tell from none) are
-    shares of the base, for error rates of all attempts. `p` is corrected for the number of figures. `verdict` is
-    `worse`, `better`, `same` or `unclear`; `sentence` says it in words.
+    `change`, `low`, `high` (its 95 % interval), `noise` (the smallest change that these runs can tell from none) and
+    `detectable` (the smallest increase that they find in nine of ten cases, all figures considered) are shares of the
+    base, for error rates of all attempts. `p` is corrected for the number of figures. `verdict` is `worse`, `better`,
+    `same` or `unclear`; `sentence` says it in words.
     """
 
     kind: str
@@ -33,10 +38,34 @@ class ComparedFigure(_Part):
     p: float
     verdict: Change
     sentence: str = ""
+    detectable: float | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it looks worse, but is not for certain."""
+        return self.verdict is Change.UNCLEAR and self.change > 0 and self.low > 0 and self.p < SUSPECT_P
+
+
+class Sensitivity(_Part):
+    """The smallest slowdown of one operation that a comparison finds in nine of ten cases, as a share of the base.
+
+    `typical` is that of the operation in the middle, `worst` that of the noisiest one, which is named. `runs` is how
+    many runs a side would find `wanted` in every operation; null when nobody would make so many.
+    """
+
+    typical: float
+    worst: float
+    worst_operation: str
+    wanted: float
+    runs: int | None
 
 
 class Comparison(_Part):
-    """What became of a comparison; `missing` are operations that only one side has."""
+    """What became of a comparison; `missing` are operations that only one side has.
+
+    `left_out` are runs that were disturbed by something else on the machine, `doubts` say why what looks worse (or
+    better) may be the machine and is unclear for that reason.
+    """
 
     schema_: str = Field(SCHEMA, alias="schema")
     base: list[str]
@@ -48,17 +77,32 @@ class Comparison(_Part):
     assumed_noise: float | None = None
     figures: list[ComparedFigure] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
+    left_out: list[str] = Field(default_factory=list)
+    doubts: list[str] = Field(default_factory=list)
+    sensitivity: Sensitivity | None = None
+
+    @property
+    def suspects(self) -> list[ComparedFigure]:
+        """What looks worse and may be chance, the most telling figure of each operation."""
+        known = {(one.kind, one.operation) for one in self.worse}
+        return [one for one in self._worst(one for one in self.figures if one.suspect) if _name(one) not in known]
 
     @property
     def worse(self) -> list[ComparedFigure]:
         """What became worse, the most telling figure of each operation, the largest change first."""
+        return self._worst(one for one in self.figures if one.verdict is Change.WORSE)
+
+    def _worst(self, figures: Iterable[ComparedFigure]) -> list[ComparedFigure]:
         worst: dict[tuple[str, str], ComparedFigure] = {}
-        for one in self.figures:
-            key = (one.kind, one.operation)
-            if one.verdict is Change.WORSE and (key not in worst or one.p < worst[key].p):
-                worst[key] = one
+        for one in figures:
+            if _name(one) not in worst or one.p < worst[_name(one)].p:
+                worst[_name(one)] = one
         return sorted(worst.values(), key=lambda one: -one.change)
 
     def to_json(self) -> str:
         """The comparison as JSON."""
         return self.model_dump_json(by_alias=True, indent=1)
+
+
+def _name(one: ComparedFigure) -> tuple[str, str]:
+    return one.kind, one.operation

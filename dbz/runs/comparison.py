@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
+from dbz.measure.baseline import judge_together, judged_together
+from dbz.measure.budgets import Treatment
 from dbz.measure.comparison import ERROR_STAT, Change, Difference, Terms, compare
 from dbz.measure.limits import format_value
 from dbz.measure.measuring import Measurements
+from dbz.measure.verdicts import Outcome, Verdict
 from dbz.runs.aggregate import measurements
-from dbz.runs.comparable import cautions, obstacles, profile_hash
+from dbz.runs.comparable import cautions, obstacles, profile_hash, untrusted
 from dbz.runs.compared import ComparedFigure, Comparison
 from dbz.runs.folder import RunFolder, find_run, list_runs
+from dbz.runs.machine import busier, quiet_places
 from dbz.runs.reading import read_record
 from dbz.runs.schema import Run
+from dbz.runs.sensitivity import sensitivity_of
 
 FORCE_HINT = "compare runs of one profile, or take the figures as they are with --force"
 
@@ -28,12 +34,34 @@ def find_runs(reports: Path, name: str) -> list[RunFolder]:
 
 
 class Side:
-    """Repeated runs of the same code, with their measurements."""
+    """Repeated runs of the same code, with their measurements.
+
+    Where some can be trusted, those that cannot are `skipped`: a sentence each.
+    """
 
     def __init__(self, folders: Sequence[RunFolder]) -> None:
-        self.runs = [folder.load() for folder in folders]
-        records = [read_record(folder) for folder in folders]
+        runs = [(folder, folder.load()) for folder in folders]
+        trusted = [(folder, run) for folder, run in runs if not untrusted(run)] or runs
+        self.runs = [run for _, run in trusted]
+        self.skipped = [
+            f"{run.id} is {run.verdict.value} and was left out"
+            for _, run in runs
+            if trusted is not runs and untrusted(run)
+        ]
+        records = [read_record(folder) for folder, _ in trusted]
         self.found: list[Measurements] = [measurements(record, record.window) for record in records]
+
+    def add(self, run: Run, found: Measurements) -> None:
+        """Add a run that has just been measured."""
+        self.runs.append(run)
+        self.found.append(found)
+
+    def of(self, places: Sequence[int]) -> Side:
+        """The side with some of its runs only."""
+        some = Side(())
+        for at in places:
+            some.add(self.runs[at], self.found[at])
+        return some
 
 
 def refuse_incomparable(base: Sequence[Run], new: Sequence[Run], *, force: bool) -> list[str]:
@@ -65,40 +93,97 @@ class Baseline:
 
     def compare(self, run: Run, found: Measurements) -> Comparison:
         """The comparison with a run that has just been measured."""
-        new = Side(self.earlier)
-        new.runs.append(run)
-        new.found.append(found)
-        return compare_sides(self.side, new, self.terms, self.forced)
+        return compare_sides(self.side, self._new(run, found), self.terms, self.forced)
+
+    def judge(self, verdicts: Sequence[Verdict], run: Run, found: Measurements) -> list[Verdict]:
+        """The verdicts on a run that has just been measured: limits relative to the baseline are judged over all runs,
+        and not broken by a machine that was busier than for the baseline."""
+        base, new = _quiet(self.side, self.terms), _quiet(self._new(run, found), self.terms)
+        excuse = busier(new.runs, base.runs, self.terms.busy)
+        return [one if one.budget.limit.allowance is None else _relative(one, base, new, excuse) for one in verdicts]
+
+    def _new(self, run: Run, found: Measurements) -> Side:
+        new = self._earlier.of(range(len(self._earlier.runs)))
+        new.add(run, found)
+        return new
+
+    @cached_property
+    def _earlier(self) -> Side:
+        return Side(self.earlier)
 
 
-def compare_sides(base: Side, new: Side, terms: Terms, forced: Sequence[str] = ()) -> Comparison:
-    """The comparison of two sides that may be compared."""
-    figures = compare(base.found, new.found, terms)
-    single = len(base.runs) == len(new.runs) == 1
-    names = [{(of.kind, of.name) for found in side.found for of in found.latencies} for side in (base, new)]
-    compared = {(one.series.kind, one.series.name) for one in figures}
+def _quiet(side: Side, terms: Terms) -> Side:
+    """A side without the runs that something else on the machine disturbed."""
+    return side.of(quiet_places(side.runs, terms.busy))
+
+
+def _relative(one: Verdict, base: Side, new: Side, excuse: str) -> Verdict:
+    """A verdict on a limit relative to the baseline, over all new runs where they can be judged together."""
+    if judged_together(one.budget):
+        one = judge_together(one.budget, base.found, new.found) or one
+    if not excuse or one.outcome is not Outcome.BROKEN or one.budget.limit.unit != "ms":
+        return one
+    rule = replace(one.budget.rule, inconclusive=Treatment.PASS)
+    note = "; ".join(part for part in (one.note, f"the machine was busy: {excuse}") if part)
+    return replace(one, outcome=Outcome.INCONCLUSIVE, budget=replace(one.budget, rule=rule), note=note)
+
+
+def compare_sides(all_base: Side, all_new: Side, terms: Terms, forced: Sequence[str] = ()) -> Comparison:
+    """The comparison of two sides that may be compared.
+
+    Runs that something else on the machine disturbed are left out where enough others are there. Where the new runs
+    were disturbed more than those of the base, no latency is called worse, and the other way round none better.
+    """
+    base, new = (_quiet(side, terms) for side in (all_base, all_new))
+    differences = compare(base.found, new.found, terms)
+    excuses = {
+        Change.WORSE: busier(new.runs, base.runs, terms.busy),
+        Change.BETTER: busier(base.runs, new.runs, terms.busy),
+    }
+    figures = [_figure(one, excuses.get(one.verdict, ""), len(base.runs), len(new.runs)) for one in differences]
     return Comparison(
         base=[run.id for run in base.runs],
         new=[run.id for run in new.runs],
         profile_hash=profile_hash(new.runs[0].profile),
         forced=list(forced),
-        cautions=cautions(base.runs[0], new.runs[-1]),
+        cautions=[*cautions(base.runs[0], new.runs[-1]), *all_base.skipped, *all_new.skipped],
         threshold=terms.threshold,
-        assumed_noise=terms.noise if single else None,
-        figures=[_figure(one, len(base.runs), len(new.runs)) for one in figures],
-        missing=sorted(
-            f"{name} is only in the {'base' if at == 0 else 'new'} runs"
-            for at in (0, 1)
-            for kind, name in names[at] - names[1 - at]
-            if (kind, name) not in compared and kind not in ("generator", "service", "unfinished")
-        ),
+        assumed_noise=terms.noise if min(len(base.runs), len(new.runs)) == 1 else None,
+        figures=figures,
+        missing=_missing(base, new, figures),
+        left_out=[*_left_out(all_base, base), *_left_out(all_new, new)],
+        doubts=[
+            f"the machine was busy in the {side} runs ({excuse})"
+            for side, excuse in zip(("new", "base"), excuses.values(), strict=True)
+            if excuse
+        ],
+        sensitivity=sensitivity_of(differences, terms),
     )
 
 
-def _figure(one: Difference, base_runs: int, new_runs: int) -> ComparedFigure:
-    numbers: dict[str, Any] = {
-        key: round(getattr(one, key), 6) for key in ("base", "new", "change", "low", "high", "noise", "p")
-    }
+def _left_out(every: Side, some: Side) -> list[str]:
+    kept = {run.id for run in some.runs}
+    return [run.id for run in every.runs if run.id not in kept]
+
+
+def _missing(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
+    """Which operations only one side has."""
+    names = [{(of.kind, of.name) for found in side.found for of in found.latencies} for side in (base, new)]
+    compared = {(one.kind, one.operation) for one in figures}
+    return sorted(
+        f"{name} is only in the {'base' if at == 0 else 'new'} runs"
+        for at in (0, 1)
+        for kind, name in names[at] - names[1 - at]
+        if (kind, name) not in compared and kind not in ("generator", "service", "unfinished")
+    )
+
+
+def _figure(one: Difference, excuse: str, base_runs: int, new_runs: int) -> ComparedFigure:
+    """A difference as it is kept; what the machine may explain is unclear, but for errors, which have other reasons."""
+    excused = bool(excuse) and one.stat != ERROR_STAT
+    one = replace(one, verdict=Change.UNCLEAR) if excused else one
+    keys = ("base", "new", "change", "low", "high", "noise", "p", "detectable")
+    numbers: dict[str, Any] = {key: None if getattr(one, key) is None else round(getattr(one, key), 6) for key in keys}
     return ComparedFigure(
         kind=one.series.kind,
         operation=one.series.name,
@@ -112,14 +197,20 @@ def _figure(one: Difference, base_runs: int, new_runs: int) -> ComparedFigure:
 def _sentence(one: Difference, base_runs: int, new_runs: int) -> str:
     """Which operation, how much, and how sure."""
     errors = one.stat == ERROR_STAT
-    unit = "%" if errors else "ms"
-    points = " points" if errors else " %"
-    words = {Change.WORSE: "more errors" if errors else "slower", Change.BETTER: "fewer errors" if errors else "faster"}
-    became = words.get(one.verdict, "not clearly different" if one.verdict is Change.UNCLEAR else "the same")
-    sure = f"95 % interval {one.low * 100:+.2g} to {one.high * 100:+.2g}{points}"
+    unit, points = ("%", " points") if errors else ("ms", " %")
+    amount = f"{abs(one.change) * 100:.3g}{points}"
+    became = {
+        Change.WORSE: f"has {amount} more errors" if errors else f"is {amount} slower",
+        Change.BETTER: f"has {amount} fewer errors" if errors else f"is {amount} faster",
+        Change.SAME: "is the same",
+        Change.UNCLEAR: f"may be {amount} {'slower' if one.change > 0 else 'faster'}",
+    }
+    if errors:
+        became[Change.UNCLEAR] = f"may have {amount} {'more' if one.change > 0 else 'fewer'} errors"
     chance = "p < 0.0001" if one.p < 0.0001 else f"p = {one.p:.2g}"
-    runs = f"{base_runs} and {new_runs} runs" if base_runs + new_runs > 2 else "single runs"
     return (
-        f"{one.series.kind} {one.series.name} is {became}: {one.stat} {format_value(one.new, unit)} against "
-        f"{format_value(one.base, unit)}, {one.change * 100:+.3g}{points} ({sure}, {chance}, {runs})"
+        f"{one.series.kind} {one.series.name} {became[one.verdict]}: {'' if errors else one.stat + ' '}"
+        f"{format_value(one.new, unit)}, before {format_value(one.base, unit)} "
+        f"(95 % interval {one.low * 100:+.3g} to {one.high * 100:+.3g}{points}, {chance}, "
+        f"{new_runs} run{'s' if new_runs > 1 else ''} against {base_runs})"
     )

@@ -13,6 +13,7 @@ from dbz.measure.verdicts import Effect, Outcome, Verdict, judge
 from dbz.runs import aggregate
 from dbz.runs.comparison import Baseline
 from dbz.runs.cutting import cut_of
+from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 
@@ -45,7 +46,11 @@ def conclude(
     """The run with everything filled in that follows from its record; `stopped` says which budget ended it early."""
     window = record.window
     found = aggregate.measurements(record, window)
+    machine = machine_figures(record, window)
+    run = run.model_copy(update={"machine": machine, "notes": busy_notes(machine)})
     verdicts = judge(budgets, found, cut_of(record, window))
+    if baseline and found.seconds:
+        verdicts = baseline.judge(verdicts, run, found)
     health = aggregate.generator_health(record, window, found, lost_workers)
     allowed_losses = run.profile.get("lost_workers", 0)
     invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]

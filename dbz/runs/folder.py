@@ -6,6 +6,7 @@ reports/<run-id>/
     worker-<n>.jsonl       one line a second: users, errors, deliveries, the worker's own health
     marks.jsonl            when the judged part began and ended
     server.jsonl           one line a second: what the server says of itself, and the health probe
+    machine.jsonl          one line a second: how much of this machine the load and its target use, and others
     logs/                  what the child processes printed
     report.html, junit.xml, summary.md, operations.csv, bencher.json   made from the files above, at any time
 """
@@ -32,6 +33,7 @@ class RunFolder:
         self.run_json = path / "run.json"
         self.marks = path / "marks.jsonl"
         self.server = path / "server.jsonl"
+        self.machine = path / "machine.jsonl"
         self.logs = path / "logs"
 
     @property

@@ -46,6 +46,7 @@ class Record:
     intervals: list[Interval] = field(default_factory=list)
     workers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     server: list[dict[str, Any]] = field(default_factory=list)
+    machine: list[dict[str, Any]] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
     lost_workers: int = 0
     damaged_lines: int = 0
@@ -79,6 +80,7 @@ class RecordReader:
         for path in self._folder.worker_lines():
             record.workers.setdefault(path.stem, []).extend(self._lines(path))
         record.server.extend(self._lines(self._folder.server))
+        record.machine.extend(self._lines(self._folder.machine))
         for mark in self._lines(self._folder.marks):
             record.marks[mark["mark"]] = mark["t"]
             record.lost_workers += mark.get("count", 0) if mark["mark"] == LOST_WORKERS else 0

@@ -144,8 +144,26 @@ class Server(_Part):
     query_ms: dict[str, dict[str, float | None]] = Field(default_factory=dict)
 
 
+class Machine(_Part):
+    """The machine that dbz ran on in the judged part, in per cent of its usable cores, so 100 for all of them.
+
+    `own_percent` is what generator and target used, `others_percent` what everything else did, null when the target's
+    processes could not be told from others; `steal_percent` is what the hypervisor gave to other machines.
+    """
+
+    cores: int
+    own_percent: float
+    others_percent: float | None = None
+    steal_percent: float = 0.0
+
+    @property
+    def disturbed_percent(self) -> float:
+        """What was missing to the load and its target."""
+        return (self.others_percent or 0.0) + self.steal_percent
+
+
 class Run(_Part):
-    """The whole of `run.json`."""
+    """The whole of `run.json`; `notes` are what a reader should know that does not change the verdict."""
 
     schema_: str = Field(SCHEMA, alias="schema")
     id: str
@@ -159,6 +177,7 @@ class Run(_Part):
     environment: dict[str, Any] = Field(default_factory=dict)
     verdict: RunVerdict = RunVerdict.RUNNING
     reasons: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     window: Window = Window(start_s=0, end_s=0)
     users_held: int | None = None
     budgets: list[BudgetResult] = Field(default_factory=list)
@@ -167,6 +186,7 @@ class Run(_Part):
     deliveries: list[Deliveries] = Field(default_factory=list)
     generator: Generator | None = None
     server: Server | None = None
+    machine: Machine | None = None
     comparison: Comparison | None = None
 
     @property

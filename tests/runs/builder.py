@@ -84,6 +84,7 @@ class Scene:
     gc_ms: float = 0.0
     cpu_percent: float = 38.0
     server: bool = True
+    others: float = 0.03
     profile: str = "mixed"
     started: datetime = STARTED
     seed: int = 1
@@ -97,6 +98,7 @@ class Scene:
         self._write_marks(folder)
         if self.server:
             self._write_server(folder, random)
+        self._write_machine(folder)
         folder.save(self.run(run_id))
         return folder
 
@@ -164,6 +166,13 @@ class Scene:
         marks.write({"mark": STEADY, "t": float(self.warmup_s)})
         marks.write({"mark": END, "t": float(self.seconds)})
         marks.close()
+
+    def _write_machine(self, folder: RunFolder) -> None:
+        lines = LineFile(folder.machine)
+        for second in range(self.seconds):
+            line = {"t": second + 1.0, "dt": 1.0, "cores": 2, "own": 0.52, "steal": 0.0, "others": self.others}
+            lines.write(line)
+        lines.close()
 
     def _write_server(self, folder: RunFolder, random: Random) -> None:
         lines = LineFile(folder.server)

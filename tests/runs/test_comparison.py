@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from dbz.errors import UsageError
 from dbz.measure.baseline import against
-from dbz.measure.budgets import parse_budget
-from dbz.measure.comparison import Terms
+from dbz.measure.budgets import Budget, parse_budget
+from dbz.measure.comparison import Change, Terms
 from dbz.runs.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
@@ -48,7 +49,7 @@ def test_the_slow_operation_is_named_with_how_much_and_how_sure(base: Path, slow
     comparison = compare_sides(Side(find_runs(base, str(base))), Side(find_runs(slow, str(slow))), Terms())
     assert [one.operation for one in comparison.worse] == [POSTS]
     sentence = comparison.worse[0].sentence
-    assert sentence.startswith(f"http {POSTS} is slower: p") and "3 and 3 runs" in sentence
+    assert re.match(rf"http {POSTS} is 1\d\d % slower: p\d\d ", sentence) and "3 runs against 3)" in sentence
     assert ("95 % interval" in sentence and "p < 0.0001" in sentence) or "p = " in sentence
 
 
@@ -91,7 +92,7 @@ def test_names_seeds_and_the_place_of_a_scenario_do_not_matter(base: Path) -> No
 
 def judged(folder: RunFolder, baseline: Path, **terms: str) -> Run:
     side = Side(find_runs(baseline, str(baseline)))
-    budgets = against([parse_budget("it", f'http{{op="{POSTS}"}}', "p50", **terms)], side.found)
+    budgets = against([parse_budget("it", f'http{{op="{POSTS}"}}', "p50", **terms)], side.found, Terms())
     return conclude(folder.load(), read_record(folder), budgets, baseline=Baseline(side, Terms()))
 
 
@@ -103,9 +104,9 @@ def test_a_run_that_is_slower_than_its_baseline_fails_and_says_why(base: Path, s
 
 
 def test_a_run_of_the_same_code_passes_against_its_baseline(base: Path, tmp_path: Path) -> None:
-    run = judged(build_run(tmp_path, scene(77)), base, against="baseline +20%")
+    run = judged(build_run(tmp_path, scene(77)), base, against="baseline +40%")
     assert (run.verdict, run.reasons) == (RunVerdict.PASS, [])
-    assert run.budgets[0].verdict == "pass" and run.budgets[0].allowance == 0.2
+    assert run.budgets[0].verdict == "pass" and run.budgets[0].allowance == 0.4
 
 
 def test_a_budget_against_the_baseline_is_broken_by_more_than_it_allows(base: Path, slow: Path) -> None:
@@ -113,6 +114,73 @@ def test_a_budget_against_the_baseline_is_broken_by_more_than_it_allows(base: Pa
     (budget,) = run.budgets
     assert budget.verdict == "broken" and "(baseline +20 %)" in budget.reason
     assert budget.limit == pytest.approx(14.7 * 1.2, rel=0.1)
+
+
+def together(budget: Budget, base: Path, folders: list[RunFolder]) -> Run:
+    """The last of repeated runs, judged together with the others."""
+    side = Side(find_runs(base, str(base)))
+    budgets = against([budget], side.found, Terms(), runs=len(folders))
+    *earlier, last = folders
+    baseline = Baseline(side, Terms(), earlier=tuple(earlier))
+    return conclude(last.load(), read_record(last), budgets, baseline=baseline)
+
+
+def test_a_budget_against_the_baseline_is_judged_over_repeated_runs(base: Path, tmp_path: Path) -> None:
+    budget = parse_budget("it", f'http{{op="{POSTS}"}}', "p50", against="baseline +15%")
+    slow = {POSTS: 1.3}
+    odd = [
+        build_run(tmp_path, scene(60, slow=slow), run_id="a"),
+        *(build_run(tmp_path, scene(60 + n), run_id=f"b{n}") for n in range(4)),
+    ]
+    run = together(budget, base, odd)
+    assert run.budgets[0].effect == "none" and run.budgets[0].note.endswith("over 5 runs")
+    slower = [build_run(tmp_path, scene(70 + n, slow=slow), run_id=f"c{n}") for n in range(3)]
+    (result,) = together(budget, base, slower).budgets
+    assert result.verdict == "broken" and "limit <= " in result.reason and result.reason.endswith("over 3 runs")
+    assert result.samples > 3 * 400
+
+
+def test_a_single_run_close_to_a_relative_limit_is_not_sure_and_holds(base: Path, tmp_path: Path) -> None:
+    run = judged(build_run(tmp_path, scene(80, slow={POSTS: 1.12})), base, against="baseline +5%")
+    assert (run.budgets[0].verdict, run.budgets[0].effect) == ("inconclusive", "none")
+
+
+def test_a_busy_machine_is_no_slower_code(base: Path, tmp_path: Path) -> None:
+    folders = [build_run(tmp_path, scene(20 + n, slow={POSTS: 2.5}, others=0.38), run_id=f"busy-{n}") for n in range(3)]
+    side, busy = Side(find_runs(base, str(base))), Side(folders)
+    comparison = compare_sides(side, busy, Terms())
+    assert comparison.worse == []
+    assert comparison.doubts == ["the machine was busy in the new runs (others used 38 % of 2 cores, against 3 %)"]
+    (suspect,) = comparison.suspects
+    assert suspect.sentence.startswith(f"http {POSTS} may be 1")
+    assert [one.operation for one in compare_sides(side, busy, Terms(busy=1.0)).worse] == [POSTS]
+    # The other way round it is what became better that is doubted.
+    assert not any(one.verdict is Change.BETTER for one in compare_sides(busy, side, Terms()).figures)
+
+
+def test_disturbed_runs_are_left_out_where_enough_others_are_there(base: Path, tmp_path: Path) -> None:
+    new = [build_run(tmp_path, scene(30 + n), run_id=f"quiet-{n}") for n in range(3)]
+    new.append(build_run(tmp_path, scene(34, slow={POSTS: 3}, others=0.5), run_id="disturbed"))
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side(new), Terms())
+    assert (comparison.left_out, comparison.doubts, comparison.worse) == (["disturbed"], [], [])
+    assert len(comparison.new) == 3
+    few = compare_sides(Side(find_runs(base, str(base))), Side(new[2:]), Terms())
+    assert few.left_out == [] and len(few.doubts) == 1
+
+
+def test_a_comparison_says_what_it_could_have_found(base: Path) -> None:
+    side = Side(find_runs(base, str(base)))
+    found = compare_sides(side, side, Terms()).sensitivity
+    assert found is not None and found.typical <= found.worst and found.worst_operation and found.wanted == 0.1
+    assert found.runs is None or found.runs > 3
+
+
+def test_a_run_on_a_busy_machine_says_so_and_is_not_invalid(tmp_path: Path) -> None:
+    run = build_run(tmp_path, scene(40, others=0.38)).load()
+    assert run.machine is not None and run.machine.others_percent == 38.0 and run.verdict is not RunVerdict.INVALID
+    (note,) = run.notes
+    assert note.startswith("the machine was busy with something else, others used 38 % of 2 cores")
+    assert build_run(tmp_path / "quiet", scene(40)).load().notes == []
 
 
 def test_the_trend_names_the_run_that_changed_the_level() -> None:

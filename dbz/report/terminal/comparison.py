@@ -13,7 +13,17 @@ from rich.text import Text
 
 from dbz.measure.comparison import Change
 from dbz.measure.limits import format_value
-from dbz.report.comparing import by_verdict, change_text, headline, noise_text, p_text, remarks, stat_text, unit_of
+from dbz.report.comparing import (
+    advice,
+    by_verdict,
+    change_text,
+    detectable_text,
+    headline,
+    p_text,
+    remarks,
+    stat_text,
+    unit_of,
+)
 from dbz.report.sparkline import sparkline
 from dbz.report.terminal.console import FANCY, clean, glyphs_for, make_console
 from dbz.report.terminal.tables import WIDE, cell, grid
@@ -31,6 +41,8 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
     console.print(Text(f"{sign} {headline(comparison)}", style))
     for one in comparison.worse:
         console.print(Padding(Text(clean(one.sentence), "bold"), (0, 0, 0, 2)))
+    for text in advice(comparison):
+        console.print(Padding(Text(clean(text), "yellow"), (0, 0, 0, 2)))
     console.print()
     console.print(comparison_table(comparison, console))
     for text in remarks(comparison):
@@ -40,7 +52,7 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
 def comparison_table(comparison: Comparison, console: Console, *, changed_only: bool = False) -> Table:
     """Worse figures first, then better ones, then what is unclear, then (if wanted) what is the same."""
     wide = console.width >= WIDE
-    table = grid("<", "<", "base", "new", "change", *(["95 % interval"] if wide else []), "noise", "p", "<")
+    table = grid("<", "<", "base", "new", "change", *(["95 % interval"] if wide else []), "finds", "p", "<")
     for one in by_verdict(comparison.figures):
         if changed_only and one.verdict is Change.SAME:
             continue
@@ -53,7 +65,7 @@ def comparison_table(comparison: Comparison, console: Console, *, changed_only: 
             format_value(one.new, unit_of(one)),
             Text(change_text(one), style),
             *interval,
-            Text(noise_text(one), "dim"),
+            Text(detectable_text(one), "dim"),
             p_text(one),
             Text(one.verdict.value, style),
         )

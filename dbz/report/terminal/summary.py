@@ -29,7 +29,7 @@ from dbz.report.terminal.tables import (
     runs_table,
     unmeasured,
 )
-from dbz.report.wording import BADGES, generator_text, headline, load_text, server_text, target_text
+from dbz.report.wording import BADGES, generator_text, headline, load_text, machine_text, server_text, target_text
 from dbz.runs.compared import Comparison
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
@@ -117,7 +117,8 @@ def _changes(comparison: Comparison, console: Console) -> RenderableType:
 
 def _health(run: Run) -> RenderableType | None:
     rows = Table.grid(padding=(0, 2))
-    lines = (("load", load_text(run)), ("generator", generator_text(run)), ("server", server_text(run)))
+    texts = (("load", load_text), ("generator", generator_text), ("server", server_text), ("machine", machine_text))
+    lines = [(label, text_of(run)) for label, text_of in texts]
     for label, text in lines:
         if text:
             rows.add_row(Text(label, "dim"), Text(clean(text)))
