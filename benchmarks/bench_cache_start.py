@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 from dbz.stack import StackOptions, start_stack
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))
 USERS = int(os.environ.get("BENCH_USERS", "300"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 CLUBS = 10
 OPERATIONS = ("GET /api/posts", "GET /api/games", "GET /api/clubs/{id}", "GET /api/me")
 
@@ -44,21 +45,21 @@ def measured(warm: bool, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure both, each on a stack of its own, the better of several rounds."""
-    best: dict[bool, dict[str, float]] = {False: {}, True: {}}
+    """Measure both, each on a stack of its own, several rounds in turn, and print the medians."""
+    found: dict[tuple[bool, str], list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="dbz-bench-") as name:
         for _ in range(ROUNDS):
             for warm in (False, True):
                 for operation, p95_ms in measured(warm, Path(name)).items():
-                    best[warm][operation] = min(p95_ms, best[warm].get(operation, p95_ms))
-    print(
-        f"{USERS} phone users of {CLUBS} clubs in the first {SECONDS} s after a start; p95, ms, the better of {ROUNDS}"
-    )
-    print(f"{'':20} {'cold':>8} {'warm':>8} {'cold / warm':>12}")
+                    found.setdefault((warm, operation), []).append(p95_ms)
+    print(f"{USERS} phone users of {CLUBS} clubs in the first {SECONDS} s after a start; p95, ms, median of {ROUNDS}")
+    print(f"{'':20} {'cold':>8} {'warm':>8} {'cold / warm':>12}   each round, cold and warm")
     for operation in OPERATIONS:
-        cold, warm_ms = best[False].get(operation), best[True].get(operation)
-        if cold and warm_ms:
-            print(f"{operation:20} {cold:8.1f} {warm_ms:8.1f} {cold / warm_ms:12.1f}")
+        cold, warmed = found.get((False, operation), []), found.get((True, operation), [])
+        if cold and warmed:
+            ratio = median(cold) / median(warmed)
+            rounds = "  ".join(f"{one:.0f} {other:.0f}" for one, other in zip(cold, warmed, strict=False))
+            print(f"{operation:20} {median(cold):8.1f} {median(warmed):8.1f} {ratio:12.1f}   {rounds}")
 
 
 if __name__ == "__main__":

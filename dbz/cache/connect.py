@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
@@ -14,18 +16,20 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from dbz.cache.nodes import AnyRedis
 from dbz.cache.warm.databases import Database
 from dbz.errors import DependencyError, UsageError
 
 _TIMEOUT_S = 5.0
+_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 def shown(url: str) -> str:
-    """A URL without its user and password."""
+    """A URL without its user, password and options, which may hold a password too."""
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 @asynccontextmanager
@@ -34,11 +38,13 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
 
     Raises `UsageError` for what is no URL, `DependencyError` when nobody answers or the user may not come in.
     """
+    _check_files(url)
     try:
-        client: AnyRedis = Redis.from_url(url, **_options())
-    except ValueError as error:
-        forms = "redis://HOST:PORT, rediss://USER:PASSWORD@HOST:PORT"
-        raise UsageError(f"'{shown(url)}' is not a Redis URL: {error}", hint=f"write for example {forms}") from None
+        single = Redis.from_url(url, **_options())
+        single.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # looks at the options in the URL too
+    except (ValueError, TypeError, RedisError) as error:
+        raise _no_url(url, error) from None
+    client: AnyRedis = single
     try:
         if (await client.info("cluster")).get("cluster_enabled"):
             await client.aclose()
@@ -46,7 +52,7 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
             await client.initialize()
     except (RedisError, OSError, TimeoutError) as error:
         await client.aclose()
-        raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(error)) from None
+        raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(url, error)) from None
     try:
         yield client
     finally:
@@ -62,25 +68,42 @@ def _options() -> dict[str, Any]:
     }
 
 
+def _check_files(url: str) -> None:
+    for name, (path, *_) in parse_qs(urlsplit(url).query).items():
+        if name in _FILES and not Path(path).is_file():
+            raise UsageError(f"the file '{path}', which {name} in the Redis URL names, does not exist")
+
+
+def _no_url(url: str, error: Exception) -> UsageError:
+    found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    problem = f"unknown option '{found[1]}'" if found else str(error)
+    forms = "redis://HOST:PORT, rediss://USER:PASSWORD@HOST:PORT?ssl_ca_certs=FILE"
+    return UsageError(f"'{shown(url)}' is not a Redis URL: {problem}", hint=f"write for example {forms}")
+
+
 def _refusal(error: Exception) -> str:
     if isinstance(error, AuthenticationError):
         return f"does not know this user or password: {error}"
     if isinstance(error, NoPermissionError):
         return f"does not permit what is needed: {error}"
-    return f"cannot be reached: {error}"
+    return f"cannot be reached: {error or type(error).__name__}"
 
 
-def _hint(error: Exception) -> str:
+def _hint(url: str, error: Exception) -> str:
     if isinstance(error, AuthenticationError):
         return "put user and password into REDIS_URL: redis://USER:PASSWORD@HOST:PORT"
     if isinstance(error, NoPermissionError):
-        return "docs/cache.md lists the commands that the user needs"
+        return "docs/cache.md lists what a user must be permitted"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "add ?ssl_ca_certs=FILE to the URL: the certificates of those who may sign the server's"
+    if "[SSL" in str(error) or (isinstance(error, RedisTimeoutError) and url.startswith("rediss:")):
+        return "is this the port for TLS? without TLS write redis:// instead of rediss://"
     return "start `dbz serve`, or name another with --redis-url or REDIS_URL"
 
 
 @asynccontextmanager
-async def connected_database(uri: str, name: str) -> AsyncIterator[Database]:
-    """The database `name` of the document store at `uri`; errors as above."""
+async def connected_database(uri: str, name: str, who: str = "the document store") -> AsyncIterator[Database]:
+    """The database `name` of the document store at `uri`, which errors call `who`; errors as above."""
     try:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             uri,
@@ -97,7 +120,7 @@ async def connected_database(uri: str, name: str) -> AsyncIterator[Database]:
         await client.close()
         text = str(error).partition(", Timeout:")[0]
         hint = "start `dbz serve`, or name another with --mongo-uri or MONGODB_URI"
-        raise DependencyError(f"the document store at {shown(uri)} cannot be reached: {text}", hint=hint) from None
+        raise DependencyError(f"{who} at {shown(uri)} cannot be reached: {text}", hint=hint) from None
     try:
         yield client[name]
     finally:

@@ -37,3 +37,17 @@ redis.call('PUBLISH', KEYS[3], line)
 """
 )
 """Raises the epoch, and tells everybody which pattern (ARGV[1]) became stale, and who says so (ARGV[3])."""
+
+PUT_IF_OLDER = """
+local function put(key, value, ttl, field, encoded)
+  local there = redis.pcall('GET', key)
+  local decoded, old = pcall(cjson.decode, there or '')
+  local version = cjson.decode('[' .. encoded .. ']')[1]
+  local orders = type(version) == 'number' or type(version) == 'string'
+  local known = decoded and type(old) == 'table' and orders and type(old[field]) == type(version)
+  if there and not (known and old[field] < version) then return 0 end
+  redis.call('SET', key, value, 'PX', ttl)
+  return 1
+end
+"""
+"""`put` sets a key that is absent, or whose value has a lower `field` than `encoded`; what cannot be compared stays."""

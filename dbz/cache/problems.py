@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pymongo.errors import OperationFailure, PyMongoError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from dbz.errors import DependencyError
 
 PROBLEMS = (RedisError, PyMongoError, OSError, TimeoutError)
 """What the clients of both stores raise when a store fails."""
+
+
+def permitted(answers: Iterable[Any]) -> None:
+    """Raise the first refusal among the answers of a pipeline."""
+    for answer in answers:
+        if isinstance(answer, NoPermissionError):
+            raise answer
 
 
 @contextmanager
@@ -28,4 +36,6 @@ def problem_text(error: BaseException) -> str:
     text = str(error).partition(", Timeout:")[0].splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, OperationFailure):
         return f"the document store refused a query: {text}"
+    if isinstance(error, NoPermissionError) or "no permissions" in text:  # from inside a script it is another error
+        return f"Redis does not permit what is needed: {text} (docs/cache.md lists what a user must be permitted)"
     return f"{'the document store' if isinstance(error, PyMongoError) else 'Redis'} failed: {text}"

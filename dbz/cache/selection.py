@@ -13,6 +13,7 @@ from dbz.cache.families import family
 from dbz.cache.glob import compile_glob, escape
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis, Nodes
+from dbz.cache.problems import permitted
 from dbz.errors import UsageError
 
 EVERYTHING = "*"
@@ -113,7 +114,8 @@ class Search:
         async with self._redis.pipeline(transaction=False) as pipe:
             for at in asked:
                 pipe.get(self._names.entry(keys[at]))
-            values = await pipe.execute(raise_on_error=False) if asked else []
+            values = await pipe.execute(raise_on_error=False) if asked else []  # some may be no texts
+        permitted(values)
         for at, value in zip(asked, values, strict=True):
             chosen[at] = isinstance(value, bytes) and any(snippet in value for snippet in self._snippets)
         return [key for key, is_chosen in zip(keys, chosen, strict=True) if is_chosen]

@@ -8,6 +8,7 @@ from typing import Any
 from dbz.cache.families import family
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis, Nodes
+from dbz.cache.problems import permitted
 from dbz.cache.published import Counts, ProcessFigures, added_up, processes
 
 SCHEMA = "dbz.cache-stats/1"
@@ -130,7 +131,8 @@ async def _family(redis: Any, name: str, entries: list[bytes], times: float) -> 
         for entry in measured:
             pipe.pttl(entry)
             pipe.execute_command("MEMORY USAGE", entry, keys=[entry])
-        answers = await pipe.execute(raise_on_error=False)
+        answers = await pipe.execute(raise_on_error=False)  # a key may have gone meanwhile
+    permitted(answers)
     figures = FamilyFigures(name, round(len(entries) * times))
     share = len(entries) * times / len(measured)
     sizes = [size for size in answers[1::2] if isinstance(size, int)]

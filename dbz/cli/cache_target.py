@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,14 @@ MongoUri = Annotated[
     str, typer.Option(metavar="URI", help="Document store; else MONGODB_URI, else the running `dbz serve`.")
 ]
 Database = Annotated[str, typer.Option(metavar="NAME", help="Database of the document store.")]
+ShardsFile = Annotated[
+    str,
+    typer.Option(
+        "--shards",
+        metavar="FILE",
+        help="When clubs lie on shards: their file, or `default` for configs/shards.yaml; `dbz serve` says so itself.",
+    ),
+]
 Prefix = Annotated[str, typer.Option(metavar="TEXT", help="What the cache's keys begin with in Redis.")]
 Embedded = Annotated[bool, typer.Option("--embedded", help="Start a backend of demo data for a trial.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -33,16 +41,21 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 @dataclass(frozen=True)
 class Stores:
-    """Where everything is; empty texts for what is not known."""
+    """Where everything is; empty texts for what is not known.
+
+    `shards` is the shards file, empty when all clubs are in one database; `environment` has the variables it names.
+    """
 
     redis_url: str
     mongo_uri: str
     url: str
+    shards: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
 def stores(
-    redis_url: str, mongo_uri: str = "", *, needs_mongo: bool = False, embedded: bool = False
+    redis_url: str, mongo_uri: str = "", shards: str = "", *, needs_mongo: bool = False, embedded: bool = False
 ) -> Iterator[Stores]:
     """The stores to work on; those of `embedded` end with the block.
 
@@ -50,31 +63,37 @@ def stores(
     """
     _require_clients()
     if embedded:
-        if redis_url or mongo_uri:
-            raise UsageError("--embedded starts stores of its own; leave out --redis-url and --mongo-uri")
+        if redis_url or mongo_uri or shards:
+            raise UsageError("--embedded starts stores of its own; leave out --redis-url, --mongo-uri and --shards")
         yield from _embedded()
         return
-    found = _named(redis_url or os.environ.get("REDIS_URL", ""), mongo_uri or os.environ.get("MONGODB_URI", ""))
-    if not found.redis_url:
+    mongo_uri = mongo_uri or os.environ.get("MONGODB_URI", "") if needs_mongo else ""
+    found = _named(redis_url or os.environ.get("REDIS_URL", ""), mongo_uri, shards)
+    if not found.redis_url and not found.mongo_uri:
         raise UsageError(
             "which Redis? nothing says where it is, and no `dbz serve` is running",
             hint="start `dbz serve`, give --redis-url or REDIS_URL, or try it with --embedded",
         )
-    if needs_mongo and not found.mongo_uri:
+    if not found.redis_url:
+        raise UsageError("which Redis? the document store came without one", hint="give --redis-url or REDIS_URL")
+    if needs_mongo and not (found.mongo_uri or found.shards):
         raise UsageError(
             "which document store? --redis-url came without --mongo-uri", hint="give --mongo-uri or MONGODB_URI"
         )
     yield found
 
 
-def _named(redis_url: str, mongo_uri: str) -> Stores:
+def _named(redis_url: str, mongo_uri: str, shards: str) -> Stores:
     """What is named, or the running stack when nothing is: never one store of each."""
     from dbz.stack.state import find_stack
 
     if redis_url or mongo_uri:
-        return Stores(redis_url, mongo_uri, "")
+        return Stores(redis_url, mongo_uri, "", shards, os.environ)
     running = find_stack()
-    return Stores(running.redis_url, running.mongo_uri, running.url) if running else Stores("", "", "")
+    if running is None:
+        return Stores("", "", "")
+    file = shards or ("default" if running.shards else "")
+    return Stores(running.redis_url, running.mongo_uri, running.url, file, running.shards)
 
 
 def _embedded() -> Iterator[Stores]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbz.cli.cache_databases import connect
 from dbz.cli.cache_target import (
     DEFAULT_DATABASE,
     DEFAULT_PREFIX,
@@ -19,6 +20,7 @@ from dbz.cli.cache_target import (
     MongoUri,
     Prefix,
     RedisUrl,
+    ShardsFile,
     Stores,
     Yes,
     stores,
@@ -57,6 +59,7 @@ def warm(
     redis_url: RedisUrl = "",
     mongo_uri: MongoUri = "",
     database: Database = DEFAULT_DATABASE,
+    shards: ShardsFile = "",
     prefix: Prefix = DEFAULT_PREFIX,
     embedded: Embedded = False,
     as_json: AsJson = False,
@@ -77,6 +80,7 @@ def warm(
       dbz cache warm --rate 500/s            gently
       dbz cache warm --measure --yes         what it is worth: p95 and hit ratio
       REDIS_URL=rediss://… MONGODB_URI=… dbz cache warm
+      dbz cache warm --shards shards.yaml    every shard that the file names
       dbz cache warm --embedded              a trial, with demo data
 
     \b
@@ -91,7 +95,7 @@ def warm(
     order = WarmOrder(load_warmup(config), names, club or (), prefix)
     _ = order.warmers
     rate_per_s = order.warmup.rate if rate is None else _rate(rate)
-    with stores(redis_url, mongo_uri, needs_mongo=True, embedded=embedded) as where:
+    with stores(redis_url, mongo_uri, shards, needs_mongo=True, embedded=embedded) as where:
         if measure:
             load = _load(where, target, allow_target or [])
             _ask(load, yes)
@@ -133,7 +137,7 @@ async def _compare(
     from dbz.report.terminal.cache_warm import print_warm
 
     async with AsyncExitStack() as resources:
-        redis, databases = await _connect(resources, where, database)
+        redis, databases = await connect(resources, where, database)
 
         async def warm_now() -> None:
             report = await carry_out(order, databases, redis, rate_per_s, restart=True)
@@ -167,21 +171,13 @@ def _rate(text: str) -> float | None:
     return rate_per_s
 
 
-async def _connect(resources: AsyncExitStack, where: Stores, database: str) -> tuple[AnyRedis, Databases]:
-    from dbz.cache.connect import connected_database, connected_redis
-    from dbz.cache.warm import OneDatabase
-
-    redis = await resources.enter_async_context(connected_redis(where.redis_url))
-    return redis, OneDatabase(await resources.enter_async_context(connected_database(where.mongo_uri, database)))
-
-
 async def _show_plan(order: WarmOrder, where: Stores, database: str, *, as_json: bool) -> None:
     from dbz.cache.problems import reported
     from dbz.cache.warm.dry import dry_run
     from dbz.report.terminal.cache_warm import print_plan
 
     async with AsyncExitStack() as resources:
-        redis, databases = await _connect(resources, where, database)
+        redis, databases = await connect(resources, where, database)
         with reported():
             plan = await dry_run(order, databases, redis)
     if as_json:
@@ -194,7 +190,7 @@ async def _warm(
     order: WarmOrder, where: Stores, database: str, rate_per_s: float | None, *, restart: bool, as_json: bool
 ) -> None:
     async with AsyncExitStack() as resources:
-        redis, databases = await _connect(resources, where, database)
+        redis, databases = await connect(resources, where, database)
         report = await carry_out(order, databases, redis, rate_per_s, restart=restart)
     _show(report, as_json=as_json)
     _complain(report)

@@ -112,6 +112,11 @@ class ShardedRouter(ClubRouter):
         """Stands for the database of a club; each operation goes where the club lies at that moment."""
         return _ClubDatabase(self, club_id)
 
+    @property
+    def version(self) -> int:
+        """The epoch of the map, -1 while none is known."""
+        return -1 if self.gate.map is None else self.gate.map.epoch
+
     def shards(self) -> list[Database]:
         """Every shard that has a URI; one that stands by too, so that it has its indexes before clubs come."""
         return list(self._databases.values())

@@ -76,6 +76,18 @@ class ClubRouter:
         return self._database
 
     @property
+    def version(self) -> int:
+        """Of where clubs lie: another one when that has changed, -1 while it is not known."""
+        return 0
+
+    async def refresh(self) -> None:
+        """What there is to know about where clubs lie, this process hears of by itself."""
+
+    def reading(self, club_id: str) -> Database:  # noqa: ARG002 there is one database for all
+        """The database to read a club from now."""
+        return self._database
+
+    @property
     def directory(self) -> Database:
         """The database with users, sessions and clubs, which are looked up before the club is known."""
         return self._database

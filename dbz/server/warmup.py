@@ -51,7 +51,7 @@ async def _settled(core: Core) -> bool:
             # In this order: whoever writes demo data leaves a mark first, so clubs without a mark are no demo data.
             filled = await core.router.directory["clubs"].find_one({}, {"_id": 1}) is not None
             seeding = await core.router.directory["seeds"].find_one({"complete": False}, {"_id": 1}) is not None
-            if filled and not seeding:
+            if filled and not seeding and core.router.version >= 0:
                 return True
         except (PyMongoError, OSError, TimeoutError):
             pass  # not up yet

@@ -20,6 +20,8 @@ from pymongo.write_concern import WriteConcern
 from dbz.config.shards import Shards
 from dbz.errors import DependencyError, UsageError
 
+IDENTITY = "identity"
+"""The collection with a shard's own name, and its one document."""
 Document = dict[str, Any]
 Raw = Database[Any]
 
@@ -64,7 +66,7 @@ class Deployment:
     def identity(self, name: str) -> Collection[Document]:
         """The collection in which a shard's own name is written."""
         client = self._shard_client(name)
-        return client.get_database(f"{self.file.database}_control", write_concern=_DURABLE)["identity"]
+        return client.get_database(f"{self.file.database}_control", write_concern=_DURABLE)[IDENTITY]
 
     def has_uri(self, shard: str) -> bool:
         """Whether it is known where a shard is."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from dbz.bson_order import sort_key
 from dbz.errors import DependencyError, UsageError
-from dbz.shards.bson_order import sort_key
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.journal import Journal, old_copies
 from dbz.shards.map import ShardMap

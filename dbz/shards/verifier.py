@@ -13,7 +13,7 @@ from typing import Any
 
 from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 
-from dbz.shards.bson_order import order_key
+from dbz.bson_order import order_key
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import PausedError
 from dbz.shards.journal import Journal, old_copies

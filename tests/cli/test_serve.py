@@ -205,6 +205,23 @@ def test_after_a_kill_the_next_serve_starts_as_if_nothing_had_been(home: Home) -
     assert eventually(home.is_clean)
 
 
+def _assert_warming_reads_every_shard(home: Home) -> None:
+    """Posts and games of all clubs, wherever they lie by now."""
+
+    def cache(*arguments: str) -> dict[str, object]:
+        command = [*SERVE[:3], "cache", *arguments, "--json"]
+        done = subprocess.run(command, env=home.env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    cache("invalidate", "*", "--yes")
+    warmed = cache("warm", "--rate", "max")
+    assert (warmed["complete"], warmed["keys"]) == (True, 912)
+    cache("invalidate", "*", "--yes")
+    of_one = sum(cache("warm", "--club", club)["keys"] for club in ("club00", "club01", "club02"))
+    assert of_one == 912
+
+
 def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_by(home: Home):
     def shard(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*SERVE[:3], "shard", *arguments]
@@ -219,6 +236,7 @@ def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_
         moved = json.loads(done.stdout)["moves"]
         assert moved and {move["target"] for move in moved} == {"shard_2"}
         assert shard("verify").returncode == 0
+        _assert_warming_reads_every_shard(home)
     assert eventually(home.is_clean)
     nobody = shard("status")
     assert nobody.returncode == 2 and "start `dbz serve --shards 2`" in nobody.stderr

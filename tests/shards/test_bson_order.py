@@ -8,7 +8,7 @@ from bson import Binary, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Tim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dbz.shards.bson_order import order_key, sort_key
+from dbz.bson_order import order_key, sort_key
 from tests.shards.stores import World
 
 scalars = st.one_of(

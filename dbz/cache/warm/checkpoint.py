@@ -19,10 +19,13 @@ _SAVE_EVERY_S = 0.25
 
 
 class Checkpoint:
-    """Positions of the warmers of one kind of warm-up. It is gone before the first of its keys can be."""
+    """Positions of the warmers of one kind of warm-up. It is gone before the first of its keys can be.
 
-    def __init__(self, redis: AnyRedis, prefix: str, warmers: list[Warmer], clubs: Iterable[str]) -> None:
-        text = repr([one.model_dump() for one in warmers]) + repr(sorted(clubs))
+    `places` says what the positions refer to: when clubs lie elsewhere, there are none.
+    """
+
+    def __init__(self, redis: AnyRedis, prefix: str, warmers: list[Warmer], clubs: Iterable[str], places: str) -> None:
+        text = repr([one.model_dump() for one in warmers]) + repr(sorted(clubs)) + places
         self._redis: Any = redis
         self._key = Names(prefix).checkpoint(hashlib.sha256(text.encode()).hexdigest()[:16])
         self._keep_ms = int(min(_KEPT_S, *(one.ttl / 2 for one in warmers)) * 1000)

@@ -8,30 +8,29 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 
 from dbz.cache.invalidations import matches_any
-from dbz.cache.lua import EPOCH, NOT_NEWER
+from dbz.cache.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
 from dbz.cache.names import Names
 from dbz.cache.nodes import Nodes
 from dbz.cache.remote import parse_line
 from dbz.cache.warm.items import Item
 from dbz.cache.warm.writer import Written
-from dbz.errors import UsageError
 
 _NOW = EPOCH + "return e"
 _NEWS = NOT_NEWER + "return {e, 'same'}"
+_PUT = PUT_IF_OLDER + "return put(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])"
 
 
 class ClusterWriter:
-    """Writes with SET NX, looks what was invalidated meanwhile, and takes that back.
+    """Writes key by key, looks what was invalidated meanwhile, and takes that back.
 
     A value that becomes stale in the moment of its writing may so be read for as long as one batch takes; it is
-    removed at once. An existing key is never overwritten.
+    removed at once. An existing key is never overwritten, or with a `version` only when its own is lower.
     """
 
     def __init__(self, redis: RedisCluster, prefix: str, version: str = "") -> None:
-        if version:
-            raise UsageError("a warmer with a 'version' cannot write into a Redis Cluster", hint="leave out 'version'")
         self._redis = redis
         self._names = Names(prefix)
+        self._version = version
         self._now = redis.register_script(_NOW)
         self._news = redis.register_script(_NEWS)
 
@@ -68,5 +67,9 @@ class ClusterWriter:
     async def _set(self, items: Sequence[Item]) -> list[Any]:
         pipe: Any = self._redis.pipeline()
         for item in items:
-            pipe.set(self._names.entry(item.key), item.value, px=item.ttl_ms, nx=True)
+            name = self._names.entry(item.key)
+            if self._version:  # by its text: a primary that has just taken over knows no script
+                pipe.execute_command("EVAL", _PUT, 1, name, item.value, item.ttl_ms, self._version, item.version)
+            else:
+                pipe.set(name, item.value, px=item.ttl_ms, nx=True)
         return list(await pipe.execute()) if items else []

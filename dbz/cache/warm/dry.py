@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ _STEP = 250
 class Forecast:
     """One warmer: the keys that it would try, how many of them are there already, and the bytes of the others.
 
-    Not `exact` means that it was calculated from the first documents.
+    Not `exact` means that it was calculated from the first documents; `left_out`, that its documents name no club.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Forecast:
     present: int
     bytes: int
     exact: bool
+    left_out: bool = False
 
     @property
     def memory_bytes(self) -> int:
@@ -75,6 +77,9 @@ async def dry_run(order: WarmOrder, databases: Databases, redis: AnyRedis) -> Wa
     clubs = await planner.clubs()
     forecasts = []
     for warmer in order.warmers:
+        if warmer.name in planner.nameless:
+            forecasts.append(Forecast(warmer.name, 0, 0, 0, 0, exact=True, left_out=True))
+            continue
         source = planner.source(warmer, clubs, _no_epoch, _STEP)
         forecasts.append(await _forecast(warmer, source, redis, order.prefix))
     return WarmPlan(forecasts, await look(Nodes(redis)))
@@ -83,19 +88,19 @@ async def dry_run(order: WarmOrder, databases: Databases, redis: AnyRedis) -> Wa
 async def _forecast(warmer: Warmer, source: Source, redis: Any, prefix: str) -> Forecast:
     documents = present = size = 0
     keys: set[str] = set()
-    units = source.units(None)
     exact = True
-    async for unit in units:
-        fresh = {item.key: item for item in unit.items if item.key not in keys}
-        keys |= set(fresh)
-        documents += unit.documents
-        for item in fresh.values():
-            there = bool(await redis.exists(prefix + item.key))
-            present += there
-            size += 0 if there else len(prefix) + len(item.key) + len(item.value)
-        if documents >= _SAMPLE_DOCUMENTS:
-            exact = False
-            break
+    async with aclosing(source.units(None)) as units:
+        async for unit in units:
+            fresh = {item.key: item for item in unit.items if item.key not in keys}
+            keys |= set(fresh)
+            documents += unit.documents
+            for item in fresh.values():
+                there = bool(await redis.exists(prefix + item.key))
+                present += there
+                size += 0 if there else len(prefix) + len(item.key) + len(item.value)
+            if documents >= _SAMPLE_DOCUMENTS:
+                exact = False
+                break
     if exact:
         return Forecast(warmer.name, documents, len(keys), present, size, True)
     times = max(1.0, await source.expected() / max(1, len(keys)))

@@ -41,16 +41,17 @@ class Renderer:
 
     def __init__(self, warmer: Warmer, databases: Databases, jitter: float) -> None:
         assert warmer.projection is not None
-        self._shape = Shape(warmer.projection, databases)
+        self._shape = Shape(warmer.projection, databases, warmer.club_field)
         self._key = KeyTemplate(warmer.key)
         self._ttl_ms = warmer.ttl * 1000
         self._jitter = jitter
         self._version = warmer.version
+        self._more = {warmer.club_field, *warmer.sort}
 
     @property
     def fields(self) -> dict[str, int]:
-        """The projection for `find`: everything that keys and values are made of."""
-        wanted = sorted({*self._shape.fields, *self._key.fields, "_id"})
+        """The projection for `find`: what keys and values are made of, what names the club, and what sorts."""
+        wanted = sorted({*self._shape.fields, *self._key.fields, *self._more, "_id"})
         # A field inside another that is wanted as a whole would be a collision for the store.
         return {path: 1 for path in wanted if not any(path.startswith(f"{other}.") for other in wanted)}
 

@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dbz.cache.warm.databases import Databases, holders
+from dbz.cache.warm.databases import Databases, Document, homes
 from dbz.cache.warm.items import Renderer
+from dbz.cache.warm.lists import ListPages
 from dbz.cache.warm.shape import KeyTemplate, at
-from dbz.cache.warm.sources import Documents, Epoch, ListPages, Source, TopDocuments, all_of
+from dbz.cache.warm.sources import Documents, Epoch, Reader, Source, TopDocuments, all_of
 from dbz.config.warmup import Count, Join, NumberOf, Warmer, Warmup
 from dbz.errors import UsageError
 
@@ -32,11 +33,20 @@ class WarmOrder:
 
 
 class Planner:
-    """Checks an order and makes the sources of its warmers."""
+    """Checks an order and makes the sources of its warmers.
+
+    `nameless` are the warmers whose documents do not say to which club they belong: with `clubs` they are left out.
+    """
 
     def __init__(self, order: WarmOrder, databases: Databases) -> None:
         self._order = order
         self._databases = databases
+        self.nameless: set[str] = set()
+
+    @property
+    def places(self) -> str:
+        """What positions in the databases refer to."""
+        return f"{len(self._databases.shards())} databases, version {self._databases.version}"
 
     async def clubs(self) -> list[str]:
         """The clubs to warm for; `UsageError` when one that was asked for does not exist."""
@@ -51,6 +61,7 @@ class Planner:
 
     async def check(self) -> None:
         """Raise `UsageError` when a collection does not exist, or documents lack a field that a key is made of."""
+        await self._databases.refresh()
         shared = set(await self._databases.directory.list_collection_names())
         spread = {name for shard in self._databases.shards() for name in await shard.list_collection_names()}
         for warmer in self._order.warmers:
@@ -58,19 +69,22 @@ class Planner:
                 known = shared if is_shared else spread
                 if name not in known:
                     raise UsageError(_unknown_collection(self._order.warmup.where(warmer.name), warmer, name, known))
-            if warmer.listed is None:
-                await self._check_key(warmer)
+            for home in homes(self._databases, shared=warmer.shared):
+                row = await home[warmer.collection].find_one(all_of(warmer.filter))
+                if row is not None:
+                    self._check_row(warmer, row)
 
-    async def _check_key(self, warmer: Warmer) -> None:
-        for home in holders(self._databases, shared=warmer.shared):
-            row = await home[warmer.collection].find_one(all_of(warmer.filter))
-            missing = [name for name in KeyTemplate(warmer.key).fields if row is not None and at(row, name) is None]
-            if row is not None and missing:
-                where, fields = self._order.warmup.where(warmer.name), ", ".join(sorted(row))
-                raise UsageError(
-                    f"{where}: warmer '{warmer.name}': the key '{warmer.key}' needs the field '{missing[0]}', which "
-                    f"documents of '{warmer.collection}' do not have (they have: {fields})"
-                )
+    def _check_row(self, warmer: Warmer, row: Document) -> None:
+        """Whether one of its documents is as the warmer describes them."""
+        missing = [name for name in KeyTemplate(warmer.key).fields if at(row, name) is None]
+        if warmer.listed is None and missing:
+            where, fields = self._order.warmup.where(warmer.name), ", ".join(sorted(row))
+            raise UsageError(
+                f"{where}: warmer '{warmer.name}': the key '{warmer.key}' needs the field '{missing[0]}', which "
+                f"documents of '{warmer.collection}' do not have (they have: {fields})"
+            )
+        if self._order.clubs and at(row, warmer.club_field) is None:
+            self.nameless.add(warmer.name)
 
     def source(self, warmer: Warmer, clubs: Sequence[str], epoch: Epoch, step: int) -> Source:
         """What a warmer reads, at most `step` documents at a time."""
@@ -79,11 +93,11 @@ class Planner:
             rows = warmup.named(warmer.listed.rows) if warmer.listed.rows else None
             described = (rows, Renderer(rows, databases, warmup.jitter)) if rows else None
             return ListPages(warmer, databases, described, clubs, epoch, warmup.jitter)
-        renderer = Renderer(warmer, databases, warmup.jitter)
+        reader = Reader(warmer, databases, Renderer(warmer, databases, warmup.jitter))
+        every_club = not self._order.clubs
         if warmer.limit is not None:
-            return TopDocuments(warmer, databases, renderer, clubs, epoch)
-        wanted = clubs if self._order.clubs else ()
-        return Documents(warmer, databases, renderer, wanted, epoch, min(step, _BATCH))
+            return TopDocuments(reader, clubs, epoch, every_club=every_club)
+        return Documents(reader, clubs, epoch, min(step, _BATCH), every_club=every_club)
 
 
 def _collections(warmup: Warmup, warmer: Warmer) -> list[tuple[str, bool]]:

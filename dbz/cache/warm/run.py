@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from dbz.background import end
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import PROBLEMS, problem_text
+from dbz.cache.warm.ahead import ahead
 from dbz.cache.warm.checkpoint import DONE, Checkpoint
 from dbz.cache.warm.cluster import ClusterWriter
 from dbz.cache.warm.databases import Databases
@@ -22,11 +23,9 @@ from dbz.cache.warm.pace import Pacer
 from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.room import NoRoomError, RoomGuard
 from dbz.cache.warm.sources import Source
-from dbz.cache.warm.tally import CHANGED, PRESENT, UNUSABLE, Tally, WarmReport
+from dbz.cache.warm.tally import CHANGED, LEFT_OUT, PRESENT, UNUSABLE, Tally, WarmReport
 from dbz.cache.warm.writer import ScriptWriter, Writer, Written
 from dbz.config.warmup import Warmer
-
-T = TypeVar("T")
 
 _BATCH_KEYS = 250
 _BATCH_BYTES = 256 * 1024
@@ -59,7 +58,8 @@ class WarmRun:
         self._began = time.monotonic()
         await self._planner.check()
         clubs = await self._planner.clubs()
-        checkpoint = Checkpoint(self._redis, self._order.prefix, self._order.warmers, self._order.clubs)
+        order, places = self._order, self._planner.places
+        checkpoint = Checkpoint(self._redis, order.prefix, order.warmers, order.clubs, places)
         if restart:
             await checkpoint.remove()
         positions = await checkpoint.load()
@@ -100,16 +100,20 @@ class WarmRun:
         if position == DONE:
             tally.state = "done before"
             return
+        if warmer.name in self._planner.nameless:
+            tally.state = LEFT_OUT
+            return
         writer = writer_for(self._redis, self._order.prefix, warmer.version or "")
         source = self._planner.source(warmer, clubs, writer.epoch, self._pacer.step(_BATCH_KEYS))
         tally.begin()
         state = "stopped"
         try:
             tally.expected = await source.expected()
-            async for unit in ahead(source.units(position)):
-                await self._write_unit(writer, source, unit, tally)
-                if unit.position is not None:
-                    await checkpoint.save(warmer.name, unit.position)
+            async with contextlib.aclosing(ahead(source.units(position))) as units:
+                async for unit in units:
+                    await self._write_unit(writer, source, unit, tally)
+                    if unit.position is not None:
+                        await checkpoint.save(warmer.name, unit.position)
             await checkpoint.save(warmer.name, DONE)
             state = "done"
         finally:
@@ -125,7 +129,8 @@ class WarmRun:
                 written = await self._write(writer, batch, epoch, tally)
                 stale += written.stale
                 lost |= written.lost
-            source.outdated |= lost
+            if lost:
+                source.outdate()
             if not stale:
                 return
             epoch = await writer.epoch()
@@ -162,33 +167,3 @@ def batches(items: list[Item], most: int) -> list[list[Item]]:
         out[-1].append(item)
         size += length
     return out
-
-
-async def ahead(units: AsyncIterator[T]) -> AsyncIterator[T]:
-    """The same, with the next one being read while the caller works on one."""
-    queue: asyncio.Queue[tuple[bool, T | None]] = asyncio.Queue(1)
-
-    async def read() -> None:
-        async with contextlib.aclosing(units) as reading:  # type: ignore[type-var]
-            async for one in reading:
-                await queue.put((True, one))
-        await queue.put((False, None))
-
-    reader = asyncio.create_task(read())
-    reader.add_done_callback(lambda task: _wake(task, queue))
-    try:
-        while True:
-            more, one = await queue.get()
-            if not more:
-                await reader
-                return
-            yield one  # type: ignore[misc]
-    finally:
-        await end([reader])
-
-
-def _wake(task: asyncio.Task[None], queue: asyncio.Queue[Any]) -> None:
-    """Let the consumer see a reader that failed, which it may be waiting for."""
-    if not task.cancelled() and task.exception() is not None:
-        with contextlib.suppress(asyncio.QueueFull):
-            queue.put_nowait((False, None))

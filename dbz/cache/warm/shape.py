@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from bson import Decimal128, ObjectId
 
-from dbz.cache.warm.databases import Databases, Document, holders
+from dbz.cache.warm.databases import Database, Databases, Document
 from dbz.config.warmup import Count, Join, NumberOf, Projected, key_fields
 
 _ABSENT = object()
@@ -65,18 +65,22 @@ class KeyTemplate:
 
 
 class Shape:
-    """The values of a projection, for a whole batch of rows at a time, so that each join is one query."""
+    """The values of a projection, for a whole batch of rows at a time, so that each join is one query.
 
-    def __init__(self, projection: Mapping[str, Projected], databases: Databases) -> None:
-        self._plain = {name: spec for name, spec in projection.items() if isinstance(spec, str)}
+    A join or a number is looked up in the directory when its collection is `shared`, else where the row's club is.
+    """
+
+    def __init__(self, projection: Mapping[str, Projected], databases: Databases, club_field: str) -> None:
+        self._plain = [(name, spec, "." in spec) for name, spec in projection.items() if isinstance(spec, str)]
         self._derived = {name: spec for name, spec in projection.items() if not isinstance(spec, str)}
         self._names = list(projection)
         self._databases = databases
+        self._club_field = club_field
 
     @property
     def fields(self) -> set[str]:
         """The fields of a document that the values are made of."""
-        wanted = set(self._plain.values())
+        wanted = {path for _, path, _ in self._plain}
         for spec in self._derived.values():
             if isinstance(spec, Count):
                 wanted |= {spec.count} | ({spec.at_least} if spec.at_least else set())
@@ -86,7 +90,7 @@ class Shape:
 
     async def values(self, rows: list[Document]) -> list[dict[str, Any]]:
         """The value of each row."""
-        plain = [(name, path, "." in path) for name, path in self._plain.items()]
+        plain = self._plain
         made = [{name: at(row, path) if dotted else row.get(path) for name, path, dotted in plain} for row in rows]
         for name, spec in self._derived.items():
             derive = await self._derive(spec, rows)
@@ -97,25 +101,35 @@ class Shape:
     async def _derive(self, spec: Projected, rows: list[Document]) -> Callable[[Document], Any]:
         if isinstance(spec, Count):
             return lambda row: _count(spec, row)
-        if isinstance(spec, NumberOf):
-            numbers = {row["_id"]: await self._number(spec, row["_id"]) for row in rows}
-            return lambda row: numbers[row["_id"]]
-        assert isinstance(spec, Join)
-        found = await self._joined(spec, rows)
-        return lambda row: _pick(spec, at(row, spec.by), found)
+        assert isinstance(spec, NumberOf | Join)
+        places: dict[int, tuple[Database, list[Document]]] = {}
+        for row in rows:
+            place = self._place(spec, row)
+            places.setdefault(id(place), (place, []))[1].append(row)
+        found: dict[Any, Any] = {}
+        for place, there in places.values():
+            found |= await (_joined(spec, there, place) if isinstance(spec, Join) else _numbers(spec, there, place))
+        if isinstance(spec, Join):
+            return lambda row: _pick(spec, at(row, spec.by), found)
+        return lambda row: found[row["_id"]]
 
-    async def _joined(self, spec: Join, rows: list[Document]) -> dict[Any, Document]:
-        ids = {one for row in rows for one in _ids(at(row, spec.by))}
-        found: dict[Any, Document] = {}
-        wanted = dict.fromkeys(spec.projection.values(), 1)
-        for database in holders(self._databases, shared=spec.shared) if ids else ():
-            async for document in database[spec.join].find({"_id": {"$in": list(ids)}}, wanted):
-                found[document["_id"]] = document
-        return found
+    def _place(self, spec: Join | NumberOf, row: Document) -> Database:
+        club = None if spec.shared else at(row, self._club_field)
+        return self._databases.directory if club is None else self._databases.reading(str(club))
 
-    async def _number(self, spec: NumberOf, identity: Any) -> int:
-        homes = holders(self._databases, shared=spec.shared)
-        return sum([await home[spec.number_of].count_documents({spec.by: identity}) for home in homes])
+
+async def _joined(spec: Join, rows: list[Document], place: Database) -> dict[Any, Document]:
+    ids = {one for row in rows for one in _ids(at(row, spec.by))}
+    if not ids:
+        return {}
+    wanted = dict.fromkeys(spec.projection.values(), 1)
+    found = await place[spec.join].find({"_id": {"$in": list(ids)}}, wanted).to_list()
+    return {document["_id"]: document for document in found}
+
+
+async def _numbers(spec: NumberOf, rows: list[Document], place: Database) -> dict[Any, int]:
+    table = place[spec.number_of]
+    return {row["_id"]: await table.count_documents({spec.by: row["_id"]}) for row in rows}
 
 
 def _ids(value: Any) -> Iterable[Any]:

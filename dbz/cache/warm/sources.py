@@ -1,29 +1,38 @@
-"""What a warmer reads, unit by unit: documents in a stable order, or list pages club by club."""
+"""What a warmer reads, unit by unit: documents in the order of their ids, or the first ones of each club or of all."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
-from dbz.cache.warm.databases import Database, Databases, Document, holders
-from dbz.cache.warm.items import Item, Renderer, Unit, jittered_ms
-from dbz.cache.warm.shape import KeyTemplate, encode
+import bson
+from bson.codec_options import CodecOptions
+
+from dbz.bson_order import sort_key
+from dbz.cache.warm.ahead import ahead
+from dbz.cache.warm.databases import Database, Databases, Document, homes, steadily
+from dbz.cache.warm.items import Item, Renderer, Unit
+from dbz.cache.warm.shape import at
 from dbz.config.warmup import Warmer
 
 Epoch = Callable[[], Awaitable[str]]
-_READ_AHEAD = 1000
+_READ_AHEAD = 16  # steps that are asked for at a time; the store sends 16 MB at a time at most
+_AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
 class Source(Protocol):
-    """The units of one warmer. `outdated` may be set when its epoch is too old to be compared with."""
-
-    outdated: bool
+    """The units of one warmer."""
 
     async def expected(self) -> int:
         """How many keys there will be, about."""
 
-    def units(self, after: Any) -> AsyncIterator[Unit]:
+    def units(self, after: Any) -> AsyncGenerator[Unit, None]:
         """The units, from the position `after` on; None begins at the beginning."""
+
+    def outdate(self) -> None:
+        """The epoch of a unit was too old to be compared with: go on with new ones."""
 
 
 def all_of(*conditions: dict[str, Any]) -> dict[str, Any]:
@@ -32,164 +41,158 @@ def all_of(*conditions: dict[str, Any]) -> dict[str, Any]:
     return {"$and": given} if len(given) > 1 else given[0] if given else {}
 
 
-class Documents:
-    """A key for each document, in the order of `_id`, so that an interrupted warmer can go on."""
+class Reader:
+    """Reads the documents of a warmer where they are; what a club left behind when it moved does not count."""
 
-    def __init__(
-        self, warmer: Warmer, databases: Databases, renderer: Renderer, clubs: Sequence[str], epoch: Epoch, step: int
-    ) -> None:
-        self.outdated = False
-        self._warmer = warmer
-        self._renderer = renderer
+    def __init__(self, warmer: Warmer, databases: Databases, renderer: Renderer) -> None:
+        self.warmer = warmer
+        self.databases = databases
+        self.renderer = renderer
+
+    @property
+    def homes(self) -> list[Database]:
+        """Where the collection is."""
+        return homes(self.databases, shared=self.warmer.shared)
+
+    def home_of(self, club: str) -> Database:
+        """Where the documents of a club are."""
+        return self.databases.directory if self.warmer.shared else self.databases.reading(club)
+
+    def here(self, rows: Iterable[Document], home: Database) -> list[Document]:
+        """Those of the rows, read from `home`, whose club is there."""
+        if len(self.homes) == 1:
+            return list(rows)  # there is no other place
+        field, reading = self.warmer.club_field, self.databases.reading
+        return [row for row in rows if (club := at(row, field)) is None or reading(str(club)) == home]
+
+    async def unit(self, rows: list[Document], epoch: str, documents: int) -> Unit:
+        """The unit of some rows, without a position."""
+        items = await self.renderer.items(rows)
+        return Unit(items, epoch, documents, len(rows) - len(items), self.again)
+
+    async def again(self, ids: set[Any]) -> list[Item]:
+        """The items of these documents as they are now, without those that are gone."""
+        query = all_of({"_id": {"$in": list(ids)}}, self.warmer.filter)
+
+        async def read() -> list[Item]:
+            rows: list[Document] = []
+            for home in self.homes:
+                found = home[self.warmer.collection].find(query, self.renderer.fields)
+                rows += self.here(await found.to_list(), home)
+            return await self.renderer.items(rows)
+
+        return await steadily(self.databases, read)
+
+
+class Documents:
+    """A key for each document, in the order of `_id`, so that an interrupted warmer can go on; all shards at a time."""
+
+    def __init__(self, reader: Reader, clubs: Sequence[str], epoch: Epoch, step: int, *, every_club: bool) -> None:
+        self._reader = reader
+        self._clubs = clubs
         self._epoch = epoch
         self._step = step
-        self._homes = holders(databases, shared=warmer.shared)
-        self._filter = all_of(warmer.filter, {warmer.club_field: {"$in": list(clubs)}} if clubs else {})
+        self._outdated = 0
+        self._filter = all_of(reader.warmer.filter, {} if every_club else self._of(clubs))
+
+    def _of(self, clubs: Sequence[str]) -> dict[str, Any]:
+        return {self._reader.warmer.club_field: {"$in": list(clubs)}}
+
+    def outdate(self) -> None:
+        """See `Source`."""
+        self._outdated += 1
 
     async def expected(self) -> int:
         """See `Source`."""
-        tables = [home[self._warmer.collection] for home in self._homes]
+        tables = [home[self._reader.warmer.collection] for home in self._reader.homes]
         if self._filter:
             return sum([await table.count_documents(self._filter) for table in tables])
         return sum([await table.estimated_document_count() for table in tables])
 
-    async def units(self, after: Any) -> AsyncIterator[Unit]:
-        """See `Source`; a position is [index of the database, last `_id`]."""
-        begin, last = after or (0, None)
-        for index in range(begin, len(self._homes)):
-            async for rows, epoch in self._batches(self._homes[index], last):
-                last = rows[-1]["_id"]
-                yield await unit_of(self._warmer, self._renderer, self._homes[index], rows, epoch, [index, last])
-            last = None
-
-    async def _batches(self, home: Database, last: Any) -> AsyncIterator[tuple[list[Document], str]]:
-        """Batches behind `last`; the cursor is opened anew whenever its epoch has become too old."""
+    async def units(self, after: Any) -> AsyncGenerator[Unit, None]:
+        """See `Source`; a position is the last `_id` of each database, None where nothing was read yet."""
+        query, reader = self._filter, self._reader
         while True:
-            self.outdated = False
-            epoch = await self._epoch()
-            query = all_of(self._filter, {"_id": {"$gt": last}} if last is not None else {})
-            table = home[self._warmer.collection]
-            async with table.find(query, self._renderer.fields, batch_size=_READ_AHEAD).sort("_id", 1) as cursor:
-                while not self.outdated and (rows := await cursor.to_list(self._step)):
-                    last = rows[-1]["_id"]
-                    yield rows, epoch
-            if not self.outdated:
+            places, homes_then = reader.homes, {club: reader.home_of(club) for club in self._clubs}
+            lasts = list(after or [None] * len(places))
+            parts = [self._part(index, home, query, lasts[index]) for index, home in enumerate(places)]
+            async with aclosing(ahead(*parts)) as units:
+                async for index, last, unit in units:
+                    lasts[index] = last
+                    yield unit._replace(position=list(lasts))
+            # Clubs that moved meanwhile may have gone where this was past them.
+            moved = [club for club, home in homes_then.items() if reader.home_of(club) != home]
+            if not moved:
                 return
+            after, query = None, all_of(self._filter, self._of(moved))
+
+    async def _part(
+        self, index: int, home: Database, query: dict[str, Any], last: Any
+    ) -> AsyncGenerator[tuple[int, Any, Unit], None]:
+        """(`index`, last `_id`, unit) of one database; read from there anew when clubs moved, or with a new epoch."""
+        reader, complete = self._reader, False
+        while not complete:
+            state, epoch = self._state(), await self._epoch()
+            async with aclosing(ahead(self._raw_batches(home, query, last))) as batches:
+                async for batch in batches:
+                    await reader.databases.refresh()
+                    documents = bson.decode_iter(batch, _AWARE)
+                    while self._state() == state and (rows := list(itertools.islice(documents, self._step))):
+                        last = rows[-1]["_id"]
+                        yield index, last, await reader.unit(reader.here(rows, home), epoch, len(rows))
+                    if self._state() != state:
+                        break
+            complete = self._state() == state
+
+    def _state(self) -> tuple[int, int]:
+        """What must not change between the opening of a cursor and the use of its documents."""
+        return self._reader.databases.version, self._outdated
+
+    async def _raw_batches(self, home: Database, query: dict[str, Any], last: Any) -> AsyncGenerator[bytes, None]:
+        """The documents behind `last`, as the store sends them: the next ones are asked for while these are decoded."""
+        query = all_of(query, {"_id": {"$gt": last}} if last is not None else {})
+        table: Any = home[self._reader.warmer.collection]
+        fields = self._reader.renderer.fields
+        size = self._step * _READ_AHEAD
+        async with table.find_raw_batches(query, fields, batch_size=size).sort("_id", 1) as cursor:
+            async for batch in cursor:
+                yield batch
 
 
 class TopDocuments:
     """A key for each of the first documents in an order, of each club or of all; read in one go, without positions."""
 
-    def __init__(
-        self, warmer: Warmer, databases: Databases, renderer: Renderer, clubs: Sequence[str], epoch: Epoch
-    ) -> None:
-        self.outdated = False
-        self._warmer = warmer
-        self._databases = databases
-        self._renderer = renderer
+    def __init__(self, reader: Reader, clubs: Sequence[str], epoch: Epoch, *, every_club: bool) -> None:
+        self._reader = reader
         self._clubs = clubs
         self._epoch = epoch
+        self._every_club = every_club
+
+    def outdate(self) -> None:
+        """See `Source`; each unit has an epoch of its own."""
 
     async def expected(self) -> int:
         """See `Source`."""
-        return (self._warmer.limit or 1) * (len(self._clubs) if self._warmer.each_club else 1)
+        warmer = self._reader.warmer
+        return (warmer.limit or 1) * (len(self._clubs) if warmer.each_club else 1)
 
-    async def units(self, after: Any) -> AsyncIterator[Unit]:  # noqa: ARG002 there are no positions
+    async def units(self, after: Any) -> AsyncGenerator[Unit, None]:  # noqa: ARG002 there are no positions
         """See `Source`."""
-        field, warmer = self._warmer.club_field, self._warmer
-        if warmer.each_club:
-            places: list[tuple[Database, dict[str, Any]]] = [(self._home(club), {field: club}) for club in self._clubs]
-        else:
-            places = [(self._databases.directory, {field: {"$in": list(self._clubs)}} if self._clubs else {})]
-        for home, condition in places:
+        for club in self._clubs if self._reader.warmer.each_club else [None]:
             epoch = await self._epoch()
-            cursor = home[warmer.collection].find(all_of(warmer.filter, condition), self._renderer.fields)
-            rows = await cursor.sort(list(warmer.sort.items())).limit(warmer.limit or 0).to_list()
-            yield await unit_of(warmer, self._renderer, home, rows, epoch, None)
+            rows = await steadily(self._reader.databases, lambda club=club: self._first(club))  # type: ignore[misc]
+            yield await self._reader.unit(rows, epoch, len(rows))
 
-    def _home(self, club: str) -> Database:
-        return self._databases.directory if self._warmer.shared else self._databases.club(club)
-
-
-class ListPages:
-    """Pages of ids and the documents on them, a unit for each club and list."""
-
-    def __init__(
-        self,
-        warmer: Warmer,
-        databases: Databases,
-        rows: tuple[Warmer, Renderer] | None,
-        clubs: Sequence[str],
-        epoch: Epoch,
-        jitter: float,
-    ) -> None:
-        assert warmer.listed is not None
-        self.outdated = False
-        self._warmer = warmer
-        self._pages = warmer.listed
-        self._key = KeyTemplate(warmer.key)
-        self._databases = databases
-        self._rows = rows
-        self._clubs = clubs
-        self._epoch = epoch
-        self._jitter = jitter
-        self._variables = {name for more in warmer.each for name in more}
-
-    async def expected(self) -> int:
-        """See `Source`."""
-        longest = max(self._pages.limits) * self._pages.pages if self._rows else 0
-        return len(self._clubs) * len(self._warmer.each) * (len(self._pages.limits) * self._pages.pages + longest)
-
-    async def units(self, after: Any) -> AsyncIterator[Unit]:  # noqa: ARG002 there are no positions
-        """See `Source`."""
-        for club in self._clubs:
-            for more in self._warmer.each:
-                epoch = await self._epoch()
-                items, documents = await self._items(club, more)
-
-                async def again(ids: set[Any], club: str = club, more: dict[str, Any] = more) -> list[Item]:
-                    return [item for item in (await self._items(club, more))[0] if item.id in ids]
-
-                yield Unit(items, epoch, documents, 0, again)
-
-    async def _items(self, club: str, more: dict[str, Any]) -> tuple[list[Item], int]:
-        home = self._databases.directory if self._warmer.shared else self._databases.club(club)
-        wanted = all_of(self._warmer.filter, {self._warmer.club_field: club}, more)
-        table = home[self._warmer.collection]
-        most = max(self._pages.limits) * self._pages.pages
-        cursor = table.find(wanted, {"_id": 1}).sort(list(self._warmer.sort.items())).limit(most)
-        ids = [row["_id"] for row in await cursor.to_list()]
-        total = await table.count_documents(wanted)
-        items = [self._page(club, more, page, limit, ids, total) for page, limit in self._asked(len(ids))]
-        if self._rows is None or not ids:
-            return items, len(ids)
-        rows, renderer = self._rows
-        found = await home[rows.collection].find({"_id": {"$in": ids}}, renderer.fields).to_list()
-        return items + await renderer.items(found), len(ids)
-
-    def _asked(self, available: int) -> list[tuple[int, int]]:
-        """(page, limit) of the pages that have rows, and of every first page."""
-        pages = range(1, self._pages.pages + 1)
-        return [
-            (page, limit) for limit in self._pages.limits for page in pages if (page - 1) * limit < max(1, available)
-        ]
-
-    def _page(self, club: str, more: dict[str, Any], page: int, limit: int, ids: list[Any], total: int) -> Item:
-        names = {**dict.fromkeys(self._variables, ""), **more, "club_id": club, "page": page, "limit": limit}
-        key = self._key.fill(names)
-        assert key is not None
-        value = encode({"ids": ids[(page - 1) * limit : page * limit], "total": total})
-        return Item(key, value, jittered_ms(self._warmer.ttl * 1000, self._jitter), key)
-
-
-async def unit_of(
-    warmer: Warmer, renderer: Renderer, home: Database, rows: list[Document], epoch: str, position: Any
-) -> Unit:
-    """The unit of some documents of one database."""
-
-    async def again(ids: set[Any]) -> list[Item]:
-        query = all_of({"_id": {"$in": list(ids)}}, warmer.filter)
-        return await renderer.items(await home[warmer.collection].find(query, renderer.fields).to_list())
-
-    items = await renderer.items(rows)
-    return Unit(items, epoch, len(rows), len(rows) - len(items), again, position)
+    async def _first(self, club: str | None) -> list[Document]:
+        """The first documents of a club, or, without one, of all that are wanted."""
+        reader, warmer = self._reader, self._reader.warmer
+        places = reader.homes if club is None else [reader.home_of(club)]
+        condition: dict[str, Any] = {warmer.club_field: {"$in": list(self._clubs)} if club is None else club}
+        if club is None and self._every_club:
+            condition = {}
+        order, most = list(warmer.sort.items()) or [("_id", 1)], warmer.limit or 0
+        rows: list[Document] = []
+        for home in places:
+            cursor = home[warmer.collection].find(all_of(warmer.filter, condition), reader.renderer.fields)
+            rows += reader.here(await cursor.sort(order).limit(most).to_list(), home)
+        return sorted(rows, key=lambda row: sort_key(row, order))[:most] if len(places) > 1 else rows

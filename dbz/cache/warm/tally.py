@@ -9,6 +9,8 @@ from typing import Any
 
 SCHEMA = "dbz.warm/1"
 
+LEFT_OUT = "left out"
+"""The state of a warmer whose documents name no club, when only some clubs are warmed."""
 PRESENT = "present"
 CHANGED = "changed"
 UNUSABLE = "unusable"

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from redis.asyncio import Redis
 
 from dbz.cache.invalidations import matches_any
-from dbz.cache.lua import EPOCH, NOT_NEWER
+from dbz.cache.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
 from dbz.cache.names import Names
 from dbz.cache.remote import parse_line
 from dbz.cache.warm.items import Item
@@ -28,16 +28,13 @@ return {e, 'written', written, bytes}
 """
 )
 _IF_OLDER = (
-    NOT_NEWER
+    PUT_IF_OLDER
+    + NOT_NEWER
     + """
-local field, written, bytes = ARGV[2], 0, 0
+local written, bytes = 0, 0
 for i = 3, #KEYS do
-  local value, version = ARGV[3 * i - 6], cjson.decode('[' .. ARGV[3 * i - 4] .. ']')[1]
-  local there = redis.call('GET', KEYS[i])
-  local decoded, old = pcall(cjson.decode, there or '')
-  local known = decoded and type(old) == 'table' and type(old[field]) == type(version)
-  if not there or (known and old[field] < version) then
-    redis.call('SET', KEYS[i], value, 'PX', ARGV[3 * i - 5])
+  local value = ARGV[3 * i - 6]
+  if put(KEYS[i], value, ARGV[3 * i - 5], ARGV[2], ARGV[3 * i - 4]) == 1 then
     written, bytes = written + 1, bytes + #KEYS[i] + #value
   end
 end

@@ -14,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from dbz.cache.warm.dry import Forecast, WarmPlan
-from dbz.cache.warm.tally import SKIPPED, Tally, WarmReport
+from dbz.cache.warm.tally import LEFT_OUT, SKIPPED, Tally, WarmReport
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for, make_console
 from dbz.report.terminal.tables import cell, grid
 from dbz.units import format_bytes, format_duration, format_rate
 
 _BAR = 24
 _LINE_S = 5.0
+_NAMELESS = "left out: its documents name no club"
 
 
 class WarmView(Protocol):
@@ -99,7 +100,7 @@ def print_warm(report: WarmReport, stream: TextIO | None = None) -> None:
 
 
 def _remark(tally: Tally) -> str:
-    parts = [] if tally.state == "done" else [tally.state]
+    parts = [] if tally.state == "done" else [_NAMELESS if tally.state == LEFT_OUT else tally.state]
     parts += [f"{tally.skipped[why]:,} {text}" for why, text in SKIPPED.items() if tally.skipped[why]]
     return ", ".join(parts)
 
@@ -117,8 +118,9 @@ def print_plan(plan: WarmPlan, stream: TextIO | None = None) -> None:
 
 def _forecast_row(one: Forecast) -> tuple[str | Text, ...]:
     numbers = (one.documents, one.keys, one.present, one.keys - one.present)
-    about = "" if one.exact else "about, from its first documents"
-    return (cell(one.name), *(f"{number:,}" for number in numbers), format_bytes(one.bytes), cell(about, "dim"))
+    remark = "" if one.exact else "about, from its first documents"
+    remark = _NAMELESS if one.left_out else remark
+    return (cell(one.name), *(f"{number:,}" for number in numbers), format_bytes(one.bytes), cell(remark, "dim"))
 
 
 def _room(plan: WarmPlan) -> str:
