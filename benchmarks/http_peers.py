@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from typing import NamedTuple
 
 import psutil
 from http_server import pinned
+from live_view import shown
 
 from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorSpec, Role
 from dbz.runs.aggregate import latencies
@@ -113,40 +113,8 @@ def recording(url: str, core: int) -> dict[str, float]:
 
 def live_view(url: str, seconds: int) -> float:
     """CPU of `dbz load` with its live view on a terminal, in ratio to that of the generator which it shows."""
-    terminal, end = pty.openpty()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            str(Path(sys.executable).with_name("dbz")),
-            "load",
-            url,
-            "--users",
-            str(CONNECTIONS),
-            "--out",
-            folder,
-        ]
-        process = subprocess.Popen([*command, "--duration", f"{seconds}s"], stdin=end, stdout=end, stderr=end)
-        os.close(end)
-        threading.Thread(target=_drain, args=(terminal,), daemon=True).start()
-        shown = psutil.Process(process.pid)
-        time.sleep(_LIVE_SETTLE_S)
-        before = _cpu_of_live(shown)
-        time.sleep(seconds - 1)
-        after = _cpu_of_live(shown)
-        process.wait(_PATIENCE_S)
-    return (after[0] - before[0]) / (after[1] - before[1])
-
-
-def _cpu_of_live(shown: psutil.Process) -> tuple[float, float]:
-    """CPU seconds so far of the process that shows and of those that it started."""
-    return sum(shown.cpu_times()[:2]), sum(sum(one.cpu_times()[:2]) for one in shown.children(recursive=True))
-
-
-def _drain(terminal: int) -> None:
-    try:
-        while os.read(terminal, 65536):
-            pass
-    except OSError:
-        os.close(terminal)
+    arguments = [url, "--users", str(CONNECTIONS), "--duration", f"{seconds}s"]
+    return shown(arguments, seconds - 1, _LIVE_SETTLE_S).of_started
 
 
 def generate(url: str, seconds: int, core: int, request: AdHocRequest) -> Sample:

@@ -12,21 +12,14 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Literal
+
+from dbz.config.shapes import Stage
 
 Spacing = Literal["even", "poisson"]
 _SHORTEST_S = 1e-6  # a shorter stage is a jump
 _SLOWEST_PER_S = 1e-9  # a slower rate is none
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A linear change of the target to `to` within `over_s` seconds; to the same target it is a hold."""
-
-    to: float
-    over_s: float
 
 
 class Ramp:

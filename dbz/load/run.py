@@ -12,12 +12,12 @@ from importlib.metadata import version
 
 import dbz
 from dbz.config.profile import Profile
+from dbz.config.shapes import SHAPES
 from dbz.errors import DbzError
 from dbz.load.abort import AbortWatch
 from dbz.load.launch import Generator
 from dbz.load.machine import MachineWatch
 from dbz.load.sampler import Sampler
-from dbz.load.shapes import SHAPES
 from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
 from dbz.measure.budgets import Budget
 from dbz.runs.comparison import Baseline

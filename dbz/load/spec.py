@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from dbz.load.arrivals import Ramp, Spacing, Stage
+from dbz.config.shapes import Stage
+from dbz.load.arrivals import Ramp, Spacing
 
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
 ERROR_PREFIX = "dbz-error: "

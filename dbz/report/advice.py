@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbz.measure.metrics import parse_selector
 from dbz.report import comparing
-from dbz.report.wording import failed, p95_for_sorting, slowest_query
+from dbz.report.facts import slowest_query
+from dbz.report.wording import failed, p95_for_sorting
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.units import format_ms
 

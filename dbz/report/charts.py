@@ -8,11 +8,11 @@ from typing import Any
 
 from dbz.measure.metrics import parse_selector
 from dbz.measure.series import DELIVERY
+from dbz.report.markers import phase_markers
 from dbz.report.wording import KINDS, limit_text
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Run
 from dbz.runs.timeline import Timeline, Values, timeline
-from dbz.units import format_duration
 
 _MAX_STEPS = 600
 
@@ -32,14 +32,6 @@ class Mark:
 
     name: str
     value: float
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A vertical line in every chart: from this second on, something else was asked of the load."""
-
-    second: float
-    name: str
 
 
 @dataclass(frozen=True)
@@ -84,17 +76,8 @@ def chart_data(run: Run, record: Record) -> dict[str, Any]:
     chart = timeline(record, step_s=max(1, -(-round(record.last_s) // _MAX_STEPS)))
     window = {"start_s": run.window.start_s, "end_s": run.window.end_s}
     rows = [asdict(one) for one in charts(run, chart)]
-    markers = [asdict(one) for one in stage_markers(run)]
+    markers = [asdict(one) for one in phase_markers(run, record)]
     return {"seconds": chart.seconds, "step_s": chart.step_s, "window": window, "markers": markers, "charts": rows}
-
-
-def stage_markers(run: Run) -> list[Marker]:
-    """Where the stages of the profile begin, counted from the judged part on."""
-    at_s, markers = run.window.start_s, []
-    for stage in run.profile.get("stages") or []:
-        markers.append(Marker(round(at_s, 1), f"to {stage['to']:g} in {format_duration(stage['over'])}"))
-        at_s += stage["over"]
-    return markers
 
 
 def _latency(name: str, title: str, rows: Mapping[float, Values], limits: Iterable[BudgetResult]) -> Chart:

@@ -22,13 +22,14 @@ from dbz.report.wording import BADGES
 from dbz.runs.reading import Record
 from dbz.runs.schema import Run
 
+_SCRIPTS = ("basics.js", "tables.js", "page.js", "details.js")
 _JSON_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def render_html(run: Run, record: Record) -> str:
     """The text of the file."""
     data = {**chart_data(run, record), "detail": detail_data(run, record)}
-    style, script = asset("page.css"), asset("tables.js") + asset("page.js") + asset("details.js")
+    style, script = asset("page.css"), "".join(map(asset, _SCRIPTS))
     return Template(asset("page.html")).substitute(
         policy=content_policy(style, script),
         title=escape(f"{BADGES[run.verdict]}: {run.title}"),

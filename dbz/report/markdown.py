@@ -10,20 +10,17 @@ from dbz.measure.limits import format_value
 from dbz.measure.verdicts import Outcome
 from dbz.report import comparing
 from dbz.report.advice import next_steps
+from dbz.report.facts import facts, generator_text, machine_text, server_text
 from dbz.report.sparkline import sparkline
 from dbz.report.wording import (
     BADGES,
     by_importance,
-    facts,
     failed,
-    generator_text,
     headline,
     interval_text,
     is_measured,
     latency_text,
     limit_text,
-    machine_text,
-    server_text,
     slowest_first,
     unsure,
     value_text,

@@ -1,102 +1,137 @@
 """Metrics of a running load over OTLP (HTTP, protobuf), to any OpenTelemetry collector; needs the extra `otlp`.
 
-dbz.attempts{kind, operation, outcome}       counter
-dbz.latency{kind, percentile}                ms, over the last ten seconds
-dbz.users, dbz.generator.cpu                 now
-dbz.budget.used{budget}                      measured so far, as a share of the limit
+dbz.attempts{kind, operation, outcome}      counter
+dbz.latency{kind, operation}                histogram of successes, in seconds
+dbz.users, dbz.generator.cpu                gauges
+dbz.budget.value, .limit, .broken {budget}  gauges, over the judged part so far
+
+By the rules of Prometheus and OpenTelemetry for each other's names these become the metrics of the Prometheus
+endpoint, so one dashboard shows both. They are put together by hand because the SDK counts one value at a time: with
+thousands a second it would take more of a core than the load itself.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from dbz.errors import DependencyError
 from dbz.measure.budgets import Budget
-from dbz.report.totals import Totals
+from dbz.report.totals import BOUNDS_S, BUDGET_GAUGES, Totals, budget_values
 from dbz.runs.reading import Record
 
-_PERIOD_MS = 5000
-_PERCENTS = (50, 95, 99)
+_PERIOD_S = 5.0
+_TIMEOUT_S = 2.0
 
 try:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-    from opentelemetry.metrics import CallbackOptions, Observation
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData, PeriodicExportingMetricReader
+    from opentelemetry.sdk.metrics.export import (
+        AggregationTemporality,
+        Gauge,
+        Histogram,
+        HistogramDataPoint,
+        Metric,
+        MetricExportResult,
+        MetricsData,
+        NumberDataPoint,
+        ResourceMetrics,
+        ScopeMetrics,
+        Sum,
+    )
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 except ImportError as error:
     raise DependencyError("--otlp needs OpenTelemetry", hint="pip install 'dbz[otlp]'") from error
 
-
-class _CountingExporter(OTLPMetricExporter):
-    """Remembers how many exports failed, so that this is said once and not for each."""
-
-    failures = 0
-
-    def export(self, metrics_data: MetricsData, timeout_millis: float | None = 5000, **more: Any) -> MetricExportResult:
-        """Send one batch."""
-        result = super().export(metrics_data, timeout_millis, **more)
-        self.failures += result is not MetricExportResult.SUCCESS
-        return result
+Labelled = tuple[Mapping[str, str], float]
 
 
 class OtlpStream:
-    """Sends the metrics of a run every five seconds while it is entered, and once more at its end."""
+    """Sends the metrics of a run every five seconds while it is entered, and once more at its end.
+
+    A collector that fails never disturbs the load; how often it failed is said once, at the end.
+    """
 
     def __init__(self, endpoint: str, budgets: Sequence[Budget]) -> None:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._endpoint = endpoint
         self._totals = Totals(budgets)
-        self._exporter = _CountingExporter(endpoint=endpoint, timeout=2)
-        reader = PeriodicExportingMetricReader(self._exporter, export_interval_millis=_PERIOD_MS)
-        self._provider = MeterProvider([reader], Resource.create({"service.name": "dbz"}), shutdown_on_exit=False)
-        meter = self._provider.get_meter("dbz")
-        meter.create_observable_counter("dbz.attempts", [self._attempts])
-        meter.create_observable_gauge("dbz.latency", [self._latency], unit="ms")
-        meter.create_observable_gauge("dbz.users", [lambda _: [Observation(self._totals.figures.users)]])
-        meter.create_observable_gauge("dbz.generator.cpu", [self._cpu])
-        meter.create_observable_gauge("dbz.budget.used", [self._budgets])
+        self._exporter = OTLPMetricExporter(endpoint=endpoint, timeout=_TIMEOUT_S)
+        self._resource = Resource.create({"service.name": "dbz"})
+        self._began_ns = time.time_ns()
+        self._over = Event()
+        self._thread = Thread(target=self._repeat, name="dbz-otlp", daemon=True)
+        self._failures = 0
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._provider.shutdown()
-        if self._exporter.failures:
-            sys.stderr.write(f"OTLP: {self._exporter.failures} exports to {self._endpoint} failed\n")
+        self._over.set()
+        self._thread.join()
+        self._export()
+        self._exporter.shutdown()
+        if self._failures:
+            sys.stderr.write(f"OTLP: {self._failures} exports to {self._endpoint} failed\n")
 
     def update(self, record: Record, _elapsed_s: float = 0.0, _planned_s: float = 0.0) -> None:
         """Take in what was added to the record since the last call."""
         self._totals.update(record)
 
-    def _attempts(self, _options: CallbackOptions) -> Iterable[Observation]:
-        with self._totals.lock:
-            return [
-                Observation(count, {"kind": kind, "operation": operation, "outcome": outcome})
-                for (kind, operation, outcome), count in self._totals.counts.items()
-            ]
+    def _repeat(self) -> None:
+        while not self._over.wait(_PERIOD_S):
+            self._export()
 
-    def _latency(self, _options: CallbackOptions) -> Iterable[Observation]:
+    def _export(self) -> None:
         with self._totals.lock:
-            recent = self._totals.figures.recent()
-            found = [(kind, at, latency.percentile_ms(at)) for kind, latency in recent.items() for at in _PERCENTS]
-        return [Observation(ms, {"kind": kind, "percentile": at}) for kind, at, ms in found if not math.isinf(ms)]
+            metrics = list(self._metrics(time.time_ns()))
+        scope = ScopeMetrics(InstrumentationScope("dbz"), metrics, "")
+        taken = self._exporter.export(MetricsData([ResourceMetrics(self._resource, [scope], "")]))
+        self._failures += taken is not MetricExportResult.SUCCESS
 
-    def _cpu(self, _options: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(self._totals.figures.generator_cpu_percent / 100)]
+    def _metrics(self, now_ns: int) -> Iterator[Metric]:
+        totals, cumulative = self._totals, AggregationTemporality.CUMULATIVE
+        counts = [
+            ({"kind": kind, "operation": operation, "outcome": outcome}, count)
+            for (kind, operation, outcome), count in totals.counts.items()
+        ]
+        attempts = Sum(self._points(counts, now_ns), cumulative, is_monotonic=True)
+        yield Metric("dbz.attempts", "Attempts that ended", "{attempt}", attempts)
+        yield Metric("dbz.latency", "Latency of successes", "s", Histogram(self._latencies(now_ns), cumulative))
+        yield self._gauge("dbz.users", "Virtual users running", "{user}", [({}, totals.figures.users)], now_ns)
+        cpu = totals.figures.generator_cpu_percent / 100
+        yield self._gauge("dbz.generator.cpu", "CPU of the busiest worker, of a core", "1", [({}, cpu)], now_ns)
+        shown = [(verdict.budget.name, budget_values(verdict)) for verdict in totals.figures.verdicts]
+        for at, (name, text) in enumerate(BUDGET_GAUGES.items()):
+            values = [({"budget": budget}, found[at]) for budget, found in shown if found]
+            yield self._gauge(f"dbz.budget.{name}", text, "", values, now_ns)
 
-    def _budgets(self, _options: CallbackOptions) -> Iterable[Observation]:
-        with self._totals.lock:
-            verdicts = list(self._totals.figures.verdicts)
+    def _gauge(self, name: str, text: str, unit: str, values: Iterable[Labelled], now_ns: int) -> Metric:
+        return Metric(name, text, unit, Gauge(self._points(values, now_ns)))
+
+    def _points(self, values: Iterable[Labelled], now_ns: int) -> list[NumberDataPoint]:
+        return [NumberDataPoint(dict(labels), self._began_ns, now_ns, value) for labels, value in values]
+
+    def _latencies(self, now_ns: int) -> list[HistogramDataPoint]:
         return [
-            Observation(one.value / one.budget.limit.value, {"budget": one.budget.name})
-            for one in verdicts
-            if one.value is not None and one.budget.limit.value > 0 and not math.isinf(one.value)
+            HistogramDataPoint(
+                attributes={"kind": kind, "operation": operation},
+                start_time_unix_nano=self._began_ns,
+                time_unix_nano=now_ns,
+                count=spread.count,
+                sum=spread.sum_s,
+                bucket_counts=tuple(spread.counts),
+                explicit_bounds=BOUNDS_S,
+                min=spread.low_s,
+                max=spread.high_s,
+            )
+            for (kind, operation), spread in self._totals.spreads.items()
         ]

@@ -9,7 +9,6 @@ dbz_budget_value{budget}, dbz_budget_limit{budget}, dbz_budget_broken{budget}   
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -20,7 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from dbz.errors import UsageError
 from dbz.measure.budgets import Budget
-from dbz.report.totals import BOUNDS_S, Totals
+from dbz.report.totals import BOUNDS_S, BUDGET_GAUGES, Totals, budget_values
 from dbz.runs.reading import Record
 
 
@@ -78,12 +77,12 @@ class MetricsEndpoint(Collector):
 
     def _latencies(self) -> Metric:
         family = HistogramMetricFamily("dbz_latency_seconds", "Latency of successes", labels=["kind", "operation"])
-        for labels, counts in self._totals.buckets.items():
+        for labels, spread in self._totals.spreads.items():
             total, rows = 0, []
-            for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), counts, strict=True):
+            for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), spread.counts, strict=True):
                 total += count
                 rows.append((bound, float(total)))
-            family.add_metric(labels, rows, self._totals.sums_s[labels])
+            family.add_metric(labels, rows, spread.sum_s)
         return family
 
     def _health(self) -> Iterator[Metric]:
@@ -92,15 +91,10 @@ class MetricsEndpoint(Collector):
         yield GaugeMetricFamily("dbz_generator_cpu_ratio", "CPU of the busiest worker, of a core", value=cpu)
 
     def _budgets(self) -> Iterator[Metric]:
-        about = {
-            "dbz_budget_value": "Measured so far; milliseconds, shares or bytes",
-            "dbz_budget_limit": "The limit, in the same unit",
-            "dbz_budget_broken": "1 when the run would fail because of it",
-        }
-        families = [GaugeMetricFamily(name, text, labels=["budget"]) for name, text in about.items()]
+        families = [
+            GaugeMetricFamily(f"dbz_budget_{name}", text, labels=["budget"]) for name, text in BUDGET_GAUGES.items()
+        ]
         for verdict in self._totals.figures.verdicts:
-            if verdict.value is not None and not math.isnan(verdict.budget.limit.value):
-                values = (verdict.value, verdict.budget.limit.value, float(verdict.breaks_run))
-                for family, value in zip(families, values, strict=True):
-                    family.add_metric([verdict.budget.name], value)
+            for family, value in zip(families, budget_values(verdict) or (), strict=False):
+                family.add_metric([verdict.budget.name], value)
         yield from families

@@ -12,23 +12,19 @@ from html import escape
 from dbz.measure.verdicts import Outcome
 from dbz.report.advice import next_steps
 from dbz.report.charts import Chart
+from dbz.report.facts import facts, generator_text, machine_text, server_text, target_text
 from dbz.report.wording import (
     BADGES,
     KINDS,
     by_importance,
     error_text,
-    facts,
     failed,
-    generator_text,
     headline,
     interval_text,
     latency_text,
     limit_text,
-    machine_text,
-    server_text,
     share_of_limit,
     slowest_first,
-    target_text,
     unsure,
     value_text,
     verdict_text,

@@ -1,4 +1,4 @@
-"""The words that all reports share: the headline of a run, its facts and values, and what to do next."""
+"""The words that all reports share: the headline of a run, and the verdict and values of a budget."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from dbz.measure.limits import Limit, format_value
 from dbz.measure.verdicts import Effect, Outcome
-from dbz.runs.machine import SOME_PERCENT, cores_text
 from dbz.runs.schema import BudgetResult, Deliveries, Operation, Run, RunVerdict
-from dbz.units import format_bytes, format_duration, format_ms
+from dbz.units import format_duration
 
 BADGES = {
     RunVerdict.PASS: "PASS",
@@ -34,7 +33,7 @@ def headline(run: Run) -> str:
     counts = _counts(run)
     worse = len(run.comparison.worse) if run.comparison else 0
     if worse:
-        counts = f"{worse} {_plural('operation', worse)} became worse than in the baseline; {counts}"
+        counts = f"{worse} {plural('operation', worse)} became worse than in the baseline; {counts}"
     if run.verdict is RunVerdict.INVALID:
         return f"The measurement cannot be trusted; {counts}."
     if run.verdict is RunVerdict.INTERRUPTED:
@@ -58,7 +57,7 @@ def _counts(run: Run) -> str:
     broken = sum(failed(budget) or budget.verdict == Outcome.BROKEN for budget in run.budgets if is_measured(budget))
     unsure = sum(budget.verdict == Outcome.INCONCLUSIVE and not failed(budget) for budget in run.budgets)
     if broken:
-        text = f"{broken} of {measured} measured {_plural('budget', measured)} {'is' if broken == 1 else 'are'} broken"
+        text = f"{broken} of {measured} measured {plural('budget', measured)} {'is' if broken == 1 else 'are'} broken"
     elif measured:
         text = f"all {measured} measured budgets hold" if measured > 1 else "the one measured budget holds"
     else:
@@ -77,7 +76,8 @@ def is_measured(budget: BudgetResult) -> bool:
     return budget.verdict != Outcome.NOT_MEASURED
 
 
-def _plural(word: str, count: int) -> str:
+def plural(word: str, count: int) -> str:
+    """The word, with an s unless there is one of it."""
     return word if count == 1 else word + "s"
 
 
@@ -156,11 +156,6 @@ def delivery_text(row: Deliveries) -> str:
     return f"{row.delivered:,} of {row.expected:,} delivered, {found or 'none lost, twice or out of order'}"
 
 
-def target_text(run: Run) -> str:
-    """What was loaded."""
-    return "the embedded stack" if run.embedded else run.target
-
-
 def share_of_limit(budget: BudgetResult) -> float | None:
     """How much of an upper limit is used up, infinite on failed attempts; None for lower limits and without a value."""
     if budget.verdict == Outcome.NOT_MEASURED or not budget.op.startswith("<") or not budget.limit:
@@ -173,98 +168,3 @@ def latency_text(value_ms: float | None, unit: str = "") -> str:
     if value_ms is None or math.isinf(value_ms):
         return "failed"
     return (f"{value_ms:,.0f}" if value_ms >= 100 else f"{value_ms:.3g}") + unit
-
-
-def facts(run: Run) -> list[tuple[str, str]]:
-    """What was run, where, how: label and text."""
-    window = run.window
-    rows = [
-        ("Profile", str(run.profile.get("name", "?"))),
-        ("Target", run.target + (" (embedded stack)" if run.embedded else "")),
-        ("Started", run.title.rpartition(", ")[2]),
-        ("Judged", f"{format_duration(window.seconds)} after {format_duration(window.start_s)} of warm-up"),
-        ("Users held", "not measured" if run.users_held is None else f"{run.users_held:,}"),
-        *([("Load", load_text(run))] if load_text(run) else []),
-        ("Seed", str(run.seed)),
-    ]
-    rows += [(f"Version of {name}", version) for name, version in run.versions.items()]
-    rows += [_environment_fact(name, value) for name, value in run.environment.items()]
-    return [*rows, ("Run", run.id)]
-
-
-def load_text(run: Run) -> str:
-    """The connections and requests that were asked for, and what came of them; empty when none were."""
-    asked = {key: run.profile.get(key) for key in ("connections", "requests")}
-    parts = [] if asked["connections"] is None else [f"{asked['connections']:,} connections"]
-    if asked["requests"]:
-        made = sum(one.rate_per_s for one in run.operations if one.kind == "http")
-        off = made / asked["requests"] - 1
-        met = "met" if abs(off) <= RATE_TOLERANCE else "NOT met"
-        parts.append(f"{asked['requests']:,.3g} requests/s asked for, {made:,.3g}/s made ({off:+.1%}, {met})")
-    return ", ".join(parts)
-
-
-RATE_TOLERANCE = 0.1
-"""A rate of requests within this share of the one asked for is met."""
-
-
-def _environment_fact(name: str, value: object) -> tuple[str, str]:
-    sized = isinstance(value, int | float) and name.endswith("_bytes")
-    label = name.removesuffix("_bytes") if sized else name
-    return label.replace("_", " ").capitalize(), format_bytes(float(str(value))) if sized else str(value)
-
-
-def generator_text(run: Run) -> str:
-    """The health of the load generator in one line; empty when it left no word."""
-    health = run.generator
-    if health is None:
-        return ""
-    parts = [
-        f"{health.workers} {_plural('worker', health.workers)}",
-        f"busiest at {health.cpu_percent:.0f} % of a core",
-        f"lag {format_ms(health.lag_ms_p99)} (p99)",
-    ]
-    if health.gc_ms_max:
-        parts.append(f"longest collection {format_ms(health.gc_ms_max)}")
-    counted = (("lost", health.lost_workers), ("late", health.late_arrivals), ("dropped", health.dropped_arrivals))
-    names = {"lost": "workers lost", "late": "arrivals late", "dropped": "arrivals dropped"}
-    return ", ".join([*parts, *(f"{count:,} {names[key]}" for key, count in counted if count)])
-
-
-def server_text(run: Run) -> str:
-    """What the server said of itself in one line; empty when it said nothing."""
-    server = run.server
-    if server is None:
-        return ""
-    parts = []
-    if server.cpu_percent is not None:
-        parts.append(f"{server.cpu_percent:.0f} % of its cores")
-    if server.memory_bytes is not None:
-        parts.append(f"{format_bytes(server.memory_bytes)} of memory")
-    if server.connections is not None:
-        parts.append(f"{server.connections:,.0f} connections")
-    slowest = slowest_query(run)
-    if slowest:
-        parts.append(f"slowest query {slowest}")
-    return ", ".join(parts)
-
-
-def machine_text(run: Run) -> str:
-    """What the load and its target used of this machine, and others; empty when nobody looked."""
-    machine = run.machine
-    if machine is None:
-        return ""
-    parts = [f"load and target used {machine.own_percent:.0f} % of {cores_text(machine)}"]
-    parts += [] if machine.others_percent is None else [f"others {machine.others_percent:.0f} %"]
-    parts += [f"the hypervisor {machine.steal_percent:.0f} %"] if machine.steal_percent >= SOME_PERCENT else []
-    return ", ".join(parts)
-
-
-def slowest_query(run: Run) -> str:
-    """The server's slowest query and its p95; empty when it reported none."""
-    queries = run.server.query_ms if run.server else {}
-    if not queries:
-        return ""
-    name = max(queries, key=lambda query: math.inf if queries[query]["p95"] is None else queries[query]["p95"] or 0)
-    p95 = queries[name]["p95"]
-    return f"{name}, p95 {'beyond its slowest bucket' if p95 is None else format_ms(p95)}"

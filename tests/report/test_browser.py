@@ -197,14 +197,24 @@ def test_the_comparison_with_a_baseline_is_on_the_page(
     assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
-def test_stages_are_marked_in_every_chart(driver: webdriver.Chrome, copies: RunFolder) -> None:
-    run = copies.load()
-    stages = [{"to": 100.0, "over": 4.0}, {"to": 500.0, "over": 4.0}]
-    copies.save(run.model_copy(update={"profile": {**run.profile, "stages": stages}}))
-    driver.get(write_reports(copies)[0].as_uri())
-    figure = chart(driver, "latency-http")
-    assert [text.text for text in figure.find_elements(By.CSS_SELECTOR, ".marker-name")] == [
-        "to 100 in 4 s",
-        "to 500 in 4 s",
-    ]
+def marked(driver: webdriver.Chrome, run: RunFolder, **profile: object) -> list[str]:
+    """The names of the phases that the page draws over HTTP latency."""
+    loaded = run.load()
+    run.save(loaded.model_copy(update={"profile": {**loaded.profile, **profile}}))
+    driver.get(write_reports(run)[0].as_uri())
+    names = [text.text for text in chart(driver, "latency-http").find_elements(By.CSS_SELECTOR, ".marker-name")]
     assert driver.get_log("browser") == []  # type: ignore[no-untyped-call]
+    return names
+
+
+def test_stages_are_marked_in_every_chart(driver: webdriver.Chrome, copies: RunFolder) -> None:
+    stages = [{"to": 100.0, "over": 4.0}, {"to": 500.0, "over": 4.0}]
+    assert marked(driver, copies, stages=stages) == ["warm-up", "to 100 in 4 s", "to 500 in 4 s"]
+    lines = driver.find_elements(By.CSS_SELECTOR, "line.marker")
+    assert len(lines) == 3 * len(driver.find_elements(By.CSS_SELECTOR, ".chart[data-chart]"))
+
+
+def test_names_of_phases_never_overlap(driver: webdriver.Chrome, copies: RunFolder) -> None:
+    assert marked(driver, copies, shape="spike", duration=8.0) == ["warm-up", "before the spike", "recovery"]
+    figure = chart(driver, "latency-http")
+    assert len(figure.find_elements(By.CSS_SELECTOR, "line.marker")) == 4

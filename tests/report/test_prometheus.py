@@ -63,13 +63,16 @@ def test_a_port_that_is_taken_is_one_clear_error() -> None:
 
 def test_the_dashboard_asks_only_for_what_there_is(broken: RunFolder) -> None:
     dashboard = json.loads(DASHBOARD.read_text())
-    asked = {
-        name
-        for panel in dashboard["panels"]
-        for target in panel["targets"]
-        for name in re.findall(r"dbz_\w+", target["expr"])
-    }
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked += [variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
+    shown = [target.get("legendFormat", "") for panel in dashboard["panels"] for target in panel["targets"]]
     with MetricsEndpoint("127.0.0.1", 0, BUDGETS) as endpoint:
         endpoint.update(read_record(broken))
-        assert asked and asked <= set(scraped(endpoint))
+        families = list(endpoint.collect())
+    samples = [sample for family in families for sample in family.samples]
+    assert set(re.findall(r"dbz_\w+", " ".join(asked))) <= {sample.name for sample in samples}
+    labels = {name for sample in samples for name in sample.labels}
+    used = re.findall(r"by \(([^)]*)\)", " ".join(asked)) + re.findall(r"{{(\w+)}}", " ".join(shown))
+    used += re.findall(r"(\w+)=~?\"", " ".join(asked))
+    assert {name for names in used for name in names.split(", ")} <= labels
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])

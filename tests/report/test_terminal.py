@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.color_triplet import ColorTriplet
+from rich.default_styles import DEFAULT_STYLES
 
 from dbz.report import open_run, print_run, print_runs
-from dbz.report.terminal.console import make_console
+from dbz.report.terminal.console import THEME, make_console
 from dbz.report.terminal.summary import print_summary
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
 from tests.report.hostile import hostile_run
+
+OURS = THEME.styles.keys() - DEFAULT_STYLES.keys()
 
 
 class Terminal(io.StringIO):
@@ -109,3 +114,31 @@ def test_the_list_of_runs_names_each_with_its_verdict(passed: RunFolder, broken:
     print_runs([passed.load(), broken.load()], stream)
     rows = stream.getvalue().splitlines()[1:]
     assert [row.split()[1] for row in rows] == ["pass", "fail"]
+
+
+def luminance(triplet: ColorTriplet) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [(part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4) for part in triplet.normalized]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_every_colour_can_be_read_on_black_and_on_white() -> None:
+    for name, style in THEME.styles.items():
+        if style.color is None or name not in OURS:
+            continue
+        text = luminance(style.color.get_truecolor())
+        grounds = [0.0, 1.0] if style.bgcolor is None else [luminance(style.bgcolor.get_truecolor())]
+        for ground in grounds:
+            bright, dark = max(text, ground), min(text, ground)
+            assert (bright + 0.05) / (dark + 0.05) > 3.8, name
+
+
+def test_no_colour_comes_from_the_sixteen_that_themes_choose(broken: RunFolder) -> None:
+    text = printed(broken, stream=Terminal())
+    codes = set(re.findall(r"\x1b\[([\d;]*)m", text))
+    assert any("38;5;" in code for code in codes)
+    assert not [code for code in codes if re.search(r"(^|;)[349]\d($|;)", re.sub(r"[34]8;5;\d+", "", code))]
+
+
+def test_the_last_line_says_the_verdict_again(broken: RunFolder) -> None:
+    assert printed(broken).splitlines()[-2].startswith("Verdict ✗ FAIL  3 of 11 measured budgets are broken")

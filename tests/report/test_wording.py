@@ -8,7 +8,8 @@ import pytest
 
 from dbz.measure.budgets import Budget, parse_budget
 from dbz.report.advice import next_steps
-from dbz.report.wording import by_importance, delivery_text, facts, generator_text, headline, latency_text, server_text
+from dbz.report.facts import facts, generator_text, server_text
+from dbz.report.wording import by_importance, delivery_text, headline, latency_text
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Deliveries, Run, RunVerdict, Server
 from tests.runs.builder import Scene, build_run

@@ -1,7 +1,7 @@
 "use strict";
 // Latency in detail: a heat map over time and the distribution of the operation that is chosen.
 (() => {
-  const detail = JSON.parse(document.getElementById("chart-data").textContent).detail;
+  const { detail, markers } = JSON.parse(document.getElementById("chart-data").textContent);
   const section = document.getElementById("details");
   if (!section || !detail.items.length) { if (section) section.hidden = true; return; }
   section.hidden = false;
@@ -10,10 +10,8 @@
   const plot = document.getElementById("distribution");
   const tip = document.getElementById("detail-tip");
   const facts = document.getElementById("detail-facts");
-  const svgNames = "http://www.w3.org/2000/svg";
-  const digits = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(3)));
-  const time = (ms) => (ms >= 10000 ? digits(ms / 1000) + " s" : digits(ms) + " ms");
-  const clock = (seconds) => Math.floor(seconds / 60) + ":" + String(Math.floor(seconds % 60)).padStart(2, "0");
+  const { clock, moments, svg } = basics;
+  const time = basics.units.ms;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   let shown = null;
 
@@ -51,6 +49,15 @@
       pen.fillRect(margin.left + step * place.cell.width, y, Math.max(place.cell.width - 0.5, 1), place.cell.height - 0.5);
     }
     pen.globalAlpha = 1;
+    pen.strokeStyle = colour("--soft");
+    pen.setLineDash([1, 3]);
+    for (const marker of markers.filter((one) => one.second > 0)) {
+      const x = margin.left + (marker.second / detail.step_s) * place.cell.width;
+      pen.beginPath();
+      pen.moveTo(x, margin.top);
+      pen.lineTo(x, place.height - margin.bottom);
+      pen.stroke();
+    }
     pen.fillStyle = colour("--soft");
     pen.font = "11px system-ui, sans-serif";
     pen.textAlign = "right";
@@ -59,10 +66,9 @@
       pen.fillText(time(detail.edges_ms[band]), margin.left - 6, margin.top + (place.high + 1 - band) * place.cell.height + 4);
     }
     pen.textAlign = "center";
-    const ticks = Math.max(2, Math.min(8, Math.floor(place.width / 110)));
-    for (let at = 0; at <= ticks; at++) {
-      const step = (detail.steps * at) / ticks;
-      pen.fillText(clock(step * detail.step_s), margin.left + step * place.cell.width, place.height - 5);
+    const seconds = detail.steps * detail.step_s;
+    for (const second of moments(0, seconds, Math.max(2, Math.floor(place.width / 110)))) {
+      pen.fillText(clock(second), margin.left + (second / detail.step_s) * place.cell.width, place.height - 5);
     }
   };
   canvas.addEventListener("pointermove", (event) => {
@@ -82,12 +88,7 @@
   canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
 
   // ---- the distribution -------------------------------------------------------------------------------------------
-  const draw = (tag, attributes, text) => {
-    const element = document.createElementNS(svgNames, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    if (text !== undefined) element.textContent = text;
-    return plot.appendChild(element);
-  };
+  const draw = (tag, attributes, text) => svg(plot, tag, attributes, text);
   const nines = (percent) => Math.log10(100 / (100 - Math.min(percent, 99.995)));
   const drawCurve = (item) => {
     const [width, height] = [plot.clientWidth || 480, 240];
@@ -109,7 +110,7 @@
       draw("text", { x: x(percent), y: height - 5, "text-anchor": percent > 99.9 ? "end" : "middle" }, percent + " %");
     }
     draw("path", { class: "line tone0", d: "M" + points.map((point) => x(point[0]).toFixed(1) + "," + y(point[1]).toFixed(1)).join("L") });
-    for (const [percent, ms] of points) draw("circle", { class: "dot tone0", cx: x(percent), cy: y(ms), r: 3 }).appendChild(document.createElementNS(svgNames, "title")).textContent = `p${percent}: ${time(ms)}`;
+    for (const [percent, ms] of points) svg(draw("circle", { class: "dot tone0", cx: x(percent), cy: y(ms), r: 3 }), "title", {}, `p${percent}: ${time(ms)}`);
   };
 
   // ---- choosing ---------------------------------------------------------------------------------------------------

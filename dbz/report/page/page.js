@@ -1,53 +1,13 @@
 "use strict";
-// Draws the charts of a run and sorts its tables. All text goes in as text nodes, never as markup.
+// Draws the charts of a run over time.
 (() => {
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const last = data.seconds.length - 1;
   const view = { from: 0, to: Math.max(last, 1), at: null, log: false };
   const box = { left: 58, right: 10, top: 10, bottom: 22, height: 190 };
-  const svgNames = "http://www.w3.org/2000/svg";
-
-  // ---- text -------------------------------------------------------------------------------------------------------
-  const digits = (value) => (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(3)));
-  const units = {
-    "": digits,
-    "/s": (value) => digits(value) + "/s",
-    "%": (value) => digits(value) + " %",
-    ms: (value) => (value >= 10000 ? digits(value / 1000) + " s" : digits(value) + " ms"),
-    bytes: (value) => {
-      for (const [name, size] of [["GB", 1e9], ["MB", 1e6], ["KB", 1e3]]) if (value >= size) return digits(value / size) + " " + name;
-      return digits(value) + " B";
-    },
-  };
-  const clock = (seconds) => {
-    const pad = (number) => String(number).padStart(2, "0");
-    const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds % 60)];
-    return hours ? `${hours}:${pad(minutes)}:${pad(rest)}` : `${minutes}:${pad(rest)}`;
-  };
-
-  // ---- elements ---------------------------------------------------------------------------------------------------
-  const html = (tag, className, text) => {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    if (text !== undefined) element.textContent = text;
-    return element;
-  };
-  const svg = (parent, tag, attributes, text) => {
-    const element = document.createElementNS(svgNames, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    if (text !== undefined) element.textContent = text;
-    return parent.appendChild(element);
-  };
+  const { units, clock, steps, moments, html, svg } = basics;
 
   // ---- scales -----------------------------------------------------------------------------------------------------
-  const steps = (low, high, count) => {
-    const raw = (high - low) / count || 1;
-    const power = 10 ** Math.floor(Math.log10(raw));
-    const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw);
-    const ticks = [];
-    for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) ticks.push(at);
-    return ticks;
-  };
   const vertical = (chart, lines) => {
     const values = lines.flatMap((line) => line.values.slice(view.from, view.to + 1)).filter((value) => value !== null);
     const inner = box.height - box.top - box.bottom;
@@ -93,18 +53,22 @@
     };
     shade(0, indexAt(data.window.start_s));
     shade(indexAt(data.window.end_s), last);
+    let free = box.left;
     for (const marker of data.markers) {
       const x = along.x(indexAt(marker.second));
       if (x < box.left || x > width - box.right) continue;
       svg(svg(canvas, "line", { class: "marker", x1: x, x2: x, y1: box.top, y2: bottom }), "title", {}, marker.name);
-      svg(canvas, "text", { x: x + 3, y: box.top + 9, class: "marker-name" }, marker.name);
+      const name = svg(canvas, "text", { x: x + 3, y: box.top + 9, class: "marker-name" }, marker.name);
+      const end = x + 3 + name.getComputedTextLength();
+      if (x < free || end > width - box.right + 4) name.remove();
+      else free = end + 6;
     }
     for (const value of up.ticks) {
       svg(canvas, "line", { class: "grid", x1: box.left, x2: width - box.right, y1: up.y(value), y2: up.y(value) });
       svg(canvas, "text", { x: box.left - 6, y: up.y(value) + 4, "text-anchor": "end" }, units[chart.unit](value));
     }
     const span = [view.from, view.to].map((index) => index * data.step_s);
-    for (const second of steps(span[0], span[1], Math.max(2, Math.floor(width / 110)))) {
+    for (const second of moments(span[0], span[1], Math.max(2, Math.floor(width / 110)))) {
       svg(canvas, "text", { x: along.x(indexAt(second)), y: box.height - 6, "text-anchor": "middle" }, clock(second));
     }
   };

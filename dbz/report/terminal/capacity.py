@@ -55,7 +55,7 @@ def print_capacity(found: Capacity, page: Path, stream: TextIO | None = None) ->
 def _head(found: Capacity) -> Panel:
     style = _STYLES.get(found.outcome, "yellow")
     text = Text.assemble(
-        (f" {BADGES[found.outcome]} ", f"bold reverse {style}"),
+        (f" {BADGES[found.outcome]} ", f"badge {style}"),
         ("  " + clean(found.statement), "bold"),
     )
     if found.capacity:

@@ -50,23 +50,24 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
 
 
 def comparison_table(comparison: Comparison, console: Console, *, changed_only: bool = False) -> Table:
-    """Worse figures first, then better ones, then what is unclear, then (if wanted) what is the same."""
+    """Worse figures first, then better ones, then what is unclear, then (if wanted) what is the same.
+
+    In a narrow one names have room instead of what the verdict says already.
+    """
     wide = console.width >= WIDE
-    table = grid("<", "<", "base", "new", "change", *(["95 % interval"] if wide else []), "finds", "p", "<")
+    table = grid("<", "<", "base", "new", "change", *(["95 % interval", "finds", "p"] if wide else []), "<")
     for one in by_verdict(comparison.figures):
         if changed_only and one.verdict is Change.SAME:
             continue
         style = _STYLES[one.verdict]
-        interval = [f"{one.low * 100:+.3g} to {one.high * 100:+.3g}"] if wide else []
+        interval = f"{one.low * 100:+.3g} to {one.high * 100:+.3g}"
         table.add_row(
             cell(f"{one.kind} {one.operation}"),
             Text(stat_text(one), "dim"),
             format_value(one.base, unit_of(one)),
             format_value(one.new, unit_of(one)),
             Text(change_text(one), style),
-            *interval,
-            Text(detectable_text(one), "dim"),
-            p_text(one),
+            *([interval, detectable_text(one), p_text(one)] if wide else []),
             Text(one.verdict.value, style),
         )
     return table

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from rich.console import Console
+from rich.theme import Theme
 
 _WIDTH_OF_FILES = 120
+_COLOURS = {"red": 160, "green": 28, "yellow": 130, "cyan": 31}
+"""Colours of the fixed palette of 256 for the names that reports use: of the 16 that themes choose, yellow can often not
+be read on white; each of these has a contrast of about four to black and to white."""
+THEME = Theme(
+    {name: f"color({number})" for name, number in _COLOURS.items()}
+    | {f"bold {name}": f"bold color({number})" for name, number in _COLOURS.items()}
+    | {f"badge {name}": f"bold color(231) on color({number})" for name, number in _COLOURS.items()},
+)
+_FEW_COLOURS = Theme({f"badge {name}": f"bold reverse {name}" for name in _COLOURS})
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ def make_console(stream: TextIO, *, width: int | None = None) -> Console:
     if isinstance(stream, io.TextIOWrapper) and not _speaks_unicode(stream):
         stream.reconfigure(errors="replace")
     console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    console.push_theme(_FEW_COLOURS if console.color_system == "standard" else THEME)
     if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_OF_FILES
     return console

@@ -24,9 +24,7 @@ def print_imported(run: Run, notes: Sequence[str], out: Path | None, stream: Tex
     console = make_console(stream or sys.stdout)
     style, glyphs = _STYLES.get(run.verdict, "yellow"), glyphs_for(console)
     sign = glyphs.good if run.verdict is RunVerdict.PASS else glyphs.bad
-    console.print(
-        Text.assemble((f" {sign} {BADGES[run.verdict]} ", f"bold reverse {style}"), ("  " + headline(run), "bold"))
-    )
+    console.print(Text.assemble((f" {sign} {BADGES[run.verdict]} ", f"badge {style}"), ("  " + headline(run), "bold")))
     console.print(Text(clean(f"{run.profile['name']}: {run.target}"), "dim"))
     for reason in run.reasons:
         console.print(Text.assemble((f"{glyphs.bad} ", style), clean(reason)))

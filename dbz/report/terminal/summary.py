@@ -16,6 +16,7 @@ from rich.text import Text
 
 from dbz.report import comparing
 from dbz.report.advice import next_steps
+from dbz.report.facts import generator_text, load_text, machine_text, server_text, target_text
 from dbz.report.files import HTML_FILE
 from dbz.report.opening import open_run
 from dbz.report.terminal.comparison import comparison_table
@@ -29,7 +30,7 @@ from dbz.report.terminal.tables import (
     runs_table,
     unmeasured,
 )
-from dbz.report.wording import BADGES, generator_text, headline, load_text, machine_text, server_text, target_text
+from dbz.report.wording import BADGES, headline
 from dbz.runs.compared import Comparison
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
@@ -72,21 +73,28 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     console.print(Text.assemble(("Report  ", "bold"), str(report)), soft_wrap=True)
     name = run.id if report.parent.parent == _DEFAULT_REPORTS else str(report.parent)
     console.print(Text.assemble(("Again   ", "bold"), f"dbz report show {name}"), soft_wrap=True)
+    # On a low screen the head has scrolled away, and a log of CI is read from its end.
+    style = f"bold {_STYLES.get(run.verdict, 'yellow')}"
+    console.print(Text.assemble(("Verdict ", "bold"), (_badge(run, console), style), "  " + clean(headline(run))))
 
 
 def _verdict(run: Run, console: Console) -> Panel:
     style = _STYLES.get(run.verdict, "yellow")
-    glyphs = glyphs_for(console)
-    sign = glyphs.good if run.verdict is RunVerdict.PASS else glyphs.bad if run.verdict is RunVerdict.FAIL else "!"
     users = "" if run.users_held is None else f"{run.users_held:,} users, "
     warmup = f" after {format_duration(run.window.start_s)} of warm-up" if run.window.start_s else ""
     text = Text.assemble(
-        (f" {sign} {BADGES[run.verdict]} ", f"bold reverse {style}"),
+        (f" {_badge(run, console)} ", f"badge {style}"),
         ("  " + clean(headline(run)), "bold"),
         ("\n" + clean(f"{run.title}, {target_text(run)}"), "dim"),
         (f"\n{users}{format_duration(run.window.seconds)} judged{warmup}", "dim"),
     )
     return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1))
+
+
+def _badge(run: Run, console: Console) -> str:
+    glyphs = glyphs_for(console)
+    sign = glyphs.good if run.verdict is RunVerdict.PASS else glyphs.bad if run.verdict is RunVerdict.FAIL else "!"
+    return f"{sign} {BADGES[run.verdict]}"
 
 
 def _section(console: Console, title: str, body: RenderableType | None) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dbz.measure.verdicts import Outcome
+from dbz.report.facts import target_text
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
 from dbz.report.wording import (
     by_importance,
@@ -21,7 +22,6 @@ from dbz.report.wording import (
     limit_text,
     share_of_limit,
     slowest_first,
-    target_text,
     unsure,
     value_text,
     warns,
@@ -89,11 +89,13 @@ def remarks(budgets: Iterable[BudgetResult], console: Console) -> Text:
     nothing."""
     glyphs = glyphs_for(console)
     unsure_names = [clean(one.name) for one in budgets if unsure(one) and not failed(one) and not warns(one)]
-    lines = [f"{glyphs.unsure} not sure, counted by its value: {', '.join(unsure_names)}"] if unsure_names else []
+    lines = [(glyphs.unsure, f" not sure, counted by its value: {', '.join(unsure_names)}")] if unsure_names else []
     lines += [
-        f"! warning only: {clean(one.name)}" + (f", {one.note}" if one.note else "") for one in budgets if warns(one)
+        ("!", f" warning only: {clean(one.name)}" + (f", {clean(one.note)}" if one.note else ""))
+        for one in budgets
+        if warns(one)
     ]
-    return Text("\n".join(lines), "yellow")
+    return Text("\n").join(Text.assemble((sign, "bold yellow"), text) for sign, text in lines)
 
 
 def unmeasured(budgets: Iterable[BudgetResult]) -> Text:

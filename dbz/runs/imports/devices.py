@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from dbz.errors import UsageError
 from dbz.runs.imports.imported import Imported, mapping, sequence
 
 _MIB = 1024 * 1024
+_FLASHLIGHT = {f"import.{name}" for name in ("app_launch", "performance", "mobile_cpu", "mobile_memory", "mobile_fps")}
+_ALL_THREADS = "Total"
+"""What Flashlight calls the CPU of the whole app on iOS, where it knows no threads."""
 _AUDITS = {"fcp": "first-contentful-paint", "lcp": "largest-contentful-paint", "tti": "interactive"}
 
 
@@ -50,34 +53,45 @@ def is_flashlight(data: Any) -> bool:
 def read_flashlight(data: Any, where: Path) -> Imported:
     """Memory, CPU (all threads and each, as shares of a core), frames a second, and the time of each iteration.
 
-    An iteration whose test failed, or that was tried again, does not count.
+    An iteration whose test failed, or that was tried again, does not count. The experimental reports of iOS have true
+    figures of the CPU only: their memory and frames are constants, their time is that of the last sample.
     """
     imported = Imported("Flashlight")
     for result in data if isinstance(data, list) else [data]:
-        for iteration in result["iterations"]:
-            one = mapping(iteration, where, "iteration")
-            if one.get("status", "SUCCESS") != "SUCCESS" or one.get("isRetriedIteration"):
-                continue
-            if isinstance(one.get("time"), int | float):
-                imported.gauges.setdefault("import.app_launch", []).append(float(one["time"]))
-            _add_measures(imported, sequence(one.get("measures", []), where, "measures"), where)
-        if isinstance(result.get("score"), int | float):
-            imported.gauges.setdefault("import.performance", []).append(result["score"] / 100)
+        if result.get("type") == "IOS_EXPERIMENTAL":
+            imported.notes.append("Flashlight's experimental reports of iOS know the CPU only; nothing else is taken.")
+            known = {"import.mobile_cpu"}
+        else:
+            known = _FLASHLIGHT
+        for name, value in _readings(result, imported, where):
+            if name in known:
+                imported.gauges.setdefault(name, []).append(float(value))
     return imported
 
 
-def _add_measures(imported: Imported, measures: Sequence[Any], where: Path) -> None:
+def _readings(result: Mapping[str, Any], imported: Imported, where: Path) -> Iterator[tuple[str, float]]:
+    """The readings of the whole app by metric; those of threads go into `imported`."""
+    for iteration in result["iterations"]:
+        one = mapping(iteration, where, "iteration")
+        if one.get("status", "SUCCESS") != "SUCCESS" or one.get("isRetriedIteration"):
+            continue
+        if isinstance(one.get("time"), int | float):
+            yield "import.app_launch", one["time"]
+        for measure in sequence(one.get("measures", []), where, "measures"):
+            yield from _measure(mapping(measure, where, "measure"), imported, where)
+    if isinstance(result.get("score"), int | float):
+        yield "import.performance", result["score"] / 100
+
+
+def _measure(one: Mapping[str, Any], imported: Imported, where: Path) -> Iterator[tuple[str, float]]:
+    by_name = mapping(one.get("cpu", {}).get("perName", {}), where, "cpu.perName")
     threads = imported.parts.setdefault("import.mobile_thread_cpu", {})
-    for measure in measures:
-        one = mapping(measure, where, "measure")
-        by_name = mapping(one.get("cpu", {}).get("perName", {}), where, "cpu.perName")
-        for name, percent in by_name.items():
+    for name, percent in by_name.items():
+        if name != _ALL_THREADS:
             threads.setdefault(name, []).append(percent / 100)
-        readings = {
-            "import.mobile_cpu": sum(by_name.values()) / 100 if by_name else None,
-            "import.mobile_memory": one["ram"] * _MIB if one.get("ram") is not None else None,
-            "import.mobile_fps": one.get("fps"),
-        }
-        for metric, value in readings.items():
-            if value is not None:
-                imported.gauges.setdefault(metric, []).append(float(value))
+    if by_name:
+        yield "import.mobile_cpu", sum(by_name.values()) / 100
+    if one.get("ram") is not None:
+        yield "import.mobile_memory", one["ram"] * _MIB
+    if one.get("fps") is not None:
+        yield "import.mobile_fps", one["fps"]

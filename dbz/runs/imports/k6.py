@@ -15,6 +15,8 @@ from dbz.measure.series import COMPOSITE, CONNECT, HTTP, OTHER, Series
 from dbz.measure.summaries import Summary
 from dbz.runs.imports.imported import Imported, mapping, sequence
 
+_ALWAYS = ("iterations", "iteration_duration", "vus")
+"""Metrics one of which every run has: by them the metrics alone, as some `handleSummary()` write them, are known."""
 _NAMED = re.compile(r"(?P<metric>[\w.]+)(?:\{(?P<tags>.*)\})?")
 _STATS = {"avg": "mean", "med": "p50", "max": "max", "min": "min"}
 _PERCENTILE = re.compile(r"p\((\d+(?:\.\d+)?)\)")
@@ -26,20 +28,22 @@ def is_k6(data: Any) -> bool:
     if not isinstance(data, dict):
         return False
     new = isinstance(data.get("results"), dict) and "metrics" in data["results"]
-    return new or (isinstance(data.get("metrics"), dict) and "root_group" in data)
+    metrics = data.get("metrics")
+    return new or (isinstance(metrics, dict) and ("root_group" in data or any(name in metrics for name in _ALWAYS)))
 
 
 def read_k6(data: Mapping[str, Any], where: Path) -> Imported:
     """The figures of any of the three."""
     metrics = _metrics(data, where)
     imported = Imported("k6")
+    took_s = _took_s(data)
     rates = {name: values for name, values in metrics.items() if name.startswith(("http_reqs", "http_req_failed"))}
     for name, values in metrics.items():
         match = _NAMED.fullmatch(name)
         if match is None or not _is_trend(values):
             continue
         series = _series(match["metric"], match["tags"] or "")
-        summary = _summary(values, rates, match["tags"]) if series and series.kind == HTTP else _alone(values)
+        summary = _summary(values, rates, match["tags"], took_s) if series and series.kind == HTTP else _alone(values)
         if series and summary:
             imported.summaries[series] = summary
     return imported
@@ -52,6 +56,13 @@ def _metrics(data: Mapping[str, Any], where: Path) -> dict[str, Mapping[str, Any
         return {str(row["name"]): mapping(row.get("values"), where, "values") for row in rows if isinstance(row, dict)}
     named = mapping(data["metrics"], where, "metrics")
     return {name: one.get("values", one) for name, one in named.items() if isinstance(one, dict)}
+
+
+def _took_s(data: Mapping[str, Any]) -> float | None:
+    """How long the run took, where the file says it: the new summary has counts without rates."""
+    seconds = data.get("config", {}).get("duration")
+    milliseconds = data.get("state", {}).get("testRunDurationMs")
+    return seconds or (milliseconds / 1000 if milliseconds else None)
 
 
 def _is_trend(values: Mapping[str, Any]) -> bool:
@@ -69,7 +80,9 @@ def _series(metric: str, tags: str) -> Series | None:
     return Series(kinds.get(metric, OTHER), f"{own}{{{tags}}}" if tags else own)
 
 
-def _summary(values: Mapping[str, Any], rates: Mapping[str, Mapping[str, Any]], tags: str | None) -> Summary | None:
+def _summary(
+    values: Mapping[str, Any], rates: Mapping[str, Mapping[str, Any]], tags: str | None, took_s: float | None
+) -> Summary | None:
     suffix = f"{{{tags}}}" if tags else ""
     requests, failures = rates.get(f"http_reqs{suffix}", {}), rates.get(f"http_req_failed{suffix}", {})
     count = int(requests.get("count", 0))
@@ -77,7 +90,8 @@ def _summary(values: Mapping[str, Any], rates: Mapping[str, Mapping[str, Any]], 
     summary = _alone(values)
     if summary is None or (not tags and not count):
         return None
-    return Summary(count, round(share * count), requests.get("rate"), summary.latencies_ms)
+    rate = requests.get("rate", count / took_s if took_s else None)
+    return Summary(count, round(share * count), rate, summary.latencies_ms)
 
 
 def _alone(values: Mapping[str, Any]) -> Summary | None:

@@ -12,6 +12,8 @@ from dbz.runs.imports.imported import Imported, mapping, number
 
 _ARTILLERY_STATS = {"min": "min", "max": "max", "mean": "mean", "p50": "p50", "p75": "p75", "p90": "p90", "p95": "p95"}
 _ARTILLERY_STATS |= {"p99": "p99", "p999": "p99.9"}
+_OHA_END = "aborted due to deadline"
+"""What was under way when `-z` was over; it says nothing of the server."""
 _BY_ENDPOINT = "plugins.metrics-by-endpoint."
 
 
@@ -79,7 +81,8 @@ def is_oha(data: Any) -> bool:
 def read_oha(data: Mapping[str, Any], where: Path) -> Imported:
     """One series of requests; oha's times are seconds, and its success rate counts any answer, even a 500."""
     codes = mapping(data.get("statusCodeDistribution", {}), where, "statusCodeDistribution")
-    unanswered = sum(mapping(data.get("errorDistribution", {}), where, "errorDistribution").values())
+    failures = mapping(data.get("errorDistribution", {}), where, "errorDistribution")
+    unanswered = sum(times for error, times in failures.items() if error != _OHA_END)
     count = int(sum(codes.values()) + unanswered)
     errors = int(sum(times for code, times in codes.items() if code >= "400") + unanswered)
     whole = mapping(data["summary"], where, "summary")
@@ -88,5 +91,6 @@ def read_oha(data: Mapping[str, Any], where: Path) -> Imported:
     latencies |= {key: value * 1000 for key, value in named.items() if value is not None}
     imported = Imported("oha")
     if count:
-        imported.summaries[Series(HTTP, "")] = Summary(count, errors, whole.get("requestsPerSec"), latencies)
+        rate = count / whole["total"] if whole.get("total") else None
+        imported.summaries[Series(HTTP, "")] = Summary(count, errors, rate, latencies)
     return imported
