@@ -215,6 +215,11 @@ def test_stages_are_marked_in_every_chart(driver: webdriver.Chrome, copies: RunF
 
 
 def test_names_of_phases_never_overlap(driver: webdriver.Chrome, copies: RunFolder) -> None:
-    assert marked(driver, copies, shape="spike", duration=8.0) == ["warm-up", "before the spike", "recovery"]
+    stages = [{"to": 100_000.0 + at, "over": 0.5} for at in range(15)]
+    assert marked(driver, copies, stages=stages)[:2] == ["warm-up", "to 100000 in 500 ms"]
     figure = chart(driver, "latency-http")
-    assert len(figure.find_elements(By.CSS_SELECTOR, "line.marker")) == 4
+    assert len(figure.find_elements(By.CSS_SELECTOR, "line.marker")) == 16
+    canvas, *names = (element.rect for element in figure.find_elements(By.CSS_SELECTOR, "svg, svg .marker-name"))
+    edges = [*(edge for name in names for edge in (name["x"], name["x"] + name["width"]))]
+    assert 1 < len(names) < 16 and edges == sorted(edges)
+    assert edges[-1] <= canvas["x"] + canvas["width"]

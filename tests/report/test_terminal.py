@@ -141,4 +141,4 @@ def test_no_colour_comes_from_the_sixteen_that_themes_choose(broken: RunFolder) 
 
 
 def test_the_last_line_says_the_verdict_again(broken: RunFolder) -> None:
-    assert printed(broken).splitlines()[-2].startswith("Verdict ✗ FAIL  3 of 11 measured budgets are broken")
+    assert printed(broken).splitlines()[-2].startswith("Verdict ✗ FAIL 3 of 11 measured budgets are broken")

@@ -12,8 +12,8 @@ from rich.theme import Theme
 
 _WIDTH_OF_FILES = 120
 _COLOURS = {"red": 160, "green": 28, "yellow": 130, "cyan": 31}
-"""Colours of the fixed palette of 256 for the names that reports use: of the 16 that themes choose, yellow can often not
-be read on white; each of these has a contrast of about four to black and to white."""
+"""The names of colours that reports use, in the fixed palette of 256. Of the 16 that themes choose, yellow can often
+not be read on white; each of these has a contrast of about four to black and to white."""
 THEME = Theme(
     {name: f"color({number})" for name, number in _COLOURS.items()}
     | {f"bold {name}": f"bold color({number})" for name, number in _COLOURS.items()}

@@ -75,7 +75,9 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     console.print(Text.assemble(("Again   ", "bold"), f"dbz report show {name}"), soft_wrap=True)
     # On a low screen the head has scrolled away, and a log of CI is read from its end.
     style = f"bold {_STYLES.get(run.verdict, 'yellow')}"
-    console.print(Text.assemble(("Verdict ", "bold"), (_badge(run, console), style), "  " + clean(headline(run))))
+    last = Table.grid(padding=(0, 1))
+    last.add_row(Text("Verdict", "bold"), Text(_badge(run, console), style, no_wrap=True), Text(clean(headline(run))))
+    console.print(last)
 
 
 def _verdict(run: Run, console: Console) -> Panel:
