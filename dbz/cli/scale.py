@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from dbz.cli.scale_auto import auto
-from dbz.cli.scale_change import apply, plan, set_
+from dbz.cli.scale_change import apply, plan
 from dbz.cli.scale_doing import history, rollback
+from dbz.cli.scale_set import set_
 from dbz.cli.scale_simulate import simulate
 from dbz.cli.scale_size import size
 from dbz.cli.scale_status import status

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,15 +23,17 @@ Region = Annotated[str, typer.Option(help="AWS region [default: your AWS configu
 Local = Annotated[bool, typer.Option("--local", help="The cloud of the running dbz serve --cloud.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Timeout = Annotated[str, typer.Option(help="How long to wait until the service is steady, like 15m.")]
+AllowScaleIn = Annotated[bool, typer.Option("--allow-scale-in", help="Fewer tasks or nodes than now are all right.")]
+Expires = Annotated[str, typer.Option(help="Put the old range back after this time, like 4h, by a scheduled action.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
-LOCAL_CACHE_GROUP = "dbz-cache"
+LOCAL_CACHE_GROUP, LOCAL_LEASE_TABLE = "dbz-cache", "dbz-leases"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where to go and what to look at; `load_target` is the app's URL where that is known."""
+    """Where to go and what to look at; the plan names it too. `load_target` is the app's URL where that is known."""
 
     aws: Aws
     plan: Phases
@@ -49,15 +53,17 @@ def reach(phases: str, cluster: str, service: str, aws_profile: str, region: str
 
     plan = load_phases(phases)
     found = _local_cloud(asked=local, configured=bool(aws_profile) or _aws_is_configured())
+    named = {"cluster": cluster or plan.scaling.cluster, "service": service or plan.scaling.service}
     if found:
+        named["lease_table"] = plan.scaling.lease_table or LOCAL_LEASE_TABLE
         aws = Aws(region=region or "eu-west-1", endpoint=found[0], credentials=("local", "local"))
     else:
         aws = Aws(profile=aws_profile or None, region=region or None)
     return Access(
         aws=aws,
-        plan=plan,
-        cluster=cluster or plan.scaling.cluster,
-        service=service or plan.scaling.service,
+        plan=plan.model_copy(update={"scaling": plan.scaling.model_copy(update=named)}),
+        cluster=named["cluster"],
+        service=named["service"],
         cache_group=plan.scaling.cache_group or (LOCAL_CACHE_GROUP if found else ""),
         load_target=found[1] if found else "",
     )
@@ -102,6 +108,17 @@ def duration(option: str, text: str) -> float:
         raise UsageError(f"{option}: {error}") from error
 
 
+def expiry(text: str) -> datetime | None:
+    """When `--expires` is over; None without it."""
+    return datetime.now(UTC) + timedelta(seconds=duration("--expires", text)) if text else None
+
+
 def say(text: str) -> None:
     """A line of progress."""
     typer.echo(text, err=True)
+
+
+def wait(seconds: float) -> bool:
+    """Sleep where Ctrl-C ends the command by itself."""
+    time.sleep(seconds)
+    return False

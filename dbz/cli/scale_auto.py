@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,8 +27,7 @@ from dbz.errors import UsageError
 
 if TYPE_CHECKING:
     from dbz.config.phases import ApiServers, Phases
-    from dbz.scaling.daemon import Autoscaler, Outcome
-    from dbz.scaling.rules import Standing
+    from dbz.scaling.lease import Lease
     from dbz.scaling.sources import Source
 
 _LOOK_S = 0.1
@@ -39,6 +38,9 @@ def auto(
     metrics: Annotated[
         str, typer.Option(metavar="URL", help="Take the servers' own /metrics instead of CloudWatch.")
     ] = "",
+    standby: Annotated[
+        bool, typer.Option("--standby", help="While another one leads, wait, and take over when it is gone.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="Evaluate once, act, and end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and say, but do nothing.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show how every condition stands, every time.")] = False,
@@ -58,26 +60,28 @@ def auto(
 
     \b
     Looks once a period. Missing data hold; nothing happens during a
-    deployment; one dbz scale auto leads for each state folder. Every step
-    is in dbz scale history.
+    deployment. One leads: of this state folder, and with scaling.lease_table
+    of all machines. Every step is in dbz scale history.
 
     \b
     Examples:
       dbz scale auto --dry-run --explain       what it would do, and why
       dbz scale auto --phase phase_3 --yes     between 2 and 10 tasks
+      dbz scale auto --yes --standby           on a second machine
       dbz scale auto --metrics http://127.0.0.1:8480 --yes
       dbz scale auto --emit --phase phase_3    AWS does it by the same rules
 
     \b
-    Exit codes: 0 ended by Ctrl-C or --once, 2 wrong usage, or AWS scales
-    the service by policies already, 3 AWS or the metrics out of reach at
-    the start.
+    Exit codes: 0 ended by Ctrl-C or --once, 1 another machine has taken
+    over, 2 wrong usage, or another one leads, or AWS scales the service by
+    policies already, 3 AWS or the metrics out of reach at the start.
     """
     access = reach(phases, cluster, service, aws_profile, region, local=local)
-    plan = named(access)
+    plan = access.plan
     servers = _servers(plan, phase)
-    if not plan.scale_out_when_any:
-        raise UsageError("the plan has no conditions: scale_out_when_any is empty")
+    if not plan.scale_out_when_any and not (emit and plan.target_tracking):
+        hint = "--emit: AWS does target tracking by itself" if plan.target_tracking else ""
+        raise UsageError("the plan has no conditions: scale_out_when_any is empty", hint=hint)
     if emit:
         _emit(access, plan, servers, yes=yes, as_json=as_json)
         return
@@ -85,13 +89,17 @@ def auto(
         raise UsageError(
             "it would change the number of tasks by itself", hint="add --yes, or look first with --dry-run"
         )
-    _run(access, plan, servers, metrics, once=once, dry_run=dry_run, explain=explain, as_json=as_json)
-
-
-def named(access: Access) -> Phases:
-    """The plan with the cluster and the service that were named on the command line."""
-    scaling = access.plan.scaling.model_copy(update={"cluster": access.cluster, "service": access.service})
-    return access.plan.model_copy(update={"scaling": scaling})
+    if plan.target_tracking:
+        raise UsageError(
+            f"AWS does target tracking ('{plan.target_tracking[0]}'), this daemon does not",
+            hint="--emit, or write it as conditions",
+        )
+    manner = _Manner(metrics, standby=standby, once=once, dry_run=dry_run, explain=explain, as_json=as_json)
+    with Interrupts().watch() as interrupts:
+        interrupts.defer()
+        _run(access, plan, servers, manner, interrupts)
+    if not once:
+        say("Stopped; the number of tasks stays as it is.")
 
 
 def _servers(plan: Phases, phase: str) -> ApiServers:
@@ -103,45 +111,76 @@ def _servers(plan: Phases, phase: str) -> ApiServers:
 
 def _emit(access: Access, plan: Phases, servers: ApiServers, *, yes: bool, as_json: bool) -> None:
     from dbz.cli.scale_doing import carry_out
-    from dbz.scaling.live import read_live
+    from dbz.scaling.live import read_live, with_target_groups
+    from dbz.scaling.native import with_balancer
     from dbz.scaling.planner import plan_native
 
-    live = read_live(access.aws, access.cluster, access.service)
-    carry_out(access, plan_native(live, plan, servers), yes=yes, timeout_s=900.0, as_json=as_json)
+    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service))
+    carry_out(access, plan_native(live, with_balancer(plan, live), servers), yes=yes, timeout_s=900.0, as_json=as_json)
 
 
-def _run(
+@dataclass(frozen=True)
+class _Manner:
+    """How to go about it: `metrics` is the URL of the servers, empty for CloudWatch."""
+
+    metrics: str
+    standby: bool
+    once: bool
+    dry_run: bool
+    explain: bool
+    as_json: bool
+
+
+def _run(access: Access, plan: Phases, servers: ApiServers, manner: _Manner, interrupts: Interrupts) -> None:
+    """Lead and follow until the user asks to stop; with standby again after the lead was lost."""
+    from dbz.scaling.lease import LeaseLostError
+    from dbz.scaling.live import read_live, with_target_groups
+    from dbz.scaling.native import with_balancer
+    from dbz.scaling.turn import leading
+
+    def wait(seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not interrupts.requested:
+            time.sleep(_LOOK_S)
+        return bool(interrupts.requested)
+
+    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service))
+    plan = with_balancer(plan, live)
+    if manner.dry_run:
+        _follow(access, plan, servers, manner, wait, None)
+        return
+    while not interrupts.requested:
+        try:
+            with leading(access.aws, plan.scaling, live.place, say, wait, standby=manner.standby) as lead:
+                _follow(access, plan, servers, manner, wait, lead)
+        except KeyboardInterrupt:
+            return
+        except LeaseLostError as error:
+            if not manner.standby:
+                raise
+            say(f"The lead was {error.message}.")
+        else:
+            return
+
+
+def _follow(
     access: Access,
     plan: Phases,
     servers: ApiServers,
-    metrics: str,
-    *,
-    once: bool,
-    dry_run: bool,
-    explain: bool,
-    as_json: bool,
+    manner: _Manner,
+    wait: Callable[[float], bool],
+    lead: Lease | None,
 ) -> None:
-    from dbz.scaling.daemon import Autoscaler, leading, run_forever
+    from dbz.cli.scale_decisions import Teller
+    from dbz.scaling.daemon import Autoscaler, run_forever
 
-    with leading(access.aws, plan), Interrupts().watch() as interrupts:
-        interrupts.defer()
-        source = _source(access, plan, metrics)
-        follower = Autoscaler(access.aws, plan, servers, source, dry_run=dry_run)
-        teller = _Teller(explain=explain or once, as_json=as_json, dry_run=dry_run)
-        teller.begin(follower, metrics or "CloudWatch")
-        teller.tell(follower.evaluate())  # what is wrong from the start ends it
-        if once:
-            return
-
-        def wait(seconds: float) -> bool:
-            end = time.monotonic() + seconds
-            while time.monotonic() < end and not interrupts.requested:
-                time.sleep(_LOOK_S)
-            return bool(interrupts.requested)
-
-        if not wait(follower.next_s()):
-            run_forever(follower, teller.tell, say, wait)
-    say("Stopped; the number of tasks stays as it is.")
+    source = _source(access, plan, manner.metrics)
+    follower = Autoscaler(access.aws, plan, servers, source, dry_run=manner.dry_run, lead=lead)
+    teller = Teller(explain=manner.explain or manner.once, as_json=manner.as_json, dry_run=manner.dry_run)
+    teller.begin(follower, manner.metrics or "CloudWatch")
+    teller.tell(follower.evaluate())  # what is wrong from the start ends it
+    if not manner.once and not wait(follower.next_s()):
+        run_forever(follower, teller.tell, say, wait)
 
 
 def _source(access: Access, plan: Phases, metrics: str) -> Source:
@@ -150,69 +189,3 @@ def _source(access: Access, plan: Phases, metrics: str) -> Source:
     if metrics:
         return MetricsSource(metrics, plan.scaling)
     return CloudWatchSource(access.aws, plan.scaling, (*plan.scale_out_when_any, *plan.scale_in_when_all))
-
-
-class _Teller:
-    """Says what is decided: every step, and a hold when its reason is new; with `explain` every evaluation."""
-
-    def __init__(self, *, explain: bool, as_json: bool, dry_run: bool) -> None:
-        self._explain, self._as_json, self._dry_run = explain, as_json, dry_run
-        self._last = ""
-
-    def begin(self, follower: Autoscaler, whence: str) -> None:
-        """What is being followed."""
-        from dbz.units import format_duration
-
-        policy = follower.policy
-        every = format_duration(policy.period_s)
-        dry = "; a dry run" if self._dry_run else ""
-        say(f"Scaling between {policy.lowest} and {policy.highest} tasks by {whence}, every {every}{dry}.")
-
-    def tell(self, outcome: Outcome) -> None:
-        """One evaluation."""
-        decision = outcome.decision
-        if self._as_json:
-            typer.echo(json.dumps(_document(outcome)))
-            return
-        text = f"{decision.action.value} {decision.reason}"
-        if self._explain or decision.action.value != "hold" or text != self._last:
-            at = datetime.fromtimestamp(outcome.at_s, UTC)
-            before = outcome.service.desired
-            tasks = f"{before}" if before == decision.desired else f"{before} → {decision.desired}"
-            would = " (not done: dry run)" if self._dry_run and decision.action.value != "hold" else ""
-            typer.echo(f"{at:%H:%M:%S}  {decision.action.value:<4}  {tasks:<7}  {decision.reason}{would}")
-        self._last = text
-        if self._explain:
-            for one in outcome.standings:
-                typer.echo(f"          {_standing_text(one)}")
-
-
-def _standing_text(one: Standing) -> str:
-    value = "missing" if one.value is None else one.condition.value_text(one.value)
-    missing = f", {one.missing} missing" if one.missing else ""
-    met = "met" if one.met else "not met"
-    return (
-        f"{one.direction.value:<4} {one.condition!s:<44} now {value:<10} "
-        f"{one.holding} of {one.window} samples hold, {one.needed} needed{missing}: {met}"
-    )
-
-
-def _document(outcome: Outcome) -> dict[str, object]:
-    return {
-        "schema": "dbz.scale-decision/1",
-        "at": datetime.fromtimestamp(outcome.at_s, UTC).isoformat(timespec="milliseconds"),
-        "action": outcome.decision.action.value,
-        "before": outcome.service.desired,
-        "desired": outcome.decision.desired,
-        "running": outcome.service.running,
-        "done": outcome.done,
-        "reason": outcome.decision.reason,
-        "conditions": [
-            {
-                "direction": one.direction.value, "condition": str(one.condition), "value": one.value,
-                "holding": one.holding, "needed": one.needed, "window": one.window, "missing": one.missing,
-                "met": one.met,
-            }
-            for one in outcome.standings
-        ],
-    }  # fmt: skip

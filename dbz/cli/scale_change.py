@@ -1,9 +1,8 @@
-"""`dbz scale plan`, `apply` and `set`: changing how many servers run."""
+"""`dbz scale plan` and `apply`: bringing a phase about."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +10,11 @@ import typer
 
 from dbz.cli.scale_access import (
     Access,
+    AllowScaleIn,
     AsJson,
     AwsProfile,
     Cluster,
+    Expires,
     Local,
     PhasesFile,
     Region,
@@ -21,18 +22,16 @@ from dbz.cli.scale_access import (
     Timeout,
     Yes,
     duration,
+    expiry,
     reach,
 )
 from dbz.cli.scale_doing import carry_out
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import ApiServers
     from dbz.scaling.steps import Plan
 
 PhaseName = Annotated[str, typer.Argument(metavar="PHASE", help="A phase of the plan, like phase_2.")]
-AllowScaleIn = Annotated[bool, typer.Option("--allow-scale-in", help="Fewer tasks or nodes than now are all right.")]
-Expires = Annotated[str, typer.Option(help="Put the old range back after this time, like 4h, by a scheduled action.")]
 DEFAULT_REPORTS = Path("reports")
 
 
@@ -83,19 +82,18 @@ def _save(made: Plan, out: Path) -> None:
 
 def make_plan(access: Access, name: str, *, allow_scale_in: bool, expires: str) -> Plan:
     """The plan for a phase, from what runs now."""
-    from dbz.scaling.live import read_live
+    from dbz.scaling.live import read_live, with_target_groups
+    from dbz.scaling.native import with_balancer
     from dbz.scaling.planner import Wanted, plan_phase
 
     phase = access.plan.phase(name)
     if phase.api_servers is None:
         raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
-    until = _expiry(expires)
-    live = read_live(access.aws, access.cluster, access.service, access.cache_group)
-    return plan_phase(live, access.plan, phase, Wanted(name, phase.api_servers, allow_scale_in, until))
-
-
-def _expiry(text: str) -> datetime | None:
-    return datetime.now(UTC) + timedelta(seconds=duration("--expires", text)) if text else None
+    until = expiry(expires)
+    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service, access.cache_group))
+    return plan_phase(
+        live, with_balancer(access.plan, live), phase, Wanted(name, phase.api_servers, allow_scale_in, until)
+    )
 
 
 def apply(
@@ -180,74 +178,3 @@ class _Checks:
         from dbz.scaling.verifying import verify_by_load
 
         verify_by_load(self._profile, self._target, self._reports, say)
-
-
-def set_(
-    tasks: Annotated[int | None, typer.Option(min=0, help="The desired number of tasks.")] = None,
-    lowest: Annotated[int | None, typer.Option("--min", min=0, help="Fewest tasks of the autoscaler's range.")] = None,
-    highest: Annotated[int | None, typer.Option("--max", min=0, help="Most tasks of the autoscaler's range.")] = None,
-    yes: Yes = False,
-    timeout: Timeout = "15m",
-    expires: Expires = "",
-    allow_scale_in: AllowScaleIn = False,
-    phases: PhasesFile = "default",
-    cluster: Cluster = "",
-    service: ServiceName = "",
-    aws_profile: AwsProfile = "",
-    region: Region = "",
-    local: Local = False,
-    as_json: AsJson = False,
-) -> None:
-    """Set the number of tasks, or the autoscaler's range, at once and safely.
-
-    \b
-    As careful as dbz scale apply: bounds of the plan, journal, waiting,
-    the way back.
-
-    \b
-    Examples:
-      dbz scale set --tasks 6 --yes
-      dbz scale set --min 4 --max 12 --expires 4h
-      dbz scale set --tasks 2 --allow-scale-in
-    """
-    from dbz.scaling.live import read_live
-    from dbz.scaling.planner import Wanted, plan_tasks
-
-    access = reach(phases, cluster, service, aws_profile, region, local=local)
-    live = read_live(access.aws, access.cluster, access.service)
-    servers = _servers(access, live.target, tasks, lowest, highest)
-    fixed = tasks is not None
-    goal = f"{tasks} tasks" if fixed else f"{servers.min} to {servers.max} tasks"
-    if (
-        fixed
-        and live.target is not None
-        and not live.target["MinCapacity"] <= servers.min <= live.target["MaxCapacity"]
-    ):
-        low, high = live.target["MinCapacity"], live.target["MaxCapacity"]
-        raise UsageError(
-            f"{tasks} tasks are outside the autoscaler's range of {low} to {high}: it would take that back",
-            hint="change the range with --min and --max",
-        )
-    wanted = Wanted(goal, servers, allow_scale_in, _expiry(expires), keep_range=fixed and not expires)
-    made = plan_tasks(live, wanted)
-    carry_out(access, made, yes=yes, timeout_s=duration("--timeout", timeout), as_json=as_json)
-
-
-def _servers(access: Access, target: object, tasks: int | None, lowest: int | None, highest: int | None) -> ApiServers:
-    """What was asked for, within the plan's bounds."""
-    from dbz.config.phases import ApiServers
-
-    if (tasks is None) == (lowest is None and highest is None):
-        raise UsageError("name either --tasks N, or --min N and --max N")
-    now = target if isinstance(target, dict) else {}
-    low = tasks if tasks is not None else lowest if lowest is not None else now.get("MinCapacity")
-    high = tasks if tasks is not None else highest if highest is not None else now.get("MaxCapacity")
-    if low is None or high is None:
-        raise UsageError("the service has no range yet: name both --min and --max")
-    if low > high:
-        raise UsageError(f"--min {low} is more than --max {high}")
-    bounds = access.plan.scaling.bounds
-    for number in (low, high):
-        if not bounds.min <= number <= bounds.max:
-            raise UsageError(f"{number} is outside the plan's scaling.bounds of {bounds.min} to {bounds.max}")
-    return ApiServers(min=low, max=high)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,7 @@ from dbz.cli.scale_access import (
     duration,
     reach,
     say,
+    wait,
 )
 from dbz.errors import DbzError, InterruptedRunError, UsageError
 
@@ -46,20 +48,23 @@ def carry_out(
 ) -> None:
     """Print a plan, ask, do it if nothing has changed since it was made; a `resumed` one from where it was left."""
     from dbz.cli.scale_words import print_plan
-    from dbz.scaling.applying import apply_plan, check_drift
-    from dbz.scaling.journal import sole
+    from dbz.scaling.applying import apply_plan, check_drift, refuse_late
+    from dbz.scaling.lock import Role
+    from dbz.scaling.turn import only_one
 
     if (plan.cluster, plan.service) != (access.cluster, access.service):
         raise UsageError(f"the plan is for {plan.service} in {plan.cluster}, not {access.service} in {access.cluster}")
     if not as_json:
         print_plan(plan, access.aws.where)
     done = ""
-    with sole(plan.account, plan.region, plan.cluster, plan.service, f"dbz scale: {plan.goal}"):
+    what = f"dbz scale: {plan.goal}"
+    with only_one(access.aws, access.plan.scaling, plan.place, Role.CHANGE, what, say, wait):
         if resumed is None:
             refuse_unfinished(plan.cluster, plan.service)
         if plan.steps or verify:
             confirm(plan.service, yes=yes)
             if resumed is None:
+                refuse_late(plan, datetime.now(UTC))
                 check_drift(access.aws, plan)
             with _manner(timeout_s, "dbz scale apply --resume ID, or dbz scale rollback") as manner:
                 done = apply_plan(access.aws, plan, manner, verify, resumed)
@@ -161,11 +166,13 @@ def _way_back(entry: Entry) -> Plan:
 
 def _take_back(access: Access, entry: Entry, *, timeout_s: float, force: bool) -> None:
     from dbz.scaling.applying import shown, take_back
-    from dbz.scaling.journal import Journal, sole
+    from dbz.scaling.journal import Journal
+    from dbz.scaling.lock import Role
+    from dbz.scaling.turn import only_one
 
-    plan, journal = entry.plan, Journal(entry.path)
+    plan, journal, what = entry.plan, Journal(entry.path), f"dbz scale rollback {entry.id}"
     with (
-        sole(plan.account, plan.region, plan.cluster, plan.service, f"dbz scale rollback {entry.id}"),
+        only_one(access.aws, access.plan.scaling, plan.place, Role.CHANGE, what, say, wait),
         _manner(timeout_s, f"dbz scale rollback {entry.id}") as manner,
     ):
         undone = take_back(access.aws, entry, manner, force=force)

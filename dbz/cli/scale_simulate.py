@@ -45,8 +45,8 @@ def simulate(
     """Replay a load through the scaling rules, without touching anything.
 
     \b
-    The rules of the plan are carried out by the same engine as in
-    dbz scale auto. A trace is a CSV file with the columns time (seconds or
+    The conditions of the plan are carried out by the same engine as in
+    dbz scale auto, its target_tracking as AWS would. A trace is a CSV file with the columns time (seconds or
     ISO 8601) and requests (a second), or cpu (percent) with tasks; and, if
     known, connections and memory (percent). An empty cell is missing data.
     target:60% is what AWS target tracking on CPU would do.
@@ -122,16 +122,19 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
 def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str, Controller, int | None]:
     """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
     from dbz.config.phases import load_phases
-    from dbz.scaling.policies import rules_of
-    from dbz.scaling.simulator import ByRules, Fixed, TargetTracking
+    from dbz.measure.conditions import Watched
+    from dbz.measure.targets import Target
+    from dbz.scaling.policies import controller_of
+    from dbz.scaling.simulator import Fixed
+    from dbz.scaling.tracking import Tracker
     from dbz.units import parse_percent
 
     kind, _, value = text.partition(":")
     if kind == "rules":
         used = load_phases(value) if value else plan
-        if not used.scale_out_when_any:
-            raise UsageError(f"{value or 'the plan'} has no conditions: scale_out_when_any is empty")
-        return text, ByRules(rules_of(used, lowest, highest)), None
+        if not used.scale_out_when_any and not used.target_tracking:
+            raise UsageError(f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking")
+        return text, controller_of(used, lowest, highest), None
     if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
         return text, Fixed(int(value), plan.scaling.period), int(value)
     if kind == "target":
@@ -140,7 +143,7 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str
         except ValueError as error:
             raise UsageError(f"--policy {text}: {error}") from error
         if 0 < share <= 1:
-            return text, TargetTracking(share, lowest, highest), None
+            return text, Tracker([Target(Watched.CPU, share)], (lowest, highest)), None
     raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4 or target:60%")
 
 

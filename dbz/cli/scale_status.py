@@ -68,6 +68,8 @@ def _document(found: Overview) -> dict[str, Any]:
         "nearest_phase": found.nearest,
         "headroom": found.headroom,
         "per_task_from": found.measured,
+        "targets": [asdict(one) for one in found.targets],
+        "present": [asdict(one) for one in found.present],
         "unfinished": [one.id for one in unfinished(live.service)],
     }
 
@@ -121,6 +123,8 @@ def unfinished(service: Service) -> list[Entry]:
 
 
 def _facts(found: Overview) -> list[tuple[str, str]]:
+    from dbz.scaling.lock import Role
+
     live, service = found.live, found.live.service
     state = "steady" if service.steady else service.failed or ("rolling out" if service.deploying else "changing")
     rows = [("tasks", f"{service.desired} desired, {service.running} running, {service.pending} starting: {state}")]
@@ -128,6 +132,7 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
         failed = f", {one.failed} failed" if one.failed else ""
         rollout = one.rollout.lower().replace("_", " ") or "?"
         rows.append(("rollout", f"{one.status.lower()}, {rollout}: {one.running} of {one.desired}{failed}"))
+    rows += [("targets", str(one)) for one in found.targets]
     if live.target:
         policies = ", ".join(live.policies) or "no policies"
         rows.append(("range", f"{live.target['MinCapacity']} to {live.target['MaxCapacity']} tasks; {policies}"))
@@ -140,6 +145,8 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
         )
     if live.cache:
         rows.append(("cache", f"{live.cache.id}: {live.cache.nodes} nodes, {live.cache.status}"))
+    names = {Role.FOLLOW: "led by", Role.CHANGE: "being changed"}
+    rows += [(names[one.role], str(one)) for one in found.present]
     rows += [("not finished", f"{one.id}: dbz scale rollback, or apply --resume") for one in unfinished(service)]
     if found.nearest:
         rows.append(("nearest phase", found.nearest))

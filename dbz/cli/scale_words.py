@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.text import Text
 
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.tables import cell, grid
+from dbz.scaling.planner import ends_at
 from dbz.scaling.steps import Kind, Plan, Step
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def print_plan(plan: Plan, where: str) -> None:
         console.print(_steps(plan.steps))
     else:
         console.print(Text("dbz has nothing to do: everything is so already."))
+    _print_end(console, plan)
     if plan.manual:
         console.print()
         console.print(Text("You do"))
@@ -42,6 +45,18 @@ def print_plan(plan: Plan, where: str) -> None:
         console.print()
         text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"
         console.print(Text(clean(text)))
+
+
+def _print_end(console: Console, plan: Plan) -> None:
+    """What happens when the plan's time is over."""
+    at = ends_at(plan)
+    if at is None:
+        return
+    stays = sorted({f"{one.kind.value}s" for one in plan.steps if one.kind in (Kind.POLICY, Kind.ALARM)})
+    stays += [one.kind.value for one in plan.steps if one.kind is Kind.REPLICAS]
+    rest = f"; {', '.join(stays)} stay: dbz scale rollback takes them back" if stays else ""
+    console.print()
+    console.print(Text(clean(f"At {at:%Y-%m-%d %H:%M:%S} UTC AWS puts the range back by itself{rest}.")))
 
 
 def _steps(steps: Sequence[Step]) -> Any:
@@ -84,7 +99,10 @@ def _policy(value: Any) -> str:
         changes = sorted({one["ScalingAdjustment"] for one in step["StepAdjustments"]})
         return f"{', '.join(f'{one:+d}' for one in changes)}, then {step.get('Cooldown', 0)} s rest"
     tracking = value.get("TargetTrackingScalingPolicyConfiguration") or {}
-    return f"target {tracking.get('TargetValue', '?')}"
+    named = tracking.get("PredefinedMetricSpecification") or {}
+    own = tracking.get("CustomizedMetricSpecification") or {}
+    metric = named.get("PredefinedMetricType") or own.get("MetricName") or "a metric"
+    return f"keeps {metric} at {float(tracking.get('TargetValue', 0)):g}"
 
 
 def print_history(entries: Sequence[Entry]) -> None:

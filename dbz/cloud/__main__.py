@@ -24,15 +24,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--period", type=float, default=60.0, help="seconds between metrics")
     parser.add_argument("--cache-group", default="", help="name of an ElastiCache replication group")
     parser.add_argument("--cache-nodes", type=int, default=2)
+    parser.add_argument("--lease-table", default="dbz-leases", help="name of a DynamoDB table for leases")
+    parser.add_argument("--load-balancer", default="dbz", help="name of a load balancer and its target group")
     parser.add_argument("--server-port", type=int, default=0, help="tasks are reference servers on this shared port")
     parser.add_argument("--logs", type=Path, default=Path(), help="folder for the logs of such tasks")
     parser.add_argument("server", nargs="*", help="after --: arguments of python -m dbz.server")
     given = parser.parse_args(argv)
-    from dbz.cloud.server import Cloud, CloudOptions
+    from dbz.cloud.furnishing import CloudOptions
+    from dbz.cloud.server import Cloud
 
     options = CloudOptions(
         port=given.port, region=given.region, cluster=given.cluster, service=given.service, tasks=given.tasks,
         cache_group=given.cache_group, cache_nodes=given.cache_nodes, period_s=given.period,
+        lease_table=given.lease_table, load_balancer=given.load_balancer,
     )  # fmt: skip
     ended = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -49,7 +53,9 @@ def _runner(given: argparse.Namespace) -> Runner:
         return PaperRunner(given.start_delay)
     from dbz.cloud.processes import ProcessRunner, ServerOptions
 
-    return ProcessRunner(ServerOptions(given.server_port, tuple(given.server), {}, given.logs))
+    # Twice a period, so that no period is without a value.
+    metrics = ["--emf", f"{given.cluster}/{given.service}", "--emf-period", f"{given.period / 2:g}"]
+    return ProcessRunner(ServerOptions(given.server_port, (*given.server, *metrics), {}, given.logs))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 from dbz.cloud.alarms import evaluate_alarm
 from dbz.cloud.corrections import clamp
+from dbz.cloud.tracking import ratio
 
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 
@@ -20,6 +21,7 @@ class Autoscaler:
     def __init__(self, ecs: Any, cloudwatch: Any, scaling: Any) -> None:
         self._ecs, self._cloudwatch, self._scaling = ecs, cloudwatch, scaling
         self._acted_s: dict[str, float] = {}
+        self._newest: dict[str, float | None] = {}
 
     def tick(self) -> None:
         """Look at every alarm, then at the actions of those that are in alarm. An action is repeated as long as its
@@ -28,7 +30,9 @@ class Autoscaler:
         for alarm in list(self._cloudwatch.alarms.values()):
             if alarm.rule:
                 continue  # a composite alarm cannot scale
-            value = evaluate_alarm(self._cloudwatch, alarm, time.time())
+            self._newest[alarm.name] = evaluate_alarm(self._cloudwatch, alarm, time.time())
+        for alarm in list(self._cloudwatch.alarms.values()):
+            value = self._newest.get(alarm.name)
             if alarm.state_value == "ALARM" and alarm.actions_enabled and value is not None:
                 for policy in self._scaling.policies.values():
                     if any(action.startswith(policy.policy_arn) for action in alarm.alarm_actions):
@@ -40,9 +44,11 @@ class Autoscaler:
         if target is None or service is None:
             return
         step = policy.step_scaling_policy_configuration
-        wanted = (
-            _stepped(step, service, value - float(alarm.threshold)) if step else _tracked(policy, alarm, service, value)
-        )
+        above = alarm.comparison_operator.startswith("Greater")
+        if step:
+            wanted = _stepped(step, service, value - float(alarm.threshold))
+        else:
+            wanted = _tracked(alarm, service, value) if above else self._tracked_in(policy, service)
         wanted = min(max(wanted, target.min_capacity), target.max_capacity)
         inwards = wanted < service.desired_count
         suspended = target.suspended_state or {}
@@ -52,6 +58,20 @@ class Autoscaler:
         if now_s - self._acted_s.get(policy.policy_arn, -math.inf) >= _cooldown_s(policy, inwards=inwards):
             self._acted_s[policy.policy_arn] = now_s
             service.desired_count = wanted
+
+    def _tracked_in(self, policy: Any, service: Any) -> int:
+        """Several policies scale in when the low alarms of all of them last, to the largest of their numbers."""
+        numbers = []
+        for one in self._scaling.policies.values():
+            configuration = one.target_tracking_scaling_policy_configuration
+            if one.resource_id != policy.resource_id or not configuration or configuration.get("DisableScaleIn"):
+                continue
+            low = next(alarm for alarm in one.alarms if alarm.comparison_operator.startswith("Less"))
+            value = self._newest.get(low.name)
+            if low.state_value != "ALARM" or value is None:
+                return int(service.desired_count)
+            numbers.append(_tracked(low, service, value))
+        return max(numbers, default=int(service.desired_count))
 
     def _service(self, resource_id: str) -> Any | None:
         _, cluster, name = resource_id.split("/")
@@ -87,13 +107,11 @@ def _stepped(step: Any, service: Any, beyond: float) -> int:
     return int(service.desired_count)
 
 
-def _tracked(policy: Any, alarm: Any, service: Any, value: float) -> int:
-    configuration = policy.target_tracking_scaling_policy_configuration
-    wanted: int = math.ceil(service.running_count * value / float(configuration["TargetValue"]))
-    if alarm.comparison_operator.startswith("Greater"):
-        return max(int(service.desired_count), wanted)
-    held = int(service.desired_count)
-    return held if configuration.get("DisableScaleIn") else min(held, wanted)
+def _tracked(alarm: Any, service: Any, value: float) -> int:
+    """The count that would bring the metric to its target, never against the alarm's direction."""
+    wanted: int = math.ceil(round(service.running_count * ratio(alarm, value), 9))
+    above = alarm.comparison_operator.startswith("Greater")
+    return max(int(service.desired_count), wanted) if above else min(int(service.desired_count), wanted)
 
 
 def _cooldown_s(policy: Any, *, inwards: bool) -> float:

@@ -2,7 +2,7 @@
 
 Every replacement calls what it replaces. moto sets the running count to the desired one at once, takes any desired
 count and any number of services a call, lists no tasks of services, moves nothing when a scalable target is registered,
-begins alarms as OK, and knows no ElastiCache replica changes.
+begins alarms as OK, tracks targets of CPU and memory only, and knows no ElastiCache replica changes.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from moto.ecs.exceptions import InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.elasticache.responses import ElastiCacheResponse
 
+from dbz.cloud.tracking import create_alarms
+
 MOST_SERVICES = 10
 MOST_TASKS = 5000
 ECS_DIMENSION = "ecs:service:DesiredCount"
 
 
-def install() -> None:
-    """Replace what is wrong; to be called once in a process."""
+def install(period_s: float) -> None:
+    """Replace what is wrong; to be called once in a process. Metrics are written every `period_s`."""
     _wrap(EC2ContainerServiceBackend, "update_service", _update_service)
     _wrap(EC2ContainerServiceBackend, "describe_services", _describe_services)
     _wrap(EC2ContainerServiceBackend, "list_tasks", _list_tasks)
     _wrap(ApplicationAutoscalingBackend, "register_scalable_target", _register_scalable_target)
     _wrap(ApplicationAutoscalingBackend, "deregister_scalable_target", _deregister_scalable_target)
-    _wrap(FakeApplicationAutoscalingPolicy, "create_alarms", _create_alarms)
+    _wrap(ApplicationAutoscalingBackend, "put_scaling_policy", _put_scaling_policy)
+    _wrap(FakeApplicationAutoscalingPolicy, "create_alarms", create_alarms(period_s))
     _wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)
     for name, change in (("increase_replica_count", 1), ("decrease_replica_count", -1)):
         setattr(ElastiCacheResponse, name, _replica_count(change))
@@ -111,12 +114,17 @@ def clamp(backend: Any, target: Any) -> None:
     service.desired_count = min(max(service.desired_count, target.min_capacity), target.max_capacity)
 
 
-def _create_alarms(original: Any, policy: Any) -> None:
-    original(policy)
-    configuration = policy.target_tracking_scaling_policy_configuration or {}
-    for alarm in policy.alarms:
-        above = alarm.comparison_operator.startswith("Greater")
-        alarm.threshold = configuration["TargetValue"] * (1.0 if above else 0.9)
+def _put_scaling_policy(original: Any, backend: Any, **given: Any) -> Any:
+    """A policy that is put again keeps its ARN, and its old alarms go."""
+    names = ("service_namespace", "resource_id", "scalable_dimension", "policy_name")
+    known = backend.policies.get(FakeApplicationAutoscalingPolicy.formulate_key(*(given[name] for name in names)))
+    policy = original(backend, **given)
+    if known is not None:
+        known.delete_alarms(backend.account_id, backend.region_name)
+        for alarm in policy.alarms:
+            alarm.alarm_actions = [one.replace(policy.policy_arn, known.policy_arn) for one in alarm.alarm_actions]
+        policy.policy_arn = known.policy_arn
+    return policy
 
 
 def _put_metric_alarm(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dbz.cloud.balancing import Balancing
 from dbz.cloud.reconciler import Reconciler
 from dbz.cloud.tasks import PaperLoad
 
@@ -84,14 +85,16 @@ class Gate:
 class Controls:
     """What can be changed while the cloud runs."""
 
-    def __init__(self, reconciler: Reconciler, load: PaperLoad | None) -> None:
-        self._reconciler, self._load = reconciler, load
+    def __init__(self, reconciler: Reconciler, balancing: Balancing, load: PaperLoad | None) -> None:
+        self._reconciler, self._balancing, self._load = reconciler, balancing, load
 
     def set(self, wanted: dict[str, Any]) -> None:
-        """Take over `never_settles`; for tasks on paper `demand`, `memory`, `connections`, `healthy`, `failure`."""
+        """Take over `never_settles`, and `passing` of health checks; for tasks on paper `demand`, `memory`,
+        `connections`, `requests`, `healthy`, `failure`."""
+        self._balancing.passing = bool(wanted.get("passing", self._balancing.passing))
         if "never_settles" in wanted:
             self._reconciler.never_settles = bool(wanted["never_settles"])
-        for key in ("demand", "memory", "connections", "healthy", "failure"):
+        for key in ("demand", "memory", "connections", "requests", "healthy", "failure"):
             if key in wanted and self._load is not None:
                 setattr(self._load, key, wanted[key])
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 
 from dbz.children import Child, stop_all
-from dbz.cloud.tasks import Usage
+from dbz.cloud.logs import Logged, LogReader
+from dbz.cloud.tasks import Totals, Usage
 
 MEMORY_BYTES = 1024**3
 """What a task is given: one core and 1,024 MiB, as its task definition says."""
@@ -47,6 +48,8 @@ class ProcessTask:
         argv = [sys.executable, "-P", "-m", "dbz.server", *where, *options.arguments]
         env = {"PYTHONUNBUFFERED": "1", **options.env, "TMPDIR": str(scratch)}
         log = options.logs / f"task-{number}.log"
+        log.unlink(missing_ok=True)  # another cloud's
+        self._log = LogReader(log)
         self.child = Child(f"task {number}", argv, log=log, env=env, scratch=[scratch], grace_s=_GRACE_S)
         self._ready = False
         self._stopping = False
@@ -78,6 +81,10 @@ class ProcessTask:
         if first or elapsed_s <= 0 or not times:
             return None
         return Usage(spent_s / elapsed_s, memory / MEMORY_BYTES)
+
+    def logged(self) -> list[Logged]:
+        """The metrics of its log's new lines."""
+        return self._log.new()
 
     def stop(self) -> None:
         """Let it drain and end, without waiting."""
@@ -111,15 +118,15 @@ class ProcessRunner:
         self._options = options
         self._tasks: list[ProcessTask] = []
 
-    def start(self, number: int) -> ProcessTask:
+    def start(self, number: int, service: Mapping[str, str]) -> ProcessTask:  # noqa: ARG002 there is only one
         """A new server; it is ready some seconds later."""
         self._tasks = [task for task in self._tasks if not task.gone()]
         task = ProcessTask(number, self._options)
         self._tasks.append(task)
         return task
 
-    def connections(self) -> float | None:
-        """The open connections of all tasks together, as any of them says; None when none answers."""
+    def totals(self) -> Totals | None:
+        """What all tasks together have done, as any of them says; None when none answers."""
         connection = http.client.HTTPConnection(self._options.host, self._options.port, timeout=1.0)
         try:
             connection.request("GET", "/metrics")
@@ -129,10 +136,23 @@ class ProcessRunner:
             return None
         finally:
             connection.close()
-        found = (line.split()[1] for line in text.splitlines() if line.startswith("dbz_socket_connections "))
-        value = next(found, None)
-        return None if value is None else float(value)
+        return _totals(text) if text else None
 
     def close(self) -> None:
         """End all of them and wait."""
         stop_all(task.child for task in self._tasks)
+
+
+def _totals(text: str) -> Totals:
+    """From the text of `/metrics`."""
+    sums: dict[str, float] = {}
+    for line in text.splitlines():
+        name, _, value = line.rpartition(" ")
+        if not line.startswith("#") and name:
+            key = name.split("{")[0]
+            key = "failed" if key == "dbz_http_requests_total" and 'status="5' in name else key
+            sums[key] = sums.get(key, 0.0) + float(value)
+    failed = sums.get("failed", 0.0)
+    answered = sums.get("dbz_http_requests_total", 0.0) + failed
+    connections = sums.get("dbz_socket_connections", 0.0)
+    return Totals(connections, answered, failed, sums.get("dbz_http_request_duration_seconds_sum", 0.0))

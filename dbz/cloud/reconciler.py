@@ -47,11 +47,12 @@ class ListedTask(MotoTask):
 
 @dataclass
 class Running:
-    """One task, its entry in the API, the revision that it belongs to, and whether it has ever been ready."""
+    """One task, its entry in the API, the revision that it belongs to, its number, and whether it was ever ready."""
 
     task: Task
     listed: Any
     revision: int
+    number: int
     ready: bool = False
 
 
@@ -145,7 +146,9 @@ class Reconciler:
         for _ in range(missing):
             fleet.started += 1
             listed = self._list(service)
-            fleet.tasks.append(Running(self._runner.start(fleet.started), listed, fleet.revision))
+            named = {"ClusterName": service.cluster_name, "ServiceName": service.name}
+            task = self._runner.start(fleet.started, named)
+            fleet.tasks.append(Running(task, listed, fleet.revision, fleet.started))
         self._event(service, f"has started {missing} tasks.")
 
     def _stop_surplus(self, service: Any, fleet: Fleet, desired: int) -> None:

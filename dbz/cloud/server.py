@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")  # moto's backends ask for some, and never for yours
@@ -16,7 +15,7 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ecs.models import ecs_backends
-from moto.elasticache.models import elasticache_backends
+from moto.elbv2.models import elbv2_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -24,9 +23,11 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from dbz.cloud import corrections
+from dbz.cloud import balancing, corrections, paging
 from dbz.cloud.autoscaling import Autoscaler
+from dbz.cloud.balancing import Balancing
 from dbz.cloud.faults import Controls, Gate
+from dbz.cloud.furnishing import CloudOptions, furnish
 from dbz.cloud.metrics import MetricWriter
 from dbz.cloud.reconciler import Reconciler
 from dbz.cloud.tasks import PaperRunner, Runner
@@ -42,30 +43,13 @@ class _Handler(MotoRequestHandler):
         """Nothing for every request."""
 
 
-@dataclass(frozen=True)
-class CloudOptions:
-    """One cluster with one service of `tasks` tasks, and a cache group of `cache_nodes` nodes (0: none).
-
-    `period_s` is how often metrics are written and alarms evaluated.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    region: str = "eu-west-1"
-    cluster: str = "dbz"
-    service: str = "api"
-    tasks: int = 2
-    cache_group: str = ""
-    cache_nodes: int = 0
-    period_s: float = 60.0
-    breaker: int = 3
-
-
 class Cloud:
     """Serves the APIs on loopback while it is open; a context manager."""
 
     def __init__(self, options: CloudOptions, runner: Runner) -> None:
-        corrections.install()
+        corrections.install(options.period_s)
+        balancing.install()
+        paging.install()
         self._runner = runner
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -73,12 +57,13 @@ class Cloud:
         self._ecs = ecs_backends[DEFAULT_ACCOUNT_ID][region]
         cloudwatch = cloudwatch_backends[DEFAULT_ACCOUNT_ID][region]
         self.reconciler = Reconciler(self._ecs, runner, breaker=options.breaker)
-        self._metrics = MetricWriter(cloudwatch, options.period_s)
+        self._balancing = Balancing(self._ecs, elbv2_backends[DEFAULT_ACCOUNT_ID][region])
+        self._metrics = MetricWriter(self._ecs, cloudwatch, self._balancing, options.period_s)
         self._autoscaler = Autoscaler(
             self._ecs, cloudwatch, applicationautoscaling_backends[DEFAULT_ACCOUNT_ID][region]
         )
         load = runner.load if isinstance(runner, PaperRunner) else None
-        controls = Controls(self.reconciler, load)
+        controls = Controls(self.reconciler, self._balancing, load)
         gate = Gate(DomainDispatcherApplication(create_backend_app), controls, self._lock, lambda: self.ready)
         self._server = make_server(options.host, options.port, gate, threaded=True, request_handler=_Handler)
         self.port = self._server.server_port
@@ -86,20 +71,7 @@ class Cloud:
             threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True),
             threading.Thread(target=self._reconcile, daemon=True),
         ]
-        self._furnish(options)
-
-    def _furnish(self, options: CloudOptions) -> None:
-        self._ecs.create_cluster(options.cluster)
-        self._ecs.register_task_definition(
-            options.service, [{"name": options.service, "image": "dbz"}], memory="1024", cpu="1024"
-        )
-        self._ecs.create_service(
-            options.cluster, options.service, options.tasks, options.service, launch_type="FARGATE"
-        )
-        if options.cache_group:
-            elasticache_backends[DEFAULT_ACCOUNT_ID][options.region].create_replication_group(
-                **_cache_group(options.cache_group, options.cache_nodes)
-            )
+        furnish(options)
 
     def __enter__(self) -> Cloud:
         for thread in self._threads:
@@ -125,12 +97,13 @@ class Cloud:
     def _tick(self) -> None:
         with self._lock:
             self.reconciler.tick()
+            self._balancing.tick(self.reconciler.fleets)
             if isinstance(self._runner, PaperRunner):
                 self._runner.load.running = sum(len(fleet.ready()) for fleet in self.reconciler.fleets.values())
         if self._metrics.due:
-            connections = self._runner.connections()  # without the lock: a busy task may take its time to answer
+            totals = self._runner.totals()  # without the lock: a busy task may take its time to answer
             with self._lock:
-                self._metrics.write(self.reconciler.fleets, connections)
+                self._metrics.write(self.reconciler.fleets, totals)
                 self._autoscaler.tick()
 
     @property
@@ -138,17 +111,3 @@ class Cloud:
         """Whether every service runs what is wanted."""
         with self._lock:
             return all(fleet.settled for fleet in self.reconciler.fleets.values()) and bool(self.reconciler.fleets)
-
-
-def _cache_group(name: str, nodes: int) -> dict[str, Any]:
-    import inspect
-
-    backend = elasticache_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"]
-    names = [one for one in inspect.signature(backend.create_replication_group).parameters if one != "self"]
-    given: dict[str, Any] = dict.fromkeys(names)
-    given |= {
-        "replication_group_id": name, "replication_group_description": "the cache",
-        "replicas_per_node_group": nodes - 1, "num_node_groups": 1,
-        "automatic_failover_enabled": True, "cache_node_type": "cache.t4g.small", "engine": "redis",
-    }  # fmt: skip
-    return given

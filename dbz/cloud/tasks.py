@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from dbz.cloud.logs import Logged
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,16 @@ class Usage:
 
     cpu: float
     memory: float
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What all tasks together have done: open connections, and answers, failures and seconds of answering so far."""
+
+    connections: float
+    answered: float
+    failed: float
+    answer_s: float
 
 
 class Task(Protocol):
@@ -27,6 +40,9 @@ class Task(Protocol):
     def usage(self) -> Usage | None:
         """What it has used since the last call; None when that is not known."""
 
+    def logged(self) -> list[Logged]:
+        """The metrics that it has written to its log since the last call."""
+
     def stop(self) -> None:
         """Begin to end it; it need not have ended on return."""
 
@@ -37,11 +53,11 @@ class Task(Protocol):
 class Runner(Protocol):
     """Starts tasks."""
 
-    def start(self, number: int) -> Task:
-        """A new task; `number` counts them."""
+    def start(self, number: int, service: Mapping[str, str]) -> Task:
+        """A new task of a service, which is named as in CloudWatch's dimensions; `number` counts them."""
 
-    def connections(self) -> float | None:
-        """Open connections of all tasks together; None when that is not known."""
+    def totals(self) -> Totals | None:
+        """What all tasks together have done; None when that is not known."""
 
     def close(self) -> None:
         """End everything that was started and wait for it."""
@@ -50,9 +66,9 @@ class Runner(Protocol):
 class PaperTask:
     """A task that does nothing but take `start_s` to start."""
 
-    def __init__(self, start_s: float, load: PaperLoad) -> None:
+    def __init__(self, start_s: float, load: PaperLoad, of: Mapping[str, str]) -> None:
         self._ready_s = time.monotonic() + start_s
-        self._load = load
+        self._load, self._of = load, dict(of)
         self._stopped = False
 
     def ready(self) -> bool:
@@ -67,6 +83,14 @@ class PaperTask:
         """An equal share of the load."""
         return self._load.share()
 
+    def logged(self) -> list[Logged]:
+        """Its share of the connections, as a server of the app would write it."""
+        running = self._load.running
+        if self._load.demand is None or not running:
+            return []
+        share = self._load.connections / running
+        return [Logged("dbz", "ActiveConnections", "Count", self._of, share, time.time())]
+
     def stop(self) -> None:
         """At once."""
         self._stopped = True
@@ -77,7 +101,7 @@ class PaperTask:
 
 
 class PaperLoad:
-    """A load that all paper tasks share, told from outside: `demand` in tasks, `connections` in all.
+    """A load that all paper tasks share, told from outside: `demand` in tasks, `connections`, `requests` a second.
 
     `healthy` False keeps new tasks from ever becoming ready, `failure` makes them end with that reason.
     """
@@ -86,6 +110,7 @@ class PaperLoad:
         self.demand: float | None = 0.2
         self.memory = 0.3
         self.connections = 0.0
+        self.requests = 0.0
         self.healthy = True
         self.failure = ""
         self.running = 0
@@ -103,14 +128,21 @@ class PaperRunner:
     def __init__(self, start_s: float) -> None:
         self.load = PaperLoad()
         self._start_s = start_s
+        self._answered = 0.0
+        self._seen_s = time.monotonic()
 
-    def start(self, number: int) -> PaperTask:  # noqa: ARG002 all are alike
+    def start(self, number: int, service: Mapping[str, str]) -> PaperTask:  # noqa: ARG002 all are alike
         """A task on paper."""
-        return PaperTask(self._start_s, self.load)
+        return PaperTask(self._start_s, self.load, service)
 
-    def connections(self) -> float | None:
-        """As told."""
-        return None if self.load.demand is None else self.load.connections
+    def totals(self) -> Totals | None:
+        """As told; every request is answered in 20 ms."""
+        now_s = time.monotonic()
+        self._answered += self.load.requests * (now_s - self._seen_s)
+        self._seen_s = now_s
+        if self.load.demand is None:
+            return None
+        return Totals(self.load.connections, self._answered, 0.0, self._answered * 0.02)
 
     def close(self) -> None:
         """Nothing runs."""

@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.bundled import bundled_folder
 from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
+from dbz.config.phases_checks import contradictions
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import Source, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 from dbz.measure.conditions import Condition, parse_condition
+from dbz.measure.targets import Target, parse_target
 
 DEFAULT = "default"
 MAX_API_SERVERS = 1000
@@ -49,10 +51,21 @@ def _condition(value: object) -> object:
     return parse_condition(value)
 
 
+def _target(value: object) -> object:
+    if isinstance(value, Target):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f'{value!r} is not a sentence; write for example "CPU at 60%"')
+    return parse_target(value)
+
+
 Words = Annotated[str, AfterValidator(_words)]
 """Text that must not be empty, such as the name of a service."""
 Sentence = Annotated[Condition, BeforeValidator(_condition)]
 """A scaling condition, written `CPU > 70% for 5 minutes` (`dbz.measure.conditions`)."""
+
+TrackedSentence = Annotated[Target, BeforeValidator(_target)]
+"""Where a metric is kept, written `CPU at 60%` (`dbz.measure.targets`)."""
 
 
 class ApiServers(Strict):
@@ -86,11 +99,12 @@ def _one_or_more(value: object) -> object:
 
 
 class Database(Strict):
-    """The database of a phase."""
+    """The database of a phase; `cluster` is its name where it runs, for commands that can be pasted."""
 
     service: Words
     tier: Words
     topology: Words
+    cluster: str = ""
 
 
 class Cache(Strict):
@@ -129,15 +143,18 @@ class Scaling(Strict):
     """What is scaled, how far at once, how often and between which bounds. Durations are seconds.
 
     `cluster` and `service` name the ECS service of the API servers, `cache_group` the ElastiCache replication group,
-    `load_balancer` the ALB as CloudWatch calls it. `autoscaler` says who carries the conditions out: AWS, or dbz.
-    The conditions are looked at once a `period`. `cooldown_out` is the rest between two steps out, `cooldown_in` the
-    rest before a step in, counted from the last step of either kind. `bounds` hold whatever a phase says.
+    `load_balancer` the ALB and `target_group` its targets as CloudWatch calls them. `autoscaler` says who carries the
+    conditions out: AWS, or dbz. `lease_table` is a DynamoDB table that keeps the dbz of several machines apart; one
+    that is silent for `lease_time` is taken for gone. The conditions are looked at once a `period`. `cooldown_out` is
+    the rest between two steps out, `cooldown_in` the rest before a step in, counted from the last step of either kind.
+    `bounds` hold whatever a phase says.
     """
 
     cluster: Words = "dbz"
     service: Words = "api"
     cache_group: str = ""
     load_balancer: str = ""
+    target_group: str = ""
     autoscaler: Literal["native", "dbz"] = "native"
     step: int = Field(1, ge=1, le=100)
     period: Duration = Field(Parsed(60), ge=1, le=3600)
@@ -146,6 +163,8 @@ class Scaling(Strict):
     bounds: ApiServers = Field(default_factory=lambda: ApiServers(min=1, max=20))
     connections_per_server: int = Field(250, ge=1, le=MAX_USERS)
     memory_per_server: Size = Field(1024**3, ge=1024**2)
+    lease_table: str = ""
+    lease_time: Duration = Field(Parsed(30), ge=1, le=600)
 
 
 class Prices(Strict):
@@ -164,6 +183,7 @@ class Phases(Strict):
     phases: list[Phase] = Field(min_length=1)
     scale_out_when_any: list[Sentence] = Field(default_factory=list)
     scale_in_when_all: list[Sentence] = Field(default_factory=list)
+    target_tracking: list[TrackedSentence] = Field(default_factory=list)
     scaling: Scaling = Field(default_factory=Scaling)
     prices: Prices = Field(default_factory=Prices)
 
@@ -199,36 +219,7 @@ def build_phases(source: Source) -> Phases:
         for at, name in enumerate(plan.names)
         if name in plan.names[:at]
     ]
-    problems += _beyond_bounds(plan, source) + _contradictions(plan, source)
+    problems += contradictions(plan, source)
     if problems:
         raise ConfigError(problems)
     return plan
-
-
-def _beyond_bounds(plan: Phases, source: Source) -> list[Problem]:
-    bounds = plan.scaling.bounds
-    return [
-        Problem(
-            source.where(("phases", at, "api_servers")),
-            f"{phase.name} wants {servers} API servers, beyond scaling.bounds ({bounds.min} to {bounds.max})",
-        )
-        for at, phase in enumerate(plan.phases)
-        for servers in ([phase.api_servers.min, phase.api_servers.max] if phase.api_servers else [])
-        if not bounds.min <= servers <= bounds.max
-    ][:1]
-
-
-def _contradictions(plan: Phases, source: Source) -> list[Problem]:
-    """Conditions that would hold in both directions at once: the servers would go up and down for ever."""
-    return [
-        Problem(
-            source.where(("scale_in_when_all", at)),
-            f"'{inwards}' and '{outwards}' leave no room between scaling in and scaling out",
-        )
-        for at, inwards in enumerate(plan.scale_in_when_all)
-        for outwards in plan.scale_out_when_any
-        if (inwards.metric, inwards.of_capacity) == (outwards.metric, outwards.of_capacity)
-        and inwards.op.startswith("<")
-        and outwards.op.startswith(">")
-        and inwards.limit >= outwards.limit
-    ]

@@ -101,11 +101,11 @@ class Condition:
 
     def _limit(self) -> str:
         if self.of_capacity:
-            return f"{_shortest(self.limit, 100)}% capacity"
+            return f"{shortest(self.limit, 100)}% capacity"
         if self.metric in SHARES:
-            return f"{_shortest(self.limit, 100)}%"
+            return f"{shortest(self.limit, 100)}%"
         unit = {Watched.RESPONSE_TIME: "ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
-        return f"{_shortest(self.limit)}{unit}"
+        return f"{shortest(self.limit)}{unit}"
 
     def _duration(self) -> str:
         if not self.window_s:
@@ -116,19 +116,19 @@ class Condition:
             if unit == "second" or (self.window_s % size == 0 and self.held_s % size == 0)
         )
         window = self.window_s / size
-        part = f"{_shortest(self.held_s / size)} of " if self.held_s != self.window_s else ""
-        return f" for {part}{_shortest(window)} {unit}{'' if window == 1 else 's'}"
+        part = f"{shortest(self.held_s / size)} of " if self.held_s != self.window_s else ""
+        return f" for {part}{shortest(window)} {unit}{'' if window == 1 else 's'}"
 
 
 def parse_condition(text: str) -> Condition:
     """Read a sentence; `ValueError` says what is wrong and marks the word."""
     if not text.strip():
         raise ValueError("is empty")
-    return _Reader(text).condition()
+    return Reader(text).condition()
 
 
-class _Reader:
-    """Reads the words of one sentence from left to right."""
+class Reader:
+    """Reads the words of one sentence from left to right; `ValueError` marks the first word that does not fit."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -136,15 +136,21 @@ class _Reader:
         self.at = 0
 
     def condition(self) -> Condition:
-        metric = self._metric()
-        op = self._take(lambda word: word in _OPERATORS, f"a comparison ({', '.join(_OPERATORS)})")
+        """All of it as a condition."""
+        metric = self.metric()
+        op = self.take(lambda word: word in _OPERATORS, f"a comparison ({', '.join(_OPERATORS)})")
         limit, of_capacity = self._limit(metric)
         held_s, window_s = self._duration()
-        if self.at < len(self.words):
-            raise self._error("nothing more" if window_s else "'for' and a duration, or nothing more")
+        self.end("nothing more" if window_s else "'for' and a duration, or nothing more")
         return Condition(metric, op, limit, of_capacity, held_s, window_s)
 
-    def _metric(self) -> Watched:
+    def end(self, wanted: str = "nothing more") -> None:
+        """That was all."""
+        if self.at < len(self.words):
+            raise self.error(wanted)
+
+    def metric(self) -> Watched:
+        """The metric at the beginning."""
         for length in (2, 1):
             words = tuple(word.lower() for word, _ in self.words[:length])
             if words in _METRICS:
@@ -153,54 +159,73 @@ class _Reader:
         names = [one.value for one in Watched]
         given = " ".join(word for word, _ in self.words[:2] if word.isalpha())
         near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(given.split(" ")[0], names, 1)
-        raise self._error(f"a metric ({', '.join(names)})", note=f"; did you mean '{near[0]}'?" if near else "")
+        raise self.error(f"a metric ({', '.join(names)})", note=f"; did you mean '{near[0]}'?" if near else "")
 
     def _limit(self, metric: Watched) -> tuple[float, bool]:
-        number = float(self._take(_is_number, "a number"))
         if metric in SHARES:
-            self._take(lambda word: word == "%", f"'%': {metric.value} is a percentage")
-            if number > 100:
-                raise self._error("at most 100 %", back=2)
-            return number / 100, False
+            return self.share(metric), False
+        number = self.number()
         if metric is Watched.RESPONSE_TIME:
-            return number * (1.0 if self._take(lambda word: word in ("ms", "s"), "'ms' or 's'") == "ms" else 1e3), False
+            return number * (1.0 if self.take(lambda word: word in ("ms", "s"), "'ms' or 's'") == "ms" else 1e3), False
         if metric is Watched.REQUESTS:
-            self._take(lambda word: word == "/", "'/s', '/min' or '/h'")
-            return number / _PER_S[self._take(lambda word: word in _PER_S, "'s', 'min' or 'h'")], False
+            return self.rate(number), False
         return self._connections(number)
 
+    def number(self) -> float:
+        """A number."""
+        return float(self.take(_is_number, "a number"))
+
+    def share(self, metric: Watched) -> float:
+        """A percentage, as a fraction of one."""
+        number = self.number()
+        self.take(lambda word: word == "%", f"'%': {metric.value} is a percentage")
+        if number > 100:
+            raise self.error("at most 100 %", back=2)
+        return number / 100
+
+    def rate(self, number: float) -> float:
+        """What follows the number of a rate; so many a second."""
+        self.take(lambda word: word == "/", "'/s', '/min' or '/h'")
+        return number / _PER_S[self.take(lambda word: word in _PER_S, "'s', 'min' or 'h'")]
+
     def _connections(self, number: float) -> tuple[float, bool]:
-        if not self._skip("%"):
+        if not self.skip("%"):
             return number, False
-        self._skip("of")
-        self._take(lambda word: word.lower() == "capacity", "'capacity': connections are a share of it, or a number")
+        self.skip("of")
+        self.word("capacity", "'capacity': connections are a share of it, or a number")
         return number / 100, True
 
+    def word(self, wanted: str, or_rather: str = "") -> None:
+        """Exactly that word, in any case."""
+        self.take(lambda word: word.lower() == wanted, or_rather or f"'{wanted}'")
+
     def _duration(self) -> tuple[float, float]:
-        if not self._skip("for"):
+        if not self.skip("for"):
             return 0.0, 0.0
-        first = float(self._take(_is_number, "a duration such as '5 minutes'"))
-        window = float(self._take(_is_number, "a duration such as '5 minutes'")) if self._skip("of") else first
-        unit = self._take(lambda word: word.lower() in _UNITS_S, "a unit (seconds, minutes, hours)").lower()
+        first = float(self.take(_is_number, "a duration such as '5 minutes'"))
+        window = float(self.take(_is_number, "a duration such as '5 minutes'")) if self.skip("of") else first
+        unit = self.take(lambda word: word.lower() in _UNITS_S, "a unit (seconds, minutes, hours)").lower()
         size_s = _UNITS_S[unit]
         if not 0 < first <= window:
-            raise self._error("more than 0 and no more than the whole duration", back=2 if window == first else 4)
+            raise self.error("more than 0 and no more than the whole duration", back=2 if window == first else 4)
         if window * size_s > LONGEST_S:
-            raise self._error("at most 24 hours", back=2)
+            raise self.error("at most 24 hours", back=2)
         return first * size_s, window * size_s
 
-    def _skip(self, wanted: str) -> bool:
+    def skip(self, wanted: str) -> bool:
+        """Whether that word comes now; then it is read."""
         found = self.at < len(self.words) and self.words[self.at][0].lower() == wanted
         self.at += found
         return found
 
-    def _take(self, fits: Callable[[str], bool], wanted: str) -> str:
+    def take(self, fits: Callable[[str], bool], wanted: str) -> str:
+        """The next word, which must fit."""
         if self.at < len(self.words) and fits(self.words[self.at][0]):
             self.at += 1
             return self.words[self.at - 1][0]
-        raise self._error(wanted)
+        raise self.error(wanted)
 
-    def _error(self, wanted: str, back: int = 0, note: str = "") -> ValueError:
+    def error(self, wanted: str, back: int = 0, note: str = "") -> ValueError:
         """An error that marks the word in question, `back` words before the next one, below the sentence."""
         at = self.at - back
         word, column = self.words[at] if at < len(self.words) else ("", len(self.text.rstrip()))
@@ -213,7 +238,7 @@ def _is_number(word: str) -> bool:
     return bool(_NUMBER.fullmatch(word))
 
 
-def _shortest(number: float, scale: float = 1.0) -> str:
+def shortest(number: float, scale: float = 1.0) -> str:
     """`number` times `scale` in the fewest digits from which the same number can be read again."""
     for digits in range(1, 18):
         text = format(Decimal(f"{number * scale:.{digits}g}"), "f")

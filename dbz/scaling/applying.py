@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from dbz.errors import DbzError
+from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.executor import Executor
 from dbz.scaling.journal import Entry, Journal, read_entry
+from dbz.scaling.lease import LeaseLostError
 from dbz.scaling.live import read_live, read_target
-from dbz.scaling.planner import covers
+from dbz.scaling.planner import EXPIRY, covers, ends_at
 from dbz.scaling.settle import DriftError, Waiter
 from dbz.scaling.steps import Kind, Plan, Step
 
@@ -53,6 +55,16 @@ def check_drift(aws: Aws, plan: Plan) -> None:
             changed.append(f"{step.kind.value} {step.resource}: planned from {shown(step.before)}, now {shown(now)}")
     what = "; ".join(changed) or "something that the plan does not change, such as an alarm or a policy"
     raise DriftError(f"what is there has changed since the plan was made: {what}", hint="make a new plan")
+
+
+def refuse_late(plan: Plan, now: datetime) -> None:
+    """`UsageError` when the moment has passed, or is too near, at which the plan would have been put back by itself."""
+    at = ends_at(plan)
+    if at is not None and at <= now:
+        raise UsageError(
+            f"{plan.goal} was planned to end at {at:%Y-%m-%d %H:%M:%S} UTC, which has passed: nothing was changed",
+            hint="make a new plan, with a longer --expires",
+        )
 
 
 def same(current: object, expected: object) -> bool:
@@ -123,7 +135,8 @@ def take_back(aws: Aws, entry: Entry, manner: Manner, *, force: bool = False) ->
     for number in way_back(plan, entry.begun):
         step = plan.steps[number].inverse()
         current = executor.current(step)
-        expected = same(current, step.before) or same(current, step.after) or _within(plan, step, current)
+        expected = same(current, step.before) or same(current, step.after)
+        expected = expected or _within(plan, step, current) or _ended(plan, step, current)
         if not force and not expected:
             journal.step("left", number)
             left.append((step, current))
@@ -153,6 +166,12 @@ def _within(plan: Plan, step: Step, current: object) -> bool:
     return any(one["MinCapacity"] <= current <= one["MaxCapacity"] for one in ranges)
 
 
+def _ended(plan: Plan, step: Step, current: object) -> bool:
+    """Whether a range is the one that the plan's own scheduled action has put back meanwhile."""
+    back = next((one.after["ScalableTargetAction"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
+    return step.kind is Kind.TARGET and back is not None and same(current, back)
+
+
 def apply_plan(
     aws: Aws, plan: Plan, manner: Manner, verify: Callable[[], None] | None = None, resumed: Entry | None = None
 ) -> str:
@@ -178,6 +197,10 @@ def apply_plan(
 
 def _back_after(error: DbzError, aws: Aws, journal: Journal, manner: Manner) -> None:
     """The way back after a failure; what became of it goes into the error's hint."""
+    if isinstance(error, LeaseLostError):  # whoever has taken over decides now
+        journal.end("interrupted", error.message)
+        error.hint = f"what was done stays: dbz scale status, then dbz scale rollback {journal.id}"
+        return
     manner.say(f"failed: {error.message.splitlines()[0]}")
     found = _try_back(error, aws, journal, manner)
     error.hint = f"{error.hint}; {found}" if error.hint else found

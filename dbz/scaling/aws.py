@@ -6,7 +6,7 @@ Configuration is the standard one: profiles, regions, roles and `AWS_ENDPOINT_UR
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +36,10 @@ _REFUSED = re.compile(
 )
 _EXPIRED = re.compile(r"ExpiredToken")
 _MISSING = re.compile(r"NotFound|MissingException|NotActive")
-_PERMISSION_NAMES = {"monitoring": "cloudwatch"}
+_PERMISSION_NAMES = {"monitoring": "cloudwatch", "elbv2": "elasticloadbalancing"}
+_LOOKING = ("Describe", "List", "Get")
+_LEASES = "dynamodb"
+"""What leases lie in: to have one must not depend on having one."""
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Aws:
     endpoint: str | None = None
     credentials: tuple[str, str] | None = None
     read_timeout_s: float = 15.0
+    guards: list[Callable[[], None]] = field(default_factory=list)
     _clients: dict[str, Any] = field(default_factory=dict)
     _session: Any = None
 
@@ -67,7 +71,29 @@ class Aws:
             )
         retries = {"mode": "adaptive", "total_max_attempts": _ATTEMPTS}
         config = Config(retries=retries, connect_timeout=_CONNECT_S, read_timeout=self.read_timeout_s)
-        return self._session.client(service, endpoint_url=self.endpoint, config=config)
+        client = self._session.client(service, endpoint_url=self.endpoint, config=config)
+        if service != _LEASES:
+            client.meta.events.register("before-send", self._before_send)
+        return client
+
+    @contextmanager
+    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+        """Within this block `check` is called right before each request that changes something is sent, and each
+        retry of one; what it raises is raised instead of sending."""
+        self.guards.append(check)
+        try:
+            yield
+        finally:
+            self.guards.remove(check)
+
+    def check_guards(self) -> None:
+        """Raise what a request that changes something would raise now."""
+        for check in self.guards:
+            check()
+
+    def _before_send(self, event_name: str, **_: Any) -> None:
+        if not event_name.rsplit(".", 1)[-1].startswith(_LOOKING):
+            self.check_guards()
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> Any:
         """Make one call, by its name in Python; errors become `DependencyError` or `UsageError`, see `explain`."""

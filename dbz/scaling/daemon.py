@@ -8,8 +8,7 @@ and the desired count is compared right before it is changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,14 +16,17 @@ from dbz.config.phases import ApiServers, Phases
 from dbz.errors import DependencyError, UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.executor import Executor
-from dbz.scaling.journal import Journal, entries, sole
+from dbz.scaling.journal import Journal, entries
+from dbz.scaling.lease import Lease
 from dbz.scaling.live import read_live, read_services
+from dbz.scaling.lock import Role
 from dbz.scaling.planner import Wanted, plan_tasks
 from dbz.scaling.policies import rules_of
 from dbz.scaling.rules import Action, Decision, Policy, RuleEngine, Standing
 from dbz.scaling.sources import Source
 from dbz.scaling.state import Live, Service
 from dbz.scaling.steps import Kind
+from dbz.scaling.turn import lease_of, one_step
 
 LATEST_S = 2.0
 """How long after the end of a period its metrics may come, at most; at most a quarter of the period is waited."""
@@ -53,7 +55,8 @@ class Outcome:
 
 
 class Autoscaler:
-    """Follows one service. With `dry_run` it decides and does nothing.
+    """Follows one service. With `dry_run` it decides and does nothing. `lead` is the lease that it leads by, if it has
+    one: there it leaves its last steps for whoever leads next.
 
     Raises `UsageError` when AWS scales the service by policies already: two autoscalers would disagree.
     """
@@ -66,12 +69,15 @@ class Autoscaler:
         source: Source,
         *,
         dry_run: bool = False,
+        lead: Lease | None = None,
         clock: SteadyClock | None = None,
     ) -> None:
-        self._aws, self._source, self._dry_run = aws, source, dry_run
+        self._aws, self._source, self._dry_run, self._lead = aws, source, dry_run, lead
         self._cluster, self._name = plan.scaling.cluster, plan.scaling.service
         self._clock = clock or SteadyClock()
         live = read_live(aws, self._cluster, self._name)
+        self._place = live.place
+        self._change = lease_of(aws, plan.scaling, live.place, Role.CHANGE, "dbz scale auto")
         refuse_second_autoscaler(live)
         self.policy = _within_range(rules_of(plan, servers.min, servers.max), live)
         self._engine = RuleEngine(self.policy)
@@ -80,8 +86,11 @@ class Autoscaler:
         self._remember_steps()
 
     def _remember_steps(self) -> None:
-        """Cooldowns go on over a restart: the journal knows the last steps."""
+        """Cooldowns go on over a restart: the journal knows the last steps, the lease those of other machines."""
         now_s = self._clock.now_s()
+        for action in (Action.OUT, Action.IN):
+            if self._lead and action.value in self._lead.notes:
+                self._engine.acted(action, min(self._lead.notes[action.value], now_s))
         for entry in entries():
             if (entry.plan.cluster, entry.plan.service) != (self._cluster, self._name):
                 continue
@@ -90,8 +99,15 @@ class Autoscaler:
                     at_s = min(datetime.fromisoformat(entry.at).timestamp(), now_s)  # the clock may have been ahead
                     self._engine.acted(Action.OUT if step.after > step.before else Action.IN, at_s)
 
+    def _acted(self, action: Action, now_s: float) -> None:
+        self._engine.acted(action, now_s)
+        if self._lead:
+            self._lead.note(action.value, now_s)
+
     def evaluate(self) -> Outcome:
-        """Look once and act. Raises `DependencyError` when AWS or the source cannot be asked."""
+        """Look once and act. Raises `DependencyError` when AWS or the source cannot be asked, `LeaseLostError` when
+        another machine leads by now."""
+        self._aws.check_guards()
         (service,) = read_services(self._aws, self._cluster, [self._name])
         now_s = self._clock.now_s()
         for sample in self._source.since(self._seen_s, now_s, max(service.running, 1)):
@@ -102,7 +118,7 @@ class Autoscaler:
         if decision.action is not Action.HOLD and not self._dry_run:
             decision, done = self._act(service, decision)
         if decision.action is not Action.HOLD and (done or self._dry_run):
-            self._engine.acted(decision.action, now_s)
+            self._acted(decision.action, now_s)
         return Outcome(now_s, service, decision, done, tuple(self._engine.standings()))
 
     def _act(self, service: Service, decision: Decision) -> tuple[Decision, bool]:
@@ -114,7 +130,8 @@ class Autoscaler:
         plan = plan_tasks(live, Wanted(f"auto: {decision.reason}", _exactly(decision.desired), True, keep_range=True))
         (step,) = plan.steps
         try:
-            with sole(plan.account, plan.region, self._cluster, self._name, "dbz scale auto"):
+            with one_step(self._change, self._place, "dbz scale auto"):
+                self._aws.check_guards()
                 journal = Journal.begin(plan)
                 journal.step("begin", 0)
                 Executor(self._aws, self._cluster, self._name).perform(step)
@@ -163,22 +180,13 @@ def refuse_second_autoscaler(live: Live) -> None:
         )
 
 
-@contextmanager
-def leading(aws: Aws, plan: Phases) -> Iterator[None]:
-    """Be the one `dbz scale auto` of this state folder for the service; `UsageError` names the other one."""
-    live = read_live(aws, plan.scaling.cluster, plan.scaling.service)
-    where = (live.account, live.region, live.service.cluster, live.service.name)
-    with sole(*where, "dbz scale auto", role="is followed"):
-        yield
-
-
 def run_forever(
     auto: Autoscaler, tell: Callable[[Outcome], None], warn: Callable[[str], None], wait: Callable[[float], bool]
 ) -> None:
     """Evaluate once a period until `wait`, which sleeps so many seconds, says that the user asked to stop.
 
-    An evaluation that fails because something cannot be reached is told and costs a sample; a service that is gone
-    ends it.
+    An evaluation that fails because something cannot be reached is told and costs a sample; a service that is gone,
+    or a lead that is lost, ends it.
     """
     while True:
         try:

@@ -11,13 +11,9 @@ A journal whose last line is none of the last kind belongs to a dbz that was kil
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,35 +161,6 @@ def find_entry(name: str, cluster: str, service: str) -> Entry:
         return matching[0]
     what = f"names {len(matching)} changes" if matching else "is no change"
     raise UsageError(f"'{name}' {what} of {service} in {cluster}", hint="dbz scale history")
-
-
-@contextmanager
-def sole(
-    account: str, region: str, cluster: str, service: str, what: str, *, role: str = "is being changed"
-) -> Iterator[None]:
-    """Be the only dbz of this state folder that has a role about a service; `UsageError` names the other one.
-
-    The kernel gives the lock back however this process ends.
-    """
-    parts = (account, region, cluster, service, role)
-    name = "-".join(re.sub(r"[^A-Za-z0-9_-]", "_", one) for one in parts)
-    path = folder() / f"{name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = path.open("a+b")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().decode(errors="replace").strip() or "another dbz"
-            raise UsageError(f"{service} in {cluster} {role} already by {holder}") from error
-        lock.truncate(0)
-        lock.write(f"{what} (process {os.getpid()})".encode())
-        lock.flush()
-        yield
 
 
 def _now() -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import ECS_DIMENSION, Aws, NotThereError
 from dbz.scaling.native import alarm_prefix
-from dbz.scaling.state import Alarm, CacheGroup, Deployment, Event, Json, Live, Service
+from dbz.scaling.state import Alarm, CacheGroup, Deployment, Event, Json, Live, Service, TargetGroup
 
 MOST_SERVICES = 10
 """As many services as DescribeServices takes at once."""
@@ -97,6 +98,25 @@ def read_cache(aws: Aws, group_id: str) -> CacheGroup:
     return CacheGroup(group_id, group["Status"], shards, len(group["MemberClusters"]) // shards - 1)
 
 
+def with_target_groups(aws: Aws, live: Live) -> Live:
+    """The same with the service's target groups and their load balancers; no call when it has none."""
+    arns = list(live.service.target_groups)
+    if not arns:
+        return live
+    groups = aws.pages("elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=arns)
+    balancers = sorted({arn for one in groups for arn in one.get("LoadBalancerArns", [])})
+    hosts: dict[str, str] = {}
+    if balancers:
+        found = aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=balancers)
+        hosts = {one["LoadBalancerArn"]: one["DNSName"] for one in found}
+    return replace(live, target_groups=tuple(_target_group(one, hosts) for one in groups))
+
+
+def _target_group(raw: Any, hosts: Mapping[str, str]) -> TargetGroup:
+    arn, balancer = raw["TargetGroupArn"], next(iter(raw.get("LoadBalancerArns", [])), "")
+    return TargetGroup(arn, arn.rsplit(":", 1)[-1], balancer.rsplit(":loadbalancer/", 1)[-1], hosts.get(balancer, ""))
+
+
 def stopped_reasons(aws: Aws, cluster: str, service: str, most: int = 5) -> list[str]:
     """Why tasks of a service stopped lately, each reason once."""
     arns = aws.call("ecs", "list_tasks", cluster=cluster, serviceName=service, desiredStatus="STOPPED")["taskArns"]
@@ -131,10 +151,14 @@ def _service(cluster: str, raw: Any) -> Service:
         )
         for one in raw.get("deployments", [])
     )  # fmt: skip
+    balancers = raw.get("loadBalancers", [])
+    network = (raw.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    target_groups = tuple(one["targetGroupArn"] for one in balancers if one.get("targetGroupArn"))
     events = tuple(Event(one["id"], one["createdAt"], one["message"]) for one in raw.get("events", []))
     return Service(
         cluster, raw["serviceName"], raw["serviceArn"], raw["status"], raw["desiredCount"], raw["runningCount"],
-        raw["pendingCount"], raw.get("taskDefinition", ""), deployments, events,
+        raw["pendingCount"], raw.get("taskDefinition", ""), deployments, events, target_groups,
+        tuple(network.get("subnets", [])), tuple(network.get("securityGroups", [])),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""From conditions to CloudWatch alarms and step scaling policies, so that AWS scales by the same sentences. Pure.
+"""From conditions to CloudWatch alarms and scaling policies, so that AWS scales by the same sentences. Pure.
 
 *Out when any*: an alarm for each sentence, all with the same policy. *In when all*: one alarm over an expression, for
 composite alarms cannot scale; it must hold in every minute of the longest duration, which is never laxer than the
@@ -12,13 +12,12 @@ from typing import Any
 from dbz.config.phases import Phases, Scaling
 from dbz.errors import UsageError
 from dbz.measure.conditions import SHARES, Condition, Watched
-from dbz.scaling.state import Json
+from dbz.scaling.state import Json, Live
+from dbz.scaling.tracking import APP_NAMESPACE, CONNECTIONS, tracking_policies
 
 OUT_POLICY, IN_POLICY = "dbz-out", "dbz-in"
 POLICY_ARN = "policy:"
 """How a plan writes the ARN of a policy that does not exist yet: `policy:dbz-out`."""
-APP_NAMESPACE, CONNECTIONS = "dbz", "ActiveConnections"
-"""The metric that the app's servers publish, one value a task."""
 _COMPARE = {
     ">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold",
     "<": "LessThanThreshold", "<=": "LessThanOrEqualToThreshold",
@@ -31,10 +30,13 @@ def alarm_prefix(cluster: str, service: str) -> str:
     return f"dbz/{cluster}/{service}/"
 
 
-def policies_for(scaling: Scaling) -> dict[str, Json]:
-    """The two step policies, by name, as PutScalingPolicy takes them."""
-    changes = ((OUT_POLICY, scaling.step, scaling.cooldown_out), (IN_POLICY, -scaling.step, scaling.cooldown_in))
-    return {
+def policies_for(plan: Phases) -> dict[str, Json]:
+    """The policies by name, as PutScalingPolicy takes them: a step policy for each direction that has conditions, and
+    those of target tracking."""
+    scaling = plan.scaling
+    changes = [(OUT_POLICY, scaling.step, scaling.cooldown_out)] if plan.scale_out_when_any else []
+    changes += [(IN_POLICY, -scaling.step, scaling.cooldown_in)] if plan.scale_in_when_all else []
+    steps: dict[str, Json] = {
         name: {
             "PolicyName": name,
             "PolicyType": "StepScaling",
@@ -50,6 +52,7 @@ def policies_for(scaling: Scaling) -> dict[str, Json]:
         }
         for name, change, cooldown_s in changes
     }
+    return steps | tracking_policies(plan.target_tracking, scaling)
 
 
 def alarms_for(plan: Phases, prefix: str) -> dict[str, Json]:
@@ -168,3 +171,16 @@ def _query(
 ) -> dict[str, Any]:
     found = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}
     return {"Id": name, "MetricStat": {"Metric": found, "Period": period_s, "Stat": stat}, "ReturnData": False}
+
+
+def with_balancer(plan: Phases, live: Live) -> Phases:
+    """The plan with the load balancer and target group of the service where it names none and there is one."""
+    known = next((one for one in live.target_groups if one.load_balancer), None)
+    if known is None:
+        return plan
+    scaling = plan.scaling
+    found = {
+        "load_balancer": scaling.load_balancer or known.load_balancer,
+        "target_group": scaling.target_group or known.name,
+    }
+    return plan.model_copy(update={"scaling": scaling.model_copy(update=found)})

@@ -9,9 +9,11 @@ from pathlib import Path
 from dbz.config.phases import Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.aws import Aws
+from dbz.scaling.health import GroupHealth, read_health
 from dbz.scaling.live import find_services, list_service_names, read_live
 from dbz.scaling.measured import newest_capacity, read_measured
 from dbz.scaling.state import Live, Service
+from dbz.scaling.turn import Presence, who_is_there
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Overview:
     nearest: str
     headroom: dict[str, float]
     measured: str
+    present: Sequence[Presence]
+    targets: Sequence[GroupHealth]
 
     def headroom_texts(self) -> list[str]:
         """A sentence for each phase, or why there is none."""
@@ -60,7 +64,9 @@ def look(aws: Aws, plan: Phases, what: tuple[str, str, str], reports: Path) -> O
                     if targets[name]
                 ]
                 headroom[phase.name] = min(ratios)
-    return Overview(aws.where, live, services, nearest_phase(plan, live), headroom, measured)
+    present = who_is_there(aws, plan.scaling, live.place)
+    health = read_health(aws, live.service.target_groups)
+    return Overview(aws.where, live, services, nearest_phase(plan, live), headroom, measured, present, health)
 
 
 def nearest_phase(plan: Phases, live: Live) -> str:

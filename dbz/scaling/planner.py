@@ -45,7 +45,7 @@ def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted) -> Plan:
     cache, cache_manual = _cache(live, phase, wanted)
     growing = cache is not None and cache.after > cache.before
     ordered = [*([cache] if cache and growing else []), *steps, *([cache] if cache and not growing else [])]
-    manual = [*cache_manual, *manual_steps(phase)]
+    manual = [*cache_manual, *manual_steps(live, phase)]
     return _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
 
 
@@ -109,10 +109,16 @@ def _expiry(live: Live, at: datetime) -> Step:
     return Step(Kind.SCHEDULE, EXPIRY, live.schedules.get(EXPIRY), action)
 
 
+def ends_at(plan: Plan) -> datetime | None:
+    """When the plan's range is put back by itself; None: never."""
+    found = next((one.after["Schedule"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
+    return datetime.fromisoformat(found[3:-1]).replace(tzinfo=UTC) if found else None
+
+
 def _autoscaling(live: Live, plan: Phases | None) -> list[Step]:
     """The policies and alarms that dbz makes: those of `plan`, or, with None, none."""
     prefix = alarm_prefix(live.service.cluster, live.service.name)
-    policies = policies_for(plan.scaling) if plan else {}
+    policies = policies_for(plan) if plan else {}
     alarms = alarms_for(plan, prefix) if plan else {}
     mine = {name: one for name, one in live.policies.items() if name.startswith("dbz-")}
     there = {name: one.settings for name, one in live.alarms.items() if name.startswith(prefix)}
@@ -148,14 +154,19 @@ def _cache(live: Live, phase: Phase, wanted: Wanted) -> tuple[Step | None, list[
     if planned is None:
         return None, []
     if group is None:
-        text = f"{planned.service}, {planned.nodes} nodes; with scaling.cache_group dbz sets the replicas"
+        look = "aws elasticache describe-replication-groups --query 'ReplicationGroups[].ReplicationGroupId'"
+        text = f"{planned.service}, {planned.nodes} nodes: name it as scaling.cache_group ({look}); then dbz does it"
         return None, [Manual("cache", text)]
     if group.nodes == planned.nodes:
         return None, []
-    replicas, rest = divmod(planned.nodes, group.shards)
-    if rest or not 0 <= replicas - 1 <= MOST_REPLICAS:
-        command = f"aws elasticache modify-replication-group-shard-configuration --replication-group-id {group.id}"
-        text = f"{planned.nodes} nodes are not possible with {group.shards} shard(s): reshard first ({command} …)"
+    replicas = planned.nodes // group.shards
+    if not _replicas_fit(planned.nodes, group.shards):
+        shards = next((one for one in range(1, planned.nodes + 1) if _replicas_fit(planned.nodes, one)), 1)
+        command = (
+            f"aws elasticache modify-replication-group-shard-configuration --replication-group-id {group.id} "
+            f"--node-group-count {shards} --apply-immediately"
+        )
+        text = f"{planned.nodes} nodes are not possible with {group.shards} shard(s): reshard first: {command}"
         return None, [Manual("cache", text)]
     if replicas - 1 < group.replicas and not wanted.allow_scale_in:
         raise UsageError(
@@ -163,3 +174,9 @@ def _cache(live: Live, phase: Phase, wanted: Wanted) -> tuple[Step | None, list[
             hint="--allow-scale-in if that is meant",
         )
     return Step(Kind.REPLICAS, group.id, group.replicas, replicas - 1), []
+
+
+def _replicas_fit(nodes: int, shards: int) -> bool:
+    """Whether so many nodes are possible with so many shards: as many replicas for each, and not too many."""
+    replicas, rest = divmod(nodes, shards)
+    return not rest and 0 <= replicas - 1 <= MOST_REPLICAS

@@ -1,9 +1,11 @@
-"""From the scaling plan to a policy of the rule engine."""
+"""From the scaling plan to what decides: a policy of the rule engine, and a controller of the simulator."""
 
 from __future__ import annotations
 
 from dbz.config.phases import Phases
 from dbz.scaling.rules import Policy
+from dbz.scaling.simulator import ByRules, Controller
+from dbz.scaling.tracking import Both, Tracker
 
 
 def rules_of(plan: Phases, lowest: int, highest: int) -> Policy:
@@ -20,3 +22,18 @@ def rules_of(plan: Phases, lowest: int, highest: int) -> Policy:
         cooldown_in_s=scaling.cooldown_in,
         connections_per_task=scaling.connections_per_server,
     )
+
+
+def controller_of(plan: Phases, lowest: int, highest: int) -> Controller:
+    """Everything that the plan says about scaling: conditions, target tracking, or both."""
+    rules = ByRules(rules_of(plan, lowest, highest))
+    if not plan.target_tracking:
+        return rules
+    scaling = plan.scaling
+    tracker = Tracker(
+        plan.target_tracking,
+        (lowest, highest),
+        cooldowns_s=(scaling.cooldown_out, scaling.cooldown_in),
+        connections_per_task=scaling.connections_per_server,
+    )
+    return Both(rules, tracker) if plan.scale_out_when_any else tracker

@@ -147,9 +147,9 @@ class RuleEngine:
     def acted(self, action: Action, at_s: float) -> None:
         """A step was taken at `at_s`: the cooldowns begin."""
         if action is Action.OUT:
-            self.last_out_s = at_s
+            self.last_out_s = max(self.last_out_s, at_s)
         elif action is Action.IN:
-            self.last_in_s = at_s
+            self.last_in_s = max(self.last_in_s, at_s)
 
     def _decide_in(self, now_s: float, desired: int, deploying: bool) -> Decision:
         policy = self.policy

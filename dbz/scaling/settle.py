@@ -1,4 +1,5 @@
-"""Waiting until a service runs what is wanted, saying what ECS says meanwhile, and why it does not get there."""
+"""Waiting until a service runs what is wanted and its load balancers find it healthy, saying what ECS and they say
+meanwhile, and why it does not get there."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Callable
 
 from dbz.errors import DbzError
 from dbz.scaling.aws import Aws, NotThereError
+from dbz.scaling.health import read_health
 from dbz.scaling.live import read_cache, read_services, stopped_reasons
 from dbz.scaling.state import Service
 from dbz.units import format_duration
@@ -25,14 +27,20 @@ class DriftError(DbzError):
 
 
 class Waiter:
-    """Waits for one service; `say` gets a line for each new event, `stop` says whether the user asked to end."""
+    """Waits for one service; `say` gets a line for each new event, `stop` says whether the user asked to end.
+
+    What it needs to look at is looked at once when it is made, so that a missing permission is known before a change.
+    """
 
     def __init__(
         self, aws: Aws, cluster: str, service: str, say: Callable[[str], None], stop: Callable[[], bool]
     ) -> None:
         self._aws, self._cluster, self._name = aws, cluster, service
         self._say, self._stop = say, stop
-        self._seen = {event.id for event in self._read().events}
+        now = self._read()
+        self._seen = {event.id for event in now.events}
+        self._unhealthy = ""
+        self._waiting_for(now)
 
     def _read(self) -> Service:
         try:
@@ -42,7 +50,8 @@ class Waiter:
         return service
 
     def until_steady(self, wanted: tuple[int, int], timeout_s: float) -> None:
-        """Until as many tasks run as are desired, between the two numbers `wanted`, and no rollout is going on.
+        """Until as many tasks run as are desired, between the two numbers `wanted`, no rollout is going on, and each
+        target group has as many healthy targets.
 
         Raises `NotSettledError` with the reasons when a rollout fails or the time is over, `DriftError` when somebody
         asks for another number, `KeyboardInterrupt` when the user asked to stop.
@@ -57,13 +66,15 @@ class Waiter:
                 raise DriftError(
                     f"somebody set {self._name} to {service.desired} tasks while dbz waited for {expected}"
                 )
-            if service.steady:
+            waiting = self._waiting_for(service) if service.steady else ""
+            if service.steady and not waiting:
                 return
+            self._tell_health(waiting)
             if service.failed:
                 raise NotSettledError(f"{self._name}: {service.failed}{self._reasons()}")
             waited_s = time.monotonic() - begin
             if waited_s > timeout_s:
-                raise NotSettledError(self._overdue(service, timeout_s))
+                raise NotSettledError(self._overdue(service, waiting, timeout_s))
             self._pause(waited_s)
 
     def until_cache(self, group_id: str, replicas: int, timeout_s: float) -> None:
@@ -96,8 +107,19 @@ class Waiter:
                     f"{service.running} of {service.desired} running, {service.pending} starting: {event.message}"
                 )
 
-    def _overdue(self, service: Service, timeout_s: float) -> str:
+    def _waiting_for(self, service: Service) -> str:
+        """The target groups that have fewer healthy targets than tasks are desired; empty when all have enough."""
+        groups = read_health(self._aws, service.target_groups)
+        return ", ".join(str(one) for one in groups if one.healthy < service.desired)
+
+    def _tell_health(self, waiting: str) -> None:
+        if waiting and waiting != self._unhealthy:
+            self._say(f"waiting for the load balancer: {waiting}")
+        self._unhealthy = waiting
+
+    def _overdue(self, service: Service, waiting: str, timeout_s: float) -> str:
         rollout = ", a rollout is still going on" if service.deploying else ""
+        rollout += f", but the load balancer finds too few healthy: {waiting}" if waiting else ""
         return (
             f"{self._name} is not steady after {format_duration(timeout_s)}: {service.running} of {service.desired} "
             f"tasks run, {service.pending} are starting{rollout}{self._reasons()}"

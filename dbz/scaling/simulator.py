@@ -57,40 +57,6 @@ class Fixed:
         return Decision(Action.HOLD, self._tasks, "fixed")
 
 
-class TargetTracking:
-    """As AWS does it on CPU: out after 3 of 3 minutes above the target, in proportion; in by the same after 15 of 15
-    minutes below nine tenths of it. (Application Auto Scaling user guide, target tracking.)"""
-
-    period_s = 60.0
-
-    def __init__(self, target: float, lowest: int, highest: int, cooldown_s: float = 300.0) -> None:
-        self._target, self._lowest, self._highest, self._cooldown_s = target, lowest, highest, cooldown_s
-        self._cpu: deque[float | None] = deque(maxlen=15)
-        self._last_out_s = self._last_s = float("-inf")
-
-    def decide(self, sample: Sample, desired: int) -> Decision:
-        """Proportional to how far the mean of the deciding minutes is from the target."""
-        self._cpu.append(sample.values.get(Watched.CPU))
-        newest = list(self._cpu)[-3:]
-        if len(newest) == 3 and all(value is not None and value > self._target for value in newest):
-            wanted = min(self._highest, -int(-sample.tasks * _mean(newest) // self._target))
-            if wanted > desired and sample.at_s - self._last_out_s >= self._cooldown_s:
-                self._last_out_s = self._last_s = sample.at_s
-                return Decision(Action.OUT, wanted, "CPU is above its target")
-        low = all(value is not None and value < 0.9 * self._target for value in self._cpu)
-        if len(self._cpu) == 15 and low and sample.at_s - self._last_s >= self._cooldown_s:
-            wanted = max(self._lowest, -int(-sample.tasks * _mean(list(self._cpu)) // self._target))
-            if wanted < desired:
-                self._last_s = sample.at_s
-                return Decision(Action.IN, wanted, "CPU is below its target")
-        return Decision(Action.HOLD, desired, "no alarm")
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known)
-
-
 @dataclass(frozen=True)
 class Change:
     """One step: when (seconds from the start), from how many to how many tasks, why, and whether it was a flap."""
@@ -202,7 +168,7 @@ class _Means:
         self._reset()
 
     def _reset(self) -> None:
-        self._cpu = self._sockets = self._memory = 0.0
+        self._cpu = self._demand = self._sockets = self._memory = 0.0
         self._cpus = self._counted = self._memories = 0
 
     def add(self, second: int, running: int) -> None:
@@ -210,6 +176,7 @@ class _Means:
         demand, sockets = trace.demand[second], trace.connections[second]
         if demand is not None:
             self._cpu += min(1.0, demand / running) if running else 1.0
+            self._demand += demand
             self._cpus += 1
         if sockets is not None:
             self._sockets += sockets
@@ -226,10 +193,12 @@ class _Means:
 
     def take(self, at_s: int, running: int) -> Sample:
         """The sample of the period that ends now."""
+        rate = self._trace.per_task_per_s
         values = {
             Watched.CPU: self._cpu / self._cpus if self._cpus else None,
             Watched.MEMORY: self._memory / self._memories if self._memories else None,
             Watched.CONNECTIONS: self._sockets / self._counted if self._counted else None,
+            Watched.REQUESTS: self._demand / self._cpus * rate if self._cpus and rate else None,
         }
         self._reset()
         return Sample(float(at_s), running, values)

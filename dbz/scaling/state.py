@@ -13,6 +13,20 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Place:
+    """A service, wherever it is looked at from."""
+
+    account: str
+    region: str
+    cluster: str
+    service: str
+
+    def key(self, role: str) -> str:
+        """The name of a role about it: `ACCOUNT/REGION/CLUSTER/SERVICE/ROLE`."""
+        return f"{self.account}/{self.region}/{self.cluster}/{self.service}/{role}"
+
+
+@dataclass(frozen=True)
 class Deployment:
     """One deployment of a service; `rollout` is empty where ECS does not say."""
 
@@ -35,8 +49,19 @@ class Event:
 
 
 @dataclass(frozen=True)
+class TargetGroup:
+    """A target group of a service; `name` and `load_balancer` (empty: none) are what CloudWatch calls them, `host` is
+    where the latter answers."""
+
+    arn: str
+    name: str
+    load_balancer: str
+    host: str
+
+
+@dataclass(frozen=True)
 class Service:
-    """An ECS service."""
+    """An ECS service; `target_groups` are ARNs."""
 
     cluster: str
     name: str
@@ -48,6 +73,9 @@ class Service:
     task_definition: str
     deployments: tuple[Deployment, ...]
     events: tuple[Event, ...]
+    target_groups: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
 
     @property
     def resource_id(self) -> str:
@@ -79,6 +107,11 @@ class Alarm:
     reason: str
     settings: Json
 
+    @property
+    def of_aws(self) -> bool:
+        """Whether AWS made it for a target-tracking policy, and changes it as it likes."""
+        return self.name.startswith("TargetTracking-")
+
 
 @dataclass(frozen=True)
 class CacheGroup:
@@ -97,7 +130,8 @@ class CacheGroup:
 
 @dataclass(frozen=True)
 class Live:
-    """All of it. `target` (None: there is none), `policies` and `schedules` are what Application Auto Scaling takes."""
+    """All of it; `target_groups` only where `with_target_groups` has read them. `target` (None: there is none),
+    `policies` and `schedules` are what Application Auto Scaling takes."""
 
     account: str
     region: str
@@ -107,6 +141,17 @@ class Live:
     alarms: Mapping[str, Alarm]
     schedules: Mapping[str, Json]
     cache: CacheGroup | None
+    target_groups: tuple[TargetGroup, ...] = ()
+
+    @property
+    def pinned(self) -> bool:
+        """Whether its range is a single number, as a fixed count with an end leaves it."""
+        return self.target is not None and self.target["MinCapacity"] == self.target["MaxCapacity"]
+
+    @property
+    def place(self) -> Place:
+        """Which service it is, for all machines."""
+        return Place(self.account, self.region, self.service.cluster, self.service.name)
 
     def fingerprint(self) -> str:
         """A digest of what a plan depends on: what is configured, not what is momentarily running."""
@@ -117,7 +162,7 @@ class Live:
             "desired": self.service.desired,
             "target": self.target,
             "policies": self.policies,
-            "alarms": {name: alarm.settings for name, alarm in self.alarms.items()},
+            "alarms": {name: alarm.settings for name, alarm in self.alarms.items() if not alarm.of_aws},
             "schedules": self.schedules,
             "cache": asdict(self.cache) | {"status": ""} if self.cache else None,
         }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
+from dbz.scaling.state import Place
 
 SCHEMA = "dbz.scale-plan/1"
 
@@ -74,6 +75,11 @@ class Plan:
     steps: tuple[Step, ...]
     manual: tuple[Manual, ...] = ()
     cost: Cost | None = None
+
+    @property
+    def place(self) -> Place:
+        """The service that it is for."""
+        return Place(self.account, self.region, self.cluster, self.service)
 
     def document(self) -> dict[str, Any]:
         """As JSON, with its schema."""

@@ -24,12 +24,14 @@ NOISE = 0.03
 @dataclass(frozen=True)
 class Trace:
     """Once a second: `demand` in tasks (2.5 keeps two and a half tasks fully busy), `connections`, and `memory` as a
-    fraction of one task's where it was recorded. None where nothing was recorded."""
+    fraction of one task's where it was recorded. None where nothing was recorded. `per_task_per_s` requests keep a task
+    busy; 0 where that is not known."""
 
     name: str
     demand: Sequence[float | None]
     connections: Sequence[float | None]
     memory: Sequence[float | None] | None = None
+    per_task_per_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.demand)
@@ -57,7 +59,7 @@ def make_shape(name: str, phases: Sequence[Phase], peak: Phase, per_task_per_s: 
         noisy = max(0.0, 1 + numbers.gauss(0, NOISE))
         demand.append(requests * top.requests_per_s * noisy / per_task_per_s)
         connections.append(round(sockets * top.connections))
-    return Trace(name, demand, connections)
+    return Trace(name, demand, connections, per_task_per_s=per_task_per_s)
 
 
 Shares = list[tuple[float, float]]
@@ -204,7 +206,8 @@ def _per_second(path: Path, rows: Sequence[_Row], per_task_per_s: float) -> Trac
         connections += [row.numbers.get("connections")] * seconds
         percent = row.numbers.get("memory")
         memory += [None if percent is None else percent / 100] * seconds
-    return Trace(path.stem, demand, connections, memory if "memory" in rows[0].numbers else None)
+    known = memory if "memory" in rows[0].numbers else None
+    return Trace(path.stem, demand, connections, known, per_task_per_s)
 
 
 def _demand(numbers: dict[str, float | None], per_task_per_s: float) -> float | None:

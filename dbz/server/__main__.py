@@ -31,7 +31,12 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--redis-url", help="Redis, or the variable REDIS_URL")
     parser.add_argument("--warmup", metavar="FILE", help="what is warmed at start, or none (configs/warmup.yaml)")
     parser.add_argument("--policy", choices=("tuned", "plan"), help="batching of chat messages (tuned)")
+    parser.add_argument(
+        "--emf", metavar="CLUSTER/SERVICE", help="write open connections to standard output for CloudWatch"
+    )
+    parser.add_argument("--emf-period", type=float, metavar="SECONDS", help="how often (60)")
     given = parser.parse_args(argv)
+    cluster, _, service = (given.emf or "").partition("/")
     overrides = {
         "http": {"host": given.host, "port": given.port, "processes": given.processes, "group": given.group},
         "stores": {
@@ -42,6 +47,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         },
         "realtime": {"policy": given.policy},
         "cache": {"warmup": given.warmup},
+        "emf": {"cluster": cluster or None, "service": service or None, "period_s": given.emf_period},
     }
     return load_settings(given.config, overrides=overrides)
 

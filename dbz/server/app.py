@@ -17,6 +17,7 @@ from dbz.server.auth import AuthService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
 from dbz.server.core import Core
+from dbz.server.emf import write_forever
 from dbz.server.game import GameService
 from dbz.server.http import Dispatcher
 from dbz.server.http.call import Receive
@@ -81,7 +82,8 @@ class Application:
         for service in self.services:
             await service.start()
         self._cache_sync.start()
-        work = (self._prepare(), self._metrics.publish_forever(), warm_at_start(self.core))
+        published = self._metrics.publish_forever(), write_forever(self._metrics, self._settings.emf)
+        work = (self._prepare(), *published, warm_at_start(self.core))
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def drain(self) -> None:

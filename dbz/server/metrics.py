@@ -103,6 +103,18 @@ class Metrics:
         registry.register(_Source(_Processes(workers, cores)))
         return generate_latest(registry)
 
+    async def connections_of_task(self) -> int | None:
+        """The open connections of this server's processes, for the one that speaks for them; None for the others."""
+        workers = _own_workers()
+        if os.getpid() != min((one.pid for one in workers), default=os.getpid()):
+            return None
+        total = Figures()
+        self._refresh(self.figures)
+        total.merge(self.figures.dump())
+        for dumped in await self._siblings(workers):
+            total.merge(dumped)
+        return total.connections
+
     async def _workers(self) -> list[psutil.Process]:
         """The worker processes of this server, or of all servers of its group that published lately."""
         if not self._members:

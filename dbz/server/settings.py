@@ -118,6 +118,14 @@ class Notifications(_Section):
     game_reminder_s: float = Field(default=1800.0, gt=0)
 
 
+class Emf(_Section):
+    """The ECS cluster and service whose open connections are written to standard output for CloudWatch; empty: none."""
+
+    cluster: str = ""
+    service: str = ""
+    period_s: float = Field(default=60.0, gt=0)
+
+
 class Settings(_Section):
     """Everything that can be configured; see configs/server.yaml for each setting's meaning."""
 
@@ -127,6 +135,7 @@ class Settings(_Section):
     cache: Cache = Cache()
     realtime: Realtime = Realtime()
     notifications: Notifications = Notifications()
+    emf: Emf = Emf()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     jwt_secret: str = Field(default="", exclude=True, repr=False)
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import psutil
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from dbz.children.identity import is_gone, myself, same_machine
 from dbz.errors import UsageError
 from dbz.shards.deployment import Document
 
@@ -43,22 +40,22 @@ def hold_lease(control: Database[Document]) -> Iterator[int]:
 def holder(control: Database[Document]) -> str | None:
     """Who holds the lease, in words; None when nobody does."""
     held = control["lease"].find_one({"_id": LEASE_ID})
-    if not held or not held["holder"] or _is_gone(held["holder"]):
+    if not held or not held["holder"] or is_gone(held["holder"]):
         return None
     return f"process {held['holder']['pid']} on {held['holder']['host']}"
 
 
 def _acquire(leases: Any) -> int:
     with contextlib.suppress(DuplicateKeyError):
-        leases.insert_one({"_id": LEASE_ID, "number": 1, "beat": 0, "holder": _myself()})
+        leases.insert_one({"_id": LEASE_ID, "number": 1, "beat": 0, "holder": myself()})
         return 1
     held = leases.find_one({"_id": LEASE_ID})
-    if held["holder"] and not _is_gone(held["holder"]):
+    if held["holder"] and not is_gone(held["holder"]):
         _wait_for_silence(leases, held)
     number = int(held["number"]) + 1
     taken = leases.update_one(
         {"_id": LEASE_ID, "number": held["number"], "beat": held["beat"]},
-        {"$set": {"number": number, "beat": 0, "holder": _myself()}},
+        {"$set": {"number": number, "beat": 0, "holder": myself()}},
     )
     if not taken.matched_count:
         raise _refusal(leases.find_one({"_id": LEASE_ID}))
@@ -67,7 +64,7 @@ def _acquire(leases: Any) -> int:
 
 def _wait_for_silence(leases: Any, held: Document) -> None:
     """Clocks of two machines need not agree: what counts is whether the holder still beats."""
-    if held["holder"]["machine"] == _machine():
+    if same_machine(held["holder"]):
         raise _refusal(held)
     end = time.monotonic() + _SILENT_S
     while time.monotonic() < end:
@@ -89,30 +86,3 @@ def _beat(leases: Any, number: int, ended: threading.Event) -> None:
     while not ended.wait(_BEAT_S):
         with contextlib.suppress(PyMongoError):
             leases.update_one({"_id": LEASE_ID, "number": number}, {"$inc": {"beat": 1}})
-
-
-def _myself() -> Document:
-    return {"machine": _machine(), "host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
-
-
-def _machine() -> str:
-    """Where process ids mean the same."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _started(pid: int) -> float:
-    return round(psutil.Process(pid).create_time(), 1)
-
-
-def _is_gone(who: Document) -> bool:
-    if who["machine"] != _machine():
-        return False
-    try:
-        process = psutil.Process(who["pid"])
-        return process.status() == psutil.STATUS_ZOMBIE or abs(_started(who["pid"]) - who["started"]) > 1
-    except psutil.NoSuchProcess:
-        return True

@@ -95,6 +95,7 @@ def test_status_plan_apply_history_and_rollback(shell: Shell) -> None:
     assert plan.returncode == ExitCode.OK
     assert f"phase_2: {shell.service} in cluster dbz, eu-west-1 at http://127.0.0.1" in plan.stdout
     assert "atlas clusters update CLUSTER --tier M30" in plan.stdout
+    assert "HOST: aws elbv2" in " ".join(plan.stdout.split())
     refused = shell.scale("apply", "phase_2")
     assert (refused.returncode, shell.counts()) == (ExitCode.USAGE, (2, 2))
     assert "nothing was changed" in refused.stderr and "add --yes" in refused.stderr
@@ -142,8 +143,12 @@ def test_set_a_count_and_a_range_that_expires(shell: Shell) -> None:
     done = shell.scale("set", "--min", "4", "--max", "6", "--expires", "3s", "--yes")
     assert done.returncode == ExitCode.OK and shell.counts() == (4, 4), done.stderr
     assert eventually(lambda: shell.counts() == (3, 3)), "the range expired"
-    outside = shell.scale("set", "--tasks", "5", "--yes")
-    assert outside.returncode == ExitCode.USAGE and "outside the autoscaler's range of 3 to 3" in outside.stderr
+    assert "range" in shell.scale("status").stdout
+    moved = shell.scale("set", "--tasks", "5", "--yes")
+    assert moved.returncode == ExitCode.OK and shell.counts() == (5, 5), "a range of one number moves along"
+    assert shell.scale("set", "--min", "5", "--max", "6", "--yes").returncode == ExitCode.OK
+    outside = shell.scale("set", "--tasks", "7", "--yes")
+    assert outside.returncode == ExitCode.USAGE and "outside the autoscaler's range of 5 to 6" in outside.stderr
 
 
 def test_a_verifying_run_that_passes_and_one_that_breaks_a_budget(shell: Shell) -> None:

@@ -17,7 +17,10 @@ import boto3
 
 KEYS = ("local", "local")
 REGION = "eu-west-1"
-CALM = {"demand": 0.2, "memory": 0.3, "connections": 0.0, "healthy": True, "failure": "", "never_settles": False}
+CALM = {
+    "demand": 0.2, "memory": 0.3, "connections": 0.0, "requests": 0.0, "healthy": True, "failure": "",
+    "never_settles": False, "passing": True,
+}  # fmt: skip
 
 
 class RunningCloud:
@@ -42,12 +45,30 @@ class RunningCloud:
     def fault(self, action: str, kind: str, times: int = 1) -> None:
         self.control(faults=[{"action": action, "kind": kind, "times": times}])
 
-    def new_service(self, tasks: int = 2) -> str:
-        """The name of a new service that is steady already."""
+    def new_service(self, tasks: int = 2, *, balanced: bool = False) -> str:
+        """The name of a new service that is steady already; `balanced` is behind a target group of its own."""
         name = f"svc-{secrets.token_hex(4)}"
-        self.client("ecs").create_service(cluster="dbz", serviceName=name, desiredCount=tasks, taskDefinition="api")
+        groups = [self._new_target_group(name)] if balanced else []
+        self.client("ecs").create_service(
+            cluster="dbz", serviceName=name, desiredCount=tasks, taskDefinition="api",
+            loadBalancers=[{"targetGroupArn": arn, "containerName": "api", "containerPort": 80} for arn in groups],
+        )  # fmt: skip
         self.until(name, lambda one: one["runningCount"] == tasks)
         return name
+
+    def _new_target_group(self, name: str) -> str:
+        """A target group of the furnished load balancer."""
+        elbv2 = self.client("elbv2")
+        (balancer,) = elbv2.describe_load_balancers(Names=["dbz"])["LoadBalancers"]
+        (group,) = elbv2.create_target_group(
+            Name=name, Protocol="HTTP", Port=80, VpcId=balancer["VpcId"], TargetType="ip"
+        )["TargetGroups"]
+        action = {"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}
+        port = 1024 + secrets.randbelow(60_000)
+        elbv2.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=port, DefaultActions=[action]
+        )
+        return str(group["TargetGroupArn"])
 
     def service(self, name: str) -> Any:
         (found,) = self.client("ecs").describe_services(cluster="dbz", services=[name])["services"]

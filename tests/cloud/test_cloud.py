@@ -174,6 +174,51 @@ def test_target_tracking_goes_to_the_target(cloud: RunningCloud) -> None:
     assert not cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
 
 
+@pytest.mark.parametrize("metric", ["requests", "connections"])
+def test_target_tracking_follows_requests_and_the_apps_own_metrics(cloud: RunningCloud, metric: str) -> None:
+    """300 requests/s, or as many sockets, for 2 tasks of which each should get 60: 5 tasks."""
+    name = cloud.new_service(2, balanced=metric == "requests")
+    scaling = cloud.client("application-autoscaling")
+    scaling.register_scalable_target(**target(name), MinCapacity=1, MaxCapacity=10)
+    if metric == "requests":
+        (attached,) = cloud.service(name)["loadBalancers"]
+        balancer = cloud.client("elbv2").describe_load_balancers(Names=["dbz"])["LoadBalancers"][0]["LoadBalancerArn"]
+        label = f"{balancer.split(':loadbalancer/')[1]}/{attached['targetGroupArn'].split(':')[-1]}"
+        spec = {"PredefinedMetricType": "ALBRequestCountPerTarget", "ResourceLabel": label}
+        configuration = {"TargetValue": 3600.0, "PredefinedMetricSpecification": spec}
+    else:
+        own = {"Namespace": "dbz", "MetricName": "ActiveConnections", "Statistic": "Average"}
+        configuration = {
+            "TargetValue": 60.0, "CustomizedMetricSpecification": {**own, "Dimensions": dimensions(name)}
+        }  # fmt: skip
+    configuration |= {"ScaleOutCooldown": 60}
+    for _ in range(2):  # what is put again keeps its ARN, and has two alarms still
+        answer = scaling.put_scaling_policy(
+            PolicyName="track", PolicyType="TargetTrackingScaling", **target(name),
+            TargetTrackingScalingPolicyConfiguration=configuration,
+        )  # fmt: skip
+    (known,) = scaling.describe_scaling_policies(ServiceNamespace="ecs", ResourceId=f"service/dbz/{name}")[
+        "ScalingPolicies"
+    ]
+    assert known["PolicyARN"] == answer["PolicyARN"] and len(known["Alarms"]) == 2
+    names = [one["AlarmName"] for one in known["Alarms"]]
+    assert len(cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]) == 2
+    running = sum(one["runningCount"] for one in services(cloud))
+    cloud.control(requests=300.0, connections=150.0 * running)
+    reached = cloud.until(name, lambda one: one["desiredCount"] > 2)["desiredCount"]
+    assert reached == 5 or metric == "requests", "seconds are not as even as minutes"
+    scaling.deregister_scalable_target(**target(name))
+    cloud.client("ecs").delete_service(cluster="dbz", service=name, force=True)
+
+
+def services(cloud: RunningCloud) -> list[Any]:
+    """All services that share the load on paper."""
+    ecs = cloud.client("ecs")
+    arns = [arn for page in ecs.get_paginator("list_services").paginate(cluster="dbz") for arn in page["serviceArns"]]
+    parts = [arns[at : at + 10] for at in range(0, len(arns), 10)]
+    return [one for part in parts for one in ecs.describe_services(cluster="dbz", services=part)["services"]]
+
+
 def test_a_scheduled_action_changes_the_range(cloud: RunningCloud) -> None:
     name = cloud.new_service(1)
     scaling = cloud.client("application-autoscaling")

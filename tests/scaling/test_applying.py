@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dbz.config.phases import ApiServers, load_phases
 from dbz.errors import DbzError, DependencyError, UsageError
-from dbz.scaling.applying import Manner, apply_plan, check_drift, take_back
+from dbz.scaling.applying import Manner, apply_plan, check_drift, refuse_late, take_back
 from dbz.scaling.aws import Aws
-from dbz.scaling.journal import entries, find_entry, read_entry, sole
-from dbz.scaling.live import read_live, read_services
+from dbz.scaling.health import read_health
+from dbz.scaling.journal import entries, find_entry, read_entry
+from dbz.scaling.live import find_services, list_service_names, read_live, read_services, read_target
+from dbz.scaling.lock import Role, present, sole
 from dbz.scaling.planner import Wanted, plan_native, plan_phase, plan_tasks
 from dbz.scaling.settle import DriftError, NotSettledError
+from dbz.scaling.state import Place
 from dbz.scaling.steps import Plan
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
@@ -117,6 +121,71 @@ def test_tasks_that_never_become_healthy(cloud: RunningCloud, aws: Aws, service:
         apply_plan(aws, tasks(aws, service, 4), Manner(1.0, heal_for_the_way_back))
     assert any(line.startswith("back: ") for line in said)
     assert desired(cloud, service) == 2
+
+
+def test_it_waits_for_the_load_balancer_to_find_the_tasks_healthy(cloud: RunningCloud, aws: Aws) -> None:
+    service = cloud.new_service(2, balanced=True)
+    plan = tasks(aws, service, 3)
+    cloud.control(passing=False)
+    said: list[str] = []
+
+    def pass_when_it_waits(line: str) -> None:
+        said.append(line)
+        if line.startswith("waiting for the load balancer: "):
+            cloud.control(passing=True)
+
+    apply_plan(aws, plan, Manner(20.0, pass_when_it_waits))
+    (line,) = [line for line in said if "load balancer" in line]
+    assert (
+        f"{service}: 0 healthy, 10.0.0." in line and "unhealthy (Health checks failed with these codes: [503])" in line
+    )
+    assert [one.healthy for one in read_health(aws, read_live(aws, "dbz", service).service.target_groups)] == [3]
+
+
+def test_tasks_that_the_load_balancer_never_finds_healthy_are_taken_back(cloud: RunningCloud, aws: Aws) -> None:
+    service = cloud.new_service(2, balanced=True)
+    plan = tasks(aws, service, 4)
+
+    def heal_for_the_way_back(line: str) -> None:
+        cloud.control(passing=line.startswith(("failed: ", "back: ")))
+
+    wanted = (
+        r"4 of 4 tasks run, 0 are starting, but the load balancer finds too few healthy: .* 0 healthy, .* and 1 more"
+    )
+    with pytest.raises(NotSettledError, match=wanted) as caught:
+        apply_plan(aws, plan, Manner(3.0, heal_for_the_way_back))
+    assert caught.value.hint == "everything is as it was before"
+    assert desired(cloud, service) == 2
+
+
+def test_health_that_may_not_be_looked_at_is_known_before_a_change(cloud: RunningCloud, aws: Aws) -> None:
+    service = cloud.new_service(2, balanced=True)
+    plan = tasks(aws, service, 4)
+    cloud.fault("DescribeTargetHealth", "refuse", times=10)
+    with pytest.raises(DependencyError, match="AWS refused elasticloadbalancing:DescribeTargetHealth"):
+        apply_plan(aws, plan, Said().manner)
+    assert desired(cloud, service) == 2 and entries()[-1].done == ()
+
+
+def test_a_fixed_count_ends_by_itself_and_can_still_be_rolled_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    until = datetime.now(UTC) + timedelta(seconds=4)
+    live = read_live(aws, "dbz", service)
+    plan = plan_tasks(live, Wanted("4 tasks", ApiServers(min=4, max=4), expires=until))
+    apply_plan(aws, plan, Said().manner)
+    assert cloud.service(service)["runningCount"] == 4
+    cloud.until(service, lambda one: one["runningCount"] == 2)
+    assert read_live(aws, "dbz", service).pinned
+    undone = take_back(aws, entries()[-1], Said().manner)
+    assert undone.left == (), "what the plan itself has put back is nobody else's change"
+    assert read_live(aws, "dbz", service).fingerprint() == live.fingerprint()
+
+
+def test_a_plan_whose_time_is_over_is_refused_before_anything_is_changed(aws: Aws, service: str) -> None:
+    until = datetime(2026, 11, 25, 18, tzinfo=UTC)
+    plan = plan_tasks(read_live(aws, "dbz", service), Wanted("4 tasks", ApiServers(min=4, max=4), expires=until))
+    refuse_late(plan, until - timedelta(seconds=1))
+    with pytest.raises(UsageError, match="was planned to end at 2026-11-25 18:00:00 UTC, which has passed"):
+        refuse_late(plan, until)
 
 
 def test_tasks_that_fail_are_reported_with_their_reason(cloud: RunningCloud, aws: Aws, service: str) -> None:
@@ -229,6 +298,40 @@ def test_more_services_than_a_call_takes(cloud: RunningCloud, aws: Aws) -> None:
     assert [one.name for one in read_services(aws, "dbz", names)] == names
 
 
+def test_more_services_targets_and_alarms_than_a_page_holds(cloud: RunningCloud, aws: Aws) -> None:
+    """In pages as AWS cuts them: the last one must not be missed."""
+    ecs, scaling, alarms = (cloud.client(name) for name in ("ecs", "application-autoscaling", "cloudwatch"))
+    ecs.create_cluster(clusterName="many")
+    names, alarm_names = [f"s{number:02}" for number in range(12)], [f"dbz/many/s00/{number}" for number in range(51)]
+    for name in names:
+        ecs.create_service(cluster="many", serviceName=name, desiredCount=0, taskDefinition="api")
+        where = {"ServiceNamespace": "ecs", "ResourceId": f"service/many/{name}"}
+        where["ScalableDimension"] = "ecs:service:DesiredCount"
+        scaling.register_scalable_target(**where, MinCapacity=0, MaxCapacity=3)
+    settings = {"Namespace": "none", "MetricName": "none", "Statistic": "Average", "Period": 60}
+    settings |= {"EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}
+    for name in alarm_names:
+        alarms.put_metric_alarm(AlarmName=name, **settings)
+    try:
+        assert len(ecs.list_services(cluster="many")["serviceArns"]) == 10
+        assert sorted(list_service_names(aws, "many")) == names
+        assert [one.name for one in find_services(aws, "many", names)] == names
+        pages = {"PageSize": 5}
+        found = aws.pages(
+            "application-autoscaling", "describe_scalable_targets", "ScalableTargets",
+            ServiceNamespace="ecs", PaginationConfig=pages,
+        )  # fmt: skip
+        ids = [one["ResourceId"] for one in found]
+        assert {f"service/many/{name}" for name in names} <= set(ids) and len(ids) == len(set(ids))
+        assert read_target(aws, "service/many/s11") == {"MinCapacity": 0, "MaxCapacity": 3}
+        assert len(alarms.describe_alarms(AlarmNamePrefix="dbz/many/")["MetricAlarms"]) == 50
+        assert len(read_live(aws, "many", "s00").alarms) == 51
+    finally:
+        alarms.delete_alarms(AlarmNames=alarm_names)
+        for name in names:
+            ecs.delete_service(cluster="many", service=name, force=True)
+
+
 def test_more_policies_than_a_page_holds(cloud: RunningCloud, aws: Aws, service: str) -> None:
     scaling = cloud.client("application-autoscaling")
     where = {
@@ -244,15 +347,17 @@ def test_more_policies_than_a_page_holds(cloud: RunningCloud, aws: Aws, service:
     assert len(read_live(aws, "dbz", service).policies) == 101
 
 
-def test_two_at_once_on_one_service(aws: Aws) -> None:
+def test_two_at_once_on_one_service() -> None:
+    place = Place("1", "r", "dbz", "api")
     with (
-        sole("1", "r", "dbz", "api", "dbz scale: phase_2"),
+        sole(place, Role.CHANGE, "dbz scale: phase_2"),
         pytest.raises(UsageError, match="already by dbz scale: phase_2"),
-        sole("1", "r", "dbz", "api", "dbz scale auto"),
+        sole(place, Role.CHANGE, "dbz scale auto"),
     ):
         pass
-    with sole("1", "r", "dbz", "api", "again"):
-        pass
+    assert present(place, Role.CHANGE) == ""
+    with sole(place, Role.CHANGE, "again"), sole(place, Role.FOLLOW, "beside it"):
+        assert present(place, Role.CHANGE).startswith("again (process ")
 
 
 def test_an_interrupt_leaves_everything_and_says_so(cloud: RunningCloud, aws: Aws, service: str) -> None:

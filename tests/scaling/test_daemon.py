@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,12 +17,14 @@ from dbz.errors import DependencyError, UsageError
 from dbz.measure.conditions import Watched, parse_condition
 from dbz.scaling.applying import Manner, apply_plan
 from dbz.scaling.aws import Aws
-from dbz.scaling.daemon import Autoscaler, Outcome, SteadyClock, leading, run_forever
-from dbz.scaling.journal import entries, sole
+from dbz.scaling.daemon import Autoscaler, Outcome, SteadyClock, run_forever
+from dbz.scaling.journal import entries
 from dbz.scaling.live import read_live
+from dbz.scaling.lock import Role, sole
 from dbz.scaling.planner import plan_native
 from dbz.scaling.rules import Action
 from dbz.scaling.sources import CloudWatchSource, MetricsSource
+from dbz.scaling.turn import leading
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
 OUT = ("CPU > 70% for 5 minutes", "Active connections > 80% capacity")
@@ -149,18 +152,19 @@ def test_nothing_while_an_apply_is_at_work(scene: Scene) -> None:
     auto = scene.auto()
     scene.minutes([BUSY] * 5)
     live = read_live(scene.aws, "dbz", scene.service)
-    with sole(live.account, live.region, "dbz", scene.service, "dbz scale: phase_2"):
+    with sole(live.place, Role.CHANGE, "dbz scale: phase_2"):
         outcome = auto.evaluate()
     assert not outcome.done and "is being changed already by dbz scale: phase_2" in outcome.decision.reason
     assert auto.evaluate().done, "the cooldown has not begun"
 
 
 def test_two_at_once(scene: Scene) -> None:
-    with (
-        leading(scene.aws, scene.plan),
-        pytest.raises(UsageError, match="is followed already by dbz scale auto"),
-        leading(scene.aws, scene.plan),
-    ):
+    place = read_live(scene.aws, "dbz", scene.service).place
+
+    def lead() -> AbstractContextManager[object]:
+        return leading(scene.aws, scene.plan.scaling, place, print, lambda _: False, standby=False)
+
+    with lead(), pytest.raises(UsageError, match="is followed already by dbz scale auto"), lead():
         pass
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.phases import ApiServers, Phases, Prices, build_phases, load_phases
+from dbz.config.phases import ApiServers, Database, Phases, Prices, build_phases, load_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.native import alarms_for, policies_for
 from dbz.scaling.planner import Wanted, covers, plan_phase, plan_tasks
-from dbz.scaling.state import Alarm, Live
+from dbz.scaling.state import Alarm, Live, TargetGroup
 from dbz.scaling.steps import Kind, Plan, plan_of
 from tests.scaling.lives import live
 
@@ -35,7 +35,7 @@ def kinds(plan: Plan) -> list[tuple[Kind, object, object]]:
 def with_autoscaling(now: Live) -> Live:
     """As it is once phase_3's policies and alarms are there."""
     alarms = {name: Alarm(name, "OK", "", one) for name, one in alarms_for(PLAN, "dbz/dbz/api/").items()}
-    return replace(now, policies=policies_for(PLAN.scaling), alarms=alarms)
+    return replace(now, policies=policies_for(PLAN), alarms=alarms)
 
 
 def test_a_fixed_phase_without_autoscaler_is_one_count() -> None:
@@ -90,10 +90,38 @@ def test_nodes_that_the_shards_do_not_divide_are_a_manual_step() -> None:
     assert plan.steps == () and "reshard first" in plan.manual[0].instruction
 
 
-def test_manual_steps_name_the_exact_command() -> None:
-    manual = {one.resource: one.instruction for one in planned(live(2), "phase_2").manual}
-    assert "atlas clusters update CLUSTER --tier M30" in manual["database"]
-    assert "aws cloudfront create-distribution" in manual["CDN"]
+def manual(now: Live, name: str, plan: Phases = PLAN) -> dict[str, str]:
+    return {one.resource: one.instruction for one in planned(now, name, plan, allow_scale_in=True).manual}
+
+
+def test_manual_steps_name_the_exact_command_and_where_to_find_what_is_not_known() -> None:
+    steps = manual(live(2), "phase_2")
+    assert "atlas clusters update CLUSTER --tier M30 (CLUSTER: atlas clusters list; or" in steps["database"]
+    assert "--origin-domain-name HOST (HOST: aws elbv2 describe-load-balancers" in steps["CDN"]
+    assert "(aws elasticache describe-replication-groups" in steps["cache"]
+    assert (
+        "--name dbz-api --subnets SUBNETS (SUBNETS, two or more: aws ec2" in manual(live(2), "phase_1")["load balancer"]
+    )
+    more = manual(live(2), "phase_3")
+    assert more["search"].startswith("Elasticsearch: aws opensearch create-domain --domain-name dbz-api")
+    assert more["queue"] == "SNS: aws sns create-topic --name dbz-api"
+
+
+def test_manual_steps_are_filled_in_with_what_runs_and_with_the_plan() -> None:
+    group = TargetGroup("arn", "targetgroup/t/2", "app/shop/1", "shop-1.eu-west-1.elb.amazonaws.com")
+    service = replace(
+        live(2).service, target_groups=("arn",), subnets=("subnet-1", "subnet-2"), security_groups=("sg-1",)
+    )
+    behind = replace(live(2), service=service, target_groups=(group,))
+    assert manual(behind, "phase_1")["load balancer"] == "ALB: nothing to do, api is behind app/shop/1"
+    assert "--origin-domain-name shop-1.eu-west-1.elb.amazonaws.com" in manual(behind, "phase_2")["CDN"]
+    bare = replace(live(2), service=replace(service, target_groups=()))
+    assert "--subnets subnet-1 subnet-2 --security-groups sg-1" in manual(bare, "phase_1")["load balancer"]
+    named = PLAN.phase("phase_2").model_copy(
+        update={"database": Database(service="MongoDB Atlas", tier="M30", topology="x", cluster="club-prod")}
+    )
+    plan = PLAN.model_copy(update={"phases": [named]})
+    assert "atlas clusters update club-prod --tier M30;" in manual(live(2), "phase_2", plan)["database"]
 
 
 def test_a_cost_only_with_prices() -> None:

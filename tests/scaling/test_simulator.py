@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dbz.config.phases import load_phases
 from dbz.errors import ConfigError
 from dbz.scaling.policies import rules_of
-from dbz.scaling.simulator import ByRules, Fixed, Simulation, TargetTracking, simulate
+from dbz.scaling.simulator import ByRules, Fixed, Simulation, simulate
 from dbz.scaling.traces import SHAPES, Trace, make_shape, read_trace
 
 PLAN = load_phases()
@@ -58,11 +58,6 @@ def test_a_step_that_is_taken_back_soon_is_a_flap() -> None:
     found = by_rules(Trace("waves", demand, [0.0] * len(demand)), tasks=3)
     steps = [(change.at_s, change.after - change.before, change.flap) for change in found.changes]
     assert steps == [(300, 1, False), (480, 1, False), (1500, -1, True), (2340, 1, True)]
-
-
-def test_target_tracking_goes_out_after_three_minutes_in_proportion() -> None:
-    found = simulate("target", TargetTracking(0.5, 1, 20), constant(4.0, 1200), 5, per_task=250)
-    assert (found.changes[0].at_s, found.changes[0].after) == (180, 8)
 
 
 @settings(max_examples=40, deadline=None)
