@@ -16,8 +16,9 @@ load: $(READY)  ## Run the default load against the embedded stack and judge it.
 test: $(READY)  ## Run the whole test suite.
 	@$(BIN)/pytest -q -n $(TESTERS) --dist loadfile
 
-torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times.
-	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} $(BIN)/pytest -q -s tests/shards/test_torture.py
+torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times, differently each time.
+	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
+	  $(BIN)/pytest -q -s tests/shards/test_torture.py
 
 lint: $(READY)  ## Check style, types, import rules and generated documentation.
 	@$(BIN)/ruff check

@@ -24,13 +24,14 @@ from dbz.children import Child, free_port, wait_until
 from dbz.config.shards import Shards
 from dbz.shards.adoption import adopt
 from dbz.shards.control import Control
-from dbz.shards.copying import Copier, Pace
+from dbz.shards.copying import Copier
 from dbz.shards.deployment import Deployment
 from dbz.shards.follower import MapFollower
 from dbz.shards.journal import Journal, Move
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import legacy_map
 from dbz.shards.mover import Options
+from dbz.shards.pace import Pace
 from dbz.shards.plan import PlannedMove
 from dbz.shards.rebalance import Rebalance
 from dbz.stack.parts import cache

@@ -86,7 +86,7 @@ def capacity(
         allowed_targets=allow_target or (),
     )
     plan = plan_capacity(plan_load(request), load_phases(phases), start, highest, _seconds(step_duration))
-    with Interrupts().watch() as interrupts:
+    with Interrupts("before the first load; nothing was measured, nothing is left running").watch() as interrupts:
         result = _carry_out(plan, out, interrupts, as_json=as_json)
     raise typer.Exit(EXIT_CODES[result.outcome])
 

@@ -17,10 +17,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Whether the user asked to stop; before `defer` a request raises `InterruptedRunError` where it arrives."""
+    """Whether the user asked to stop; before `defer` a request raises `InterruptedRunError` where it arrives.
 
-    def __init__(self) -> None:
+    `until_then` says for that error what was going on and what is left of it: "interrupted {until_then}".
+    """
+
+    def __init__(self, until_then: str) -> None:
         self.requested = False
+        self._raised = until_then
         self._deferring = False
 
     @contextmanager
@@ -33,14 +37,18 @@ class Interrupts:
             for each, handler in before:
                 signal.signal(each, handler)
 
-    def defer(self) -> None:
-        """From now on only note the request: the work in hand looks at `requested` and ends by itself."""
+    def defer(self, the_second: str = "") -> None:
+        """From now on only note the request: the work in hand looks at `requested` and ends by itself.
+
+        With `the_second`, which words the error, a second request ends the work where it stands.
+        """
         self._deferring = True
+        self._raised = the_second
 
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
         first, self.requested = not self.requested, True
-        if first and not self._deferring:
-            raise InterruptedRunError("interrupted before anything was measured; nothing is left running")
+        if self._raised and first != self._deferring:
+            raise InterruptedRunError(f"interrupted {self._raised}")
 
 
 def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:

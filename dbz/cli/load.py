@@ -151,7 +151,7 @@ def load(
 
         terms = Terms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))
         plan = plan_against(plan, baseline, out, terms, force=force, repeat=repeat)
-    with Interrupts().watch() as interrupts:
+    with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
         def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:
             shown = Shown(no_live=no_live, as_json=as_json, quiet=not last, metrics=address, otlp=otlp)
@@ -167,7 +167,8 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
 
     from dbz.load.worker import join_master
 
-    with Interrupts().watch() as interrupts, TemporaryDirectory(prefix="dbz-worker-") as folder:
+    watching = Interrupts("before the run began; nothing is left running").watch()
+    with watching as interrupts, TemporaryDirectory(prefix="dbz-worker-") as folder:
         interrupts.defer()
         typer.echo(f"Working for the master at {host}:{port} …", err=True)
         lost = join_master(host, port, Path(folder), allowed_targets, lambda: interrupts.requested)

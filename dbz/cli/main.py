@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import tempfile
@@ -84,7 +85,7 @@ def run(arguments: list[str]) -> int:
         error.show()  # type: ignore[attr-defined]
         return int(ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted")
+        _complain(f"{_named(arguments)} was interrupted")
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing more can be written, not even at exit.
@@ -94,6 +95,12 @@ def run(arguments: list[str]) -> int:
         _complain("an error in dbz itself", f"please report it with {_save_traceback()}")
         return int(ExitCode.BROKEN)
     return code if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _named(arguments: list[str]) -> str:
+    """The command in a command line: `dbz shard plan`."""
+    words = list(itertools.takewhile(str.isalpha, arguments[:2]))
+    return " ".join(["dbz", *words])
 
 
 def _complain(message: str, hint: str = "") -> None:

@@ -95,7 +95,7 @@ def auto(
             hint="--emit, or write it as conditions",
         )
     manner = _Manner(metrics, standby=standby, once=once, dry_run=dry_run, explain=explain, as_json=as_json)
-    with Interrupts().watch() as interrupts:
+    with Interrupts("before anything was looked at; nothing was changed").watch() as interrupts:
         interrupts.defer()
         _run(access, plan, servers, manner, interrupts)
     if not once:

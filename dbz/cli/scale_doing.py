@@ -82,7 +82,7 @@ def _result(plan: Plan, change: str, outcome: str) -> dict[str, object]:
 def _manner(timeout_s: float, hint: str) -> Iterator[Manner]:
     from dbz.scaling.applying import Manner
 
-    with Interrupts().watch() as interrupts:
+    with Interrupts("before anything was changed").watch() as interrupts:
         interrupts.defer()
         try:
             yield Manner(timeout_s, say, lambda: interrupts.requested)

@@ -53,15 +53,6 @@ def status_texts(found: Status) -> list[str]:
     ]
 
 
-def progress_text(move: Move, what: str) -> str:
-    """One line about a move in hand; `what` is what it does, after `copying` with the bytes so far."""
-    if what.startswith("copying "):
-        done = int(what.removeprefix("copying "))
-        share = f", {min(1.0, done / move.bytes):.0%}" if move.bytes else ""
-        what = f"copying, {format_bytes(done)} of about {format_bytes(move.bytes)}{share}"
-    return f"{move.id}  {move.club}  {move.source} → {move.target}  {what}"
-
-
 def move_text(move: Move) -> str:
     """One line about a move that has ended."""
     if move.state == State.ABORTED:

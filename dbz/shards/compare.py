@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -13,6 +13,9 @@ from dbz.shards.deployment import Deployment
 from dbz.shards.tail import Key
 
 _AT_ONCE = 1000
+
+Read = Callable[[Any], Iterator[Any]]
+"""Passes on the documents of a cursor, at a pace of its own."""
 
 
 @dataclass
@@ -29,12 +32,12 @@ class Difference:
         return [*self.missing, *self.extra, *self.different]
 
 
-def compare_club(deployment: Deployment, club: str, source: str, target: str) -> Difference:
-    """Every document of a club on both shards."""
+def compare_club(deployment: Deployment, club: str, source: str, target: str, read: Read = iter) -> Difference:
+    """Every document of a club on both shards; all of them are read by way of `read`."""
     found = Difference()
     for collection, club_field in deployment.file.collections.items():
         there, here = (
-            _digests(deployment.raw(shard)[collection].find({club_field: club})) for shard in (source, target)
+            _digests(read(deployment.raw(shard)[collection].find({club_field: club}))) for shard in (source, target)
         )
         _compare(collection, there, here, found)
     return found

@@ -12,29 +12,14 @@ from pymongo.errors import BulkWriteError
 
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
+from dbz.shards.pace import Pace
 from dbz.shards.tail import Key
 
-_BATCH_DOCS = 1000
-_BATCH_BYTES = 4_000_000
-_GENTLE_DOCS = 200
+_REFRESH_DOCS = 1000
 _DUPLICATE = 11000
-_BUSY_SHARE = 0.25  # of the time, when a rate is set: the rest belongs to the app
 
 Copied = Callable[[int, int], None]
 """Told of documents and bytes after each batch."""
-
-
-class Pace:
-    """Keeps copying below a rate, and below a share of the stores' time; None means as fast as they can."""
-
-    def __init__(self, rate_bytes_per_s: float | None) -> None:
-        self._rate = rate_bytes_per_s
-        self.batch_docs = _BATCH_DOCS if rate_bytes_per_s is None else _GENTLE_DOCS
-
-    def rest(self, size_bytes: int, took_s: float) -> None:
-        """Wait after a batch."""
-        if self._rate is not None:
-            time.sleep(max(0.0, took_s * (1 / _BUSY_SHARE - 1), size_bytes / self._rate - took_s))
 
 
 class Copier:
@@ -52,12 +37,13 @@ class Copier:
         """Every document of a collection; those that the target has already are replaced."""
         found = self._source[collection].find({self._fields[collection]: self._club})
         with found.batch_size(self._pace.batch_docs) as cursor:
-            for batch in _batches(cursor, self._pace.batch_docs):
+            for batch in _batches(cursor, self._pace):
                 begin = time.perf_counter()
                 size = sum(len(document.raw) for document in batch)
                 self._insert(collection, batch)
+                took_s = time.perf_counter() - begin
                 copied(len(batch), size)
-                self._pace.rest(size, time.perf_counter() - begin)
+                self._pace.rest(size, took_s)
 
     def refresh(self, keys: Sequence[Key]) -> None:
         """Make the target's documents of these keys what the source's are now, or remove them."""
@@ -65,8 +51,8 @@ class Copier:
         for collection, key in keys:
             by_collection.setdefault(collection, []).append(key)
         for collection, found in by_collection.items():
-            for at in range(0, len(found), _BATCH_DOCS):
-                self._refresh(collection, found[at : at + _BATCH_DOCS])
+            for at in range(0, len(found), _REFRESH_DOCS):
+                self._refresh(collection, found[at : at + _REFRESH_DOCS])
 
     def _refresh(self, collection: str, keys: Sequence[bytes]) -> None:
         field = self._fields[collection]
@@ -113,13 +99,13 @@ def _key(document_id: Any) -> bytes:
     return encode({"_id": document_id})
 
 
-def _batches(cursor: Iterable[Any], most_docs: int) -> Iterable[list[Any]]:
+def _batches(cursor: Iterable[Any], pace: Pace) -> Iterable[list[Any]]:
     batch: list[Any] = []
     size = 0
     for document in cursor:
         batch.append(document)
         size += len(document.raw)
-        if len(batch) >= most_docs or size >= _BATCH_BYTES:
+        if len(batch) >= pace.batch_docs or size >= pace.batch_bytes:
             yield batch
             batch, size = [], 0
     if batch:

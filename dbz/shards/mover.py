@@ -9,19 +9,21 @@ epoch that the fence made, moves the club. Whoever takes the fence away raises t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from dbz.shards.compare import compare_club, compare_keys
 from dbz.shards.control import Control
-from dbz.shards.copying import Copier, Pace
+from dbz.shards.copying import Copier
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedError, PausedError
 from dbz.shards.guard import guard_copies
 from dbz.shards.journal import Journal, Move, State
+from dbz.shards.pace import Pace
 from dbz.shards.preflight import check_move, make_indexes
 from dbz.shards.tail import Tail
+from dbz.shards.tracking import Phase, Tracker
 
 _KEEP_TOKEN_EVERY_S = 1.0
 _FENCE_TRIES = 8
@@ -29,17 +31,24 @@ _FENCE_PAUSE_S = 0.5
 _VERIFY_ROUNDS = 6
 _SETTLED = 200  # changes in one look at the stream: fewer are no backlog, and the writes may be held
 _GLANCE_S = 0.02
+_GLANCE_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to move: the highest rate (None as fast as possible), the longest fence, and when to stop."""
+    """How to move: the highest rate (None as fast as possible), the longest fence, and when to stop.
+
+    `max_latency_s` is how late a shard may answer (p95) before copying gives way, None for twice as late as before.
+    `told` hears of what did not go as planned, `tracker` of everything.
+    """
 
     rate_bytes_per_s: float | None = 20e6
+    max_latency_s: float | None = None
     max_fence_s: float = 0.5
     stop: Callable[[], bool] = lambda: False
     may_work: Callable[[], bool] = lambda: True
     told: Callable[[Move, str], None] = field(default=lambda _move, _what: None)
+    tracker: Tracker = field(default_factory=Tracker)
 
 
 class Mover:
@@ -50,7 +59,9 @@ class Mover:
         self._control = control
         self._journal = journal
         self._options = options
-        self._pace = Pace(options.rate_bytes_per_s)
+        self._tracker = options.tracker
+        self._pace = Pace(options.rate_bytes_per_s, options.max_latency_s, options.stop)
+        self._glanced_at = 0.0
 
     def run(self, move: Move) -> Move:
         """Take a move to `reversing`. `MoveFailedError` when it cannot be; the club then stays where it is."""
@@ -60,7 +71,7 @@ class Mover:
                 move = self._run(move)
             except HistoryLostError as lost:
                 # Never skip: what the stream no longer knows only a new copy can bring.
-                self._options.told(move, f"the store lost the history of changes ({lost}); copying again")
+                self._tell(move, f"the store lost the history of changes ({lost}); copying again")
                 move = self.recover(self._journal.get(move.id))
                 if move.state != State.REVERSING:
                     move = self._journal.advance(move, State.COPYING, token=None, copied=(), copied_bytes=0)
@@ -80,13 +91,21 @@ class Mover:
             return self._journal.advance(move, State.REVERSING)
         return self._journal.advance(move, State.TAILING)
 
+    def _tell(self, move: Move, what: str) -> None:
+        self._tracker.remark(what)
+        self._options.told(move, what)
+
     def _run(self, move: Move) -> Move:
+        self._tracker.enter(move, Phase.CHECKING)
         if move.state == State.PLANNED and move.token is None:
             check_move(self._deployment, move.club, move.source, move.target, move.bytes)
         make_indexes(self._deployment, move.source, move.target)
         self._guard(move, move.target, but=move.club)
         copier = Copier(self._deployment, move.club, move.source, move.target, self._pace)
-        with Tail(self._deployment, move.source, move.club, move.token) as tail:
+        with (
+            self._pace.watching(self._deployment, move.source, move.target),
+            Tail(self._deployment, move.source, move.club, move.token) as tail,
+        ):
             if move.token is None:
                 move = self._journal.advance(move, State.COPYING, token=tail.token)
             elif move.state == State.PLANNED:
@@ -98,14 +117,13 @@ class Mover:
             return self._switch(move, copier, tail)
 
     def _copy(self, move: Move, copier: Copier, tail: Tail) -> Move:
+        self._tracker.enter(move, Phase.COPYING)
         copied = move.copied_bytes
 
         def batch(_docs: int, size_bytes: int) -> None:
             nonlocal copied
             copied += size_bytes
-            tail.collect(_GLANCE_S)
-            self._options.told(move, f"copying {copied}")
-            self._pause_if_asked()
+            self._moved(tail, size_bytes)
 
         for collection in self._deployment.file.collections:
             if collection not in move.copied:
@@ -114,14 +132,26 @@ class Mover:
                 move = self._journal.advance(move, copied=done, copied_bytes=copied)
         return self._journal.advance(move, State.TAILING)
 
+    def _moved(self, tail: Tail, size_bytes: int) -> None:
+        """After each batch that was copied or compared: look at the stream, tell, and pause if that is asked."""
+        if time.monotonic() - self._glanced_at > _GLANCE_EVERY_S:
+            tail.collect(_GLANCE_S)
+            self._glanced_at = time.monotonic()
+        self._tracker.moved(size_bytes)
+        self._tracker.lagging(len(tail.dirty), tail.complete_until)
+        self._tracker.throttled(self._pace.slowed)
+        self._pause_if_asked()
+
     def _catch_up(self, move: Move, copier: Copier, tail: Tail) -> Move:
         """Apply changes until hardly any are left."""
+        self._tracker.enter(move, Phase.FOLLOWING)
         kept = time.monotonic()
         while True:
             self._pause_if_asked()
             few = tail.collect() < _SETTLED
+            self._tracker.lagging(len(tail.dirty), tail.complete_until)
             move_token = self._flush(copier, tail)
-            self._options.told(move, "following changes")
+            self._tracker.lagging(len(tail.dirty), tail.complete_until)
             if few:
                 return self._journal.advance(move, token=move_token)
             if time.monotonic() - kept > _KEEP_TOKEN_EVERY_S:
@@ -140,9 +170,13 @@ class Mover:
 
         Only what still differs after several rounds is a failure.
         """
-        self._options.told(move, "verifying")
+        self._tracker.enter(move, Phase.VERIFYING)
         where = (move.club, move.source, move.target)
-        keys = compare_club(self._deployment, *where).keys()
+
+        def read(cursor: Any) -> Iterator[Any]:
+            return self._pace.reading(cursor, lambda size_bytes: self._moved(tail, size_bytes))
+
+        keys = compare_club(self._deployment, *where, read).keys()
         for _ in range(_VERIFY_ROUNDS):
             self._pause_if_asked()
             if not keys:
@@ -164,6 +198,7 @@ class Mover:
         for attempt in range(1, _FENCE_TRIES + 1):
             self._pause_if_asked()
             move = self._catch_up(move, copier, tail)
+            self._tracker.enter(move, Phase.SWITCHING)
             with Tail(self._deployment, move.target, move.club, None) as reverse:
                 try:
                     return self._flip(move, copier, tail, reverse)
@@ -171,7 +206,7 @@ class Mover:
                     move = self._let_go(move, f"{overrun}")
                     if move.state == State.REVERSING:
                         return move
-            self._options.told(move, f"held the writes too long ({move.reason}); trying again")
+            self._tell(move, f"held the writes too long ({move.reason}); trying again")
             time.sleep(_FENCE_PAUSE_S * attempt)
         raise MoveFailedError(f"the writes could not be held short enough {_FENCE_TRIES} times: {move.reason}")
 
@@ -200,7 +235,9 @@ class Mover:
     def _pause_if_asked(self) -> None:
         if self._options.stop():
             raise PausedError
-        while not self._options.may_work():
-            time.sleep(0.2)
-            if self._options.stop():
-                raise PausedError
+        if not self._options.may_work():
+            with self._tracker.waiting():
+                while not self._options.may_work():
+                    time.sleep(0.2)
+                    if self._options.stop():
+                        raise PausedError

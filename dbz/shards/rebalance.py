@@ -7,6 +7,8 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from pymongo.errors import PyMongoError
 
@@ -21,6 +23,8 @@ from dbz.shards.map import ShardMap
 from dbz.shards.mover import Mover, Options
 from dbz.shards.plan import Plan, PlannedMove
 from dbz.shards.reslot import reslot
+
+Result = TypeVar("Result")
 
 _CURRENT = "current"
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -87,18 +91,20 @@ class Rebalance:
         """Nothing of the current plan is left to do."""
         self._plans.update_one({"_id": _CURRENT}, {"$set": {"state": "done"}})
 
-    def run(self, ended: Callable[[Move], None] = lambda _move: None) -> Outcome:
-        """Carry out what is to be done; each move that ends is told. Network failures are retried, then raised."""
+    def run(self) -> Outcome:
+        """Carry out what is to be done, and tell the tracker. Network failures are retried, then raised."""
         outcome = Outcome()
         try:
-            if current := self.current():
-                self._retrying(lambda: self._give_slots(current))
-            for move in self.unfinished():
-                result = self._retrying(lambda move=move: self._one(move))  # type: ignore[misc]
-                (outcome.done if result.state == State.REVERSING else outcome.failed).append(result)
-                ended(result)
+            left, current = self._retrying(lambda: (self.unfinished(), self.current()))
+            self._options.tracker.begin(left)
             if current:
-                self._finish(current)
+                self._retrying(lambda: self._give_slots(current))
+            for move in left:
+                result = self._retrying(partial(self._one, move))
+                (outcome.done if result.state == State.REVERSING else outcome.failed).append(result)
+                self._options.tracker.ended(result)
+            if current:
+                self._retrying(lambda: self._finish(current))
         except PausedError:
             outcome.paused = True
         return outcome
@@ -127,13 +133,15 @@ class Rebalance:
                 self._journal.advance(undone, State.ROLLED_BACK)
         return done
 
-    def _retrying(self, work: Callable[[], Move | None]) -> Move:
+    def _retrying(self, work: Callable[[], Result]) -> Result:
         for pause_s in (*_PAUSES_S, None):
             try:
-                return work()  # type: ignore[return-value]
+                return work()
             except PyMongoError as error:
+                failed = unreachable(self._deployment.blamed(error), error)
                 if pause_s is None:
-                    raise unreachable(self._deployment.blamed(error), error) from error
+                    raise failed from error
+                self._options.tracker.remark(f"{failed.message}; trying again in {pause_s:g} s")
                 self._pause(pause_s)
             except BaseException:
                 self._lift_all()

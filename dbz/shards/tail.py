@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 from bson import encode
 from pymongo.errors import OperationFailure
@@ -32,12 +31,14 @@ class Tail:
     """The change stream of a club on a shard; a context manager.
 
     It collects ids only: applying "what the document is now" for each of them converges whatever the order, and
-    however often it is done. A deletion does not say whose document it was, so every one counts.
+    however often it is done. A deletion does not say whose document it was, so every one counts. With each id goes a
+    moment (monotonic seconds) up to which the document had not changed.
     """
 
     def __init__(self, deployment: Deployment, shard: str, club: str, token: Document | None) -> None:
         self._database = deployment.shard(shard)
-        self.dirty: dict[Key, Any] = {}
+        self.dirty: dict[Key, float] = {}
+        self._dry_at = time.monotonic()
         self._mark = f"{club}:{time.monotonic_ns()}"
         self._reached = ""
         self._time_s = 0.0
@@ -63,6 +64,11 @@ class Tail:
         token = self._stream.resume_token
         assert token is not None, "the store gives no position; change streams need a replica set"
         return dict(token)
+
+    @property
+    def complete_until(self) -> float:
+        """Whoever has applied what is not in `dirty` has everything that was written until then (monotonic seconds)."""
+        return next(iter(self.dirty.values()), self._dry_at)
 
     def collect(self, within_s: float = 0.25) -> int:
         """Take the changes that are there; how many that were.
@@ -107,8 +113,10 @@ class Tail:
 
     def _take(self) -> bool:
         """Take one change, waiting for it a little; False when there is none."""
+        asked = time.monotonic()
         change = self._next()
         if change is None:
+            self._dry_at = asked
             return False
         collection = change["ns"]["coll"]
         self._time_s = float(change["clusterTime"].time) if "clusterTime" in change else 0.0
@@ -116,7 +124,7 @@ class Tail:
             self._reached = (change.get("fullDocument") or {}).get("at", "")
         elif "documentKey" in change:
             document_id = change["documentKey"]["_id"]
-            self.dirty[collection, encode({"_id": document_id})] = document_id
+            self.dirty.setdefault((collection, encode({"_id": document_id})), self._dry_at)
         elif change["operationType"] in ("drop", "rename", "dropDatabase", "invalidate"):
             raise HistoryLostError(f"'{collection}' was dropped or renamed")
         return True

@@ -153,6 +153,8 @@ def test_a_verification_goes_on_from_its_checkpoint_over_ids_of_all_types(shell:
     ("arguments", "words"),
     [
         (["--max-fence", "1h"], "--max-fence: '1h' is not between 10ms and 30s"),
+        (["--max-latency", "0s"], "--max-latency: '0s' is no time to answer in"),
+        (["--max-latency", "20"], "--max-latency: '20' is not a duration"),
         (["--window", "1-5"], "--window: '1-5' is not a window"),
         (["--plan", "missing.json"], "cannot be read"),
     ],

@@ -13,6 +13,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -64,6 +65,56 @@ class Blow:
     def __str__(self) -> str:
         when = f"at message {self.message}" if self.fault.startswith("cut") else ("before" if self.before else "after")
         return f"{self.fault} {when} {self.state}"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What became of a move that was hit: its last state, how often it had to be run again, and how long that took."""
+
+    blow: Blow
+    what: str
+    state: State
+    tries: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.blow}: {self.what}, {self.state} after {self.tries} more runs"
+
+
+class Summary:
+    """Rounds by state and fault, printed whatever happened."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.rounds: list[Round] = []
+        self.hit: Blow | None = None
+
+    def lines(self, ledger: Any, wrong: list[str] | None) -> list[str]:
+        """The table, what was written meanwhile, and the verdict."""
+        counts = Counter((one.blow.fault, one.blow.state) for one in self.rounds)
+        width = max(len(fault) for fault in FAULTS)
+        table = [f"{'':{width}}" + "".join(f"{state:>11}" for state in STATES)]
+        table += [f"{fault:{width}}" + "".join(f"{counts[fault, state]:11}" for state in STATES) for fault in FAULTS]
+        ended = Counter(str(one.state) for one in self.rounds)
+        again = sum(one.tries for one in self.rounds)
+        slowest = max((one.seconds for one in self.rounds), default=0.0)
+        how = ", ".join(f"{count} {state}" for state, count in ended.items())
+        verdict = "nothing lost, doubled, misplaced or held"
+        if wrong is None:
+            verdict = f"FAILED at round {len(self.rounds) + 1} ({self.hit})"
+        elif wrong:
+            verdict = f"FAILED: {len(wrong)} findings"
+        writes = (
+            f"{ledger.writes:,} acknowledged writes of {len(ledger.acknowledged):,} documents checked; "
+            f"{ledger.failed:,} writes failed, {ledger.refused:,} were held too long, "
+            f"{len(ledger.uncertain):,} documents uncertain"
+        )
+        return [
+            *table,
+            f"{len(self.rounds)} rounds, seed {self.seed}: {how}; run again {again} times, {slowest:.1f} s at most",
+            writes,
+            verdict if wrong == [] else f"{verdict}; again with DBZ_TORTURE_SEED={self.seed}",
+        ]
 
 
 def blows(seed: int) -> Iterator[Blow]:
@@ -148,8 +199,8 @@ class Arena:
             store.interrupt(signal.SIGKILL)
             store.stop()
 
-    def round(self, blow: Blow, rng: random.Random) -> str:
-        """One move with one blow, to its end; a line about it."""
+    def round(self, blow: Blow, rng: random.Random) -> Round:
+        """One move with one blow, to its end."""
         with Control(self.world.deployment) as control:
             club = rng.choice(CLUBS)
             source = control.map().shard_of(club)
@@ -164,8 +215,9 @@ class Arena:
         for proxy in self.proxies:
             proxy.cut_after(None)
         self.revive()
-        tries = self._finish(move.id)
-        return f"{blow}: {club} {source} → {target}, finished after {tries} more runs"
+        begin = time.monotonic()
+        tries, state = self._finish(move.id)
+        return Round(blow, f"{club} {source} → {target}", state, tries, time.monotonic() - begin)
 
     def _run(self, blow: Blow | None, pids: dict[str, int], within_s: float) -> None:
         process = _spawn.Process(
@@ -182,12 +234,12 @@ class Arena:
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL), "an error that no user may see"
 
-    def _finish(self, move_id: str) -> int:
+    def _finish(self, move_id: str) -> tuple[int, State]:
         end = time.monotonic() + _FINISHED_WITHIN_S
         for tries in itertools.count():
             with suppress(DbzError, PyMongoError), Control(self.world.deployment) as control:
-                if Journal(control.database).get(move_id).state not in UNFINISHED:
-                    return tries
+                if (state := Journal(control.database).get(move_id).state) not in UNFINISHED:
+                    return tries, state
             assert time.monotonic() < end, f"{move_id} does not finish"
             self._run(None, {}, 30.0)
         raise AssertionError
@@ -215,9 +267,17 @@ def arena(folder: Path) -> Iterator[Arena]:
 def torture(folder: Path, rounds: int, seed: int, say: Callable[[str], None]) -> list[str]:
     """So many rounds; what is wrong after them. The clients write from the first to the last."""
     rng = random.Random(seed)
+    summary = Summary(seed)
+    wrong: list[str] | None = None
     with arena(folder) as made:
-        with writing(made.world, CLUBS, pause_s=0.02, shards=3) as ledger:
-            for number, blow in enumerate(itertools.islice(blows(seed), rounds), 1):
-                say(f"{number}/{rounds}  {made.round(blow, rng)}")
-        say(f"{len(ledger.acknowledged):,} documents written, {ledger.failed} writes failed, {ledger.refused} held")
-        return made.check(ledger)
+        try:
+            with writing(made.world, CLUBS, pause_s=0.02, shards=3) as ledger:
+                for number, blow in enumerate(itertools.islice(blows(seed), rounds), 1):
+                    summary.hit = blow
+                    summary.rounds.append(made.round(blow, rng))
+                    say(f"{number}/{rounds}  {summary.rounds[-1]}")
+            wrong = made.check(ledger)
+        finally:
+            for line in summary.lines(ledger, wrong):
+                say(line)
+        return wrong

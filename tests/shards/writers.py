@@ -28,6 +28,7 @@ class Ledger:
     """
 
     acknowledged: dict[str, int | None] = field(default_factory=dict)
+    writes: int = 0
     uncertain: dict[str, set[int | None]] = field(default_factory=dict)
     club_of: dict[str, str] = field(default_factory=dict)
     refused: int = 0
@@ -134,6 +135,7 @@ class Writers:
                 ledger.uncertain[key] = {*before, value}
         else:
             ledger.acknowledged[key] = value
+            ledger.writes += 1
             ledger.uncertain.pop(key, None)
         finally:
             ledger.longest_s = max(ledger.longest_s, loop.time() - begin)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,11 +28,19 @@ from dbz.errors import ExitCode, InterruptedRunError, UsageError
 if TYPE_CHECKING:
     from dbz.shards.control import Control
     from dbz.shards.deployment import Deployment
-    from dbz.shards.journal import Journal, Move
+    from dbz.shards.journal import Journal
     from dbz.shards.mover import Options
     from dbz.shards.plan import Plan
     from dbz.shards.rebalance import Outcome, Rebalance
+    from dbz.shards.tracking import Tracker
 
+MaxLatency = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Copy more slowly while a shard answers later than this (p95) [default: twice as late as before].",
+    ),
+]
 MaxFence = Annotated[str, typer.Option(metavar="TIME", help="How long writes of a club may be held.")]
 Window = Annotated[str | None, typer.Option(metavar="HH:MM-HH:MM", help="Work only in these hours, in UTC.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
@@ -45,6 +54,7 @@ def rebalance(
         Path | None, typer.Option("--plan", metavar="FILE", help="A saved plan [default: the last one made].")
     ] = None,
     rate: Rate = DEFAULT_RATE,
+    max_latency: MaxLatency = None,
     max_fence: MaxFence = "500ms",
     window: Window = None,
     offline: Offline = False,
@@ -64,6 +74,12 @@ def rebalance(
     refused. Old copies stay for a rollback until dbz shard clean.
 
     \b
+    --rate is the most that is copied a second. Meanwhile each shard is asked
+    something small, all the time: while it answers late, copying gives way, down
+    to a fortieth of the rate, and comes back when it answers in time. With
+    --rate unlimited the stores are copied as fast as they can.
+
+    \b
     Examples:
       dbz shard plan --add shard_2 && dbz shard rebalance --yes
       dbz shard rebalance --plan plan.json --rate 5MB/s --window 01:00-05:00
@@ -79,22 +95,21 @@ def rebalance(
     from dbz.shards.window import parse_window
 
     chosen = load_plan(plan) if plan else last_plan()
-    hours = parsed("--window", window, parse_window) if window else None
-    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
-        options = options_of(rate, max_fence, interrupts, hours)
+    hours = parsed("--window", window, parse_window) if window else lambda: True
+    watching = Interrupts("before any club was moved; nothing was changed").watch()
+    with watching as interrupts, open_deployment(config) as deployment:
+        options = replace(options_of(rate, max_latency, max_fence, interrupts), may_work=hours)
         with working(deployment, options, offline=offline) as (work, control, _):
-            if chosen is not None and not work.unfinished() and not work.current():
-                check_plan(chosen, control.map())
-                refuse_unready(deployment, chosen, force=force)
-            _take_on(work, chosen, given=plan is not None, yes=yes)
-            interrupts.defer()
-            outcome = work.run(say_ended)
-    report(outcome, as_json)
+            with deployment.reaching("the control store"):
+                if chosen is not None and not work.unfinished() and not work.current():
+                    check_plan(chosen, control.map())
+                    refuse_unready(deployment, chosen, force=force)
+                _take_on(work, chosen, given=plan is not None, yes=yes)
+            outcome = carry_out(work, options, interrupts, as_json=as_json)
+    report(outcome, options.tracker, as_json=as_json)
 
 
-def options_of(
-    rate: str, max_fence: str, interrupts: Interrupts, may_work: Callable[[], bool] | None = None
-) -> Options:
+def options_of(rate: str, max_latency: str | None, max_fence: str, interrupts: Interrupts) -> Options:
     """How to move, from the command line."""
     from dbz.shards.mover import Options
     from dbz.units import parse_duration
@@ -102,13 +117,24 @@ def options_of(
     max_fence_s = parsed("--max-fence", max_fence, parse_duration)
     if not 0.01 <= max_fence_s <= 30:
         raise UsageError(f"--max-fence: '{max_fence}' is not between 10ms and 30s")
+    max_latency_s = parsed("--max-latency", max_latency, parse_duration) if max_latency else None
+    if max_latency_s == 0:
+        raise UsageError(f"--max-latency: '{max_latency}' is no time to answer in; write for example 20ms")
     return Options(
         rate_bytes_per_s=parsed("--rate", rate, bytes_per_s),
+        max_latency_s=max_latency_s,
         max_fence_s=max_fence_s,
         stop=lambda: interrupts.requested,
-        may_work=may_work or (lambda: True),
-        told=_Telling(),
     )
+
+
+def carry_out(work: Rebalance, options: Options, interrupts: Interrupts, *, as_json: bool) -> Outcome:
+    """Do what is to be done, and show how far it is. A first Ctrl-C pauses, a second one ends it where it stands."""
+    from dbz.report.terminal.shard_moves import moves_view
+
+    interrupts.defer("in the middle of a move; it can be resumed all the same: dbz shard rebalance --yes")
+    with moves_view(options.tracker, lambda: interrupts.requested, as_json=as_json):
+        return work.run()
 
 
 @contextmanager
@@ -163,41 +189,19 @@ def confirm(question: str, *, yes: bool) -> None:
         raise UsageError("nothing was done")
 
 
-def report(outcome: Outcome, as_json: bool) -> None:
+def report(outcome: Outcome, tracker: Tracker, *, as_json: bool) -> None:
     """Print what became of the moves, and exit with the code for it."""
     import json
 
-    from dbz.report.terminal.shards import outcome_document, print_outcome
+    from dbz.report.shards_progress import outcome_document, paused_text
+    from dbz.report.terminal.shards import print_outcome
 
+    standing = tracker.standing()
     if as_json:
-        typer.echo(json.dumps(outcome_document(outcome), indent=2))
+        typer.echo(json.dumps(outcome_document(outcome, standing), indent=2))
     else:
-        print_outcome(outcome)
+        print_outcome(outcome, standing)
     if outcome.paused:
-        raise InterruptedRunError("paused; everything done is kept", hint="dbz shard rebalance goes on from here")
+        hint = "dbz shard rebalance --yes goes on from here; dbz shard cancel gives up what is not finished"
+        raise InterruptedRunError(paused_text(standing), hint=hint)
     raise typer.Exit(ExitCode.BROKEN if outcome.failed else ExitCode.OK)
-
-
-def say_ended(move: Move) -> None:
-    """A line on standard error about a move that has ended."""
-    from dbz.report.shards_wording import move_text
-
-    typer.echo(move_text(move), err=True)
-
-
-class _Telling:
-    """A line on standard error about the move in hand, not more than one in two seconds."""
-
-    _EVERY_S = 2.0
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def __call__(self, move: Move, what: str) -> None:
-        import time
-
-        from dbz.report.shards_wording import progress_text
-
-        if time.monotonic() - self._last > self._EVERY_S:
-            self._last = time.monotonic()
-            typer.echo(progress_text(move, what), err=True)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.shard.app import DEFAULT_CONFIG, DEFAULT_RATE, AsJson, ConfigFile, Rate, open_deployment, parsed
-from dbz.cli.shard.moving import MaxFence, Offline, Yes, confirm, options_of, report, say_ended, working
-from dbz.errors import ExitCode, UsageError
+from dbz.cli.shard.moving import (
+    MaxFence,
+    MaxLatency,
+    Offline,
+    Yes,
+    carry_out,
+    confirm,
+    options_of,
+    report,
+    working,
+)
+from dbz.errors import ExitCode, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from dbz.shards.verify_copies import Judgement
@@ -25,6 +36,7 @@ def rollback(
     move: MoveName,
     discard: Discard = False,
     rate: Rate = DEFAULT_RATE,
+    max_latency: MaxLatency = None,
     max_fence: MaxFence = "500ms",
     offline: Offline = False,
     yes: Yes = False,
@@ -51,8 +63,9 @@ def rollback(
     from dbz.shards.cleaning import unexplained
     from dbz.shards.journal import State, last_moves
 
-    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
-        options = options_of(rate, max_fence, interrupts)
+    watching = Interrupts("before anything was moved; nothing was changed").watch()
+    with watching as interrupts, open_deployment(config) as deployment:
+        options = options_of(rate, max_latency, max_fence, interrupts)
         with working(deployment, options, offline=offline) as (work, control, journal):
             chosen = journal.get(move)
             if chosen.state != State.REVERSING:
@@ -65,10 +78,9 @@ def rollback(
                 left = unexplained(deployment, control, journal, chosen)
                 _refuse_unexplained(left, f"Club '{chosen.club}' stays on {chosen.target}")
             confirm(f"Move club '{chosen.club}' from {chosen.target} back to {chosen.source}?", yes=yes)
-            interrupts.defer()
             work.undo(chosen)
-            outcome = work.run(say_ended)
-    report(outcome, as_json)
+            outcome = carry_out(work, options, interrupts, as_json=as_json)
+    report(outcome, options.tracker, as_json=as_json)
 
 
 def cancel(
@@ -88,24 +100,33 @@ def cancel(
       dbz shard cancel m0004
       dbz shard cancel --yes                     everything that is not finished
     """
+    from dbz.report.shards_wording import move_text
     from dbz.shards.journal import UNFINISHED, State
+    from dbz.shards.mover import Options
     from dbz.shards.rebalance import abort
 
-    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
-        options = options_of(DEFAULT_RATE, "500ms", interrupts)
-        with working(deployment, options, offline=True) as (work, control, journal):
-            chosen = [journal.get(move)] if move else work.unfinished()
-            for one in chosen:
-                if one.state not in UNFINISHED:
-                    hint = f"dbz shard rollback {one.id}" if one.state == State.REVERSING else ""
-                    raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint)
-            confirm(f"Give up {len(chosen)} moves?", yes=yes)
-            ended = [abort(deployment, control, journal, one, "cancelled") for one in chosen]
-            if not work.unfinished():
-                work.settle()
-    for one in ended:
-        say_ended(one)
+    watching = Interrupts("before anything was given up; nothing was changed").watch()
+    with (
+        watching as interrupts,
+        open_deployment(config) as deployment,
+        working(deployment, Options(), offline=True) as (work, control, journal),
+    ):
+        chosen = [journal.get(move)] if move else work.unfinished()
+        for one in chosen:
+            if one.state not in UNFINISHED:
+                hint = f"dbz shard rollback {one.id}" if one.state == State.REVERSING else ""
+                raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint)
+        confirm(f"Give up {len(chosen)} moves?", yes=yes)
+        interrupts.defer()
+        ended = []
+        for one in itertools.takewhile(lambda _: not interrupts.requested, chosen):
+            ended.append(abort(deployment, control, journal, one, "cancelled"))
+            typer.echo(move_text(ended[-1]), err=True)
+        if not work.unfinished():
+            work.settle()
     typer.echo(f"{sum(one.state == State.ABORTED for one in ended)} moves given up.")
+    if len(ended) < len(chosen):
+        raise InterruptedRunError(f"interrupted; {len(chosen) - len(ended)} moves are left", hint="run it again")
 
 
 def clean(
@@ -133,18 +154,26 @@ def clean(
     """
     from dbz.shards.cleaning import Cleaned, due
     from dbz.shards.cleaning import clean as clean_move
+    from dbz.shards.mover import Options
     from dbz.units import parse_duration
 
     after_s = parsed("--after", after, parse_duration)
     done = Cleaned()
-    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
-        options = options_of(DEFAULT_RATE, "500ms", interrupts)
-        with working(deployment, options, offline=True) as (_, control, journal):
-            ready, waiting = due(journal, after_s)
-            if ready:
-                confirm(f"Remove the old copies of {len(ready)} clubs for good?", yes=yes)
-            for move in ready:
-                done.add(clean_move(deployment, control, journal, move, discard=discard))
+    watching = Interrupts("before anything was removed; nothing was changed").watch()
+    with (
+        watching as interrupts,
+        open_deployment(config) as deployment,
+        working(deployment, Options(), offline=True) as (_, control, journal),
+    ):
+        ready, waiting = due(journal, after_s)
+        if ready:
+            confirm(f"Remove the old copies of {len(ready)} clubs for good?", yes=yes)
+        interrupts.defer()
+        for number, move in enumerate(ready):
+            if interrupts.requested:
+                left = len(ready) - number
+                raise InterruptedRunError(f"interrupted; {left} of {len(ready)} copies are left", hint="run it again")
+            done.add(clean_move(deployment, control, journal, move, discard=discard))
     later = f" {len(waiting)} copies are not {after} old yet." if waiting else ""
     typer.echo(f"{done.removed:,} documents removed from {len(done.cleaned)} old copies.{later}")
     _refuse_unexplained(done.left, f"{len(ready) - len(done.cleaned)} old copies stay as they are")

@@ -53,7 +53,8 @@ def verify(
     from dbz.shards.verifier import Verifier, missing_indexes
     from dbz.shards.verify_copies import verify_copies
 
-    with Interrupts().watch() as interrupts, open_deployment(config) as deployment:
+    watching = Interrupts("before anything was verified").watch()
+    with watching as interrupts, open_deployment(config) as deployment:
         shard_map, _ = current_map(deployment)
         progress = _progress(checkpoint, shard_map.deployment, tuple(club or ()))
         interrupts.defer()

@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dbz.report.shards_progress import outcome_texts
 from dbz.report.shards_wording import move_text, plan_texts, status_texts, unchecked_text
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.tables import cell, grid
 from dbz.shards.plan import Plan, PlannedMove
 from dbz.shards.rebalance import Outcome
 from dbz.shards.status import MoveStatus, Status
+from dbz.shards.tracking import Standing
 from dbz.shards.verifier import Finding, Unchecked
 from dbz.units import format_bytes, format_rate
 
@@ -102,33 +104,13 @@ def _statuses(moves: tuple[MoveStatus, ...]) -> Table:
     return table
 
 
-def print_outcome(outcome: Outcome, stream: TextIO | None = None) -> None:
+def print_outcome(outcome: Outcome, now: Standing, stream: TextIO | None = None) -> None:
     """Print what became of the moves."""
     console = make_console(stream or sys.stdout)
     for move in outcome.failed:
         console.print(Text(clean(move_text(move)), "red"))
-    held = [move.block_ms for move in outcome.done if move.block_ms is not None]
-    longest = f"; writes of a club were held {max(held):.0f} ms at most" if held else ""
-    failed = f", {len(outcome.failed)} given up" if outcome.failed else ""
-    console.print(Text(f"{len(outcome.done)} clubs moved{failed}{longest}."))
-
-
-def outcome_document(outcome: Outcome) -> dict[str, object]:
-    """What became of the moves, as JSON."""
-    moves = [
-        {
-            "id": move.id,
-            "club": move.club,
-            "source": move.source,
-            "target": move.target,
-            "state": str(move.state),
-            "block_ms": move.block_ms,
-            "retries": move.retries,
-            "reason": move.reason,
-        }
-        for move in (*outcome.done, *outcome.failed)
-    ]
-    return {"schema": "dbz.shard-rebalance/1", "paused": outcome.paused, "moves": moves}
+    for text in outcome_texts(outcome, now):
+        console.print(Text(clean(text)))
 
 
 def print_findings(findings: list[Finding], documents: int, stream: TextIO | None = None) -> None:
