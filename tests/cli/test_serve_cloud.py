@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import socketio
 
 from dbz.errors import ExitCode
 from tests.children.processes import carrying, eventually
-from tests.cli.running import dbz
+from tests.cli.running import DBZ, dbz
 from tests.cli.test_serve import Home, finish
 
 NO_AWS = {
@@ -59,3 +65,57 @@ def test_processes_do_not_go_with_tasks(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.USAGE and "--tasks N" in done.stderr
     done = home.run("--cloud", "--period", "5")
     assert done.returncode == ExitCode.USAGE and "--period: '5' is not a duration" in done.stderr
+
+
+PLAN = """\
+schema: dbz.phases/1
+phases:
+  - {name: fast, users: 9, connections: 5, requests: 1/s, api_servers: {min: 1, max: 2}}
+scale_out_when_any: ["Active connections > 80% capacity"]
+scale_in_when_all: ["Active connections < 40% capacity"]
+scaling: {period: 1s, cooldown_out: 1s, cooldown_in: 1s, connections_per_server: 5}
+"""
+
+
+def test_the_servers_publish_their_connections_and_the_rule_about_them_works(tmp_path: Path) -> None:
+    """Sockets that are held → a line in the task's log → a metric → one more task; and one fewer when they are gone."""
+    home = Home(tmp_path)
+    (tmp_path / "fast.yaml").write_text(PLAN)
+    env = {**home.env, **NO_AWS}
+    auto = [*DBZ, "scale", "auto", "--phases", "fast.yaml", "--phase", "fast", "--yes", "--json"]
+    with home.serving("--cloud", "--tasks", "1", "--period", "1s") as (_, document):
+        url = str(document["url"])
+        with subprocess.Popen(auto, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            decisions = map(json.loads, process.stdout)
+            with sockets(url, 5):
+                out = next(one for one in decisions if one["done"])
+            back = next(one for one in decisions if one["done"])
+            process.send_signal(signal.SIGINT)
+            process.stdout.read()
+        assert process.wait() == ExitCode.OK
+        (text,) = [path.read_text() for path in (home.state / "serve-logs").rglob("task-1.log")]
+    assert (out["before"], out["desired"], out["reason"]) == (1, 2, "Active connections > 80% capacity")
+    assert (back["before"], back["desired"]) == (2, 1)
+    lines = [json.loads(line) for line in text.splitlines() if '"_aws"' in line]
+    assert {(one["ClusterName"], one["ServiceName"]) for one in lines} == {("dbz", "api")}
+    assert max(one["ActiveConnections"] for one in lines) == 5
+
+
+@contextmanager
+def sockets(url: str, count: int) -> Iterator[None]:
+    """So many signed-in sockets, held within the block."""
+    body = json.dumps({"username": "user0000", "password": "demo"}).encode()
+    request = urllib.request.Request(f"{url}/api/auth/login", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        token = json.load(answer)["access_token"]
+    held = []
+    try:
+        for _ in range(count):
+            client = socketio.SimpleClient()
+            held.append(client)
+            client.connect(url, auth={"token": token}, transports=["websocket"], wait_timeout=10)
+        yield
+    finally:
+        for client in held:
+            client.disconnect()
