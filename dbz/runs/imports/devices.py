@@ -84,7 +84,8 @@ def _readings(result: Mapping[str, Any], imported: Imported, where: Path) -> Ite
 
 
 def _measure(one: Mapping[str, Any], imported: Imported, where: Path) -> Iterator[tuple[str, float]]:
-    by_name = mapping(one.get("cpu", {}).get("perName", {}), where, "cpu.perName")
+    named = mapping(one.get("cpu", {}).get("perName", {}), where, "cpu.perName")
+    by_name = {name: percent for name, percent in named.items() if percent is not None}
     threads = imported.parts.setdefault("import.mobile_thread_cpu", {})
     for name, percent in by_name.items():
         if name != _ALL_THREADS:

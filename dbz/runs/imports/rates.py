@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from dbz.runs.imports.imported import Imported, mapping, number
 
 _ARTILLERY_STATS = {"min": "min", "max": "max", "mean": "mean", "p50": "p50", "p75": "p75", "p90": "p90", "p95": "p95"}
 _ARTILLERY_STATS |= {"p99": "p99", "p999": "p99.9"}
+_ARTILLERY_NOTE = (
+    "Artillery's response times are whole milliseconds, from the end of the request to the first byte of the answer."
+)
 _OHA_END = "aborted due to deadline"
 """What was under way when `-z` was over; it says nothing of the server."""
 _BY_ENDPOINT = "plugins.metrics-by-endpoint."
+_ENDPOINT = re.compile(re.escape(_BY_ENDPOINT) + r"(?P<name>.+)\.(codes|errors)\.")
 
 
 def is_artillery(data: Any) -> bool:
@@ -23,37 +28,65 @@ def is_artillery(data: Any) -> bool:
 
 
 def read_artillery(data: Mapping[str, Any], where: Path) -> Imported:
-    """Requests, sockets and sessions; a request without an answer and one with a status from 400 up have failed."""
+    """Requests, sockets and sessions; a request without an answer and one with a status from 400 up have failed.
+
+    What was never answered has failures and no latencies.
+    """
     whole = data["aggregate"]
     counters = mapping(whole["counters"], where, "aggregate.counters")
     figures = mapping(whole.get("summaries", {}), where, "aggregate.summaries")
+    seconds = (whole.get("lastCounterAt", 0) - whole.get("firstCounterAt", 0)) / 1000
     imported = Imported("Artillery")
-    names = {"http.response_time": Series(HTTP, ""), "socketio.response_time": Series(ACK, "")}
-    names["vusers.session_length"] = Series(COMPOSITE, "session")
-    prefix = f"{_BY_ENDPOINT}response_time."
-    names |= {name: Series(HTTP, name.removeprefix(prefix)) for name in figures if name.startswith(prefix)}
-    for name, series in names.items():
-        if name not in figures or not figures[name].get("count"):
-            continue
-        answered = int(number(figures[name], "count", where))
-        count, errors = _artillery_counts(counters, series, answered)
-        rate = whole.get("rates", {}).get("http.request_rate") if name == "http.response_time" else None
-        latencies = {ours: float(figures[name][key]) for key, ours in _ARTILLERY_STATS.items() if key in figures[name]}
-        imported.summaries[series] = Summary(count, errors, rate, latencies, lambda _value_ms: 0.05)
+    for series, name in _artillery_names(counters).items():
+        found = figures.get(name) or {}
+        count, errors = _artillery_counts(counters, series, int(found.get("count", 0)))
+        if count:
+            rate = count / seconds if seconds > 0 else None
+            latencies = {ours: number(found, key, where) for key, ours in _ARTILLERY_STATS.items() if key in found}
+            rounding = _artillery_http_rounding_ms if series.kind == HTTP else _artillery_rounding_ms
+            imported.summaries[series] = Summary(count, errors, rate, latencies, rounding)
     if Series(HTTP, "") in imported.summaries:
-        imported.notes.append("Artillery's response times end at the first byte of the answer.")
+        imported.notes.append(_ARTILLERY_NOTE)
     return imported
 
 
+def _artillery_names(counters: Mapping[str, Any]) -> dict[Series, str]:
+    """What a report may have figures of, and what it calls them."""
+    names = {Series(HTTP, ""): "http.response_time", Series(ACK, ""): "socketio.response_time"}
+    names[Series(COMPOSITE, "session")] = "vusers.session_length"
+    for counter in counters:
+        match = _ENDPOINT.match(counter)
+        if match:
+            names[Series(HTTP, match["name"])] = f"{_BY_ENDPOINT}response_time.{match['name']}"
+    return names
+
+
+def _artillery_rounding_ms(value_ms: float) -> float:
+    """By how much a percentile may be off: its sketch knows it to 1 %, and it is written with one decimal."""
+    return value_ms / 100 + 0.05
+
+
+def _artillery_http_rounding_ms(value_ms: float) -> float:
+    """The same for HTTP, which is measured in whole milliseconds."""
+    return value_ms / 100 + 0.5
+
+
 def _artillery_counts(counters: Mapping[str, Any], series: Series, answered: int) -> tuple[int, int]:
-    if series.kind != HTTP:
+    """Attempts and failed ones."""
+    if series.kind == ACK:
         return answered, 0
-    prefix = f"{_BY_ENDPOINT}{series.name}.codes." if series.name else "http.codes."
+    if series.kind == COMPOSITE:
+        failed = int(counters.get("vusers.failed", 0))
+        return answered + failed, failed
+    prefix = f"{_BY_ENDPOINT}{series.name}." if series.name else "http."
     refused = sum(
-        count for name, count in counters.items() if name.startswith(prefix) and name.removeprefix(prefix)[:1] in "45"
+        count for name, count in counters.items() if name.startswith((f"{prefix}codes.4", f"{prefix}codes.5"))
     )
-    count = max(int(counters.get("http.requests", answered)), answered) if not series.name else answered
-    return count, int(refused) + count - answered
+    if series.name:
+        lost = sum(count for name, count in counters.items() if name.startswith(f"{prefix}errors."))
+    else:
+        lost = max(int(counters.get("http.requests", 0)) - answered, 0)
+    return answered + int(lost), int(refused + lost)
 
 
 def is_vegeta(data: Any) -> bool:
