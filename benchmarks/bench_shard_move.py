@@ -1,10 +1,13 @@
 """How fast a club is copied between two stores, against the store's own insert_many and the loop that people write.
 
-And for how long its writes are held when it is switched over, under 200 writes a second.
+And for how long its writes are held when it is switched over, under 200 writes a second. With two `--uri`, of a source
+and of a target, these stores are measured instead of embedded ones, in a database `dbz_bench` that must not be there
+before, and is dropped after.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import shutil
@@ -12,12 +15,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bson import encode
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient, MongoClient
+from pymongo.errors import OperationFailure
+from pymongo.write_concern import WriteConcern
 from redis.asyncio import Redis
 
 from dbz.children import Child, free_port, wait_until
@@ -38,7 +47,12 @@ from dbz.stack.parts import cache
 from dbz.stack.probes import store_answers
 
 DOCS = int(os.environ.get("BENCH_DOCS", "20000"))
+DATABASE = "dbz_bench"
 LOOP_DOCS = 2000
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
+LOOP, OWN = "a loop of find and insert_one", "dbz, --rate unlimited"
+RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
+DURABLE = WriteConcern("majority", j=True)
 TEXT = "x" * 400
 CLUB = "club00"
 WRITES_PER_S = 200
@@ -73,34 +87,63 @@ def documents(number: int, prefix: str = "") -> list[dict[str, Any]]:
 
 
 def copy_rates(deployment: Deployment, uris: list[str]) -> None:
-    """Documents a second of each way to fill the target."""
-    source, target = (MongoClient[Any](uri)["bench"] for uri in uris)
+    """Documents a second of each way to fill the target, by turns: the best of each."""
+    source, target = (MongoClient[Any](uri)[DATABASE] for uri in uris)
+    raw = target.with_options(codec_options=RAW)["posts"]
+    durable = target["posts"].with_options(write_concern=DURABLE)
     source["posts"].create_index("club_id")
-    target["posts"].create_index("club_id")
     source["posts"].insert_many(documents(DOCS))
     batch = documents(DOCS)
-    rates = {}
-    begin = time.perf_counter()
-    for at in range(0, DOCS, 1000):
-        target["posts"].insert_many(batch[at : at + 1000])
-    rates["insert_many alone, in the same store"] = DOCS / (time.perf_counter() - begin)
+    encoded = [RawBSONDocument(encode(document)) for document in batch]
+    copier = Copier(deployment, CLUB, "shard_0", "shard_1", Pace(None))
+    ways: dict[str, Callable[[], int]] = {
+        LOOP: lambda: loop(source, target["posts"]),
+        "  the same, each write acknowledged as dbz's": lambda: loop(source, durable),
+        "insert_many, 1,000 at a time": lambda: insert(target["posts"], batch, 1000, 1),
+        **{
+            f"  as bytes, {size:,} at a time, {many} side by side": lambda size=size, many=many: insert(  # type: ignore[misc]
+                raw.with_options(write_concern=DURABLE), encoded, size, many
+            )
+            for size, many in ((250, 1), (1000, 1), (5000, 1), (1000, 2), (1000, 4))
+        },
+        OWN: lambda: copied(copier),
+    }
+    rates = dict.fromkeys(ways, 0.0)
+    for _ in range(ROUNDS):
+        for name, fill in ways.items():
+            target["posts"].drop()
+            target["posts"].create_index("club_id")
+            begin = time.perf_counter()
+            number = fill()
+            rates[name] = max(rates[name], number / (time.perf_counter() - begin))
+            assert target["posts"].count_documents({}) == number
     target["posts"].drop()
-    target["posts"].create_index("club_id")
-    begin = time.perf_counter()
-    for document in source["posts"].find({"club_id": CLUB}).limit(LOOP_DOCS):
-        target["posts"].insert_one(document)
-    rates["a loop of find and insert_one"] = LOOP_DOCS / (time.perf_counter() - begin)
-    target["posts"].drop()
-    target["posts"].create_index("club_id")
-    begin = time.perf_counter()
-    Copier(deployment, CLUB, "shard_0", "shard_1", Pace(None)).copy("posts", lambda _docs, _bytes: None)
-    rates["dbz, --rate unlimited"] = DOCS / (time.perf_counter() - begin)
-    assert target["posts"].count_documents({}) == DOCS
-    target["posts"].drop()
-    own = rates["dbz, --rate unlimited"]
-    print(f"copying {DOCS:,} documents of {len(TEXT)} bytes       documents/s   dbz / it")
+    own, slow = rates[OWN], rates[LOOP]
+    print(f"copying {DOCS:,} documents of {len(TEXT)} bytes    documents/s  dbz / it   it / loop")
     for name, rate in rates.items():
-        print(f"  {name:42}{rate:11,.0f}{own / rate:11.2f}")
+        print(f"  {name:42}{rate:11,.0f}{own / rate:10.2f}{rate / slow:12.1f}")
+    ceiling = max(rate for name, rate in rates.items() if name != OWN)
+    print(f"  the store takes at most {ceiling / slow:.1f} times what the loop brings; dbz {own / ceiling:.2f} of that")
+
+
+def loop(source: Any, target: Any) -> int:
+    """What a script does."""
+    for document in source["posts"].find({"club_id": CLUB}).limit(LOOP_DOCS):
+        target.insert_one(document)
+    return LOOP_DOCS
+
+
+def insert(target: Any, rows: list[Any], at_once: int, side_by_side: int) -> int:
+    """All rows, by one connection or several."""
+    with ThreadPoolExecutor(side_by_side) as pool:
+        list(pool.map(lambda at: target.insert_many(rows[at : at + at_once], ordered=False), range(0, DOCS, at_once)))
+    return DOCS
+
+
+def copied(copier: Copier) -> int:
+    """What a move does."""
+    copier.copy("posts", lambda _docs, _bytes: None)
+    return DOCS
 
 
 class Writer:
@@ -114,8 +157,8 @@ class Writer:
 
     async def _run(self) -> None:
         clients = {f"shard_{at}": AsyncMongoClient[Any](uri) for at, uri in enumerate(self.uris)}
-        redis = Redis.from_url(self.redis_url)
-        follower = MapFollower(clients["shard_0"]["bench_control"], legacy_map(clients), "writer", redis)
+        redis = Redis.from_url(self.redis_url) if self.redis_url else None
+        follower = MapFollower(clients["shard_0"][f"{DATABASE}_control"], legacy_map(clients), "writer", redis)
         follower.start()
         while follower.gate.renewed_at < 0:
             await asyncio.sleep(0.01)
@@ -136,7 +179,7 @@ class Writer:
         self.writes += 1
         try:
             async with follower.gate.writing(CLUB) as shard:
-                await clients[shard]["bench"]["posts"].insert_one({"club_id": CLUB, "text": TEXT})
+                await clients[shard][DATABASE]["posts"].insert_one({"club_id": CLUB, "text": TEXT})
         except TimeoutError:
             self.refused += 1
         self.longest_s = max(self.longest_s, time.perf_counter() - begin)
@@ -144,7 +187,7 @@ class Writer:
 
 def blocks(deployment: Deployment, uris: list[str], redis_url: str) -> None:
     """How long writes are held when the club moves to and fro."""
-    posts = MongoClient[Any](uris[0])["bench"]["posts"]
+    posts = MongoClient[Any](uris[0])[DATABASE]["posts"]
     posts.delete_many({"n": {"$gte": MOVED_DOCS}})
     adopt(deployment)
     writer = Writer(uris, redis_url)
@@ -165,20 +208,44 @@ def blocks(deployment: Deployment, uris: list[str], redis_url: str) -> None:
     print(f"  the slowest of {writer.writes:,} writes: {writer.longest_s * 1000:.0f} ms; refused: {writer.refused}")
 
 
+@contextmanager
+def given(uris: list[str]) -> Iterator[tuple[list[str], str]]:
+    """Two stores that run already, without a Redis: servers notice new maps by polling."""
+    mine = (DATABASE, f"{DATABASE}_control")
+    with MongoClient[Any](uris[0]) as source, MongoClient[Any](uris[1]) as target:
+        for client in (source, target):
+            if found := sorted({*mine} & {*client.list_database_names()}):
+                sys.exit(f"the store has a database '{found[0]}' already; drop it if it is of an earlier run")
+        try:
+            yield uris, ""
+        finally:
+            for client in (source, target):
+                for name in mine:
+                    client.drop_database(name)
+
+
 def main() -> None:
     """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--uri", action="append", default=[], help="a store that runs already; give two")
+    chosen = parser.parse_args().uri
+    if len(chosen) not in (0, 2):
+        parser.error("give no --uri, or two: the source's and the target's")
     folder = Path(tempfile.mkdtemp(prefix="dbz-bench-"))
     try:
-        with servers(folder) as (uris, redis_url):
+        with given(chosen) if chosen else servers(folder) as (uris, redis_url):
             names = {f"shard_{at}": f"BENCH_SHARD_{at}" for at in range(2)}
             environment = {**dict(zip(names.values(), uris, strict=True)), "BENCH_REDIS": redis_url}
             collections = {"posts": "club_id"}
             file = Shards(
-                schema="dbz.shards/1", database="bench", shards=names, redis="BENCH_REDIS", collections=collections
+                schema="dbz.shards/1", database=DATABASE, shards=names, redis="BENCH_REDIS", collections=collections
             )
             with Deployment(file, environment) as deployment:
                 copy_rates(deployment, uris)
-                blocks(deployment, uris, redis_url)
+                try:
+                    blocks(deployment, uris, redis_url)
+                except OperationFailure as error:
+                    print(f"\nclubs cannot be moved online between these stores: {error}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -22,6 +22,8 @@ from dbz.errors import DependencyError, UsageError
 
 IDENTITY = "identity"
 """The collection with a shard's own name, and its one document."""
+_BROKEN = frozenset({1, 8, 14031})  # internal, unknown, out of disk space
+
 Document = dict[str, Any]
 Raw = Database[Any]
 
@@ -97,11 +99,20 @@ class Deployment:
             raise unreachable(self._described(name), error) from error
 
     def blamed(self, error: PyMongoError) -> str:
-        """Which shard an error comes from, by the address that drivers put into it; `a store` when that is unknown."""
-        text = str(error)
-        for name, variable in self.file.shards.items():
-            nodes = _place(self._environment.get(variable, ""))
-            if isinstance(nodes, frozenset) and any(f"{host}:{port}" in text for host, port in nodes):
+        """Which shard an error comes from; `a store` when that is unknown.
+
+        Connections that break carry an address; a server that is up but fails, like one whose disk is full, does not,
+        so each is asked for something.
+        """
+        names = [name for name in self.file.names if self.has_uri(name)]
+        for name in names:
+            nodes = _place(self._environment[self.file.shards[name]])
+            if isinstance(nodes, frozenset) and any(f"{host}:{port}" in str(error) for host, port in nodes):
+                return self._described(name)
+        for name in names:
+            try:
+                self.shard(name).command("dbStats")
+            except PyMongoError:
                 return self._described(name)
         return "a store"
 
@@ -128,7 +139,9 @@ class Deployment:
 
 def unreachable(who: str, error: Exception) -> DependencyError:
     """The error to show when a store does not do what it should."""
-    return DependencyError(f"{who} failed: {_without_uri(error)}")
+    broken = isinstance(error, OperationFailure) and error.code in _BROKEN
+    hint = "the store itself is in trouble: is its disk full? Its log says more" if broken else ""
+    return DependencyError(f"{who} failed: {_without_uri(error)}", hint=hint)
 
 
 def _without_uri(error: Exception) -> str:
