@@ -213,6 +213,7 @@ async def carry_out(
     order: WarmOrder, databases: Databases, redis: AnyRedis, rate_per_s: float | None, *, restart: bool
 ) -> WarmReport:
     """Warm with a live view; an interrupt ends it with a report that says so."""
+    from dbz.background import end
     from dbz.cache.problems import reported
     from dbz.cache.warm import WarmRun
     from dbz.report.terminal.cache_warm import warm_view
@@ -220,6 +221,7 @@ async def carry_out(
     run = WarmRun(order, databases, redis, rate_per_s)
     with warm_view() as view, reported():
         working = asyncio.create_task(run.run(restart=restart))
+        counting = [asyncio.create_task(run.count())] if view.counts else []
         try:
             while not working.done():
                 await asyncio.wait([working], timeout=_REDRAW_S)
@@ -229,6 +231,8 @@ async def carry_out(
             working.cancel()
             await asyncio.wait([working])
             return run.report(INTERRUPTED)
+        finally:
+            await end(counting)
 
 
 def _show(report: WarmReport, *, as_json: bool) -> None:

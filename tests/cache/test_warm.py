@@ -210,7 +210,17 @@ async def test_a_key_with_a_field_that_documents_lack_is_refused_before_anything
     await fill(database, 1)
     with pytest.raises(UsageError, match=r"needs the field 'number', which documents of 'docs' do not have"):
         await warm(database, redis, order({**DOCS, "key": "doc:{number}"}))
-    assert not await redis.dbsize()
+    assert not await redis.keys("cache:*")
+
+
+async def test_one_wrong_warmer_keeps_all_from_writing(database: Database, redis: Redis) -> None:
+    """Its documents are seen late, after many of another warmer were ready."""
+    await fill(database, 3000)
+    await database["late"].insert_many([{"_id": n} for n in range(3000)])
+    late = {**DOCS, "name": "late", "collection": "late", "key": "late:{number}", "filter": {"_id": {"$gte": 2999}}}
+    with pytest.raises(UsageError, match="warmer 'late'"):
+        await warm(database, redis, order(DOCS, late))
+    assert not await redis.keys("cache:*")
 
 
 async def test_an_unknown_club_is_refused(database: Database, redis: Redis) -> None:

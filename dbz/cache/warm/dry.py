@@ -10,7 +10,7 @@ from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.room import OVERHEAD_BYTES, Room, look
-from dbz.cache.warm.sources import Source
+from dbz.cache.warm.sources import Source, no_epoch
 from dbz.config.warmup import Warmer
 
 SCHEMA = "dbz.warm-plan/1"
@@ -80,7 +80,7 @@ async def dry_run(order: WarmOrder, databases: Databases, redis: AnyRedis) -> Wa
         if warmer.name in planner.nameless:
             forecasts.append(Forecast(warmer.name, 0, 0, 0, 0, exact=True, left_out=True))
             continue
-        source = planner.source(warmer, clubs, _no_epoch, _STEP)
+        source = planner.source(warmer, clubs, no_epoch, _STEP)
         forecasts.append(await _forecast(warmer, source, redis, order.prefix))
     return WarmPlan(forecasts, await look(Nodes(redis)))
 
@@ -106,8 +106,3 @@ async def _forecast(warmer: Warmer, source: Source, redis: Any, prefix: str) -> 
     times = max(1.0, await source.expected() / max(1, len(keys)))
     whole = [round(figure * times) for figure in (documents, len(keys), present, size)]
     return Forecast(warmer.name, whole[0], whole[1], whole[2], whole[3], False)
-
-
-async def _no_epoch() -> str:
-    """Nothing is written, so nothing can be stale."""
-    return ""

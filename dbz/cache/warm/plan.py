@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dbz.cache.warm.databases import Databases, Document, homes
 from dbz.cache.warm.items import Renderer
@@ -60,7 +61,7 @@ class Planner:
         return list(self._order.clubs) or known
 
     async def check(self) -> None:
-        """Raise `UsageError` when a collection does not exist, or documents lack a field that a key is made of."""
+        """Raise `UsageError` when a collection does not exist."""
         await self._databases.refresh()
         shared = set(await self._databases.directory.list_collection_names())
         spread = {name for shard in self._databases.shards() for name in await shard.list_collection_names()}
@@ -69,31 +70,37 @@ class Planner:
                 known = shared if is_shared else spread
                 if name not in known:
                     raise UsageError(_unknown_collection(self._order.warmup.where(warmer.name), warmer, name, known))
-            for home in homes(self._databases, shared=warmer.shared):
-                row = await home[warmer.collection].find_one(all_of(warmer.filter))
-                if row is not None:
-                    self._check_row(warmer, row)
+            if self._order.clubs:
+                await self._find_nameless(warmer)
+
+    async def _find_nameless(self, warmer: Warmer) -> None:
+        for home in homes(self._databases, shared=warmer.shared):
+            row = await home[warmer.collection].find_one(all_of(warmer.filter), {warmer.club_field: 1})
+            if row is not None and at(row, warmer.club_field) is None:
+                self.nameless.add(warmer.name)
 
     def _check_row(self, warmer: Warmer, row: Document) -> None:
         """Whether one of its documents is as the warmer describes them."""
         missing = [name for name in KeyTemplate(warmer.key).fields if at(row, name) is None]
-        if warmer.listed is None and missing:
+        if missing:
             where, fields = self._order.warmup.where(warmer.name), ", ".join(sorted(row))
             raise UsageError(
                 f"{where}: warmer '{warmer.name}': the key '{warmer.key}' needs the field '{missing[0]}', which "
-                f"documents of '{warmer.collection}' do not have (they have: {fields})"
+                f"documents of '{warmer.collection}' do not have (read were: {fields})"
             )
-        if self._order.clubs and at(row, warmer.club_field) is None:
-            self.nameless.add(warmer.name)
 
     def source(self, warmer: Warmer, clubs: Sequence[str], epoch: Epoch, step: int) -> Source:
-        """What a warmer reads, at most `step` documents at a time."""
+        """What a warmer reads, at most `step` documents at a time.
+
+        Its first unit raises `UsageError` when the first document lacks a field that the key is made of.
+        """
         warmup, databases = self._order.warmup, self._databases
         if warmer.listed is not None:
             rows = warmup.named(warmer.listed.rows) if warmer.listed.rows else None
             described = (rows, Renderer(rows, databases, warmup.jitter)) if rows else None
             return ListPages(warmer, databases, described, clubs, epoch, warmup.jitter)
-        reader = Reader(warmer, databases, Renderer(warmer, databases, warmup.jitter))
+        renderer = Renderer(warmer, databases, warmup.jitter)
+        reader = Reader(warmer, databases, renderer, partial(self._check_row, warmer))
         every_club = not self._order.clubs
         if warmer.limit is not None:
             return TopDocuments(reader, clubs, epoch, every_club=every_club)

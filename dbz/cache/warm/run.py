@@ -22,10 +22,11 @@ from dbz.cache.warm.items import Item, Unit
 from dbz.cache.warm.pace import Pacer
 from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.room import NoRoomError, RoomGuard
-from dbz.cache.warm.sources import Source
+from dbz.cache.warm.sources import Source, no_epoch
 from dbz.cache.warm.tally import CHANGED, LEFT_OUT, PRESENT, UNUSABLE, Tally, WarmReport
 from dbz.cache.warm.writer import ScriptWriter, Writer, Written
 from dbz.config.warmup import Warmer
+from dbz.errors import UsageError
 
 _BATCH_KEYS = 250
 _BATCH_BYTES = 256 * 1024
@@ -48,6 +49,15 @@ class WarmRun:
         self.tallies = [Tally(one.name) for one in order.warmers]
         self._began = time.monotonic()
         self._resumed = 0
+        self._unchecked = len(self.tallies)
+        self._checked = asyncio.Event()
+
+    async def count(self) -> None:
+        """Find out how many keys each warmer will try to write, for those who show it; may run beside `run`."""
+        with contextlib.suppress(*PROBLEMS, UsageError):  # the warm-up itself will tell
+            clubs = await self._planner.clubs()
+            for warmer, tally in zip(self._order.warmers, self.tallies, strict=True):
+                tally.expected = await self._planner.source(warmer, clubs, no_epoch, _BATCH_KEYS).expected()
 
     async def run(self, *, restart: bool = False) -> WarmReport:
         """Warm; `restart` ignores how far an interrupted warm-up of the same kind had come.
@@ -97,27 +107,36 @@ class WarmRun:
     async def _warm(
         self, warmer: Warmer, tally: Tally, clubs: Sequence[str], checkpoint: Checkpoint, position: Any
     ) -> None:
-        if position == DONE:
-            tally.state = "done before"
-            return
-        if warmer.name in self._planner.nameless:
-            tally.state = LEFT_OUT
-            return
+        state = "done before" if position == DONE else LEFT_OUT if warmer.name in self._planner.nameless else ""
+        if state:
+            tally.state = state
+            return await self._all_checked()
         writer = writer_for(self._redis, self._order.prefix, warmer.version or "")
         source = self._planner.source(warmer, clubs, writer.epoch, self._pacer.step(_BATCH_KEYS))
         tally.begin()
-        state = "stopped"
+        state, checked = "stopped", False
         try:
-            tally.expected = await source.expected()
             async with contextlib.aclosing(ahead(source.units(position))) as units:
                 async for unit in units:
+                    if not checked:
+                        checked = True
+                        await self._all_checked()
                     await self._write_unit(writer, source, unit, tally)
                     if unit.position is not None:
                         await checkpoint.save(warmer.name, unit.position)
+            if not checked:
+                await self._all_checked()
             await checkpoint.save(warmer.name, DONE)
             state = "done"
         finally:
             tally.end(state)
+
+    async def _all_checked(self) -> None:
+        """Wait until every warmer has seen that its documents are as described: nothing is written before."""
+        self._unchecked -= 1
+        if not self._unchecked:
+            self._checked.set()
+        await self._checked.wait()
 
     async def _write_unit(self, writer: Writer, source: Source, unit: Unit, tally: Tally) -> None:
         tally.documents += unit.documents

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
 import bson
 from bson.codec_options import CodecOptions
+from pymongo.errors import OperationFailure
 
 from dbz.bson_order import sort_key
 from dbz.cache.warm.ahead import ahead
@@ -35,6 +35,11 @@ class Source(Protocol):
         """The epoch of a unit was too old to be compared with: go on with new ones."""
 
 
+async def no_epoch() -> str:
+    """For sources of which nothing is written, so that nothing can be stale."""
+    return ""
+
+
 def all_of(*conditions: dict[str, Any]) -> dict[str, Any]:
     """One filter that asks for all conditions."""
     given = [one for one in conditions if one]
@@ -42,12 +47,18 @@ def all_of(*conditions: dict[str, Any]) -> dict[str, Any]:
 
 
 class Reader:
-    """Reads the documents of a warmer where they are; what a club left behind when it moved does not count."""
+    """Reads the documents of a warmer where they are; what a club left behind when it moved does not count.
 
-    def __init__(self, warmer: Warmer, databases: Databases, renderer: Renderer) -> None:
+    `check` is called with the first document.
+    """
+
+    def __init__(
+        self, warmer: Warmer, databases: Databases, renderer: Renderer, check: Callable[[Document], None]
+    ) -> None:
         self.warmer = warmer
         self.databases = databases
         self.renderer = renderer
+        self._check: Callable[[Document], None] | None = check
 
     @property
     def homes(self) -> list[Database]:
@@ -67,6 +78,9 @@ class Reader:
 
     async def unit(self, rows: list[Document], epoch: str, documents: int) -> Unit:
         """The unit of some rows, without a position."""
+        if rows and self._check is not None:
+            self._check(rows[0])
+            self._check = None
         items = await self.renderer.items(rows)
         return Unit(items, epoch, documents, len(rows) - len(items), self.again)
 
@@ -136,8 +150,11 @@ class Documents:
             async with aclosing(ahead(self._raw_batches(home, query, last))) as batches:
                 async for batch in batches:
                     await reader.databases.refresh()
-                    documents = bson.decode_iter(batch, _AWARE)
-                    while self._state() == state and (rows := list(itertools.islice(documents, self._step))):
+                    documents = bson.decode_all(batch, _AWARE)
+                    for begin in range(0, len(documents), self._step):
+                        if self._state() != state:
+                            break
+                        rows = documents[begin : begin + self._step]
                         last = rows[-1]["_id"]
                         yield index, last, await reader.unit(reader.here(rows, home), epoch, len(rows))
                     if self._state() != state:
@@ -152,11 +169,20 @@ class Documents:
         """The documents behind `last`, as the store sends them: the next ones are asked for while these are decoded."""
         query = all_of(query, {"_id": {"$gt": last}} if last is not None else {})
         table: Any = home[self._reader.warmer.collection]
-        fields = self._reader.renderer.fields
-        size = self._step * _READ_AHEAD
-        async with table.find_raw_batches(query, fields, batch_size=size).sort("_id", 1) as cursor:
-            async for batch in cursor:
-                yield batch
+        ordered = table.find_raw_batches(query, self._reader.renderer.fields, batch_size=self._step * _READ_AHEAD).sort(
+            "_id", 1
+        )
+        # Without conditions the index on `_id` is the way; not every store finds it, and not every collection has it.
+        hinted = [] if self._filter else [ordered.clone().hint([("_id", 1)])]
+        for cursor in (*hinted, ordered):
+            try:
+                async with cursor:
+                    async for batch in cursor:
+                        yield batch
+                return
+            except OperationFailure:
+                if cursor is ordered or cursor.retrieved:
+                    raise
 
 
 class TopDocuments:

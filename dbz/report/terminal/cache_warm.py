@@ -25,13 +25,17 @@ _NAMELESS = "left out: its documents name no club"
 
 
 class WarmView(Protocol):
-    """What shows a running warm-up."""
+    """What shows a running warm-up; `counts` when it shows how much there is to do."""
+
+    counts: bool
 
     def update(self, tallies: Sequence[Tally]) -> None:
         """Show how far the warmers are."""
 
 
 class _Bars:
+    counts = True
+
     def __init__(self, live: Live, glyphs: Glyphs) -> None:
         self._live = live
         self._glyphs = glyphs
@@ -41,6 +45,8 @@ class _Bars:
 
 
 class _Lines:
+    counts = False
+
     def __init__(self, console: Console) -> None:
         self._console = console
         self._next_s = time.monotonic() + _LINE_S
@@ -48,7 +54,7 @@ class _Lines:
     def update(self, tallies: Sequence[Tally]) -> None:
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _LINE_S
-            parts = [f"{one.name} {one.handled:,}/{max(one.expected, one.handled):,}" for one in tallies]
+            parts = [f"{one.name} {one.handled:,}" for one in tallies]
             self._console.print("warming  " + "  ".join(parts), soft_wrap=True)
 
 
@@ -70,7 +76,12 @@ def _bars(tallies: Sequence[Tally], glyphs: Glyphs) -> Table:
         share = 1.0 if one.state in ("done", "done before") else one.handled / expected if expected else 0.0
         full = round(_BAR * share)
         bar = Text.assemble((glyphs.full * full, "green"), (glyphs.empty * (_BAR - full), "dim"))
-        table.add_row(cell(one.name), bar, f"{one.handled:,} of {expected:,}", cell(one.state, "dim"))
+        table.add_row(
+            cell(one.name),
+            bar,
+            f"{one.handled:,}" + (f" of {expected:,}" if one.expected else ""),
+            cell(one.state, "dim"),
+        )
     return table
 
 
