@@ -50,8 +50,10 @@ def move_texts(current: Current, bytes_per_s: float | None) -> list[str]:
 
 def lag_text(current: Current) -> str:
     """How far the target is behind the source."""
-    changes = "1 change" if current.lag_changes == 1 else f"{current.lag_changes:,} changes"
-    return f"{format_duration(round(current.lag_s, 1))}, {changes} to bring over"
+    docs = {0: "nothing", 1: "1 changed document"}.get(
+        current.lag_changes, f"{current.lag_changes:,} changed documents"
+    )
+    return f"{format_duration(round(current.lag_s, 1))}, {docs} to bring over"
 
 
 def slowed_text(slowed: Slowed) -> str:
@@ -71,15 +73,16 @@ def left_texts(left_s: float | None) -> list[str]:
 
 def standing_line(now: Standing) -> str:
     """Everything on one line, short enough for 80 columns where names are."""
-    head = f"{format_duration(round(now.elapsed_s))}  {now.done} of {now.moves} clubs"
-    parts = [head, *left_texts(now.left_s)]
+    head = [f"{format_duration(round(now.elapsed_s))}  {now.done}/{now.moves} clubs", *left_texts(now.left_s)]
+    parts = []
     if (one := now.current) is not None:
         share = share_of(one)
         parts.append(f"{one.move.club} {one.phase}" + ("" if share is None else f" {share:.0%}"))
         if one.phase == Phase.COPYING and now.copy_bytes_per_s is not None:
             parts.append(f"{format_bytes(now.copy_bytes_per_s)}/s")
-        parts.append(f"lag {format_duration(round(one.lag_s, 1))} ({one.lag_changes:,})")
-    return ", ".join(parts)
+        behind = f" ({one.lag_changes:,} docs)" if one.lag_changes else ""
+        parts.append(f"lag {format_duration(round(one.lag_s, 1))}{behind}")
+    return "; ".join(", ".join(texts) for texts in (head, parts) if texts)
 
 
 def standing_document(now: Standing) -> dict[str, object]:
@@ -141,6 +144,8 @@ def outcome_texts(outcome: Outcome, now: Standing) -> list[str]:
     if now.slowed_s >= 1:
         slow, whole = format_duration(round(now.slowed_s)), format_duration(round(now.elapsed_s))
         texts.append(f"Copying gave way to the app for {slow} of {whole}, while shards answered late.")
+    if outcome.done and not outcome.paused:
+        texts.append("Old copies stay for dbz shard rollback until dbz shard clean; dbz shard verify compares them.")
     return texts
 
 

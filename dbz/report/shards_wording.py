@@ -45,7 +45,8 @@ def status_texts(found: Status) -> list[str]:
             "Not adopted: clubs are found by the app's own formula. dbz shard adopt takes it over, moving nothing.",
         ]
     behind = f", {found.behind} of them behind" if found.behind else ""
-    followers = f"{found.followers} server processes follow it{behind}" if found.followers else "no server follows it"
+    processes = "1 server process follows" if found.followers == 1 else f"{found.followers} server processes follow"
+    followers = f"{processes} it{behind}" if found.followers else "no server follows it"
     return [
         f"Imbalance (heaviest shard over mean, by size): {found.imbalance:.3f}.",
         f"The map is at epoch {found.epoch}; {followers}.",

@@ -73,7 +73,7 @@ def test_an_interrupt_while_copying_pauses_and_running_it_again_finishes(shell: 
             line = line_with(process, " copying ", "lag")
             process.send_signal(signal.SIGINT)
             out, said = process.communicate(timeout=60)
-        assert process.returncode == 130 and "0 of 2 clubs" in line
+        assert process.returncode == 130 and "0/2 clubs" in line
         assert said.startswith("Pausing at the next safe point")
         assert "dbz: paused: 2 of 2 clubs are not moved yet" in said and "is partly copied" in said
         assert "dbz shard rebalance --yes goes on from here" in said

@@ -47,7 +47,7 @@ def test_at_80_columns_everything_is_there() -> None:
         "1 of 3 clubs, 16.1 MB of 60 MB, 1m35s left",
         "club07, shard_0 → shard_2",
         "4.1 MB of 36 MB, 2.02 MB/s, 40 s left",
-        "2.1 s, 34 changes to bring over",
+        "2.1 s, 34 changed documents to bring over",
         "slowed down to 8 MB/s: shard_2 answers in 14.2 ms instead of 4 ms",
         "m0001  club03  is on shard_2 now; its writes were held 41 ms",
         "Ctrl-C pauses",
@@ -67,7 +67,7 @@ def test_no_line_is_wider_than_the_terminal_and_ended_moves_are_cut_to_its_heigh
 
 def test_a_plain_line_fits_80_columns() -> None:
     line = standing_line(NOW)
-    assert line == "1m15s  1 of 3 clubs, 1m35s left, club07 copying 11%, 2.02 MB/s, lag 2.1 s (34)"
+    assert line == "1m15s  1/3 clubs, 1m35s left; club07 copying 11%, 2.02 MB/s, lag 2.1 s (34 docs)"
     assert len(line) <= 80
 
 
@@ -126,6 +126,7 @@ def test_what_became_of_it_is_told_as_text_and_as_json() -> None:
     assert outcome_texts(outcome, now) == [
         "1 club moved, 1 given up, 12 MB copied in 1m15s; writes of a club were held 41 ms at most.",
         "Copying gave way to the app for 12 s of 1m15s, while shards answered late.",
+        "Old copies stay for dbz shard rollback until dbz shard clean; dbz shard verify compares them.",
     ]
     found = outcome_document(outcome, now)
     assert (found["schema"], found["moves_left"], found["slowed_s"]) == ("dbz.shard-rebalance/1", 1, 12.0)

@@ -15,6 +15,7 @@ class Proxy:
 
     def __init__(self, target_port: int) -> None:
         self.port = free_port()
+        self.cuts = 0
         self._target_port = target_port
         self._left: int | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -80,6 +81,7 @@ class Proxy:
         raise EOFError
 
     def _cut(self) -> None:
+        self.cuts += 1
         for one in list(self._open):
             with contextlib.suppress(OSError):
                 one.transport.abort()

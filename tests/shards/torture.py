@@ -1,8 +1,8 @@
 """Moves that are hit at every state by every fault, while clients write and a ledger outside the stores keeps count.
 
 A fault strikes at an exact instant: just before, or just after, the journal writes a state; or the connections to a
-store are cut at the n-th message. Whatever happened, running the move again must finish it, nothing that was
-acknowledged may be missing, nothing may be there twice, and no fence may stay.
+store are cut at the n-th message from that instant on. Whatever happened, running the move again must finish it,
+nothing that was acknowledged may be missing, nothing may be there twice, and no fence may stay.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _spawn.set_forkserver_preload(["tests.shards.torture"])
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens, and when: around the journal's writing of `state`, or at a message number for a cut."""
+    """What happens, and when: around the journal's writing of `state`, for a cut so many messages later."""
 
     fault: str
     state: State
@@ -63,22 +63,30 @@ class Blow:
     message: int
 
     def __str__(self) -> str:
-        when = f"at message {self.message}" if self.fault.startswith("cut") else ("before" if self.before else "after")
-        return f"{self.fault} {when} {self.state}"
+        when = "before" if self.before else "after"
+        later = f", {self.message} messages later" if self.cuts else ""
+        return f"{self.fault} {when} {self.state}{later}"
+
+    @property
+    def cuts(self) -> bool:
+        """Whether connections are cut; else a process is killed."""
+        return self.fault.startswith("cut")
 
 
 @dataclass(frozen=True)
 class Round:
-    """What became of a move that was hit: its last state, how often it had to be run again, and how long that took."""
+    """What became of a move: whether it was hit, its last state, how often it had to be run again, and for how long."""
 
     blow: Blow
     what: str
+    struck: bool
     state: State
     tries: int
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.blow}: {self.what}, {self.state} after {self.tries} more runs"
+        missed = "" if self.struck else " (came too late)"
+        return f"{self.blow}{missed}: {self.what}, {self.state} after {self.tries} more runs"
 
 
 class Summary:
@@ -91,7 +99,7 @@ class Summary:
 
     def lines(self, ledger: Any, wrong: list[str] | None) -> list[str]:
         """The table, what was written meanwhile, and the verdict."""
-        counts = Counter((one.blow.fault, one.blow.state) for one in self.rounds)
+        counts = Counter((one.blow.fault, one.blow.state) for one in self.rounds if one.struck)
         width = max(len(fault) for fault in FAULTS)
         table = [f"{'':{width}}" + "".join(f"{state:>11}" for state in STATES)]
         table += [f"{fault:{width}}" + "".join(f"{counts[fault, state]:11}" for state in STATES) for fault in FAULTS]
@@ -111,7 +119,8 @@ class Summary:
         )
         return [
             *table,
-            f"{len(self.rounds)} rounds, seed {self.seed}: {how}; run again {again} times, {slowest:.1f} s at most",
+            f"{sum(one.struck for one in self.rounds)} faults struck in {len(self.rounds)} rounds, seed {self.seed}",
+            f"moves: {how}; run again {again} times, for {slowest:.1f} s at most",
             writes,
             verdict if wrong == [] else f"{verdict}; again with DBZ_TORTURE_SEED={self.seed}",
         ]
@@ -124,7 +133,7 @@ def blows(seed: int) -> Iterator[Blow]:
         matrix = list(itertools.product(FAULTS, STATES, (True, False)))
         rng.shuffle(matrix)
         for fault, state, before in matrix:
-            yield Blow(fault, state, before, rng.randrange(1, 40))
+            yield Blow(fault, state, before, rng.randrange(6))
 
 
 class _Trap(Journal):
@@ -136,7 +145,7 @@ class _Trap(Journal):
         self._strike = strike
 
     def advance(self, move: Move, state: State | None = None, **fields: Any) -> Move:
-        hit = state == self._blow.state and not self._blow.fault.startswith("cut")
+        hit = state == self._blow.state
         if hit and self._blow.before:
             self._once()
         done = super().advance(move, state, **fields)
@@ -149,12 +158,16 @@ class _Trap(Journal):
         strike()
 
 
-def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[str, int]) -> None:
+def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[str, int], cut: Signals) -> None:
     """A process that carries out what is to be done; `blow` strikes it, or a store, on the way."""
 
     def strike() -> None:
         assert blow is not None
-        os.kill(os.getpid() if blow.fault == "kill dbz" else pids[blow.fault.split()[1]], signal.SIGKILL)
+        if blow.cuts:
+            cut.due.set()
+            cut.armed.wait(5)
+        else:
+            os.kill(os.getpid() if blow.fault == "kill dbz" else pids[blow.fault.split()[1]], signal.SIGKILL)
 
     with ExitStack() as stack:
         stack.enter_context(suppress(DbzError, PyMongoError))  # what a user would be told; anything else is a defect
@@ -163,6 +176,14 @@ def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[
         lease = stack.enter_context(hold_lease(control.database))
         journal = _Trap(control.database, lease, blow, strike) if blow else Journal(control.database, lease)
         Rebalance(deployment, control, journal, Options(rate_bytes_per_s=None, max_fence_s=1.0)).run()
+
+
+class Signals:
+    """Between the process that moves and the one that holds the proxies: a cut is due, and it is armed."""
+
+    def __init__(self) -> None:
+        self.due = _spawn.Event()
+        self.armed = _spawn.Event()
 
 
 class Arena:
@@ -209,30 +230,36 @@ class Arena:
                 (move,) = Journal(control.database, lease).add([PlannedMove(club, source, target, 0, 0)])
         at = {"source": int(source[-1]), "target": int(target[-1])}
         pids = {side: self.stores[number].pid for side, number in at.items()}
-        if blow.fault.startswith("cut"):
-            self.proxies[at[blow.fault.split()[1]]].cut_after(blow.message)
-        self._run(blow, pids, 20.0)
-        for proxy in self.proxies:
-            proxy.cut_after(None)
+        proxy = self.proxies[at.get(blow.fault.split()[1], 0)]
+        struck = self._run(blow, pids, proxy, 20.0)
+        proxy.cut_after(None)
         self.revive()
         begin = time.monotonic()
         tries, state = self._finish(move.id)
-        return Round(blow, f"{club} {source} → {target}", state, tries, time.monotonic() - begin)
+        return Round(blow, f"{club} {source} → {target}", struck, state, tries, time.monotonic() - begin)
 
-    def _run(self, blow: Blow | None, pids: dict[str, int], within_s: float) -> None:
+    def _run(self, blow: Blow | None, pids: dict[str, int], proxy: Proxy, within_s: float) -> bool:
+        """Run until all is done, or for so long; whether the blow struck."""
+        cut, cuts_before, killed = Signals(), proxy.cuts, False
         process = _spawn.Process(
-            target=_move, args=(self.world.deployment.file, self.environment, blow, pids), daemon=True
+            target=_move, args=(self.world.deployment.file, self.environment, blow, pids, cut), daemon=True
         )
         process.start()
         end = time.monotonic() + within_s
         while process.is_alive() and time.monotonic() < end:
-            process.join(0.05)
-            if blow and blow.fault.startswith("kill") and any(store.exit_code is not None for store in self.stores):
+            process.join(0.02)
+            if blow and cut.due.is_set() and not cut.armed.is_set():
+                proxy.cut_after(blow.message)
+                cut.armed.set()
+            if any(store.exit_code is not None for store in self.stores):
+                killed = True
                 time.sleep(0.1)
                 self.revive()
+        killed |= any(store.exit_code is not None for store in self.stores) or process.exitcode == -signal.SIGKILL
         process.kill()
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL), "an error that no user may see"
+        return killed or proxy.cuts > cuts_before
 
     def _finish(self, move_id: str) -> tuple[int, State]:
         end = time.monotonic() + _FINISHED_WITHIN_S
@@ -241,7 +268,7 @@ class Arena:
                 if (state := Journal(control.database).get(move_id).state) not in UNFINISHED:
                     return tries, state
             assert time.monotonic() < end, f"{move_id} does not finish"
-            self._run(None, {}, 30.0)
+            self._run(None, {}, self.proxies[0], 30.0)
         raise AssertionError
 
     def check(self, ledger: Any) -> list[str]:
