@@ -147,7 +147,7 @@ def load(
         plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
     if baseline:
         from dbz.load.baseline import plan_against
-        from dbz.measure.comparison import Terms
+        from dbz.measure.terms import Terms
 
         terms = Terms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))
         plan = plan_against(plan, baseline, out, terms, force=force, repeat=repeat)

@@ -99,7 +99,7 @@ def compare(
     """
     from dbz.cli.values import share_option
     from dbz.errors import ExitCode
-    from dbz.measure.comparison import Terms
+    from dbz.measure.terms import Terms
     from dbz.report import print_comparison
     from dbz.runs.comparison import Side, compare_sides, find_runs, refuse_incomparable
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbz.load.run import LoadPlan, new_run
 from dbz.measure.baseline import against
-from dbz.measure.comparison import Terms
+from dbz.measure.terms import Terms
 from dbz.runs.comparable import load_differences, untrusted
 from dbz.runs.comparison import Baseline, Side, find_runs, refused
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dbz.measure.budgets import Budget, Treatment
-from dbz.measure.comparison import Terms
 from dbz.measure.confidence import normal_quantile
 from dbz.measure.measured import Measured
 from dbz.measure.measuring import Measurements, measure
 from dbz.measure.student import t_quantile
+from dbz.measure.terms import Terms
 from dbz.measure.verdicts import Verdict, decide
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dbz.measure.comparison import ERROR_STAT, TAIL_NOISE, Change
+from dbz.measure.comparison import ERROR_STAT, Change
 from dbz.measure.detection import MOST_RUNS
+from dbz.measure.terms import TAIL_NOISE
 from dbz.runs.compared import ComparedFigure, Comparison
 
 _ORDER = [Change.WORSE, Change.BETTER, Change.UNCLEAR, Change.SAME]

@@ -22,7 +22,8 @@ class ComparedFigure(_Part):
 
     `change`, `low`, `high` (its 95 % interval), `noise` (the smallest change that these runs can tell from none) and
     `detectable` (the smallest increase that they find in nine of ten cases, all figures considered) are shares of the
-    base, for error rates of all attempts. `p` is corrected for the number of figures. `verdict` is `worse`, `better`,
+    base, for error rates of all attempts. `shared` is what all operations changed by together, where `change` is beside
+    that. `p` is corrected for the number of figures. `verdict` is `worse`, `better`,
     `same` or `unclear`; `sentence` says it in words.
     """
 
@@ -39,6 +40,7 @@ class ComparedFigure(_Part):
     verdict: Change
     sentence: str = ""
     detectable: float | None = None
+    shared: float = 0.0
 
     @property
     def suspect(self) -> bool:

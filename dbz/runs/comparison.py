@@ -11,9 +11,10 @@ from typing import Any
 from dbz.errors import UsageError
 from dbz.measure.baseline import judge_together, judged_together
 from dbz.measure.budgets import Treatment
-from dbz.measure.comparison import ERROR_STAT, Change, Difference, Terms, compare
+from dbz.measure.comparison import ERROR_STAT, Change, Difference, compare
 from dbz.measure.limits import format_value
 from dbz.measure.measuring import Measurements
+from dbz.measure.terms import Terms
 from dbz.measure.verdicts import Outcome, Verdict
 from dbz.runs.aggregate import measurements
 from dbz.runs.comparable import cautions, obstacles, profile_hash, untrusted
@@ -24,6 +25,8 @@ from dbz.runs.reading import read_record
 from dbz.runs.schema import Run
 from dbz.runs.sensitivity import sensitivity_of
 
+_SOME_CHANGE = 0.005
+"""Less than this is not worth a word."""
 FORCE_HINT = "compare runs of one profile, or take the figures as they are with --force"
 
 
@@ -182,7 +185,7 @@ def _figure(one: Difference, excuse: str, base_runs: int, new_runs: int) -> Comp
     """A difference as it is kept; what the machine may explain is unclear, but for errors, which have other reasons."""
     excused = bool(excuse) and one.stat != ERROR_STAT
     one = replace(one, verdict=Change.UNCLEAR) if excused else one
-    keys = ("base", "new", "change", "low", "high", "noise", "p", "detectable")
+    keys = ("base", "new", "change", "low", "high", "noise", "p", "detectable", "shared")
     numbers: dict[str, Any] = {key: None if getattr(one, key) is None else round(getattr(one, key), 6) for key in keys}
     return ComparedFigure(
         kind=one.series.kind,
@@ -207,9 +210,10 @@ def _sentence(one: Difference, base_runs: int, new_runs: int) -> str:
     }
     if errors:
         became[Change.UNCLEAR] = f"may have {amount} {'more' if one.change > 0 else 'fewer'} errors"
+    beside = f", beside {one.shared * 100:+.2g} % of all operations" if abs(one.shared) >= _SOME_CHANGE else ""
     chance = "p < 0.0001" if one.p < 0.0001 else f"p = {one.p:.2g}"
     return (
-        f"{one.series.kind} {one.series.name} {became[one.verdict]}: {'' if errors else one.stat + ' '}"
+        f"{one.series.kind} {one.series.name} {became[one.verdict]}{beside}: {'' if errors else one.stat + ' '}"
         f"{format_value(one.new, unit)}, before {format_value(one.base, unit)} "
         f"(95 % interval {one.low * 100:+.3g} to {one.high * 100:+.3g}{points}, {chance}, "
         f"{new_runs} run{'s' if new_runs > 1 else ''} against {base_runs})"

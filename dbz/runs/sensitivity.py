@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median_high
 
-from dbz.measure.comparison import Difference, Terms
+from dbz.measure.comparison import Difference
 from dbz.measure.detection import runs_needed
 from dbz.measure.series import Series
+from dbz.measure.terms import Terms
 from dbz.runs.compared import Sensitivity
 
 WANTED = 0.10
@@ -29,11 +30,12 @@ def sensitivity_of(differences: Sequence[Difference], terms: Terms) -> Sensitivi
     if not best:
         return None
     worst = max(best, key=best.__getitem__)
+    looks = sum(one.test.looks if one.test else 1 for one in differences)
     noisiest = max(min(several) for several in spreads.values())
     return Sensitivity(
         typical=round(median_high(best.values()), 4),
         worst=round(best[worst], 4),
         worst_operation=f"{worst.kind} {worst.name}",
         wanted=WANTED,
-        runs=runs_needed(noisiest, WANTED, len(differences), terms.confidence),
+        runs=runs_needed(noisiest, WANTED, looks, terms.confidence),
     )

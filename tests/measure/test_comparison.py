@@ -8,11 +8,12 @@ from statistics import NormalDist, median
 
 import pytest
 
-from dbz.measure.comparison import Change, Difference, Terms, compare
+from dbz.measure.comparison import Change, Difference, compare
 from dbz.measure.histogram import Histogram
 from dbz.measure.latency import Latency
 from dbz.measure.measuring import Measurements
 from dbz.measure.series import HTTP, Series
+from dbz.measure.terms import Terms
 
 OPERATIONS = 6
 QUANTILES = [NormalDist().inv_cdf((at + 0.5) / 100) for at in range(100)]
@@ -64,6 +65,29 @@ def test_five_runs_each_find_a_slowdown_in_over_90_percent(slower: float, noise:
         hits += "GET /2" in worse(found)
         wrong += len(worse(found) - {"GET /2"})
     assert hits > 45 and wrong <= 3
+
+
+def disturbed(random: Random, count: int, slow: dict[int, float]) -> list[Measurements]:
+    """Runs of which some are slower as a whole, as by a neighbour on the host."""
+    factors = [random.choice([1.0, 1.0, 1.0, 1.35]) for _ in range(count)]
+    return [run(random, 0.02, {at: factor * slow.get(at, 1.0) for at in range(OPERATIONS)}) for factor in factors]
+
+
+def test_noise_that_all_operations_share_hides_no_slow_one() -> None:
+    random, hits, wrong = Random(13), 0, 0
+    for _ in range(40):
+        found = compare(disturbed(random, 5, {}), disturbed(random, 5, {2: 1.15}), Terms())
+        hits += "GET /2" in worse(found)
+        wrong += len(worse(found) - {"GET /2"})
+    assert hits >= 34 and wrong <= 2
+
+
+def test_what_stays_as_it_is_while_all_others_become_slower_is_not_faster() -> None:
+    random = Random(14)
+    slow = {at: 1.3 for at in range(OPERATIONS) if at != 2}
+    found = compare(runs(random, 5, 0.01), runs(random, 5, 0.01, slow), Terms())
+    assert worse(found) == {f"GET /{at}" for at in slow}
+    assert not any(one.verdict is Change.BETTER for one in found)
 
 
 def test_what_is_said_to_be_found_in_nine_of_ten_cases_is() -> None:

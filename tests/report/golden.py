@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dbz.measure.comparison import Terms
+from dbz.measure.terms import Terms
 from dbz.report.files import write_reports
 from dbz.report.opening import open_run
 from dbz.report.terminal.console import make_console

@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from dbz.measure.comparison import Terms
+from dbz.measure.terms import Terms
 from dbz.report import write_reports
 from dbz.runs.comparison import Side, compare_sides
 from dbz.runs.folder import RunFolder

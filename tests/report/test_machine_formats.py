@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from dbz.errors import UsageError
-from dbz.measure.comparison import Terms
+from dbz.measure.terms import Terms
 from dbz.report.bencher import render_bencher
 from dbz.report.github import tell_github, workflow_commands
 from dbz.report.schemas import MODELS, schema_text

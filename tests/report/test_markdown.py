@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.comparison import Terms
+from dbz.measure.terms import Terms
 from dbz.report.markdown import escape, render_markdown
 from dbz.report.opening import open_run
 from dbz.report.sparkline import sparkline

@@ -11,7 +11,8 @@ import pytest
 from dbz.errors import UsageError
 from dbz.measure.baseline import against
 from dbz.measure.budgets import Budget, parse_budget
-from dbz.measure.comparison import Change, Terms
+from dbz.measure.comparison import Change
+from dbz.measure.terms import Terms
 from dbz.runs.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
