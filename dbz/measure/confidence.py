@@ -38,7 +38,8 @@ def rank_interval(count: int, percent: float, confidence: float, effective: floa
     """
     worth = max(int(min(effective or count, count)), 1)
     below, above = _binomial_tails(worth, percent / 100, (1 - confidence) / 2)
-    low = below * count // worth
+    # Independent sample l stands for several real ones: the lowest of them bounds below, the highest above.
+    low = (below - 1) * count // worth + 1 if below else 0
     high = -(-above * count // worth) if above <= worth else count + 1
     return low, high
 

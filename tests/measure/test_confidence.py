@@ -6,7 +6,7 @@ import math
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbz.measure.confidence import (
@@ -43,6 +43,7 @@ def test_ranks_are_those_of_the_tables() -> None:
     assert rank_interval(3, 99, 0.95)[1] == 3 + 1
 
 
+@example(13, 98.0, 1.0)
 @given(st.integers(1, 10**6), st.floats(0.1, 99.99), st.floats(1, 10**6))
 def test_ranks_are_in_order_and_fewer_independent_samples_say_less(count: int, percent: float, worth: float) -> None:
     low, high = rank_interval(count, percent, 0.95)
