@@ -54,7 +54,7 @@ def simulate(
     \b
     Examples:
       dbz scale simulate                                 the plan's phases
-      dbz scale simulate --shape spike --phase phase_2
+      dbz scale simulate --shape spike --phase phase_3
       dbz scale simulate --trace monday.csv --per-task 60/s
       dbz scale simulate --policy rules --policy target:60% --policy fixed:6
     """

@@ -77,6 +77,7 @@ def _document(found: Overview) -> dict[str, Any]:
 def _print(found: Overview) -> None:
     from rich.text import Text
 
+    from dbz.cli.scale_words import alarm_text
     from dbz.report.terminal.console import clean, make_console
     from dbz.report.terminal.tables import cell, grid
 
@@ -102,7 +103,7 @@ def _print(found: Overview) -> None:
         styles = {"ALARM": "bold red", "OK": "green"}
         for alarm in live.alarms.values():
             table.add_row(
-                cell(alarm.name), Text(alarm.state, styles.get(alarm.state, "yellow")), cell(alarm.reason, "dim")
+                cell(alarm_text(alarm)), Text(alarm.state, styles.get(alarm.state, "yellow")), cell(alarm.reason, "dim")
             )
         console.print(table)
     if service.events:

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dbz.scaling.journal import Entry
+    from dbz.scaling.state import Alarm
+
+
+_KEPT = {
+    "ECSServiceAverageCPUUtilization": "CPU at {} %",
+    "ECSServiceAverageMemoryUtilization": "memory at {} %",
+    "ALBRequestCountPerTarget": "requests at {} a minute per task",
+    "ActiveConnections": "connections at {} per task",
+}
+"""What target tracking keeps, by its metric."""
 
 
 def print_plan(plan: Plan, where: str) -> None:
@@ -90,6 +100,7 @@ def _state(kind: Kind, value: Any) -> str:
 
 
 def _last(action: str) -> str:
+    """The name of the policy that an alarm sets off."""
     return action.rsplit("policyName/", 1)[-1].removeprefix("policy:").split(":createdBy", 1)[0]
 
 
@@ -102,7 +113,17 @@ def _policy(value: Any) -> str:
     named = tracking.get("PredefinedMetricSpecification") or {}
     own = tracking.get("CustomizedMetricSpecification") or {}
     metric = named.get("PredefinedMetricType") or own.get("MetricName") or "a metric"
-    return f"keeps {metric} at {float(tracking.get('TargetValue', 0)):g}"
+    value = f"{float(tracking.get('TargetValue', 0)):g}"
+    return f"keeps {_KEPT.get(metric, metric + ' at {}').format(value)}"
+
+
+def alarm_text(alarm: Alarm) -> str:
+    """The name of an alarm; one that AWS made for a target-tracking policy goes by the policy and its side."""
+    actions = alarm.settings.get("AlarmActions", [])
+    if not alarm.of_aws or not actions:
+        return alarm.name
+    above = str(alarm.settings.get("ComparisonOperator", "")).startswith("Greater")
+    return f"{_last(actions[0])}, {'above' if above else 'below'} its target"
 
 
 def print_history(entries: Sequence[Entry]) -> None:

@@ -116,7 +116,10 @@ class Lease:
                 first = self.other
                 say(f"{self._holder_text()} has the lease: waiting whether it is still there …")
             elif self.other and first and (self.other.number, self.other.beat) != (first.number, first.beat):
-                raise UsageError(f"{self._holder_text()} is at it already", hint="dbz scale status")
+                raise UsageError(
+                    f"{self._holder_text()} is at it already",
+                    hint="wait for it, dbz scale auto by --standby; dbz scale status shows what goes on",
+                )
             if wait(self.for_s / BEATS / 2):
                 raise KeyboardInterrupt
         self._say_whose(say)

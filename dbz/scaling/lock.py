@@ -43,7 +43,9 @@ def sole(place: Place, role: Role, what: str, *, wait: Callable[[float], bool] |
         while not _try(lock):
             if wait is None:
                 holder = present(place, role) or "another dbz"
-                raise UsageError(f"{place.service} in {place.cluster} {role} already by {holder}")
+                waits = "--standby waits until it ends" if role is Role.FOLLOW else "wait for it"
+                hint = f"{waits}; dbz scale status shows what goes on"
+                raise UsageError(f"{place.service} in {place.cluster} {role} already by {holder}", hint=hint)
             if wait(RETRY_S):
                 raise KeyboardInterrupt
         _write(lock, json.dumps({**myself(), "what": what}))

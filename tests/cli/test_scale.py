@@ -136,6 +136,15 @@ def test_a_saved_plan_is_applied_as_long_as_it_is_true(shell: Shell) -> None:
     assert shell.counts() == (4, 4)
 
 
+def test_a_saved_plan_whose_end_has_passed_is_refused_before_anything_is_changed(shell: Shell) -> None:
+    saved = shell.scale("plan", "phase_2", "--expires", "1s", "--out", "p.json")
+    assert "AWS puts the range back by itself." in saved.stdout
+    time.sleep(1.1)
+    late = shell.scale("apply", "--plan", "p.json", "--yes")
+    assert "which has passed: nothing was changed" in late.stderr and shell.counts() == (2, 2)
+    assert shell.json("history")["changes"] == []
+
+
 def test_set_a_count_and_a_range_that_expires(shell: Shell) -> None:
     assert shell.scale("set", "--tasks", "3", "--yes").returncode == ExitCode.OK
     refused = shell.scale("set", "--tasks", "1", "--yes")

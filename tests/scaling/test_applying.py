@@ -12,12 +12,21 @@ import pytest
 
 from dbz.config.phases import ApiServers, load_phases
 from dbz.errors import DbzError, DependencyError, UsageError
+from dbz.measure.targets import parse_target
 from dbz.scaling.applying import Manner, apply_plan, check_drift, refuse_late, take_back
 from dbz.scaling.aws import Aws
 from dbz.scaling.health import read_health
 from dbz.scaling.journal import entries, find_entry, read_entry
-from dbz.scaling.live import find_services, list_service_names, read_live, read_services, read_target
+from dbz.scaling.live import (
+    find_services,
+    list_service_names,
+    read_live,
+    read_services,
+    read_target,
+    with_target_groups,
+)
 from dbz.scaling.lock import Role, present, sole
+from dbz.scaling.native import with_balancer
 from dbz.scaling.planner import Wanted, plan_native, plan_phase, plan_tasks
 from dbz.scaling.settle import DriftError, NotSettledError
 from dbz.scaling.state import Place
@@ -88,6 +97,23 @@ def test_everything_of_an_autoscaled_phase_goes_there_and_back(cloud: RunningClo
     assert again.steps == (), "applying it again has nothing to do"
     take_back(aws, entries()[-1], Said().manner)
     assert read_live(aws, "dbz", service, "dbz-cache").fingerprint() == before.fingerprint()
+
+
+def test_target_tracking_goes_there_and_back(cloud: RunningCloud, aws: Aws) -> None:
+    service = cloud.new_service(2, balanced=True)
+    before = with_target_groups(aws, read_live(aws, "dbz", service))
+    sentences = ("CPU at 60%", "memory at 75%", "connections at 60% capacity", "requests at 600/min per task")
+    scaling = PLAN.scaling.model_copy(update={"service": service})
+    tracking = {"scaling": scaling, "scale_out_when_any": [], "scale_in_when_all": []}
+    tracking["target_tracking"] = [parse_target(one) for one in sentences]
+    plan = with_balancer(PLAN.model_copy(update=tracking), before)
+    servers = ApiServers(min=2, max=4)
+    apply_plan(aws, plan_native(before, plan, servers), Said().manner)
+    live = read_live(aws, "dbz", service)
+    assert len(live.policies) == 4 and len(live.alarms) == 8 and all(one.of_aws for one in live.alarms.values())
+    assert plan_native(live, plan, servers).steps == (), "applying it again has nothing to do"
+    take_back(aws, entries()[-1], Said().manner)
+    assert read_live(aws, "dbz", service).fingerprint() == before.fingerprint()
 
 
 def test_a_plan_is_refused_when_what_is_there_has_changed(cloud: RunningCloud, aws: Aws, service: str) -> None:

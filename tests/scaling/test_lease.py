@@ -44,11 +44,17 @@ def lease(cloud: RunningCloud, request: pytest.FixtureRequest) -> Callable[..., 
 
 
 def elsewhere(cloud: RunningCloud, key: str) -> None:
-    """Make the holder of a lease one on another machine, whose processes cannot be looked at from here."""
+    """Make the holder of a lease one on another machine, whose processes cannot be looked at from here, and whose clock
+    is years behind."""
     client, where = cloud.client("dynamodb"), {"TableName": TABLE, "Key": {"id": {"S": key}}}
     holder = json.loads(client.get_item(**where)["Item"]["holder"]["S"])
     value = {":holder": {"S": json.dumps({**holder, "machine": "another", "host": "there"})}}
-    client.update_item(**where, UpdateExpression="SET holder = :holder", ExpressionAttributeValues=value)
+    value[":at"] = {"S": "2001-01-01T00:00:00.000+00:00"}
+    names = {"#at": "at"}
+    change = "SET holder = :holder, #at = :at"
+    client.update_item(
+        **where, UpdateExpression=change, ExpressionAttributeValues=value, ExpressionAttributeNames=names
+    )
 
 
 def test_one_at_a_time_and_every_holder_has_a_higher_number(lease: Callable[..., Lease], aws: Aws) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbz.cli.scale_words import alarm_text, step_texts
 from dbz.config.phases import ApiServers, Phases, build_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
@@ -69,6 +70,17 @@ def test_a_plan_that_tracks_needs_a_range_and_its_policies_and_takes_away_the_st
     assert plan_native(before, plan, servers).steps == ()
     without = plan_native(before, plan_of("scale_out_when_any: [CPU > 90% for 2 minutes]\n"), servers).steps
     assert [(step.resource, step.after) for step in without] == [("dbz-track-cpu", None)]
+
+
+def test_policies_and_alarms_of_aws_read_as_what_they_keep() -> None:
+    plan = plan_of(f"target_tracking: [CPU at 60%, requests at 10/s per task]\nscaling: {{{BALANCER}}}\n")
+    steps = [step for step in plan_native(live(2), plan, ApiServers(min=1, max=3)).steps if step.kind is Kind.POLICY]
+    assert [step_texts(step)[1] for step in steps] == ["keeps CPU at 60 %", "keeps requests at 600 a minute per task"]
+    arn = "arn:aws:autoscaling:r:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/dbz-track-cpu:createdBy/y"
+    settings = {"AlarmActions": [arn], "ComparisonOperator": "LessThanThreshold"}
+    name = "TargetTracking-service/dbz/api-AlarmLow-1"
+    assert alarm_text(Alarm(name, "OK", "", settings)) == "dbz-track-cpu, below its target"
+    assert alarm_text(Alarm("mine", "OK", "", settings)) == "mine"
 
 
 def test_alarms_that_aws_makes_and_changes_are_no_drift() -> None:
