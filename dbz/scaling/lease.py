@@ -114,7 +114,7 @@ class Lease:
         while not self.try_take():
             if first is None:
                 first = self.other
-                say(f"{self._holder_text()} has the lease: waiting whether it is still there …")
+                say(f"{self._holder_text()} has the lease: waiting to see whether it is still there …")
             elif self.other and first and (self.other.number, self.other.beat) != (first.number, first.beat):
                 raise UsageError(
                     f"{self._holder_text()} is at it already",

@@ -17,6 +17,7 @@ from dbz.scaling.applying import Manner, apply_plan, check_drift, refuse_late, t
 from dbz.scaling.aws import Aws
 from dbz.scaling.health import read_health
 from dbz.scaling.journal import entries, find_entry, read_entry
+from dbz.scaling.lease import LeaseLostError
 from dbz.scaling.live import (
     find_services,
     list_service_names,
@@ -191,6 +192,30 @@ def test_health_that_may_not_be_looked_at_is_known_before_a_change(cloud: Runnin
     with pytest.raises(DependencyError, match="AWS refused elasticloadbalancing:DescribeTargetHealth"):
         apply_plan(aws, plan, Said().manner)
     assert desired(cloud, service) == 2 and entries()[-1].done == ()
+
+
+def test_a_change_whose_lease_is_lost_is_left_to_the_new_holder(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    """Paused in the middle of a plan and taken over meanwhile: no call more, not even to put things back."""
+    before = read_live(aws, "dbz", service)
+    lost: list[bool] = []
+
+    def check() -> None:
+        if lost:
+            raise LeaseLostError("taken over by another")
+
+    def lose_it(line: str) -> None:
+        if line.startswith("scaling policy dbz-in"):
+            lost.append(True)
+
+    with aws.guarded(check), pytest.raises(LeaseLostError) as caught:
+        apply_plan(aws, plan_native(before, PLAN, ApiServers(min=2, max=5)), Manner(20.0, lose_it))
+    (entry,) = entries()
+    assert caught.value.hint == f"what was done stays: dbz scale status, then dbz scale rollback {entry.id}"
+    assert (entry.outcome, entry.begun, entry.done, entry.open) == ("interrupted", (0, 1, 2), (0, 1), True)
+    live = read_live(aws, "dbz", service)
+    assert list(live.policies) == ["dbz-out"] and live.target is not None
+    take_back(aws, entry, Said().manner)
+    assert read_live(aws, "dbz", service).fingerprint() == before.fingerprint()
 
 
 def test_a_fixed_count_ends_by_itself_and_can_still_be_rolled_back(cloud: RunningCloud, aws: Aws, service: str) -> None:

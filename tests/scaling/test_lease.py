@@ -65,7 +65,7 @@ def test_one_at_a_time_and_every_holder_has_a_higher_number(lease: Callable[...,
         with pytest.raises(UsageError, match=r"first \(process \d+ on .*\) is at it already"):
             second.take(said.append, never)
         first.check()
-    assert said and "waiting whether it is still there" in said[0]
+    assert said and "waiting to see whether it is still there" in said[0]
     assert second.try_take(), "given back"
     record = read_record(aws, TABLE, "test_one_at_a_time_and_every_holder_has_a_higher_number")
     assert record is not None and record.number == 2
