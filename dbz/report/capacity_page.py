@@ -7,6 +7,7 @@ script and style by their hashes.
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from string import Template
@@ -141,7 +142,7 @@ def _step_cells(step: Step) -> list[Cell]:
 def _facts(found: Capacity) -> str:
     rows = [
         ("Target", found.target + (" (embedded stack)" if found.embedded else "")),
-        ("Started", found.started),
+        ("Started", f"{datetime.fromisoformat(found.started):%Y-%m-%d %H:%M:%S} UTC"),
         ("Lasted", format_duration(found.duration_s)),
         ("Narrowed down to", f"{found.tolerance * 100:g} %"),
         *((f"Version of {name}", version) for name, version in found.versions.items()),

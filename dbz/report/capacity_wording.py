@@ -78,7 +78,7 @@ def ratio_text(ratio: float | None) -> str:
 def fit_text(fit: ScalabilityFit, highest: int) -> str:
     """What the Universal Scalability Law says, in one line; `highest` is the highest load that was measured."""
     quality = "" if fit.r_squared is None else f", R² {fit.r_squared:.3f}"
-    law = f"contention σ {fit.sigma:.3g}, coherency κ {fit.kappa:.3g}{quality} over {fit.points} runs"
+    law = f"contention σ {fit.sigma + 0.0:.3g}, coherency κ {fit.kappa + 0.0:.3g}{quality} over {fit.points} runs"
     if fit.peak_users is None or fit.peak_per_s is None or fit.peak_users > 100 * highest:
         return f"{law}; no peak in sight: throughput grows with users as far as was measured"
     beyond = " (beyond what was measured)" if fit.peak_users > highest else ""

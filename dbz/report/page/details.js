@@ -68,7 +68,9 @@
     pen.textAlign = "center";
     const seconds = detail.steps * detail.step_s;
     for (const second of moments(0, seconds, Math.max(2, Math.floor(place.width / 110)))) {
-      pen.fillText(clock(second), margin.left + (second / detail.step_s) * place.cell.width, place.height - 5);
+      const x = margin.left + (second / detail.step_s) * place.cell.width;
+      pen.textAlign = x + 20 > place.width ? "right" : "center";
+      pen.fillText(clock(second), Math.min(x, place.width - 2), place.height - 5);
     }
   };
   canvas.addEventListener("pointermove", (event) => {
@@ -105,10 +107,16 @@
       draw("line", { class: "grid", x1: margin.left, x2: width - 8, y1: y(10 ** power), y2: y(10 ** power) });
       draw("text", { x: margin.left - 6, y: y(10 ** power) + 4, "text-anchor": "end" }, time(10 ** power));
     }
+    let free = 0;
     for (const percent of [0, 50, 90, 99, 99.9, 99.99]) {
       draw("line", { class: "grid", x1: x(percent), x2: x(percent), y1: margin.top, y2: height - margin.bottom });
-      draw("text", { x: x(percent), y: height - 5, "text-anchor": percent > 99.9 ? "end" : "middle" }, percent + " %");
+      const label = draw("text", { x: x(percent), y: height - 5, "text-anchor": percent > 99.9 ? "end" : "middle" }, percent + " %");
+      const { x: left, width: length } = label.getBBox();
+      if (left < free) label.remove();
+      else free = left + length + 4;
     }
+    const failed = item.curve.indexOf(null);
+    if (failed >= 0) draw("text", { x: width - 14, y: margin.top + 14, "text-anchor": "end" }, `from p${detail.percents[failed]} on: failed attempts`);
     draw("path", { class: "line tone0", d: "M" + points.map((point) => x(point[0]).toFixed(1) + "," + y(point[1]).toFixed(1)).join("L") });
     for (const [percent, ms] of points) svg(draw("circle", { class: "dot tone0", cx: x(percent), cy: y(ms), r: 3 }), "title", {}, `p${percent}: ${time(ms)}`);
   };
@@ -135,5 +143,5 @@
   let width = 0;
   new ResizeObserver(() => { if (section.clientWidth !== width) { width = section.clientWidth; redraw(); } }).observe(section);
   document.getElementById("theme").addEventListener("click", () => requestAnimationFrame(redraw));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", redraw);
 })();

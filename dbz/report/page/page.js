@@ -4,7 +4,8 @@
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const last = data.seconds.length - 1;
   const view = { from: 0, to: Math.max(last, 1), at: null, log: false };
-  const box = { left: 58, right: 10, top: 10, bottom: 22, height: 190 };
+  // The names of phases stand in two rows above the plot.
+  const box = { left: 58, right: 10, top: data.markers.length ? 28 : 10, bottom: 22, height: 200 };
   const { units, clock, steps, moments, html, svg } = basics;
 
   // ---- scales -----------------------------------------------------------------------------------------------------
@@ -53,15 +54,16 @@
     };
     shade(0, indexAt(data.window.start_s));
     shade(indexAt(data.window.end_s), last);
-    let free = box.left;
+    const free = [box.left, box.left]; // where the two rows of names have room
     for (const marker of data.markers) {
       const x = along.x(indexAt(marker.second));
       if (x < box.left || x > width - box.right) continue;
-      svg(svg(canvas, "line", { class: "marker", x1: x, x2: x, y1: box.top, y2: bottom }), "title", {}, marker.name);
-      const name = svg(canvas, "text", { x: x + 3, y: box.top + 9, class: "marker-name" }, marker.name);
+      svg(svg(canvas, "line", { class: "marker", x1: x, x2: x, y1: 2, y2: bottom }), "title", {}, marker.name);
+      const row = x < free[0] ? 1 : 0;
+      const name = svg(canvas, "text", { x: x + 3, y: 10 + 11 * row, class: "marker-name" }, marker.name);
       const end = x + 3 + name.getComputedTextLength();
-      if (x < free || end > width - box.right + 4) name.remove();
-      else free = end + 6;
+      if (x < free[row] || end > width - box.right + 4) name.remove();
+      else free[row] = end + 6;
     }
     for (const value of up.ticks) {
       svg(canvas, "line", { class: "grid", x1: box.left, x2: width - box.right, y1: up.y(value), y2: up.y(value) });
