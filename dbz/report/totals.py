@@ -78,7 +78,9 @@ class Totals:
                 series = interval.series
                 if series.kind not in _KINDS or not interval.histogram:
                     continue
-                outcome = "failed" if series.failed else "ok"
-                self.counts[series.kind, series.name, outcome] += len(interval.histogram)
+                # Both outcomes from the start: a share of failures is then zero, and not unknown, until the first one.
+                for outcome in ("ok", "failed"):
+                    found = len(interval.histogram) if (outcome == "failed") is series.failed else 0
+                    self.counts[series.kind, series.name, outcome] += found
                 if not series.failed:
                     self.spreads[series.kind, series.name].add(interval.histogram)

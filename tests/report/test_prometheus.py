@@ -51,6 +51,7 @@ def test_counters_only_grow_and_end_at_what_the_record_holds(broken: RunFolder) 
         final["dbz_latency_seconds_count"]["http", "GET /api/posts"]
         == final["dbz_attempts_total"]["http", "GET /api/posts", "ok"]
     )
+    assert final["dbz_attempts_total"]["http", "GET /api/games", "failed"] == 0
     assert final["dbz_users"][()] == 500
     assert final["dbz_budget_broken"]["chat_message_latency",] == 1
     assert final["dbz_budget_limit"]["chat_message_latency",] == 100

@@ -14,7 +14,7 @@ from dbz.measure.limits import format_value
 from dbz.measure.verdicts import Outcome, Verdict
 from dbz.report.live_figures import LiveFigures
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
-from dbz.report.terminal.tables import grid
+from dbz.report.terminal.tables import cell, grid
 from dbz.report.wording import KINDS, latency_text
 from dbz.units import format_bytes, format_ms, format_rate
 
@@ -99,7 +99,7 @@ def _recent(figures: LiveFigures) -> Table:
     table = grid("<last 10 seconds", "rate", "p50 ms", "p95 ms", "p99 ms", "failed")
     for kind, latency in figures.recent().items():
         table.add_row(
-            Text(KINDS[kind]),
+            cell(KINDS[kind]),
             format_rate(latency.count / figures.recent_s),
             *(_latency(latency.percentile_ms(percent)) for percent in (50, 95, 99)),
             Text(f"{latency.errors:,}", "bold red" if latency.errors else "dim"),
