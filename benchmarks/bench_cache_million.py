@@ -13,6 +13,7 @@ import redis
 from cache_stack import fill, running_stores
 
 DOCUMENTS = int(os.environ.get("BENCH_DOCUMENTS", "1000000"))
+SLOW_US = 200
 DBZ = [sys.executable, "-m", "dbz.cli.main", "cache"]
 
 
@@ -73,11 +74,12 @@ def invalidate(redis_url: str) -> None:
             f"p{100 * share:g} {ordered[int(share * (len(ordered) - 1))]:.2f}" for share in (0.5, 0.99, 0.999)
         )
         print(f"GET {what:22} {len(times):7,} times, ms:  {shown}  max {ordered[-1]:.2f}")
-    print(f"longest single command that Redis itself carried out meanwhile: {slow_ms:.2f} ms")
+    longest = f"{slow_ms:.2f} ms" if slow_ms else f"under {SLOW_US / 1000:.2f} ms"
+    print(f"longest single command that Redis itself carried out meanwhile: {longest}")
 
 
 def slowest_command_ms(client: redis.Redis) -> float:
-    """The longest execution in Redis's slow log, without the time on the wire and without waiting for a core."""
+    """The longest execution in Redis's slow log, without the wire and the wait for a core; 0 when all took less."""
     return max((entry["duration"] / 1000 for entry in client.slowlog_get(128)), default=0.0)
 
 
@@ -88,7 +90,7 @@ def main() -> None:
         warm(folder, "--mongo-uri", mongo_uri, "--redis-url", redis_url)
         with redis.Redis.from_url(redis_url) as client:
             client.slowlog_reset()
-            client.config_set("slowlog-log-slower-than", 500)
+            client.config_set("slowlog-log-slower-than", SLOW_US)
         invalidate(redis_url)
 
 

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import redis
+from pymongo import MongoClient
 
 from tests.cli.running import DBZ
 
@@ -27,3 +28,8 @@ class Served:
         )
         assert "Traceback" not in done.stdout + done.stderr and "an error in dbz itself" not in done.stderr
         return done
+
+    def warmable(self) -> int:
+        """How many keys the bundled warm-up makes; members who read something for the first time add to it."""
+        with MongoClient(self.mongo_uri) as client:
+            return 912 + int(client["dbz"]["read_marks"].count_documents({}))

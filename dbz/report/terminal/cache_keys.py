@@ -34,4 +34,4 @@ def print_purge(done: Purge, stream: TextIO | None = None) -> None:
     verdict = ("Removed", "bold green") if done.complete else ("Not complete, removed", "bold red")
     processes = f"{done.listeners} server process{'' if done.listeners == 1 else 'es'} told"
     text = f" {done.removed:,} keys in {format_duration(done.seconds)}"
-    console.print(Text.assemble(verdict, text, f"; {processes}, epoch {done.epoch}." if done.complete else "."))
+    console.print(Text.assemble(verdict, text, f"; {processes}." if done.complete else "."))

@@ -98,7 +98,7 @@ class ContentService:
         """GET /api/posts."""
         reader, query = call.reader, call.query
         rows, total = await self._posts.page(reader.club_id, query)
-        read = await self._reads.of(reader.club_id, reader.user_id)
+        read = set(await self._reads.of(reader.club_id, reader.user_id))
         return Reply(
             {
                 "items": [{**row, "is_read": row["id"] in read} for row in rows],
