@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from dbz.shards.deployment import Deployment
@@ -46,14 +47,15 @@ class Pace:
     @property
     def batch_docs(self) -> int:
         """Documents at once: short batches let the app's requests in between."""
-        return _BATCH_DOCS if self._control is None else _GENTLE_DOCS
+        return _BATCH_DOCS if self._control is None else int(_GENTLE_DOCS * self._control.grain)
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes at once; fewer when copying is slow, so that it stays even."""
+        """Bytes at once."""
         if self._control is None:
             return _BATCH_BYTES
-        return int(min(_BATCH_BYTES, max(_LEAST_BATCH_BYTES, self._control.limit * _BATCH_S)))
+        even = min(_BATCH_BYTES, max(_LEAST_BATCH_BYTES, self._control.limit * _BATCH_S))
+        return int(even * self._control.grain)
 
     @contextmanager
     def watching(self, deployment: Deployment, *shards: str) -> Iterator[None]:
@@ -117,12 +119,8 @@ class Pace:
         self._bytes, self._decided_at = 0, now
         if not in_time:
             self._cut_at = now
-            self.slowed = Slowed(limit, worst.shard, worst.latency_ms, worst.usual_ms, worst.allowed_ms)
-        elif limit >= control.most:
-            self.slowed = None
-        elif self.slowed:
-            late = self.slowed
-            self.slowed = Slowed(limit, late.shard, late.latency_ms, late.usual_ms, late.allowed_ms)
+        late = worst if not in_time else self.slowed
+        self.slowed = replace(late, limit_bytes_per_s=limit) if late and limit < control.most else None
 
     def _worst(self, probe: Probe, since: float) -> Slowed | None:
         """The shard that answers latest in relation to what it may; None before enough is known."""

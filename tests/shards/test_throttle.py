@@ -20,12 +20,14 @@ HEARD = st.lists(st.tuples(st.booleans(), st.floats(0, 2 * MOST)))
 
 @given(HEARD)
 def test_the_rate_stays_between_its_bounds_and_moves_the_right_way(heard: list[tuple[bool, float]]) -> None:
-    control = RateControl(MOST)
+    control, late = RateControl(MOST), False
     for in_time, copied in heard:
         before = control.limit
         after = control.hear(in_time=in_time, copied_bytes_per_s=copied)
         assert MOST / 40 <= after <= MOST
-        assert after >= before if in_time else after <= max(before / 2, MOST / 40)
+        assert after >= before if in_time else after <= before
+        assert in_time or not late or after <= max(before / 2, MOST / 40), "the second time in a row"
+        late = not in_time
 
 
 @given(HEARD)
@@ -38,19 +40,46 @@ def test_half_a_minute_of_good_answers_gives_the_whole_rate_back(heard: list[tup
     assert control.limit == MOST
 
 
-@given(st.floats(MOST / 40, MOST * 0.99))
+@given(st.floats(MOST / 20, MOST * 0.99))
 def test_beside_a_store_that_bears_so_much_the_rate_settles_below_it(bearable: float) -> None:
     control = RateControl(MOST)
     limits = [control.hear(in_time=control.limit <= bearable, copied_bytes_per_s=control.limit) for _ in range(200)]
     settled = limits[10:]
     assert max(settled) <= bearable + min(MOST / 20, bearable / 4)
+    three = zip(settled, settled[1:], settled[2:], strict=False)
+    assert all(min(limits) <= bearable for limits in three), "two seconds late at most"
     assert min(settled) >= min(bearable / 2, MOST / 40)
     assert sum(limit <= bearable for limit in settled) >= len(settled) / 2
 
 
+@given(HEARD)
+def test_batches_shrink_with_the_rate_and_grow_only_at_the_whole_rate(heard: list[tuple[bool, float]]) -> None:
+    control = RateControl(MOST)
+    for in_time, copied in heard:
+        before, whole = control.grain, control.limit == MOST
+        control.hear(in_time=in_time, copied_bytes_per_s=copied)
+        assert 1 / 16 <= control.grain <= 1
+        assert control.grain <= before if not in_time else control.grain >= before
+        assert whole or control.grain <= before
+
+
+@given(st.floats(1 / 16, 1))
+def test_a_store_that_only_minds_large_batches_is_copied_at_the_whole_rate(bearable: float) -> None:
+    """Late whenever a batch is larger than it bears, whatever the rate is."""
+    control = RateControl(MOST)
+    limits = []
+    for _ in range(400):
+        control.hear(in_time=control.grain <= bearable, copied_bytes_per_s=control.limit)
+        limits.append(control.limit)
+    assert sum(limits) / len(limits) > MOST * 0.9
+    assert control.grain <= bearable * 1.1
+
+
 @given(st.floats(MOST / 40, MOST))
 def test_a_limit_that_did_not_limit_is_cut_to_half_of_what_was_copied_at_once(copied: float) -> None:
-    assert RateControl(MOST).hear(in_time=False, copied_bytes_per_s=copied) == max(copied / 2, MOST / 40)
+    control = RateControl(MOST)
+    assert control.hear(in_time=False, copied_bytes_per_s=copied) == MOST, "smaller batches may be enough"
+    assert control.hear(in_time=False, copied_bytes_per_s=copied) == max(copied / 2, MOST / 40)
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1))
