@@ -27,6 +27,8 @@ from dbz.measure.terms import Terms
 
 LEAST_OPERATIONS = 4
 """Of fewer, the one that changed would be too much of what all have in common."""
+FINDING_P = 0.01
+"""A change beside the others with a larger p-value would not survive the correction for several figures."""
 CLEARLY = 0.75
 """An error below this share of another one is taken for smaller."""
 _RESOLUTION = 0.0005
@@ -85,10 +87,10 @@ def latency_tests(stat: str, pairs: Sequence[Pair], terms: Terms) -> list[Latenc
 
 
 def _clearer(plain: LatencyTest, relative: LatencyTest, threshold: float) -> LatencyTest:
-    """The clearer of two findings. What an operation does beside the others counts only if it does that by itself too:
-    one that stays as it is while all others become slower did not become faster."""
+    """The clearer of two findings. What an operation does beside the others counts only if it is one, and if the
+    operation does that by itself too: one that stays as it is while all others become slower did not become faster."""
     both = min(plain.change, relative.change) > threshold or max(plain.change, relative.change) < -threshold
-    chosen = relative if both and relative.p < plain.p else plain
+    chosen = relative if both and relative.p < min(plain.p, FINDING_P) else plain
     # The smaller of two errors that are about the same is the smaller one by chance.
     exact = relative if relative.error < CLEARLY * plain.error else plain
     return replace(

@@ -13,13 +13,14 @@ from dbz.measure.baseline import against
 from dbz.measure.budgets import Budget, parse_budget
 from dbz.measure.comparison import Change
 from dbz.measure.terms import Terms
+from dbz.report.comparing import remarks
 from dbz.runs.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from dbz.runs.schema import Run, RunVerdict
 from dbz.runs.trend import trend_of
-from tests.runs.builder import STARTED, Scene, build_run
+from tests.runs.builder import STARTED, TRAFFIC, Scene, build_run
 
 POSTS = "GET /api/posts"
 
@@ -167,6 +168,25 @@ def test_disturbed_runs_are_left_out_where_enough_others_are_there(base: Path, t
     assert len(comparison.new) == 3
     few = compare_sides(Side(find_runs(base, str(base))), Side(new[2:]), Terms())
     assert few.left_out == [] and len(few.doubts) == 1
+
+
+def test_a_change_beside_all_others_says_so(base: Path, tmp_path: Path) -> None:
+    folders = []
+    for number, factor in enumerate((1.05, 1.25, 1.5)):
+        slow = {**{one.series.name: factor for one in TRAFFIC}, POSTS: 1.6 * factor}
+        folders.append(build_run(tmp_path, scene(90 + number, slow=slow), run_id=f"slow-{number}"))
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side(folders), Terms())
+    posts = next(one for one in comparison.figures if one.operation == POSTS and one.shared)
+    assert posts.verdict is Change.WORSE and 0.1 < posts.shared < 0.45 and 0.4 < posts.change < 0.8
+    assert re.search(r"is \d\d\.?\d* % slower, beside \+\d\d % of all operations: p", posts.sentence)
+    assert any(text.startswith("Beside what all operations changed by together: ") for text in remarks(comparison))
+
+
+def test_what_only_one_side_has_is_told_once(base: Path, tmp_path: Path) -> None:
+    few = [one for one in TRAFFIC if one.series.name not in ("chat", "score", "app_launch")]
+    folder = build_run(tmp_path, scene(95, traffic=few))
+    texts = remarks(compare_sides(Side([RunFolder(base / "base-0")]), Side([folder]), Terms()))
+    assert "Only in the base runs: app_launch, chat, score." in texts
 
 
 def test_a_comparison_says_what_it_could_have_found(base: Path) -> None:

@@ -44,7 +44,8 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
     for text in advice(comparison):
         console.print(Padding(Text(clean(text), "yellow"), (0, 0, 0, 2)))
     console.print()
-    console.print(comparison_table(comparison, console))
+    if comparison.figures:
+        console.print(comparison_table(comparison, console))
     for text in remarks(comparison):
         console.print(Text(clean(text), "dim"))
 
@@ -77,7 +78,8 @@ def print_trend(trend: Trend, stream: TextIO | None = None) -> None:
     """Print the figures that changed, with the run where they did, and then the others, to `stream` (stdout)."""
     console = make_console(stream or sys.stdout)
     moved = [one for one in trend.histories if one.steps]
-    title = f"{trend.profile}: {len(trend.runs)} runs, {len(moved)} of {len(trend.histories)} figures changed"
+    counted = f"{len(moved)} of {len(trend.histories)} figures moved to another level"
+    title = f"{trend.profile}: {len(trend.runs)} runs, {counted}"
     console.print(Text(clean(title), "bold"))
     console.print()
     console.print(_trend_table([*moved, *(one for one in trend.histories if not one.steps)], console))
