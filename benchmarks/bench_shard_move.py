@@ -17,15 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from bson import encode
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
+from network import Network
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import OperationFailure
+from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 from redis.asyncio import Redis
 
@@ -50,6 +52,7 @@ DOCS = int(os.environ.get("BENCH_DOCS", "20000"))
 DATABASE = "dbz_bench"
 LOOP_DOCS = 2000
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
+ROUND_TRIP_S = 0.001
 LOOP, OWN = "a loop of find and insert_one", "dbz, --rate unlimited"
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 DURABLE = WriteConcern("majority", j=True)
@@ -86,26 +89,58 @@ def documents(number: int, prefix: str = "") -> list[dict[str, Any]]:
     return [{"_id": f"{prefix}{at:07d}", "club_id": CLUB, "n": at, "text": TEXT} for at in range(number)]
 
 
+def fill_source(uris: list[str]) -> None:
+    """The club that is copied."""
+    with MongoClient[Any](uris[0]) as client:
+        client[DATABASE]["posts"].create_index("club_id")
+        client[DATABASE]["posts"].insert_many(documents(DOCS))
+
+
 def copy_rates(deployment: Deployment, uris: list[str]) -> None:
     """Documents a second of each way to fill the target, by turns: the best of each."""
     source, target = (MongoClient[Any](uri)[DATABASE] for uri in uris)
-    raw = target.with_options(codec_options=RAW)["posts"]
-    durable = target["posts"].with_options(write_concern=DURABLE)
-    source["posts"].create_index("club_id")
-    source["posts"].insert_many(documents(DOCS))
-    batch = documents(DOCS)
-    encoded = [RawBSONDocument(encode(document)) for document in batch]
-    copier = Copier(deployment, CLUB, "shard_0", "shard_1", Pace(None))
-    ways: dict[str, Callable[[], int]] = {
-        LOOP: lambda: loop(source, target["posts"]),
-        "  the same, each write acknowledged as dbz's": lambda: loop(source, durable),
-        "insert_many, 1,000 at a time": lambda: insert(target["posts"], batch, 1000, 1),
+    raw = target.with_options(codec_options=RAW, write_concern=DURABLE)["posts"]
+    encoded = [RawBSONDocument(encode(document)) for document in documents(DOCS)]
+    ways = {
+        "the loop, each write acknowledged as dbz's": lambda: loop(
+            source, target["posts"].with_options(write_concern=DURABLE)
+        ),
         **{
-            f"  as bytes, {size:,} at a time, {many} side by side": lambda size=size, many=many: insert(  # type: ignore[misc]
-                raw.with_options(write_concern=DURABLE), encoded, size, many
+            f"  as bytes, {size:,} at a time, {many} side by side": lambda size=size, many=many: insert(
+                raw, encoded, size, many
             )
             for size, many in ((250, 1), (1000, 1), (5000, 1), (1000, 2), (1000, 4))
         },
+    }
+    compare(deployment, source, target, ways, f"copying {DOCS:,} documents of {len(TEXT)} bytes")
+
+
+def far_rates(environment: dict[str, str], uris: list[str]) -> None:
+    """The same when the stores are not on this machine."""
+    with ExitStack() as networks:
+        far = []
+        for uri in uris:
+            (host, port), *_ = parse_uri(uri)["nodelist"]
+            network = networks.enter_context(Network(port, ROUND_TRIP_S))
+            far.append(uri.replace(f"{host}:{port}", f"127.0.0.1:{network.port}"))
+        deployment = networks.enter_context(Deployment(shards_file(), environment | variables(far)))
+        source, target = (networks.enter_context(MongoClient[Any](uri))[DATABASE] for uri in far)
+        source.command("ping")
+        begin = time.perf_counter()
+        for _ in range(100):
+            source.command("ping")
+        away_ms = (time.perf_counter() - begin) * 10
+        compare(deployment, source, target, {}, f"\nthe same, each store {away_ms:.1f} ms away")
+
+
+def compare(deployment: Deployment, source: Any, target: Any, more: dict[str, Callable[[], int]], title: str) -> None:
+    """The loop, insert_many, `more` and dbz."""
+    batch = documents(DOCS)
+    copier = Copier(deployment, CLUB, "shard_0", "shard_1", Pace(None))
+    ways: dict[str, Callable[[], int]] = {
+        LOOP: lambda: loop(source, target["posts"]),
+        "insert_many, 1,000 at a time": lambda: insert(target["posts"], batch, 1000, 1),
+        **more,
         OWN: lambda: copied(copier),
     }
     rates = dict.fromkeys(ways, 0.0)
@@ -119,7 +154,7 @@ def copy_rates(deployment: Deployment, uris: list[str]) -> None:
             assert target["posts"].count_documents({}) == number
     target["posts"].drop()
     own, slow = rates[OWN], rates[LOOP]
-    print(f"copying {DOCS:,} documents of {len(TEXT)} bytes    documents/s  dbz / it   it / loop")
+    print(f"{title:44}documents/s  dbz / it   it / loop")
     for name, rate in rates.items():
         print(f"  {name:42}{rate:11,.0f}{own / rate:10.2f}{rate / slow:12.1f}")
     ceiling = max(rate for name, rate in rates.items() if name != OWN)
@@ -208,6 +243,16 @@ def blocks(deployment: Deployment, uris: list[str], redis_url: str) -> None:
     print(f"  the slowest of {writer.writes:,} writes: {writer.longest_s * 1000:.0f} ms; refused: {writer.refused}")
 
 
+def shards_file() -> Shards:
+    names = {f"shard_{at}": f"BENCH_SHARD_{at}" for at in range(2)}
+    collections = {"posts": "club_id"}
+    return Shards(schema="dbz.shards/1", database=DATABASE, shards=names, redis="BENCH_REDIS", collections=collections)
+
+
+def variables(uris: list[str]) -> dict[str, str]:
+    return {f"BENCH_SHARD_{at}": uri for at, uri in enumerate(uris)}
+
+
 @contextmanager
 def given(uris: list[str]) -> Iterator[tuple[list[str], str]]:
     """Two stores that run already, without a Redis: servers notice new maps by polling."""
@@ -234,14 +279,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="dbz-bench-"))
     try:
         with given(chosen) if chosen else servers(folder) as (uris, redis_url):
-            names = {f"shard_{at}": f"BENCH_SHARD_{at}" for at in range(2)}
-            environment = {**dict(zip(names.values(), uris, strict=True)), "BENCH_REDIS": redis_url}
-            collections = {"posts": "club_id"}
-            file = Shards(
-                schema="dbz.shards/1", database=DATABASE, shards=names, redis="BENCH_REDIS", collections=collections
-            )
-            with Deployment(file, environment) as deployment:
+            environment = {**variables(uris), "BENCH_REDIS": redis_url}
+            fill_source(uris)
+            with Deployment(shards_file(), environment) as deployment:
                 copy_rates(deployment, uris)
+                far_rates(environment, uris)
                 try:
                     blocks(deployment, uris, redis_url)
                 except OperationFailure as error:

@@ -230,6 +230,7 @@ def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_
     with home.serving("--shards", "2", "--clubs", "3"):
         status = json.loads(shard("status", "--json").stdout)
         assert [one["clubs"] for one in status["shards"]] == [2, 1] and status["followers"] == 1
+        assert status["warnings"] == [], "every collection that moves is found by its club"
         assert shard("plan", "--add", "shard_2").returncode == 0
         done = shard("rebalance", "--yes", "--json")
         assert done.returncode == 0, done.stderr
