@@ -83,7 +83,7 @@ class Histogram:
 
     def total_us(self) -> float:
         """The sum of all values, each taken at the middle of its position."""
-        return sum((low + high) / 2 * count for low, high, count in self.buckets())
+        return sum(sum(bounds_of(index)) * count for index, count in self.counts.items()) / 2
 
     def mean_us(self) -> float:
         """The arithmetic mean; 0 when empty."""
@@ -95,13 +95,12 @@ class Histogram:
 
     def bounds_at_rank(self, rank: int) -> tuple[int, int]:
         """The lowest and the highest value, in microseconds, that the rank-th smallest sample may have had."""
-        seen = 0
-        last = (0, 0)
-        for low, high, count in self.buckets():
-            seen, last = seen + count, (low, high)
+        seen = last = 0
+        for last in sorted(self.counts):
+            seen += self.counts[last]
             if seen >= rank:
                 break
-        return last
+        return bounds_of(last)
 
     def percentile_us(self, percent: float) -> int:
         """The smallest recorded value such that at least `percent` % of all values are not above it."""
