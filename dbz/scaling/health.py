@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dbz.scaling.aws import Aws
@@ -12,17 +12,19 @@ _MOST_SHOWN = 3
 
 @dataclass(frozen=True)
 class GroupHealth:
-    """The targets of a group: how many are healthy, and each other one with its state and the reason. Those that drain
-    are on their way out and do not count."""
+    """The targets of a group: how many are healthy, and the addresses of the others by their state and its reason.
+    Those that drain are on their way out and do not count."""
 
     name: str
     healthy: int
-    others: tuple[str, ...]
+    others: Mapping[str, tuple[str, ...]]
 
     def __str__(self) -> str:
-        shown = "; ".join(self.others[:_MOST_SHOWN])
-        more = f" and {len(self.others) - _MOST_SHOWN} more" if len(self.others) > _MOST_SHOWN else ""
-        return f"{self.name}: {self.healthy} healthy" + (f", {shown}{more}" if shown else "")
+        rows = [f"{self.healthy} healthy"]
+        for state, addresses in self.others.items():
+            more = ", …" if len(addresses) > _MOST_SHOWN else ""
+            rows.append(f"{len(addresses)} {state}: {', '.join(addresses[:_MOST_SHOWN])}{more}")
+        return f"{self.name}: {'; '.join(rows)}"
 
 
 def read_health(aws: Aws, target_groups: Sequence[str]) -> list[GroupHealth]:
@@ -32,12 +34,14 @@ def read_health(aws: Aws, target_groups: Sequence[str]) -> list[GroupHealth]:
 
 def _read(aws: Aws, arn: str) -> GroupHealth:
     found = aws.call("elbv2", "describe_target_health", TargetGroupArn=arn)["TargetHealthDescriptions"]
-    healthy, others = 0, []
+    healthy = 0
+    others: dict[str, tuple[str, ...]] = {}
     for one in found:
         health, target = one["TargetHealth"], one["Target"]
         if health["State"] == "healthy":
             healthy += 1
         elif health["State"] != "draining":
             why = health.get("Description") or health.get("Reason") or "no reason given"
-            others.append(f"{target['Id']}:{target.get('Port', '?')} {health['State']} ({why})")
-    return GroupHealth(arn.rsplit(":", 1)[-1].removeprefix("targetgroup/").split("/")[0], healthy, tuple(others))
+            state = f"{health['State']} ({why})"
+            others[state] = (*others.get(state, ()), f"{target['Id']}:{target.get('Port', '?')}")
+    return GroupHealth(arn.rsplit(":", 1)[-1].removeprefix("targetgroup/").split("/")[0], healthy, others)

@@ -117,7 +117,7 @@ class Lease:
                 say(f"{self._holder_text()} has the lease: waiting to see whether it is still there …")
             elif self.other and first and (self.other.number, self.other.beat) != (first.number, first.beat):
                 raise UsageError(
-                    f"{self._holder_text()} is at it already",
+                    f"{self._holder_text()} is there already",
                     hint="wait for it, dbz scale auto by --standby; dbz scale status shows what goes on",
                 )
             if wait(self.for_s / BEATS / 2):
@@ -140,7 +140,7 @@ class Lease:
 
     def _say_whose(self, say: Callable[[str], None]) -> None:
         if self.other:
-            say(f"Taken over from {self.other.who}, which is gone: what it has left, `dbz scale history` there tells.")
+            say(f"Taken over from {self.other.who}, which was silent or is gone; there: dbz scale history.")
 
     def note(self, name: str, value: float) -> None:
         """Leave something for the next holder."""

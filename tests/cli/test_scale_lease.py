@@ -57,7 +57,7 @@ def test_the_second_is_refused_and_status_says_who_leads(here: Shell, there: She
         first_line(process)
         refused = there.scale(*AUTO)
         assert refused.returncode == ExitCode.USAGE
-        assert f"dbz scale auto (process {process.pid} on" in refused.stderr and "is at it already" in refused.stderr
+        assert f"dbz scale auto (process {process.pid} on" in refused.stderr and "is there already" in refused.stderr
         assert there.scale("auto", "--phases", "fast.yaml", "--dry-run", "--once").returncode == ExitCode.OK
         assert leader(there)["lease"] == 1 and not leader(there)["gone"]
         shown = there.scale("status", "--phases", "fast.yaml").stdout
@@ -126,7 +126,7 @@ def test_one_change_at_a_time_and_a_killed_one_is_waited_for(here: Shell, there:
         assert eventually(lambda: here.counts()[0] == 3)
         busy = there.scale(*apply)
         assert busy.returncode == ExitCode.USAGE, busy.stderr
-        assert "dbz scale: 3 tasks (process" in busy.stderr and "is at it already" in busy.stderr
+        assert "dbz scale: 3 tasks (process" in busy.stderr and "is there already" in busy.stderr
         elsewhere(here.cloud, f"123456789012/eu-west-1/dbz/{here.service}/CHANGE")
         process.send_signal(signal.SIGKILL)
     here.cloud.control(healthy=True)

@@ -62,7 +62,7 @@ def test_one_at_a_time_and_every_holder_has_a_higher_number(lease: Callable[...,
     said: list[str] = []
     assert first.try_take()
     with first.kept():
-        with pytest.raises(UsageError, match=r"first \(process \d+ on .*\) is at it already"):
+        with pytest.raises(UsageError, match=r"first \(process \d+ on .*\) is there already"):
             second.take(said.append, never)
         first.check()
     assert said and "waiting to see whether it is still there" in said[0]
