@@ -40,6 +40,8 @@ def get(
         entry = run_interruptibly(_read(where.redis_url, prefix, key))
     if entry is None:
         typer.echo(f"dbz: no value for '{key}' in Redis", err=True)
+        if "*" in key:
+            typer.echo(f"     this is a key, not a glob; dbz cache ttl '{key}' lists keys", err=True)
         raise typer.Exit(ExitCode.BROKEN)
     if as_json:
         typer.echo(json.dumps(entry.document(), indent=2, ensure_ascii=False))

@@ -10,11 +10,14 @@ import typer
 
 from dbz.cli.cache_target import DEFAULT_PREFIX, AsJson, Prefix, RedisUrl, stores
 from dbz.cli.interrupts import run_interruptibly
+from dbz.errors import UsageError
 
 
 def stats(
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
-    interval: Annotated[str, typer.Option(metavar="TIME", help="With --watch: time between looks.")] = "2s",
+    interval: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With --watch: time between looks [default: 2s].")
+    ] = None,
     sample: Annotated[int, typer.Option(min=100, help="Keys to look at, at most; the rest is calculated.")] = 10_000,
     redis_url: RedisUrl = "",
     prefix: Prefix = DEFAULT_PREFIX,
@@ -35,7 +38,9 @@ def stats(
     """
     from dbz.cli.durations import seconds
 
-    every_s = seconds("--interval", interval)
+    every_s = seconds("--interval", interval or "2s")
+    if interval and not watch:
+        raise UsageError("--interval is the time between looks, and there is only one without --watch")
     with stores(redis_url) as where:
         run_interruptibly(_show(where.redis_url, prefix, sample, every_s if watch else 0.0, as_json=as_json))
 

@@ -60,3 +60,10 @@ def test_lives_of_keys(warmed: Served) -> None:
 def test_a_wrong_interval_is_named(served: Served, interval: str) -> None:
     done = served.cache("stats", "--watch", "--interval", interval)
     assert done.returncode == 2 and "--interval" in done.stderr
+
+
+def test_what_makes_no_sense_is_said(warmed: Served) -> None:
+    alone = warmed.cache("stats", "--interval", "1s")
+    assert alone.returncode == 2 and "--watch" in alone.stderr
+    glob = warmed.cache("get", "post:*")
+    assert glob.returncode == 1 and "dbz cache ttl 'post:*'" in glob.stderr

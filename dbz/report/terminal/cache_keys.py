@@ -25,7 +25,7 @@ def print_found(found: Found, stream: TextIO | None = None) -> None:
         table.add_row(cell(name), f"{count:,}")
     console.print(table)
     more = ", …" if found.keys > len(found.examples) else ""
-    console.print(Text(f"{found.keys:,} keys: {clean(', '.join(found.examples))}{more}", "dim"), soft_wrap=True)
+    console.print(Text(f"{_keys(found.keys)}: {clean(', '.join(found.examples))}{more}", "dim"), soft_wrap=True)
 
 
 def print_purge(done: Purge, stream: TextIO | None = None) -> None:
@@ -33,5 +33,9 @@ def print_purge(done: Purge, stream: TextIO | None = None) -> None:
     console = make_console(stream or sys.stdout)
     verdict = ("Removed", "bold green") if done.complete else ("Not complete, removed", "bold red")
     processes = f"{done.listeners} server process{'' if done.listeners == 1 else 'es'} told"
-    text = f" {done.removed:,} keys in {format_duration(done.seconds)}"
+    text = f" {_keys(done.removed)} in {format_duration(done.seconds)}"
     console.print(Text.assemble(verdict, text, f"; {processes}." if done.complete else "."))
+
+
+def _keys(count: int) -> str:
+    return f"{count:,} key{'' if count == 1 else 's'}"
