@@ -16,7 +16,7 @@ from tests.cloud.clouds import RunningCloud
 PLAN = """\
 schema: dbz.phases/1
 phases:
-  - {name: fast, users: 9, connections: 1, requests: 1/s, api_servers: {min: 1, max: 3}}
+  - {name: fast, users: 9, connections: 1, requests: 1/s, api_servers: {min: 2, max: 3}}
 scale_out_when_any: ["CPU > 70% for 4 seconds"]
 scale_in_when_all: ["CPU < 30% for 4 seconds"]
 scaling: {period: 2s, cooldown_out: 60s, cooldown_in: 60s, bounds: {min: 1, max: 5}}

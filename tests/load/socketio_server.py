@@ -9,6 +9,7 @@ import sys
 
 import socketio
 from aiohttp import web
+from engineio.payload import Payload
 
 
 class Events(socketio.AsyncNamespace):
@@ -76,6 +77,7 @@ class Body(bytes):
 
 def main(port: str, options: str, certificate: str = "") -> None:
     """Serve until killed."""
+    Payload.max_decode_packets = 1000  # of one request: a client that had to wait sends more than the usual 16
     given = json.loads(options)
     server = WholeBodies(
         async_mode="aiohttp",
