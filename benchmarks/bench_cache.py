@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import redis
 from cache_stack import fill, running_stores
+from network import Network
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
@@ -27,6 +29,7 @@ from dbz.config.warmup import load_warmup
 DOCUMENTS = int(os.environ.get("BENCH_DOCUMENTS", "40000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 INVALIDATIONS = 500
+ROUND_TRIP_S = 0.001
 
 
 async def planned_loop(mongo: AsyncMongoClient, client: Redis) -> float:
@@ -119,6 +122,29 @@ async def writing(mongo_uri: str, redis_url: str, folder: Path) -> None:
         print(f"  {what:38} {best[name]:10,.0f}   dbz / it {best['warm'] / best[name]:.2f}")
 
 
+async def a_network_away(mongo_uri: str, redis_url: str, folder: Path) -> None:
+    """Print the rates where store and Redis are on other machines, as they are in production."""
+    with ExitStack() as networks:
+        far = []
+        for url in (mongo_uri, redis_url):
+            port = urlsplit(url).port
+            network = networks.enter_context(Network(port, ROUND_TRIP_S))
+            far.append(url.replace(f":{port}", f":{network.port}"))
+        mongo: AsyncMongoClient = AsyncMongoClient(far[0])
+        async with Redis.from_url(far[1]) as client:
+            begin = time.perf_counter()
+            for _ in range(200):
+                await client.ping()
+            trip_ms = (time.perf_counter() - begin) / 200 * 1000
+            await client.flushall()
+            loop = await planned_loop(mongo, client)
+            whole = await whole_warm_up(mongo, client, folder)
+        await mongo.close()
+    print(f"store and Redis {trip_ms:.1f} ms away, keys/s, one round")
+    print(f"  warm-up                                {whole:10,.0f}")
+    print(f"  the planned loop                       {loop:10,.0f}   dbz / it {whole / loop:.1f}")
+
+
 def bare_pipeline(redis_url: str, items: list) -> float:
     """Keys a second of redis-py's pipeline without asyncio, encoded beforehand."""
     with redis.Redis.from_url(redis_url) as client:
@@ -159,6 +185,7 @@ def main() -> None:
     with running_stores() as (mongo_uri, redis_url, folder):
         fill(mongo_uri, DOCUMENTS)
         asyncio.run(writing(mongo_uri, redis_url, folder))
+        asyncio.run(a_network_away(mongo_uri, redis_url, folder))
         asyncio.run(invalidating(redis_url))
 
 

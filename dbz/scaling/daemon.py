@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dbz.config.phases import ApiServers, Phases
-from dbz.errors import DependencyError, UsageError
+from dbz.errors import DbzError, DependencyError, UsageError
+from dbz.scaling.applying import same
 from dbz.scaling.aws import Aws
 from dbz.scaling.executor import Executor
 from dbz.scaling.journal import Journal, entries
@@ -25,7 +27,7 @@ from dbz.scaling.policies import rules_of
 from dbz.scaling.rules import Action, Decision, Policy, RuleEngine, Standing
 from dbz.scaling.sources import Source
 from dbz.scaling.state import Live, Service
-from dbz.scaling.steps import Kind
+from dbz.scaling.steps import Kind, Plan
 from dbz.scaling.turn import lease_of, one_step
 
 LATEST_S = 2.0
@@ -94,8 +96,8 @@ class Autoscaler:
         for entry in entries():
             if (entry.plan.cluster, entry.plan.service) != (self._cluster, self._name):
                 continue
-            for step in entry.plan.steps:
-                if step.kind is Kind.DESIRED:
+            for number, step in enumerate(entry.plan.steps):
+                if step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
                     at_s = min(datetime.fromisoformat(entry.at).timestamp(), now_s)  # the clock may have been ahead
                     self._engine.acted(Action.OUT if step.after > step.before else Action.IN, at_s)
 
@@ -128,18 +130,30 @@ class Autoscaler:
             why = f"somebody set {live.service.desired} tasks just now"
             return replace(decision, action=Action.HOLD, desired=live.service.desired, reason=why), False
         plan = plan_tasks(live, Wanted(f"auto: {decision.reason}", _exactly(decision.desired), True, keep_range=True))
-        (step,) = plan.steps
         try:
             with one_step(self._change, self._place, "dbz scale auto"):
                 self._aws.check_guards()
-                journal = Journal.begin(plan)
-                journal.step("begin", 0)
-                Executor(self._aws, self._cluster, self._name).perform(step)
-                journal.step("done", 0)
-                journal.end("applied", decision.reason)
+                self._perform(plan, decision.reason)
         except UsageError as busy:
             return replace(decision, action=Action.HOLD, desired=service.desired, reason=busy.message), False
         return decision, True
+
+    def _perform(self, plan: Plan, why: str) -> None:
+        """The one step of a plan, journalled. One that failed is in nobody's way: the next look finds what is so."""
+        (step,) = plan.steps
+        executor = Executor(self._aws, self._cluster, self._name)
+        journal = Journal.begin(plan)
+        journal.step("begin", 0)
+        try:
+            executor.perform(step)
+        except DbzError as error:
+            with suppress(DbzError):
+                if same(executor.current(step), step.before):
+                    journal.step("undone", 0)
+            journal.end("failed", error.message)
+            raise
+        journal.step("done", 0)
+        journal.end("applied", why)
 
     def next_s(self) -> float:
         """How long until the next evaluation: shortly after the end of the period that is going on."""

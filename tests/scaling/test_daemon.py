@@ -224,6 +224,17 @@ def test_what_cannot_be_reached_is_told_and_followed_again(scene: Scene) -> None
     assert [one.done for one in told] == [True] and scene.desired == 3
 
 
+def test_a_step_that_failed_stands_in_nobodys_way(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([BUSY] * 5)
+    scene.cloud.fault("UpdateService", "refuse")
+    with pytest.raises(DependencyError, match="ecs:UpdateService"):
+        auto.evaluate()
+    (entry,) = entries()
+    assert (entry.outcome, entry.begun, entry.open, scene.desired) == ("failed", (), False, 2)
+    assert scene.auto().evaluate().done and scene.desired == 3, "nothing was done, so no cooldown holds"
+
+
 def test_a_service_that_is_deleted_ends_it(scene: Scene) -> None:
     auto = scene.auto()
     scene.cloud.client("ecs").delete_service(cluster="dbz", service=scene.service, force=True)
