@@ -79,7 +79,10 @@ def share_interval(hits: float, count: float, confidence: float) -> Interval:
     z2, share = normal_quantile(confidence) ** 2, hits / count
     middle = share + z2 / (2 * count)
     half = math.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count * count)))
-    return max((middle - half) / (1 + z2 / count), 0.0), min((middle + half) / (1 + z2 / count), 1.0)
+    # At 0 and at 1 one end is the share itself; computed, it would be off by a rounding error.
+    low = (middle - half) / (1 + z2 / count) if hits > 0 else 0.0
+    high = (middle + half) / (1 + z2 / count) if hits < count else 1.0
+    return max(low, 0.0), min(high, 1.0)
 
 
 def mean_half_width(blocks: Sequence[Block], confidence: float) -> float:

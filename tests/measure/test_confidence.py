@@ -57,6 +57,7 @@ def test_the_interval_of_a_share_contains_it(count: int, share: float) -> None:
     hits = round(share * count)
     low, high = share_interval(hits, count, 0.95)
     assert 0 <= low <= hits / count + 1e-12 and hits / count - 1e-12 <= high <= 1
+    assert (low == 0 or hits > 0) and (high == 1 or hits < count), "no rounding error at either end"
 
 
 def run_of(random: Random, *, seconds: int, per_s: int, stalls: float) -> Measurements:
