@@ -22,7 +22,7 @@ schema: dbz.phases/1
 phases:
   - {name: fast, users: 9, connections: 1, requests: 1/s, api_servers: {min: 1, max: 5}}
 scale_out_when_any: ["CPU > 70% for 2 seconds"]
-scaling: {period: 1s, cooldown_out: 60s, bounds: {min: 1, max: 5}, lease_table: dbz-leases, lease_time: 2s}
+scaling: {period: 1s, cooldown_out: 60s, bounds: {min: 1, max: 5}, lease_table: dbz-leases, lease_time: 3s}
 """
 AUTO = ("auto", "--phases", "fast.yaml", "--yes", "--json")
 
@@ -47,8 +47,10 @@ def leader(shell: Shell) -> dict[str, Any]:
 
 
 def first_line(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    found: dict[str, Any] = json.loads(process.stdout.readline())
+    assert process.stdout is not None and process.stderr is not None
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    found: dict[str, Any] = json.loads(line)
     return found
 
 
