@@ -173,12 +173,18 @@ def _follow(
 ) -> None:
     from dbz.cli.scale_decisions import Teller
     from dbz.scaling.daemon import Autoscaler, run_forever
+    from dbz.scaling.lease import LeaseStaleError
 
     source = _source(access, plan, manner.metrics)
     follower = Autoscaler(access.aws, plan, servers, source, dry_run=manner.dry_run, lead=lead)
     teller = Teller(explain=manner.explain or manner.once, as_json=manner.as_json, dry_run=manner.dry_run)
     teller.begin(follower, manner.metrics or "CloudWatch")
-    teller.tell(follower.evaluate())  # what is wrong from the start ends it
+    try:
+        teller.tell(follower.evaluate())  # what is wrong from the start ends it
+    except LeaseStaleError as stale:  # but a beat that a busy machine makes late will come
+        if manner.once:
+            raise
+        say(f"holding: {stale.message}")
     if not manner.once and not wait(follower.next_s()):
         run_forever(follower, teller.tell, say, wait)
 
