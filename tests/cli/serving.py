@@ -26,7 +26,7 @@ class Served:
         done = subprocess.run(
             command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, timeout=60
         )
-        assert "Traceback" not in done.stdout + done.stderr and "an error in dbz itself" not in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr and "an error in dbz itself" not in done.stderr, done.stderr
         return done
 
     def warmable(self) -> int:

@@ -94,8 +94,9 @@ class WarmRun:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             await end(tasks)
-        for task in done:
-            error = task.exception()
+        # Asked of all: asyncio prints what nobody asked for, and several may fail at once.
+        errors = {task: task.exception() for task in tasks if not task.cancelled()}
+        for error in [errors.get(task) for task in done]:
             if isinstance(error, NoRoomError):
                 return str(error)
             if isinstance(error, PROBLEMS):
