@@ -15,6 +15,7 @@ from dbz.measure.budgets import Budget, Treatment
 from dbz.measure.confidence import normal_quantile
 from dbz.measure.measured import Measured
 from dbz.measure.measuring import Measurements, measure
+from dbz.measure.moderation import squares
 from dbz.measure.student import t_quantile
 from dbz.measure.terms import Terms
 from dbz.measure.verdicts import Verdict, decide
@@ -49,7 +50,7 @@ def judge_together(budget: Budget, baseline: Sequence[Measurements], runs: Seque
         return None
     logs = [[math.log(one.value) for one in side] for side in (before, after)]
     freedom = len(before) + len(after) - 2
-    variance = sum(map(_squares, logs)) / freedom
+    variance = sum(map(squares, logs)) / freedom
     error = math.sqrt(variance * (1 / len(before) + 1 / len(after)))
     half = t_quantile(freedom, budget.rule.confidence) * error
     value = math.exp(sum(logs[1]) / len(after))
@@ -86,13 +87,8 @@ def _level(runs: Sequence[Measured], assumed: float, confidence: float) -> tuple
     mean = sum(logs) / len(logs)
     if len(runs) > 1:
         freedom = len(logs) - 1
-        variance = _squares(logs) / freedom * (t_quantile(freedom, confidence) / normal_quantile(confidence)) ** 2
+        variance = squares(logs) / freedom * (t_quantile(freedom, confidence) / normal_quantile(confidence)) ** 2
         return math.exp(mean), math.sqrt(max(variance, assumed) + variance / len(logs))
     ends = [end for end in (runs[0].low, runs[0].high) if end is not None and end > 0 and not math.isinf(end)]
     half = max((abs(math.log(end) - mean) for end in ends), default=0.0)
     return math.exp(mean), math.hypot(half / normal_quantile(confidence), math.sqrt(2 * assumed))
-
-
-def _squares(values: Sequence[float]) -> float:
-    mean = sum(values) / len(values)
-    return sum((value - mean) ** 2 for value in values)

@@ -20,7 +20,7 @@ from statistics import median
 
 from dbz.measure.confidence import normal_quantile
 from dbz.measure.measured import Measured
-from dbz.measure.moderation import moderated
+from dbz.measure.moderation import moderated, squares
 from dbz.measure.series import Series
 from dbz.measure.student import t_two_sided
 from dbz.measure.terms import Terms
@@ -156,14 +156,9 @@ def _noises(logs: Sequence[Sides], alone: Sequence[tuple[float, float]]) -> list
     own_freedom = sum(len(side) for side in logs[0]) - 2 if logs else 0
     if not own_freedom:
         return [_Noise(0.0, 0.0, one) for one in alone]
-    variances = [max(sum(map(_squares, sides)) / own_freedom, _RESOLUTION**2) for sides in logs]
+    variances = [max(sum(map(squares, sides)) / own_freedom, _RESOLUTION**2) for sides in logs]
     steadied, freedom = moderated(variances, own_freedom)
     return [_Noise(variance, freedom, one) for variance, one in zip(steadied, alone, strict=True)]
-
-
-def _squares(values: Sequence[float]) -> float:
-    mean = sum(values) / len(values)
-    return sum((value - mean) ** 2 for value in values)
 
 
 def _alone(stat: str, pairs: Sequence[Pair], terms: Terms) -> list[tuple[float, float]]:

@@ -17,6 +17,12 @@ _AT_MOST = 2.0
 once, and then they agree without being right."""
 
 
+def squares(values: Sequence[float]) -> float:
+    """The sum of the squared deviations from the mean, of which variances are made."""
+    mean = sum(values) / len(values)
+    return sum((value - mean) ** 2 for value in values)
+
+
 def moderated(variances: Sequence[float], freedom: int) -> tuple[list[float], float]:
     """The steadied variances, and the degrees of freedom that they have; `freedom` is that of each variance given."""
     if len(variances) < LEAST_FIGURES or freedom < 1:

@@ -67,9 +67,7 @@ def remarks(comparison: Comparison) -> list[str]:
     texts += [f"Take care: {text}, so a difference in latency may be the machine's." for text in comparison.doubts]
     if comparison.left_out:
         texts.append(f"Left out, because the machine was busy with something else: {', '.join(comparison.left_out)}.")
-    for side in ("base", "new"):
-        names = [text.removesuffix(_only_in(side)) for text in comparison.missing if text.endswith(_only_in(side))]
-        texts += [f"Only in the {side} runs: {', '.join(names)}."] if names else []
+    texts += [f"{text[0].upper()}{text[1:]}." for text in comparison.missing]
     beside = [f"{one.kind} {one.operation} {one.stat}" for one in comparison.figures if one.shared]
     if beside:
         texts.append(f"Beside what all operations changed by together: {', '.join(beside)}.")
@@ -82,11 +80,6 @@ def remarks(comparison: Comparison) -> list[str]:
             f"{_percent(TAIL_NOISE * noise)} for the tail. Five runs a side measure it (--repeat 5)."
         )
     return [*texts, *_sensitivity(comparison)]
-
-
-def _only_in(side: str) -> str:
-    """How the record of a comparison puts that an operation is missing."""
-    return f" is only in the {side} runs"
 
 
 def _sensitivity(comparison: Comparison) -> list[str]:

@@ -63,7 +63,7 @@ class Sensitivity(_Part):
 
 
 class Comparison(_Part):
-    """What became of a comparison; `missing` are operations that only one side has.
+    """What became of a comparison; `missing` says which operations only one side has.
 
     `left_out` are runs that were disturbed by something else on the machine, `doubts` say why what looks worse (or
     better) may be the machine and is unclear for that reason.

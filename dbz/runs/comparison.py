@@ -170,15 +170,20 @@ def _left_out(every: Side, some: Side) -> list[str]:
 
 
 def _missing(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
-    """Which operations only one side has."""
+    """Which operations only one side has, a text for each side."""
     names = [{(of.kind, of.name) for found in side.found for of in found.latencies} for side in (base, new)]
     compared = {(one.kind, one.operation) for one in figures}
-    return sorted(
-        f"{name} is only in the {'base' if at == 0 else 'new'} runs"
-        for at in (0, 1)
-        for kind, name in names[at] - names[1 - at]
-        if (kind, name) not in compared and kind not in ("generator", "service", "unfinished")
-    )
+    only = [
+        sorted(
+            name
+            for kind, name in here - there
+            if (kind, name) not in compared and kind not in ("generator", "service", "unfinished")
+        )
+        for here, there in (names, reversed(names))
+    ]
+    return [
+        f"only in the {side} runs: {', '.join(some)}" for side, some in zip(("base", "new"), only, strict=True) if some
+    ]
 
 
 def _figure(one: Difference, excuse: str, base_runs: int, new_runs: int) -> ComparedFigure:

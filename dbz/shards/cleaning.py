@@ -10,7 +10,7 @@ from dbz.shards.control import Control
 from dbz.shards.copies import Copy, copies_of
 from dbz.shards.deployment import Deployment
 from dbz.shards.guard import guard_copies
-from dbz.shards.journal import Journal, Move, State
+from dbz.shards.journal import KEPT, Journal, Move, State
 from dbz.shards.tail import Key
 from dbz.shards.verify_copies import Judgement, by_marker, judge, taken_elsewhere
 
@@ -32,7 +32,7 @@ class Cleaned:
 
 def due(journal: Journal, after_s: float) -> tuple[list[Move], list[Move]]:
     """Moves whose old copy has waited long enough, or is half gone already, and those whose has not."""
-    moves = journal.in_states(State.REVERSING, State.CLEANING)
+    moves = journal.in_states(*KEPT)
     limit = datetime.now(UTC) - timedelta(seconds=after_s)
     ready = [move for move in moves if move.changed_at <= limit or move.state == State.CLEANING]
     return ready, [move for move in moves if move not in ready]

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dbz.shards.deployment import Document
-from dbz.shards.journal import Move, State
+from dbz.shards.journal import KEPT, SWITCHED, Move, State
 from dbz.shards.map import ShardMap
 
-SWITCHED = frozenset({State.REVERSING, State.CLEANING, State.CLEANED, State.ROLLED_BACK})
-_KEPT = frozenset({State.REVERSING, State.CLEANING})
 _COMPLETE = frozenset({State.VERIFIED, State.FENCED, State.DRAINED, State.FLIPPED})
 _GROWING = frozenset({State.COPYING, State.TAILING})
 
@@ -72,7 +70,7 @@ def copies_of(moves: Sequence[Move], shard_map: ShardMap) -> Copies:
 def _of_club(moves: Sequence[Move], owner: str) -> Iterator[Copy]:
     for at, move in enumerate(moves):
         later = moves[at + 1 :]
-        if move.state in _KEPT or (move.state == State.FLIPPED and owner == move.target):
+        if move.state in KEPT or (move.state == State.FLIPPED and owner == move.target):
             if (copy := _old(move, later, owner)) is not None:
                 yield copy
         elif move.state in _COMPLETE:

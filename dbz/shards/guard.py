@@ -50,11 +50,8 @@ def _guard(
     wanted = with_guard(own, club_field, clubs)
     if wanted == now:
         return ""
-    lenient = {options.get("validationLevel", "strict"), options.get("validationAction", "error")} != {
-        "strict",
-        "error",
-    }
-    if own and lenient:
+    manner = options.get("validationLevel", "strict"), options.get("validationAction", "error")
+    if own and manner != ("strict", "error"):
         return f"'{collection}' on {shard} is not guarded: its own validator is not strict, and would become so"
     try:
         deployment.shard(shard).command(

@@ -36,6 +36,11 @@ class State(StrEnum):
 UNFINISHED = (State.PLANNED, State.COPYING, State.TAILING, State.VERIFIED, State.FENCED, State.DRAINED, State.FLIPPED)
 """What a rebalance goes on with. From `reversing` on the club lies on the target, with an old copy on the source."""
 
+KEPT = (State.REVERSING, State.CLEANING)
+"""The old copy is there, or some of it."""
+SWITCHED = (*KEPT, State.CLEANED, State.ROLLED_BACK)
+"""The club has lain on the target."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -147,15 +152,14 @@ def last_moves(moves: Sequence[Move]) -> dict[str, Move]:
 
     What an earlier move left behind is nobody's old copy any more, however often the club came back.
     """
-    flipped = (State.REVERSING, State.CLEANING, State.CLEANED, State.ROLLED_BACK)
-    return {move.club: move for move in moves if move.state in flipped}
+    return {move.club: move for move in moves if move.state in SWITCHED}
 
 
 def old_copies(moves: Sequence[Move]) -> dict[tuple[str, str], Move]:
     """{(club, shard): move} of copies that may lie where the map does not lead: old ones, and ones being made."""
     found: dict[tuple[str, str], Move] = {}
     for move in moves:
-        if move.state in (State.REVERSING, State.CLEANING):
+        if move.state in KEPT:
             found[move.club, move.source] = move
         elif move.state in UNFINISHED and move.state != State.PLANNED:
             found[move.club, move.target] = move

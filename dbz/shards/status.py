@@ -9,12 +9,12 @@ from dbz.shards.control import ROUTERS
 from dbz.shards.deployment import Deployment
 from dbz.shards.indexes import unindexed
 from dbz.shards.inventory import operations_per_s, take_inventory
-from dbz.shards.journal import UNFINISHED, Journal, Move, State
+from dbz.shards.journal import KEPT, UNFINISHED, Journal, Move, State
 from dbz.shards.lease import holder
 from dbz.shards.planning import current_map
 
 SCHEMA = "dbz.shard-status/1"
-_SHOWN = (*UNFINISHED, State.REVERSING, State.CLEANING, State.ABORTED)
+_SHOWN = (*UNFINISHED, *KEPT, State.ABORTED)
 
 
 @dataclass(frozen=True)
