@@ -36,6 +36,8 @@ def headline(run: Run) -> str:
         counts = f"{worse} {plural('operation', worse)} became worse than in the baseline; {counts}"
     if run.verdict is RunVerdict.INVALID:
         return f"The measurement cannot be trusted; {counts}."
+    if run.verdict is RunVerdict.INTERRUPTED and not run.window.seconds:
+        return f"Stopped in the warm-up, after {format_duration(run.duration_s)}: nothing was judged."
     if run.verdict is RunVerdict.INTERRUPTED:
         return f"Stopped early, after {format_duration(run.duration_s)}; of what was measured, {counts}."
     if run.verdict is RunVerdict.RUNNING:

@@ -51,6 +51,13 @@ def test_the_headline_says_what_else_is_wrong(plain: RunFolder, verdict: RunVerd
     assert headline(plain.load().model_copy(update={"verdict": verdict})) == says
 
 
+def test_who_interrupts_the_warm_up_reads_that_nothing_was_judged(plain: RunFolder) -> None:
+    run = plain.load()
+    window = run.window.model_copy(update={"end_s": run.window.start_s})
+    early = run.model_copy(update={"verdict": RunVerdict.INTERRUPTED, "window": window})
+    assert headline(early) == "Stopped in the warm-up, after 4 s: nothing was judged."
+
+
 def test_a_broken_latency_budget_names_its_slowest_part(broken: RunFolder) -> None:
     steps = next_steps(broken.load())
     assert steps[0].startswith("Most frequent error: HTTP 503 Service Unavailable in GET /api/posts (")
