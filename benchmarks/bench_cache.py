@@ -21,7 +21,7 @@ from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
-from dbz.cache.bench import Payload, one_by_one_rate, percentile, pipelined_rate, warm_rate
+from dbz.cache.admin.bench import Payload, one_by_one_rate, percentile, pipelined_rate, warm_rate
 from dbz.cache.warm import OneDatabase, WarmOrder, WarmRun
 from dbz.cache.warm.shape import encode
 from dbz.config.warmup import load_warmup

@@ -21,13 +21,13 @@ from dbz.config.shards import load_shards
 from dbz.measure.confidence import CONFIDENCE, rank_interval
 from dbz.shards.control import Control
 from dbz.shards.deployment import Deployment
-from dbz.shards.journal import Journal
+from dbz.shards.journal import MoveJournal
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import ShardMap
-from dbz.shards.mover import Options
-from dbz.shards.plan import PlannedMove
-from dbz.shards.rebalance import Rebalance
-from dbz.shards.tracking import Ended, Tracker
+from dbz.shards.move.mover import MoveOptions
+from dbz.shards.move.progress import Ended, MoveTracker
+from dbz.shards.move.rebalance import Rebalance
+from dbz.shards.plan.document import PlannedMove
 from dbz.units import format_bytes
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "11"))
@@ -83,8 +83,10 @@ class Mover:
         with Deployment(load_shards("default", self._environment), self._environment) as deployment:
             while not self._ended.is_set():
                 with Control(deployment) as control, hold_lease(control.database) as lease:
-                    journal, tracker = Journal(control.database, lease), Tracker()
-                    work = Rebalance(deployment, control, journal, Options(stop=self._ended.is_set, tracker=tracker))
+                    journal, tracker = MoveJournal(control.database, lease), MoveTracker()
+                    work = Rebalance(
+                        deployment, control, journal, MoveOptions(stop=self._ended.is_set, tracker=tracker)
+                    )
                     if not work.unfinished():
                         journal.add([_there(control.map(), f"club{number:02d}") for number in range(CLUBS)])
                     work.run()

@@ -33,18 +33,18 @@ from redis.asyncio import Redis
 
 from dbz.children import Child, free_port, wait_until
 from dbz.config.shards import Shards
-from dbz.shards.adoption import adopt
 from dbz.shards.control import Control
-from dbz.shards.copying import Copier
 from dbz.shards.deployment import Deployment
-from dbz.shards.follower import MapFollower
-from dbz.shards.journal import Journal, Move
+from dbz.shards.follow.follower import MapFollower
+from dbz.shards.journal import Move, MoveJournal
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import legacy_map
-from dbz.shards.mover import Options
-from dbz.shards.pace import Pace
-from dbz.shards.plan import PlannedMove
-from dbz.shards.rebalance import Rebalance
+from dbz.shards.move.copy import Copier
+from dbz.shards.move.mover import MoveOptions
+from dbz.shards.move.pace import Pace
+from dbz.shards.move.rebalance import Rebalance
+from dbz.shards.plan.adoption import adopt
+from dbz.shards.plan.document import PlannedMove
 from dbz.stack.parts import cache
 from dbz.stack.probes import store_answers
 
@@ -232,9 +232,9 @@ def blocks(deployment: Deployment, uris: list[str], redis_url: str) -> None:
     for number in range(MOVES):
         source, target = (f"shard_{(number + at) % 2}" for at in (0, 1))
         with Control(deployment) as control, hold_lease(control.database) as lease:
-            journal = Journal(control.database, lease)
+            journal = MoveJournal(control.database, lease)
             journal.add([PlannedMove(CLUB, source, target, 0, 0)])
-            moved += Rebalance(deployment, control, journal, Options(rate_bytes_per_s=None)).run().done
+            moved += Rebalance(deployment, control, journal, MoveOptions(rate_bytes_per_s=None)).run().done
     writer.ending.set()
     writer.thread.join()
     held = sorted(move.block_ms or 0 for move in moved)

@@ -9,10 +9,10 @@ import time
 import timeit
 from collections.abc import Callable
 
-from dbz.shards.legacy import legacy_hash
+from dbz.shards.app_hash import legacy_hash
 from dbz.shards.map import ShardMap, legacy_map
-from dbz.shards.plan import Plan, Request, Weight
-from dbz.shards.planner import make_plan
+from dbz.shards.plan.document import MovePlan, Request, Weight
+from dbz.shards.plan.planner import make_plan
 
 CLUBS = 3000
 ZIPF_CLUBS = 2000
@@ -66,7 +66,7 @@ def a_new_shard() -> None:
 
 def skewed_clubs() -> None:
     """Zipf sizes on four shards, several seeds."""
-    plans: list[Plan] = []
+    plans: list[MovePlan] = []
     formulas: dict[str, list[float]] = {"hash % N, as the app does": [], "jump consistent hash": []}
     for seed in range(20):
         rng = random.Random(seed)

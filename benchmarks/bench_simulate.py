@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from dbz.config.grammar.conditions import Condition, Watched
 from dbz.config.phases import load_phases
-from dbz.measure.conditions import Condition, Watched
-from dbz.scaling.policies import rules_of
-from dbz.scaling.rules import Sample
-from dbz.scaling.simulator import ByRules, simulate
-from dbz.scaling.traces import make_shape
+from dbz.scaling.decide.policies import rules_of
+from dbz.scaling.decide.rules import Sample
+from dbz.scaling.simulate.simulator import ByRules, simulate
+from dbz.scaling.simulate.traces import make_shape
 
 BUDGET_S = 2.0
 ROUNDS = 3

@@ -19,7 +19,7 @@ import psutil
 from http_server import pinned
 from live_view import shown
 
-from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorSpec, Role
+from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorRole, GeneratorSpec
 from dbz.runs.aggregate import latencies
 from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.reading import read_record
@@ -133,7 +133,7 @@ def _generate(
     """Run one generator process on a core; what it printed, and its share of the core."""
     spec = GeneratorSpec(
         folder=str(folder.path),
-        role=Role.LOCAL,
+        role=GeneratorRole.LOCAL,
         worker=0,
         workers=1,
         scenario=scenario,

@@ -12,7 +12,7 @@ import time
 import gevent
 from locust import events
 
-from dbz.load.generator.recorder import Recorder
+from dbz.load.generator.record.recorder import Recorder
 from dbz.users import HttpUser, constant, task
 
 _SLICE_S = 0.05

@@ -19,8 +19,8 @@ from typing import Any
 
 import gevent
 
-from dbz.load.generator import wire
-from dbz.load.generator.socketio import SocketClient
+from dbz.load.generator.net import wire
+from dbz.load.generator.socketio.client import SocketClient
 
 MEMBERS_PER_CLUB = 200
 

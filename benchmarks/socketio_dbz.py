@@ -13,13 +13,13 @@ from typing import Any
 
 import gevent
 
-from dbz.load.generator import wire
-from dbz.load.generator.deliveries import Deliveries
-from dbz.load.generator.recorder import Recorder
-from dbz.load.generator.sinks import FileSink
-from dbz.load.generator.socketio import SocketClient
-from dbz.measure.histogram import Histogram
-from dbz.measure.series import DELIVERY
+from dbz.load.generator.net import wire
+from dbz.load.generator.record.deliveries import DeliveryLedger
+from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.sinks import FileSink
+from dbz.load.generator.socketio.client import SocketClient
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import DELIVERY
 
 __all__ = ["CONNECTING", "EVENT", "TEXT", "Members"]
 
@@ -31,7 +31,7 @@ class Members:
 
     def __init__(self, folder: Path) -> None:
         self.recorder = Recorder(FileSink(folder, 0, time.time()), time.monotonic())
-        self.deliveries = Deliveries(self.recorder)
+        self.deliveries = DeliveryLedger(self.recorder)
         self.clients: list[SocketClient] = []
 
     def join(self, url: str, number: int) -> Callable[[dict[str, Any]], Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import gevent
 from gevent.pool import Pool
 
-from dbz.load.generator import wire
+from dbz.load.generator.net import wire
 
 
 def main(url: str, count: int, seconds: float) -> None:

@@ -12,8 +12,8 @@ class Reader(HttpUser):
 
 from locust import between, constant, constant_pacing, constant_throughput, tag, task
 
-from dbz.load.generator.endpoint import Options as SocketOptions
-from dbz.load.generator.response import Response
+from dbz.load.generator.http.response import Response
+from dbz.load.generator.socketio.endpoint import SocketOptions
 from dbz.load.generator.users import HttpUser, SocketUser
 
 __all__ = [

@@ -11,7 +11,7 @@ import typer.main
 
 from dbz.cli.main import app
 from dbz.errors import ExitCode
-from dbz.measure.metrics import CATALOGUE
+from dbz.measure.budget.metrics import CATALOGUE
 from dbz.report.schemas import MODELS, schema_text
 
 ROOT = Path(__file__).parent.parent

@@ -15,10 +15,10 @@ from dbz.cli.interrupts import Interrupts
 from dbz.errors import DbzError, UsageError
 
 if TYPE_CHECKING:
-    from dbz.load.capacity import CapacityPlan, Ground
-    from dbz.load.capacity_search import Next
+    from dbz.load.capacity.campaign import CapacityPlan, Ground
+    from dbz.load.capacity.search import Next
     from dbz.load.run import LoadPlan
-    from dbz.runs.capacity import Capacity, Step
+    from dbz.runs.capacity import Capacity, CapacityStep
     from dbz.runs.folder import RunFolder
 
 Text = str | None
@@ -74,7 +74,7 @@ def capacity(
     interrupted (what is known is reported).
     """
     from dbz.config.phases import load_phases
-    from dbz.load.capacity import plan_capacity
+    from dbz.load.capacity.campaign import plan_capacity
     from dbz.load.plan import LoadRequest, plan_load
     from dbz.runs.capacity import EXIT_CODES
 
@@ -101,7 +101,7 @@ def _seconds(text: str) -> float:
 
 
 def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json: bool) -> Capacity:
-    from dbz.report.capacity_page import write_capacity_page
+    from dbz.report.html.capacity_page import write_capacity_page
     from dbz.report.terminal.capacity import print_capacity
     from dbz.runs.capacity import CAPACITY_FILE, load_capacity
     from dbz.runs.folder import create_run_folder, new_run_id
@@ -123,8 +123,8 @@ def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json
 
 
 def _search(plan: CapacityPlan, folder: Path, interrupts: Interrupts) -> Capacity:
-    from dbz.load.capacity import Caller, Ground, find_capacity
-    from dbz.load.targets import reach
+    from dbz.load.allowed_hosts import reach
+    from dbz.load.capacity.campaign import Caller, Ground, find_capacity
 
     @contextmanager
     def fresh_stack(one: LoadPlan) -> Iterator[Ground]:
@@ -139,10 +139,10 @@ def _search(plan: CapacityPlan, folder: Path, interrupts: Interrupts) -> Capacit
     return find_capacity(plan, folder, Caller(prepare, *_progress(plan), lambda: interrupts.requested))
 
 
-def _progress(plan: CapacityPlan) -> tuple[Callable[[Next, LoadPlan], None], Callable[[Step, RunFolder], None]]:
+def _progress(plan: CapacityPlan) -> tuple[Callable[[Next, LoadPlan], None], Callable[[CapacityStep, RunFolder], None]]:
     """One line on standard error when a step begins, and one when it has ended."""
     from dbz.report import write_reports
-    from dbz.report.capacity_wording import step_text
+    from dbz.report.words.capacity import step_text
     from dbz.units import format_duration
 
     def begins(step: Next, one: LoadPlan) -> None:
@@ -150,7 +150,7 @@ def _progress(plan: CapacityPlan) -> tuple[Callable[[Next, LoadPlan], None], Cal
         length = format_duration(one.profile.duration)
         typer.echo(f"{plan.load_of(step.load):>16}  {length}{again} …", err=True)
 
-    def ended(step: Step, folder: RunFolder) -> None:
+    def ended(step: CapacityStep, folder: RunFolder) -> None:
         write_reports(folder)
         typer.echo(f"{'':>16}  {step_text(step)}", err=True)
 

@@ -147,9 +147,9 @@ def load(
         plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
     if baseline:
         from dbz.load.baseline import plan_against
-        from dbz.measure.terms import Terms
+        from dbz.measure.compare.terms import ComparisonTerms
 
-        terms = Terms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))
+        terms = ComparisonTerms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))
         plan = plan_against(plan, baseline, out, terms, force=force, repeat=repeat)
     with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
@@ -212,8 +212,8 @@ def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, shown: Shown) 
 
 
 def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, shown: Shown) -> Run:
+    from dbz.load.allowed_hosts import reach
     from dbz.load.run import Surroundings, run_load
-    from dbz.load.targets import reach
     from dbz.report import open_metrics, open_otlp, open_view
 
     check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe

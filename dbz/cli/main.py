@@ -14,11 +14,11 @@ import typer
 
 import dbz
 from dbz.cli.budget import app as budget_app
-from dbz.cli.cache import app as cache_app
+from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.load import load
-from dbz.cli.report import app as report_app
-from dbz.cli.scale import app as scale_app
+from dbz.cli.report.commands import app as report_app
+from dbz.cli.scale.group import app as scale_app
 from dbz.cli.serve import serve
 from dbz.cli.shard import app as shard_app
 from dbz.errors import DbzError, ExitCode

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from dbz.cloud.tasks import PaperRunner, Runner
+from dbz.cloud.ecs.tasks import PaperRunner, Runner
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _runner(given: argparse.Namespace) -> Runner:
     if not given.server_port:
         return PaperRunner(given.start_delay)
-    from dbz.cloud.processes import ProcessRunner, ServerOptions
+    from dbz.cloud.ecs.processes import ProcessRunner, ServerOptions
 
     # Twice a period, so that no period is without a value.
     metrics = ["--emf", f"{given.cluster}/{given.service}", "--emf-period", f"{given.period / 2:g}"]

@@ -18,7 +18,7 @@ from moto.ecs.exceptions import InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.elasticache.responses import ElastiCacheResponse
 
-from dbz.cloud.tracking import create_alarms
+from dbz.cloud.autoscaling.tracking import create_alarms
 
 MOST_SERVICES = 10
 MOST_TASKS = 5000

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dbz.cloud.balancing import Balancing
-from dbz.cloud.reconciler import Reconciler
-from dbz.cloud.tasks import PaperLoad
+from dbz.cloud.ecs.balancing import Balancing
+from dbz.cloud.ecs.reconciler import Reconciler
+from dbz.cloud.ecs.tasks import PaperLoad
 
 CONTROL, READY = "/_dbz/control", "/_dbz/ready"
 HANG_S = 30.0

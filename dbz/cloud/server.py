@@ -23,14 +23,15 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from dbz.cloud import balancing, corrections, paging
-from dbz.cloud.autoscaling import Autoscaler
-from dbz.cloud.balancing import Balancing
+from dbz.cloud import corrections, paging
+from dbz.cloud.autoscaling.scaling import ApplicationAutoScaling
+from dbz.cloud.cloudwatch.metrics import MetricWriter
+from dbz.cloud.ecs import balancing
+from dbz.cloud.ecs.balancing import Balancing
+from dbz.cloud.ecs.reconciler import Reconciler
+from dbz.cloud.ecs.tasks import PaperRunner, Runner
 from dbz.cloud.faults import Controls, Gate
 from dbz.cloud.furnishing import CloudOptions, furnish
-from dbz.cloud.metrics import MetricWriter
-from dbz.cloud.reconciler import Reconciler
-from dbz.cloud.tasks import PaperRunner, Runner
 
 TICK_S = 0.1
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Cloud:
         self.reconciler = Reconciler(self._ecs, runner, breaker=options.breaker)
         self._balancing = Balancing(self._ecs, elbv2_backends[DEFAULT_ACCOUNT_ID][region])
         self._metrics = MetricWriter(self._ecs, cloudwatch, self._balancing, options.period_s)
-        self._autoscaler = Autoscaler(
+        self._autoscaler = ApplicationAutoScaling(
             self._ecs, cloudwatch, applicationautoscaling_backends[DEFAULT_ACCOUNT_ID][region]
         )
         load = runner.load if isinstance(runner, PaperRunner) else None

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from dbz.config import bundled
 from dbz.config.model import Parsed, Percent, Strict, build
-from dbz.config.source import Source, read_yaml
+from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
-from dbz.measure.budgets import Budget, Rule, Severity, Treatment, parse_budget
+from dbz.measure.budget.budgets import Budget, Rule, Severity, Treatment, parse_budget
 from dbz.measure.confidence import CONFIDENCE
 
 DEFAULT = "default"
@@ -57,7 +57,7 @@ def load_budgets(name: str) -> list[Budget]:
     return build_budgets(read_yaml(path))
 
 
-def build_budgets(source: Source) -> list[Budget]:
+def build_budgets(source: YamlSource) -> list[Budget]:
     """The budgets of a source."""
     file = build(BudgetsFile, source)
     budgets: list[Budget] = []

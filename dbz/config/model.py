@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from dbz import units
-from dbz.config.source import Location, Source
+from dbz.config.source import Location, YamlSource
 from dbz.errors import ConfigError, Problem
 
 
@@ -47,7 +47,7 @@ Percent = Annotated[float, _unit(units.parse_percent, units.PERCENT_FORMS)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def build(model: type[Model], source: Source) -> Model:
+def build(model: type[Model], source: YamlSource) -> Model:
     """Validate a source as a model; `ConfigError` with every problem in it."""
     if not isinstance(source.data, dict):
         keys = ", ".join(_keys(model))
@@ -59,7 +59,7 @@ def build(model: type[Model], source: Source) -> Model:
         raise ConfigError(problems) from error
 
 
-def _problem(model: type[BaseModel], source: Source, detail: Any) -> Problem:
+def _problem(model: type[BaseModel], source: YamlSource, detail: Any) -> Problem:
     location: Location = tuple(detail["loc"])
     name = ".".join(map(str, location))
     where = source.where(location)

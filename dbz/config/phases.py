@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.bundled import bundled_folder
+from dbz.config.grammar.conditions import Condition, parse_condition
+from dbz.config.grammar.target_tracking import Target, parse_target
 from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
 from dbz.config.phases_checks import contradictions
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
-from dbz.config.source import Source, read_yaml
+from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
-from dbz.measure.conditions import Condition, parse_condition
-from dbz.measure.targets import Target, parse_target
 
 DEFAULT = "default"
 MAX_API_SERVERS = 1000
@@ -62,10 +62,10 @@ def _target(value: object) -> object:
 Words = Annotated[str, AfterValidator(_words)]
 """Text that must not be empty, such as the name of a service."""
 Sentence = Annotated[Condition, BeforeValidator(_condition)]
-"""A scaling condition, written `CPU > 70% for 5 minutes` (`dbz.measure.conditions`)."""
+"""A scaling condition, written `CPU > 70% for 5 minutes` (`dbz.config.grammar.conditions`)."""
 
 TrackedSentence = Annotated[Target, BeforeValidator(_target)]
-"""Where a metric is kept, written `CPU at 60%` (`dbz.measure.targets`)."""
+"""Where a metric is kept, written `CPU at 60%` (`dbz.config.grammar.target_tracking`)."""
 
 
 class ApiServers(Strict):
@@ -211,7 +211,7 @@ def load_phases(path: str | Path = DEFAULT) -> Phases:
     return build_phases(read_yaml(Path(path)))
 
 
-def build_phases(source: Source) -> Phases:
+def build_phases(source: YamlSource) -> Phases:
     """The plan of a source."""
     plan = build(Phases, source)
     problems = [

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbz.config.source import Source
+from dbz.config.source import YamlSource
 from dbz.errors import Problem
 
 if TYPE_CHECKING:
     from dbz.config.phases import Phases
 
 
-def contradictions(plan: Phases, source: Source) -> list[Problem]:
+def contradictions(plan: Phases, source: YamlSource) -> list[Problem]:
     """Phases beyond the bounds, conditions that would fight, and target tracking beside what it cannot be with."""
     return _beyond_bounds(plan, source) + _no_room(plan, source) + _tracking(plan, source)
 
 
-def _beyond_bounds(plan: Phases, source: Source) -> list[Problem]:
+def _beyond_bounds(plan: Phases, source: YamlSource) -> list[Problem]:
     bounds = plan.scaling.bounds
     return [
         Problem(
@@ -29,7 +29,7 @@ def _beyond_bounds(plan: Phases, source: Source) -> list[Problem]:
     ][:1]
 
 
-def _no_room(plan: Phases, source: Source) -> list[Problem]:
+def _no_room(plan: Phases, source: YamlSource) -> list[Problem]:
     """Conditions that would hold in both directions at once: the servers would go up and down for ever."""
     return [
         Problem(
@@ -45,7 +45,7 @@ def _no_room(plan: Phases, source: Source) -> list[Problem]:
     ]
 
 
-def _tracking(plan: Phases, source: Source) -> list[Problem]:
+def _tracking(plan: Phases, source: YamlSource) -> list[Problem]:
     """What target tracking cannot be together with: it scales in by itself, and only AWS does it."""
     metrics = [one.metric for one in plan.target_tracking]
     problems = [

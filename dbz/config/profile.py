@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config import bundled
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
-from dbz.config.source import Source, read_yaml
+from dbz.config.source import YamlSource, read_yaml
 from dbz.units import parse_rate
 
 MAX_USERS = 100_000
@@ -145,7 +145,7 @@ def _parsed(value: Any) -> Any:
     return Parsed(value) if isinstance(value, float) else value
 
 
-class _OptionSource(Source):
+class _OptionSource(YamlSource):
     """Names problems by the option that a key stands for."""
 
     def where(self, location: tuple[str | int, ...]) -> str:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from dbz.config.bundled import bundled_folder
 from dbz.config.model import Strict, build
-from dbz.config.source import Source, read_yaml
+from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 
 DEFAULT = "default"
@@ -96,7 +96,7 @@ def load_shards(path: str | Path = DEFAULT, environment: Mapping[str, str] = os.
     return build_shards(source)
 
 
-def build_shards(source: Source) -> Shards:
+def build_shards(source: YamlSource) -> Shards:
     """The shards of a source."""
     file = build(Shards, source)
     problems: list[Problem] = []

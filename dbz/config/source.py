@@ -16,7 +16,7 @@ Location = tuple[str | int, ...]
 
 
 @dataclass
-class Source:
+class YamlSource:
     """The plain data of a file and the line of each value in it; `origin` names it in messages."""
 
     origin: str
@@ -32,7 +32,7 @@ class Source:
         return self.origin
 
 
-def read_yaml(path: Path) -> Source:
+def read_yaml(path: Path) -> YamlSource:
     """Parse a YAML file; `ConfigError` when it cannot be read, is malformed or repeats a key."""
     try:
         text = path.read_text()
@@ -42,7 +42,7 @@ def read_yaml(path: Path) -> Source:
     return parse_yaml(text, str(path))
 
 
-def parse_yaml(text: str, origin: str) -> Source:
+def parse_yaml(text: str, origin: str) -> YamlSource:
     """Parse YAML text; `origin` is what messages call it."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -52,7 +52,7 @@ def parse_yaml(text: str, origin: str) -> Source:
         raise ConfigError([Problem(where, f"malformed YAML: {error.problem or error}")]) from error
     except yaml.YAMLError as error:
         raise ConfigError([Problem(origin, f"malformed YAML: {error}")]) from error
-    source = Source(origin, None)
+    source = YamlSource(origin, None)
     if node is None:
         return source
     problems: list[Problem] = []
@@ -67,7 +67,7 @@ def parse_yaml(text: str, origin: str) -> Source:
     return source
 
 
-def _collect(node: yaml.Node, location: Location, source: Source, problems: list[Problem]) -> None:
+def _collect(node: yaml.Node, location: Location, source: YamlSource, problems: list[Problem]) -> None:
     source.lines[location] = node.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

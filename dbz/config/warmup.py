@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Priv
 
 from dbz.config.bundled import bundled_folder
 from dbz.config.model import Duration, Parsed, Percent, Rate, Strict, build
-from dbz.config.source import Source, read_yaml
+from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 
 DEFAULT = "default"
@@ -182,7 +182,7 @@ class Warmup(Strict):
     rate: Annotated[Annotated[Rate, Field(gt=0)] | None, BeforeValidator(_rate_or_max)] = Parsed(5000)
     clubs: str = "clubs"
     warmers: list[Warmer] = Field(min_length=1)
-    _source: Source = PrivateAttr(default_factory=lambda: Source("", None))
+    _source: YamlSource = PrivateAttr(default_factory=lambda: YamlSource("", None))
 
     def where(self, name: str) -> str:
         """`file:line` of a warmer."""
@@ -212,7 +212,7 @@ def load_warmup(path: str | Path = DEFAULT) -> Warmup:
     return build_warmup(read_yaml(Path(path)))
 
 
-def build_warmup(source: Source) -> Warmup:
+def build_warmup(source: YamlSource) -> Warmup:
     """The warm-up of a source."""
     warmup = build(Warmup, source)
     names = [one.name for one in warmup.warmers]

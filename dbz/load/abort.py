@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dbz.measure.budgets import Budget
-from dbz.measure.verdicts import Verdict, judge
+from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.verdicts import Verdict, judge
 from dbz.runs.aggregate import measurements
 from dbz.runs.reading import STEADY, Record
 from dbz.runs.schema import Window

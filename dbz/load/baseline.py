@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dbz.load.run import LoadPlan, new_run
-from dbz.measure.baseline import against
-from dbz.measure.terms import Terms
-from dbz.runs.comparable import load_differences, untrusted
-from dbz.runs.comparison import Baseline, Side, find_runs, refused
+from dbz.measure.budget.baseline import against
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.runs.compare.comparable import load_differences, untrusted
+from dbz.runs.compare.comparison import Baseline, Side, find_runs, refused
 
 
-def plan_against(plan: LoadPlan, name: str, reports: Path, terms: Terms, *, force: bool, repeat: int = 1) -> LoadPlan:
+def plan_against(
+    plan: LoadPlan, name: str, reports: Path, terms: ComparisonTerms, *, force: bool, repeat: int = 1
+) -> LoadPlan:
     """The plan with the baseline that `name` stands for: a run, `latest`, or a folder of repeated runs.
 
     Limits that are relative to a baseline get their values; `repeat` runs will be held against it. `UsageError` when

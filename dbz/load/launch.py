@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from dbz.children import Child, free_port, stop_all
 from dbz.errors import DependencyError, ExitCode, UsageError
-from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec, Role
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec
 from dbz.runs.folder import RunFolder
 
 MASTER = "generator-master"
 _LAST_WORDS_S = 3.0
 
 
-class Generator:
+class GeneratorProcesses:
     """The processes that make one load: one alone, or Locust's master and its workers. A context manager."""
 
     def __init__(self, spec: GeneratorSpec, folder: RunFolder) -> None:
@@ -25,7 +25,7 @@ class Generator:
         for name, one in _roles(spec):
             self._children[name] = self._start(name, one)
 
-    def __enter__(self) -> Generator:
+    def __enter__(self) -> GeneratorProcesses:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,13 +83,13 @@ class Generator:
 
 def _roles(spec: GeneratorSpec) -> Iterable[tuple[str, GeneratorSpec]]:
     """The processes of a run that are started here, by name."""
-    if spec.role is not Role.LOCAL:
-        yield MASTER if spec.role is Role.MASTER else "generator-remote", spec
+    if spec.role is not GeneratorRole.LOCAL:
+        yield MASTER if spec.role is GeneratorRole.MASTER else "generator-remote", spec
         return
     if spec.workers == 1:
-        yield "generator-0", replace(spec, role=Role.LOCAL)
+        yield "generator-0", replace(spec, role=GeneratorRole.LOCAL)
         return
     port = free_port()
-    yield MASTER, replace(spec, role=Role.MASTER, master_port=port)
+    yield MASTER, replace(spec, role=GeneratorRole.MASTER, master_port=port)
     for worker in range(spec.workers):
-        yield f"generator-{worker}", replace(spec, role=Role.WORKER, worker=worker, master_port=port)
+        yield f"generator-{worker}", replace(spec, role=GeneratorRole.WORKER, worker=worker, master_port=port)

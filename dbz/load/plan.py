@@ -15,9 +15,9 @@ from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, load_profile, override
 from dbz.errors import UsageError
+from dbz.load.allowed_hosts import check_target, is_loopback
 from dbz.load.run import LoadPlan
 from dbz.load.spec import AdHocRequest
-from dbz.load.targets import check_target, is_loopback
 
 DEFAULT_PROFILE = "mixed"
 

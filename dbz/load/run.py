@@ -15,12 +15,12 @@ from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
 from dbz.errors import DbzError
 from dbz.load.abort import AbortWatch
-from dbz.load.launch import Generator
+from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
 from dbz.load.sampler import Sampler
-from dbz.load.spec import AdHocRequest, GeneratorSpec, Role
-from dbz.measure.budgets import Budget
-from dbz.runs.comparison import Baseline
+from dbz.load.spec import AdHocRequest, GeneratorRole, GeneratorSpec
+from dbz.measure.budget.budgets import Budget
+from dbz.runs.compare.comparison import Baseline
 from dbz.runs.conclude import conclude, unjudged
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, RecordReader
@@ -105,7 +105,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     with (
         Sampler(plan.target, folder.server, started_s),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
-        Generator(spec, folder) as generator,
+        GeneratorProcesses(spec, folder) as generator,
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
         while generator.running() and time.monotonic() < end_s:
@@ -146,7 +146,7 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
     profile = plan.profile
     return GeneratorSpec(
         folder=str(folder.path.resolve()),
-        role=Role.MASTER if plan.master_port else Role.LOCAL,
+        role=GeneratorRole.MASTER if plan.master_port else GeneratorRole.LOCAL,
         worker=0,
         workers=profile.workers or 1,
         scenario=plan.scenario,

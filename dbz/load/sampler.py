@@ -34,7 +34,7 @@ class Sampler:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._has_health = self._get("/healthz")[0] == 200
-        self._previous: Metrics | None = None
+        self._previous: TargetMetrics | None = None
         self._has_metrics = self._metrics() is not None
 
     def __enter__(self) -> Sampler:
@@ -65,12 +65,12 @@ class Sampler:
                 line |= current.since(previous)
         return line
 
-    def _metrics(self) -> Metrics | None:
+    def _metrics(self) -> TargetMetrics | None:
         status, body = self._get("/metrics")
         if status != 200:
             return None
         try:
-            return Metrics(time.monotonic(), text_string_to_metric_families(body.decode()))
+            return TargetMetrics(time.monotonic(), text_string_to_metric_families(body.decode()))
         except ValueError:
             return None
 
@@ -88,7 +88,7 @@ class Sampler:
             connection.close()
 
 
-class Metrics:
+class TargetMetrics:
     """The figures of the reference server's `/metrics` at one moment (`at_s`, monotonic clock)."""
 
     def __init__(self, at_s: float, families: Iterable[Metric]) -> None:
@@ -117,7 +117,7 @@ class Metrics:
         elif name == "dbz_query_duration_seconds_sum":
             self.query_sum_s[labels["name"]] = value
 
-    def since(self, earlier: Metrics) -> dict[str, Any]:
+    def since(self, earlier: TargetMetrics) -> dict[str, Any]:
         """What happened since an earlier moment, as a line of the record; processes that are new count from zero."""
         line: dict[str, Any] = {"memory_bytes": self.memory_bytes, "connections": self.connections}
         if self.cpu_s and self.cores:

@@ -15,7 +15,7 @@ ERROR_PREFIX = "dbz-error: "
 """Begins the line of a generator's log that the user must read when the process refuses to begin."""
 
 
-class Role(StrEnum):
+class GeneratorRole(StrEnum):
     """What a generator process is: alone, the master of several, one of them, or one of them on another machine."""
 
     LOCAL = "local"
@@ -44,7 +44,7 @@ class GeneratorSpec:
     """
 
     folder: str
-    role: Role
+    role: GeneratorRole
     worker: int
     workers: int
     scenario: str
@@ -79,7 +79,7 @@ class GeneratorSpec:
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
         raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
         raw |= {key: tuple(raw[key]) for key in ("open_users", "allowed_targets")}
-        return cls(**{**raw, "role": Role(raw["role"]), "request": request})
+        return cls(**{**raw, "role": GeneratorRole(raw["role"]), "request": request})
 
     @property
     def ramp(self) -> Ramp:

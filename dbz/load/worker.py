@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dbz.load.launch import Generator
-from dbz.load.spec import GeneratorSpec, Role
+from dbz.load.launch import GeneratorProcesses
+from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.folder import RunFolder
 
 DEFAULT_PORT = 5557
@@ -24,7 +24,7 @@ def join_master(
     """
     spec = GeneratorSpec(
         folder=str(folder),
-        role=Role.REMOTE,
+        role=GeneratorRole.REMOTE,
         worker=0,
         workers=1,
         scenario="",
@@ -41,7 +41,7 @@ def join_master(
         master_port=port,
         allowed_targets=tuple(allowed_targets),
     )
-    with Generator(spec, RunFolder(folder)) as generator:
+    with GeneratorProcesses(spec, RunFolder(folder)) as generator:
         asked = False
         while generator.running():
             if interrupted() and not asked:

@@ -1,15 +1,15 @@
 """What people see of a run, made from its record alone: terminal, HTML, JUnit, Markdown, CSV and what CI shows."""
 
+from dbz.report.ci.github import tell_github
 from dbz.report.files import summary_of, write_reports, write_verdicts
-from dbz.report.github import tell_github
 from dbz.report.listing import list_json, metrics_json
 from dbz.report.opening import open_run
 from dbz.report.schemas import schema_text
-from dbz.report.terminal.comparison import print_comparison, print_trend
-from dbz.report.terminal.imported import print_imported, print_metrics
-from dbz.report.terminal.live import open_metrics, open_otlp, open_view
-from dbz.report.terminal.summary import print_run, print_runs
-from dbz.report.wording import short_verdict
+from dbz.report.terminal.run.comparison import print_comparison, print_trend
+from dbz.report.terminal.run.imported import print_imported, print_metrics
+from dbz.report.terminal.run.live import open_metrics, open_otlp, open_view
+from dbz.report.terminal.run.summary import print_run, print_runs
+from dbz.report.words.verdict import short_verdict
 
 __all__ = [
     "list_json",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbz.errors import UsageError
-from dbz.report.bencher import render_bencher
-from dbz.report.html import render_html
-from dbz.report.junit import render_junit
-from dbz.report.markdown import render_markdown
+from dbz.report.ci.bencher import render_bencher
+from dbz.report.ci.junit import render_junit
+from dbz.report.ci.markdown import render_markdown
+from dbz.report.ci.operations_csv import render_csv
+from dbz.report.html.page import render_html
 from dbz.report.opening import open_run
-from dbz.report.operations_csv import render_csv
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run
 from dbz.runs.timeline import Timeline, timeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from dbz.measure.metrics import CATALOGUE
+from dbz.measure.budget.metrics import CATALOGUE
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from dbz.measure.budgets import Budget, budget_of
-from dbz.measure.limits import Limit
-from dbz.measure.metrics import parse_selector
+from dbz.measure.budget.budgets import Budget, budget_of
+from dbz.measure.budget.limits import Limit
+from dbz.measure.budget.metrics import parse_selector
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, read_record

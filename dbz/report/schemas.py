@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from dbz.errors import UsageError
 from dbz.runs.capacity import Capacity
-from dbz.runs.compared import Comparison
+from dbz.runs.compare.document import Comparison
+from dbz.runs.compare.trend import Trend
 from dbz.runs.schema import Run
-from dbz.runs.trend import Trend
 
 MODELS: Mapping[str, type[BaseModel]] = {"run": Run, "comparison": Comparison, "trend": Trend, "capacity": Capacity}
 

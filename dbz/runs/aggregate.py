@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dbz.measure.buckets import Buckets
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.measuring import Measurements
-from dbz.measure.series import COMPOSITE, GENERATOR, HTTP, REQUEST_KINDS, UNFINISHED, Series
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.buckets import Buckets
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import COMPOSITE, GENERATOR, HTTP, REQUEST_KINDS, UNFINISHED, Series
 from dbz.runs.reading import Record
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 

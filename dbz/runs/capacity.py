@@ -26,7 +26,7 @@ SCHEMA = "dbz.capacity/1"
 CAPACITY_FILE = "capacity.json"
 
 
-class Outcome(StrEnum):
+class StepOutcome(StrEnum):
     """What a search came to."""
 
     SEARCHING = "searching"
@@ -38,12 +38,12 @@ class Outcome(StrEnum):
 
 
 EXIT_CODES = {
-    Outcome.SEARCHING: ExitCode.INVALID,
-    Outcome.FOUND: ExitCode.OK,
-    Outcome.AT_LEAST: ExitCode.OK,
-    Outcome.NOTHING_HOLDS: ExitCode.BROKEN,
-    Outcome.UNDECIDED: ExitCode.INVALID,
-    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+    StepOutcome.SEARCHING: ExitCode.INVALID,
+    StepOutcome.FOUND: ExitCode.OK,
+    StepOutcome.AT_LEAST: ExitCode.OK,
+    StepOutcome.NOTHING_HOLDS: ExitCode.BROKEN,
+    StepOutcome.UNDECIDED: ExitCode.INVALID,
+    StepOutcome.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 
 
@@ -62,7 +62,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
-class Step(_Part):
+class CapacityStep(_Part):
     """One run of the search. `answer` is `holds`, `breaks` or `undecided` (the generator was the limit).
 
     `used` is the largest share of a limit that any budget used, and `tightest` that budget's name; null when no upper
@@ -141,7 +141,7 @@ class Capacity(_Part):
     id: str
     started: str
     duration_s: float = 0.0
-    outcome: Outcome = Outcome.SEARCHING
+    outcome: StepOutcome = StepOutcome.SEARCHING
     statement: str = ""
     profile: dict[str, Any]
     target: str = ""
@@ -154,7 +154,7 @@ class Capacity(_Part):
     broken: list[BudgetResult] = Field(default_factory=list)
     phases: list[Headroom] = Field(default_factory=list)
     scalability: ScalabilityFit | None = None
-    steps: list[Step] = Field(default_factory=list)
+    steps: list[CapacityStep] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
 

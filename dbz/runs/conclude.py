@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbz.errors import ExitCode
-from dbz.measure.budgets import Budget
-from dbz.measure.limits import format_interval
-from dbz.measure.measuring import Measurements
-from dbz.measure.series import COMPOSITE, REQUEST_KINDS
-from dbz.measure.verdicts import Effect, Outcome, Verdict, judge
+from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.limits import format_interval
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge
+from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
 from dbz.runs import aggregate
-from dbz.runs.comparison import Baseline
+from dbz.runs.compare.comparison import Baseline
+from dbz.runs.compare.machine import busy_notes, machine_figures
 from dbz.runs.cutting import cut_of
-from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 

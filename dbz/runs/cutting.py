@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dbz.measure.interval_log import Interval
-from dbz.measure.measuring import Measurements
-from dbz.measure.series import UNFINISHED
-from dbz.measure.verdicts import Cut
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.budget.verdicts import Cut
+from dbz.measure.latency.interval_log import Interval
+from dbz.measure.latency.series import UNFINISHED
 from dbz.runs.aggregate import measurements
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from dbz.measure import interval_log
-from dbz.measure.interval_log import Interval
+from dbz.measure.latency import interval_log
+from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Window
 
@@ -18,7 +18,7 @@ STEADY, END, LOST_WORKERS = "steady", "end", "lost_workers"
 """Marks: the judged part began; it ended; workers of other machines were lost."""
 
 
-class Tail:
+class RecordTail:
     """The complete lines of a growing file, each once."""
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class RecordReader:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._tails: dict[Path, Tail] = {}
+        self._tails: dict[Path, RecordTail] = {}
         self.record = Record()
 
     def poll(self) -> Record:
@@ -86,8 +86,8 @@ class RecordReader:
             record.lost_workers += mark.get("count", 0) if mark["mark"] == LOST_WORKERS else 0
         return record
 
-    def _tail(self, path: Path) -> Tail:
-        return self._tails.setdefault(path, Tail(path))
+    def _tail(self, path: Path) -> RecordTail:
+        return self._tails.setdefault(path, RecordTail(path))
 
     def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
         for text in self._tail(path).new_lines():

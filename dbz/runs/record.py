@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from dbz.measure import interval_log
-from dbz.measure.interval_log import Interval
+from dbz.measure.latency import interval_log
+from dbz.measure.latency.interval_log import Interval
 
 
 class LineFile:

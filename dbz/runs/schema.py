@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dbz.runs.compared import Comparison
+from dbz.runs.compare.document import Comparison
 
 SCHEMA = "dbz.run/1"
 

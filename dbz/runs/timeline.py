@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dbz.measure.histogram import Histogram
-from dbz.measure.interval_log import Interval
-from dbz.measure.series import COMPOSITE, DELIVERY, REQUEST_KINDS
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.interval_log import Interval
+from dbz.measure.latency.series import COMPOSITE, DELIVERY, REQUEST_KINDS
 from dbz.runs.aggregate import LAG
 from dbz.runs.reading import Record
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dbz.config.grammar.conditions import SHARES, Condition, Watched
 from dbz.config.phases import Phases, Scaling
 from dbz.errors import UsageError
-from dbz.measure.conditions import SHARES, Condition, Watched
-from dbz.scaling.state import Json, Live
-from dbz.scaling.tracking import APP_NAMESPACE, CONNECTIONS, tracking_policies
+from dbz.scaling.change.state import Json, Live
+from dbz.scaling.decide.tracking import APP_NAMESPACE, CONNECTIONS, tracking_policies
 
 OUT_POLICY, IN_POLICY = "dbz-out", "dbz-in"
 POLICY_ARN = "policy:"

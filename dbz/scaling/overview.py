@@ -9,11 +9,11 @@ from pathlib import Path
 from dbz.config.phases import Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.aws import Aws
-from dbz.scaling.health import GroupHealth, read_health
-from dbz.scaling.live import find_services, list_service_names, read_live
-from dbz.scaling.measured import newest_capacity, read_measured
-from dbz.scaling.state import Live, Service
-from dbz.scaling.turn import Presence, who_is_there
+from dbz.scaling.change.health import GroupHealth, read_health
+from dbz.scaling.change.live import find_services, list_service_names, read_live
+from dbz.scaling.change.state import EcsService, Live
+from dbz.scaling.exclusive.turn import Presence, who_is_there
+from dbz.scaling.size.measured import newest_capacity, read_measured
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Overview:
 
     where: str
     live: Live
-    services: Sequence[Service]
+    services: Sequence[EcsService]
     nearest: str
     headroom: dict[str, float]
     measured: str

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dbz.errors import DbzError
-from dbz.server.logs import configure_logs
+from dbz.server.data.sharding import check_shards
+from dbz.server.data.warmup import warmup_of
+from dbz.server.observe.logs import configure_logs
 from dbz.server.process import serve, with_secret
 from dbz.server.settings import Settings, load_settings
-from dbz.server.sharding import check_shards
-from dbz.server.warmup import warmup_of
 
 
 def parse(argv: Sequence[str] | None = None) -> Settings:

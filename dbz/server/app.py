@@ -17,25 +17,25 @@ from dbz.server.auth import AuthService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
 from dbz.server.core import Core
-from dbz.server.emf import write_forever
+from dbz.server.data.indexes import ensure_indexes, missing_indexes
+from dbz.server.data.sharding import open_router
+from dbz.server.data.stores import open_mongo, open_redis
+from dbz.server.data.warmup import warm_at_start
 from dbz.server.game import GameService
 from dbz.server.http import Dispatcher
 from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
+from dbz.server.http.openapi import OpenApi
 from dbz.server.http.reply import Send
-from dbz.server.metrics import Figures, Metrics
 from dbz.server.notification import NotificationService, open_queue
-from dbz.server.openapi import OpenApi
-from dbz.server.operations import Operations
+from dbz.server.observe.emf import write_forever
+from dbz.server.observe.metrics import Figures, ServerMetrics
+from dbz.server.observe.operations import Operations
+from dbz.server.observe.queries import Queries
 from dbz.server.process import DRAIN_SIGNAL, follow_parent, server_family
-from dbz.server.queries import Queries
 from dbz.server.realtime import Gateway
-from dbz.server.schema import ensure_indexes, missing_indexes
 from dbz.server.seams import Service
 from dbz.server.settings import Settings
-from dbz.server.sharding import open_router
-from dbz.server.stores import open_mongo, open_redis
-from dbz.server.warmup import warm_at_start
 
 _log = logging.getLogger(__name__)
 _SOCKET_PATH = "/socket.io"
@@ -115,7 +115,7 @@ class Application:
         self._cache_sync = CacheSync(
             cache, redis, sweep_s=settings.cache.sweep_s, heap_limit_bytes=settings.cache.heap_limit_bytes
         )
-        self._metrics = Metrics(redis, settings.http, server_family(settings.http.group), self._refresh)
+        self._metrics = ServerMetrics(redis, settings.http, server_family(settings.http.group), self._refresh)
         figures = self._metrics.figures
         queries = Queries(figures, settings.stores.slow_query_ms)
         router = open_router(settings.stores, self._mongo, redis)

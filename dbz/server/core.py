@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
-from dbz.server.metrics import Figures
-from dbz.server.queries import Queries
+from dbz.server.data.stores import ClubRouter
+from dbz.server.observe.metrics import Figures
+from dbz.server.observe.queries import Queries
 from dbz.server.settings import Settings
-from dbz.server.stores import ClubRouter
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pymongo import IndexModel
 from dbz.server.http.route import Route
 from dbz.server.identity import Identity
 
-EventHandler = Callable[["Connection", Any], Awaitable[Any]]
+EventHandler = Callable[["MemberConnection", Any], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Events(Protocol):
         """Hand on the event `kind`. It never fails: the write that it tells of is already done."""
 
 
-class Connection(Protocol):
+class MemberConnection(Protocol):
     """One authenticated socket; answered by the real-time gateway."""
 
     @property

@@ -37,7 +37,7 @@ class Http(_Section):
     allowed_origins: tuple[str, ...] = ()
 
 
-class Stores(_Section):
+class StoreSettings(_Section):
     """The document store and Redis."""
 
     mongo_uri: str = "mongodb://127.0.0.1:27017"
@@ -59,7 +59,7 @@ class Auth(_Section):
     revocation_poll_s: float = Field(default=1.0, gt=0)
 
 
-class Cache(_Section):
+class CacheSettings(_Section):
     """The two-layer cache; TTLs by what is cached."""
 
     warmup: str = "default"
@@ -130,9 +130,9 @@ class Settings(_Section):
     """Everything that can be configured; see configs/server.yaml for each setting's meaning."""
 
     http: Http = Http()
-    stores: Stores = Stores()
+    stores: StoreSettings = StoreSettings()
     auth: Auth = Auth()
-    cache: Cache = Cache()
+    cache: CacheSettings = CacheSettings()
     realtime: Realtime = Realtime()
     notifications: Notifications = Notifications()
     emf: Emf = Emf()

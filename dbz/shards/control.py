@@ -16,7 +16,7 @@ from dbz.errors import DependencyError, UsageError
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import FenceOverrunError
 from dbz.shards.map import Fence, ShardMap
-from dbz.shards.store import CHANNEL, read_map, replace_map
+from dbz.shards.map_store import CHANNEL, read_map, replace_map
 
 ROUTERS = "routers"
 ROUTER_LEASE_S = 10.0

@@ -9,7 +9,7 @@ class PausedError(Exception):
     """The user asked to stop; the journal knows how to go on."""
 
 
-class LeaseLostError(DependencyError):
+class MoveLeaseLostError(DependencyError):
     """Somebody else has taken over: nothing more may be written."""
 
 

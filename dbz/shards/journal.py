@@ -12,8 +12,8 @@ from pymongo.database import Database
 
 from dbz.errors import UsageError
 from dbz.shards.deployment import Document
-from dbz.shards.errors import LeaseLostError
-from dbz.shards.plan import PlannedMove
+from dbz.shards.errors import MoveLeaseLostError
+from dbz.shards.plan.document import PlannedMove
 
 
 class State(StrEnum):
@@ -82,7 +82,7 @@ class Move:
         return cls(id=document["_id"], **fields)
 
 
-class Journal:
+class MoveJournal:
     """All moves of a deployment. Writing takes the lease, by its number; without one the journal can only be read."""
 
     def __init__(self, control: Database[Document], lease: int | None = None) -> None:
@@ -126,7 +126,7 @@ class Journal:
         self._moves.delete_many({"state": str(State.PLANNED), "lease": self._number})
 
     def advance(self, move: Move, state: State | None = None, **fields: Any) -> Move:
-        """Write down a transition, or only what is known now; `LeaseLostError` when another process has taken over."""
+        """Write down a transition, or only what is known now; `MoveLeaseLostError` when another took over."""
         following = replace(move, state=state or move.state, changed_at=datetime.now(UTC), **fields)
         document = following.document()
         changed = {"state", "changed_at", *fields}
@@ -138,7 +138,7 @@ class Journal:
             now = self._moves.find_one({"_id": move.id})
             # The answer to an earlier attempt may have been lost on its way.
             if now is None or now["lease"] != self._number or now["state"] != str(following.state):
-                raise LeaseLostError(f"move {move.id} was taken over by another process; this one stops")
+                raise MoveLeaseLostError(f"move {move.id} was taken over by another process; this one stops")
         return following
 
     @property

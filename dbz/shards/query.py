@@ -16,7 +16,7 @@ from typing import Any
 from dbz.bson_order import sort_key
 from dbz.errors import DependencyError, UsageError
 from dbz.shards.deployment import Deployment, Document
-from dbz.shards.journal import Journal, old_copies
+from dbz.shards.journal import MoveJournal, old_copies
 from dbz.shards.map import ShardMap
 
 Order = Sequence[tuple[str, int]]
@@ -58,7 +58,7 @@ def _merged(
     shard_map: ShardMap,
 ) -> list[Document]:
     club_field = deployment.file.collections[collection]
-    copies = old_copies(Journal(deployment.control).all())
+    copies = old_copies(MoveJournal(deployment.control).all())
     with ExitStack() as cursors:
         streams = []
         for shard in shard_map.shards:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from dbz.shards.legacy import legacy_hash
+from dbz.shards.app_hash import legacy_hash
 from dbz.shards.map import ShardMap
 
 SCHEMA = "dbz.shard-route/1"
 
 
 @dataclass(frozen=True)
-class Route:
+class ClubRoute:
     """A club's way to its shard. `by` says what decided: `slot`, `own entry`, `pin`, or `formula` before adoption."""
 
     club: str
@@ -40,14 +40,14 @@ class Route:
         return f"{self.shard}  ({reasons[self.by]}{epoch}{held})"
 
 
-def explain(shard_map: ShardMap, adopted: bool, club_id: str) -> Route:
+def explain(shard_map: ShardMap, adopted: bool, club_id: str) -> ClubRoute:
     """The route of a club, which need not exist."""
     by = "slot" if adopted else "formula"
     if club_id in shard_map.clubs:
         by = "own entry"
     if club_id in shard_map.pinned:
         by = "pin"
-    return Route(
+    return ClubRoute(
         club=club_id,
         shard=shard_map.shard_of(club_id),
         by=by,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from dbz.shards.balance import imbalance
 from dbz.shards.control import ROUTERS
 from dbz.shards.deployment import Deployment
-from dbz.shards.indexes import unindexed
-from dbz.shards.inventory import operations_per_s, take_inventory
-from dbz.shards.journal import KEPT, UNFINISHED, Journal, Move, State
+from dbz.shards.journal import KEPT, UNFINISHED, Move, MoveJournal, State
 from dbz.shards.lease import holder
-from dbz.shards.planning import current_map
+from dbz.shards.plan.balance import imbalance
+from dbz.shards.plan.gather import current_map
+from dbz.shards.plan.indexes import unindexed
+from dbz.shards.plan.inventory import operations_per_s, take_inventory
 
 SCHEMA = "dbz.shard-status/1"
 _SHOWN = (*UNFINISHED, *KEPT, State.ABORTED)
@@ -82,7 +82,7 @@ def status_of(deployment: Deployment) -> Status:
         copies = sum(shard == name for _, shard in astray)
         shards.append(ShardStatus(name, len(held), docs, size_bytes, owners.count(name), ops[name], copies))
     with deployment.reaching("the control store"):
-        moves = Journal(deployment.control).all()
+        moves = MoveJournal(deployment.control).all()
         routers = list(deployment.control[ROUTERS].find())
         mover = holder(deployment.control)
     return Status(

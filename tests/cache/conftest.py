@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
-from dbz.cache.connect import connected_database
+from dbz.cache.admin.connect import connected_database
 from dbz.cache.warm.databases import Database
 from dbz.children import Child, free_port
 from tests.server.backend import mongo_uri, start_mongo, start_redis

@@ -5,11 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from dbz.cache.connect import connected_redis
+from dbz.cache.admin.connect import connected_redis
+from dbz.cache.admin.purge import Purge, purge
+from dbz.cache.admin.selection import selection
+from dbz.cache.admin.survey import survey
 from dbz.cache.names import Names
-from dbz.cache.purge import Purge, purge
-from dbz.cache.selection import selection
-from dbz.cache.survey import survey
 from dbz.cache.warm import OneDatabase
 from dbz.cache.warm.databases import Database
 from dbz.cache.warm.items import Renderer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbz.cache.local import MISSING, LocalLayer
+from dbz.cache.layers.local import MISSING, LocalLayer
 
 
 class Clock:

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from redis.asyncio import Redis
 
 from dbz.cache import CacheSync, TwoLayerCache
+from dbz.cache.admin.purge import Purge, purge
+from dbz.cache.admin.selection import selection
 from dbz.cache.names import Names
-from dbz.cache.purge import Purge, purge
-from dbz.cache.selection import selection
 from tests.cache.conftest import RedisServer
 
 KEYS = ("post:1", "post:2", "post:é", "game:1")

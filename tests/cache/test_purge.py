@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from dbz.cache.admin.purge import Purge, purge
+from dbz.cache.admin.selection import Search, Selection, selection
 from dbz.cache.families import family
 from dbz.cache.names import Names
-from dbz.cache.purge import Purge, purge
-from dbz.cache.selection import Search, Selection, selection
 from dbz.errors import UsageError
 from tests.cache.conftest import MakeProcess
 from tests.server.clients import eventually

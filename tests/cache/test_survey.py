@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from dbz.cache.entries import read_entry, read_lives
+from dbz.cache.admin.entries import read_entry, read_lives
+from dbz.cache.admin.selection import selection
+from dbz.cache.admin.survey import survey
+from dbz.cache.layers.published import publish
+from dbz.cache.layers.stats import CacheStats
 from dbz.cache.names import Names
-from dbz.cache.published import publish
-from dbz.cache.selection import selection
-from dbz.cache.stats import CacheStats
-from dbz.cache.survey import survey
 from tests.cache.conftest import MakeProcess
 from tests.server.clients import eventually
 

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
-from dbz.cache.connect import connected_database
+from dbz.cache.admin.connect import connected_database
 from dbz.cache.warm import OneDatabase, WarmReport, WarmRun
 from dbz.cache.warm.databases import Database
 from dbz.children import free_port

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from dbz.cache.warm import OneDatabase, WarmReport, WarmRun
 from dbz.cache.warm.databases import Database
 from dbz.config.shards import Shards
+from dbz.shards.follow.read_only import ShardReader
 from dbz.shards.map import legacy_map
-from dbz.shards.reading import ShardReader
-from dbz.shards.store import MAP_COLLECTION, MAP_ID
+from dbz.shards.map_store import MAP_COLLECTION, MAP_ID
 from tests.cache.warming import DOCS, order, warm
 from tests.server.clients import eventually
 

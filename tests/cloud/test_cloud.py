@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.cloud.expressions import evaluate
+from dbz.cloud.cloudwatch.expressions import evaluate
 from tests.cloud.clouds import RunningCloud
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dbz.cloud.autoscaling import Autoscaler
+from dbz.cloud.autoscaling.scaling import ApplicationAutoScaling
 
 
 def policy(name: str, state: str) -> Any:
@@ -21,7 +21,7 @@ def policy(name: str, state: str) -> Any:
 @pytest.mark.parametrize(("states", "wanted"), [(("ALARM", "ALARM"), 4), (("ALARM", "OK"), 10)])
 def test_in_when_all_agree(states: tuple[str, str], wanted: int) -> None:
     policies = {name: policy(name, state) for name, state in zip("ab", states, strict=True)}
-    autoscaler = Autoscaler(None, None, SimpleNamespace(policies=policies))
+    autoscaler = ApplicationAutoScaling(None, None, SimpleNamespace(policies=policies))
     autoscaler._newest = {"low-a": 10.0, "low-b": 20.0}
     service = SimpleNamespace(desired_count=10, running_count=10)
     assert autoscaler._tracked_in(policies["a"], service) == wanted

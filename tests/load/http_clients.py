@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from dbz.load.generator import wire
 from dbz.load.generator.http import HttpClient
+from dbz.load.generator.net import wire
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dbz.load.generator.recorder import Recorder
-from dbz.load.generator.sinks import FileSink
+from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.sinks import FileSink
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import gevent
 import pytest
 
 from dbz.children import Child, free_port, wait_until
-from dbz.load.generator import wire
-from dbz.load.generator.socketio import Options, SocketClient
+from dbz.load.generator.net import wire
+from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from tests.load.recorders import recorder_in
 
 NODE_FOLDER = Path(__file__).parents[1] / "node"
@@ -89,7 +89,7 @@ class Member:
 def member_of(url: str, folder: Path, **options: Any) -> Iterator[Member]:
     """A client that is not connected yet; afterwards it leaves no descriptor open."""
     with recorder_in(folder) as recorder:
-        member = Member(SocketClient(url, recorder, Options(**options)), recorder=recorder)
+        member = Member(SocketClient(url, recorder, SocketOptions(**options)), recorder=recorder)
         yield member
         member.client.disconnect()
         gevent.sleep(0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dbz.load.abort import AbortWatch
-from dbz.measure.budgets import parse_budget
+from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.reading import Record, read_record
 from tests.runs.builder import Scene
 

@@ -11,11 +11,11 @@ from dbz.config.budgets import load_budgets
 from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile
 from dbz.errors import UsageError
-from dbz.load.capacity import CapacityPlan, plan_capacity, plan_step
-from dbz.load.capacity_result import conclude_capacity, headroom, step_of
-from dbz.load.capacity_search import Answer, Bounds, Next, Tried
+from dbz.load.capacity.campaign import CapacityPlan, plan_capacity, plan_step
+from dbz.load.capacity.result import conclude_capacity, headroom, step_of
+from dbz.load.capacity.search import Answer, Bounds, Next, Tried
 from dbz.load.run import LoadPlan
-from dbz.runs.capacity import Capacity, CapacityFigures, Outcome, Step
+from dbz.runs.capacity import Capacity, CapacityFigures, CapacityStep, StepOutcome
 from dbz.runs.schema import RunVerdict
 from tests.runs.capacities import budget, first_run, made_run, made_step, searched
 
@@ -26,7 +26,7 @@ def planned(start: int | None = None, highest: int | None = None, step_s: float 
     return plan_capacity(plan, load_phases(), start, highest, step_s)
 
 
-def concluded(*steps: Step, over: bool = True, interrupted: bool = False) -> Capacity:
+def concluded(*steps: CapacityStep, over: bool = True, interrupted: bool = False) -> Capacity:
     tried = [Tried(step.load, Answer(step.answer)) for step in steps]
     bounds = Bounds(65, 5000)
     return conclude_capacity(first_run(), bounds, load_phases(), steps, tried, over=over, interrupted=interrupted)
@@ -111,7 +111,7 @@ def test_arrivals_dropped_by_users_who_wait_for_a_slow_server_are_the_servers_fa
 
 def test_a_search_finds_what_the_server_can_do() -> None:
     found = searched(threshold=1000)
-    assert found.outcome is Outcome.FOUND and found.capacity is not None and found.limit is not None
+    assert found.outcome is StepOutcome.FOUND and found.capacity is not None and found.limit is not None
     assert found.capacity.load < 1000 <= found.limit
     assert found.capacity.requests_per_s == pytest.approx(found.capacity.load / 5)
     assert [one.name for one in found.broken] == ["api_response_time"]
@@ -138,26 +138,26 @@ def test_what_the_load_had_none_of_is_not_compared() -> None:
 
 def test_all_that_was_tried_holding_is_at_least_that() -> None:
     found = searched(highest=200)
-    assert (found.outcome, found.limit) == (Outcome.AT_LEAST, None)
+    assert (found.outcome, found.limit) == (StepOutcome.AT_LEAST, None)
     assert found.statement == "All budgets hold at 200 users, the most that was to be tried."
 
 
 def test_where_the_generator_gave_up_the_answer_is_at_least() -> None:
     run = made_run(130, verdict=RunVerdict.INVALID, reasons=("the load generator was saturated",))
     found = concluded(made_step(65), step_of(run, Next(130, 0)))
-    assert found.outcome is Outcome.AT_LEAST and found.broken == []
+    assert found.outcome is StepOutcome.AT_LEAST and found.broken == []
     assert "130 users cannot be decided here: the generator is the limit (the load generator was" in found.statement
 
 
 def test_nothing_holding_and_nothing_decided_are_told_apart() -> None:
     undecided = step_of(made_run(1, verdict=RunVerdict.INVALID, reasons=("saturated",)), Next(1, 0))
-    assert concluded(made_step(1, 600)).outcome is Outcome.NOTHING_HOLDS
-    assert concluded(undecided).outcome is Outcome.UNDECIDED
+    assert concluded(made_step(1, 600)).outcome is StepOutcome.NOTHING_HOLDS
+    assert concluded(undecided).outcome is StepOutcome.UNDECIDED
 
 
 def test_an_interrupted_search_says_what_is_known() -> None:
     found = concluded(made_step(65), made_step(130, 600), over=False, interrupted=True)
-    assert found.outcome is Outcome.INTERRUPTED
+    assert found.outcome is StepOutcome.INTERRUPTED
     assert found.capacity is not None and found.capacity.load == 65
     assert found.statement == "Stopped early; so far, all budgets hold at 65 users, and not at 130 users."
     assert concluded(over=False, interrupted=True).statement == "Stopped early; so far, no load is known to hold."

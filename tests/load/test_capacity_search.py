@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.capacity_search import Answer, Bounds, Found, Next, Tried, search
+from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, search
 
 Oracle = Callable[[int], Answer]
 
 
-def carry_out(bounds: Bounds, oracle: Oracle, flipped: int | None = None) -> tuple[Found, list[Tried]]:
+def carry_out(bounds: Bounds, oracle: Oracle, flipped: int | None = None) -> tuple[SearchResult, list[Tried]]:
     """Search to the end; the run number `flipped` says the opposite of the truth."""
     tried: list[Tried] = []
     while isinstance(step := search(bounds, tried), Next):
@@ -38,7 +38,7 @@ def all_bounds(draw: st.DrawFn) -> Bounds:
     return Bounds(start, highest, draw(st.integers(1, start)), draw(st.sampled_from((0.02, 0.1, 0.3))))
 
 
-def check_found(found: Found, bounds: Bounds, threshold: int) -> None:
+def check_found(found: SearchResult, bounds: Bounds, threshold: int) -> None:
     """The bracket holds the threshold and is as narrow as asked for."""
     if threshold < bounds.lowest:
         assert found.holds is None and found.limit is not None and found.limit.load == bounds.lowest
@@ -73,7 +73,7 @@ def test_it_ends_within_the_bounds_whatever_the_answers_are(bounds: Bounds, answ
 def test_a_usual_search_takes_few_runs() -> None:
     found, tried = carry_out(Bounds(start=65, highest=5000), up_to(700))
     assert [one.load for one in tried] == [65, 130, 260, 520, 1040, 735, 618, 674, 735, 674]
-    assert found == Found(674, Tried(735, Answer.BREAKS))
+    assert found == SearchResult(674, Tried(735, Answer.BREAKS))
 
 
 def test_where_the_generator_gives_up_the_limit_is_not_the_servers() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.generator.deliveries import Deliveries
-from dbz.measure.series import DELIVERY, Series
+from dbz.load.generator.record.deliveries import DeliveryLedger
+from dbz.measure.latency.series import DELIVERY, Series
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from tests.load.recorders import recorder_in
@@ -17,10 +17,10 @@ SENT, EXPECTED, DELIVERED, LOST, DUPLICATED, OUT_OF_ORDER = range(6)
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Deliveries]:
+def room(tmp_path: Path) -> Iterator[DeliveryLedger]:
     """A room with the members 1, 2 and 3, whose messages are lost at once unless they were received."""
     with recorder_in(tmp_path) as recorder:
-        deliveries = Deliveries(recorder, deadline_s=0)
+        deliveries = DeliveryLedger(recorder, deadline_s=0)
         for member in (1, 2, 3):
             deliveries.join("chat", "room", member)
         yield deliveries
@@ -141,7 +141,7 @@ ACTIONS = st.lists(
 @given(ACTIONS)
 def test_whatever_happens_expected_is_delivered_plus_lost(tmp_path_factory, actions):
     with recorder_in(tmp_path_factory.mktemp("run")) as recorder:
-        deliveries = Deliveries(recorder, deadline_s=0)
+        deliveries = DeliveryLedger(recorder, deadline_s=0)
         used = set()
         for action, key, member in actions:
             if action == "sent" and key not in used:

@@ -5,7 +5,7 @@ import socket
 import gevent
 import pytest
 
-from dbz.load.generator.response import HttpStatusError
+from dbz.load.generator.http.response import HttpStatusError
 from tests.load.http_clients import client_of
 from tests.load.raw_server import always, response, routed, serving
 

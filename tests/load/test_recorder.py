@@ -1,6 +1,6 @@
 """What a generator process records is what stands on disk, second by second."""
 
-from dbz.measure.series import HTTP, Series
+from dbz.measure.latency.series import HTTP, Series
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from tests.load.recorders import recorder_in

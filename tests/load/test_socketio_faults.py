@@ -12,8 +12,8 @@ import gevent
 import pytest
 
 from dbz.children import free_port
-from dbz.load.generator.deliveries import Deliveries
-from dbz.load.generator.wire import TransportError
+from dbz.load.generator.net.wire import TransportError
+from dbz.load.generator.record.deliveries import DeliveryLedger
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.socketio_servers import NODE, PYTHON, Member, member_of, open_descriptors, sweeping, until
 from tests.load.socketio_servers import serving as socketio_serving
@@ -200,7 +200,7 @@ def test_a_server_that_stops_pinging_is_lost_and_found_again(tmp_path, kind, tra
 def test_a_restart_is_survived_by_all_members_and_what_was_on_its_way_is_lost(tmp_path, kind):
     port, before = free_port(), open_descriptors()
     with member_of(f"http://127.0.0.1:{port}", tmp_path) as one:
-        deliveries = Deliveries(one.recorder, deadline_s=0.2)
+        deliveries = DeliveryLedger(one.recorder, deadline_s=0.2)
         joined = []
         one.client.on_connected = lambda: joined.append(one.client.call("echo", "in"))
         with socketio_serving(kind, tmp_path / "log", port):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.generator.deflate import Deflater, Inflater, NotAgreedOn, agree
-from dbz.load.generator.frames import (
+from dbz.load.generator.websocket.deflate import Deflater, Inflater, NotAgreedOn, agree
+from dbz.load.generator.websocket.frames import (
     BINARY,
     CONTINUATION,
     PING,

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.budgets import parse_budget
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.limits import format_value, parse_limit
-from dbz.measure.measuring import Measurements
-from dbz.measure.series import HTTP, Series
-from dbz.measure.verdicts import Outcome, Verdict, judge
+from dbz.measure.budget.budgets import parse_budget
+from dbz.measure.budget.limits import format_value, parse_limit
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.budget.verdicts import Outcome, Verdict, judge
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import HTTP, Series
 
 durations_us = st.lists(st.integers(1, 3_000_000), max_size=30)
 POSTS = Series(HTTP, "GET /api/posts")

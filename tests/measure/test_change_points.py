@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.change_points import change_points, segment
+from dbz.measure.compare.change_points import change_points, segment
 
 
 def cost(values: Sequence[float], bounds: Sequence[int], penalty: float) -> float:

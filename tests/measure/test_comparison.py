@@ -8,12 +8,12 @@ from statistics import NormalDist, median
 
 import pytest
 
-from dbz.measure.comparison import Change, Difference, compare
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.measuring import Measurements
-from dbz.measure.series import HTTP, Series
-from dbz.measure.terms import Terms
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.compare.comparison import Change, Difference, compare
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import HTTP, Series
 
 OPERATIONS = 6
 QUANTILES = [NormalDist().inv_cdf((at + 0.5) / 100) for at in range(100)]
@@ -52,7 +52,7 @@ def worse(found: list[Difference]) -> set[str]:
 def test_equal_code_raises_a_false_alarm_in_less_than_5_percent(base: int, new: int, noise: float) -> None:
     random, alarms = Random(1), 0
     for _ in range(60):
-        found = compare(runs(random, base, noise), runs(random, new, noise), Terms())
+        found = compare(runs(random, base, noise), runs(random, new, noise), ComparisonTerms())
         alarms += any(one.verdict in (Change.WORSE, Change.BETTER) for one in found)
     assert alarms <= 3
 
@@ -61,7 +61,7 @@ def test_equal_code_raises_a_false_alarm_in_less_than_5_percent(base: int, new: 
 def test_five_runs_each_find_a_slowdown_in_over_90_percent(slower: float, noise: float) -> None:
     random, hits, wrong = Random(2), 0, 0
     for _ in range(50):
-        found = compare(runs(random, 5, noise), runs(random, 5, noise, {2: slower}), Terms())
+        found = compare(runs(random, 5, noise), runs(random, 5, noise, {2: slower}), ComparisonTerms())
         hits += "GET /2" in worse(found)
         wrong += len(worse(found) - {"GET /2"})
     assert hits > 45 and wrong <= 3
@@ -76,7 +76,7 @@ def disturbed(random: Random, count: int, slow: dict[int, float]) -> list[Measur
 def test_noise_that_all_operations_share_hides_no_slow_one() -> None:
     random, hits, wrong = Random(13), 0, 0
     for _ in range(40):
-        found = compare(disturbed(random, 5, {}), disturbed(random, 5, {2: 1.15}), Terms())
+        found = compare(disturbed(random, 5, {}), disturbed(random, 5, {2: 1.15}), ComparisonTerms())
         hits += "GET /2" in worse(found)
         wrong += len(worse(found) - {"GET /2"})
     assert hits >= 34 and wrong <= 2
@@ -85,7 +85,7 @@ def test_noise_that_all_operations_share_hides_no_slow_one() -> None:
 def test_what_stays_as_it_is_while_all_others_become_slower_is_not_faster() -> None:
     random = Random(14)
     slow = {at: 1.3 for at in range(OPERATIONS) if at != 2}
-    found = compare(runs(random, 5, 0.01), runs(random, 5, 0.01, slow), Terms())
+    found = compare(runs(random, 5, 0.01), runs(random, 5, 0.01, slow), ComparisonTerms())
     assert worse(found) == {f"GET /{at}" for at in slow}
     assert not any(one.verdict is Change.BETTER for one in found)
 
@@ -93,11 +93,13 @@ def test_what_stays_as_it_is_while_all_others_become_slower_is_not_faster() -> N
 def test_what_is_said_to_be_found_in_nine_of_ten_cases_is() -> None:
     random = Random(11)
     learnt = [
-        one.detectable for _ in range(20) for one in compare(runs(random, 5, 0.04), runs(random, 5, 0.04), Terms())
+        one.detectable
+        for _ in range(20)
+        for one in compare(runs(random, 5, 0.04), runs(random, 5, 0.04), ComparisonTerms())
     ]
     typical = median(one for one in learnt if one)
     hits = sum(
-        "GET /2" in worse(compare(runs(random, 5, 0.04), runs(random, 5, 0.04, {2: 1 + typical}), Terms()))
+        "GET /2" in worse(compare(runs(random, 5, 0.04), runs(random, 5, 0.04, {2: 1 + typical}), ComparisonTerms()))
         for _ in range(50)
     )
     assert 40 <= hits <= 50 and 0.08 < typical < 0.2
@@ -107,21 +109,22 @@ def test_a_run_that_something_disturbed_is_no_finding_when_it_is_alone() -> None
     random = Random(12)
     base = runs(random, 5, 0.005)
     disturbed = runs(random, 1, 0.005, dict.fromkeys(range(OPERATIONS), 1.13))
-    assert worse(compare(base, disturbed, Terms())) == set()
-    assert len(worse(compare(base, disturbed * 5, Terms()))) == OPERATIONS
+    assert worse(compare(base, disturbed, ComparisonTerms())) == set()
+    assert len(worse(compare(base, disturbed * 5, ComparisonTerms()))) == OPERATIONS
 
 
 def test_more_noise_finds_less_instead_of_crying_wolf() -> None:
     random, alarms = Random(3), 0
     for _ in range(60):
-        alarms += bool(worse(compare(runs(random, 3, 0.25), runs(random, 3, 0.25), Terms())))
+        alarms += bool(worse(compare(runs(random, 3, 0.25), runs(random, 3, 0.25), ComparisonTerms())))
     assert alarms < 4
 
 
 def test_the_noise_is_learnt_from_the_runs_of_the_baseline() -> None:
     random = Random(4)
     quiet, loud = (
-        [one.noise for one in compare(runs(random, 5, noise), runs(random, 1, noise), Terms())] for noise in (0.01, 0.1)
+        [one.noise for one in compare(runs(random, 5, noise), runs(random, 1, noise), ComparisonTerms())]
+        for noise in (0.01, 0.1)
     )
     assert max(quiet) < min(loud)
 
@@ -129,23 +132,23 @@ def test_the_noise_is_learnt_from_the_runs_of_the_baseline() -> None:
 def test_single_runs_need_more_than_the_assumed_noise() -> None:
     random = Random(5)
     base = runs(random, 1, 0.0)
-    found = compare(base, runs(random, 1, 0.0, {1: 1.08, 3: 1.4}), Terms(noise=0.1))
+    found = compare(base, runs(random, 1, 0.0, {1: 1.08, 3: 1.4}), ComparisonTerms(noise=0.1))
     assert worse(found) == {"GET /3"}
     assert {one.verdict for one in found if one.series.name == "GET /1"} == {Change.SAME}
-    assert "GET /1" in worse(compare(base, runs(random, 1, 0.0, {1: 1.2}), Terms(noise=0.0)))
+    assert "GET /1" in worse(compare(base, runs(random, 1, 0.0, {1: 1.2}), ComparisonTerms(noise=0.0)))
     assert all(one.detectable > 0.3 for one in found if one.detectable and one.stat == "p95")
 
 
 def test_a_change_below_the_threshold_is_no_finding_however_sure_it_is() -> None:
     random = Random(6)
     base, new = runs(random, 8, 0.002), runs(random, 8, 0.002, {0: 1.04})
-    assert worse(compare(base, new, Terms(threshold=0.05))) == set()
-    assert worse(compare(base, new, Terms(threshold=0.02))) == {"GET /0"}
+    assert worse(compare(base, new, ComparisonTerms(threshold=0.05))) == set()
+    assert worse(compare(base, new, ComparisonTerms(threshold=0.02))) == {"GET /0"}
 
 
 def test_the_effect_and_its_interval_are_those_of_the_truth() -> None:
     random = Random(7)
-    found = compare(runs(random, 10, 0.01), runs(random, 10, 0.01, {4: 1.15}), Terms())
+    found = compare(runs(random, 10, 0.01), runs(random, 10, 0.01, {4: 1.15}), ComparisonTerms())
     (p95,) = (one for one in found if one.series.name == "GET /4" and one.stat == "p95")
     assert p95.low < 0.15 < p95.high and p95.change == pytest.approx(0.15, abs=0.02) and p95.p < 0.001
 
@@ -155,17 +158,17 @@ def test_more_errors_are_found_and_a_few_are_not_an_alarm() -> None:
     base = [run(random, 0.01) for _ in range(3)]
     (errors,) = (
         one
-        for one in compare(base, [run(random, 0.01, failed=40) for _ in range(3)], Terms())
+        for one in compare(base, [run(random, 0.01, failed=40) for _ in range(3)], ComparisonTerms())
         if one.stat == "error_rate"
     )
     assert errors.verdict is Change.WORSE and errors.change == pytest.approx(40 / 1040)
-    few = compare(base, [run(random, 0.01, failed=1) for _ in range(3)], Terms())
+    few = compare(base, [run(random, 0.01, failed=1) for _ in range(3)], ComparisonTerms())
     assert not worse(few)
 
 
 def test_a_percentile_on_failed_attempts_is_not_compared_but_the_errors_are() -> None:
     random = Random(9)
-    found = compare(runs(random, 2, 0.01), [run(random, 0.01, failed=300) for _ in range(2)], Terms())
+    found = compare(runs(random, 2, 0.01), [run(random, 0.01, failed=300) for _ in range(2)], ComparisonTerms())
     first = {one.stat: one.verdict for one in found if one.series.name == "GET /0"}
     assert first["error_rate"] is Change.WORSE and "p95" not in first
 
@@ -174,4 +177,4 @@ def test_an_operation_of_one_side_only_is_left_out() -> None:
     random = Random(10)
     base, new = run(random, 0.0), run(random, 0.0)
     del new.latencies[Series(HTTP, "GET /5")]
-    assert {one.series.name for one in compare([base], [new], Terms())} == {f"GET /{at}" for at in range(5)}
+    assert {one.series.name for one in compare([base], [new], ComparisonTerms())} == {f"GET /{at}" for at in range(5)}

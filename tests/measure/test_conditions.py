@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.conditions import SHARES, Condition, Watched, parse_condition
+from dbz.config.grammar.conditions import SHARES, Condition, Watched, parse_condition
 
 NUMBERS = st.one_of(st.integers(0, 5000).map(float), st.floats(0, 5000, allow_subnormal=False))
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dbz.measure.budget.measuring import Measurements, measure
+from dbz.measure.budget.metrics import parse_selector
 from dbz.measure.confidence import (
     effective_count,
     effective_length,
@@ -17,11 +19,9 @@ from dbz.measure.confidence import (
     rank_interval,
     share_interval,
 )
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.measuring import Measurements, measure
-from dbz.measure.metrics import parse_selector
-from dbz.measure.series import HTTP, Series
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import HTTP, Series
 from dbz.measure.student import t_quantile, t_two_sided
 
 OF, HTTP_SERIES = parse_selector("http"), Series(HTTP, "GET /")

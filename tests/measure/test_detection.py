@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dbz.measure.detection import runs_needed, smallest_change
+from dbz.measure.compare.detection import runs_needed, smallest_change
 from dbz.measure.student import t_quantile, t_two_sided
 
 

@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.histogram import HIGHEST_US, Histogram, bounds_of, index_of, merged, rank_of
+from dbz.measure.latency.histogram import HIGHEST_US, Histogram, bounds_of, index_of, merged, rank_of
 
 values = st.one_of(st.integers(0, 5_000), st.integers(0, HIGHEST_US))
 samples = st.lists(values, max_size=60)

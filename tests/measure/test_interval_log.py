@@ -10,10 +10,10 @@ from hdrh.log import HistogramLogReader
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dbz.measure import interval_log
-from dbz.measure.histogram import HIGHEST_US, Histogram
-from dbz.measure.interval_log import Interval
-from dbz.measure.series import DELIVERY, HTTP, REQUEST_KINDS, Series
+from dbz.measure.latency import interval_log
+from dbz.measure.latency.histogram import HIGHEST_US, Histogram
+from dbz.measure.latency.interval_log import Interval
+from dbz.measure.latency.series import DELIVERY, HTTP, REQUEST_KINDS, Series
 
 names = st.text(st.characters(codec=None), max_size=40)
 series = st.builds(Series, st.sampled_from(REQUEST_KINDS), names, st.booleans())

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.buckets import Buckets
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency, combined
+from dbz.measure.latency.attempts import Latency, combined
+from dbz.measure.latency.buckets import Buckets
+from dbz.measure.latency.histogram import Histogram
 
 durations = st.lists(st.integers(1, 2_000_000), max_size=30)
 

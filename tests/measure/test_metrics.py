@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.buckets import Buckets
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.measured import Measured
-from dbz.measure.measuring import Measurements, measure
-from dbz.measure.metrics import CATALOGUE, Filter, check_stat, parse_selector, unit_of
-from dbz.measure.series import DELIVERY, HTTP, SERVICE, Series
+from dbz.measure.budget.measured import Measured
+from dbz.measure.budget.measuring import Measurements, measure
+from dbz.measure.budget.metrics import CATALOGUE, Filter, check_stat, parse_selector, unit_of
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.buckets import Buckets
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import DELIVERY, HTTP, SERVICE, Series
 
 labelled = [metric for metric in CATALOGUE.values() if metric.label]
 globs = st.text(st.characters(exclude_characters='"'), min_size=1, max_size=30)

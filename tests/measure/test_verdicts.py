@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.budgets import Budget, Rule, Severity, Treatment, Windows, budget_of, parse_budget
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.measuring import Measurements
-from dbz.measure.series import HTTP, Series
-from dbz.measure.verdicts import Effect, Outcome, Verdict, judge
+from dbz.measure.budget.budgets import Budget, Rule, Severity, Treatment, Windows, budget_of, parse_budget
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import HTTP, Series
 
 POSTS = Series(HTTP, "GET /api/posts")
 

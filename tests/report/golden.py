@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dbz.measure.terms import Terms
+from dbz.measure.compare.terms import ComparisonTerms
 from dbz.report.files import write_reports
 from dbz.report.opening import open_run
 from dbz.report.terminal.console import make_console
-from dbz.report.terminal.summary import print_summary
-from dbz.runs.comparison import Side, compare_sides
+from dbz.report.terminal.run.summary import print_summary
+from dbz.runs.compare.comparison import Side, compare_sides
 from tests.runs.builder import Scene, build_run
 
 FOLDER = Path(__file__).parent / "golden"
@@ -25,7 +25,7 @@ def golden_reports(scratch: Path) -> dict[str, str]:
     base = build_run(scratch, Scene(**_SCENE, seed=2), run_id="base")
     scene = Scene(**_SCENE, slow={"chat": 8}, failing={"GET /api/posts": 0.2})
     folder = build_run(scratch, scene, run_id="20261123T065450Z-mixed-0001")
-    comparison = compare_sides(Side([base]), Side([folder]), Terms())
+    comparison = compare_sides(Side([base]), Side([folder]), ComparisonTerms())
     folder.save(folder.load().model_copy(update={"comparison": comparison}))
     reports = {path.name: path.read_text(encoding="utf-8") for path in write_reports(folder)}
     reports["report.html"] = _PARTS_OF_THE_PROGRAM.sub("…", reports["report.html"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dbz.measure.series import DELIVERY, HTTP, Series
+from dbz.measure.latency.series import DELIVERY, HTTP, Series
 from dbz.runs.folder import RunFolder
 from tests.runs.builder import Scene, Traffic, build_run
 

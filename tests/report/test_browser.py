@@ -13,9 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from dbz.measure.terms import Terms
+from dbz.measure.compare.terms import ComparisonTerms
 from dbz.report import write_reports
-from dbz.runs.comparison import Side, compare_sides
+from dbz.runs.compare.comparison import Side, compare_sides
 from dbz.runs.folder import RunFolder
 from tests.report.hostile import HOSTILE, hostile_run
 
@@ -189,7 +189,7 @@ def test_hovering_over_the_heat_map_reads_a_cell(page: webdriver.Chrome) -> None
 def test_the_comparison_with_a_baseline_is_on_the_page(
     driver: webdriver.Chrome, passed: RunFolder, copies: RunFolder
 ) -> None:
-    comparison = compare_sides(Side([passed]), Side([copies]), Terms())
+    comparison = compare_sides(Side([passed]), Side([copies]), ComparisonTerms())
     copies.save(copies.load().model_copy(update={"comparison": comparison}))
     driver.get(write_reports(copies)[0].as_uri())
     rows = driver.find_elements(By.CSS_SELECTOR, "#comparison tbody tr")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from dbz.report.capacity_page import render_capacity, write_capacity_page
+from dbz.report.html.capacity_page import render_capacity, write_capacity_page
 from dbz.report.terminal.capacity import print_capacity
-from dbz.runs.capacity import Capacity, Outcome
+from dbz.runs.capacity import Capacity, StepOutcome
 from tests.runs.capacities import searched
 
 HOSTILE = '<img src=x onerror=alert(1)>"&'
@@ -39,7 +39,7 @@ def test_what_was_not_tried_is_not_called_too_little() -> None:
 def test_a_search_without_steps_is_reported_too() -> None:
     found = searched().model_copy(
         update={"steps": [], "capacity": None, "phases": [], "broken": [], "scalability": None, "limit": None,
-                "outcome": Outcome.INTERRUPTED, "statement": "Stopped early."}
+                "outcome": StepOutcome.INTERRUPTED, "statement": "Stopped early."}
     )  # fmt: skip
     assert "Stopped early." in printed(found)
     assert "Stopped early." in render_capacity(found)

@@ -10,7 +10,7 @@ import pytest
 
 from dbz.errors import UsageError
 from dbz.report import open_run, write_reports
-from dbz.report.operations_csv import COLUMNS, render_csv
+from dbz.report.ci.operations_csv import COLUMNS, render_csv
 from dbz.runs.conclude import unjudged
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.report.html import embedded_json, render_html
+from dbz.report.html.page import embedded_json, render_html
+from dbz.report.html.sections import table
 from dbz.report.opening import open_run
-from dbz.report.sections import table
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record
 from tests.report.hostile import HOSTILE, hostile_run
@@ -161,7 +161,7 @@ def test_a_long_run_is_drawn_in_coarser_steps(passed: RunFolder) -> None:
 
 @pytest.mark.parametrize("name", ["page.html", "page.css", "page.js", "details.js"])
 def test_the_parts_of_the_page_have_no_address_of_another_site(name: str) -> None:
-    import dbz.report
+    import dbz.report.html
 
-    text = (Path(dbz.report.__file__).parent / "page" / name).read_text()
+    text = (Path(dbz.report.html.__file__).parent / "assets" / name).read_text()
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)

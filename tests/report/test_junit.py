@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dbz.measure.budgets import parse_budget
-from dbz.report.junit import VALIDITY_CASE, render_junit
+from dbz.measure.budget.budgets import parse_budget
+from dbz.report.ci.junit import VALIDITY_CASE, render_junit
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
 from tests.report.hostile import hostile_run

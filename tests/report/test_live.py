@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dbz.measure.verdicts import judge
+from dbz.measure.budget.verdicts import judge
 from dbz.report import open_view
-from dbz.report.live_figures import LiveFigures
-from dbz.report.terminal.live import LiveView, PlainView
-from dbz.report.terminal.live_screen import clock, phase
+from dbz.report.live.figures import LiveFigures
+from dbz.report.terminal.run.live import LiveView, PlainView
+from dbz.report.terminal.run.live_screen import clock, phase
 from dbz.runs import aggregate
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import END, STEADY, Record, read_record

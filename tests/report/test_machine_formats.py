@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 
 from dbz.errors import UsageError
-from dbz.measure.terms import Terms
-from dbz.report.bencher import render_bencher
-from dbz.report.github import tell_github, workflow_commands
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.report.ci.bencher import render_bencher
+from dbz.report.ci.github import tell_github, workflow_commands
 from dbz.report.schemas import MODELS, schema_text
-from dbz.runs.comparison import Side, compare_sides
+from dbz.runs.compare.comparison import Side, compare_sides
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
 from tests.report.hostile import hostile_run
@@ -34,7 +34,7 @@ def test_runs_and_comparisons_are_as_their_published_schemas_say(
 ) -> None:
     for folder in (passed, broken, hostile_run(tmp_path)):
         valid("run", folder.load().to_json())
-    comparison = compare_sides(Side([passed]), Side([broken]), Terms())
+    comparison = compare_sides(Side([passed]), Side([broken]), ComparisonTerms())
     valid("comparison", comparison.to_json())
     valid("run", passed.load().model_copy(update={"comparison": comparison}).to_json())
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.measure.terms import Terms
-from dbz.report.markdown import escape, render_markdown
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.report.ci.markdown import escape, render_markdown
 from dbz.report.opening import open_run
 from dbz.report.sparkline import sparkline
-from dbz.runs.comparison import Side, compare_sides
+from dbz.runs.compare.comparison import Side, compare_sides
 from dbz.runs.folder import RunFolder
 from dbz.runs.timeline import Timeline, timeline
 from tests.report.hostile import hostile_run
@@ -80,7 +80,7 @@ def test_a_sparkline_is_never_wide(values: list[float | None]) -> None:
 
 
 def test_a_comparison_with_a_baseline_is_a_table_of_what_changed(passed: RunFolder, broken: RunFolder) -> None:
-    comparison = compare_sides(Side([passed]), Side([broken]), Terms())
+    comparison = compare_sides(Side([passed]), Side([broken]), ComparisonTerms())
     run = broken.load().model_copy(update={"comparison": comparison})
     text = unescape(render_markdown(run, Timeline()))
     assert "Against the baseline: 2 operations became worse (1 run against 1)." in text

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dbz.report.markers import phase_markers
+from dbz.report.html.markers import phase_markers
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from dbz.runs.schema import Window

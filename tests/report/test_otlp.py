@@ -15,10 +15,10 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric, NumberDataPoint
 
-from dbz.measure.histogram import merged
-from dbz.measure.series import Series
-from dbz.report.otlp import OtlpStream
-from dbz.report.prometheus import MetricsEndpoint
+from dbz.measure.latency.histogram import merged
+from dbz.measure.latency.series import Series
+from dbz.report.live.otlp import OtlpStream
+from dbz.report.live.prometheus import MetricsEndpoint
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from tests.report.test_prometheus import scraped

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dbz.errors import UsageError
-from dbz.report.prometheus import MetricsEndpoint
+from dbz.report.live.prometheus import MetricsEndpoint
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from tests.report.test_live import growing

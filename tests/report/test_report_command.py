@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from dbz.cli.report import app
+from dbz.cli.report.commands import app
 from dbz.errors import UsageError
 from dbz.runs.folder import RunFolder, list_runs
 from tests.runs.builder import Scene, build_run
@@ -72,7 +72,8 @@ def test_an_unknown_run_is_an_error_with_what_to_do(reports: Path) -> None:
 
 
 def test_the_command_imports_nothing_heavy_until_it_is_used() -> None:
-    code = "import sys, dbz.cli.report; print([m for m in ('rich', 'pydantic', 'dbz.report') if m in sys.modules])"
+    heavy = "('rich', 'pydantic', 'dbz.report')"
+    code = f"import sys, dbz.cli.report.commands; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

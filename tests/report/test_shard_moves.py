@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from dbz.report.shards_progress import outcome_document, outcome_texts, paused_text, standing_line
-from dbz.report.terminal.shard_moves import JsonLines, TextLines, moves_screen, moves_view
+from dbz.report.terminal.shards.moves import MoveLines, TextLines, moves_screen, moves_view
+from dbz.report.words.shards_progress import outcome_document, outcome_texts, paused_text, standing_line
 from dbz.shards.journal import Move, State
-from dbz.shards.rebalance import Outcome
-from dbz.shards.throttle import Slowed
-from dbz.shards.tracking import Current, Ended, Phase, Standing, Tracker
+from dbz.shards.move.progress import Current, Ended, MovePhase, MoveStanding, MoveTracker
+from dbz.shards.move.rebalance import MoveOutcome
+from dbz.shards.move.throttle import Slowed
 
 MOVE = Move("m0002", "club07", "shard_0", "shard_2", 100, 36_000_000)
 DONE = replace(MOVE, id="m0001", club="club03", state=State.REVERSING, block_ms=41.2)
 LOST = replace(MOVE, id="m0003", club="club09", state=State.ABORTED, reason="no room")
-NOW = Standing(
+NOW = MoveStanding(
     elapsed_s=75.0,
     moves=3,
     ended=(Ended(DONE, 12.0, 12_000_000, 3.5),),
@@ -29,12 +29,12 @@ NOW = Standing(
     left_s=95.0,
     slowed=Slowed(8e6, "shard_2", 14.2, 4.0, 9.0),
     slowed_s=12.0,
-    current=Current(MOVE, Phase.COPYING, 4_100_000, 36_000_000, 34, 2.1, 40.0),
+    current=Current(MOVE, MovePhase.COPYING, 4_100_000, 36_000_000, 34, 2.1, 40.0),
     remark="",
 )
 
 
-def drawn(now: Standing, width: int, height: int = 24, *, stopping: bool = False) -> str:
+def drawn(now: MoveStanding, width: int, height: int = 24, *, stopping: bool = False) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=width, height=height, color_system=None)
     console.print(moves_screen(now, console, stopping=stopping))
@@ -102,7 +102,7 @@ def test_a_remark_is_written_once() -> None:
 
 def test_json_lines_say_everything() -> None:
     stream = io.StringIO()
-    JsonLines(stream).update(NOW, stopping=True)
+    MoveLines(stream).update(NOW, stopping=True)
     found = json.loads(stream.getvalue())
     assert found["schema"] == "dbz.shard-progress/1" and found["pausing"]
     assert (found["moves"], found["moves_done"], found["left_s"]) == (3, 1, 95.0)
@@ -112,17 +112,17 @@ def test_json_lines_say_everything() -> None:
 
 def test_without_a_terminal_lines_are_written_while_the_work_goes_on() -> None:
     stream = io.StringIO()
-    tracker = Tracker()
+    tracker = MoveTracker()
     with moves_view(tracker, lambda: False, as_json=False, stream=stream):
         tracker.begin([MOVE])
-        tracker.enter(MOVE, Phase.SWITCHING)
+        tracker.enter(MOVE, MovePhase.SWITCHING)
         tracker.ended(replace(DONE, id=MOVE.id))
     assert stream.getvalue() == "m0002  club03  is on shard_2 now; its writes were held 41 ms\n"
 
 
 def test_what_became_of_it_is_told_as_text_and_as_json() -> None:
     now = replace(NOW, ended=(*NOW.ended, Ended(LOST, 1.0, 0, 0.0)), current=None)
-    outcome = Outcome([DONE], [LOST])
+    outcome = MoveOutcome([DONE], [LOST])
     assert outcome_texts(outcome, now) == [
         "1 club moved, 1 given up, 12 MB copied in 1m15s; writes of a club were held 41 ms at most.",
         "Copying gave way to the app for 12 s of 1m15s, while shards answered late.",

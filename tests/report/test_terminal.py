@@ -12,7 +12,7 @@ from rich.default_styles import DEFAULT_STYLES
 
 from dbz.report import open_run, print_run, print_runs
 from dbz.report.terminal.console import THEME, make_console
-from dbz.report.terminal.summary import print_summary
+from dbz.report.terminal.run.summary import print_summary
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
 from tests.report.hostile import hostile_run

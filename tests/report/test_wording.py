@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dbz.measure.budgets import Budget, parse_budget
-from dbz.report.advice import next_steps
-from dbz.report.facts import facts, generator_text, server_text
-from dbz.report.wording import by_importance, delivery_text, headline, latency_text
+from dbz.measure.budget.budgets import Budget, parse_budget
+from dbz.report.words.advice import next_steps
+from dbz.report.words.facts import facts, generator_text, server_text
+from dbz.report.words.verdict import by_importance, delivery_text, headline, latency_text
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Deliveries, Run, RunVerdict, Server
 from tests.runs.builder import Scene, build_run

@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from dbz.measure.budgets import Budget, parse_budget
-from dbz.measure.histogram import Histogram
-from dbz.measure.interval_log import Interval
-from dbz.measure.series import ACK, COMPOSITE, CONNECT, DELIVERY, HTTP, SERVICE, Series
+from dbz.measure.budget.budgets import Budget, parse_budget
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.interval_log import Interval
+from dbz.measure.latency.series import ACK, COMPOSITE, CONNECT, DELIVERY, HTTP, SERVICE, Series
 from dbz.runs.aggregate import COLLECTIONS, LAG
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder, create_run_folder

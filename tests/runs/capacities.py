@@ -8,10 +8,10 @@ from typing import Any
 from dbz.config.budgets import load_budgets
 from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile
-from dbz.load.capacity_result import conclude_capacity, step_of
-from dbz.load.capacity_search import Answer, Bounds, Next, Tried, search
+from dbz.load.capacity.result import conclude_capacity, step_of
+from dbz.load.capacity.search import Answer, Bounds, Next, Tried, search
 from dbz.load.run import LoadPlan, new_run
-from dbz.runs.capacity import Capacity, Step
+from dbz.runs.capacity import Capacity, CapacityStep
 from dbz.runs.schema import (
     BudgetResult,
     Generator,
@@ -72,7 +72,7 @@ def made_run(
     )
 
 
-def made_step(load: int, value: float | None = None, earlier: int = 0) -> Step:
+def made_step(load: int, value: float | None = None, earlier: int = 0) -> CapacityStep:
     """A step whose p95 is `value`, by default half a millisecond a user."""
     return step_of(made_run(load, budget(load / 2 if value is None else value)), Next(load, earlier))
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import UsageError
-from dbz.measure.baseline import against
-from dbz.measure.budgets import Budget, parse_budget
-from dbz.measure.comparison import Change
-from dbz.measure.terms import Terms
-from dbz.report.comparing import remarks
-from dbz.runs.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
+from dbz.measure.budget.baseline import against
+from dbz.measure.budget.budgets import Budget, parse_budget
+from dbz.measure.compare.comparison import Change
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.report.words.comparison import remarks
+from dbz.runs.compare.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
+from dbz.runs.compare.trend import trend_of
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record
 from dbz.runs.schema import Run, RunVerdict
-from dbz.runs.trend import trend_of
 from tests.runs.builder import STARTED, TRAFFIC, Scene, build_run
 
 POSTS = "GET /api/posts"
@@ -48,7 +48,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_slow_operation_is_named_with_how_much_and_how_sure(base: Path, slow: Path) -> None:
-    comparison = compare_sides(Side(find_runs(base, str(base))), Side(find_runs(slow, str(slow))), Terms())
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side(find_runs(slow, str(slow))), ComparisonTerms())
     assert [one.operation for one in comparison.worse] == [POSTS]
     sentence = comparison.worse[0].sentence
     assert re.match(rf"http {POSTS} is 1\d\d % slower: p\d\d ", sentence) and "3 runs against 3)" in sentence
@@ -94,8 +94,8 @@ def test_names_seeds_and_the_place_of_a_scenario_do_not_matter(base: Path) -> No
 
 def judged(folder: RunFolder, baseline: Path, **terms: str) -> Run:
     side = Side(find_runs(baseline, str(baseline)))
-    budgets = against([parse_budget("it", f'http{{op="{POSTS}"}}', "p50", **terms)], side.found, Terms())
-    return conclude(folder.load(), read_record(folder), budgets, baseline=Baseline(side, Terms()))
+    budgets = against([parse_budget("it", f'http{{op="{POSTS}"}}', "p50", **terms)], side.found, ComparisonTerms())
+    return conclude(folder.load(), read_record(folder), budgets, baseline=Baseline(side, ComparisonTerms()))
 
 
 def test_a_run_that_is_slower_than_its_baseline_fails_and_says_why(base: Path, slow: Path) -> None:
@@ -121,9 +121,9 @@ def test_a_budget_against_the_baseline_is_broken_by_more_than_it_allows(base: Pa
 def together(budget: Budget, base: Path, folders: list[RunFolder]) -> Run:
     """The last of repeated runs, judged together with the others."""
     side = Side(find_runs(base, str(base)))
-    budgets = against([budget], side.found, Terms(), runs=len(folders))
+    budgets = against([budget], side.found, ComparisonTerms(), runs=len(folders))
     *earlier, last = folders
-    baseline = Baseline(side, Terms(), earlier=tuple(earlier))
+    baseline = Baseline(side, ComparisonTerms(), earlier=tuple(earlier))
     return conclude(last.load(), read_record(last), budgets, baseline=baseline)
 
 
@@ -150,23 +150,23 @@ def test_a_single_run_close_to_a_relative_limit_is_not_sure_and_holds(base: Path
 def test_a_busy_machine_is_no_slower_code(base: Path, tmp_path: Path) -> None:
     folders = [build_run(tmp_path, scene(20 + n, slow={POSTS: 2.5}, others=0.38), run_id=f"busy-{n}") for n in range(3)]
     side, busy = Side(find_runs(base, str(base))), Side(folders)
-    comparison = compare_sides(side, busy, Terms())
+    comparison = compare_sides(side, busy, ComparisonTerms())
     assert comparison.worse == []
     assert comparison.doubts == ["the machine was busy in the new runs (others used 38 % of 2 cores, against 3 %)"]
     (suspect,) = comparison.suspects
     assert suspect.sentence.startswith(f"http {POSTS} may be 1")
-    assert [one.operation for one in compare_sides(side, busy, Terms(busy=1.0)).worse] == [POSTS]
+    assert [one.operation for one in compare_sides(side, busy, ComparisonTerms(busy=1.0)).worse] == [POSTS]
     # The other way round it is what became better that is doubted.
-    assert not any(one.verdict is Change.BETTER for one in compare_sides(busy, side, Terms()).figures)
+    assert not any(one.verdict is Change.BETTER for one in compare_sides(busy, side, ComparisonTerms()).figures)
 
 
 def test_disturbed_runs_are_left_out_where_enough_others_are_there(base: Path, tmp_path: Path) -> None:
     new = [build_run(tmp_path, scene(30 + n), run_id=f"quiet-{n}") for n in range(3)]
     new.append(build_run(tmp_path, scene(34, slow={POSTS: 3}, others=0.5), run_id="disturbed"))
-    comparison = compare_sides(Side(find_runs(base, str(base))), Side(new), Terms())
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side(new), ComparisonTerms())
     assert (comparison.left_out, comparison.doubts, comparison.worse) == (["disturbed"], [], [])
     assert len(comparison.new) == 3
-    few = compare_sides(Side(find_runs(base, str(base))), Side(new[2:]), Terms())
+    few = compare_sides(Side(find_runs(base, str(base))), Side(new[2:]), ComparisonTerms())
     assert few.left_out == [] and len(few.doubts) == 1
 
 
@@ -175,7 +175,7 @@ def test_a_change_beside_all_others_says_so(base: Path, tmp_path: Path) -> None:
     for number, factor in enumerate((1.05, 1.25, 1.5)):
         slow = {**{one.series.name: factor for one in TRAFFIC}, POSTS: 1.6 * factor}
         folders.append(build_run(tmp_path, scene(90 + number, slow=slow), run_id=f"slow-{number}"))
-    comparison = compare_sides(Side(find_runs(base, str(base))), Side(folders), Terms())
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side(folders), ComparisonTerms())
     posts = next(one for one in comparison.figures if one.operation == POSTS and one.shared)
     assert posts.verdict is Change.WORSE and 0.1 < posts.shared < 0.45 and 0.4 < posts.change < 0.8
     assert re.search(r"is \d\d\.?\d* % slower, beside \+\d\d % of all operations: p", posts.sentence)
@@ -185,13 +185,13 @@ def test_a_change_beside_all_others_says_so(base: Path, tmp_path: Path) -> None:
 def test_what_only_one_side_has_is_told_once(base: Path, tmp_path: Path) -> None:
     few = [one for one in TRAFFIC if one.series.name not in ("chat", "score", "app_launch")]
     folder = build_run(tmp_path, scene(95, traffic=few))
-    texts = remarks(compare_sides(Side([RunFolder(base / "base-0")]), Side([folder]), Terms()))
+    texts = remarks(compare_sides(Side([RunFolder(base / "base-0")]), Side([folder]), ComparisonTerms()))
     assert "Only in the base runs: app_launch, chat, score." in texts
 
 
 def test_a_comparison_says_what_it_could_have_found(base: Path) -> None:
     side = Side(find_runs(base, str(base)))
-    found = compare_sides(side, side, Terms()).sensitivity
+    found = compare_sides(side, side, ComparisonTerms()).sensitivity
     assert found is not None and found.typical <= found.worst and found.worst_operation and found.wanted == 0.1
     assert found.runs is None or found.runs > 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import ExitCode
-from dbz.measure.budgets import parse_budget
+from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.conclude import EXIT_CODES, conclude
 from dbz.runs.reading import read_record
 from dbz.runs.schema import Run, RunVerdict

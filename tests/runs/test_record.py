@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dbz.measure.histogram import Histogram
-from dbz.measure.interval_log import Interval
-from dbz.measure.series import HTTP, Series
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.interval_log import Interval
+from dbz.measure.latency.series import HTTP, Series
 from dbz.runs import aggregate
 from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.reading import END, STEADY, Record, RecordReader, read_record

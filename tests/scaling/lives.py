@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbz.scaling.state import CacheGroup, Deployment, Live, Service
+from dbz.scaling.change.state import CacheGroup, EcsService, Live, ServiceDeployment
 
 
 def live(desired: int = 2, *, target: tuple[int, int] | None = None, nodes: int | None = None, **more: Any) -> Live:
     """A steady service, with a range and a cache group when they are named."""
-    deployment = Deployment("d", "PRIMARY", "COMPLETED", desired, desired, 0, "")
+    deployment = ServiceDeployment("d", "PRIMARY", "COMPLETED", desired, desired, 0, "")
     arn = "arn:aws:ecs:eu-west-1:123456789012:service/dbz/api"
-    service = Service("dbz", "api", arn, "ACTIVE", desired, desired, 0, "api:1", (deployment,), ())
+    service = EcsService("dbz", "api", arn, "ACTIVE", desired, desired, 0, "api:1", (deployment,), ())
     return Live(
         account="123456789012",
         region="eu-west-1",

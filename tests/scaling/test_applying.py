@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from dbz.config.grammar.target_tracking import parse_target
 from dbz.config.phases import ApiServers, load_phases
 from dbz.errors import DbzError, DependencyError, UsageError
-from dbz.measure.targets import parse_target
-from dbz.scaling.applying import Manner, apply_plan, check_drift, refuse_late, take_back
 from dbz.scaling.aws import Aws
-from dbz.scaling.health import read_health
-from dbz.scaling.journal import entries, find_entry, read_entry
-from dbz.scaling.lease import LeaseLostError
-from dbz.scaling.live import (
+from dbz.scaling.change.applying import Manner, apply_plan, check_drift, refuse_late, take_back
+from dbz.scaling.change.health import read_health
+from dbz.scaling.change.journal import entries, find_entry, read_entry
+from dbz.scaling.change.live import (
     find_services,
     list_service_names,
     read_live,
@@ -26,12 +25,13 @@ from dbz.scaling.live import (
     read_target,
     with_target_groups,
 )
-from dbz.scaling.lock import Role, present, sole
+from dbz.scaling.change.planner import Wanted, plan_native, plan_phase, plan_tasks
+from dbz.scaling.change.settle import DriftError, NotSettledError
+from dbz.scaling.change.state import Place
+from dbz.scaling.change.steps import ChangePlan
+from dbz.scaling.exclusive.lease import LeaseLostError
+from dbz.scaling.exclusive.lock import LockRole, present, sole
 from dbz.scaling.native import with_balancer
-from dbz.scaling.planner import Wanted, plan_native, plan_phase, plan_tasks
-from dbz.scaling.settle import DriftError, NotSettledError
-from dbz.scaling.state import Place
-from dbz.scaling.steps import Plan
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
 PLAN = load_phases()
@@ -52,7 +52,7 @@ def service(cloud: RunningCloud) -> str:
     return cloud.new_service(2)
 
 
-def tasks(aws: Aws, service: str, count: int, *, fewer: bool = False) -> Plan:
+def tasks(aws: Aws, service: str, count: int, *, fewer: bool = False) -> ChangePlan:
     live = read_live(aws, "dbz", service)
     return plan_tasks(live, Wanted(f"{count} tasks", ApiServers(min=count, max=count), fewer))
 
@@ -397,14 +397,14 @@ def test_more_policies_than_a_page_holds(cloud: RunningCloud, aws: Aws, service:
 def test_two_at_once_on_one_service() -> None:
     place = Place("1", "r", "dbz", "api")
     with (
-        sole(place, Role.CHANGE, "dbz scale: phase_2"),
+        sole(place, LockRole.CHANGE, "dbz scale: phase_2"),
         pytest.raises(UsageError, match="already by dbz scale: phase_2"),
-        sole(place, Role.CHANGE, "dbz scale auto"),
+        sole(place, LockRole.CHANGE, "dbz scale auto"),
     ):
         pass
-    assert present(place, Role.CHANGE) == ""
-    with sole(place, Role.CHANGE, "again"), sole(place, Role.FOLLOW, "beside it"):
-        assert present(place, Role.CHANGE).startswith("again (process ")
+    assert present(place, LockRole.CHANGE) == ""
+    with sole(place, LockRole.CHANGE, "again"), sole(place, LockRole.FOLLOW, "beside it"):
+        assert present(place, LockRole.CHANGE).startswith("again (process ")
 
 
 def test_an_interrupt_leaves_everything_and_says_so(cloud: RunningCloud, aws: Aws, service: str) -> None:

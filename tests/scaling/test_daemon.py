@@ -12,19 +12,19 @@ from threading import Thread
 
 import pytest
 
+from dbz.config.grammar.conditions import Watched, parse_condition
 from dbz.config.phases import ApiServers, Phases, load_phases
 from dbz.errors import DependencyError, UsageError
-from dbz.measure.conditions import Watched, parse_condition
-from dbz.scaling.applying import Manner, apply_plan
 from dbz.scaling.aws import Aws
-from dbz.scaling.daemon import Autoscaler, Outcome, SteadyClock, run_forever
-from dbz.scaling.journal import entries
-from dbz.scaling.live import read_live
-from dbz.scaling.lock import Role, sole
-from dbz.scaling.planner import plan_native
-from dbz.scaling.rules import Action
-from dbz.scaling.sources import CloudWatchSource, MetricsSource
-from dbz.scaling.turn import leading
+from dbz.scaling.change.applying import Manner, apply_plan
+from dbz.scaling.change.journal import entries
+from dbz.scaling.change.live import read_live
+from dbz.scaling.change.planner import plan_native
+from dbz.scaling.decide.daemon import Autoscaler, Evaluation, SteadyClock, run_forever
+from dbz.scaling.decide.rules import Action
+from dbz.scaling.decide.sources import CloudWatchSource, MetricsSource
+from dbz.scaling.exclusive.lock import LockRole, sole
+from dbz.scaling.exclusive.turn import leading
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
 OUT = ("CPU > 70% for 5 minutes", "Active connections > 80% capacity")
@@ -152,7 +152,7 @@ def test_nothing_while_an_apply_is_at_work(scene: Scene) -> None:
     auto = scene.auto()
     scene.minutes([BUSY] * 5)
     live = read_live(scene.aws, "dbz", scene.service)
-    with sole(live.place, Role.CHANGE, "dbz scale: phase_2"):
+    with sole(live.place, LockRole.CHANGE, "dbz scale: phase_2"):
         outcome = auto.evaluate()
     assert not outcome.done and "is being changed already by dbz scale: phase_2" in outcome.decision.reason
     assert auto.evaluate().done, "the cooldown has not begun"
@@ -216,7 +216,7 @@ def test_what_cannot_be_reached_is_told_and_followed_again(scene: Scene) -> None
     auto = scene.auto()
     scene.minutes([BUSY] * 5)
     scene.cloud.fault("GetMetricData", "refuse")
-    told: list[Outcome] = []
+    told: list[Evaluation] = []
     warned: list[str] = []
     ended = iter([False, True])
     run_forever(auto, told.append, warned.append, lambda _: next(ended))

@@ -13,22 +13,22 @@ from hypothesis import strategies as st
 from dbz.config.phases import ApiServers, Database, Phases, Prices, build_phases, load_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
+from dbz.scaling.change.planner import Wanted, covers, plan_phase, plan_tasks
+from dbz.scaling.change.state import Alarm, Live, TargetGroup
+from dbz.scaling.change.steps import ChangePlan, Kind, plan_of
 from dbz.scaling.native import alarms_for, policies_for
-from dbz.scaling.planner import Wanted, covers, plan_phase, plan_tasks
-from dbz.scaling.state import Alarm, Live, TargetGroup
-from dbz.scaling.steps import Kind, Plan, plan_of
 from tests.scaling.lives import live
 
 PLAN = load_phases()
 
 
-def planned(now: Live, name: str, plan: Phases = PLAN, **wanted: object) -> Plan:
+def planned(now: Live, name: str, plan: Phases = PLAN, **wanted: object) -> ChangePlan:
     phase = plan.phase(name)
     assert phase.api_servers is not None
     return plan_phase(now, plan, phase, Wanted(name, phase.api_servers, **wanted))  # type: ignore[arg-type]
 
 
-def kinds(plan: Plan) -> list[tuple[Kind, object, object]]:
+def kinds(plan: ChangePlan) -> list[tuple[Kind, object, object]]:
     return [(step.kind, step.before, step.after) for step in plan.steps]
 
 

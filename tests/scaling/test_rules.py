@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.measure.conditions import Condition, Watched, parse_condition
-from dbz.scaling.rules import Action, Decision, Policy, RuleEngine, Sample
+from dbz.config.grammar.conditions import Condition, Watched, parse_condition
+from dbz.scaling.decide.rules import Action, Decision, Policy, RuleEngine, Sample
 
 OUT = ("CPU > 70% for 5 minutes", "Memory > 80% for 5 minutes", "Active connections > 80% capacity")
 IN = ("CPU < 30% for 15 minutes", "Memory < 50% for 15 minutes", "Active connections < 40% capacity")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from dbz.config.phases import load_phases
 from dbz.errors import ConfigError
-from dbz.scaling.policies import rules_of
-from dbz.scaling.simulator import ByRules, Fixed, Simulation, simulate
-from dbz.scaling.traces import SHAPES, Trace, make_shape, read_trace
+from dbz.scaling.decide.policies import rules_of
+from dbz.scaling.simulate.simulator import ByRules, Fixed, Simulation, simulate
+from dbz.scaling.simulate.traces import SHAPES, Trace, make_shape, read_trace
 
 PLAN = load_phases()
 PEAK = PLAN.phase("phase_3")

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.cli.scale_words import alarm_text, step_texts
+from dbz.config.grammar.target_tracking import parse_target
 from dbz.config.phases import ApiServers, Phases, build_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
-from dbz.measure.targets import parse_target
-from dbz.scaling.planner import plan_native
-from dbz.scaling.policies import controller_of
-from dbz.scaling.simulator import Simulation, simulate
-from dbz.scaling.state import Alarm
-from dbz.scaling.steps import Kind
-from dbz.scaling.traces import Trace
-from dbz.scaling.tracking import Tracker, tracking_policies
+from dbz.report.terminal.scale.words import alarm_text, step_texts
+from dbz.scaling.change.planner import plan_native
+from dbz.scaling.change.state import Alarm
+from dbz.scaling.change.steps import Kind
+from dbz.scaling.decide.policies import controller_of
+from dbz.scaling.decide.tracking import TargetTracker, tracking_policies
+from dbz.scaling.simulate.simulator import Simulation, simulate
+from dbz.scaling.simulate.traces import Trace
 from tests.scaling.lives import live
 
 HEAD = """\
@@ -105,7 +105,7 @@ def test_what_does_not_go_together_is_named_with_its_line(text: str, message: st
 
 
 def tracked(trace: Trace, *targets: str, tasks: int = 5, bounds: tuple[int, int] = (1, 20)) -> Simulation:
-    tracker = Tracker([parse_target(one) for one in targets], bounds)
+    tracker = TargetTracker([parse_target(one) for one in targets], bounds)
     return simulate("target", tracker, trace, tasks, per_task=250)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dbz.cloud.logs import Logged, LogReader
+from dbz.cloud.cloudwatch.logs import Logged, LogReader
 from dbz.server.__main__ import parse
-from dbz.server.emf import emf_line
+from dbz.server.observe.emf import emf_line
 from dbz.server.settings import Emf
 
 

@@ -19,12 +19,12 @@ from dbz.children import free_port
 from dbz.config.shards import load_shards
 from dbz.shards.control import Control
 from dbz.shards.deployment import Deployment
-from dbz.shards.journal import Journal
+from dbz.shards.journal import MoveJournal
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import Fence
-from dbz.shards.mover import Options
-from dbz.shards.plan import PlannedMove
-from dbz.shards.rebalance import Rebalance
+from dbz.shards.move.mover import MoveOptions
+from dbz.shards.move.rebalance import Rebalance
+from dbz.shards.plan.document import PlannedMove
 from tests.server.backend import start_redis, start_server
 from tests.server.clients import login
 
@@ -40,9 +40,9 @@ class Sharded:
     def move(self, club: str, source: str, target: str) -> float:
         """Move a club; for how long its writes were held, in milliseconds."""
         with Control(self.deployment) as control, hold_lease(control.database) as lease:
-            journal = Journal(control.database, lease)
+            journal = MoveJournal(control.database, lease)
             journal.add([PlannedMove(club, source, target, 0, 0)])
-            outcome = Rebalance(self.deployment, control, journal, Options(rate_bytes_per_s=None)).run()
+            outcome = Rebalance(self.deployment, control, journal, MoveOptions(rate_bytes_per_s=None)).run()
         (move,) = outcome.done
         assert move.block_ms is not None
         return move.block_ms

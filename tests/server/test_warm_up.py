@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
-from dbz.cache.connect import connected_database
+from dbz.cache.admin.connect import connected_database
 from dbz.cache.warm import OneDatabase, WarmOrder, WarmRun
 from dbz.config.warmup import load_warmup
 from tests.server.backend import Backend, start_server

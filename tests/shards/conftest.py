@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbz.shards.adoption import adopt
+from dbz.shards.plan.adoption import adopt
 from tests.shards.moves import CLUBS
 from tests.shards.stores import World, make_world
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from dbz.shards.control import Control
-from dbz.shards.journal import Journal, Move
+from dbz.shards.copies.verify_copies import verify_copies
+from dbz.shards.copies.verify_places import Progress, Verifier, missing_indexes
+from dbz.shards.journal import Move, MoveJournal
 from dbz.shards.lease import hold_lease
-from dbz.shards.mover import Options
-from dbz.shards.plan import PlannedMove
-from dbz.shards.rebalance import Rebalance
-from dbz.shards.verifier import Progress, Verifier, missing_indexes
-from dbz.shards.verify_copies import verify_copies
+from dbz.shards.move.mover import MoveOptions
+from dbz.shards.move.rebalance import Rebalance
+from dbz.shards.plan.document import PlannedMove
 from tests.shards.stores import World
 
 CLUBS = [f"club{number:02d}" for number in range(6)]
@@ -21,17 +21,17 @@ FAST: dict[str, Any] = {"rate_bytes_per_s": None}
 
 
 @contextmanager
-def working(world: World, **options: Any) -> Iterator[tuple[Rebalance, Control, Journal]]:
+def working(world: World, **options: Any) -> Iterator[tuple[Rebalance, Control, MoveJournal]]:
     with Control(world.deployment) as control, hold_lease(control.database) as lease:
-        journal = Journal(control.database, lease)
-        yield Rebalance(world.deployment, control, journal, Options(**{**FAST, **options})), control, journal
+        journal = MoveJournal(control.database, lease)
+        yield Rebalance(world.deployment, control, journal, MoveOptions(**{**FAST, **options})), control, journal
 
 
 def findings(world: World) -> list[Any]:
     """Everything that a verification finds, or cannot check."""
     with Control(world.deployment) as control:
         found: list[Any] = [*Verifier(world.deployment, Progress("")).run(control.map(), control.map)]
-        copies = verify_copies(world.deployment, control.map(), Journal(control.database).all())
+        copies = verify_copies(world.deployment, control.map(), MoveJournal(control.database).all())
         return [
             *found,
             *copies.findings,

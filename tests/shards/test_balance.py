@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.shards.balance import Club, Step, balance, imbalance, least_share
+from dbz.shards.plan.balance import Club, ClubMove, balance, imbalance, least_share
 
 
 @st.composite
@@ -34,7 +34,7 @@ def apart(loaded: list[float]) -> float:
     return sum(load * load for load in loaded)
 
 
-def carry_out(step: Step, loaded: list[float]) -> None:
+def carry_out(step: ClubMove, loaded: list[float]) -> None:
     loaded[step.source] -= step.club.weight
     loaded[step.target] += step.club.weight
 

@@ -17,10 +17,10 @@ import pytest
 
 from dbz.children import Child, free_port, wait_until
 from dbz.errors import DependencyError
-from dbz.shards.adoption import adopt
 from dbz.shards.deployment import Deployment
 from dbz.shards.journal import State
-from dbz.shards.plan import PlannedMove
+from dbz.shards.plan.adoption import adopt
+from dbz.shards.plan.document import PlannedMove
 from tests.server.backend import listens, mongo_uri
 from tests.shards.moves import findings, working
 from tests.shards.stores import World, make_world
@@ -52,7 +52,7 @@ def _store_on_a_small_disk(folder: Path, port: int, size: str) -> Iterator[Child
 def test_a_full_target_is_named_and_the_club_stays_until_there_is_room(
     tmp_path: Path, shard_uris: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dbz.shards.rebalance._PAUSES_S", (0.1,))
+    monkeypatch.setattr("dbz.shards.move.rebalance._PAUSES_S", (0.1,))
     port = free_port()
     world = make_world(tmp_path, [shard_uris[0], mongo_uri(port)], f"t{secrets.token_hex(6)}", shard_count=1)
     world.deployment = Deployment(world.deployment.file, world.environment, timeout_s=1.0)

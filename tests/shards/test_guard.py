@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymongo.errors import WriteError
 
-from dbz.shards.cleaning import clean
-from dbz.shards.guard import with_guard, without_guard
+from dbz.shards.copies.cleaning import clean
+from dbz.shards.copies.store_guard import with_guard, without_guard
 from tests.shards.moves import findings, move_club, working
 from tests.shards.stores import World
 

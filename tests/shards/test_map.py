@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.shards.balance import spread_slots
-from dbz.shards.legacy import legacy_hash
+from dbz.shards.app_hash import legacy_hash
 from dbz.shards.map import Fence, ShardMap, legacy_map
+from dbz.shards.plan.balance import spread_slots
 
 NAMES = tuple(f"shard_{number}" for number in range(12))
 clubs = st.lists(st.text(max_size=12), unique=True, max_size=40)

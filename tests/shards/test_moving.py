@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from dbz.errors import UsageError
-from dbz.shards.adoption import adopt
 from dbz.shards.control import ROUTERS, Control
 from dbz.shards.deployment import Deployment
-from dbz.shards.errors import LeaseLostError
+from dbz.shards.errors import MoveLeaseLostError
 from dbz.shards.identity import check_shards
-from dbz.shards.inventory import take_inventory
-from dbz.shards.journal import Journal, State
+from dbz.shards.journal import MoveJournal, State
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import Fence
-from dbz.shards.plan import PlannedMove, Request
-from dbz.shards.planning import plan_now
+from dbz.shards.plan.adoption import adopt
+from dbz.shards.plan.document import PlannedMove, Request
+from dbz.shards.plan.gather import plan_now
+from dbz.shards.plan.inventory import take_inventory
 from tests.shards.moves import CLUBS, findings, move_club, working
 from tests.shards.stores import World
 from tests.shards.writers import writing
@@ -88,14 +88,14 @@ def test_a_pause_at_any_point_goes_on_where_it_was(adopted: World) -> None:
 
 def test_only_one_process_moves_clubs_and_one_that_was_replaced_writes_nothing(adopted: World) -> None:
     with Control(adopted.deployment) as control, hold_lease(control.database) as lease:
-        journal = Journal(control.database, lease)
+        journal = MoveJournal(control.database, lease)
         (move,) = journal.add([PlannedMove("club00", "shard_0", "shard_1", 0, 0)])
         with pytest.raises(UsageError, match="clubs are being moved already, by process"), hold_lease(control.database):
             pass
-        Journal(control.database, lease + 1)
-        with pytest.raises(LeaseLostError):
+        MoveJournal(control.database, lease + 1)
+        with pytest.raises(MoveLeaseLostError):
             journal.advance(move, State.COPYING)
-    assert Journal(control.database).get(move.id).state == State.PLANNED
+    assert MoveJournal(control.database).get(move.id).state == State.PLANNED
 
 
 def test_a_plan_that_reality_left_behind_or_that_is_of_another_deployment_is_refused(adopted: World) -> None:

@@ -8,11 +8,11 @@ import pytest
 from dbz.errors import DependencyError, UsageError
 from dbz.shards.deployment import Deployment
 from dbz.shards.map import legacy_map
-from dbz.shards.plan import Request, Weight, load_plan
-from dbz.shards.planner import make_plan
-from dbz.shards.planning import plan_now
-from dbz.shards.readiness import refuse_unready
-from dbz.shards.room import free_bytes
+from dbz.shards.move.disk_room import free_bytes
+from dbz.shards.move.readiness import refuse_unready
+from dbz.shards.plan.document import Request, Weight, load_plan
+from dbz.shards.plan.gather import plan_now
+from dbz.shards.plan.planner import make_plan
 from tests.shards.stores import World
 
 SIZES = {f"club{number:02d}": 5 + number for number in range(12)}
@@ -80,7 +80,7 @@ def test_large_collections_without_an_index_are_refused(world: World, monkeypatc
         f"'{name}' has no index that begins with 'club_id' (shard_0 12 documents)" for name in ("posts", "messages")
     ]
     refuse_unready(world.deployment, plan, force=False)
-    monkeypatch.setattr("dbz.shards.indexes.LARGE_DOCS", 12)
+    monkeypatch.setattr("dbz.shards.plan.indexes.LARGE_DOCS", 12)
     with pytest.raises(UsageError, match="for each of 1 clubs") as refused:
         refuse_unready(world.deployment, plan, force=False)
     assert "db.posts.createIndex({'club_id': 1}); db.messages.createIndex({'club_id': 1})" in refused.value.hint

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dbz.errors import DependencyError, UsageError
-from dbz.shards.adoption import adopt
 from dbz.shards.control import Control
 from dbz.shards.deployment import Deployment
 from dbz.shards.map import legacy_map
+from dbz.shards.plan.adoption import adopt
 from dbz.shards.query import parse_order, query_all
 from tests.shards.moves import CLUBS, move_club
 from tests.shards.stores import World

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.shards.pace import Pace
-from dbz.shards.plan import PlannedMove
-from dbz.shards.throttle import RateControl, allowed_ms, p95_ms
-from dbz.shards.tracking import Tracker
+from dbz.shards.move.pace import Pace
+from dbz.shards.move.progress import MoveTracker
+from dbz.shards.move.throttle import RateControl, allowed_ms, p95_ms
+from dbz.shards.plan.document import PlannedMove
 from tests.shards.moves import findings, working
 from tests.shards.stores import World
 from tests.shards.writers import writing
@@ -96,7 +96,7 @@ def test_twice_as_late_is_allowed_and_a_little_noise(usual: float) -> None:
 def test_a_move_gives_way_while_a_shard_answers_late_and_is_none_the_worse(adopted: World) -> None:
     """A shard that may take a microsecond is always late: copying is cut, and says so."""
     adopted.fill({"club06": 150}, text="x" * 2000)
-    tracker = Tracker()
+    tracker = MoveTracker()
     options = {"max_latency_s": 1e-6, "tracker": tracker, "stop": lambda: tracker.standing().slowed is not None}
     with writing(adopted, ["club06"]) as ledger:
         with working(adopted, rate_bytes_per_s=2e5, **options) as (work, control, journal):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.shards.forecast import Forecast, Meter
 from dbz.shards.journal import Move, State
-from dbz.shards.throttle import Slowed
-from dbz.shards.tracking import Phase, Tracker
+from dbz.shards.move.forecast import Meter, MoveForecast
+from dbz.shards.move.progress import MovePhase, MoveTracker
+from dbz.shards.move.throttle import Slowed
 
 FIRST = Move("m0001", "club01", "shard_0", "shard_2", 100, 10_000_000)
 SECOND = Move("m0002", "club02", "shard_1", "shard_2", 100, 30_000_000)
@@ -22,7 +22,7 @@ class Scene:
 
     def __init__(self, *moves: Move) -> None:
         self.now = 0.0
-        self.tracker = Tracker(lambda: self.now)
+        self.tracker = MoveTracker(lambda: self.now)
         self.tracker.begin(moves)
 
     def moved(self, size_bytes: int, seconds: float) -> None:
@@ -31,29 +31,29 @@ class Scene:
 
     def finish(self, move: Move) -> None:
         """Copy at 1 MB/s, compare both sides at 2 MB/s, switch within a second."""
-        self.tracker.enter(move, Phase.COPYING)
+        self.tracker.enter(move, MovePhase.COPYING)
         for _ in range(move.bytes // 1_000_000):
             self.moved(1_000_000, 1.0)
-        self.tracker.enter(move, Phase.VERIFYING)
+        self.tracker.enter(move, MovePhase.VERIFYING)
         for _ in range(move.bytes // 1_000_000):
             self.moved(2_000_000, 1.0)
-        self.tracker.enter(move, Phase.SWITCHING)
+        self.tracker.enter(move, MovePhase.SWITCHING)
         self.now += 1.0
         self.tracker.ended(replace(move, state=State.REVERSING, block_ms=20.0))
 
 
 def test_time_left_is_told_for_the_move_in_hand_and_for_all() -> None:
     scene = Scene(FIRST, SECOND)
-    scene.tracker.enter(FIRST, Phase.CHECKING)
+    scene.tracker.enter(FIRST, MovePhase.CHECKING)
     assert scene.tracker.standing().left_s is None, "nothing is known yet"
     scene.finish(FIRST)
-    scene.tracker.enter(SECOND, Phase.COPYING)
+    scene.tracker.enter(SECOND, MovePhase.COPYING)
     scene.moved(1_000_000, 1.0)
     now = scene.tracker.standing()
     assert now.current is not None and now.current.left_s == pytest.approx(29 + 30 + 1, rel=0.01)
     assert (now.done, now.moves, now.bytes_done, now.bytes_total) == (1, 2, 11_000_000, 40_000_000)
     assert now.left_s == pytest.approx(now.current.left_s)
-    scene.tracker.enter(SECOND, Phase.VERIFYING)
+    scene.tracker.enter(SECOND, MovePhase.VERIFYING)
     scene.moved(20_000_000, 10.0)
     assert scene.tracker.standing().left_s == pytest.approx(21, rel=0.05)
 
@@ -72,18 +72,18 @@ def test_the_whole_estimate_holds_when_nothing_changes() -> None:
 
 def test_a_move_that_was_begun_before_counts_what_is_copied_already() -> None:
     scene = Scene(replace(FIRST, copied_bytes=4_000_000))
-    scene.tracker.enter(replace(FIRST, copied_bytes=4_000_000), Phase.COPYING)
+    scene.tracker.enter(replace(FIRST, copied_bytes=4_000_000), MovePhase.COPYING)
     scene.moved(1_000_000, 1.0)
     now = scene.tracker.standing()
     assert now.current is not None
     assert (now.bytes_done, now.current.bytes_done, now.current.bytes_total) == (5_000_000, 5_000_000, 10_000_000)
-    scene.tracker.enter(FIRST, Phase.COPYING)
+    scene.tracker.enter(FIRST, MovePhase.COPYING)
     assert scene.tracker.standing().bytes_done == 0, "the copy began again"
 
 
 def test_lag_grows_until_the_target_has_everything() -> None:
     scene = Scene(FIRST)
-    scene.tracker.enter(FIRST, Phase.COPYING)
+    scene.tracker.enter(FIRST, MovePhase.COPYING)
     scene.tracker.lagging(3, scene.now)
     scene.now += 7.0
     current = scene.tracker.standing().current
@@ -95,12 +95,12 @@ def test_lag_grows_until_the_target_has_everything() -> None:
 
 def test_waiting_for_the_window_does_not_count_for_the_speed() -> None:
     scene = Scene(FIRST)
-    scene.tracker.enter(FIRST, Phase.COPYING)
+    scene.tracker.enter(FIRST, MovePhase.COPYING)
     scene.moved(1_000_000, 1.0)
     with scene.tracker.waiting():
         scene.now += 3600.0
         current = scene.tracker.standing().current
-        assert current is not None and current.phase == Phase.WAITING
+        assert current is not None and current.phase == MovePhase.WAITING
     scene.moved(1_000_000, 1.0)
     assert scene.tracker.standing().copy_bytes_per_s == pytest.approx(1_000_000, rel=0.01)
 
@@ -128,7 +128,7 @@ def test_a_speed_lies_between_the_slowest_and_the_fastest_that_was_measured(meas
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 1000))
 def test_more_to_do_never_takes_less_time(to_copy: int, to_compare: int, moves: int) -> None:
-    forecast = Forecast()
+    forecast = MoveForecast()
     forecast.copying.add(1_000_000, 1.0)
     forecast.finished(2.0)
     less = forecast.left_s(to_copy, to_compare, moves)

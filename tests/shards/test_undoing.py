@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from dbz.errors import UsageError
-from dbz.shards.cleaning import clean, due
-from dbz.shards.copies import copies_of
+from dbz.shards.copies.cleaning import clean, due
+from dbz.shards.copies.listing import copies_of
+from dbz.shards.copies.verify_copies import Judgement
+from dbz.shards.copies.verify_places import Unchecked
 from dbz.shards.journal import Move, State
 from dbz.shards.map import legacy_map
-from dbz.shards.plan import PlannedMove
-from dbz.shards.rebalance import abort
-from dbz.shards.verifier import Unchecked
-from dbz.shards.verify_copies import Judgement
+from dbz.shards.move.rebalance import abort
+from dbz.shards.plan.document import PlannedMove
 from tests.shards.moves import findings, move_club, working
 from tests.shards.stores import World
 from tests.shards.writers import writing

@@ -24,14 +24,14 @@ from pymongo.errors import PyMongoError
 
 from dbz.children import Child, free_port
 from dbz.errors import DbzError
-from dbz.shards.adoption import adopt
 from dbz.shards.control import Control
 from dbz.shards.deployment import Deployment
-from dbz.shards.journal import UNFINISHED, Journal, Move, State
+from dbz.shards.journal import UNFINISHED, Move, MoveJournal, State
 from dbz.shards.lease import hold_lease
-from dbz.shards.mover import Options
-from dbz.shards.plan import PlannedMove
-from dbz.shards.rebalance import Rebalance
+from dbz.shards.move.mover import MoveOptions
+from dbz.shards.move.rebalance import Rebalance
+from dbz.shards.plan.adoption import adopt
+from dbz.shards.plan.document import PlannedMove
 from tests.server.backend import mongo_uri, start_mongo
 from tests.shards.moves import CLUBS, findings
 from tests.shards.proxy import Proxy
@@ -136,7 +136,7 @@ def blows(seed: int) -> Iterator[Blow]:
             yield Blow(fault, state, before, rng.randrange(6))
 
 
-class _Trap(Journal):
+class _Trap(MoveJournal):
     """The real journal, with a fault at one instant."""
 
     def __init__(self, control: Any, lease: int, blow: Blow, strike: Callable[[], None]) -> None:
@@ -174,8 +174,8 @@ def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[
         deployment = stack.enter_context(Deployment(file, environment, timeout_s=1.0))
         control = stack.enter_context(Control(deployment))
         lease = stack.enter_context(hold_lease(control.database))
-        journal = _Trap(control.database, lease, blow, strike) if blow else Journal(control.database, lease)
-        Rebalance(deployment, control, journal, Options(rate_bytes_per_s=None, max_fence_s=1.0)).run()
+        journal = _Trap(control.database, lease, blow, strike) if blow else MoveJournal(control.database, lease)
+        Rebalance(deployment, control, journal, MoveOptions(rate_bytes_per_s=None, max_fence_s=1.0)).run()
 
 
 class Signals:
@@ -227,7 +227,7 @@ class Arena:
             source = control.map().shard_of(club)
             target = rng.choice([name for name in control.map().shards if name != source])
             with hold_lease(control.database) as lease:
-                (move,) = Journal(control.database, lease).add([PlannedMove(club, source, target, 0, 0)])
+                (move,) = MoveJournal(control.database, lease).add([PlannedMove(club, source, target, 0, 0)])
         at = {"source": int(source[-1]), "target": int(target[-1])}
         pids = {side: self.stores[number].pid for side, number in at.items()}
         proxy = self.proxies[at.get(blow.fault.split()[1], 0)]
@@ -265,7 +265,7 @@ class Arena:
         end = time.monotonic() + _FINISHED_WITHIN_S
         for tries in itertools.count():
             with suppress(DbzError, PyMongoError), Control(self.world.deployment) as control:
-                if (state := Journal(control.database).get(move_id).state) not in UNFINISHED:
+                if (state := MoveJournal(control.database).get(move_id).state) not in UNFINISHED:
                     return tries, state
             assert time.monotonic() < end, f"{move_id} does not finish"
             self._run(None, {}, self.proxies[0], 30.0)

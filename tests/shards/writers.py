@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 
 from dbz.shards.errors import ClubFencedError
-from dbz.shards.follower import MapFollower
+from dbz.shards.follow.follower import MapFollower
 from dbz.shards.map import ShardMap, legacy_map
 from tests.shards.stores import World
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 
-from dbz.cache.invalidations import matches_any
-from dbz.cache.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
+from dbz.cache.layers.invalidations import matches_any
+from dbz.cache.layers.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
+from dbz.cache.layers.remote import parse_line
 from dbz.cache.names import Names
 from dbz.cache.nodes import Nodes
-from dbz.cache.remote import parse_line
 from dbz.cache.warm.items import Item
 from dbz.cache.warm.writer import Written
 

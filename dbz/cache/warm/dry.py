@@ -10,7 +10,7 @@ from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.room import OVERHEAD_BYTES, Room, look
-from dbz.cache.warm.sources import Source, no_epoch
+from dbz.cache.warm.sources import WarmSource, no_epoch
 from dbz.config.warmup import Warmer
 
 SCHEMA = "dbz.warm-plan/1"
@@ -19,7 +19,7 @@ _STEP = 250
 
 
 @dataclass(frozen=True)
-class Forecast:
+class WarmUpForecast:
     """One warmer: the keys that it would try, how many of them are there already, and the bytes of the others.
 
     Not `exact` means that it was calculated from the first documents; `left_out`, that its documents name no club.
@@ -43,7 +43,7 @@ class Forecast:
 class WarmPlan:
     """All warmers, and the room that Redis has."""
 
-    forecasts: list[Forecast]
+    forecasts: list[WarmUpForecast]
     room: Room
 
     @property
@@ -78,14 +78,14 @@ async def dry_run(order: WarmOrder, databases: Databases, redis: AnyRedis) -> Wa
     forecasts = []
     for warmer in order.warmers:
         if warmer.name in planner.nameless:
-            forecasts.append(Forecast(warmer.name, 0, 0, 0, 0, exact=True, left_out=True))
+            forecasts.append(WarmUpForecast(warmer.name, 0, 0, 0, 0, exact=True, left_out=True))
             continue
         source = planner.source(warmer, clubs, no_epoch, _STEP)
         forecasts.append(await _forecast(warmer, source, redis, order.prefix))
     return WarmPlan(forecasts, await look(Nodes(redis)))
 
 
-async def _forecast(warmer: Warmer, source: Source, redis: Any, prefix: str) -> Forecast:
+async def _forecast(warmer: Warmer, source: WarmSource, redis: Any, prefix: str) -> WarmUpForecast:
     documents = present = size = 0
     keys: set[str] = set()
     exact = True
@@ -102,7 +102,7 @@ async def _forecast(warmer: Warmer, source: Source, redis: Any, prefix: str) -> 
                 exact = False
                 break
     if exact:
-        return Forecast(warmer.name, documents, len(keys), present, size, True)
+        return WarmUpForecast(warmer.name, documents, len(keys), present, size, True)
     times = max(1.0, await source.expected() / max(1, len(keys)))
     whole = [round(figure * times) for figure in (documents, len(keys), present, size)]
-    return Forecast(warmer.name, whole[0], whole[1], whole[2], whole[3], False)
+    return WarmUpForecast(warmer.name, whole[0], whole[1], whole[2], whole[3], False)

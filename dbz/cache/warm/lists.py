@@ -13,7 +13,7 @@ from dbz.cache.warm.sources import Epoch, all_of
 from dbz.config.warmup import Warmer
 
 
-class ListPages:
+class ListPageReader:
     """Pages of ids and the documents on them, a unit for each club and list."""
 
     def __init__(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 _STEP_S = 0.05
 
 
-class Pacer:
+class WritePacer:
     """Gives out permission for `rate_per_s` actions a second, None for any number.
 
     A permission is given when it has been earned: in any window of time no more than the window's share, plus the

@@ -9,9 +9,9 @@ from functools import partial
 
 from dbz.cache.warm.databases import Databases, Document, homes
 from dbz.cache.warm.items import Renderer
-from dbz.cache.warm.lists import ListPages
+from dbz.cache.warm.lists import ListPageReader
 from dbz.cache.warm.shape import KeyTemplate, at
-from dbz.cache.warm.sources import Documents, Epoch, Reader, Source, TopDocuments, all_of
+from dbz.cache.warm.sources import Documents, Epoch, SourceReader, TopDocuments, WarmSource, all_of
 from dbz.config.warmup import Count, Join, NumberOf, Warmer, Warmup
 from dbz.errors import UsageError
 
@@ -89,7 +89,7 @@ class Planner:
                 f"documents of '{warmer.collection}' do not have (read were: {fields})"
             )
 
-    def source(self, warmer: Warmer, clubs: Sequence[str], epoch: Epoch, step: int) -> Source:
+    def source(self, warmer: Warmer, clubs: Sequence[str], epoch: Epoch, step: int) -> WarmSource:
         """What a warmer reads, at most `step` documents at a time.
 
         Its first unit raises `UsageError` when the first document lacks a field that the key is made of.
@@ -98,9 +98,9 @@ class Planner:
         if warmer.listed is not None:
             rows = warmup.named(warmer.listed.rows) if warmer.listed.rows else None
             described = (rows, Renderer(rows, databases, warmup.jitter)) if rows else None
-            return ListPages(warmer, databases, described, clubs, epoch, warmup.jitter)
+            return ListPageReader(warmer, databases, described, clubs, epoch, warmup.jitter)
         renderer = Renderer(warmer, databases, warmup.jitter)
-        reader = Reader(warmer, databases, renderer, partial(self._check_row, warmer))
+        reader = SourceReader(warmer, databases, renderer, partial(self._check_row, warmer))
         every_club = not self._order.clubs
         if warmer.limit is not None:
             return TopDocuments(reader, clubs, epoch, every_club=every_club)

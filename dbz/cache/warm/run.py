@@ -19,12 +19,12 @@ from dbz.cache.warm.checkpoint import DONE, Checkpoint
 from dbz.cache.warm.cluster import ClusterWriter
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.items import Item, Unit
-from dbz.cache.warm.pace import Pacer
+from dbz.cache.warm.pace import WritePacer
 from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.room import NoRoomError, RoomGuard
-from dbz.cache.warm.sources import Source, no_epoch
+from dbz.cache.warm.sources import WarmSource, no_epoch
 from dbz.cache.warm.tally import CHANGED, LEFT_OUT, PRESENT, UNUSABLE, Tally, WarmReport
-from dbz.cache.warm.writer import ScriptWriter, Writer, Written
+from dbz.cache.warm.writer import BatchWriter, ScriptWriter, Written
 from dbz.config.warmup import Warmer
 from dbz.errors import UsageError
 
@@ -44,7 +44,7 @@ class WarmRun:
         self._order = order
         self._planner = Planner(order, databases)
         self._redis = redis
-        self._pacer = Pacer(rate_per_s)
+        self._pacer = WritePacer(rate_per_s)
         self._room = RoomGuard(Nodes(redis))
         self.tallies = [Tally(one.name) for one in order.warmers]
         self._began = time.monotonic()
@@ -139,7 +139,7 @@ class WarmRun:
             self._checked.set()
         await self._checked.wait()
 
-    async def _write_unit(self, writer: Writer, source: Source, unit: Unit, tally: Tally) -> None:
+    async def _write_unit(self, writer: BatchWriter, source: WarmSource, unit: Unit, tally: Tally) -> None:
         tally.documents += unit.documents
         tally.skipped[UNUSABLE] += unit.unusable
         items, epoch = unit.items, unit.epoch
@@ -158,7 +158,7 @@ class WarmRun:
             tally.skipped[CHANGED] += len(stale) - len(items)  # these are gone
         tally.skipped[CHANGED] += len(items)
 
-    async def _write(self, writer: Writer, batch: list[Item], epoch: str, tally: Tally) -> Written:
+    async def _write(self, writer: BatchWriter, batch: list[Item], epoch: str, tally: Tally) -> Written:
         await self._pacer.take(len(batch))
         await self._room.admit(len(batch), sum(len(item.value) + len(item.key) for item in batch))
         written = await writer.write(batch, epoch)
@@ -168,7 +168,7 @@ class WarmRun:
         return written
 
 
-def writer_for(redis: AnyRedis, prefix: str, version: str) -> Writer:
+def writer_for(redis: AnyRedis, prefix: str, version: str) -> BatchWriter:
     """The writer that fits the client."""
     if isinstance(redis, RedisCluster):
         return ClusterWriter(redis, prefix, version)

@@ -22,7 +22,7 @@ _READ_AHEAD = 16  # steps that are asked for at a time; the store sends 16 MB at
 _AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 
 
-class Source(Protocol):
+class WarmSource(Protocol):
     """The units of one warmer."""
 
     async def expected(self) -> int:
@@ -46,7 +46,7 @@ def all_of(*conditions: dict[str, Any]) -> dict[str, Any]:
     return {"$and": given} if len(given) > 1 else given[0] if given else {}
 
 
-class Reader:
+class SourceReader:
     """Reads the documents of a warmer where they are; what a club left behind when it moved does not count.
 
     `check` is called with the first document.
@@ -101,7 +101,9 @@ class Reader:
 class Documents:
     """A key for each document, in the order of `_id`, so that an interrupted warmer can go on; all shards at a time."""
 
-    def __init__(self, reader: Reader, clubs: Sequence[str], epoch: Epoch, step: int, *, every_club: bool) -> None:
+    def __init__(
+        self, reader: SourceReader, clubs: Sequence[str], epoch: Epoch, step: int, *, every_club: bool
+    ) -> None:
         self._reader = reader
         self._clubs = clubs
         self._epoch = epoch
@@ -113,18 +115,18 @@ class Documents:
         return {self._reader.warmer.club_field: {"$in": list(clubs)}}
 
     def outdate(self) -> None:
-        """See `Source`."""
+        """See `WarmSource`."""
         self._outdated += 1
 
     async def expected(self) -> int:
-        """See `Source`."""
+        """See `WarmSource`."""
         tables = [home[self._reader.warmer.collection] for home in self._reader.homes]
         if self._filter:
             return sum([await table.count_documents(self._filter) for table in tables])
         return sum([await table.estimated_document_count() for table in tables])
 
     async def units(self, after: Any) -> AsyncGenerator[Unit, None]:
-        """See `Source`; a position is the last `_id` of each database, None where nothing was read yet."""
+        """See `WarmSource`; a position is the last `_id` of each database, None where nothing was read yet."""
         query, reader = self._filter, self._reader
         while True:
             places, homes_then = reader.homes, {club: reader.home_of(club) for club in self._clubs}
@@ -188,22 +190,22 @@ class Documents:
 class TopDocuments:
     """A key for each of the first documents in an order, of each club or of all; read in one go, without positions."""
 
-    def __init__(self, reader: Reader, clubs: Sequence[str], epoch: Epoch, *, every_club: bool) -> None:
+    def __init__(self, reader: SourceReader, clubs: Sequence[str], epoch: Epoch, *, every_club: bool) -> None:
         self._reader = reader
         self._clubs = clubs
         self._epoch = epoch
         self._every_club = every_club
 
     def outdate(self) -> None:
-        """See `Source`; each unit has an epoch of its own."""
+        """See `WarmSource`; each unit has an epoch of its own."""
 
     async def expected(self) -> int:
-        """See `Source`."""
+        """See `WarmSource`."""
         warmer = self._reader.warmer
         return (warmer.limit or 1) * (len(self._clubs) if warmer.each_club else 1)
 
     async def units(self, after: Any) -> AsyncGenerator[Unit, None]:  # noqa: ARG002 there are no positions
-        """See `Source`."""
+        """See `WarmSource`."""
         for club in self._clubs if self._reader.warmer.each_club else [None]:
             epoch = await self._epoch()
             rows = await steadily(self._reader.databases, lambda club=club: self._first(club))  # type: ignore[misc]

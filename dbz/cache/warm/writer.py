@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 from redis.asyncio import Redis
 
-from dbz.cache.invalidations import matches_any
-from dbz.cache.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
+from dbz.cache.layers.invalidations import matches_any
+from dbz.cache.layers.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
+from dbz.cache.layers.remote import parse_line
 from dbz.cache.names import Names
-from dbz.cache.remote import parse_line
 from dbz.cache.warm.items import Item
 
 _NOW = EPOCH + "return e"
@@ -53,7 +53,7 @@ class Written(NamedTuple):
     lost: bool = False
 
 
-class Writer(Protocol):
+class BatchWriter(Protocol):
     """Writes batches of items; every method raises redis-py's errors."""
 
     async def epoch(self) -> str:
@@ -75,12 +75,12 @@ class ScriptWriter:
         self._script = redis.register_script(_IF_OLDER if version else _IF_ABSENT)
 
     async def epoch(self) -> str:
-        """See `Writer`."""
+        """See `BatchWriter`."""
         now: bytes = await self._now(keys=self._meta[:1])
         return now.decode()
 
     async def write(self, items: Sequence[Item], epoch: str) -> Written:
-        """See `Writer`."""
+        """See `BatchWriter`."""
         stale: list[Item] = []
         for _ in range(_ATTEMPTS):
             if not items:

@@ -15,19 +15,21 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from dbz.errors import DependencyError
-from dbz.load.generator import fence, foreign, population, remote, scenario, wire
+from dbz.load.allowed_hosts import check_target
+from dbz.load.generator import population, scenario
+from dbz.load.generator.net import fence, wire
 from dbz.load.generator.pacing import Pacing
+from dbz.load.generator.record import foreign, remote
+from dbz.load.generator.record.sinks import FileSink, MasterSink, Sink
+from dbz.load.generator.record.writer import RecordWriter
 from dbz.load.generator.session import Session
-from dbz.load.generator.sinks import FileSink, MasterSink, Sink
 from dbz.load.generator.steering import Steering
-from dbz.load.generator.writer import Writer
-from dbz.load.spec import GeneratorSpec, Role
-from dbz.load.targets import check_target
+from dbz.load.spec import GeneratorRole, GeneratorSpec
 
 WORKERS_PATIENCE_S = 60.0
 
 
-class Run:
+class GeneratorRun:
     """A load run as one process sees it. `interrupt` ends it early, in good order."""
 
     def __init__(self, spec: GeneratorSpec) -> None:
@@ -40,11 +42,11 @@ class Run:
 
     def execute(self) -> None:
         """Do everything; returns when the record is complete. `UsageError` when the scenario is wrong."""
-        if self.spec.role is Role.MASTER:
+        if self.spec.role is GeneratorRole.MASTER:
             fence.install(fence.fence_of(self.spec))
             self._command(self._environment())
             return
-        if self.spec.role is Role.REMOTE:
+        if self.spec.role is GeneratorRole.REMOTE:
             self.spec = remote.join(self.spec)
             check_target(self.spec.target, self.spec.allowed_targets)
         fence.install(fence.fence_of(self.spec))
@@ -72,13 +74,13 @@ class Run:
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
         foreign.listen(environment.events, session.recorder)
-        alone = self.spec.role is Role.LOCAL
+        alone = self.spec.role is GeneratorRole.LOCAL
         runner = self._runner(environment)
         if isinstance(sink, MasterSink):
             remote.obey(runner, self.interrupt, sink)
         environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
         gevent.spawn(wire.sweep_deadlines)
-        writer = Writer(session, runner, pacing)
+        writer = RecordWriter(session, runner, pacing)
         environment.events.spawning_complete.add_listener(writer.settle)
         writing = writer.start()
         if alone:
@@ -94,7 +96,7 @@ class Run:
         runner.quit()
 
     def _runner(self, environment: Any) -> Any:
-        if self.spec.role is Role.LOCAL:
+        if self.spec.role is GeneratorRole.LOCAL:
             return environment.create_local_runner()
         return environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
 
@@ -104,7 +106,7 @@ class Run:
         return population.RequestPace(self.spec.requests_per_s, environment.user_classes, self.spec)
 
     def _sink(self, environment: Any) -> Sink:
-        if self.spec.role is Role.REMOTE:
+        if self.spec.role is GeneratorRole.REMOTE:
             return MasterSink(self.spec.worker, lambda kind, data: environment.runner.send_message(kind, data))
         return FileSink(Path(self.spec.folder), self.spec.worker, self.spec.started_epoch_s)
 
@@ -127,6 +129,6 @@ class Run:
 def execute(spec: GeneratorSpec) -> None:
     """Run one generator process; SIGTERM ends it early with a complete record."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    run = Run(spec)
+    run = GeneratorRun(spec)
     gevent.signal_handler(signal.SIGTERM, run.interrupt)
     run.execute()

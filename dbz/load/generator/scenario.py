@@ -12,7 +12,7 @@ from locust import constant, task
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from dbz.errors import UsageError
-from dbz.load.generator.http import HttpClient, Options
+from dbz.load.generator.http import HttpClient, RequestOptions
 from dbz.load.generator.users import HttpUser
 from dbz.load.spec import AdHocRequest
 
@@ -50,7 +50,7 @@ def adhoc_user(request: AdHocRequest) -> Any:
     parts = urlsplit(request.url)
     root, path = f"{parts.scheme}://{parts.netloc}", parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
-    body: Options = {"data": request.body} if request.body else {}
+    body: RequestOptions = {"data": request.body} if request.body else {}
 
     class AdHocUser(HttpUser):
         """Repeats one request."""

@@ -6,9 +6,9 @@ import random
 from collections import Counter
 from typing import Any
 
-from dbz.load.generator.deliveries import Deliveries
-from dbz.load.generator.recorder import Recorder
-from dbz.load.generator.sinks import Sink
+from dbz.load.generator.record.deliveries import DeliveryLedger
+from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.sinks import Sink
 from dbz.load.spec import GeneratorSpec
 
 
@@ -18,7 +18,7 @@ class Session:
     def __init__(self, spec: GeneratorSpec, sink: Sink) -> None:
         self.spec = spec
         self.recorder = Recorder(sink, spec.started_monotonic_s)
-        self.deliveries = Deliveries(self.recorder)
+        self.deliveries = DeliveryLedger(self.recorder)
         self._seats: Counter[str] = Counter()
 
     def take_seat(self, group: str) -> int:

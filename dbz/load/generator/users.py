@@ -11,11 +11,11 @@ from locust import User
 
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
+from dbz.load.generator.http.response import Response
 from dbz.load.generator.pacing import take_lateness_s
-from dbz.load.generator.response import Response
 from dbz.load.generator.session import session_of
-from dbz.load.generator.socketio import SocketClient
-from dbz.measure.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
+from dbz.load.generator.socketio.client import SocketClient
+from dbz.measure.latency.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
 
 UNFINISHED_S = 1.0
 """A request that was under way for longer when its user was stopped counts as failed; a shorter one as not made."""

@@ -13,7 +13,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from dbz.report.capacity_wording import (
+from dbz.report.terminal.console import clean, glyphs_for, make_console
+from dbz.report.terminal.run.tables import cell, grid
+from dbz.report.words.capacity import (
     ANSWERS,
     BADGES,
     about_text,
@@ -24,12 +26,10 @@ from dbz.report.capacity_wording import (
     ratio_text,
     used_text,
 )
-from dbz.report.terminal.console import clean, glyphs_for, make_console
-from dbz.report.terminal.tables import cell, grid
-from dbz.runs.capacity import Capacity, Outcome
+from dbz.runs.capacity import Capacity, StepOutcome
 from dbz.units import format_duration, format_rate
 
-_STYLES = {Outcome.FOUND: "green", Outcome.AT_LEAST: "green", Outcome.NOTHING_HOLDS: "red"}
+_STYLES = {StepOutcome.FOUND: "green", StepOutcome.AT_LEAST: "green", StepOutcome.NOTHING_HOLDS: "red"}
 _ANSWER_STYLES = {"holds": "green", "breaks": "bold red"}
 
 

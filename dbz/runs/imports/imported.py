@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
-from dbz.measure.latency import Latency
-from dbz.measure.series import Series
-from dbz.measure.summaries import Summary
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.series import Series
+from dbz.measure.latency.summaries import Summary
 
 
 @dataclass

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dbz
-from dbz.measure.budgets import Budget
-from dbz.measure.verdicts import Effect, judge
+from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.verdicts import Effect, judge
 from dbz.runs.aggregate import operations
 from dbz.runs.conclude import budget_result, undecided_reasons
 from dbz.runs.imports.reading import read_file, together

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dbz.measure.series import COMPOSITE, CONNECT, HTTP, OTHER, Series
-from dbz.measure.summaries import Summary
+from dbz.measure.latency.series import COMPOSITE, CONNECT, HTTP, OTHER, Series
+from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, mapping, sequence
 
 _ALWAYS = ("iterations", "iteration_duration", "vus")

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
-from dbz.measure.histogram import Histogram
-from dbz.measure.latency import Latency
-from dbz.measure.series import ACK, CONNECT, HTTP, OTHER, Series
-from dbz.measure.summaries import Summary
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import ACK, CONNECT, HTTP, OTHER, Series
+from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, mapping, number
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dbz.measure.series import ACK, COMPOSITE, HTTP, Series
-from dbz.measure.summaries import Summary
+from dbz.measure.latency.series import ACK, COMPOSITE, HTTP, Series
+from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, mapping, number
 
 _ARTILLERY_STATS = {"min": "min", "max": "max", "mean": "mean", "p50": "p50", "p75": "p75", "p90": "p90", "p95": "p95"}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
-from dbz.measure.histogram import merged
-from dbz.measure.latency import Latency
-from dbz.measure.measuring import Measurements
-from dbz.measure.summaries import Summaries
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.histogram import merged
+from dbz.measure.latency.summaries import Summaries
 from dbz.runs.imports import devices, k6, locust, rates
 from dbz.runs.imports.imported import Imported
 

@@ -18,8 +18,8 @@ from dbz.server.auth.users import Users
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden, not_found
-from dbz.server.pages import Page
-from dbz.server.schemas import CLUB, MEMBER, TOKENS, listed
+from dbz.server.http.pages import Page
+from dbz.server.http.schemas import CLUB, MEMBER, TOKENS, listed
 from dbz.server.seams import EventHandler, Indexes
 
 

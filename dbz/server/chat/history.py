@@ -21,7 +21,7 @@ _DUPLICATE = 11000
 Message = dict[str, Any]
 
 
-class History:
+class ChatHistory:
     """Owner of the collection `messages`. What is accepted is kept in memory until the store has it."""
 
     def __init__(self, core: Core, window_s: float, max_waiting: int) -> None:

@@ -9,15 +9,15 @@ from pydantic import Field, field_validator
 from pymongo import ASCENDING, IndexModel
 
 from dbz.server.chat.batches import RoomBatches, policy_of
-from dbz.server.chat.history import History, stored_form
+from dbz.server.chat.history import ChatHistory, stored_form
 from dbz.server.chat.rooms import Rooms
 from dbz.server.clock import now_ms
 from dbz.server.core import Core
 from dbz.server.http import ApiError, Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden
+from dbz.server.http.schemas import MESSAGE, ROOM, items
 from dbz.server.ids import new_id
-from dbz.server.schemas import MESSAGE, ROOM, items
-from dbz.server.seams import Connection, Emitter, EventHandler, Indexes
+from dbz.server.seams import Emitter, EventHandler, Indexes, MemberConnection
 
 RoomId = Annotated[str, Field(min_length=1, max_length=120)]
 _MAX_MISSED = 500
@@ -75,7 +75,7 @@ class ChatService:
         self._drain_s = core.settings.http.drain_s
         self._emitter = emitter
         self._rooms = Rooms(core)
-        self._history = History(core, settings.history_window_ms / 1000, settings.history_queue)
+        self._history = ChatHistory(core, settings.history_window_ms / 1000, settings.history_queue)
         self._batches = RoomBatches(policy_of(settings), settings.room_queue, self._deliver)
         self.events: dict[str, EventHandler] = {
             "room:join": self.join,
@@ -118,7 +118,7 @@ class ChatService:
         rows = await self._history.since(club_id, room["id"], call.query.since, limit + 1)
         return Reply({"items": rows[:limit], "has_more": len(rows) > limit})
 
-    async def join(self, connection: Connection, data: Any) -> Any:
+    async def join(self, connection: MemberConnection, data: Any) -> Any:
         """room:join."""
         wanted = JoinRoom.model_validate(data)
         room = await self._rooms.enter(connection.identity, wanted.roomId)
@@ -127,13 +127,13 @@ class ChatService:
             return {"roomId": room["id"]}
         return self._missed(connection.identity.club_id, room["id"], wanted.since)
 
-    async def leave(self, connection: Connection, data: Any) -> dict[str, Any]:
+    async def leave(self, connection: MemberConnection, data: Any) -> dict[str, Any]:
         """room:leave."""
         room_id = RoomRef.model_validate(data).roomId
         await connection.leave(room_id)
         return {"roomId": room_id}
 
-    async def send(self, connection: Connection, data: Any) -> Any:
+    async def send(self, connection: MemberConnection, data: Any) -> Any:
         """message:send: delivered at once, `message:sent` at once, and the ack when the message is stored."""
         wanted = NewMessage.model_validate(data)
         self._check(connection, wanted)
@@ -156,20 +156,20 @@ class ChatService:
 
         return answer()
 
-    async def typing(self, connection: Connection, data: Any) -> dict[str, Any]:
+    async def typing(self, connection: MemberConnection, data: Any) -> dict[str, Any]:
         """typing."""
         room_id = RoomRef.model_validate(data).roomId
         self._must_be_in(connection, room_id)
         self._emitter.emit("typing", {"roomId": room_id, "userId": connection.identity.user_id}, room_id)
         return {}
 
-    def _check(self, connection: Connection, wanted: NewMessage) -> None:
+    def _check(self, connection: MemberConnection, wanted: NewMessage) -> None:
         self._must_be_in(connection, wanted.roomId)
         limit = self._settings.max_content_chars
         if len(wanted.content) > limit:
             raise ApiError(422, "too_long", f"a message has at most {limit} characters")
 
-    def _must_be_in(self, connection: Connection, room_id: str) -> None:
+    def _must_be_in(self, connection: MemberConnection, room_id: str) -> None:
         # Only rooms that admitted this member were ever joined; game rooms have ids of their own and are not for chat.
         if room_id.startswith(("game:", "user:")) or not connection.is_in(room_id):
             raise forbidden("join the room first")

@@ -14,8 +14,8 @@ from dbz.server.content.reads import ReadMarks
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Raw, Reply, Route
 from dbz.server.http.errors import forbidden, not_found
-from dbz.server.pages import page_block
-from dbz.server.schemas import BOOLEAN, COMMENT, INTEGER, POST, items, listed, record
+from dbz.server.http.pages import page_block
+from dbz.server.http.schemas import BOOLEAN, COMMENT, INTEGER, POST, items, listed, record
 from dbz.server.seams import EventHandler, Events, Indexes, Profiles
 
 _MEDIA_ID = re.compile(r"[A-Za-z0-9._-]{1,100}").fullmatch

@@ -12,8 +12,8 @@ from dbz.cache.glob import escape
 from dbz.server.clock import iso, utc_now
 from dbz.server.core import Core
 from dbz.server.http.errors import conflict, not_found
+from dbz.server.http.pages import Page
 from dbz.server.ids import new_id
-from dbz.server.pages import Page
 from dbz.server.seams import Profiles
 
 Status = Literal["scheduled", "ongoing", "completed", "cancelled"]

@@ -14,10 +14,10 @@ from dbz.server.game.scores import ScoreBoard, Update
 from dbz.server.game.turns import Turns
 from dbz.server.http import ApiError, Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
+from dbz.server.http.pages import page_block
+from dbz.server.http.schemas import GAME, listed
 from dbz.server.identity import Identity
-from dbz.server.pages import page_block
-from dbz.server.schemas import GAME, listed
-from dbz.server.seams import Connection, Emitter, EventHandler, Events, Indexes, Profiles
+from dbz.server.seams import Emitter, EventHandler, Events, Indexes, MemberConnection, Profiles
 
 Points = Annotated[int, Field(ge=0, le=999)]
 GameId = Annotated[str, Field(min_length=1, max_length=100)]
@@ -144,20 +144,20 @@ class GameService:
         await self._happenings.happened("game.finished", reader.club_id, _finished(game))
         return Reply(game)
 
-    async def watch(self, connection: Connection, data: Any) -> dict[str, Any]:
+    async def watch(self, connection: MemberConnection, data: Any) -> dict[str, Any]:
         """game:join: any member of the club may watch."""
         game_id = GameRef.model_validate(data).gameId
         await self._games.players(connection.identity.club_id, game_id)
         await connection.join(f"game:{game_id}")
         return {"gameId": game_id}
 
-    async def unwatch(self, connection: Connection, data: Any) -> dict[str, Any]:
+    async def unwatch(self, connection: MemberConnection, data: Any) -> dict[str, Any]:
         """game:leave."""
         game_id = GameRef.model_validate(data).gameId
         await connection.leave(f"game:{game_id}")
         return {"gameId": game_id}
 
-    async def update_score(self, connection: Connection, data: Any) -> Any:
+    async def update_score(self, connection: MemberConnection, data: Any) -> Any:
         """game:score_update: players, the host and admins; answers when the score, or a newer one, is stored."""
         update = ScoreUpdate.model_validate(data)
         identity = connection.identity

@@ -20,7 +20,7 @@ from dbz.server.http.reply import Raw, Reply, Responder, Send, pick
 from dbz.server.http.route import Route
 from dbz.server.identity import Identity
 from dbz.server.ids import new_id
-from dbz.server.metrics import Figures
+from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Http
 
 Authenticate = Callable[[bytes | None], Identity]

@@ -18,13 +18,13 @@ from dbz.server.clock import now_ms, utc_now
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import not_found
+from dbz.server.http.schemas import NOTIFICATION, STRING, items, record
 from dbz.server.ids import new_id
 from dbz.server.notification.inbox import Inbox
 from dbz.server.notification.outbox import Outbox
 from dbz.server.notification.queue import Job, Queue, StreamQueue
 from dbz.server.notification.templates import Templates
 from dbz.server.notification.worker import Worker
-from dbz.server.schemas import NOTIFICATION, STRING, items, record
 from dbz.server.seams import Emitter, EventHandler, Indexes, Members
 
 Audience = Callable[[str, dict[str, Any]], Awaitable[list[str]]]

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from socketio.async_pubsub_manager import AsyncPubSubManager
 from socketio.packet import EVENT
 
-from dbz.server.metrics import Figures
+from dbz.server.observe.metrics import Figures
 
 _log = logging.getLogger(__name__)
 _CHANNEL = "realtime:events"

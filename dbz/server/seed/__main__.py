@@ -13,16 +13,16 @@ from pymongo.errors import PyMongoError
 
 from dbz.config.shards import Shards, load_shards
 from dbz.errors import DbzError
+from dbz.server.data.stores import Database, Document, open_mongo
 from dbz.server.seed.write import seed
-from dbz.server.settings import Stores
-from dbz.server.stores import Database, Document, open_mongo
-from dbz.shards.adoption import adopt
+from dbz.server.settings import StoreSettings
 from dbz.shards.deployment import Deployment
 from dbz.shards.map import legacy_map
+from dbz.shards.plan.adoption import adopt
 
 
 async def _run(given: argparse.Namespace) -> str:
-    stores = Stores(mongo_uri=given.mongo_uri, database=given.database)
+    stores = StoreSettings(mongo_uri=given.mongo_uri, database=given.database)
     mongo = open_mongo(stores)
     try:
         if given.shards:
@@ -35,7 +35,7 @@ async def _run(given: argparse.Namespace) -> str:
 async def _seed_shards(file: Shards, mongo: AsyncMongoClient[Document], given: argparse.Namespace) -> str:
     """Each club on the shard where the app's formula leads, and then adopted."""
     shard_map = legacy_map(file.names[: file.shard_count])
-    clients = {name: open_mongo(Stores(mongo_uri=file.uri_of(name))) for name in shard_map.shards}
+    clients = {name: open_mongo(StoreSettings(mongo_uri=file.uri_of(name))) for name in shard_map.shards}
 
     def place(club_id: str, collection: str) -> Database:
         if collection in file.collections:
@@ -55,8 +55,8 @@ async def _seed_shards(file: Shards, mongo: AsyncMongoClient[Document], given: a
 def main(argv: Sequence[str] | None = None) -> int:
     """Seed; prints what was done."""
     parser = argparse.ArgumentParser(prog="python -m dbz.server.seed", description="Write deterministic demo data.")
-    parser.add_argument("--mongo-uri", default=os.environ.get("MONGODB_URI", Stores().mongo_uri))
-    parser.add_argument("--database", default=Stores().database)
+    parser.add_argument("--mongo-uri", default=os.environ.get("MONGODB_URI", StoreSettings().mongo_uri))
+    parser.add_argument("--database", default=StoreSettings().database)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clubs", type=int, default=3, choices=range(1, 101), metavar="1..100")
     parser.add_argument(

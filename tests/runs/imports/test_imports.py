@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dbz.config.budgets import load_budgets
 from dbz.errors import ExitCode, UsageError
-from dbz.measure.budgets import parse_budget
-from dbz.measure.measured import Measured
-from dbz.measure.measuring import measure
-from dbz.measure.metrics import parse_selector
+from dbz.measure.budget.budgets import parse_budget
+from dbz.measure.budget.measured import Measured
+from dbz.measure.budget.measuring import measure
+from dbz.measure.budget.metrics import parse_selector
 from dbz.runs.conclude import EXIT_CODES
 from dbz.runs.imports.imported import Imported
 from dbz.runs.imports.judging import judge_files

@@ -1,7 +1,7 @@
 """A thin HTTP/1.1 client for Locust users, with the calls that Locust's own clients have."""
 
 from dbz.load.generator.http.client import CONNECT_TIMEOUT_S, TIMEOUT_S, HttpClient
-from dbz.load.generator.http.options import Options
+from dbz.load.generator.http.options import RequestOptions
 from dbz.load.generator.http.urls import split_url
 
-__all__ = ["CONNECT_TIMEOUT_S", "TIMEOUT_S", "HttpClient", "Options", "split_url"]
+__all__ = ["CONNECT_TIMEOUT_S", "TIMEOUT_S", "HttpClient", "RequestOptions", "split_url"]

@@ -18,19 +18,19 @@ from urllib.parse import urlencode
 
 from gevent import GreenletExit
 
-from dbz.load.generator.decoding import accepted_codings
-from dbz.load.generator.faults import TooManyRedirects, TransportError
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.http.fields import Fields, one_line
+from dbz.load.generator.http.decoding import accepted_codings
+from dbz.load.generator.http.fields import HeaderFields, one_line
 from dbz.load.generator.http.memory import Memory
-from dbz.load.generator.http.options import Options, Terms
+from dbz.load.generator.http.options import RequestOptions, RequestTerms
 from dbz.load.generator.http.outgoing import ANNOUNCED, REDIRECTS, Outgoing, check_redirect, encode_body
 from dbz.load.generator.http.pool import Pool, Waits
+from dbz.load.generator.http.response import MAX_BODY_BYTES, Response
 from dbz.load.generator.http.urls import clean_target, credentials_of, full_url, host_header, resolve, split_url
 from dbz.load.generator.http.verbs import Verbs
-from dbz.load.generator.proxies import basic_authorization, proxy_for
-from dbz.load.generator.response import MAX_BODY_BYTES, Response
-from dbz.load.generator.wire import Origin, tls_context
+from dbz.load.generator.net.faults import TooManyRedirects, TransportError
+from dbz.load.generator.net.proxies import basic_authorization, proxy_for
+from dbz.load.generator.net.wire import Origin, tls_context
 
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
@@ -81,7 +81,7 @@ class HttpClient(Verbs):
 
     @headers.setter
     def headers(self, fields: Mapping[str, str]) -> None:
-        self._headers = Fields(fields)
+        self._headers = HeaderFields(fields)
 
     def request(
         self,
@@ -90,7 +90,7 @@ class HttpClient(Verbs):
         *,
         name: str | None = None,
         catch_response: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Response:
         """Send a request and read the whole answer; transport failures are in the response, never raised.
 
@@ -121,7 +121,7 @@ class HttpClient(Verbs):
         for pool in self._pools.values():
             pool.close()
 
-    def _send_plain(self, response: Response, options: Options, started_s: float) -> None:
+    def _send_plain(self, response: Response, options: RequestOptions, started_s: float) -> None:
         """A request that asks for nothing special: by far the most are."""
         home = self._home
         if home is None:
@@ -142,7 +142,7 @@ class HttpClient(Verbs):
         if response.head.sets_cookies or response.status_code in REDIRECTS:
             outgoing = self._outgoing(method, response.path, options)
             self._learn(response, outgoing)
-            self._follow(response, outgoing, Terms(deadline_s, self.waits, self.verify))
+            self._follow(response, outgoing, RequestTerms(deadline_s, self.waits, self.verify))
 
     def _go_home(self) -> Pool:
         """The pool of the base URL, and what is written around the path of a request to it."""
@@ -152,10 +152,10 @@ class HttpClient(Verbs):
         self._version = f" HTTP/1.1\r\n{proxy_fields}"
         return home
 
-    def _send(self, response: Response, options: Options, started_s: float) -> None:
+    def _send(self, response: Response, options: RequestOptions, started_s: float) -> None:
         outgoing = self._outgoing(response.method, response.path, options)
         verify, conditional = options.get("verify"), options.get("conditional")
-        terms = Terms(
+        terms = RequestTerms(
             started_s + self.timeout_s,
             self.waits,
             self.verify if verify is None else verify,
@@ -171,7 +171,7 @@ class HttpClient(Verbs):
         if options.get("allow_redirects", True):
             self._follow(response, outgoing, terms)
 
-    def _follow(self, response: Response, outgoing: Outgoing, terms: Terms) -> None:
+    def _follow(self, response: Response, outgoing: Outgoing, terms: RequestTerms) -> None:
         """Go where redirects lead; what led there is the response's history."""
         while response.status_code in REDIRECTS and "location" in response.headers:
             if len(response.history) >= self.max_redirects:
@@ -182,7 +182,7 @@ class HttpClient(Verbs):
             outgoing = outgoing.redirected(response.status_code, origin, target)
             self._hop(response, outgoing, terms)
 
-    def _hop(self, response: Response, outgoing: Outgoing, terms: Terms) -> None:
+    def _hop(self, response: Response, outgoing: Outgoing, terms: RequestTerms) -> None:
         """One request and its answer, with cookies and what is remembered of earlier answers."""
         pool = self._pool(outgoing.origin, terms.verify)
         url = full_url(outgoing.origin, outgoing.target)
@@ -209,7 +209,7 @@ class HttpClient(Verbs):
         if response.head.sets_cookies:
             self.cookies.store(outgoing.origin, outgoing.target, response.head.fields)
 
-    def _outgoing(self, method: str, path: str, options: Options) -> Outgoing:
+    def _outgoing(self, method: str, path: str, options: RequestOptions) -> Outgoing:
         if params := options.get("params"):
             path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
         origin, target = self._locate(path)

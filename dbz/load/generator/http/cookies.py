@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
-from dbz.load.generator.wire import Origin
+from dbz.load.generator.net.wire import Origin
 
 _MOST_COOKIES = 200
 _LONGEST_BYTES = 4096

@@ -17,14 +17,14 @@ def _forgetting(name: str) -> Callable[..., Any]:
     """The dictionary's own method, after which the rendered text is made anew."""
     original = getattr(dict, name)
 
-    def changed(self: Fields, *args: Any, **values: Any) -> Any:
+    def changed(self: HeaderFields, *args: Any, **values: Any) -> Any:
         self._rendered = ""
         return original(self, *args, **values)
 
     return changed
 
 
-class Fields(dict[str, str]):
+class HeaderFields(dict[str, str]):
     """Header fields that remember what they look like on the wire until somebody changes them."""
 
     _rendered = ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbz.load.generator.reader import Head
-from dbz.load.generator.response import Response
+from dbz.load.generator.http.reader import Head
+from dbz.load.generator.http.response import Response
 
 _MOST_URLS = 64
 _MOST_BYTES = 2_000_000

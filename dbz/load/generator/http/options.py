@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from dbz.load.generator.http.pool import Waits
 
 
-class Options(TypedDict, total=False):
+class RequestOptions(TypedDict, total=False):
     """What a single request may ask for.
 
     `params` are added to the query; `json` is sent as JSON, a mapping as `data` as a form; `auth` is (user, password);
@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
 
 
 @dataclass(slots=True)
-class Terms:
+class RequestTerms:
     """What holds for a request and for the redirects that follow it."""
 
     deadline_s: float

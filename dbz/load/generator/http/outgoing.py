@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 import orjson
 
-from dbz.load.generator.faults import RedirectRefused
+from dbz.load.allowed_hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.urls import host_header
-from dbz.load.generator.wire import Origin
-from dbz.load.targets import is_loopback
+from dbz.load.generator.net.faults import RedirectRefused
+from dbz.load.generator.net.wire import Origin
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})

@@ -6,11 +6,11 @@ import ssl
 import time
 from typing import NamedTuple
 
-from dbz.load.generator.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
+from dbz.load.generator.http.response import Response, ResponseReader
 from dbz.load.generator.http.urls import full_url
-from dbz.load.generator.proxies import Proxy
-from dbz.load.generator.response import Response, ResponseReader
-from dbz.load.generator.wire import Connection, Origin, connect
+from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
+from dbz.load.generator.net.proxies import Proxy
+from dbz.load.generator.net.wire import Connection, Origin, connect
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from dbz.load.generator.faults import BadUrl
-from dbz.load.generator.proxies import basic_authorization
-from dbz.load.generator.wire import Origin
+from dbz.load.generator.net.faults import BadUrl
+from dbz.load.generator.net.proxies import basic_authorization
+from dbz.load.generator.net.wire import Origin
 
 _UNCLEAN = re.compile(r"[^!-~]|#")
 _SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Unpack
 
-from dbz.load.generator.http.options import Options
-from dbz.load.generator.response import Response
+from dbz.load.generator.http.options import RequestOptions
+from dbz.load.generator.http.response import Response
 
 
 class Verbs(ABC):
@@ -20,12 +20,12 @@ class Verbs(ABC):
         *,
         name: str | None = None,
         catch_response: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[RequestOptions],
     ) -> Response:
         """Send a request."""
 
     def get(
-        self, path: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[Options]
+        self, path: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[RequestOptions]
     ) -> Response:
         """Send a GET request; options as for `request`."""
         return self.request("GET", path, name=name, catch_response=catch_response, **options)

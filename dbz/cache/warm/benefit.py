@@ -1,0 +1,134 @@
+"""What a warm-up is worth: a short load on a cold cache, and the same on a warmed one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbz.cache.admin.purge import Purge, purge
+from dbz.cache.admin.selection import EVERYTHING, Selection
+from dbz.cache.layers.published import PUBLISH_S, Counts, added_up, processes
+from dbz.cache.names import Names
+from dbz.cache.nodes import AnyRedis
+from dbz.children import Child
+from dbz.errors import DependencyError
+
+SCHEMA = "dbz.warm-comparison/1"
+_DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True)
+class ShortLoad:
+    """Which load: users of the bundled profile `api`, all at once, for `duration_s`."""
+
+    target: str
+    users: int = 100
+    duration_s: float = 10.0
+    allowed: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """One load's figures: p95 in ms and number of requests by operation, hits and misses by layer."""
+
+    p95_ms: dict[str, float]
+    requests: dict[str, int]
+    hits: dict[str, tuple[int, int]]
+
+    def hit_ratio(self, layer: str) -> float | None:
+        """The share of hits of a layer, None when it was not asked for anything."""
+        hits, misses = self.hits.get(layer, (0, 0))
+        return hits / (hits + misses) if hits + misses else None
+
+
+@dataclass(frozen=True)
+class WarmUpBenefit:
+    """Both loads; `operations` are those that the warmers serve."""
+
+    cold: CacheState
+    warm: CacheState
+    operations: list[str]
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document."""
+        rows = [
+            {"name": name, "cold_p95_ms": self.cold.p95_ms.get(name), "warm_p95_ms": self.warm.p95_ms.get(name)}
+            for name in self.operations
+        ]
+        ratios = {
+            layer: {"cold": self.cold.hit_ratio(layer), "warm": self.warm.hit_ratio(layer)}
+            for layer in ("local", "remote")
+        }
+        return {"schema": SCHEMA, "operations": rows, "hit_ratio": ratios}
+
+
+async def compare(
+    redis: AnyRedis,
+    prefix: str,
+    load: ShortLoad,
+    operations: Sequence[str],
+    warm: Callable[[], Awaitable[None]],
+    say: Callable[[str], None],
+) -> WarmUpBenefit:
+    """Make all stale, load; make all stale, call `warm`, load again.
+
+    Raises `DependencyError` when a load cannot be carried out, and redis-py's errors.
+    """
+    names = Names(prefix)
+    everything = Selection((EVERYTHING,))
+    await purge(redis, names, everything, Purge())
+    say(f"cold: {load.users} users for {load.duration_s:g} s …")
+    cold = await _side(redis, names, load)
+    await purge(redis, names, everything, Purge())
+    await warm()
+    say(f"warm: {load.users} users for {load.duration_s:g} s …")
+    after = await _side(redis, names, load)
+    known = [name for name in dict.fromkeys(operations) if name in cold.p95_ms and name in after.p95_ms]
+    return WarmUpBenefit(cold, after, known)
+
+
+async def _side(redis: AnyRedis, names: Names, load: ShortLoad) -> CacheState:
+    before = added_up(await processes(redis, names))
+    run = await asyncio.to_thread(_run, load)
+    await asyncio.sleep(2 * PUBLISH_S)  # so that the processes have published what the load did
+    hits = _difference(before, added_up(await processes(redis, names)))
+    operations = {one["name"]: one for one in run["operations"] if one["kind"] == "http"}
+    p95_ms = {name: one["latency_ms"]["p95"] for name, one in operations.items()}
+    return CacheState(p95_ms, {name: one["count"] for name, one in operations.items()}, hits)
+
+
+def _difference(before: Counts, after: Counts) -> dict[str, tuple[int, int]]:
+    found = {}
+    for layer in ("local", "remote"):
+        hits, misses = (
+            sum(layers.get(layer, {}).get(outcome, 0) for layers in after.values())
+            - sum(layers.get(layer, {}).get(outcome, 0) for layers in before.values())
+            for outcome in ("hit", "miss")
+        )
+        found[layer] = (hits, misses)
+    return found
+
+
+def _run(load: ShortLoad) -> dict[str, Any]:
+    """The `run.json` of `dbz load`, run as a program of its own."""
+    with tempfile.TemporaryDirectory(prefix="dbz-measure-") as name:
+        folder = Path(name)
+        what = ["load", "api", "--target", load.target, "--users", str(load.users), "--out", str(folder / "reports")]
+        how = ["--duration", f"{load.duration_s:g}s", "--warmup", "0s", "--budgets", "none", "--no-live"]
+        allowed = [part for host in load.allowed for part in ("--allow-target", host)]
+        argv = [sys.executable, "-P", "-m", "dbz.cli.main", *what, *how, *allowed]
+        with Child("dbz load", argv, log=folder / "load.log") as child:
+            child.wait(load.duration_s + _DEADLINE_S)
+            runs = list((folder / "reports").glob("*/run.json"))
+            if not runs:
+                raise DependencyError(f"the load could not be carried out:\n{child.log_tail()}")
+        document: dict[str, Any] = json.loads(runs[0].read_text())
+        if not any(one["kind"] == "http" for one in document["operations"]):
+            raise DependencyError("the load made no request that could be measured", hint="is the target's API up?")
+        return document

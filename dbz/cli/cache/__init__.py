@@ -1,0 +1,1 @@
+"""`dbz cache`: warm the cache, look into it, make parts of it stale."""

@@ -1,0 +1,107 @@
+"""`dbz cache get` and `dbz cache ttl`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.cli.cache.target import DEFAULT_PREFIX, AsJson, Prefix, RedisUrl, stores
+from dbz.cli.interrupts import run_interruptibly
+from dbz.errors import ExitCode
+
+if TYPE_CHECKING:
+    from dbz.cache.admin.entries import Lives, StoredEntry
+
+_MOST = 100_000
+
+
+def get(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A key, without the prefix.")],
+    redis_url: RedisUrl = "",
+    prefix: Prefix = DEFAULT_PREFIX,
+    as_json: AsJson = False,
+) -> None:
+    """Print the value that Redis holds for a key.
+
+    \b
+    The value goes to standard output, its life and size to standard error.
+
+    \b
+    Examples:
+      dbz cache get post:club00-p00
+      dbz cache get query:posts:club00:1:20:: | jq .total
+
+    \b
+    Exit codes: 0 it is there, 1 it is not, 2 wrong usage, 3 Redis failed.
+    """
+    with stores(redis_url) as where:
+        entry = run_interruptibly(_read(where.redis_url, prefix, key))
+    if entry is None:
+        typer.echo(f"dbz: no value for '{key}' in Redis", err=True)
+        if "*" in key:
+            typer.echo(f"     this is a key, not a glob; dbz cache ttl '{key}' lists keys", err=True)
+        raise typer.Exit(ExitCode.BROKEN)
+    if as_json:
+        typer.echo(json.dumps(entry.document(), indent=2, ensure_ascii=False))
+        return
+    from dbz.report.terminal.cache.entries import about_entry
+
+    value = entry.decoded
+    typer.echo(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(about_entry(entry), err=True)
+
+
+async def _read(redis_url: str, prefix: str, key: str) -> StoredEntry | None:
+    from dbz.cache.admin.connect import connected_redis
+    from dbz.cache.admin.entries import read_entry
+    from dbz.cache.names import Names
+    from dbz.cache.problems import reported
+
+    async with connected_redis(redis_url) as redis:
+        with reported():
+            return await read_entry(redis, Names(prefix), key)
+
+
+def ttl(
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A key, or a glob of keys.")],
+    limit: Annotated[int, typer.Option(min=1, help="Keys to print, those that end first.")] = 20,
+    redis_url: RedisUrl = "",
+    prefix: Prefix = DEFAULT_PREFIX,
+    as_json: AsJson = False,
+) -> None:
+    """Show how long keys still live.
+
+    \b
+    Examples:
+      dbz cache ttl 'post:*'
+      dbz cache ttl 'query:*' --limit 5 --json
+
+    \b
+    Exit codes: 0 keys were found, 1 none was, 2 wrong usage, 3 Redis failed.
+    """
+    with stores(redis_url) as where:
+        lives = run_interruptibly(_lives(where.redis_url, prefix, pattern))
+    if as_json:
+        typer.echo(json.dumps(lives.document(limit), indent=2))
+    elif lives.keys:
+        from dbz.report.terminal.cache.entries import print_lives
+
+        print_lives(lives, limit)
+    else:
+        typer.echo(f"dbz: no key matches '{pattern}'", err=True)
+    if not lives.keys:
+        raise typer.Exit(ExitCode.BROKEN)
+
+
+async def _lives(redis_url: str, prefix: str, pattern: str) -> Lives:
+    from dbz.cache.admin.connect import connected_redis
+    from dbz.cache.admin.entries import read_lives
+    from dbz.cache.admin.selection import selection
+    from dbz.cache.names import Names
+    from dbz.cache.problems import reported
+
+    async with connected_redis(redis_url) as redis:
+        with reported():
+            return await read_lives(redis, Names(prefix), selection([pattern], [], []), _MOST)

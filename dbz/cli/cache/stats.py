@@ -1,0 +1,69 @@
+"""`dbz cache stats`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from dbz.cli.cache.target import DEFAULT_PREFIX, AsJson, Prefix, RedisUrl, stores
+from dbz.cli.interrupts import run_interruptibly
+from dbz.errors import UsageError
+
+
+def stats(
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    interval: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With --watch: time between looks [default: 2s].")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=100, help="Keys to look at, at most; the rest is calculated.")] = 10_000,
+    redis_url: RedisUrl = "",
+    prefix: Prefix = DEFAULT_PREFIX,
+    as_json: AsJson = False,
+) -> None:
+    """Show hits, sizes, lives, evictions and the hottest keys.
+
+    \b
+    Servers: each Redis server since its start. Processes: the local layer of
+    each server process, as it publishes it. Families: keys of one kind, with
+    the requests of all processes; with --watch those since the last look.
+
+    \b
+    Examples:
+      dbz cache stats
+      dbz cache stats --watch
+      dbz cache stats --json | jq '.servers[].evicted'
+    """
+    from dbz.cli.durations import seconds
+
+    every_s = seconds("--interval", interval or "2s")
+    if interval and not watch:
+        raise UsageError("--interval is the time between looks, and there is only one without --watch")
+    with stores(redis_url) as where:
+        run_interruptibly(_show(where.redis_url, prefix, sample, every_s if watch else 0.0, as_json=as_json))
+
+
+async def _show(redis_url: str, prefix: str, sample: int, every_s: float, *, as_json: bool) -> None:
+    from dbz.cache.admin.connect import connected_redis
+    from dbz.cache.admin.survey import survey
+    from dbz.cache.names import Names
+    from dbz.cache.problems import reported
+    from dbz.report.terminal.cache.stats import stats_view
+
+    async with connected_redis(redis_url) as redis:
+        with reported(), stats_view(live=bool(every_s)) as view:
+            try:
+                while True:
+                    found = await survey(redis, Names(prefix), sample)
+                    if as_json:
+                        typer.echo(json.dumps(found.document(), indent=None if every_s else 2))
+                    else:
+                        view.show(found)
+                    if not every_s:
+                        return
+                    await asyncio.sleep(every_s)
+            except asyncio.CancelledError:
+                if not every_s:
+                    raise  # a watch has no other end

@@ -1,0 +1,1 @@
+"""`dbz report`: look at runs again, and make their reports again."""

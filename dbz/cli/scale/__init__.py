@@ -1,0 +1,1 @@
+"""`dbz scale`: the number of servers, by phases and rules."""

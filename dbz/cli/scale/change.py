@@ -1,0 +1,180 @@
+"""`dbz scale plan` and `apply`: bringing a phase about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.cli.scale.access import (
+    Access,
+    AllowScaleIn,
+    AsJson,
+    AwsProfile,
+    Cluster,
+    Expires,
+    Local,
+    PhasesFile,
+    Region,
+    ServiceName,
+    Timeout,
+    Yes,
+    duration,
+    expiry,
+    reach,
+)
+from dbz.cli.scale.doing import carry_out
+from dbz.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbz.scaling.change.steps import ChangePlan
+
+PhaseName = Annotated[str, typer.Argument(metavar="PHASE", help="A phase of the plan, like phase_2.")]
+DEFAULT_REPORTS = Path("reports")
+
+
+def plan(
+    phase: PhaseName,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the plan for dbz scale apply --plan.")] = None,
+    expires: Expires = "",
+    allow_scale_in: AllowScaleIn = False,
+    phases: PhasesFile = "default",
+    cluster: Cluster = "",
+    service: ServiceName = "",
+    aws_profile: AwsProfile = "",
+    region: Region = "",
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what runs with a phase, and print what has to be done.
+
+    \b
+    Nothing is changed. dbz itself does the tasks, the autoscaling and the
+    cache's replicas; for the rest it prints how.
+
+    \b
+    Examples:
+      dbz scale plan phase_2
+      dbz scale plan phase_3 --out phase_3.json
+      dbz scale plan phase_1 --allow-scale-in
+    """
+    access = reach(phases, cluster, service, aws_profile, region, local=local)
+    made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires)
+    if out:
+        _save(made, out)
+    if as_json:
+        typer.echo(json.dumps(made.document(), indent=1))
+    else:
+        from dbz.report.terminal.scale.words import print_plan
+
+        print_plan(made, access.aws.where)
+
+
+def _save(made: ChangePlan, out: Path) -> None:
+    try:
+        out.write_text(json.dumps(made.document(), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write the plan to {out}: {error.strerror}") from error
+    typer.echo(f"Saved: dbz scale apply --plan {out}", err=True)
+
+
+def make_plan(access: Access, name: str, *, allow_scale_in: bool, expires: str) -> ChangePlan:
+    """The plan for a phase, from what runs now."""
+    from dbz.scaling.change.live import read_live, with_target_groups
+    from dbz.scaling.change.planner import Wanted, plan_phase
+    from dbz.scaling.native import with_balancer
+
+    phase = access.plan.phase(name)
+    if phase.api_servers is None:
+        raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
+    until = expiry(expires)
+    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service, access.cache_group))
+    return plan_phase(
+        live, with_balancer(access.plan, live), phase, Wanted(name, phase.api_servers, allow_scale_in, until)
+    )
+
+
+def apply(
+    phase: Annotated[str, typer.Argument(metavar="[PHASE]", help="A phase of the plan, like phase_2.")] = "",
+    saved: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="A plan saved earlier.")] = None,
+    resume: Annotated[str, typer.Option(metavar="ID", help="Go on with a change that was interrupted.")] = "",
+    yes: Yes = False,
+    timeout: Timeout = "15m",
+    verify: Annotated[str, typer.Option(metavar="PROFILE", help="Then run dbz load PROFILE; must pass.")] = "",
+    target: Annotated[str, typer.Option(metavar="URL", help="The app's URL for --verify.")] = "",
+    expires: Expires = "",
+    allow_scale_in: AllowScaleIn = False,
+    phases: PhasesFile = "default",
+    cluster: Cluster = "",
+    service: ServiceName = "",
+    aws_profile: AwsProfile = "",
+    region: Region = "",
+    local: Local = False,
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where a verifying run goes.")] = DEFAULT_REPORTS,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a phase about, wait until it runs, and put everything back if it does not.
+
+    \b
+    Every call is written to a journal before it is made. When tasks do not
+    become steady within --timeout, when the run of --verify breaks a
+    budget, or when a call fails, exactly what was there is put back. A
+    saved plan is refused when what is there has changed since.
+
+    \b
+    Examples:
+      dbz scale apply phase_2
+      dbz scale apply phase_2 --yes --verify smoke --target https://staging.example
+      dbz scale apply --plan phase_3.json --yes
+      dbz scale apply phase_3 --yes --expires 4h
+
+    \b
+    Exit codes: 0 done, 1 did not become steady, a budget broke, or somebody
+    changed something, 2 wrong usage, 3 AWS out of reach or refusing,
+    130 interrupted (what was done stays; --resume or rollback).
+    """
+    from dbz.scaling.change.journal import find_entry
+    from dbz.scaling.change.steps import read_plan
+
+    if sum((bool(phase), saved is not None, bool(resume))) != 1:
+        raise UsageError("name one of: a PHASE, --plan FILE, --resume ID")
+    access = reach(phases, cluster, service, aws_profile, region, local=local)
+    entry = find_entry(resume, access.cluster, access.service) if resume else None
+    if entry:
+        made = entry.plan
+    elif saved:
+        made = read_plan(saved)
+    else:
+        made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires)
+    checks = _Checks(access, verify, target, reports)
+    checks.refuse_early()
+    carry_out(access, made, yes=yes, timeout_s=duration("--timeout", timeout), verify=checks.run if verify else None,
+              resumed=entry, as_json=as_json)  # fmt: skip
+
+
+class _Checks:
+    """The verifying load run."""
+
+    def __init__(self, access: Access, profile: str, target: str, reports: Path) -> None:
+        self._profile, self._target, self._reports = profile, target or access.load_target, reports
+
+    def refuse_early(self) -> None:
+        """`UsageError` before anything is changed when the run could not be started."""
+        from dbz.config.profile import load_profile
+
+        if not self._profile:
+            return
+        load_profile(self._profile)
+        if not self._target:
+            raise UsageError(
+                "--verify needs --target URL: where the app answers", hint="its load balancer, for example"
+            )
+
+    def run(self) -> None:
+        """Run it; raises unless it passes."""
+        from dbz.cli.scale.access import say
+        from dbz.scaling.change.verifying import verify_by_load
+
+        verify_by_load(self._profile, self._target, self._reports, say)

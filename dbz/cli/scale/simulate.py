@@ -1,0 +1,181 @@
+"""`dbz scale simulate`: what the rules would have done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dbz.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbz.config.phases import Phase, Phases
+    from dbz.scaling.simulate.simulator import Controller, Simulation
+    from dbz.scaling.simulate.traces import Trace
+
+DEFAULT_REPORTS = Path("reports")
+FILLED = 0.7
+"""How busy the plan's own servers are assumed to be when no capacity was measured."""
+
+
+def simulate(
+    trace: Annotated[Path | None, typer.Option(metavar="FILE", help="A recorded load, CSV; see below.")] = None,
+    shape: Annotated[
+        Literal["phases", "spike", "ramp", "day"], typer.Option(help="A made-up load, without --trace.")
+    ] = "phases",
+    phase: Annotated[
+        str, typer.Option(help="The phase whose load a shape reaches and whose servers are the bounds.")
+    ] = "",
+    phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan; see configs/phases.yaml.")] = "default",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="rules, rules:FILE, fixed:N or target:60%; several are compared [default: rules]."),
+    ] = None,
+    per_task: Annotated[str, typer.Option(help="Requests that one task carries, like 50/s.")] = "",
+    source: Annotated[
+        str, typer.Option("--from", metavar="FILE|RUN", help="Take that from a capacity.json or a run.")
+    ] = "",
+    tasks: Annotated[int | None, typer.Option(min=1, help="Tasks at the start [default: the minimum].")] = None,
+    start_delay: Annotated[str, typer.Option(help="Until a task that was asked for answers.")] = "60s",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same load.")] = 1,
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds the runs.")] = DEFAULT_REPORTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of charts and tables.")] = False,
+) -> None:
+    """Replay a load through the scaling rules, without touching anything.
+
+    \b
+    The conditions of the plan are carried out by the same engine as in
+    dbz scale auto, its target_tracking as AWS would. A trace is a CSV file with the columns time (seconds or
+    ISO 8601) and requests (a second), or cpu (percent) with tasks; and, if
+    known, connections and memory (percent). An empty cell is missing data.
+    target:60% is what AWS target tracking on CPU would do.
+
+    \b
+    Examples:
+      dbz scale simulate                                 the plan's phases
+      dbz scale simulate --shape spike --phase phase_3
+      dbz scale simulate --trace monday.csv --per-task 60/s
+      dbz scale simulate --policy rules --policy target:60% --policy fixed:6
+    """
+    from dbz.config.phases import load_phases
+    from dbz.report.terminal.scale.charts import print_simulations
+    from dbz.scaling.simulate.simulator import simulate as replay
+    from dbz.scaling.simulate.traces import make_shape, read_trace
+
+    plan = load_phases(phases)
+    chosen = _phase(plan, phase)
+    rate, whence = _per_task(plan, chosen, per_task, source, reports)
+    load = read_trace(trace, rate) if trace else make_shape(shape, plan.phases, chosen, rate, seed)
+    lowest, highest = _bounds(plan, chosen if phase else None)
+    delay_s = round(_duration("--start-delay", start_delay))
+    found = []
+    for text in policy or ["rules"]:
+        name, controller, begin = _controller(text, plan, lowest, highest)
+        first = begin or min(max(tasks or lowest, lowest), highest)
+        found.append(
+            replay(name, controller, load, first, per_task=plan.scaling.connections_per_server, start_delay_s=delay_s)
+        )
+    if as_json:
+        typer.echo(_document(load, rate, found))
+    else:
+        print_simulations(load, f"one task carries {rate:,.3g} requests/s ({whence})", (lowest, highest), found)
+
+
+def _phase(plan: Phases, name: str) -> Phase:
+    """The named phase, else the last one that scales by itself, else the last one."""
+    if name:
+        return plan.phase(name)
+    automatic = [one for one in plan.phases if one.api_servers and not one.api_servers.fixed]
+    return (automatic or plan.phases)[-1]
+
+
+def _bounds(plan: Phases, phase: Phase | None) -> tuple[int, int]:
+    servers = phase.api_servers if phase and phase.api_servers else plan.scaling.bounds
+    return servers.min, servers.max
+
+
+def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path) -> tuple[float, str]:
+    """Requests a second of one task, and how that is known."""
+    from dbz.scaling.size.measured import newest_capacity, read_measured
+    from dbz.units import parse_rate
+
+    if given:
+        try:
+            rate = parse_rate(given)
+        except ValueError as error:
+            raise UsageError(f"--per-task: {error}") from error
+        if rate <= 0:
+            raise UsageError("--per-task: must be more than 0")
+        return rate, "given"
+    name = source or str(newest_capacity(reports) or "")
+    if name:
+        measured = read_measured(name, reports, None)
+        if not measured.requests_per_s:
+            raise UsageError(f"{measured.source} measured no requests", hint="say it with --per-task 50/s")
+        return measured.requests_per_s / measured.servers, f"measured: {measured.source}"
+    servers = phase.api_servers.max if phase.api_servers else plan.scaling.bounds.max
+    assumed = f"assumed: the {servers} tasks of {phase.name} are {FILLED * 100:.0f} % busy with its load"
+    return phase.requests / servers / FILLED, assumed
+
+
+def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str, Controller, int | None]:
+    """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
+    from dbz.config.grammar.conditions import Watched
+    from dbz.config.grammar.target_tracking import Target
+    from dbz.config.phases import load_phases
+    from dbz.scaling.decide.policies import controller_of
+    from dbz.scaling.decide.tracking import TargetTracker
+    from dbz.scaling.simulate.simulator import Fixed
+    from dbz.units import parse_percent
+
+    kind, _, value = text.partition(":")
+    if kind == "rules":
+        used = load_phases(value) if value else plan
+        if not used.scale_out_when_any and not used.target_tracking:
+            raise UsageError(f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking")
+        return text, controller_of(used, lowest, highest), None
+    if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
+        return text, Fixed(int(value), plan.scaling.period), int(value)
+    if kind == "target":
+        try:
+            share = parse_percent(value)
+        except ValueError as error:
+            raise UsageError(f"--policy {text}: {error}") from error
+        if 0 < share <= 1:
+            return text, TargetTracker([Target(Watched.CPU, share)], (lowest, highest)), None
+    raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4 or target:60%")
+
+
+def _duration(option: str, text: str) -> float:
+    from dbz.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+
+
+def _document(load: Trace, per_task_per_s: float, found: list[Simulation]) -> str:
+    import json
+
+    rows = [
+        {
+            "policy": one.policy,
+            "under_capacity_s": one.under_s,
+            "lost_share": one.lost,
+            "task_hours": one.task_hours,
+            "most_tasks": one.highest,
+            "flaps": one.flaps,
+            "steps": [vars(change) for change in one.changes],
+        }
+        for one in found
+    ]
+    document = {
+        "schema": "dbz.simulation/1",
+        "trace": load.name,
+        "seconds": len(load),
+        "requests_per_s_per_task": per_task_per_s,
+        "policies": rows,
+    }
+    return json.dumps(document, indent=1)

@@ -1,0 +1,55 @@
+"""`dbz shard query`: one answer from all shards."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dbz.cli.shard.app import DEFAULT_CONFIG, ConfigFile, open_deployment, parsed
+from dbz.errors import UsageError
+
+
+def query(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="A collection of the shards file.")],
+    wanted: Annotated[str, typer.Argument(metavar="[FILTER]", help="A filter, as extended JSON.")] = "{}",
+    sort: Annotated[str, typer.Option(metavar="FIELDS", help="Order, like -created_at,title.")] = "_id",
+    skip: Annotated[int, typer.Option(min=0, max=100_000, help="Leave out so many first.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    config: ConfigFile = DEFAULT_CONFIG,
+) -> None:
+    """Query all shards as if they were one collection; one document a line, as extended JSON.
+
+    \b
+    Each shard gives at most skip + limit documents, which are merged in order.
+    A document of a club that is being moved comes once. When a shard does not
+    answer, there is no answer.
+
+    \b
+    Examples:
+      dbz shard query posts '{"status": "published"}' --sort -created_at --limit 5
+      dbz shard query games '{"status": "ongoing"}' | jq -r .title
+    """
+    from bson.json_util import dumps
+
+    from dbz.shards.plan.gather import current_map
+    from dbz.shards.query import parse_order, query_all
+
+    order = parsed("--sort", sort, parse_order)
+    document = _filter(wanted)
+    with open_deployment(config) as deployment:
+        found = query_all(deployment, collection, document, order, skip, limit, lambda: current_map(deployment)[0])
+    for one in found:
+        typer.echo(dumps(one))
+
+
+def _filter(text: str) -> dict[str, Any]:
+    from bson.json_util import loads
+
+    try:
+        document = loads(text)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"the filter is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError('the filter must be a JSON object, like \'{"status": "ongoing"}\'')
+    return document

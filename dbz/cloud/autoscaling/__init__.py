@@ -1,0 +1,1 @@
+"""Application Auto Scaling as the local cloud carries it out."""

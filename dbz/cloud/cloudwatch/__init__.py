@@ -1,0 +1,1 @@
+"""CloudWatch as the local cloud answers for it: metrics, logs, expressions, alarms."""

@@ -1,0 +1,85 @@
+"""The metrics that ECS and load balancers write to CloudWatch, and those that tasks have written to their logs."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dbz.cloud.cloudwatch.logs import Logged
+from dbz.cloud.ecs.balancing import Balancing
+from dbz.cloud.ecs.reconciler import Fleet
+from dbz.cloud.ecs.tasks import TaskTotals
+
+KEPT = timedelta(hours=6)
+ALB = "AWS/ApplicationELB"
+
+
+class MetricWriter:
+    """Once a `period_s` a value for each running task: CPU and memory in percent of what the task was given. For each
+    service with a target group also what its load balancer would have seen."""
+
+    def __init__(self, ecs: Any, cloudwatch: Any, balancing: Balancing, period_s: float) -> None:
+        self._ecs, self._cloudwatch, self._balancing = ecs, cloudwatch, balancing
+        self._period_s = period_s
+        self._next_s = time.monotonic() + period_s
+        self._before: TaskTotals | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write again."""
+        return time.monotonic() >= self._next_s
+
+    def write(self, fleets: dict[str, Fleet], totals: TaskTotals | None) -> None:
+        """Write for all services; `totals` are those of all their tasks together."""
+        self._next_s = max(self._next_s + self._period_s, time.monotonic())
+        before, self._before = self._before, totals
+        for key, fleet in fleets.items():
+            cluster, service = key.split(":")
+            self._write_tasks(cluster, service, fleet)
+            known = self._ecs.services.get(key)
+            if known is not None and totals is not None and before is not None:
+                for names in self._balancing.names(known):
+                    self._write_requests(names, before, totals, len(fleet.ready()))
+        horizon = datetime.now(UTC).replace(tzinfo=None) - KEPT
+        data = self._cloudwatch.metric_data
+        data[:] = [one for one in data if one.timestamp.replace(tzinfo=None) > horizon]
+
+    def _write_tasks(self, cluster: str, service: str, fleet: Fleet) -> None:
+        dimensions = {"ClusterName": cluster, "ServiceName": service}
+        usages = [usage for usage in (one.task.usage() for one in fleet.ready()) if usage is not None]
+        self._put("AWS/ECS", "CPUUtilization", dimensions, "Percent", [100 * one.cpu for one in usages])
+        self._put("AWS/ECS", "MemoryUtilization", dimensions, "Percent", [100 * one.memory for one in usages])
+        for one in fleet.ready():
+            for value in one.task.logged():
+                self._put_logged(value)
+
+    def _write_requests(self, names: tuple[str, str], before: TaskTotals, now: TaskTotals, running: int) -> None:
+        answered = now.answered - before.answered
+        if answered < 0:  # servers that began anew count from zero
+            return
+        balancer, group = {"LoadBalancer": names[0]}, {"LoadBalancer": names[0], "TargetGroup": names[1]}
+        self._put(ALB, "RequestCount", balancer, "Count", [answered])
+        self._put(ALB, "RequestCountPerTarget", group, "Count", [answered / running] if running else [])
+        failed = now.failed - before.failed
+        self._put(ALB, "HTTPCode_Target_5XX_Count", balancer, "Count", [failed] if failed > 0 else [])
+        mean_s = [(now.answer_s - before.answer_s) / answered] if answered else []
+        self._put(ALB, "TargetResponseTime", balancer, "Seconds", mean_s)
+
+    def _put_logged(self, value: Logged) -> None:
+        named = [{"Name": key, "Value": one} for key, one in value.dimensions.items()]
+        at = datetime.fromtimestamp(value.at_s, UTC).replace(tzinfo=None)  # as moto keeps it
+        datum = {
+            "MetricName": value.name,
+            "Dimensions": named,
+            "Unit": value.unit,
+            "Timestamp": at,
+            "Value": value.value,
+        }
+        self._cloudwatch.put_metric_data(value.namespace, [datum])
+
+    def _put(self, namespace: str, name: str, dimensions: dict[str, str], unit: str, values: list[float]) -> None:
+        if values:
+            named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+            datum = {"MetricName": name, "Dimensions": named, "Unit": unit, "Values": values}
+            self._cloudwatch.put_metric_data(namespace, [datum])

@@ -1,0 +1,1 @@
+"""ECS as the local cloud brings it about: tasks, services, load balancers."""

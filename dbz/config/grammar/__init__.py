@@ -1,0 +1,1 @@
+"""The sentences of the scaling plan: conditions, and targets that are kept."""

@@ -1,0 +1,247 @@
+"""The sentences that say when servers scale: `CPU > 70% for 5 minutes`.
+
+    condition = metric op limit [ "for" [ number "of" ] number unit ]
+    metric    = "CPU" | "memory" | "response time" | "error rate" | [ "active" ] "connections" | "requests"
+    op        = ">" | ">=" | "<" | "<="
+    limit     = number "%"                        CPU, memory, error rate
+              | number "%" [ "of" ] "capacity"    connections: a share of what the running servers can hold
+              | number                            connections
+              | number ( "ms" | "s" )             response time
+              | number "/" ( "s" | "min" | "h" )  requests
+    unit      = "seconds" | "minutes" | "hours", their singulars, or "s" | "m" | "min" | "h"
+
+Words are read in any case, and spaces matter only between words. Without `for` one sample is enough. `for 5 minutes`
+means every sample of five minutes, `for 4 of 5 minutes` four minutes' worth of them (AWS calls that M of N).
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Watched(StrEnum):
+    """What a condition can be about; the value is how a sentence calls it."""
+
+    CPU = "CPU"
+    MEMORY = "memory"
+    RESPONSE_TIME = "response time"
+    ERROR_RATE = "error rate"
+    CONNECTIONS = "active connections"
+    REQUESTS = "requests"
+
+
+SHARES = (Watched.CPU, Watched.MEMORY, Watched.ERROR_RATE)
+"""Metrics that are fractions of one."""
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
+}  # fmt: skip
+_METRICS = {
+    ("cpu",): Watched.CPU,
+    ("memory",): Watched.MEMORY,
+    ("response", "time"): Watched.RESPONSE_TIME,
+    ("error", "rate"): Watched.ERROR_RATE,
+    ("active", "connections"): Watched.CONNECTIONS,
+    ("connections",): Watched.CONNECTIONS,
+    ("requests",): Watched.REQUESTS,
+}
+_UNITS_S = {
+    "s": 1.0, "second": 1.0, "seconds": 1.0,
+    "m": 60.0, "min": 60.0, "minute": 60.0, "minutes": 60.0,
+    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+}  # fmt: skip
+_PER_S = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+_TOKEN = re.compile(r"[<>]=?|\d+(?:\.\d+)?|[A-Za-z]+|\S")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+LONGEST_S = 86_400.0
+"""No condition looks further back than a day."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A comparison that must have held for `held_s` of the last `window_s` seconds; both 0 mean one sample.
+
+    `limit` is a fraction of one for shares and for `of_capacity`, milliseconds for the response time, else a count or
+    a rate a second.
+    """
+
+    metric: Watched
+    op: str
+    limit: float
+    of_capacity: bool = False
+    held_s: float = 0.0
+    window_s: float = 0.0
+
+    @property
+    def compare(self) -> Callable[[float, float], bool]:
+        """The comparison itself: `compare(value, limit)`."""
+        return _OPERATORS[self.op]
+
+    def samples(self, period_s: float) -> tuple[int, int]:
+        """How many of the newest samples count, and how many of those must hold: (M, N) of `M of N`."""
+        window = max(1, -int(-self.window_s // period_s))
+        return max(1, min(window, -int(-self.held_s // period_s))), window
+
+    def value_text(self, value: float) -> str:
+        """A measured value in the unit of the limit."""
+        if self.of_capacity or self.metric in SHARES:
+            return f"{value * 100:.3g} %"
+        unit = {Watched.RESPONSE_TIME: " ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
+        return f"{value:,.3g}{unit}"
+
+    def __str__(self) -> str:
+        name = self.metric.value[0].upper() + self.metric.value[1:]
+        return f"{name} {self.op} {self._limit()}{self._duration()}"
+
+    def _limit(self) -> str:
+        if self.of_capacity:
+            return f"{shortest(self.limit, 100)}% capacity"
+        if self.metric in SHARES:
+            return f"{shortest(self.limit, 100)}%"
+        unit = {Watched.RESPONSE_TIME: "ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
+        return f"{shortest(self.limit)}{unit}"
+
+    def _duration(self) -> str:
+        if not self.window_s:
+            return ""
+        size, unit = next(
+            (size, unit)
+            for size, unit in ((3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
+            if unit == "second" or (self.window_s % size == 0 and self.held_s % size == 0)
+        )
+        window = self.window_s / size
+        part = f"{shortest(self.held_s / size)} of " if self.held_s != self.window_s else ""
+        return f" for {part}{shortest(window)} {unit}{'' if window == 1 else 's'}"
+
+
+def parse_condition(text: str) -> Condition:
+    """Read a sentence; `ValueError` says what is wrong and marks the word."""
+    if not text.strip():
+        raise ValueError("is empty")
+    return SentenceReader(text).condition()
+
+
+class SentenceReader:
+    """Reads the words of one sentence from left to right; `ValueError` marks the first word that does not fit."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.words = [(match.group(), match.start()) for match in _TOKEN.finditer(text)]
+        self.at = 0
+
+    def condition(self) -> Condition:
+        """All of it as a condition."""
+        metric = self.metric()
+        op = self.take(lambda word: word in _OPERATORS, f"a comparison ({', '.join(_OPERATORS)})")
+        limit, of_capacity = self._limit(metric)
+        held_s, window_s = self._duration()
+        self.end("nothing more" if window_s else "'for' and a duration, or nothing more")
+        return Condition(metric, op, limit, of_capacity, held_s, window_s)
+
+    def end(self, wanted: str = "nothing more") -> None:
+        """That was all."""
+        if self.at < len(self.words):
+            raise self.error(wanted)
+
+    def metric(self) -> Watched:
+        """The metric at the beginning."""
+        for length in (2, 1):
+            words = tuple(word.lower() for word, _ in self.words[:length])
+            if words in _METRICS:
+                self.at = len(words)
+                return _METRICS[words]
+        names = [one.value for one in Watched]
+        given = " ".join(word for word, _ in self.words[:2] if word.isalpha())
+        near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(given.split(" ")[0], names, 1)
+        raise self.error(f"a metric ({', '.join(names)})", note=f"; did you mean '{near[0]}'?" if near else "")
+
+    def _limit(self, metric: Watched) -> tuple[float, bool]:
+        if metric in SHARES:
+            return self.share(metric), False
+        number = self.number()
+        if metric is Watched.RESPONSE_TIME:
+            return number * (1.0 if self.take(lambda word: word in ("ms", "s"), "'ms' or 's'") == "ms" else 1e3), False
+        if metric is Watched.REQUESTS:
+            return self.rate(number), False
+        return self._connections(number)
+
+    def number(self) -> float:
+        """A number."""
+        return float(self.take(_is_number, "a number"))
+
+    def share(self, metric: Watched) -> float:
+        """A percentage, as a fraction of one."""
+        number = self.number()
+        self.take(lambda word: word == "%", f"'%': {metric.value} is a percentage")
+        if number > 100:
+            raise self.error("at most 100 %", back=2)
+        return number / 100
+
+    def rate(self, number: float) -> float:
+        """What follows the number of a rate; so many a second."""
+        self.take(lambda word: word == "/", "'/s', '/min' or '/h'")
+        return number / _PER_S[self.take(lambda word: word in _PER_S, "'s', 'min' or 'h'")]
+
+    def _connections(self, number: float) -> tuple[float, bool]:
+        if not self.skip("%"):
+            return number, False
+        self.skip("of")
+        self.word("capacity", "'capacity': connections are a share of it, or a number")
+        return number / 100, True
+
+    def word(self, wanted: str, or_rather: str = "") -> None:
+        """Exactly that word, in any case."""
+        self.take(lambda word: word.lower() == wanted, or_rather or f"'{wanted}'")
+
+    def _duration(self) -> tuple[float, float]:
+        if not self.skip("for"):
+            return 0.0, 0.0
+        first = float(self.take(_is_number, "a duration such as '5 minutes'"))
+        window = float(self.take(_is_number, "a duration such as '5 minutes'")) if self.skip("of") else first
+        unit = self.take(lambda word: word.lower() in _UNITS_S, "a unit (seconds, minutes, hours)").lower()
+        size_s = _UNITS_S[unit]
+        if not 0 < first <= window:
+            raise self.error("more than 0 and no more than the whole duration", back=2 if window == first else 4)
+        if window * size_s > LONGEST_S:
+            raise self.error("at most 24 hours", back=2)
+        return first * size_s, window * size_s
+
+    def skip(self, wanted: str) -> bool:
+        """Whether that word comes now; then it is read."""
+        found = self.at < len(self.words) and self.words[self.at][0].lower() == wanted
+        self.at += found
+        return found
+
+    def take(self, fits: Callable[[str], bool], wanted: str) -> str:
+        """The next word, which must fit."""
+        if self.at < len(self.words) and fits(self.words[self.at][0]):
+            self.at += 1
+            return self.words[self.at - 1][0]
+        raise self.error(wanted)
+
+    def error(self, wanted: str, back: int = 0, note: str = "") -> ValueError:
+        """An error that marks the word in question, `back` words before the next one, below the sentence."""
+        at = self.at - back
+        word, column = self.words[at] if at < len(self.words) else ("", len(self.text.rstrip()))
+        found = f"not '{word}'" if word else "but it ends there"
+        marks = f"{' ' * column}{'^' * max(len(word), 1)}"
+        return ValueError(f"expected {wanted}, {found}{note}\n    {self.text.rstrip()}\n    {marks}")
+
+
+def _is_number(word: str) -> bool:
+    return bool(_NUMBER.fullmatch(word))
+
+
+def shortest(number: float, scale: float = 1.0) -> str:
+    """`number` times `scale` in the fewest digits from which the same number can be read again."""
+    for digits in range(1, 18):
+        text = format(Decimal(f"{number * scale:.{digits}g}"), "f")
+        if float(text) / scale == number:
+            break
+    return text

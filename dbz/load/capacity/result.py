@@ -1,0 +1,220 @@
+"""From the runs of a capacity search to what they say: pure functions over the runs' conclusions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from dbz.config.phases import Phase, Phases
+from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, known
+from dbz.measure.budget.verdicts import Outcome as BudgetOutcome
+from dbz.measure.latency.series import COMPOSITE, HTTP
+from dbz.measure.scalability import fit
+from dbz.runs.capacity import (
+    RATE,
+    USERS,
+    Capacity,
+    CapacityFigures,
+    CapacityStep,
+    Headroom,
+    ScalabilityFit,
+    StepOutcome,
+    load_text,
+)
+from dbz.runs.conclude import DROPPED_SHARE
+from dbz.runs.schema import BudgetResult, Run, RunVerdict
+
+
+def step_of(run: Run, step: Next) -> CapacityStep:
+    """A run as a step of the search."""
+    used = [(_used(one), one.name) for one in run.budgets if _has_upper_limit(one)]
+    share, tightest = max(used, default=(None, ""))
+    return CapacityStep(
+        run=run.id,
+        load=step.load,
+        repeated=step.earlier,
+        judged_s=run.window.seconds,
+        answer=_answer(run).value,
+        attempts_per_s=sum(one.rate_per_s for one in run.operations if one.kind != COMPOSITE),
+        requests_per_s=sum(one.rate_per_s for one in run.operations if one.kind == HTTP),
+        connections=run.server.connections if run.server else None,
+        used=None if share is None or math.isinf(share) else round(share, 4),
+        tightest=tightest,
+        broken=sorted((one for one in run.budgets if _broken(one)), key=_used, reverse=True),
+        reasons=run.reasons,
+    )
+
+
+def _answer(run: Run) -> Answer:
+    if run.verdict is RunVerdict.PASS:
+        return Answer.HOLDS
+    if run.verdict is RunVerdict.FAIL or _only_users_ran_out(run):
+        return Answer.BREAKS
+    return Answer.UNDECIDED
+
+
+def _only_users_ran_out(run: Run) -> bool:
+    """Whether a run is invalid only because no user was free for some arrivals, while budgets broke too: then the
+    users were waiting for the server."""
+    broken = sum(_broken(one) for one in run.budgets)
+    health = run.generator
+    if health is None or not broken or len(run.reasons) - broken != 1:
+        return False
+    return health.dropped_arrivals > DROPPED_SHARE * (health.begun_arrivals + health.dropped_arrivals)
+
+
+def _has_upper_limit(budget: BudgetResult) -> bool:
+    return budget.op.startswith("<") and bool(budget.limit) and budget.verdict != BudgetOutcome.NOT_MEASURED
+
+
+def _used(budget: BudgetResult) -> float:
+    """How much of its limit a budget used, more than 1 when it is broken; infinite where attempts failed."""
+    if budget.value is None:
+        return math.inf
+    part, whole = (budget.value, budget.limit) if budget.op.startswith("<") else (budget.limit, budget.value)
+    return (part or 0.0) / whole if whole else math.inf
+
+
+def _broken(budget: BudgetResult) -> bool:
+    return bool(budget.reason)
+
+
+def conclude_capacity(
+    first: Run,
+    bounds: Bounds,
+    phases: Phases,
+    steps: Sequence[CapacityStep],
+    tried: Sequence[Tried],
+    *,
+    over: bool,
+    interrupted: bool,
+) -> Capacity:
+    """Everything that follows from the steps so far; `first` says what is being loaded."""
+    found = known(tried)
+    rate = first.profile.get("rate") is not None
+    scaled = RATE if rate else USERS
+    figures = _figures(found, first, steps, rate=rate)
+    outcome = _outcome(found, over=over, interrupted=interrupted)
+    failing = [step for step in steps if found.limit and step.load == found.limit.load]
+    embedded_servers = int(first.profile["stack"]["processes"]) if first.embedded else None
+    return Capacity(
+        id=first.id,
+        started=first.started,
+        outcome=outcome,
+        statement=_statement(outcome, found, bounds, failing, partial(load_text, scaled)),
+        profile=first.profile,
+        target=first.target,
+        embedded=first.embedded,
+        api_servers=embedded_servers,
+        scaled=scaled,
+        tolerance=bounds.tolerance,
+        capacity=figures,
+        limit=found.limit.load if found.limit else None,
+        broken=_worst(failing),
+        phases=[headroom(figures, phase) for phase in phases.phases] if figures else [],
+        scalability=None if rate else scalability(steps),
+        steps=list(steps),
+        versions=first.versions,
+        environment=first.environment,
+    )
+
+
+def _figures(found: SearchResult, first: Run, steps: Sequence[CapacityStep], *, rate: bool) -> CapacityFigures | None:
+    if found.holds is None:
+        return None
+    there = [step for step in steps if step.load == found.holds and step.answer == Answer.HOLDS]
+    connections = [step.connections for step in there if step.connections is not None]
+    return CapacityFigures(
+        load=found.holds,
+        users=int(first.profile["users"]) if rate else found.holds,
+        rate_per_s=float(found.holds) if rate else None,
+        attempts_per_s=round(sum(step.attempts_per_s for step in there) / len(there), 3),
+        requests_per_s=round(sum(step.requests_per_s for step in there) / len(there), 3),
+        connections=max(connections, default=None),
+    )
+
+
+def _worst(failing: Sequence[CapacityStep]) -> list[BudgetResult]:
+    """Each broken budget once, as broken as it was at worst, the worst first."""
+    by_name: dict[str, BudgetResult] = {}
+    for budget in sorted((one for step in failing for one in step.broken), key=_used, reverse=True):
+        by_name.setdefault(budget.name, budget)
+    return list(by_name.values())
+
+
+def _outcome(found: SearchResult, *, over: bool, interrupted: bool) -> StepOutcome:
+    if interrupted:
+        return StepOutcome.INTERRUPTED
+    if not over:
+        return StepOutcome.SEARCHING
+    limit = found.limit.answer if found.limit else None
+    if found.holds is None:
+        return StepOutcome.NOTHING_HOLDS if limit is Answer.BREAKS else StepOutcome.UNDECIDED
+    return StepOutcome.FOUND if limit is Answer.BREAKS else StepOutcome.AT_LEAST
+
+
+def _statement(
+    outcome: StepOutcome,
+    found: SearchResult,
+    bounds: Bounds,
+    failing: Sequence[CapacityStep],
+    text_of: Callable[[int], str],
+) -> str:
+    """What came of the search, in one or two sentences."""
+    reasons = [reason for step in failing for reason in step.reasons]
+    why = f" ({reasons[0]})" if reasons else ""
+    limit = text_of(found.limit.load) if found.limit else ""
+    holds = text_of(found.holds) if found.holds is not None else ""
+    if outcome is StepOutcome.FOUND:
+        return f"All budgets hold up to {holds}; they do not at {limit}."
+    if outcome is StepOutcome.AT_LEAST and not limit:
+        return f"All budgets hold at {holds}, the most that was to be tried."
+    if outcome is StepOutcome.AT_LEAST:
+        return f"All budgets hold at {holds}; {limit} cannot be decided here: the generator is the limit{why}."
+    if outcome is StepOutcome.NOTHING_HOLDS:
+        return f"Not even at {text_of(bounds.lowest)} do all budgets hold{why}."
+    if outcome is StepOutcome.UNDECIDED:
+        return f"Nothing could be decided, down to {limit}: the generator is the limit{why}."
+    known_so_far = f"all budgets hold at {holds}" if holds else "no load is known to hold"
+    state = "Stopped early" if outcome is StepOutcome.INTERRUPTED else "Still searching"
+    return f"{state}; so far, {known_so_far}{f', and not at {limit}' if limit else ''}."
+
+
+def headroom(figures: CapacityFigures, phase: Phase) -> Headroom:
+    """The capacity against what a phase must carry; what the load had none of is not compared."""
+    measured = {
+        "users": (None if figures.rate_per_s is not None else float(figures.users), float(phase.users)),
+        "connections": (figures.connections, float(phase.connections)),
+        "requests": (figures.requests_per_s, phase.requests),
+    }
+    ratios = {name: round(have / need, 4) for name, (have, need) in measured.items() if have and need}
+    by = min(ratios, key=lambda name: ratios[name], default="")
+    return Headroom(
+        phase=phase.name,
+        users=ratios.get("users"),
+        connections=ratios.get("connections"),
+        requests=ratios.get("requests"),
+        lowest=ratios.get(by),
+        by=by,
+    )
+
+
+def scalability(steps: Sequence[CapacityStep]) -> ScalabilityFit | None:
+    """The law fitted to all steps in which the server was what limited; None when there are too few."""
+    decided = [step for step in steps if step.answer != Answer.UNDECIDED]
+    # Requests are what users ask for; deliveries grow with the size of a room too, and would look like a gain.
+    requests = any(step.requests_per_s for step in decided)
+    law = fit([(step.load, step.requests_per_s if requests else step.attempts_per_s) for step in decided])
+    if law is None:
+        return None
+    return ScalabilityFit(
+        lambda_=law.lambda_,
+        sigma=law.sigma,
+        kappa=law.kappa,
+        r_squared=law.r_squared,
+        points=law.points,
+        what="requests" if requests else "attempts",
+        peak_users=law.peak_users,
+        peak_per_s=law.peak_throughput,
+    )

@@ -1,0 +1,61 @@
+"""Opening sockets and TLS sessions, with failures that have clear names."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from functools import cache
+
+import gevent
+from gevent import socket as gsocket
+from gevent import ssl as gssl
+
+from dbz.load.generator.net.faults import ConnectFailed, ConnectTimeout, NameNotResolved, TlsFailed
+
+
+def dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
+    """A connected TCP socket; `timeout_s` covers the look-up of the name as well, and stays set.
+
+    Raises `NameNotResolved`, `ConnectFailed` or `ConnectTimeout`.
+    """
+    try:
+        with gevent.Timeout(timeout_s, TimeoutError):
+            sock = gsocket.create_connection((host, port), timeout_s)
+    except (socket.gaierror, UnicodeError) as error:
+        raise NameNotResolved(host) from error
+    except TimeoutError as error:
+        raise ConnectTimeout(f"{timeout_s:g} s") from error
+    except (OSError, OverflowError) as error:
+        raise ConnectFailed(getattr(error, "strerror", "") or str(error)) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+@cache
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """The TLS settings of a `verify` option: True, False, or the path of a CA bundle; `TlsFailed` when it is unusable.
+
+    Made once: reading the certificate authorities takes longer than a handshake.
+    """
+    context: ssl.SSLContext = gssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if isinstance(verify, str):
+            context.load_verify_locations(verify)
+        else:
+            context.load_default_certs()
+    except OSError as error:
+        raise TlsFailed(f"the CA bundle {verify} cannot be used: {error.strerror or error}") from error
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def wrap_tls(sock: gsocket.socket, host: str, context: ssl.SSLContext) -> gssl.SSLSocket:
+    """A TLS session on a connected socket; `TlsFailed` says what is wrong with certificate or protocol."""
+    try:
+        return context.wrap_socket(sock, server_hostname=host)
+    except TimeoutError as error:
+        raise ConnectTimeout("no TLS handshake") from error
+    except (OSError, ValueError) as error:
+        raise TlsFailed(getattr(error, "verify_message", "") or getattr(error, "reason", None) or str(error)) from error

@@ -1,0 +1,250 @@
+"""One TCP or TLS connection of a virtual user, on gevent's event loop, with failures that have clear names.
+
+Waiting goes straight to the hub's primitive with a deadline that a sweep enforces: a timer for each read would cost
+more than the read. The read watcher stays started between answers: stopping and starting it would cost system calls,
+and a server that closes or speaks unasked is noticed for nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import Any, NamedTuple
+
+import gevent
+from gevent import socket as gsocket
+from gevent import ssl as gssl
+from gevent.hub import get_hub
+
+from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
+from dbz.load.generator.net.faults import (
+    BodyTooLarge,
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    MalformedResponse,
+    NameNotResolved,
+    ReadTimeout,
+    TlsFailed,
+    TransportError,
+    WriteTimeout,
+)
+from dbz.load.generator.net.proxies import Proxy, dial_proxy, open_tunnel
+
+__all__ = [
+    "BodyTooLarge",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "Connection",
+    "ConnectionLost",
+    "MalformedResponse",
+    "NameNotResolved",
+    "Origin",
+    "ReadTimeout",
+    "TlsFailed",
+    "TransportError",
+    "connect",
+    "sweep_deadlines",
+    "tls_context",
+]
+
+CHUNK_BYTES = 65536
+_SMALL_CHUNK_BYTES = 8192  # events are small, and a large buffer costs more than reading once more
+_SWEEP_S = 0.1
+_SHORTEST_WAIT_S = 0.001
+
+
+class Origin(NamedTuple):
+    """Where a connection goes."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+
+class Connection:
+    """A connected socket. Waits end at `deadline_s` (monotonic clock) with `ReadTimeout` or `WriteTimeout`.
+
+    `read_timeout_s` limits each single wait for bytes as well, when it is not 0. `unasked` tells that the server
+    closed the connection, or sent something, while nobody was reading.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_fast",
+        "_hub",
+        "_read",
+        "_socket",
+        "_until_s",
+        "_waiting",
+        "deadline_s",
+        "read_timeout_s",
+        "unasked",
+    )
+
+    def __init__(self, sock: gsocket.socket) -> None:
+        self._socket = sock
+        # The plain socket under gevent's wrapper does not block and needs no wrapper for a read that has data.
+        self._fast = None if isinstance(sock, gssl.SSLSocket) else sock._sock
+        self._hub = get_hub()
+        self._read = self._hub.loop.io(sock.fileno(), 1)
+        self._armed = False
+        self._waiting: Any = None
+        self.deadline_s = self._until_s = self.read_timeout_s = 0.0
+        self.unasked = False
+        _open.add(self)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether this is TLS, which may hold bytes that no event announces."""
+        return self._fast is None
+
+    def fileno(self) -> int:
+        """The descriptor, for an event loop's watcher."""
+        return int(self._socket.fileno())
+
+    def send(self, data: bytes) -> None:
+        """Send everything."""
+        try:
+            sent = self._fast.send(data) if self._fast is not None else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+        if sent < len(data):
+            self._send_slowly(data[sent:])
+
+    def _send_slowly(self, data: bytes) -> None:
+        self._socket.settimeout(max(self.deadline_s - time.monotonic(), _SHORTEST_WAIT_S))
+        try:
+            self._socket.sendall(data)
+        except TimeoutError as error:
+            raise WriteTimeout from error
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+
+    def wait_readable(self) -> None:
+        """Give way to other users until there is something to read or the deadline has passed."""
+        if not self._armed:
+            self._armed = True
+            self._read.start(self._wake)
+        self._until_s = self.deadline_s
+        if self.read_timeout_s:
+            self._until_s = min(self._until_s, time.monotonic() + self.read_timeout_s)
+        self._waiting = gevent.getcurrent()
+        try:
+            self._hub.switch()
+        finally:
+            self._waiting = None
+
+    def _wake(self) -> None:
+        """Called by the event loop."""
+        if self._waiting is not None:
+            self._waiting.switch()
+        else:
+            self.unasked = True
+            self._disarm()
+
+    def _disarm(self) -> None:
+        self._read.stop()
+        self._armed = False
+
+    def recv(self) -> bytes:
+        """Bytes that have arrived; waits for some first; empty when the server closed the connection."""
+        try:
+            if self._fast is None:
+                return self._recv_tls()
+            self.wait_readable()
+            while True:
+                try:
+                    return bytes(self._fast.recv(CHUNK_BYTES))
+                except BlockingIOError:
+                    self.wait_readable()
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+
+    def recv_now(self) -> bytes | None:
+        """Bytes that have arrived, without waiting; None when there are none, empty when the server closed."""
+        try:
+            if self._fast is not None:
+                return self._fast.recv(_SMALL_CHUNK_BYTES)  # type: ignore[no-any-return]
+            self._socket.settimeout(0.0)
+            return bytes(self._socket.recv(CHUNK_BYTES))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        except OSError:
+            return b""
+
+    def recv_more(self) -> bytes | None:
+        """As `recv_now` after it gave bytes: TLS may hold some that no event announces, a plain socket does not."""
+        return None if self._fast is not None else self.recv_now()
+
+    def send_now(self, data: bytes) -> int:
+        """Send what the network takes without waiting; returns how many bytes that were."""
+        try:
+            if self._fast is not None:
+                return int(self._fast.send(data))
+            self._socket.settimeout(0.0)
+            return int(self._socket.send(data))
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            return 0
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+
+    def _recv_tls(self) -> bytes:
+        self._socket.settimeout(0.0)
+        while True:
+            try:
+                return bytes(self._socket.recv(CHUNK_BYTES))
+            except ssl.SSLWantReadError:
+                self.wait_readable()
+
+    def stale(self) -> bool:
+        """Whether the server closed this idle connection, or sent what nobody asked for."""
+        return self.unasked or (self._fast is not None and self.recv_now() is not None)
+
+    def expire(self, now_s: float) -> None:
+        """Wake the reader when its time is over; called by the event loop."""
+        if self._waiting is not None and self._until_s < now_s:
+            self._waiting.throw(ReadTimeout())
+
+    def close(self) -> None:
+        """Close the socket."""
+        _open.discard(self)
+        self._disarm()
+        self._read.close()
+        self._socket.close()
+
+
+_open: set[Connection] = set()
+
+
+def sweep_deadlines() -> None:
+    """Wake those whose deadline has passed, forever; one greenlet of each generator process runs this."""
+    loop = get_hub().loop
+    while True:
+        gevent.sleep(_SWEEP_S)
+        now_s = time.monotonic()
+        for connection in [one for one in _open if one._waiting is not None and one._until_s < now_s]:
+            # From the event loop: a reader that was woken by this greenlet would never give control back to it.
+            loop.run_callback(connection.expire, now_s)
+
+
+def connect(
+    origin: Origin, timeout_s: float, context: ssl.SSLContext | None = None, proxy: Proxy | None = None
+) -> Connection:
+    """Open a connection, through a proxy when there is one.
+
+    Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, `ProxyFailed` or `TlsFailed`.
+    """
+    sock = dial(origin.host, origin.port, timeout_s) if proxy is None else dial_proxy(proxy, timeout_s)
+    try:
+        if origin.tls:
+            if proxy is not None:
+                open_tunnel(sock, proxy, origin.host, origin.port)
+            sock = wrap_tls(sock, origin.host, context or tls_context(True))
+        sock.settimeout(None)
+        return Connection(sock)
+    except BaseException:
+        sock.close()
+        raise

@@ -1,0 +1,137 @@
+"""Workers on other machines: how they join a master, and how the master keeps their record.
+
+A worker asks over Locust's own connection what to do, and gets the spec, the scenario's text, and how far the run is:
+it counts its seconds from there, so the clocks of the machines need not agree. Deliveries are measured between users
+of one process, whose clock sender and receiver share.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.rpc import Message, zmqrpc
+
+import dbz
+from dbz.config import bundled
+from dbz.errors import DependencyError, UsageError
+from dbz.load.generator.record.sinks import RECORD_MESSAGE, FileSink, MasterSink
+from dbz.load.spec import GeneratorRole, GeneratorSpec
+from dbz.measure.latency import interval_log
+
+JOIN_MESSAGE, SPEC_MESSAGE, END_MESSAGE, DONE_MESSAGE = "dbz_join", "dbz_spec", "dbz_end", "dbz_done"
+_PATIENCE_S = 15.0
+_ASK_AGAIN_S = 1.0
+_LAST_RECORD_S = 5.0
+
+
+class Reception:
+    """The master's side: hands out worker numbers and specs, and writes what workers send."""
+
+    def __init__(self, spec: GeneratorSpec, runner: Any) -> None:
+        self._spec = spec
+        self._runner = runner
+        self._workers: dict[str, int] = {}
+        self._sinks: dict[int, FileSink] = {}
+        self._finished: set[int] = set()
+        runner.register_message(JOIN_MESSAGE, self._on_join)
+        runner.register_message(RECORD_MESSAGE, self._on_record)
+
+    def end(self) -> int:
+        """Ask the workers for the rest of their record; returns how many of those that joined did not send it."""
+        if self._workers:
+            self._runner.send_message(END_MESSAGE)
+        deadline_s = time.monotonic() + _LAST_RECORD_S
+        while len(self._finished) < len(self._workers) and time.monotonic() < deadline_s:
+            gevent.sleep(0.05)
+        for sink in self._sinks.values():
+            sink.close()
+        return len(self._workers) - len(self._finished)
+
+    def _on_join(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
+        number = self._workers.setdefault(msg.node_id, len(self._workers))
+        answer: dict[str, Any] = {"now_s": time.monotonic() - self._spec.started_monotonic_s}
+        if msg.data.get("version") != dbz.__version__:
+            answer["refused"] = f"the master runs dbz {dbz.__version__}"
+        elif number >= self._spec.workers:
+            answer["refused"] = f"the master has its {self._spec.workers} workers already"
+        else:
+            answer |= {"spec": replace(self._spec, worker=number).to_json(), "scenario": _packed(self._spec.scenario)}
+        self._runner.server.send_to_client(Message(SPEC_MESSAGE, answer, msg.node_id))
+
+    def _on_record(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
+        number = int(msg.data["worker"])
+        if number not in self._sinks:
+            self._sinks[number] = FileSink(Path(self._spec.folder), number, self._spec.started_epoch_s)
+        if msg.data.get("last"):
+            self._finished.add(number)
+            self._runner.server.send_to_client(Message(DONE_MESSAGE, None, msg.node_id))
+            return
+        intervals = (interval_log.parse(line) for line in msg.data["intervals"])
+        self._sinks[number].write((one for one in intervals if one is not None), msg.data["line"])
+
+
+def obey(runner: Any, end: Callable[[], None], sink: MasterSink) -> None:
+    """The worker's side of a run: call `end` when the master wants the rest of the record."""
+    runner.register_message(END_MESSAGE, lambda **_: end())
+    runner.register_message(DONE_MESSAGE, lambda **_: sink.acknowledged.set())
+
+
+def join(spec: GeneratorSpec) -> GeneratorSpec:
+    """Ask the master what to do; `DependencyError` when it does not answer, `UsageError` when it refuses."""
+    node = f"dbz-{secrets.token_hex(8)}"
+    client = zmqrpc.Client(spec.master_host, spec.master_port, node)
+    question = Message(JOIN_MESSAGE, {"version": dbz.__version__}, node)
+    answer = None
+    with gevent.Timeout(_PATIENCE_S, False):
+        asking = gevent.spawn(_ask_again_and_again, client, question)
+        answer = client.recv().data
+    asking.kill()
+    received_s = time.monotonic()
+    client.close(linger=0)
+    if answer is None:
+        raise DependencyError(f"no master answered at {spec.master_host}:{spec.master_port} within {_PATIENCE_S:g} s")
+    if "refused" in answer:
+        raise UsageError(f"the master at {spec.master_host} refused this worker: {answer['refused']}")
+    return replace(
+        GeneratorSpec.from_json(answer["spec"]),
+        role=GeneratorRole.REMOTE,
+        scenario=_unpacked(answer["scenario"]),
+        master_host=spec.master_host,
+        master_port=spec.master_port,
+        started_monotonic_s=received_s - answer["now_s"],
+        allowed_targets=spec.allowed_targets,
+    )
+
+
+def _ask_again_and_again(client: Any, question: Any) -> None:
+    # The master may not be up yet; asking twice is harmless.
+    while True:
+        client.send(question)
+        gevent.sleep(_ASK_AGAIN_S)
+
+
+def _packed(scenario: str) -> dict[str, str]:
+    """A scenario as it travels: a bundled one by its name, any other file by its text."""
+    path = Path(scenario)
+    if not scenario:
+        return {}
+    if path.parent == bundled.bundled_folder("scenarios"):
+        return {"bundled": path.stem}
+    return {"name": path.name, "text": path.read_text()}
+
+
+def _unpacked(scenario: dict[str, str]) -> str:
+    if not scenario:
+        return ""
+    if "bundled" in scenario:
+        return str(bundled.resolve("scenario", scenario["bundled"], "scenarios", ".py"))
+    path = Path(tempfile.mkdtemp(prefix="dbz-scenario-")) / Path(scenario["name"]).name
+    path.write_text(scenario["text"])
+    return str(path)

@@ -1,0 +1,63 @@
+"""Where a worker's record goes: to files of the run's folder, or to the master that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from gevent.event import Event
+
+from dbz.measure.latency import interval_log
+from dbz.measure.latency.interval_log import Interval
+from dbz.runs.record import IntervalFile, LineFile
+
+RECORD_MESSAGE = "dbz_record"
+_ACKNOWLEDGED_WITHIN_S = 3.0
+
+
+class Sink(Protocol):
+    """Takes the record of one worker, second by second."""
+
+    def write(self, intervals: Iterable[Interval], line: Mapping[str, Any]) -> None:
+        """Keep the histograms of a second and the line that belongs to them."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class FileSink:
+    """Keeps the record in the run's folder."""
+
+    def __init__(self, folder: Path, worker: int, started_epoch_s: float) -> None:
+        self._intervals = IntervalFile(folder / f"worker-{worker}.hlog", started_epoch_s)
+        self._lines = LineFile(folder / f"worker-{worker}.jsonl")
+
+    def write(self, intervals: Iterable[Interval], line: Mapping[str, Any]) -> None:
+        """Append to the files."""
+        self._intervals.write(intervals)
+        self._lines.write(line)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._intervals.close()
+        self._lines.close()
+
+
+class MasterSink:
+    """Sends the record to the master over Locust's own connection; `send` is the runner's `send_message`."""
+
+    def __init__(self, worker: int, send: Callable[[str, dict[str, Any]], None]) -> None:
+        self._worker = worker
+        self._send = send
+        self.acknowledged = Event()
+
+    def write(self, intervals: Iterable[Interval], line: Mapping[str, Any]) -> None:
+        """Send one second, encoded as it will stand in the file: histograms merge without loss wherever they are."""
+        lines = [interval_log.line(interval) for interval in intervals]
+        self._send(RECORD_MESSAGE, {"worker": self._worker, "intervals": lines, "line": dict(line)})
+
+    def close(self) -> None:
+        """Say that this was all, and wait until the master has it: it knows a lost worker by what is missing."""
+        self._send(RECORD_MESSAGE, {"worker": self._worker, "last": True})
+        self.acknowledged.wait(_ACKNOWLEDGED_WITHIN_S)

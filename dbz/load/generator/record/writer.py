@@ -1,0 +1,56 @@
+"""Writing the record of one worker, once a second."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import gevent
+
+from dbz.load.generator.pacing import Pacing
+from dbz.load.generator.record.health import Health
+from dbz.load.generator.session import Session
+
+
+class RecordWriter:
+    """Collects what the parts of a worker know of the last second, and writes it."""
+
+    def __init__(self, session: Session, runner: Any, pacing: Pacing) -> None:
+        self._session = session
+        self._runner = runner
+        self._pacing = pacing
+        self._health = Health(session.recorder)
+
+    def start(self) -> gevent.Greenlet:
+        """Begin to measure this process and to write; the greenlet writes until it is killed."""
+        gevent.spawn(self._health.probe)
+        self._health.watch_collections()
+        return gevent.spawn(self._write_every_second)
+
+    def settle(self, **_: Any) -> None:
+        """All users are there: a listener of Locust's `spawning_complete`."""
+        self._health.settle()
+
+    def finish(self) -> None:
+        """Write what is left and close the files."""
+        self._session.deliveries.abandon()
+        self._write({"dropped": self._pacing.not_begun()})
+        self._session.recorder.close()
+
+    def _write_every_second(self) -> None:
+        recorder = self._session.recorder
+        while True:
+            gevent.sleep(math.floor(recorder.now_s) + 1 - recorder.now_s)
+            self._session.deliveries.expire()
+            self._write({})
+
+    def _write(self, more: dict[str, Any]) -> None:
+        self._session.recorder.write(
+            {
+                "users": self._runner.user_count,
+                "cpu_percent": self._health.cpu_percent(),
+                **self._pacing.take_counts(),
+                "deliveries": self._session.deliveries.take_counts(),
+                **more,
+            }
+        )

@@ -1,0 +1,270 @@
+"""One namespace of a Socket.IO connection: its events, acknowledgements, and coming back after a loss."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.exceptions import BlockingSwitchOutError
+
+from dbz.load.generator.net.wire import ConnectionLost, ReadTimeout, TransportError
+from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.socketio import packets
+from dbz.load.generator.socketio.packets import Packet
+from dbz.load.generator.websocket.frames import MessageTooLarge
+from dbz.measure.latency.series import ACK, CONNECT, OTHER
+
+ACK_TIMEOUT_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
+
+Auth = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
+Handler = Callable[..., Any]
+
+
+class Refused(TransportError):  # noqa: N818 the class name is what the report shows
+    """The server refused the connection to the namespace."""
+
+    name = "Refused"
+
+
+class PacketLink(Protocol):
+    """The connection that namespaces share."""
+
+    def open(self, deadline_s: float) -> None:
+        """Make sure that there is a connection."""
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        """Send the messages of a packet."""
+
+    def release(self) -> None:
+        """Close the connection unless a namespace uses it."""
+
+
+class Namespace:
+    """A namespace as one user sees it.
+
+    `on_connected` is called, in a greenlet, whenever the namespace is usable: join rooms there. Handlers run on the
+    event loop and must not block; spawn a greenlet for anything that waits. Their arguments are shared by all who got
+    the same message: do not change them. A handler that raises is recorded as a task's error.
+    """
+
+    __slots__ = (
+        "_acks",
+        "_auth",
+        "_handlers",
+        "_last_number",
+        "_link",
+        "_opened",
+        "_recorder",
+        "_returning",
+        "_timeout_s",
+        "_wanted",
+        "connected",
+        "name",
+        "on_connected",
+    )
+
+    def __init__(self, name: str, link: PacketLink, recorder: Recorder, timeout_s: float) -> None:
+        self.name = name
+        self.connected = False
+        self.on_connected: Callable[[], None] = lambda: None
+        self._link = link
+        self._recorder = recorder
+        self._timeout_s = timeout_s
+        self._handlers: dict[str, Handler] = {}
+        self._acks: dict[int, AsyncResult] | None = None
+        self._last_number = 0
+        self._opened: AsyncResult | None = None
+        self._returning: Any = None
+        self._auth: Auth = None
+        self._wanted = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is connected, or being connected."""
+        return self.connected or self._opened is not None
+
+    def on(self, event: str, handler: Handler) -> None:
+        """Call `handler(*arguments)` for each `event`; one handler an event.
+
+        When the server wants an acknowledgement it gets what the handler returns: nothing for None, several values for
+        a tuple.
+        """
+        self._handlers[event] = handler
+
+    def connect(self, auth: Auth = None, *, attempts: int = 20) -> None:
+        """Connect, trying again with growing pauses; the last attempt's `TransportError` is raised.
+
+        `auth` is the auth payload or a function that makes one for each attempt. From then on a lost connection is
+        opened again by itself until `disconnect`.
+        """
+        self._auth, self._wanted = auth, True
+        for attempt in range(1, attempts + 1):
+            try:
+                self._join()
+                break
+            except TransportError:
+                if attempt == attempts or not self._wanted:
+                    raise
+                gevent.sleep(_pause_s(attempt))
+        if self._wanted:
+            self.on_connected()
+        else:  # given up meanwhile
+            self.disconnect()
+
+    def emit(self, event: str, *arguments: Any) -> bool:
+        """Send an event; when that is not possible it is recorded as a failure, and False is returned."""
+        started_s = time.monotonic()
+        try:
+            self._send(packets.EVENT, None, [event, *arguments])
+        except TransportError as error:
+            self._recorder.failure(OTHER, f"emit {event}", time.monotonic() - started_s, str(error))
+            return False
+        return True
+
+    def call(self, event: str, *arguments: Any, timeout_s: float = ACK_TIMEOUT_S) -> list[Any] | None:
+        """Send an event and wait for its acknowledgement, recorded as `ack`; None when none came in time."""
+        self._last_number = number = self._last_number + 1
+        acks = self._acks = self._acks if self._acks is not None else {}
+        result = acks[number] = AsyncResult()
+        started_s = time.monotonic()
+        try:
+            self._send(packets.EVENT, number, [event, *arguments])
+            answer: list[Any] = result.get(timeout=timeout_s)
+        except gevent.Timeout:
+            self._recorder.failure(ACK, event, timeout_s, f"no acknowledgement within {timeout_s:g} s")
+            return None
+        except TransportError as error:
+            self._recorder.failure(ACK, event, time.monotonic() - started_s, str(error))
+            return None
+        finally:
+            acks.pop(number, None)
+        self._recorder.success(ACK, event, time.monotonic() - started_s)
+        return answer
+
+    def disconnect(self) -> None:
+        """Leave the namespace for good; the connection closes with the last one."""
+        self._wanted = False
+        if self._returning is not None and self._returning is not gevent.getcurrent():
+            self._returning.kill(block=False)
+        if self.connected:
+            self.connected = False
+            try:
+                self._link.send(packets.encode(packets.DISCONNECT, self.name, None, None))
+            except TransportError:
+                return  # whoever is gone already needs no goodbye
+        self._link.release()
+
+    def event(self, name: str, arguments: Sequence[Any]) -> Any:
+        """Hand an event to its handler; returns what that returned."""
+        handler = self._handlers.get(name)
+        if handler is not None:
+            try:
+                return handler(*arguments)
+            except Exception as error:  # whatever a scenario does wrong must not end the connection
+                self._recorder.note_error("task", f"on {name}", _describe(error))
+        return _NOT_HANDLED
+
+    def receive(self, packet: Packet) -> None:
+        """Take a packet from the server."""
+        kind = packet.kind
+        if kind in (packets.EVENT, packets.BINARY_EVENT):
+            answer = self.event(packet.data[0], packet.data[1:])
+            if packet.number is not None and answer is not _NOT_HANDLED:
+                self._acknowledge(packet.number, answer)
+        elif kind in (packets.ACK, packets.BINARY_ACK):
+            result = self._acks.get(packet.number or 0) if self._acks else None
+            if result is not None:
+                result.set(packet.data)
+        elif kind == packets.CONNECT and self._opened is not None:
+            self.connected = True
+            self._opened.set(True)
+        elif kind == packets.CONNECT_ERROR and self._opened is not None:
+            self._opened.set_exception(Refused(_reason(packet.data)))
+
+    def lost(self, error: TransportError) -> None:
+        """The connection, or this namespace of it, is gone."""
+        was_connected, self.connected = self.connected, False
+        for result in list((self._acks or {}).values()):
+            result.set_exception(error)
+        if self._opened is not None and not self._opened.ready():
+            self._opened.set_exception(error)
+        elif was_connected and self._wanted:
+            self._recorder.note_error(CONNECT, self._series, str(error))
+            self._returning = gevent.spawn(self._return)
+
+    @property
+    def _series(self) -> str:
+        return "socket" if self.name == packets.DEFAULT else f"socket {self.name}"
+
+    def _send(self, kind: int, number: int | None, data: Any) -> None:
+        if not self.connected:
+            raise ConnectionLost("not connected")
+        self._link.send(packets.encode(kind, self.name, number, data))
+
+    def _join(self) -> None:
+        """One attempt, recorded as `connect`."""
+        started_s = time.monotonic()
+        try:
+            self._open(started_s + self._timeout_s)
+        except TransportError as error:
+            self._recorder.failure(CONNECT, self._series, time.monotonic() - started_s, str(error))
+            self._link.release()
+            raise
+        self._recorder.success(CONNECT, self._series, time.monotonic() - started_s)
+
+    def _open(self, deadline_s: float) -> None:
+        opened = self._opened = AsyncResult()
+        try:
+            auth = self._auth() if callable(self._auth) else self._auth
+            self._link.open(deadline_s)
+            self._link.send(packets.encode(packets.CONNECT, self.name, None, auth))
+            opened.get(timeout=max(deadline_s - time.monotonic(), 0.001))
+        except gevent.Timeout:
+            raise ReadTimeout("the server did not open the namespace") from None
+        except ConnectionLost as error:
+            # Lost before anything could be sent: why is known better than that nothing can be sent any more.
+            raise opened.exception or error from error
+        finally:
+            self._opened = None
+
+    def _return(self) -> None:
+        gevent.sleep(_pause_s(0))
+        try:
+            if self._wanted:
+                self.connect(self._auth)
+        except TransportError:
+            self._wanted = False  # every attempt is recorded as a failure already
+        except Exception as error:
+            self._recorder.note_error("task", "on_connected", _describe(error))
+
+    def _acknowledge(self, number: int, answer: Any) -> None:
+        values = [] if answer is None else list(answer) if isinstance(answer, tuple) else [answer]
+        try:
+            self._send(packets.ACK, number, values)
+        except (ConnectionLost, MessageTooLarge, TypeError) as error:
+            self._recorder.note_error(OTHER, "acknowledge", str(error))
+
+
+_NOT_HANDLED = object()
+
+
+def _pause_s(attempt: int) -> float:
+    """Growing, and different for each: who was lost together must not come back together."""
+    return min(_FIRST_PAUSE_S * 2.0**attempt, _LONGEST_PAUSE_S) * random.uniform(0.5, 1.5)
+
+
+def _reason(data: Any) -> str:
+    message = data.get("message") if isinstance(data, dict) else data
+    return str(message)[:200]
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, BlockingSwitchOutError):
+        return "HandlerBlocks: a handler must not wait, for it holds up all users; spawn a greenlet for that"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

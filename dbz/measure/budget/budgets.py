@@ -1,0 +1,187 @@
+"""Performance budgets: what they say, and how they are written.
+
+window  = duration [ "in" number "%" ]      the budget must hold in every such stretch of time, or in that share of them
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from dbz.measure.budget.limits import Limit, parse_against, parse_limit
+from dbz.measure.budget.metrics import Selector, check_stat, parse_selector, unit_of
+from dbz.measure.confidence import CONFIDENCE
+from dbz.units import format_duration, parse_duration
+
+_WINDOW = re.compile(r"(?P<length>[^%]+?)(?:\s+in\s+(?P<share>\d+(?:\.\d+)?)\s*%)?")
+_OR = re.compile(r"(?P<stat>\S+)\s+of\s+(?P<of>.+)", re.DOTALL)
+
+
+class Severity(StrEnum):
+    """What a broken budget does to the run."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class Treatment(StrEnum):
+    """What an outcome that is neither pass nor broken does to the run."""
+
+    VALUE = "value"
+    """Inconclusive ones only: the measured value decides, as if it were exact."""
+    FAIL = "fail"
+    PASS = "pass"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the outcomes of budgets become that of the run, and how sure a verdict must be."""
+
+    inconclusive: Treatment = Treatment.VALUE
+    not_measured: Treatment = Treatment.PASS
+    confidence: float = CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Stretches of `length_s` seconds, of which the share must hold."""
+
+    length_s: float
+    share: float = 1.0
+
+    def __str__(self) -> str:
+        tolerant = f" in {self.share * 100:g}%" if self.share < 1 else ""
+        return format_duration(self.length_s).replace(" ", "") + tolerant
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit on one statistic of one metric.
+
+    A `required` one that was not measured breaks the run. `windows` asks it of every stretch of time, `after_s` leaves
+    out the first seconds of the judged part, `abort_after_s` stops a run that has broken it for so long (0 never),
+    `min_samples` makes it inconclusive with fewer. `instead` is judged when `of` was not measured. `baseline_spread` is
+    the standard deviation of the logarithm of the baseline's value, for limits relative to one. `terms` are the texts
+    that it was made from.
+    """
+
+    name: str
+    of: Selector
+    stat: str
+    limit: Limit
+    required: bool = False
+    severity: Severity = Severity.FAIL
+    rule: Rule = Rule()
+    windows: Windows | None = None
+    after_s: float = 0.0
+    abort_after_s: float = 0.0
+    min_samples: int = 0
+    instead: tuple[str, Selector] | None = None
+    baseline_spread: float = 0.0
+    terms: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+def parse_budget(
+    name: str,
+    of: str,
+    stat: str,
+    limit: str = "",
+    *,
+    against: str = "",
+    window: str = "",
+    after: str = "",
+    abort_after: str = "",
+    instead: str = "",
+    severity: str = "fail",
+    required: bool = False,
+    min_samples: int = 0,
+    rule: Rule | None = None,
+) -> Budget:
+    """A budget from the texts of a budgets file; `ValueError` for the first of them that is wrong."""
+    texts = {"limit": limit, "against": against, "window": window, "after": after, "abort_after": abort_after}
+    selector = parse_selector(of)
+    check_stat(selector.metric, stat)
+    unit = unit_of(selector.metric, stat)
+    if bool(limit) == bool(against):
+        raise ValueError("needs either 'limit', like '< 500ms', or 'against', like 'baseline +10%'")
+    timing = [key for key in ("window", "after", "abort_after") if texts[key]]
+    if timing and not selector.metric.timed:
+        raise ValueError(f"'{timing[0]}' does not fit {selector.metric.name}, which is not recorded second by second")
+    if severity == Severity.WARN and abort_after:
+        raise ValueError("'abort_after' stops the run, which a budget of 'severity: warn' must not")
+    rule = rule or Rule()
+    return Budget(
+        name=name,
+        of=selector,
+        stat=stat,
+        limit=parse_limit(limit, unit) if limit else parse_against(against, unit),
+        required=required,
+        severity=_one_of(Severity, severity, "severity"),
+        rule=rule,
+        windows=_windows(window) if window else None,
+        after_s=parse_duration(after) if after else 0.0,
+        abort_after_s=_at_least_a_second("abort_after", parse_duration(abort_after)) if abort_after else 0.0,
+        min_samples=min_samples,
+        instead=_instead(instead, unit) if instead else None,
+        terms={
+            "of": str(selector),
+            "stat": stat,
+            **{key: text for key, text in texts.items() if text},
+            **({"instead": instead} if instead else {}),
+            **({"severity": severity} if severity != Severity.FAIL else {}),
+            **({"min_samples": min_samples} if min_samples else {}),
+            "inconclusive": rule.inconclusive.value,
+            "not_measured": rule.not_measured.value,
+            "confidence": rule.confidence,
+        },
+    )
+
+
+def budget_of(name: str, terms: Mapping[str, Any], *, required: bool) -> Budget:
+    """The budget that was written down as `terms`."""
+    texts = dict(terms)
+    rule = Rule(
+        Treatment(texts.pop("inconclusive", Treatment.VALUE)),
+        Treatment(texts.pop("not_measured", Treatment.PASS)),
+        texts.pop("confidence", CONFIDENCE),
+    )
+    return parse_budget(name, required=required, rule=rule, **texts)
+
+
+def _windows(text: str) -> Windows:
+    match = _WINDOW.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"'{text}' is not a window; write for example '10s' or '10s in 95%'")
+    share = float(match["share"]) / 100 if match["share"] else 1.0
+    if not 0 < share <= 1:
+        raise ValueError(f"window '{text}': a share of windows is above 0% and at most 100%")
+    return Windows(_at_least_a_second("window", parse_duration(match["length"])), share)
+
+
+def _at_least_a_second(key: str, seconds: float) -> float:
+    if seconds < 1:
+        raise ValueError(f"'{key}' is at least 1s: a run is recorded second by second")
+    return seconds
+
+
+def _instead(text: str, unit: str) -> tuple[str, Selector]:
+    match = _OR.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"'{text}' does not say what to judge instead; write for example 'p50 of import.page_load'")
+    selector = parse_selector(match["of"])
+    check_stat(selector.metric, match["stat"])
+    if unit_of(selector.metric, match["stat"]) != unit:
+        raise ValueError(f"'{text}' is not given in the same unit as the budget itself")
+    return match["stat"], selector
+
+
+def _one_of(kind: type[Severity], text: str, key: str) -> Severity:
+    try:
+        return kind(text)
+    except ValueError:
+        allowed = ", ".join(kind)
+        raise ValueError(f"{key} '{text}' is not allowed; allowed: {allowed}") from None

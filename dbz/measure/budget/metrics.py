@@ -1,0 +1,183 @@
+"""What a budget can be about: the catalogue of metrics, their labels, units and statistics.
+
+    selector  = metric [ "{" filter { "," filter } "}" ]
+    filter    = label ( "=" | "!=" ) glob
+    statistic = "mean" | "min" | "max" | "rate" | "error_rate" | "count" | percentile | "apdex(" duration ")"
+    percentile = "p" number from 0 to 100
+
+Examples: `http`, `http{op="GET /api/*"}`, `http{op="GET *", op!="GET /media/*"}`, `delivery{event=chat}`. Several
+filters must all agree. A glob may stand in quotes; `*` and `?` stand for anything and for one character.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from dbz.measure.latency import series
+from dbz.units import parse_duration
+
+LATENCY, SHARE, SIZE, COUNT = "ms", "%", "bytes", ""
+"""Units of metrics; the value of a statistic of attempts can have another one (see `unit_of`)."""
+
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+_APDEX = re.compile(r"apdex\(([^()]+)\)")
+_FILTER = re.compile(r"\s*(?P<label>[a-z_]+)\s*(?P<op>!?=)\s*(?P<glob>\"[^\"]*\"|[^\",{}]+?)\s*(?:,|$)")
+_SELECTOR = re.compile(r"(?P<metric>[a-z_.]+)\s*(?:\{(?P<filters>.*)\})?", re.DOTALL)
+_PERCENTILES, _APDEX_FORM = "p50 … p99.99", "apdex(500ms)"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One entry of the catalogue: its unit, its label (if it has parts) and the statistics that fit it.
+
+    `timed` ones are recorded second by second, so that parts of a run can be judged.
+    """
+
+    name: str
+    unit: str
+    label: str
+    stats: tuple[str, ...]
+    about: str
+    timed: bool = True
+
+
+_ATTEMPTS = ("mean", _PERCENTILES, "max", "error_rate", "rate", "count", _APDEX_FORM)
+_GAUGE = ("mean", "min", "max", _PERCENTILES)
+_LOST = ("error_rate", "count")
+
+
+def _imported(name: str, unit: str, about: str, label: str = "") -> Metric:
+    return Metric(f"import.{name}", unit, label, _GAUGE, about, timed=False)
+
+
+CATALOGUE: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("http", LATENCY, "op", _ATTEMPTS, "every HTTP request, from its intended start"),
+        Metric("connect", LATENCY, "name", _ATTEMPTS, "opening a socket until it is usable"),
+        Metric("ack", LATENCY, "event", _ATTEMPTS, "a socket event until its acknowledgement"),
+        Metric("delivery", LATENCY, "event", _ATTEMPTS, "a sender's emit until another member's receipt"),
+        Metric("composite", LATENCY, "name", _ATTEMPTS, "several requests that make one user action"),
+        Metric("other", LATENCY, "name", _ATTEMPTS, "what other clients report"),
+        Metric("errors", SHARE, "", ("error_rate",), "failed attempts of all kinds, as a share of all"),
+        Metric("delivery.lost", SHARE, "event", _LOST, "messages that did not arrive, of those expected"),
+        Metric("delivery.duplicated", SHARE, "event", _LOST, "messages that arrived twice, of those expected"),
+        Metric("delivery.out_of_order", SHARE, "event", _LOST, "messages that arrived late, of those expected"),
+        Metric("users.held", COUNT, "", _GAUGE, "virtual users running at the same time"),
+        Metric("uptime", SHARE, "", ("rate",), "share of one-second health probes that were answered"),
+        Metric("server.cpu", SHARE, "", _GAUGE, "CPU of all server processes, of the cores given to them"),
+        Metric("server.memory", SIZE, "", _GAUGE, "resident memory of all server processes"),
+        Metric("server.connections", COUNT, "", _GAUGE, "sockets open at the server, as it counts them"),
+        Metric("server.query", LATENCY, "name", ("mean", _PERCENTILES), "the server's own query timings"),
+        _imported("app_launch", LATENCY, "a device trace: the time of an iteration that starts the app"),
+        _imported("page_load", LATENCY, "a browser trace: until the page can be used"),
+        _imported("fcp", LATENCY, "a browser trace: first contentful paint"),
+        _imported("lcp", LATENCY, "a browser trace: largest contentful paint"),
+        _imported("tti", LATENCY, "a browser trace: time to interactive"),
+        _imported("performance", SHARE, "a browser or device trace: its performance score"),
+        _imported("mobile_memory", SIZE, "a device trace: memory of the app"),
+        _imported("mobile_cpu", SHARE, "a device trace: CPU of the app, of one core"),
+        _imported("mobile_thread_cpu", SHARE, "a device trace: CPU of one thread, of one core", "thread"),
+        _imported("mobile_fps", COUNT, "a device trace: frames a second"),
+    )
+}
+ATTEMPT_KINDS = frozenset({series.HTTP, series.CONNECT, series.ACK, series.DELIVERY, series.COMPOSITE, series.OTHER})
+"""Metrics whose samples are single attempts, which can fail."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A glob that the label of a part must match, or must not."""
+
+    glob: str
+    negated: bool = False
+
+    def takes(self, name: str) -> bool:
+        """Whether a part of this name is meant; a name with brackets in it is also meant by itself."""
+        return (name == self.glob or fnmatchcase(name, self.glob)) is not self.negated
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A metric of the catalogue and filters on its label; without any it takes all of it."""
+
+    metric: Metric
+    filters: tuple[Filter, ...] = ()
+
+    def __str__(self) -> str:
+        label = self.metric.label
+        filters = ", ".join(f'{label}{"!=" if one.negated else "="}"{one.glob}"' for one in self.filters)
+        return f"{self.metric.name}{{{filters}}}" if filters else self.metric.name
+
+    def matches(self, name: str) -> bool:
+        """Whether the part called `name` is meant."""
+        return all(one.takes(name) for one in self.filters)
+
+
+def parse_selector(text: str) -> Selector:
+    """Read a selector; `ValueError` names what is allowed, and the nearest name for a misspelt one."""
+    match = _SELECTOR.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"'{text}' is not a metric; write for example http or http{{op=\"GET /api/posts\"}}")
+    metric = CATALOGUE.get(match["metric"])
+    if metric is None:
+        near = difflib.get_close_matches(match["metric"], CATALOGUE, 1)
+        suggestion = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"unknown metric '{match['metric']}'{suggestion} (known: {', '.join(CATALOGUE)})")
+    return Selector(metric, () if match["filters"] is None else _filters(metric, match["filters"]))
+
+
+def _filters(metric: Metric, text: str) -> tuple[Filter, ...]:
+    filters: list[Filter] = []
+    at = 0
+    while at < len(text) or not filters:
+        match = _FILTER.match(text, at)
+        if not match:
+            example = f'{metric.name}{{{metric.label or "op"}="…"}}'
+            raise ValueError(f"'{{{text}}}' is not a list of filters; write for example {example}")
+        if match["label"] != metric.label:
+            allowed = f"its label is '{metric.label}'" if metric.label else "it has no parts"
+            raise ValueError(f"'{metric.name}' has no label '{match['label']}': {allowed}")
+        filters.append(Filter(match["glob"].strip('"'), match["op"] == "!="))
+        at = match.end()
+    return tuple(filters)
+
+
+def check_stat(metric: Metric, stat: str) -> None:
+    """`ValueError` naming the allowed ones when a statistic does not fit a metric."""
+    if _PERCENTILE.fullmatch(stat) and _PERCENTILES in metric.stats:
+        return
+    if _APDEX.fullmatch(stat) and _APDEX_FORM in metric.stats:
+        apdex_threshold_ms(stat)
+        return
+    if stat not in metric.stats or "…" in stat:
+        raise ValueError(f"'{stat}' does not fit {metric.name}; allowed: {', '.join(metric.stats)}")
+
+
+def percent_of(stat: str) -> float | None:
+    """The percentage of a percentile such as `p99.9`; None for other statistics."""
+    match = _PERCENTILE.fullmatch(stat)
+    return float(match[1]) if match else None
+
+
+def apdex_threshold_ms(stat: str) -> float | None:
+    """T of `apdex(T)` in milliseconds; None for other statistics; `ValueError` when T is not a duration above 0."""
+    match = _APDEX.fullmatch(stat)
+    if not match:
+        return None
+    threshold_ms = parse_duration(match[1]) * 1000
+    if not threshold_ms:
+        raise ValueError(f"'{stat}' needs a time above 0, like apdex(500ms)")
+    return threshold_ms
+
+
+def unit_of(metric: Metric, stat: str) -> str:
+    """The unit in which a statistic of a metric is given and limited."""
+    if stat.startswith("apdex"):
+        return COUNT
+    units = {"error_rate": SHARE, "rate": SHARE if metric.name == "uptime" else "/s", "count": COUNT}
+    return units.get(stat, metric.unit)

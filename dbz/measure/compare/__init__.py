@@ -1,0 +1,1 @@
+"""Runs against runs: what differs, how sure that is, and what could have been found."""

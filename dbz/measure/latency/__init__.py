@@ -1,0 +1,1 @@
+"""Durations as they are kept: histograms, series, and the log that holds them."""

@@ -1,0 +1,61 @@
+"""The standard HdrHistogram interval log: one tagged line for each series and second.
+
+    #[Histogram log format version 1.3]
+    #[StartTime: 1700000000.000 (seconds since epoch), …]
+    Tag=http:GET%20/api/posts,12.000,1.000,48.127,HISTFAAA…
+
+Times are seconds since the start of the run; the maximum is in milliseconds, histogram values in microseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.series import Series
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The samples of one series that ended in [start_s, start_s + length_s) of the run."""
+
+    series: Series
+    start_s: float
+    length_s: float
+    histogram: Histogram
+
+
+def header(started_epoch_s: float) -> str:
+    """The comment lines at the top of a log."""
+    at = datetime.fromtimestamp(started_epoch_s, UTC).isoformat(timespec="milliseconds")
+    return (
+        "#[Histogram log format version 1.3]\n"
+        f"#[BaseTime: {started_epoch_s:.3f} (seconds since epoch)]\n"
+        f"#[StartTime: {started_epoch_s:.3f} (seconds since epoch), {at}]\n"
+        '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+    )
+
+
+def line(interval: Interval) -> str:
+    """One line of the log, newline included."""
+    maximum_ms = interval.histogram.max_us / 1000
+    return (
+        f"Tag={interval.series.tag()},{interval.start_s:.3f},{interval.length_s:.3f},{maximum_ms:.3f},"
+        f"{interval.histogram.encode()}\n"
+    )
+
+
+def parse(text: str) -> Interval | None:
+    """The interval in a complete line; None for comments and the legend; `ValueError` for a damaged line."""
+    if not text.startswith("Tag="):
+        return None
+    try:
+        tag, start, length, _maximum, payload = text[4:].rstrip("\n").split(",")
+        interval = Interval(Series.from_tag(tag), float(start), float(length), Histogram.decode(payload))
+        if not (math.isfinite(interval.start_s) and math.isfinite(interval.length_s)):
+            raise ValueError(f"'{start}' or '{length}' is not a time")
+        return interval
+    except ValueError as error:
+        raise ValueError(f"damaged interval line: {error}") from error

@@ -1,0 +1,1 @@
+"""Reports that programs read: JUnit, Markdown, annotations, benchmark histories, spreadsheets."""

@@ -1,0 +1,161 @@
+"""`summary.md`: the run on one page, fit for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from dbz.measure.budget.limits import format_value
+from dbz.measure.budget.verdicts import Outcome
+from dbz.measure.compare.comparison import Change
+from dbz.report.sparkline import sparkline
+from dbz.report.words import comparison as comparing
+from dbz.report.words.advice import next_steps
+from dbz.report.words.facts import facts, generator_text, machine_text, server_text
+from dbz.report.words.verdict import (
+    BADGES,
+    by_importance,
+    failed,
+    headline,
+    interval_text,
+    is_measured,
+    latency_text,
+    limit_text,
+    slowest_first,
+    unsure,
+    value_text,
+    warns,
+)
+from dbz.runs.compare.document import Comparison
+from dbz.runs.schema import BudgetResult, Run, RunVerdict
+from dbz.runs.timeline import Timeline
+from dbz.units import format_ms, format_rate
+
+_CHANGES = {Change.WORSE: "❌", Change.BETTER: "✅", Change.UNCLEAR: "❔", Change.SAME: "➖"}
+_MARKS = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌"}
+_MAX_ERRORS = 10
+_SPECIAL = re.compile(r"[^\w .,:;/(){}=?%+-]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def render_markdown(run: Run, chart: Timeline) -> str:
+    """The text of the file; names and errors from outside cannot break out of their cells or mention anybody."""
+    name = escape(str(run.profile.get("name", "?")))
+    sections = [
+        f"## {_MARKS.get(run.verdict, '⚠️')} {BADGES[run.verdict]}: dbz load {name}\n\n{headline(run)}",
+        _bullets([*run.reasons, *next_steps(run)]),
+        _budgets(run),
+        _changes(run.comparison) if run.comparison else "",
+        _sparklines(run, chart),
+        _details("Operations", _operations(run)),
+        _details("Errors", _errors(run)) if run.errors else "",
+        _details("Deliveries", _deliveries(run)) if run.deliveries else "",
+        _details("Generator, server and run", _facts(run)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text from outside such that Markdown shows it as it is: no markup, table cell, link or mention."""
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};" if found[0].isprintable() else " ", text)
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(text)}" for text in texts)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    aligned = ["---" if at == 0 else "---:" for at in range(len(header))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, aligned, *rows])
+
+
+def _details(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+def _budgets(run: Run) -> str:
+    shown = [budget for budget in by_importance(run.budgets) if failed(budget) or is_measured(budget)]
+    missing = [escape(budget.name) for budget in run.budgets if budget.verdict == Outcome.NOT_MEASURED]
+    rows = [
+        [
+            f"{_sign(budget)} {escape(budget.name)} ({escape(budget.stat)})",
+            value_text(budget),
+            escape(limit_text(budget)),
+            interval_text(budget),
+            f"{budget.samples:,}",
+        ]
+        for budget in shown
+    ]
+    table = _table(["Budget", "Measured", "Limit", "95 % interval", "Samples"], rows) if rows else ""
+    note = f"Not measured: {', '.join(missing)}." if missing else ""
+    return "\n\n".join(part for part in (table, note) if part)
+
+
+def _sign(budget: BudgetResult) -> str:
+    return "❌" if failed(budget) else "⚠️" if warns(budget) else "❔" if unsure(budget) else "✅"
+
+
+def _changes(comparison: Comparison) -> str:
+    """What is not the same as in the baseline, and how that was found."""
+    rows = [
+        [
+            f"{_CHANGES[one.verdict]} {escape(f'{one.kind} {one.operation}')} ({escape(one.stat)})",
+            format_value(one.base, comparing.unit_of(one)),
+            format_value(one.new, comparing.unit_of(one)),
+            comparing.change_text(one),
+            f"{one.low * 100:+.3g} to {one.high * 100:+.3g}",
+            comparing.p_text(one).replace("<", "&lt;"),
+        ]
+        for one in comparing.by_verdict(comparison.figures)
+        if one.verdict is not Change.SAME
+    ]
+    table = _table(["Against the baseline", "Base", "New", "Change", "95 % interval", "p"], rows) if rows else ""
+    said = f"Against the baseline: {comparing.headline(comparison)}."
+    return "\n\n".join(part for part in (said, table, _bullets(comparing.remarks(comparison))) if part)
+
+
+def _sparklines(run: Run, chart: Timeline) -> str:
+    rows: list[tuple[str, Sequence[float | None], Callable[[float], str]]] = [("rate", chart.rate, format_rate)]
+    rows += [(f"p95 {kind}", by_percent[95.0], format_ms) for kind, by_percent in chart.latency_ms.items()]
+    lines = [
+        f"{label:<14} {sparkline(values)}  max {show(max(value for value in values if value is not None))}"
+        for label, values, show in rows
+        if any(value is not None for value in values)
+    ]
+    return "```text\n" + "\n".join(lines) + "\n```" if lines and run.duration_s else ""
+
+
+def _operations(run: Run) -> str:
+    rows = [
+        [
+            f"{escape(operation.name)} ({escape(operation.kind)})",
+            f"{operation.count:,}",
+            f"{operation.errors:,}",
+            format_rate(operation.rate_per_s),
+            *(latency_text(getattr(operation.latency_ms, name)) for name in ("p50", "p95", "p99", "max")),
+        ]
+        for operation in slowest_first(run.operations)
+    ]
+    return _table(["Operation", "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows)
+
+
+def _errors(run: Run) -> str:
+    rows = [
+        [f"{escape(group.operation)}: {escape(group.error)}", f"{group.count:,}", f"{group.first_s:.0f} s"]
+        for group in run.errors[:_MAX_ERRORS]
+    ]
+    rest = len(run.errors) - _MAX_ERRORS
+    more = f"\n\n{rest} more kinds of errors are in report.html." if rest > 0 else ""
+    return _table(["Error", "Count", "First at"], rows) + more
+
+
+def _deliveries(run: Run) -> str:
+    rows = [
+        [escape(row.event), *(f"{getattr(row, name):,}" for name in ("sent", "expected", "lost", "duplicated"))]
+        for row in run.deliveries
+    ]
+    return _table(["Event", "Sent", "Expected", "Lost", "Duplicated"], rows)
+
+
+def _facts(run: Run) -> str:
+    health = [("Generator", generator_text(run)), ("Server", server_text(run)), ("Machine", machine_text(run))]
+    return "\n".join(f"- {label}: {escape(text)}" for label, text in [*health, *facts(run)] if text)

@@ -1,0 +1,226 @@
+"""The parts of the HTML page that need no script: the verdict, the tables and the facts.
+
+Every text from outside goes through `escape`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from dbz.measure.budget.verdicts import Outcome
+from dbz.report.html.charts import Chart
+from dbz.report.words.advice import next_steps
+from dbz.report.words.facts import facts, generator_text, machine_text, server_text, target_text
+from dbz.report.words.verdict import (
+    BADGES,
+    KINDS,
+    by_importance,
+    error_text,
+    failed,
+    headline,
+    interval_text,
+    latency_text,
+    limit_text,
+    share_of_limit,
+    slowest_first,
+    unsure,
+    value_text,
+    verdict_text,
+    warns,
+)
+from dbz.runs.schema import BudgetResult, ErrorGroup, Operation, Run
+from dbz.units import format_duration, format_rate
+
+Cell = tuple[str, float | str]
+"""What a table shows, already escaped, and what it is sorted by."""
+Row = tuple[str, Sequence[Cell]]
+"""The class of a row, and its cells."""
+
+
+def verdict(run: Run) -> str:
+    """The head of the page."""
+    users = "" if run.users_held is None else f"{run.users_held:,} users, "
+    window = run.window
+    judged = f"{users}{format_duration(window.seconds)} judged after {format_duration(window.start_s)} of warm-up"
+    where = escape(f"{run.title}, {target_text(run)}")
+    return (
+        f'<header class="verdict {run.verdict.value}"><p class="badge">{BADGES[run.verdict]}</p>'
+        f"<h1>{escape(headline(run))}</h1><p>{where}<br>{escape(judged)}</p>"
+        f"{_list('reasons', run.reasons)}{_list('steps', next_steps(run))}</header>"
+    )
+
+
+def _list(name: str, texts: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f'<ul class="{name}">{items}</ul>' if items else ""
+
+
+def figures(run: Run) -> str:
+    """The few numbers that people ask for first."""
+    count = sum(operation.count for operation in run.operations if operation.kind != "composite")
+    errors = sum(operation.errors for operation in run.operations if operation.kind != "composite")
+    rate = sum(operation.rate_per_s for operation in run.operations if operation.kind != "composite")
+    tiles = [
+        ("attempts", f"{count:,}"),
+        ("attempts a second", format_rate(rate).removesuffix("/s")),
+        ("failed", f"{errors:,} ({100 * errors / count:.3g} %)" if count else "0"),
+        ("users held", "–" if run.users_held is None else f"{run.users_held:,}"),
+    ]
+    if run.server and run.server.cpu_percent is not None:
+        tiles.append(("server CPU", f"{run.server.cpu_percent:.0f} %"))
+    rows = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in tiles)
+    return f'<dl class="figures">{rows}</dl>'
+
+
+def budgets(run: Run) -> str:
+    """All budgets, broken ones first."""
+    head = ["Budget", "Verdict", "Measured", "Limit", "95 % interval", "Used", "Samples", "Error", "Of"]
+    rows = [(_budget_class(one), _budget_cells(one)) for one in by_importance(run.budgets)]
+    return section("budgets", "Budgets", table(head, rows, text_columns=(0, 1, 3, 4, 5, 8))) if rows else ""
+
+
+def _budget_class(budget: BudgetResult) -> str:
+    if failed(budget):
+        return "broken"
+    if warns(budget) or unsure(budget):
+        return "unsure"
+    return "missing" if budget.verdict == Outcome.NOT_MEASURED else "pass"
+
+
+def _budget_cells(budget: BudgetResult) -> list[Cell]:
+    share = share_of_limit(budget)
+    return [
+        text_cell(budget.name),
+        (f'<span class="mark">{escape(verdict_text(budget))}</span>', verdict_text(budget)),
+        number_cell("–" if budget.verdict == Outcome.NOT_MEASURED else value_text(budget), budget.value),
+        number_cell(limit_text(budget), budget.limit),
+        number_cell(interval_text(budget), budget.low),
+        (_meter(share), -1 if share is None else share),
+        number_cell(f"{budget.samples:,}", budget.samples),
+        number_cell(error_text(budget), budget.error),
+        text_cell(f"{budget.stat} of {budget.of}"),
+    ]
+
+
+def _meter(share: float | None) -> str:
+    """How much of the limit is used; a drawing, because style attributes are not allowed on this page."""
+    if share is None:
+        return ""
+    width = 60 if math.isinf(share) else min(60, 60 * share)
+    number = "" if math.isinf(share) else f"{share * 100:,.0f} %" if share < 2 else f"{share:,.3g}×"
+    state = "over" if share >= 1 else "close" if share >= 0.7 else "good"
+    return (
+        f'<svg class="meter {state}" width="60" height="8" aria-hidden="true"><rect width="60" height="8" rx="2"/>'
+        f'<rect class="fill" width="{width:.1f}" height="8" rx="2"/></svg> <small>{number}</small>'
+    )
+
+
+def operations(run: Run) -> str:
+    """One row for each operation, the slowest of each kind first."""
+    head = ["Operation", "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
+    rows = [("broken" if one.errors else "", _operation_cells(one)) for one in slowest_first(run.operations)]
+    return section("operations", "Operations", table(head, rows, text_columns=(0, 1))) if rows else ""
+
+
+def _operation_cells(operation: Operation) -> list[Cell]:
+    latencies = operation.latency_ms.model_dump().values()
+    return [
+        (_detail_link(operation), operation.name),
+        (escape(operation.kind), KINDS.get(operation.kind, operation.kind)),
+        number_cell(f"{operation.count:,}", operation.count),
+        number_cell(f"{operation.errors:,}", operation.errors),
+        number_cell(format_rate(operation.rate_per_s).removesuffix("/s"), operation.rate_per_s),
+        *(number_cell(latency_text(value), math.inf if value is None else value) for value in latencies),
+    ]
+
+
+def _detail_link(operation: Operation) -> str:
+    """The name, which chooses the operation in the part about details."""
+    name = escape(operation.name)
+    return f'<button class="link" data-detail="{escape(operation.kind)} {name}">{name}</button>'
+
+
+def deliveries(run: Run) -> str:
+    """What became of the messages to several receivers."""
+    head = ["Event", "Sent", "Expected", "Delivered", "Lost", "Twice", "Out of order"]
+    rows = [
+        ("broken" if row.lost or row.duplicated or row.out_of_order else "", _delivery_cells(row.model_dump()))
+        for row in run.deliveries
+    ]
+    return section("deliveries", "Deliveries", table(head, rows)) if rows else ""
+
+
+def _delivery_cells(row: dict[str, int | str]) -> list[Cell]:
+    return [text_cell(str(row["event"])), *(number_cell(f"{count:,}", count) for count in list(row.values())[1:])]  # type: ignore[arg-type]
+
+
+def errors(run: Run) -> str:
+    """Equal errors together, the most frequent first."""
+    head = ["Error", "Operation", "Count", "First at s", "Last at s"]
+    rows = [("broken", _error_cells(group)) for group in run.errors]
+    return section("errors-table", "Errors", table(head, rows, text_columns=(0, 1))) if rows else ""
+
+
+def _error_cells(group: ErrorGroup) -> list[Cell]:
+    times = (group.first_s, group.last_s)
+    return [
+        text_cell(group.error),
+        text_cell(f"{group.kind} {group.operation}"),
+        number_cell(f"{group.count:,}", group.count),
+        *(number_cell(f"{at:,.0f}", at) for at in times),
+    ]
+
+
+def run_facts(run: Run) -> str:
+    """The health of generator and server, and what was run."""
+    health = [
+        ("Load generator", generator_text(run)),
+        ("Server", server_text(run)),
+        ("Machine", machine_text(run)),
+    ]
+    rows = "".join(
+        f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in [*health, *facts(run)] if text
+    )
+    return section("run", "The run", f'<dl class="facts">{rows}</dl>')
+
+
+def figure(chart: Chart) -> str:
+    """The place of one chart; the script draws into it."""
+    title = f"<figcaption>{escape(chart.title)}</figcaption>"
+    return f'<figure class="chart" data-chart="{escape(chart.id)}">{title}</figure>'
+
+
+def table(head: Sequence[str], rows: Iterable[Row], *, text_columns: Sequence[int] = (0,)) -> str:
+    """A table that the script makes sortable."""
+    classes = [' class="text"' if at in text_columns else "" for at in range(len(head))]
+    titles = "".join(
+        f'<th{style} scope="col"><button>{escape(name)}</button></th>'
+        for name, style in zip(head, classes, strict=True)
+    )
+    body = "".join(
+        f'<tr class="{name}">'
+        + "".join(
+            f'<td{style} data-value="{escape(str(value))}">{shown}</td>'
+            for (shown, value), style in zip(cells, classes, strict=True)
+        )
+        + "</tr>"
+        for name, cells in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def section(name: str, title: str, body: str) -> str:
+    """A part of the page with its heading."""
+    return f'<section id="{name}"><h2>{escape(title)}</h2>{body}</section>'
+
+
+def text_cell(text: str) -> Cell:
+    """A cell of text, sorted by it."""
+    return escape(text), text
+
+
+def number_cell(text: str, value: float | None) -> Cell:
+    """A cell that shows a text and is sorted by a number; without one it comes first."""
+    return escape(text), -1 if value is None else value

@@ -1,0 +1,135 @@
+"""The report of a run on a terminal: one screen that tells the story, verdict first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from dbz.report.files import HTML_FILE
+from dbz.report.opening import open_run
+from dbz.report.terminal.console import clean, glyphs_for, make_console
+from dbz.report.terminal.run.comparison import comparison_table
+from dbz.report.terminal.run.tables import (
+    budgets_table,
+    deliveries_table,
+    errors_table,
+    operations_table,
+    remarks,
+    runs_table,
+    unmeasured,
+)
+from dbz.report.words import comparison as comparing
+from dbz.report.words.advice import next_steps
+from dbz.report.words.facts import generator_text, load_text, machine_text, server_text, target_text
+from dbz.report.words.verdict import BADGES, headline
+from dbz.runs.compare.document import Comparison
+from dbz.runs.folder import RunFolder
+from dbz.runs.schema import Run, RunVerdict
+from dbz.units import format_duration
+
+_DEFAULT_REPORTS = Path("reports")
+"""Where `dbz report` looks for an id when it is not told otherwise."""
+_STYLES = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red"}
+
+
+def print_run(folder: RunFolder, stream: TextIO | None = None) -> None:
+    """Print the report of a run to `stream` (stdout); `UsageError` when the folder holds none."""
+    run, _ = open_run(folder)
+    print_summary(run, folder.path / HTML_FILE, make_console(stream or sys.stdout))
+
+
+def print_runs(runs: Sequence[Run], stream: TextIO | None = None) -> None:
+    """Print a table of runs to `stream` (stdout)."""
+    make_console(stream or sys.stdout).print(runs_table(runs))
+
+
+def print_summary(run: Run, report: Path, console: Console) -> None:
+    """Print the verdict, why, the figures, and where `report` (the HTML page) is."""
+    console.print(_verdict(run, console))
+    _section(console, "Why", _reasons(run, console) if run.reasons else None)
+    steps = next_steps(run)
+    _section(console, "Look at", _list([clean(step) for step in steps], "→", console) if steps else None)
+    if run.budgets:
+        parts = (budgets_table(run.budgets, console), remarks(run.budgets, console), unmeasured(run.budgets))
+        _section(console, "Budgets", Group(*(part for part in parts if part)))
+    if run.comparison:
+        _section(
+            console, f"Against the baseline: {comparing.headline(run.comparison)}", _changes(run.comparison, console)
+        )
+    _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
+    _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
+    _section(console, "Errors", errors_table(run) if run.errors else None)
+    _section(console, "Health", _health(run))
+    console.print()
+    console.print(Text.assemble(("Report  ", "bold"), str(report)), soft_wrap=True)
+    name = run.id if report.parent.parent == _DEFAULT_REPORTS else str(report.parent)
+    console.print(Text.assemble(("Again   ", "bold"), f"dbz report show {name}"), soft_wrap=True)
+    # On a low screen the head has scrolled away, and a log of CI is read from its end.
+    style = f"bold {_STYLES.get(run.verdict, 'yellow')}"
+    last = Table.grid(padding=(0, 1))
+    last.add_row(Text("Verdict", "bold"), Text(_badge(run, console), style, no_wrap=True), Text(clean(headline(run))))
+    console.print(last)
+
+
+def _verdict(run: Run, console: Console) -> Panel:
+    style = _STYLES.get(run.verdict, "yellow")
+    users = "" if run.users_held is None else f"{run.users_held:,} users, "
+    warmup = f" after {format_duration(run.window.start_s)} of warm-up" if run.window.start_s else ""
+    text = Text.assemble(
+        (f" {_badge(run, console)} ", f"badge {style}"),
+        ("  " + clean(headline(run)), "bold"),
+        ("\n" + clean(f"{run.title}, {target_text(run)}"), "dim"),
+        (f"\n{users}{format_duration(run.window.seconds)} judged{warmup}", "dim"),
+    )
+    return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1))
+
+
+def _badge(run: Run, console: Console) -> str:
+    glyphs = glyphs_for(console)
+    sign = glyphs.good if run.verdict is RunVerdict.PASS else glyphs.bad if run.verdict is RunVerdict.FAIL else "!"
+    return f"{sign} {BADGES[run.verdict]}"
+
+
+def _section(console: Console, title: str, body: RenderableType | None) -> None:
+    if body is not None:
+        console.print()
+        console.print(Text(title, "bold"))
+        console.print(Padding(body, (0, 0, 0, 2)))
+
+
+def _reasons(run: Run, console: Console) -> RenderableType:
+    return _list([clean(reason) for reason in run.reasons], glyphs_for(console).bad, console, "red")
+
+
+def _list(texts: list[str], sign: str, console: Console, style: str = "bold") -> RenderableType:
+    """One paragraph a text, hanging behind its sign."""
+    rows = Table.grid(padding=(0, 1))
+    sign = sign if console.encoding.startswith("utf") else ">" if sign == "→" else sign
+    for text in texts:
+        rows.add_row(Text(sign, style), Text(text))
+    return rows
+
+
+def _changes(comparison: Comparison, console: Console) -> RenderableType:
+    """What is not the same as in the baseline, and how that was found."""
+    notes = [Text(clean(text), "dim") for text in comparing.remarks(comparison)]
+    return Group(comparison_table(comparison, console, changed_only=True), *notes)
+
+
+def _health(run: Run) -> RenderableType | None:
+    rows = Table.grid(padding=(0, 2))
+    texts = (("load", load_text), ("generator", generator_text), ("server", server_text), ("machine", machine_text))
+    lines = [(label, text_of(run)) for label, text_of in texts]
+    for label, text in lines:
+        if text:
+            rows.add_row(Text(label, "dim"), Text(clean(text)))
+    return rows if rows.row_count else None

@@ -1,0 +1,1 @@
+"""Scaling on a terminal."""

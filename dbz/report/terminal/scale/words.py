@@ -1,0 +1,147 @@
+"""Plans and changes in words."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from dbz.report.terminal.console import clean, make_console
+from dbz.report.terminal.run.tables import cell, grid
+from dbz.scaling.change.planner import ends_at
+from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dbz.scaling.change.journal import JournalEntry
+    from dbz.scaling.change.state import Alarm
+
+
+_KEPT = {
+    "ECSServiceAverageCPUUtilization": "CPU at {} %",
+    "ECSServiceAverageMemoryUtilization": "memory at {} %",
+    "ALBRequestCountPerTarget": "requests at {} a minute per task",
+    "ActiveConnections": "connections at {} per task",
+}
+"""What target tracking keeps, by its metric."""
+
+
+def print_plan(plan: ChangePlan, where: str) -> None:
+    """Print what dbz will do, what is left to people, and what it costs."""
+    console = make_console(sys.stdout)
+    title = f"{plan.goal}: {plan.service} in cluster {plan.cluster}, {where}, account {plan.account}"
+    console.print(Text(clean(title), "bold"))
+    console.print()
+    if plan.steps:
+        console.print(Text("dbz does, in this order"))
+        console.print(_steps(plan.steps))
+    else:
+        console.print(Text("dbz has nothing to do: everything is so already."))
+    _print_end(console, plan)
+    if plan.manual:
+        console.print()
+        console.print(Text("You do"))
+        table = grid("<", "<")
+        table.show_header = False
+        for one in plan.manual:
+            table.add_row(cell(f"  {one.resource}"), Text(clean(one.instruction), overflow="fold"))
+        console.print(table)
+    if plan.cost:
+        cost = plan.cost
+        unpriced = f"; not counted: {', '.join(cost.unpriced)}" if cost.unpriced else ""
+        console.print()
+        text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"
+        console.print(Text(clean(text)))
+
+
+def _print_end(console: Console, plan: ChangePlan) -> None:
+    """What happens when the plan's time is over."""
+    at = ends_at(plan)
+    if at is None:
+        return
+    stays = sorted({f"{one.kind.value}s" for one in plan.steps if one.kind in (Kind.POLICY, Kind.ALARM)})
+    stays += [one.kind.value for one in plan.steps if one.kind is Kind.REPLICAS]
+    rest = f"; {', '.join(stays)} stay: dbz scale rollback takes them back" if stays else ""
+    console.print()
+    console.print(Text(clean(f"At {at:%Y-%m-%d %H:%M:%S} UTC AWS puts the range back by itself{rest}.")))
+
+
+def _steps(steps: Sequence[ChangeStep]) -> Any:
+    table = grid("", "<", "<", "<before", "<after")
+    for number, step in enumerate(steps, 1):
+        before, after = step_texts(step)
+        table.add_row(f"{number}.", step.kind.value, cell(step.resource), cell(before), cell(after, "bold"))
+    return table
+
+
+def step_texts(step: ChangeStep) -> tuple[str, str]:
+    """What was and what will be, shortly."""
+    return _state(step.kind, step.before), _state(step.kind, step.after)
+
+
+def _state(kind: Kind, value: Any) -> str:
+    if value is None:
+        return "–"
+    if kind is Kind.TARGET:
+        return f"{value['MinCapacity']} to {value['MaxCapacity']} tasks"
+    if kind is Kind.POLICY:
+        return _policy(value)
+    if kind is Kind.SCHEDULE:
+        action = value["ScalableTargetAction"]
+        return f"{value['Schedule']}: {action.get('MinCapacity', '–')} to {action.get('MaxCapacity', '–')}"
+    if kind is Kind.ALARM:
+        minutes = value["EvaluationPeriods"]
+        needed = value.get("DatapointsToAlarm") or minutes
+        return f"{needed} of {minutes} periods → {', '.join(_last(one) for one in value.get('AlarmActions', []))}"
+    return str(value)
+
+
+def _last(action: str) -> str:
+    """The name of the policy that an alarm sets off."""
+    return action.rsplit("policyName/", 1)[-1].removeprefix("policy:").split(":createdBy", 1)[0]
+
+
+def _policy(value: Any) -> str:
+    step = value.get("StepScalingPolicyConfiguration")
+    if step:
+        changes = sorted({one["ScalingAdjustment"] for one in step["StepAdjustments"]})
+        return f"{', '.join(f'{one:+d}' for one in changes)}, then {step.get('Cooldown', 0)} s rest"
+    tracking = value.get("TargetTrackingScalingPolicyConfiguration") or {}
+    named = tracking.get("PredefinedMetricSpecification") or {}
+    own = tracking.get("CustomizedMetricSpecification") or {}
+    metric = named.get("PredefinedMetricType") or own.get("MetricName") or "a metric"
+    value = f"{float(tracking.get('TargetValue', 0)):g}"
+    return f"keeps {_KEPT.get(metric, metric + ' at {}').format(value)}"
+
+
+def alarm_text(alarm: Alarm) -> str:
+    """The name of an alarm; one that AWS made for a target-tracking policy goes by the policy and its side."""
+    actions = alarm.settings.get("AlarmActions", [])
+    if not alarm.of_aws or not actions:
+        return alarm.name
+    above = str(alarm.settings.get("ComparisonOperator", "")).startswith("Greater")
+    return f"{_last(actions[0])}, {'above' if above else 'below'} its target"
+
+
+def print_history(entries: Sequence[JournalEntry]) -> None:
+    """One row a change, the newest last."""
+    console = make_console(sys.stdout)
+    table = grid("<id", "<what", "<service", "<steps", "<outcome", "<")
+    table.columns[0].no_wrap = table.columns[4].no_wrap = True  # an id is there to be copied
+    styles = {"applied": "green", "failed": "bold red", "rolled back": ""}
+    for one in entries:
+        done = f"{len(one.done)} of {len(one.plan.steps)}"
+        outcome = outcome_text(one)
+        table.add_row(
+            Text(one.id, no_wrap=True), cell(one.plan.goal), cell(f"{one.plan.cluster}/{one.plan.service}"), done,
+            Text(outcome, styles.get(outcome, "yellow"), no_wrap=True), cell(one.why, "dim"),
+        )  # fmt: skip
+    console.print(table)
+
+
+def outcome_text(entry: JournalEntry) -> str:
+    """What became of a change; one whose dbz was killed has no outcome of its own."""
+    return entry.outcome or "not finished"

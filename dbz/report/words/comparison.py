@@ -1,0 +1,109 @@
+"""The words that all reports use for a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dbz.measure.compare.comparison import ERROR_STAT, Change
+from dbz.measure.compare.detection import MOST_RUNS
+from dbz.measure.compare.terms import TAIL_NOISE
+from dbz.runs.compare.document import ComparedFigure, Comparison
+
+_ORDER = [Change.WORSE, Change.BETTER, Change.UNCLEAR, Change.SAME]
+
+
+def headline(comparison: Comparison) -> str:
+    """What came of it in one line: `2 operations became worse (5 runs against 5)`."""
+    worse, suspects = len(comparison.worse), len(comparison.suspects)
+    text = f"{_operations(worse)} became worse" if worse else "nothing became worse"
+    if suspects:
+        text += f"{', ' if worse else ' for certain, but '}{_operations(suspects)} may have"
+    count = len(comparison.new)
+    return f"{text} ({count} run{'s' if count > 1 else ''} against {len(comparison.base)})"
+
+
+def _operations(count: int) -> str:
+    return f"{count} operation{'' if count == 1 else 's'}"
+
+
+def by_verdict(figures: Iterable[ComparedFigure]) -> list[ComparedFigure]:
+    """Worse ones first, then better ones, then what is unclear, then what is the same."""
+    return sorted(figures, key=lambda one: _ORDER.index(one.verdict))
+
+
+def unit_of(one: ComparedFigure) -> str:
+    """The unit of a figure."""
+    return "%" if one.stat == ERROR_STAT else "ms"
+
+
+def stat_text(one: ComparedFigure) -> str:
+    """What a figure is called in a narrow column."""
+    return "errors" if one.stat == ERROR_STAT else one.stat
+
+
+def change_text(one: ComparedFigure) -> str:
+    """The change with its sign, in per cent, for error rates in points."""
+    return f"{one.change * 100:+.3g} {'pt' if one.stat == ERROR_STAT else '%'}"
+
+
+def detectable_text(one: ComparedFigure) -> str:
+    """The smallest slowdown that would have been found, as `from 7.1 %`; empty where it is not known."""
+    return "" if one.detectable is None else f"from {_percent(one.detectable)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:,.0f} %"
+
+
+def p_text(one: ComparedFigure) -> str:
+    """The corrected p-value with two digits."""
+    return "<0.0001" if one.p < 0.0001 else f"{one.p:.2g}"
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What a reader should know of how the comparison was made, and how much it could see."""
+    texts = [f"Forced although {text}." for text in comparison.forced]
+    texts += [f"Take care: {text}." for text in comparison.cautions]
+    texts += [f"Take care: {text}, so a difference in latency may be the machine's." for text in comparison.doubts]
+    if comparison.left_out:
+        texts.append(f"Left out, because the machine was busy with something else: {', '.join(comparison.left_out)}.")
+    texts += [f"{text[0].upper()}{text[1:]}." for text in comparison.missing]
+    beside = [f"{one.kind} {one.operation} {one.stat}" for one in comparison.figures if one.shared]
+    if beside:
+        texts.append(f"Beside what all operations changed by together: {', '.join(beside)}.")
+    if not comparison.figures:
+        texts.append("No operation was measured often enough on both sides to be compared.")
+    if comparison.assumed_noise is not None:
+        noise = comparison.assumed_noise
+        texts.append(
+            f"A single run does not show how much runs differ: {_percent(noise)} is assumed for the median, "
+            f"{_percent(TAIL_NOISE * noise)} for the tail. Five runs a side measure it (--repeat 5)."
+        )
+    return [*texts, *_sensitivity(comparison)]
+
+
+def _sensitivity(comparison: Comparison) -> list[str]:
+    found = comparison.sensitivity
+    if found is None:
+        return []
+    text = f"In nine of ten cases half of the operations show a slowdown of {_percent(found.typical)}"
+    if found.worst > found.typical:
+        text += f", the noisiest ({found.worst_operation}) one of {_percent(found.worst)}"
+    if found.worst <= found.wanted:
+        return [f"{text}."]
+    wanted = f"{_percent(found.wanted)} in all of them"
+    if found.runs is None:
+        return [f"{text}. To find {wanted}, make the runs longer or the machine quieter."]
+    return [f"{text}. {found.runs} runs a side would find {wanted}."]
+
+
+def advice(comparison: Comparison) -> list[str]:
+    """What to do about what looks worse and is not for certain."""
+    suspects = comparison.suspects
+    if not suspects:
+        return []
+    runs = comparison.sensitivity.runs if comparison.sensitivity else None
+    known = min(len(comparison.base), len(comparison.new))
+    more = max(runs or 0, 2 * known if known > 2 else 5)
+    again = "repeat it on a quiet machine" if comparison.doubts else f"--repeat {min(more, MOST_RUNS)} would tell"
+    return [f"{one.sentence}: {again}." for one in suspects]

@@ -1,0 +1,110 @@
+"""The words about what was run and how it fared: the facts of a run, the health of generator and server."""
+
+from __future__ import annotations
+
+import math
+
+from dbz.report.words.verdict import plural
+from dbz.runs.compare.machine import SOME_PERCENT, cores_text
+from dbz.runs.schema import Run
+from dbz.units import format_bytes, format_duration, format_ms
+
+
+def target_text(run: Run) -> str:
+    """What was loaded."""
+    return "the embedded stack" if run.embedded else run.target
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """What was run, where, how: label and text."""
+    window = run.window
+    rows = [
+        ("Profile", str(run.profile.get("name", "?"))),
+        ("Target", run.target + (" (embedded stack)" if run.embedded else "")),
+        ("Started", run.title.rpartition(", ")[2]),
+        ("Judged", f"{format_duration(window.seconds)} after {format_duration(window.start_s)} of warm-up"),
+        ("Users held", "not measured" if run.users_held is None else f"{run.users_held:,}"),
+        *([("Load", load_text(run))] if load_text(run) else []),
+        ("Seed", str(run.seed)),
+    ]
+    rows += [(f"Version of {name}", version) for name, version in run.versions.items()]
+    rows += [_environment_fact(name, value) for name, value in run.environment.items()]
+    return [*rows, ("Run", run.id)]
+
+
+def load_text(run: Run) -> str:
+    """The connections and requests that were asked for, and what came of them; empty when none were."""
+    asked = {key: run.profile.get(key) for key in ("connections", "requests")}
+    parts = [] if asked["connections"] is None else [f"{asked['connections']:,} connections"]
+    if asked["requests"]:
+        made = sum(one.rate_per_s for one in run.operations if one.kind == "http")
+        off = made / asked["requests"] - 1
+        met = "met" if abs(off) <= RATE_TOLERANCE else "NOT met"
+        parts.append(f"{asked['requests']:,.3g} requests/s asked for, {made:,.3g}/s made ({off:+.1%}, {met})")
+    return ", ".join(parts)
+
+
+RATE_TOLERANCE = 0.1
+"""A rate of requests within this share of the one asked for is met."""
+
+
+def _environment_fact(name: str, value: object) -> tuple[str, str]:
+    sized = isinstance(value, int | float) and name.endswith("_bytes")
+    label = name.removesuffix("_bytes") if sized else name
+    return label.replace("_", " ").capitalize(), format_bytes(float(str(value))) if sized else str(value)
+
+
+def generator_text(run: Run) -> str:
+    """The health of the load generator in one line; empty when it left no word."""
+    health = run.generator
+    if health is None:
+        return ""
+    parts = [
+        f"{health.workers} {plural('worker', health.workers)}",
+        f"busiest at {health.cpu_percent:.0f} % of a core",
+        f"lag {format_ms(health.lag_ms_p99)} (p99)",
+    ]
+    if health.gc_ms_max:
+        parts.append(f"longest collection {format_ms(health.gc_ms_max)}")
+    counted = (("lost", health.lost_workers), ("late", health.late_arrivals), ("dropped", health.dropped_arrivals))
+    names = {"lost": "workers lost", "late": "arrivals late", "dropped": "arrivals dropped"}
+    return ", ".join([*parts, *(f"{count:,} {names[key]}" for key, count in counted if count)])
+
+
+def server_text(run: Run) -> str:
+    """What the server said of itself in one line; empty when it said nothing."""
+    server = run.server
+    if server is None:
+        return ""
+    parts = []
+    if server.cpu_percent is not None:
+        parts.append(f"{server.cpu_percent:.0f} % of its cores")
+    if server.memory_bytes is not None:
+        parts.append(f"{format_bytes(server.memory_bytes)} of memory")
+    if server.connections is not None:
+        parts.append(f"{server.connections:,.0f} connections")
+    slowest = slowest_query(run)
+    if slowest:
+        parts.append(f"slowest query {slowest}")
+    return ", ".join(parts)
+
+
+def machine_text(run: Run) -> str:
+    """What the load and its target used of this machine, and others; empty when nobody looked."""
+    machine = run.machine
+    if machine is None:
+        return ""
+    parts = [f"load and target used {machine.own_percent:.0f} % of {cores_text(machine)}"]
+    parts += [] if machine.others_percent is None else [f"others {machine.others_percent:.0f} %"]
+    parts += [f"the hypervisor {machine.steal_percent:.0f} %"] if machine.steal_percent >= SOME_PERCENT else []
+    return ", ".join(parts)
+
+
+def slowest_query(run: Run) -> str:
+    """The server's slowest query and its p95; empty when it reported none."""
+    queries = run.server.query_ms if run.server else {}
+    if not queries:
+        return ""
+    name = max(queries, key=lambda query: math.inf if queries[query]["p95"] is None else queries[query]["p95"] or 0)
+    p95 = queries[name]["p95"]
+    return f"{name}, p95 {'beyond its slowest bucket' if p95 is None else format_ms(p95)}"

@@ -1,0 +1,1 @@
+"""A change of the account: what is there, the plan, carrying it out, and taking it back."""

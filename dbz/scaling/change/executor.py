@@ -1,0 +1,105 @@
+"""Carrying out one step through the AWS APIs, and looking at what its resource is now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbz.scaling.aws import ECS_DIMENSION, Aws, NotThereError
+from dbz.scaling.change.live import read_cache, read_live, read_services, read_target
+from dbz.scaling.change.steps import ChangeStep, Kind
+from dbz.scaling.native import POLICY_ARN
+
+AAS = "application-autoscaling"
+
+
+class Executor:
+    """The steps of one service."""
+
+    def __init__(self, aws: Aws, cluster: str, service: str) -> None:
+        self._aws, self._cluster, self._service = aws, cluster, service
+        self._resource = {
+            "ServiceNamespace": "ecs", "ResourceId": f"service/{cluster}/{service}", "ScalableDimension": ECS_DIMENSION,
+        }  # fmt: skip
+
+    def current(self, step: ChangeStep) -> Any:
+        """What the step's resource is now, in the form of `before` and `after`."""
+        if step.kind is Kind.DESIRED:
+            return read_services(self._aws, self._cluster, [self._service])[0].desired
+        if step.kind is Kind.TARGET:
+            return read_target(self._aws, self._resource["ResourceId"])
+        if step.kind is Kind.REPLICAS:
+            return read_cache(self._aws, step.resource).replicas
+        live = read_live(self._aws, self._cluster, self._service)
+        if step.kind is Kind.POLICY:
+            return live.policies.get(step.resource)
+        if step.kind is Kind.SCHEDULE:
+            return live.schedules.get(step.resource)
+        alarm = live.alarms.get(step.resource)
+        return alarm.settings if alarm else None
+
+    def perform(self, step: ChangeStep) -> None:
+        """Make the call. Each of them may be made again without harm."""
+        perform = {
+            Kind.DESIRED: self._desired,
+            Kind.TARGET: self._target,
+            Kind.POLICY: self._policy,
+            Kind.ALARM: self._alarm,
+            Kind.REPLICAS: self._replicas,
+            Kind.SCHEDULE: self._schedule,
+        }
+        perform[step.kind](step)
+
+    def _desired(self, step: ChangeStep) -> None:
+        self._aws.call("ecs", "update_service", cluster=self._cluster, service=self._service, desiredCount=step.after)
+
+    def _target(self, step: ChangeStep) -> None:
+        if step.after is None:
+            self._gone(AAS, "deregister_scalable_target", **self._resource)
+        else:
+            self._aws.call(AAS, "register_scalable_target", **self._resource, **step.after)
+
+    def _policy(self, step: ChangeStep) -> None:
+        if step.after is None:
+            self._gone(AAS, "delete_scaling_policy", PolicyName=step.resource, **self._resource)
+        else:
+            self._aws.call(AAS, "put_scaling_policy", **self._resource, **step.after)
+
+    def _schedule(self, step: ChangeStep) -> None:
+        if step.after is None:
+            self._gone(AAS, "delete_scheduled_action", ScheduledActionName=step.resource, **self._resource)
+        else:
+            self._aws.call(AAS, "put_scheduled_action", **self._resource, **step.after)
+
+    def _alarm(self, step: ChangeStep) -> None:
+        if step.after is None:
+            self._gone("cloudwatch", "delete_alarms", AlarmNames=[step.resource])
+            return
+        actions = [self._arn(action) for action in step.after.get("AlarmActions", [])]
+        self._aws.call("cloudwatch", "put_metric_alarm", **{**step.after, "AlarmActions": actions})
+
+    def _arn(self, action: str) -> str:
+        """The ARN for `policy:NAME`; that of a policy is known only once it exists."""
+        if not action.startswith(POLICY_ARN):
+            return action
+        name = action.removeprefix(POLICY_ARN)
+        found = self._aws.pages(
+            AAS, "describe_scaling_policies", "ScalingPolicies", PolicyNames=[name], **self._resource
+        )
+        arns = [one["PolicyARN"] for one in found if one["PolicyName"] == name]
+        if not arns:
+            raise NotThereError(f"the scaling policy {name} does not exist")
+        return str(arns[0])
+
+    def _replicas(self, step: ChangeStep) -> None:
+        verb = "increase" if step.after > step.before else "decrease"
+        self._aws.call(
+            "elasticache", f"{verb}_replica_count",
+            ReplicationGroupId=step.resource, NewReplicaCount=step.after, ApplyImmediately=True,
+        )  # fmt: skip
+
+    def _gone(self, service: str, operation: str, /, **parameters: Any) -> None:
+        """Take something away that may have gone already."""
+        try:
+            self._aws.call(service, operation, **parameters)
+        except NotThereError:
+            return

@@ -1,0 +1,188 @@
+"""Reading what is there: ECS, Application Auto Scaling, CloudWatch alarms, ElastiCache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dbz.errors import DbzError, UsageError
+from dbz.scaling.aws import ECS_DIMENSION, Aws, NotThereError
+from dbz.scaling.change.state import Alarm, CacheGroup, EcsService, Event, Json, Live, ServiceDeployment, TargetGroup
+from dbz.scaling.native import alarm_prefix
+
+MOST_SERVICES = 10
+"""As many services as DescribeServices takes at once."""
+_ALARM_KEYS = (
+    "AlarmName", "AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions", "InsufficientDataActions",
+    "MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit", "EvaluationPeriods",
+    "DatapointsToAlarm", "Threshold", "ComparisonOperator", "TreatMissingData", "EvaluateLowSampleCountPercentile",
+    "Metrics", "ThresholdMetricId",
+)  # fmt: skip
+_POLICY_KEYS = (
+    "PolicyName", "PolicyType", "StepScalingPolicyConfiguration", "TargetTrackingScalingPolicyConfiguration",
+)  # fmt: skip
+_TARGET_KEYS = ("MinCapacity", "MaxCapacity", "SuspendedState")
+_SCHEDULE_KEYS = ("ScheduledActionName", "Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
+
+
+def read_live(aws: Aws, cluster: str, name: str, cache_group: str = "") -> Live:
+    """Everything about one service. `UsageError` when cluster, service or cache group do not exist."""
+    (service,) = read_services(aws, cluster, [name])
+    where = {"ServiceNamespace": "ecs", "ResourceId": service.resource_id, "ScalableDimension": ECS_DIMENSION}
+    policies = aws.pages("application-autoscaling", "describe_scaling_policies", "ScalingPolicies", **where)
+    schedules = aws.pages("application-autoscaling", "describe_scheduled_actions", "ScheduledActions", **where)
+    return Live(
+        account=service.arn.split(":")[4],
+        region=aws.region_name,
+        service=service,
+        target=read_target(aws, service.resource_id),
+        policies={one["PolicyName"]: _only(one, _POLICY_KEYS) for one in policies},
+        alarms=_alarms(aws, cluster, name, policies),
+        schedules={one["ScheduledActionName"]: _only(one, _SCHEDULE_KEYS) for one in schedules},
+        cache=read_cache(aws, cache_group) if cache_group else None,
+    )
+
+
+def read_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsService]:
+    """Services by name; `UsageError` names what does not exist and what does."""
+    found = find_services(aws, cluster, names)
+    there = {service.name for service in found}
+    for name in names:
+        if name not in there:
+            raise UsageError(f"service '{name}' does not exist in cluster '{cluster}'{_known_services(aws, cluster)}")
+    for service in found:
+        if service.status != "ACTIVE":
+            raise UsageError(f"service '{service.name}' of cluster '{cluster}' is {service.status.lower()}: deleted")
+    return found
+
+
+def find_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsService]:
+    """Those of the services that there are, at most ten a call."""
+    found: list[EcsService] = []
+    for some in _chunks(names, MOST_SERVICES):
+        try:
+            answer = aws.call("ecs", "describe_services", cluster=cluster, services=list(some))
+        except NotThereError as error:
+            raise UsageError(f"cluster '{cluster}' does not exist in {aws.where}{_clusters(aws)}") from error
+        found += [_service(cluster, one) for one in answer["services"]]
+    return found
+
+
+def list_service_names(aws: Aws, cluster: str) -> list[str]:
+    """The names of all services of a cluster."""
+    try:
+        arns = aws.pages("ecs", "list_services", "serviceArns", cluster=cluster)
+    except NotThereError as error:
+        raise UsageError(f"cluster '{cluster}' does not exist in {aws.where}{_clusters(aws)}") from error
+    return [arn.rsplit("/", 1)[-1] for arn in arns]
+
+
+def read_target(aws: Aws, resource_id: str) -> Json | None:
+    """The scalable target of a service, or None."""
+    found = aws.pages(
+        "application-autoscaling", "describe_scalable_targets", "ScalableTargets",
+        ServiceNamespace="ecs", ResourceIds=[resource_id], ScalableDimension=ECS_DIMENSION,
+    )  # fmt: skip
+    return {key: value for key, value in _only(found[0], _TARGET_KEYS).items() if value != {}} if found else None
+
+
+def read_cache(aws: Aws, group_id: str) -> CacheGroup:
+    """An ElastiCache replication group; `UsageError` when there is none of that id."""
+    try:
+        answer = aws.call("elasticache", "describe_replication_groups", ReplicationGroupId=group_id)
+    except NotThereError as error:
+        raise UsageError(f"cache group '{group_id}' (scaling.cache_group) does not exist in {aws.where}") from error
+    (group,) = answer["ReplicationGroups"]
+    shards = max(1, len(group.get("NodeGroups", [])))
+    return CacheGroup(group_id, group["Status"], shards, len(group["MemberClusters"]) // shards - 1)
+
+
+def with_target_groups(aws: Aws, live: Live) -> Live:
+    """The same with the service's target groups and their load balancers; no call when it has none."""
+    arns = list(live.service.target_groups)
+    if not arns:
+        return live
+    groups = aws.pages("elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=arns)
+    balancers = sorted({arn for one in groups for arn in one.get("LoadBalancerArns", [])})
+    hosts: dict[str, str] = {}
+    if balancers:
+        found = aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=balancers)
+        hosts = {one["LoadBalancerArn"]: one["DNSName"] for one in found}
+    return replace(live, target_groups=tuple(_target_group(one, hosts) for one in groups))
+
+
+def _target_group(raw: Any, hosts: Mapping[str, str]) -> TargetGroup:
+    arn, balancer = raw["TargetGroupArn"], next(iter(raw.get("LoadBalancerArns", [])), "")
+    return TargetGroup(arn, arn.rsplit(":", 1)[-1], balancer.rsplit(":loadbalancer/", 1)[-1], hosts.get(balancer, ""))
+
+
+def stopped_reasons(aws: Aws, cluster: str, service: str, most: int = 5) -> list[str]:
+    """Why tasks of a service stopped lately, each reason once."""
+    arns = aws.call("ecs", "list_tasks", cluster=cluster, serviceName=service, desiredStatus="STOPPED")["taskArns"]
+    if not arns:
+        return []
+    tasks = aws.call("ecs", "describe_tasks", cluster=cluster, tasks=arns[:100])["tasks"]
+    reasons = [str(task.get("stoppedReason", "")) for task in tasks]
+    wanted = [reason for reason in reasons if reason and not reason.startswith("Scaling activity")]
+    return list(dict.fromkeys(wanted))[:most]
+
+
+def _alarms(aws: Aws, cluster: str, name: str, policies: Sequence[Any]) -> dict[str, Alarm]:
+    """The alarms that a policy of the service set off, and those that dbz has made for it."""
+    prefix = alarm_prefix(cluster, name)
+    mine = aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
+    linked = [alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms", [])]
+    for some in _chunks([one for one in linked if not one.startswith(prefix)], 100):
+        mine += aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(some))
+    return {
+        one["AlarmName"]: Alarm(
+            one["AlarmName"], one["StateValue"], one.get("StateReason", ""), _only(one, _ALARM_KEYS)
+        )
+        for one in mine
+    }
+
+
+def _service(cluster: str, raw: Any) -> EcsService:
+    deployments = tuple(
+        ServiceDeployment(
+            one["id"], one["status"], one.get("rolloutState", ""), one["desiredCount"], one["runningCount"],
+            one.get("failedTasks", 0), one.get("rolloutStateReason", ""),
+        )
+        for one in raw.get("deployments", [])
+    )  # fmt: skip
+    balancers = raw.get("loadBalancers", [])
+    network = (raw.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    target_groups = tuple(one["targetGroupArn"] for one in balancers if one.get("targetGroupArn"))
+    events = tuple(Event(one["id"], one["createdAt"], one["message"]) for one in raw.get("events", []))
+    return EcsService(
+        cluster, raw["serviceName"], raw["serviceArn"], raw["status"], raw["desiredCount"], raw["runningCount"],
+        raw["pendingCount"], raw.get("taskDefinition", ""), deployments, events, target_groups,
+        tuple(network.get("subnets", [])), tuple(network.get("securityGroups", [])),
+    )  # fmt: skip
+
+
+def _only(raw: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """What can be given back to AWS to have the same again."""
+    return {key: raw[key] for key in keys if raw.get(key) not in (None, "", [])}
+
+
+def _chunks(names: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    for at in range(0, len(names), most):
+        yield names[at : at + most]
+
+
+def _clusters(aws: Aws) -> str:
+    try:
+        names = [arn.rsplit("/", 1)[-1] for arn in aws.pages("ecs", "list_clusters", "clusterArns")]
+    except DbzError:  # naming them is a courtesy
+        return ""
+    return f" (there: {', '.join(names[:8]) or 'none'})"
+
+
+def _known_services(aws: Aws, cluster: str) -> str:
+    try:
+        names = list_service_names(aws, cluster)
+    except DbzError:
+        return ""
+    return f" (there: {', '.join(names[:8]) or 'none'})"

@@ -1,0 +1,182 @@
+"""From what is there and what is wanted to a plan. Pure: nothing is read, nothing is changed.
+
+Order: what grows first is what others need (cache, range of the autoscaler, then tasks); what shrinks, the other way
+round. Policies and alarms come when the range is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dbz.config.phases import ApiServers, Phase, Phases
+from dbz.errors import UsageError
+from dbz.scaling.change.instructions import cost_of, manual_steps
+from dbz.scaling.change.state import Json, Live
+from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
+from dbz.scaling.native import alarm_prefix, alarms_for, policies_for
+
+EXPIRY = "dbz-expires"
+MOST_REPLICAS = 5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to bring about: a fixed number or a range of tasks, and whether fewer than now are all right.
+
+    `expires` is when to put the range back by itself, by a scheduled action of AWS; None: never. `keep_range` leaves
+    the range of an autoscaler as it is.
+    """
+
+    goal: str
+    servers: ApiServers
+    allow_scale_in: bool = False
+    expires: datetime | None = None
+    keep_range: bool = False
+
+
+def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted) -> ChangePlan:
+    """Everything that a phase needs. `UsageError` when that would scale in and may not."""
+    steps = _tasks(live, wanted)
+    native = not wanted.servers.fixed and plan.scaling.autoscaler == "native"
+    steps += _autoscaling(live, plan if native else None)
+    cache, cache_manual = _cache(live, phase, wanted)
+    growing = cache is not None and cache.after > cache.before
+    ordered = [*([cache] if cache and growing else []), *steps, *([cache] if cache and not growing else [])]
+    manual = [*cache_manual, *manual_steps(live, phase)]
+    return _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
+
+
+def plan_tasks(live: Live, wanted: Wanted) -> ChangePlan:
+    """Only another number or range of tasks. `UsageError` when that would scale in and may not."""
+    return _plan(live, wanted.goal, _tasks(live, wanted), [], None)
+
+
+def plan_native(live: Live, plan: Phases, servers: ApiServers) -> ChangePlan:
+    """Only the autoscaling: range, policies and alarms by the plan's sentences."""
+    steps = [*_target(live, servers), *_autoscaling(live, plan)]
+    return _plan(live, "native autoscaling", steps, [], None)
+
+
+def _plan(live: Live, goal: str, steps: list[ChangeStep], manual: list[Manual], cost: Cost | None) -> ChangePlan:
+    return ChangePlan(
+        goal=goal,
+        account=live.account,
+        region=live.region,
+        cluster=live.service.cluster,
+        service=live.service.name,
+        cache_group=live.cache.id if live.cache else "",
+        fingerprint=live.fingerprint(),
+        steps=tuple(steps),
+        manual=tuple(manual),
+        cost=cost,
+    )
+
+
+def _tasks(live: Live, wanted: Wanted) -> list[ChangeStep]:
+    servers, desired = wanted.servers, live.service.desired
+    after = min(max(desired, servers.min), servers.max)
+    if after < desired and not wanted.allow_scale_in:
+        raise UsageError(
+            f"{wanted.goal} would take {live.service.name} from {desired} to {after} tasks",
+            hint="--allow-scale-in if that is meant",
+        )
+    steps: list[ChangeStep] = []
+    if not wanted.keep_range and (live.target is not None or not servers.fixed or wanted.expires):
+        steps += _target(live, servers)
+    if wanted.expires:
+        steps.append(_expiry(live, wanted.expires))
+    if after != desired:
+        steps.append(ChangeStep(Kind.DESIRED, live.service.name, desired, after))
+    return steps
+
+
+def _target(live: Live, servers: ApiServers) -> list[ChangeStep]:
+    wanted = {**(live.target or {}), "MinCapacity": servers.min, "MaxCapacity": servers.max}
+    return [] if wanted == live.target else [ChangeStep(Kind.TARGET, live.service.resource_id, live.target, wanted)]
+
+
+def _expiry(live: Live, at: datetime) -> ChangeStep:
+    """Back to the range that there is now; a service without one keeps its present number of tasks."""
+    before = live.target or {"MinCapacity": live.service.desired, "MaxCapacity": live.service.desired}
+    action = {
+        "ScheduledActionName": EXPIRY,
+        "Schedule": f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
+        "ScalableTargetAction": {key: before[key] for key in ("MinCapacity", "MaxCapacity")},
+    }
+    return ChangeStep(Kind.SCHEDULE, EXPIRY, live.schedules.get(EXPIRY), action)
+
+
+def ends_at(plan: ChangePlan) -> datetime | None:
+    """When the plan's range is put back by itself; None: never."""
+    found = next((one.after["Schedule"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
+    return datetime.fromisoformat(found[3:-1]).replace(tzinfo=UTC) if found else None
+
+
+def _autoscaling(live: Live, plan: Phases | None) -> list[ChangeStep]:
+    """The policies and alarms that dbz makes: those of `plan`, or, with None, none."""
+    prefix = alarm_prefix(live.service.cluster, live.service.name)
+    policies = policies_for(plan) if plan else {}
+    alarms = alarms_for(plan, prefix) if plan else {}
+    mine = {name: one for name, one in live.policies.items() if name.startswith("dbz-")}
+    there = {name: one.settings for name, one in live.alarms.items() if name.startswith(prefix)}
+    changed = _changes(Kind.POLICY, mine, policies), _changes(Kind.ALARM, there, alarms)
+    # An alarm needs its policy: made after it, taken away before it.
+    made = [one for steps in changed for one in steps if one.after is not None]
+    removed = [one for steps in reversed(changed) for one in steps if one.after is None]
+    return [*removed, *made]
+
+
+def _changes(kind: Kind, before: Mapping[str, Json], after: Mapping[str, Json]) -> list[ChangeStep]:
+    names = [*after, *(name for name in before if name not in after)]
+    steps = [ChangeStep(kind, name, before.get(name), after.get(name)) for name in names]
+    return [one for one in steps if not (one.before is not None and covers(one.before, one.after))]
+
+
+def covers(current: Any, expected: Any) -> bool:
+    """Whether `current` says all that `expected` says; AWS adds defaults, and its ARNs stand for `policy:NAME`."""
+    if isinstance(expected, Mapping) and isinstance(current, Mapping):
+        return all(key in current and covers(current[key], value) for key, value in expected.items())
+    if isinstance(expected, list | tuple) and isinstance(current, list | tuple):
+        return len(current) == len(expected) and all(covers(*pair) for pair in zip(current, expected, strict=True))
+    if isinstance(expected, str) and expected.startswith("policy:"):
+        return str(current).endswith((expected, f"policyName/{expected.removeprefix('policy:')}"))
+    if isinstance(expected, int | float) and isinstance(current, int | float):
+        return float(expected) == float(current)
+    return bool(current == expected)
+
+
+def _cache(live: Live, phase: Phase, wanted: Wanted) -> tuple[ChangeStep | None, list[Manual]]:
+    """The change of the cache's replicas, and what must be done by hand where that is not enough."""
+    planned, group = phase.cache, live.cache
+    if planned is None:
+        return None, []
+    if group is None:
+        look = "aws elasticache describe-replication-groups --query 'ReplicationGroups[].ReplicationGroupId'"
+        text = f"{planned.service}, {planned.nodes} nodes: name it as scaling.cache_group ({look}); then dbz does it"
+        return None, [Manual("cache", text)]
+    if group.nodes == planned.nodes:
+        return None, []
+    replicas = planned.nodes // group.shards
+    if not _replicas_fit(planned.nodes, group.shards):
+        shards = next((one for one in range(1, planned.nodes + 1) if _replicas_fit(planned.nodes, one)), 1)
+        command = (
+            f"aws elasticache modify-replication-group-shard-configuration --replication-group-id {group.id} "
+            f"--node-group-count {shards} --apply-immediately"
+        )
+        text = f"{planned.nodes} nodes are not possible with {group.shards} shard(s): reshard first: {command}"
+        return None, [Manual("cache", text)]
+    if replicas - 1 < group.replicas and not wanted.allow_scale_in:
+        raise UsageError(
+            f"{wanted.goal} would take the cache {group.id} from {group.nodes} to {planned.nodes} nodes",
+            hint="--allow-scale-in if that is meant",
+        )
+    return ChangeStep(Kind.REPLICAS, group.id, group.replicas, replicas - 1), []
+
+
+def _replicas_fit(nodes: int, shards: int) -> bool:
+    """Whether so many nodes are possible with so many shards: as many replicas for each, and not too many."""
+    replicas, rest = divmod(nodes, shards)
+    return not rest and 0 <= replicas - 1 <= MOST_REPLICAS

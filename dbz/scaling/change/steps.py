@@ -1,0 +1,124 @@
+"""A plan: steps that dbz takes, each with what was before, and steps that people take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from dbz.errors import UsageError
+from dbz.scaling.change.state import Place
+
+SCHEMA = "dbz.scale-plan/1"
+
+
+class Kind(StrEnum):
+    """What a step changes."""
+
+    DESIRED = "desired count"
+    TARGET = "scalable target"
+    POLICY = "scaling policy"
+    ALARM = "alarm"
+    REPLICAS = "cache replicas"
+    SCHEDULE = "scheduled action"
+
+
+@dataclass(frozen=True)
+class ChangeStep:
+    """One change of one resource; `before` and `after` are what the API would take, None where there is nothing.
+
+    Its inverse is the same step with both exchanged.
+    """
+
+    kind: Kind
+    resource: str
+    before: Any
+    after: Any
+
+    def inverse(self) -> ChangeStep:
+        """The step back."""
+        return replace(self, before=self.after, after=self.before)
+
+
+@dataclass(frozen=True)
+class Manual:
+    """Something that dbz cannot do, with the exact instruction."""
+
+    resource: str
+    instruction: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the planned things cost a month, before and after, as far as prices are known."""
+
+    before: float
+    after: float
+    currency: str
+    unpriced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChangePlan:
+    """What is to be done about one service; `fingerprint` is that of the state that it was made for."""
+
+    goal: str
+    account: str
+    region: str
+    cluster: str
+    service: str
+    cache_group: str
+    fingerprint: str
+    steps: tuple[ChangeStep, ...]
+    manual: tuple[Manual, ...] = ()
+    cost: Cost | None = None
+
+    @property
+    def place(self) -> Place:
+        """The service that it is for."""
+        return Place(self.account, self.region, self.cluster, self.service)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with its schema."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def plan_of(document: dict[str, Any], origin: str) -> ChangePlan:
+    """A plan from its JSON; `UsageError` when it is none."""
+    if document.get("schema") != SCHEMA:
+        raise UsageError(f"{origin}: schema is {document.get('schema')!r}, this dbz reads {SCHEMA!r}")
+    try:
+        cost = document["cost"]
+        texts = {key: str(document[key]) for key in ("goal", "account", "region", "cluster", "service", "fingerprint")}
+        return ChangePlan(
+            **texts,
+            cache_group=str(document["cache_group"]),
+            steps=steps_of(document["steps"]),
+            manual=tuple(Manual(**one) for one in document["manual"]),
+            cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{origin} is damaged: {error}") from error
+
+
+def steps_of(rows: Sequence[dict[str, Any]]) -> tuple[ChangeStep, ...]:
+    """Steps from their JSON."""
+    return tuple(ChangeStep(Kind(one["kind"]), one["resource"], one["before"], one["after"]) for one in rows)
+
+
+def read_plan(path: Path) -> ChangePlan:
+    """A plan that `dbz scale plan --out` has written; `UsageError` when it cannot be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the plan {path}: {error.strerror}", hint="dbz scale plan PHASE --out FILE"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} is not a plan")
+    return plan_of(document, str(path))

@@ -1,0 +1,211 @@
+"""`dbz scale auto`: the rules of the plan, carried out.
+
+Once a period: read the service, take in new samples, ask the engine, and when it wants another number, set it, with the
+journal before and after the call like every change. It never acts on a guess: what cannot be read is a missing sample,
+and the desired count is compared right before it is changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dbz.config.phases import ApiServers, Phases
+from dbz.errors import DbzError, DependencyError, UsageError
+from dbz.scaling.aws import Aws
+from dbz.scaling.change.applying import same
+from dbz.scaling.change.executor import Executor
+from dbz.scaling.change.journal import ChangeJournal, entries
+from dbz.scaling.change.live import read_live, read_services
+from dbz.scaling.change.planner import Wanted, plan_tasks
+from dbz.scaling.change.state import EcsService, Live
+from dbz.scaling.change.steps import ChangePlan, Kind
+from dbz.scaling.decide.policies import rules_of
+from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine
+from dbz.scaling.decide.sources import SampleSource
+from dbz.scaling.exclusive.lease import Lease
+from dbz.scaling.exclusive.lock import LockRole
+from dbz.scaling.exclusive.turn import lease_of, one_step
+
+LATEST_S = 2.0
+"""How long after the end of a period its metrics may come, at most; at most a quarter of the period is waited."""
+
+
+class SteadyClock:
+    """Seconds since 1970 that never jump: the wall clock at the start, then the monotonic one."""
+
+    def __init__(self) -> None:
+        self._offset_s = time.time() - time.monotonic()
+
+    def now_s(self) -> float:
+        """The time now."""
+        return self._offset_s + time.monotonic()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation: the service as it was, the decision, whether it was carried out, and how the conditions stand."""
+
+    at_s: float
+    service: EcsService
+    decision: Decision
+    done: bool
+    standings: tuple[ConditionStanding, ...]
+
+
+class Autoscaler:
+    """Follows one service. With `dry_run` it decides and does nothing. `lead` is the lease that it leads by, if it has
+    one: there it leaves its last steps for whoever leads next.
+
+    Raises `UsageError` when AWS scales the service by policies already: two autoscalers would disagree.
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        plan: Phases,
+        servers: ApiServers,
+        source: SampleSource,
+        *,
+        dry_run: bool = False,
+        lead: Lease | None = None,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        self._aws, self._source, self._dry_run, self._lead = aws, source, dry_run, lead
+        self._cluster, self._name = plan.scaling.cluster, plan.scaling.service
+        self._clock = clock or SteadyClock()
+        live = read_live(aws, self._cluster, self._name)
+        self._place = live.place
+        self._change = lease_of(aws, plan.scaling, live.place, LockRole.CHANGE, "dbz scale auto")
+        refuse_second_autoscaler(live)
+        self.policy = _within_range(rules_of(plan, servers.min, servers.max), live)
+        self._engine = RuleEngine(self.policy)
+        windows = (each.samples(self.policy.period_s)[1] for each in (*self.policy.out_any, *self.policy.in_all))
+        self._seen_s = self._clock.now_s() - (max(windows, default=1) + 1) * self.policy.period_s
+        self._remember_steps()
+
+    def _remember_steps(self) -> None:
+        """Cooldowns go on over a restart: the journal knows the last steps, the lease those of other machines."""
+        now_s = self._clock.now_s()
+        for action in (Action.OUT, Action.IN):
+            if self._lead and action.value in self._lead.notes:
+                self._engine.acted(action, min(self._lead.notes[action.value], now_s))
+        for entry in entries():
+            if (entry.plan.cluster, entry.plan.service) != (self._cluster, self._name):
+                continue
+            for number, step in enumerate(entry.plan.steps):
+                if step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
+                    at_s = min(datetime.fromisoformat(entry.at).timestamp(), now_s)  # the clock may have been ahead
+                    self._engine.acted(Action.OUT if step.after > step.before else Action.IN, at_s)
+
+    def _acted(self, action: Action, now_s: float) -> None:
+        self._engine.acted(action, now_s)
+        if self._lead:
+            self._lead.note(action.value, now_s)
+
+    def evaluate(self) -> Evaluation:
+        """Look once and act. Raises `DependencyError` when AWS or the source cannot be asked, `LeaseLostError` when
+        another machine leads by now."""
+        self._aws.check_guards()
+        (service,) = read_services(self._aws, self._cluster, [self._name])
+        now_s = self._clock.now_s()
+        for sample in self._source.since(self._seen_s, now_s, max(service.running, 1)):
+            self._engine.observe(sample)
+            self._seen_s = sample.at_s
+        decision = self._engine.decide(now_s, service.desired, deploying=service.deploying or service.pending > 0)
+        done = False
+        if decision.action is not Action.HOLD and not self._dry_run:
+            decision, done = self._act(service, decision)
+        if decision.action is not Action.HOLD and (done or self._dry_run):
+            self._acted(decision.action, now_s)
+        return Evaluation(now_s, service, decision, done, tuple(self._engine.standings()))
+
+    def _act(self, service: EcsService, decision: Decision) -> tuple[Decision, bool]:
+        """Carry out a decision unless somebody else is at work; what was done, and whether."""
+        live = read_live(self._aws, self._cluster, self._name)
+        if live.service.desired != service.desired:
+            why = f"somebody set {live.service.desired} tasks just now"
+            return replace(decision, action=Action.HOLD, desired=live.service.desired, reason=why), False
+        plan = plan_tasks(live, Wanted(f"auto: {decision.reason}", _exactly(decision.desired), True, keep_range=True))
+        try:
+            with one_step(self._change, self._place, "dbz scale auto"):
+                self._aws.check_guards()
+                self._perform(plan, decision.reason)
+        except UsageError as busy:
+            return replace(decision, action=Action.HOLD, desired=service.desired, reason=busy.message), False
+        return decision, True
+
+    def _perform(self, plan: ChangePlan, why: str) -> None:
+        """The one step of a plan, journalled. One that failed is in nobody's way: the next look finds what is so."""
+        (step,) = plan.steps
+        executor = Executor(self._aws, self._cluster, self._name)
+        journal = ChangeJournal.begin(plan)
+        journal.step("begin", 0)
+        try:
+            executor.perform(step)
+        except DbzError as error:
+            with suppress(DbzError):
+                if same(executor.current(step), step.before):
+                    journal.step("undone", 0)
+            journal.end("failed", error.message)
+            raise
+        journal.step("done", 0)
+        journal.end("applied", why)
+
+    def next_s(self) -> float:
+        """How long until the next evaluation: shortly after the end of the period that is going on."""
+        period_s = self.policy.period_s
+        lag_s = min(LATEST_S, period_s / 4)
+        now_s = self._clock.now_s() - lag_s
+        return period_s - now_s % period_s
+
+
+def _exactly(tasks: int) -> ApiServers:
+    return ApiServers.model_construct(min=tasks, max=tasks)
+
+
+def _within_range(policy: Policy, live: Live) -> Policy:
+    """The policy's bounds cut to the range of a scalable target, which AWS would enforce."""
+    if live.target is None:
+        return policy
+    low = max(policy.lowest, int(live.target["MinCapacity"]))
+    high = min(policy.highest, int(live.target["MaxCapacity"]))
+    if low > high:
+        raise UsageError(
+            f"the plan's bounds ({policy.lowest} to {policy.highest}) and the range of the scalable target "
+            f"({live.target['MinCapacity']} to {live.target['MaxCapacity']}) have nothing in common"
+        )
+    return replace(policy, lowest=low, highest=high)
+
+
+def refuse_second_autoscaler(live: Live) -> None:
+    """`UsageError` when AWS scales the service by policies that are not suspended."""
+    suspended = (live.target or {}).get("SuspendedState") or {}
+    if live.policies and not (
+        suspended.get("DynamicScalingInSuspended") and suspended.get("DynamicScalingOutSuspended")
+    ):
+        names = ", ".join(live.policies)
+        raise UsageError(
+            f"AWS scales {live.service.name} by policies already ({names}): two autoscalers would disagree",
+            hint="set scaling.autoscaler: dbz and apply the phase again, which takes the policies away",
+        )
+
+
+def run_forever(
+    auto: Autoscaler, tell: Callable[[Evaluation], None], warn: Callable[[str], None], wait: Callable[[float], bool]
+) -> None:
+    """Evaluate once a period until `wait`, which sleeps so many seconds, says that the user asked to stop.
+
+    An evaluation that fails because something cannot be reached is told and costs a sample; a service that is gone,
+    or a lead that is lost, ends it.
+    """
+    while True:
+        try:
+            tell(auto.evaluate())
+        except DependencyError as error:
+            warn(f"holding: {error.message}")
+        if wait(auto.next_s()):
+            return

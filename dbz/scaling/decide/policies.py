@@ -1,0 +1,39 @@
+"""From the scaling plan to what decides: a policy of the rule engine, and a controller of the simulator."""
+
+from __future__ import annotations
+
+from dbz.config.phases import Phases
+from dbz.scaling.decide.rules import Policy
+from dbz.scaling.decide.tracking import Both, TargetTracker
+from dbz.scaling.simulate.simulator import ByRules, Controller
+
+
+def rules_of(plan: Phases, lowest: int, highest: int) -> Policy:
+    """The plan's conditions between `lowest` and `highest` tasks."""
+    scaling = plan.scaling
+    return Policy(
+        out_any=tuple(plan.scale_out_when_any),
+        in_all=tuple(plan.scale_in_when_all),
+        lowest=lowest,
+        highest=highest,
+        step=scaling.step,
+        period_s=scaling.period,
+        cooldown_out_s=scaling.cooldown_out,
+        cooldown_in_s=scaling.cooldown_in,
+        connections_per_task=scaling.connections_per_server,
+    )
+
+
+def controller_of(plan: Phases, lowest: int, highest: int) -> Controller:
+    """Everything that the plan says about scaling: conditions, target tracking, or both."""
+    rules = ByRules(rules_of(plan, lowest, highest))
+    if not plan.target_tracking:
+        return rules
+    scaling = plan.scaling
+    tracker = TargetTracker(
+        plan.target_tracking,
+        (lowest, highest),
+        cooldowns_s=(scaling.cooldown_out, scaling.cooldown_in),
+        connections_per_task=scaling.connections_per_server,
+    )
+    return Both(rules, tracker) if plan.scale_out_when_any else tracker

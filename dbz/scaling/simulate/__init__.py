@@ -1,0 +1,1 @@
+"""What the rules would do with a recorded or made-up load."""

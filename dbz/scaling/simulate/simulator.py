@@ -1,0 +1,204 @@
+"""Replays a trace through a policy: how many tasks there would have been, and whether they would have been enough.
+
+The model of a service: demand is spread evenly over the tasks that run; CPU is demand over tasks, at most 100 %; a
+task answers `start_delay_s` after it was asked for, and ends at once; metrics arrive one period late at the most, as
+they are means over a period. Memory grows with the connections that a task holds, unless the trace has it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dbz.config.grammar.conditions import Watched
+from dbz.scaling.decide.rules import Action, Decision, Policy, RuleEngine, Sample
+from dbz.scaling.simulate.traces import Trace
+
+FLAP_S = 1800.0
+"""A step is a flap when it takes back one of the last half hour."""
+_MEMORY_BASE, _MEMORY_OF_CONNECTIONS = 0.25, 0.45
+
+
+class Controller(Protocol):
+    """What decides in a simulation."""
+
+    period_s: float
+
+    def decide(self, sample: Sample, desired: int) -> Decision:
+        """The wanted number of tasks after a sample; it is carried out at once."""
+
+
+class ByRules:
+    """The rules of the YAML, through the engine of `dbz scale auto`."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.period_s = policy.period_s
+        self._engine = RuleEngine(policy)
+
+    def decide(self, sample: Sample, desired: int) -> Decision:
+        """One step of the engine."""
+        self._engine.observe(sample)
+        decision = self._engine.decide(sample.at_s, desired)
+        self._engine.acted(decision.action, sample.at_s)
+        return decision
+
+
+class Fixed:
+    """A number of tasks that never changes."""
+
+    def __init__(self, tasks: int, period_s: float) -> None:
+        self.period_s = period_s
+        self._tasks = tasks
+
+    def decide(self, sample: Sample, desired: int) -> Decision:  # noqa: ARG002 whatever is measured
+        """Always the same."""
+        return Decision(Action.HOLD, self._tasks, "fixed")
+
+
+@dataclass(frozen=True)
+class CountChange:
+    """One step: when (seconds from the start), from how many to how many tasks, why, and whether it was a flap."""
+
+    at_s: int
+    before: int
+    after: int
+    reason: str
+    flap: bool
+
+
+@dataclass
+class Simulation:
+    """What came of it. `under_s` is the time with more demand than running tasks, `lost` the demand that found no
+    capacity as a share of all. `demand`, `running` and `desired` are once a second."""
+
+    policy: str
+    trace: str
+    seconds: int
+    under_s: int = 0
+    lost: float = 0.0
+    task_hours: float = 0.0
+    highest: int = 0
+    demand: Sequence[float | None] = ()
+    running: list[int] = field(default_factory=list)
+    desired: list[int] = field(default_factory=list)
+    changes: list[CountChange] = field(default_factory=list)
+
+    @property
+    def flaps(self) -> int:
+        """How many steps took back one of the last half hour."""
+        return sum(change.flap for change in self.changes)
+
+
+def simulate(
+    name: str, controller: Controller, trace: Trace, tasks: int, *, per_task: int, start_delay_s: int = 60
+) -> Simulation:
+    """Replay `trace` from `tasks` tasks on; `per_task` connections are what one task holds."""
+    result = Simulation(name, trace.name, len(trace), demand=trace.demand)
+    fleet = _Fleet(tasks, start_delay_s)
+    means = _Means(trace, per_task)
+    period, lost, whole = max(1, round(controller.period_s)), 0.0, 0.0
+    append_running, append_desired = result.running.append, result.desired.append
+    for second, demand in enumerate(trace.demand):
+        running = fleet.at(second)
+        append_running(running)
+        if demand is not None:
+            whole += demand
+            if demand > running:
+                result.under_s += 1
+                lost += demand - running
+        means.add(second, running)
+        if (second + 1) % period == 0:
+            decision = controller.decide(means.take(second + 1, running), fleet.desired)
+            if decision.desired != fleet.desired:
+                result.changes.append(_change(result.changes, second + 1, fleet.desired, decision))
+                fleet.ask(decision.desired, second + 1)
+        append_desired(fleet.desired)
+    result.task_hours = sum(result.desired) / 3600  # a task costs from the moment it is asked for
+    result.highest = max(result.desired, default=tasks)
+    result.lost = lost / whole if whole else 0.0
+    return result
+
+
+def _change(earlier: Sequence[CountChange], at_s: int, before: int, decision: Decision) -> CountChange:
+    up = decision.desired > before
+    flap = any(at_s - one.at_s <= FLAP_S and (one.after > one.before) != up for one in _newest_first(earlier, at_s))
+    return CountChange(at_s, before, decision.desired, decision.reason, flap)
+
+
+def _newest_first(changes: Sequence[CountChange], at_s: int) -> Iterator[CountChange]:
+    for one in reversed(changes):
+        if at_s - one.at_s > FLAP_S:
+            return
+        yield one
+
+
+class _Fleet:
+    """Tasks that take a while to start."""
+
+    def __init__(self, tasks: int, start_delay_s: int) -> None:
+        self.desired = tasks
+        self._running = tasks
+        self._delay_s = start_delay_s
+        self._starting: deque[int] = deque()
+
+    def at(self, second: int) -> int:
+        while self._starting and self._starting[0] <= second:
+            self._starting.popleft()
+            self._running += 1
+        return self._running
+
+    def ask(self, desired: int, second: int) -> None:
+        for _ in range(desired - self.desired):
+            self._starting.append(second + self._delay_s)
+        for _ in range(self.desired - desired):
+            if self._starting:
+                self._starting.pop()
+            else:
+                self._running -= 1
+        self.desired = desired
+
+
+class _Means:
+    """Means over the seconds of a period in which there was something to see."""
+
+    def __init__(self, trace: Trace, per_task: int) -> None:
+        self._trace, self._per_task = trace, per_task
+        self._reset()
+
+    def _reset(self) -> None:
+        self._cpu = self._demand = self._sockets = self._memory = 0.0
+        self._cpus = self._counted = self._memories = 0
+
+    def add(self, second: int, running: int) -> None:
+        trace = self._trace
+        demand, sockets = trace.demand[second], trace.connections[second]
+        if demand is not None:
+            self._cpu += min(1.0, demand / running) if running else 1.0
+            self._demand += demand
+            self._cpus += 1
+        if sockets is not None:
+            self._sockets += sockets
+            self._counted += 1
+        memory = trace.memory[second] if trace.memory is not None else self._guess(sockets, running)
+        if memory is not None:
+            self._memory += memory
+            self._memories += 1
+
+    def _guess(self, sockets: float | None, running: int) -> float | None:
+        if sockets is None or not running:
+            return None
+        return min(1.0, _MEMORY_BASE + _MEMORY_OF_CONNECTIONS * sockets / (running * self._per_task))
+
+    def take(self, at_s: int, running: int) -> Sample:
+        """The sample of the period that ends now."""
+        rate = self._trace.per_task_per_s
+        values = {
+            Watched.CPU: self._cpu / self._cpus if self._cpus else None,
+            Watched.MEMORY: self._memory / self._memories if self._memories else None,
+            Watched.CONNECTIONS: self._sockets / self._counted if self._counted else None,
+            Watched.REQUESTS: self._demand / self._cpus * rate if self._cpus and rate else None,
+        }
+        self._reset()
+        return Sample(float(at_s), running, values)

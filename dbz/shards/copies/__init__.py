@@ -1,0 +1,1 @@
+"""Copies of clubs: found, compared, guarded against writes, and removed."""

@@ -1,0 +1,1 @@
+"""What a process needs that reads or writes clubs while they move."""

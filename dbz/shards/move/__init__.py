@@ -1,0 +1,1 @@
+"""Moving clubs and slots: preflight, copy, follow, fence, flip, and the pace of it."""

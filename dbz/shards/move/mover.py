@@ -1,0 +1,243 @@
+"""Moving one club while the app writes: copy, follow, verify, fence, drain, flip.
+
+The order is what makes it safe. The change stream is opened before the copy begins, so no change falls between; the
+copy and the changes only ever make the target what the source is; the writes of the club are held, by every server
+that follows the map, before the last changes are fetched; and only the compare-and-set of the map, from the very
+epoch that the fence made, moves the club. Whoever takes the fence away raises the epoch, and the flip cannot happen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbz.shards.control import Control
+from dbz.shards.copies.compare import compare_club, compare_keys
+from dbz.shards.copies.store_guard import guard_copies
+from dbz.shards.deployment import Deployment, Document
+from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedError, PausedError
+from dbz.shards.journal import Move, MoveJournal, State
+from dbz.shards.move.copy import Copier
+from dbz.shards.move.pace import Pace
+from dbz.shards.move.preflight import check_move, make_indexes
+from dbz.shards.move.progress import MovePhase, MoveTracker
+from dbz.shards.move.tail import ChangeTail
+
+_KEEP_TOKEN_EVERY_S = 1.0
+_FENCE_TRIES = 8
+_FENCE_PAUSE_S = 0.5
+_VERIFY_ROUNDS = 6
+_SETTLED = 200  # changes in one look at the stream: fewer are no backlog, and the writes may be held
+_GLANCE_S = 0.02
+_GLANCE_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class MoveOptions:
+    """How to move: the highest rate (None as fast as possible), the longest fence, and when to stop.
+
+    `max_latency_s` is how late a shard may answer (p95) before copying gives way, None for twice as late as before.
+    `told` hears of what did not go as planned, `tracker` of everything.
+    """
+
+    rate_bytes_per_s: float | None = 20e6
+    max_latency_s: float | None = None
+    max_fence_s: float = 0.5
+    stop: Callable[[], bool] = lambda: False
+    may_work: Callable[[], bool] = lambda: True
+    told: Callable[[Move, str], None] = field(default=lambda _move, _what: None)
+    tracker: MoveTracker = field(default_factory=MoveTracker)
+
+
+class Mover:
+    """Carries out moves, one at a time, from wherever the journal says they are."""
+
+    def __init__(self, deployment: Deployment, control: Control, journal: MoveJournal, options: MoveOptions) -> None:
+        self._deployment = deployment
+        self._control = control
+        self._journal = journal
+        self._options = options
+        self._tracker = options.tracker
+        self._pace = Pace(options.rate_bytes_per_s, options.max_latency_s, options.stop)
+        self._glanced_at = 0.0
+
+    def run(self, move: Move) -> Move:
+        """Take a move to `reversing`. `MoveFailedError` when it cannot be; the club then stays where it is."""
+        move = self.recover(move)
+        while move.state != State.REVERSING:
+            try:
+                move = self._run(move)
+            except HistoryLostError as lost:
+                # Never skip: what the stream no longer knows only a new copy can bring.
+                self._tell(move, f"the store lost the history of changes ({lost}); copying again")
+                move = self.recover(self._journal.get(move.id))
+                if move.state != State.REVERSING:
+                    move = self._journal.advance(move, State.COPYING, token=None, copied=(), copied_bytes=0)
+        self._guard(move, move.source)
+        return move
+
+    def _guard(self, move: Move, shard: str, but: str | None = None) -> None:
+        for problem in guard_copies(self._deployment, self._journal, self._control.map(), shard, but):
+            self._options.told(move, problem)
+
+    def recover(self, move: Move) -> Move:
+        """Find out what became of a move that was interrupted when it was about to flip."""
+        if move.state not in (State.FENCED, State.DRAINED, State.FLIPPED):
+            return move
+        shard_map = self._control.lift(move.id)
+        if shard_map.shard_of(move.club) == move.target:
+            return self._journal.advance(move, State.REVERSING)
+        return self._journal.advance(move, State.TAILING)
+
+    def _tell(self, move: Move, what: str) -> None:
+        self._tracker.remark(what)
+        self._options.told(move, what)
+
+    def _run(self, move: Move) -> Move:
+        self._tracker.enter(move, MovePhase.CHECKING)
+        if move.state == State.PLANNED and move.token is None:
+            check_move(self._deployment, move.club, move.source, move.target, move.bytes)
+        make_indexes(self._deployment, move.source, move.target)
+        self._guard(move, move.target, but=move.club)
+        copier = Copier(self._deployment, move.club, move.source, move.target, self._pace)
+        with (
+            self._pace.watching(self._deployment, move.source, move.target),
+            ChangeTail(self._deployment, move.source, move.club, move.token) as tail,
+        ):
+            if move.token is None:
+                move = self._journal.advance(move, State.COPYING, token=tail.token)
+            elif move.state == State.PLANNED:
+                move = self._journal.advance(move, State.TAILING)
+            if move.state == State.COPYING:
+                move = self._copy(move, copier, tail)
+            move = self._catch_up(move, copier, tail)
+            move = self._verify(move, copier, tail)
+            return self._switch(move, copier, tail)
+
+    def _copy(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+        self._tracker.enter(move, MovePhase.COPYING)
+        copied = move.copied_bytes
+
+        def batch(_docs: int, size_bytes: int) -> None:
+            nonlocal copied
+            copied += size_bytes
+            self._moved(tail, size_bytes)
+
+        for collection in self._deployment.file.collections:
+            if collection not in move.copied:
+                copier.copy(collection, batch)
+                done = (*move.copied, collection)
+                move = self._journal.advance(move, copied=done, copied_bytes=copied)
+        return self._journal.advance(move, State.TAILING)
+
+    def _moved(self, tail: ChangeTail, size_bytes: int) -> None:
+        """After each batch that was copied or compared: look at the stream, tell, and pause if that is asked."""
+        if time.monotonic() - self._glanced_at > _GLANCE_EVERY_S:
+            tail.collect(_GLANCE_S)
+            self._glanced_at = time.monotonic()
+        self._tracker.moved(size_bytes)
+        self._tracker.lagging(len(tail.dirty), tail.complete_until)
+        self._tracker.throttled(self._pace.slowed)
+        self._pause_if_asked()
+
+    def _catch_up(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+        """Apply changes until hardly any are left."""
+        self._tracker.enter(move, MovePhase.FOLLOWING)
+        kept = time.monotonic()
+        while True:
+            self._pause_if_asked()
+            few = tail.collect() < _SETTLED
+            self._tracker.lagging(len(tail.dirty), tail.complete_until)
+            move_token = self._flush(copier, tail)
+            self._tracker.lagging(len(tail.dirty), tail.complete_until)
+            if few:
+                return self._journal.advance(move, token=move_token)
+            if time.monotonic() - kept > _KEEP_TOKEN_EVERY_S:
+                move, kept = self._journal.advance(move, token=move_token), time.monotonic()
+
+    def _flush(self, copier: Copier, tail: ChangeTail) -> Document:
+        """Bring the target up to date with all that was collected; the position from which to go on."""
+        token, keys = tail.token, list(tail.dirty)
+        copier.refresh(keys)
+        for key in keys:
+            del tail.dirty[key]
+        return token
+
+    def _verify(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+        """Compare all documents; what differs, because it is being written or was there before, is brought up to date.
+
+        Only what still differs after several rounds is a failure.
+        """
+        self._tracker.enter(move, MovePhase.VERIFYING)
+        where = (move.club, move.source, move.target)
+
+        def read(cursor: Any) -> Iterator[Any]:
+            return self._pace.reading(cursor, lambda size_bytes: self._moved(tail, size_bytes))
+
+        keys = compare_club(self._deployment, *where, read).keys()
+        for _ in range(_VERIFY_ROUNDS):
+            self._pause_if_asked()
+            if not keys:
+                return self._journal.advance(move, State.VERIFIED)
+            tail.collect()
+            copier.refresh(keys)
+            self._flush(copier, tail)
+            keys = compare_keys(self._deployment, *where, keys).keys()
+            # A document that is written all the time differs at every look; the drain brings its last state.
+            keys = [key for key in keys if key not in tail.dirty and not self._is_changing(tail, key)]
+        raise MoveFailedError(f"{len(keys)} documents of the copy stay different, the first in '{keys[0][0]}'")
+
+    def _is_changing(self, tail: ChangeTail, key: Any) -> bool:
+        tail.collect(_GLANCE_S)
+        return key in tail.dirty
+
+    def _switch(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+        """Hold the writes, fetch the last changes, and flip; after an overrun let go, wait, and try again."""
+        for attempt in range(1, _FENCE_TRIES + 1):
+            self._pause_if_asked()
+            move = self._catch_up(move, copier, tail)
+            self._tracker.enter(move, MovePhase.SWITCHING)
+            with ChangeTail(self._deployment, move.target, move.club, None) as reverse:
+                try:
+                    return self._flip(move, copier, tail, reverse)
+                except FenceOverrunError as overrun:
+                    move = self._let_go(move, f"{overrun}")
+                    if move.state == State.REVERSING:
+                        return move
+            self._tell(move, f"held the writes too long ({move.reason}); trying again")
+            time.sleep(_FENCE_PAUSE_S * attempt)
+        raise MoveFailedError(f"the writes could not be held short enough {_FENCE_TRIES} times: {move.reason}")
+
+    def _let_go(self, move: Move, reason: str) -> Move:
+        move = self.recover(self._journal.get(move.id))
+        return self._journal.advance(move, reason=reason, retries=move.retries + 1)
+
+    def _flip(self, move: Move, copier: Copier, tail: ChangeTail, reverse: ChangeTail) -> Move:
+        move = self._journal.advance(move, State.FENCED)
+        begin = time.monotonic()
+        deadline = begin + self._options.max_fence_s
+        fenced = self._control.fence(move.id, move.club, self._options.max_fence_s)
+        self._control.wait_for_routers(fenced.epoch, deadline)
+        tail.collect_all(deadline)
+        token = self._flush(copier, tail)
+        move = self._journal.advance(move, State.DRAINED, token=token)
+        # No server writes the club anywhere now: what the target's stream brings from here on is new to the source.
+        move = self._journal.advance(move, State.FLIPPED, reverse_token=reverse.token)
+        if time.monotonic() > deadline:
+            raise FenceOverrunError("the last changes took too long")
+        if not self._control.replace(fenced.placing({move.club: move.target})):
+            raise FenceOverrunError("the fence was taken away")
+        block_ms = (time.monotonic() - begin) * 1000
+        return self._journal.advance(move, State.REVERSING, block_ms=round(block_ms, 1), reason="")
+
+    def _pause_if_asked(self) -> None:
+        if self._options.stop():
+            raise PausedError
+        if not self._options.may_work():
+            with self._tracker.waiting():
+                while not self._options.may_work():
+                    time.sleep(0.2)
+                    if self._options.stop():
+                        raise PausedError

@@ -1,0 +1,1 @@
+"""What would move: sizes, balance, and the plan as a document."""

@@ -1,0 +1,132 @@
+"""Plans: which clubs move where, and what that brings; as JSON, schema `dbz.shard-plan/1`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from dbz.errors import UsageError
+
+SCHEMA = "dbz.shard-plan/1"
+_MOVE_S = 0.5  # verifying and switching over, beside the copying
+
+Measure = Literal["bytes", "docs", "ops"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants: to even out, with shards added or emptied, and clubs put on a shard of their own choice."""
+
+    add: tuple[str, ...] = ()
+    drain: tuple[str, ...] = ()
+    pin: Mapping[str, str] = field(default_factory=dict)
+    by: Measure = "bytes"
+    tolerance: float = 0.05
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A club's size: documents, bytes, and writes a second where they were counted."""
+
+    docs: int
+    bytes: int
+    ops: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlannedMove:
+    """One club from shard to shard."""
+
+    club: str
+    source: str
+    target: str
+    docs: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ShardLoad:
+    """What a shard holds now and what it will hold."""
+
+    shard: str
+    clubs: int
+    docs: int
+    bytes: int
+    clubs_after: int
+    docs_after: int
+    bytes_after: int
+
+
+@dataclass(frozen=True)
+class MovePlan:
+    """Everything that would be done, and what it would bring; shares are fractions of the whole, by `by`.
+
+    `owners` has the shard of each slot afterwards. `ideal_share` is what any plan must move to even out exactly,
+    `least_share` to come within the tolerance; clubs do not divide, so both may be out of reach. `modulo_share` is what
+    `hash % shards` would move of all clubs, None when the number of shards does not change. `rate_bytes_per_s` is the
+    rate behind `estimated_s`.
+    """
+
+    deployment: str
+    epoch: int
+    by: Measure
+    add: tuple[str, ...]
+    drain: tuple[str, ...]
+    pin: Mapping[str, str]
+    shards: tuple[str, ...]
+    owners: tuple[str, ...]
+    moves: tuple[PlannedMove, ...]
+    loads: tuple[ShardLoad, ...]
+    imbalance_before: float
+    imbalance_after: float
+    moved_share: float
+    ideal_share: float
+    modulo_share: float | None
+    entries: int
+    rate_bytes_per_s: float | None = None
+    estimated_s: float | None = None
+    least_share: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that move."""
+        return sum(move.bytes for move in self.moves)
+
+    @property
+    def docs(self) -> int:
+        """Documents that move."""
+        return sum(move.docs for move in self.moves)
+
+    @property
+    def changes_map(self) -> bool:
+        """Whether shards are added, emptied or clubs pinned, beside the moves."""
+        return bool(self.add or self.drain or self.pin)
+
+    def at_rate(self, bytes_per_s: float | None) -> MovePlan:
+        """The plan with its time at a rate."""
+        seconds = self.bytes / bytes_per_s + len(self.moves) * _MOVE_S if bytes_per_s else None
+        return replace(self, rate_bytes_per_s=bytes_per_s, estimated_s=seconds)
+
+    def to_json(self) -> str:
+        """The plan as JSON."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2)
+
+
+def load_plan(path: Path) -> MovePlan:
+    """A plan that was saved; `UsageError` when the file is not one."""
+    try:
+        data = json.loads(path.read_text())
+        if data.pop("schema", None) != SCHEMA:
+            raise UsageError(f"{path} is not a plan of dbz shard plan (its schema is not {SCHEMA})")
+        data["moves"] = tuple(PlannedMove(**move) for move in data["moves"])
+        data["loads"] = tuple(ShardLoad(**load) for load in data["loads"])
+        lists = ("add", "drain", "shards", "owners", "warnings")
+        return MovePlan(**{**data, **{name: tuple(data[name]) for name in lists}})
+    except OSError as error:
+        raise UsageError(f"plan file '{path}' cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"plan file '{path}' is damaged: {error}") from error
