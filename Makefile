@@ -41,7 +41,8 @@ pins: $(READY)  ## Write the installed versions to the constraints file.
 	@$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | grep '==' > constraints.txt
 
 clean:  ## Remove what the targets above have made.
-	rm -rf .venv reports
+	rm -rf .venv
+	find reports -mindepth 1 ! -name README.md -delete
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

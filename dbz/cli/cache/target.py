@@ -108,4 +108,4 @@ def _embedded() -> Iterator[StoreAddresses]:
 def _require_clients() -> None:
     missing = [name for name in ("pymongo", "redis") if importlib.util.find_spec(name) is None]
     if missing:
-        raise DependencyError(f"missing: {', '.join(missing)}", hint="pip install 'dbz[embedded]'")
+        raise DependencyError(f"missing: {', '.join(missing)}", hint="pip install 'dbz-ops[embedded]'")

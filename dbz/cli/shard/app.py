@@ -31,7 +31,7 @@ def open_deployment(config: str) -> Deployment:
     if missing:
         raise DependencyError(
             f"dbz shard needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'dbz[embedded]'",
+            hint="pip install 'dbz-ops[embedded]'",
         )
     from dbz.config.shards import load_shards
     from dbz.shards.deployment import Deployment

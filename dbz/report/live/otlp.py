@@ -46,7 +46,7 @@ try:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 except ImportError as error:
-    raise DependencyError("--otlp needs OpenTelemetry", hint="pip install 'dbz[otlp]'") from error
+    raise DependencyError("--otlp needs OpenTelemetry", hint="pip install 'dbz-ops[otlp]'") from error
 
 Labelled = tuple[Mapping[str, str], float]
 
