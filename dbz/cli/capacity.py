@@ -17,7 +17,7 @@ from dbz.errors import DbzError, UsageError
 if TYPE_CHECKING:
     from dbz.load.capacity.campaign import CapacityPlan, Ground
     from dbz.load.capacity.search import Next
-    from dbz.load.run import LoadPlan
+    from dbz.load.plan import LoadPlan
     from dbz.runs.capacity import Capacity, CapacityStep
     from dbz.runs.folder import RunFolder
 

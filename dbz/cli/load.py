@@ -20,7 +20,7 @@ from dbz.cli.values import address_option, share_option
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
 
 if TYPE_CHECKING:
-    from dbz.load.run import LoadPlan
+    from dbz.load.plan import LoadPlan
     from dbz.runs.folder import RunFolder
     from dbz.runs.reading import Record
     from dbz.runs.schema import Run
@@ -146,7 +146,7 @@ def load(
     if phase:
         plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
     if baseline:
-        from dbz.load.baseline import plan_against
+        from dbz.load.plan import plan_against
         from dbz.measure.compare.terms import ComparisonTerms
 
         terms = ComparisonTerms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))

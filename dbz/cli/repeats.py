@@ -11,7 +11,7 @@ import typer
 from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
-    from dbz.load.run import LoadPlan
+    from dbz.load.plan import LoadPlan
     from dbz.runs.folder import RunFolder
     from dbz.runs.schema import Run
 

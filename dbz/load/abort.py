@@ -9,7 +9,8 @@ from dataclasses import replace
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.verdicts import Verdict, judge
 from dbz.runs.aggregate import measurements
-from dbz.runs.reading import STEADY, Record
+from dbz.runs.reading import Record
+from dbz.runs.record import STEADY
 from dbz.runs.schema import Window
 from dbz.units import format_duration
 

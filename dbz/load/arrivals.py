@@ -49,14 +49,6 @@ class Ramp:
         low, high = self._targets[index]
         return low + (high - low) * self._share(index, time_s - self._starts[index])
 
-    def count_until(self, time_s: float) -> float:
-        """The cumulative count: the integral of the target from 0."""
-        index = bisect_right(self._starts, time_s) - 1
-        passed_s = time_s - self._starts[index]
-        low, high = self._targets[index]
-        reached = low + (high - low) * self._share(index, passed_s)
-        return self._counts[index] + (low + reached) / 2 * passed_s
-
     def time_of(self, number: float) -> float:
         """The moment at which the cumulative count reaches `number`; infinite when it never does."""
         index = bisect_right(self._counts, number) - 1

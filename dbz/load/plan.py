@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import ast
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import dbz
 from dbz.config import bundled
 from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, load_profile, override
 from dbz.errors import UsageError
 from dbz.load.allowed_hosts import check_target, is_loopback
-from dbz.load.run import LoadPlan
 from dbz.load.spec import AdHocRequest
+from dbz.measure.budget.baseline import against
+from dbz.measure.budget.budgets import Budget
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.runs.compare.comparable import load_differences, untrusted
+from dbz.runs.compare.comparison import Baseline, Side, find_runs, refused
+from dbz.runs.conclude import unjudged
+from dbz.runs.schema import Run
 
 DEFAULT_PROFILE = "mixed"
 
@@ -37,6 +47,32 @@ class LoadRequest:
     master_port: int = 0
 
 
+@dataclass(frozen=True)
+class LoadPlan:
+    """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request.
+    `allowed_targets` are hosts beside the target and this machine that the scenario may reach.
+
+    With `master_port` the workers are not started here: they join at `master_host`, and the run begins when all of the
+    profile's workers are there.
+    """
+
+    profile: Profile
+    target: str
+    scenario: str
+    budgets: Sequence[Budget]
+    embedded: bool = False
+    allowed_targets: Sequence[str] = ()
+    request: AdHocRequest | None = None
+    baseline: Baseline | None = None
+    master_host: str = "127.0.0.1"
+    master_port: int = 0
+
+    @property
+    def planned_s(self) -> float:
+        """How long the run lasts when all goes well."""
+        return self.profile.warmup + self.profile.length_s
+
+
 def plan_load(request: LoadRequest) -> LoadPlan:
     """The plan of a load; `UsageError` or `ConfigError` for the first thing that cannot be right.
 
@@ -54,6 +90,41 @@ def fitting_workers(target: str, users: int, cores: int) -> int:
     """How many generator processes fit the cores; a server on this machine, or the embedded one, needs half of them."""
     shared = not target or is_loopback(urlsplit(target).hostname or "")
     return max(1, min(cores // 2 if shared else cores, users, MAX_WORKERS))
+
+
+def plan_against(
+    plan: LoadPlan, name: str, reports: Path, terms: ComparisonTerms, *, force: bool, repeat: int = 1
+) -> LoadPlan:
+    """The plan with the baseline that `name` stands for: a run, `latest`, or a folder of repeated runs.
+
+    Limits that are relative to a baseline get their values; `repeat` runs will be held against it. `UsageError` when
+    there is no such run, or when what is planned cannot be compared with it and is not forced.
+    """
+    side = Side(find_runs(reports, name))
+    planned = new_run(plan, "this run", datetime.now(UTC))
+    found = [text for run in side.runs for text in (*untrusted(run), *load_differences(run, planned))]
+    forced = refused(found, force=force)
+    baseline = Baseline(side, terms, tuple(forced))
+    return replace(plan, baseline=baseline, budgets=against(plan.budgets, side.found, terms, runs=repeat))
+
+
+def new_run(plan: LoadPlan, run_id: str, started: datetime) -> Run:
+    """The run as it is known at its start."""
+    return Run(
+        id=run_id,
+        started=started.astimezone(UTC).isoformat(timespec="seconds"),
+        profile=plan.profile.plain,
+        target=plan.target,
+        embedded=plan.embedded,
+        seed=plan.profile.seed,
+        versions={"dbz": dbz.__version__, "python": platform.python_version(), "locust": version("locust")},
+        environment=_environment(),
+        budgets=unjudged(plan.budgets),
+    )
+
+
+def _environment() -> dict[str, object]:
+    return {"platform": platform.platform(), "cpus": os.cpu_count()}
 
 
 def _plan_subject(request: LoadRequest) -> LoadPlan:

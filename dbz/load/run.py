@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
-import dbz
 from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
 from dbz.errors import DbzError
 from dbz.load.abort import AbortWatch
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
+from dbz.load.plan import LoadPlan, new_run
 from dbz.load.sampler import Sampler
-from dbz.load.spec import AdHocRequest, GeneratorRole, GeneratorSpec
-from dbz.measure.budget.budgets import Budget
-from dbz.runs.compare.comparison import Baseline
-from dbz.runs.conclude import conclude, unjudged
+from dbz.load.spec import GeneratorRole, GeneratorSpec
+from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, RecordReader
 from dbz.runs.schema import Run
@@ -29,32 +24,6 @@ from dbz.runs.schema import Run
 POLL_S = 0.25
 _OVERTIME_S = 120.0  # for users that are slow to start, and for workers that have yet to join
 _STOP_PATIENCE_S = 10.0
-
-
-@dataclass(frozen=True)
-class LoadPlan:
-    """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request.
-    `allowed_targets` are hosts beside the target and this machine that the scenario may reach.
-
-    With `master_port` the workers are not started here: they join at `master_host`, and the run begins when all of the
-    profile's workers are there.
-    """
-
-    profile: Profile
-    target: str
-    scenario: str
-    budgets: Sequence[Budget]
-    embedded: bool = False
-    allowed_targets: Sequence[str] = ()
-    request: AdHocRequest | None = None
-    baseline: Baseline | None = None
-    master_host: str = "127.0.0.1"
-    master_port: int = 0
-
-    @property
-    def planned_s(self) -> float:
-        """How long the run lasts when all goes well."""
-        return self.profile.warmup + self.profile.length_s
 
 
 @dataclass(frozen=True)
@@ -68,25 +37,6 @@ class Surroundings:
     show: Callable[[Record, float, float], None]
     check: Callable[[], None]
     interrupted: Callable[[], bool]
-
-
-def new_run(plan: LoadPlan, run_id: str, started: datetime) -> Run:
-    """The run as it is known at its start."""
-    return Run(
-        id=run_id,
-        started=started.astimezone(UTC).isoformat(timespec="seconds"),
-        profile=plan.profile.plain,
-        target=plan.target,
-        embedded=plan.embedded,
-        seed=plan.profile.seed,
-        versions={"dbz": dbz.__version__, "python": platform.python_version(), "locust": version("locust")},
-        environment=_environment(),
-        budgets=unjudged(plan.budgets),
-    )
-
-
-def _environment() -> dict[str, object]:
-    return {"platform": platform.platform(), "cpus": os.cpu_count()}
 
 
 def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:

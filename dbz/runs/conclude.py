@@ -13,7 +13,6 @@ from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
 from dbz.runs import aggregate
 from dbz.runs.compare.comparison import Baseline
 from dbz.runs.compare.machine import busy_notes, machine_figures
-from dbz.runs.cutting import cut_of
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 
@@ -48,7 +47,7 @@ def conclude(
     found = aggregate.measurements(record, window)
     machine = machine_figures(record, window)
     run = run.model_copy(update={"machine": machine, "notes": busy_notes(machine)})
-    verdicts = judge(budgets, found, cut_of(record, window))
+    verdicts = judge(budgets, found, aggregate.cut_of(record, window))
     if baseline and found.seconds:
         verdicts = baseline.judge(verdicts, run, found)
     health = aggregate.generator_health(record, window, found, lost_workers)

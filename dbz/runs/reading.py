@@ -12,10 +12,8 @@ import orjson
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
+from dbz.runs.record import END, LOST_WORKERS, STEADY
 from dbz.runs.schema import Window
-
-STEADY, END, LOST_WORKERS = "steady", "end", "lost_workers"
-"""Marks: the judged part began; it ended; workers of other machines were lost."""
 
 
 class RecordTail:

@@ -11,6 +11,9 @@ import orjson
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 
+STEADY, END, LOST_WORKERS = "steady", "end", "lost_workers"
+"""Marks: the judged part began; it ended; workers of other machines were lost."""
+
 
 class LineFile:
     """A file of JSON lines; each is handed to the system when it is written, so that a kill loses none of them."""

@@ -28,16 +28,11 @@ def test_the_workers_even_arrivals_interleave_to_the_whole_schedule(rate, worker
     assert together == pytest.approx([number / rate for number in range(20 * workers)])
 
 
-@given(RAMPS, st.floats(0.01, 100))
-def test_the_cumulative_count_is_the_area_under_the_target(ramp, until_s):
-    assert ramp.count_until(until_s) == pytest.approx(integral(ramp, until_s), rel=0.01, abs=0.5)
-
-
 @given(RAMPS, st.floats(0, 5000))
-def test_the_moment_of_a_count_is_the_inverse_of_the_count(ramp, number):
+def test_the_moment_of_a_count_is_where_the_area_under_the_target_reaches_it(ramp, number):
     at_s = ramp.time_of(number)
-    assume(math.isfinite(at_s))
-    assert ramp.count_until(at_s) == pytest.approx(number, rel=1e-6, abs=1e-6)
+    assume(math.isfinite(at_s) and at_s < 200)
+    assert integral(ramp, at_s) == pytest.approx(number, rel=0.01, abs=0.5)
 
 
 @given(RAMPS, st.sampled_from(["even", "poisson"]), st.integers(0, 99))

@@ -14,7 +14,7 @@ from dbz.errors import UsageError
 from dbz.load.capacity.campaign import CapacityPlan, plan_capacity, plan_step
 from dbz.load.capacity.result import conclude_capacity, headroom, step_of
 from dbz.load.capacity.search import Answer, Bounds, Next, Tried
-from dbz.load.run import LoadPlan
+from dbz.load.plan import LoadPlan
 from dbz.runs.capacity import Capacity, CapacityFigures, CapacityStep, StepOutcome
 from dbz.runs.schema import RunVerdict
 from tests.runs.capacities import budget, first_run, made_run, made_step, searched

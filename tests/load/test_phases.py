@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile, override
 from dbz.errors import ConfigError
-from dbz.load.phases import (
-    LONGEST,
-    SHORTEST,
-    equilibrium_delay,
-    pause_per_request_s,
-    plan_for_phase,
-    profile_for_phase,
-    scaled,
-    shares,
-)
-from dbz.load.run import LoadPlan
+from dbz.load.phases import plan_for_phase, profile_for_phase, scaled
+from dbz.load.plan import LoadPlan
+from dbz.load.sharing import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
 
 
 def numbers(profile: Any) -> tuple[int, int | None, float | None]:

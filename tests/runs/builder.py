@@ -17,8 +17,8 @@ from dbz.measure.latency.series import ACK, COMPOSITE, CONNECT, DELIVERY, HTTP, 
 from dbz.runs.aggregate import COLLECTIONS, LAG
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder, create_run_folder
-from dbz.runs.reading import END, STEADY, read_record
-from dbz.runs.record import IntervalFile, LineFile
+from dbz.runs.reading import read_record
+from dbz.runs.record import END, STEADY, IntervalFile, LineFile
 from dbz.runs.schema import Run
 
 STARTED = datetime(2026, 11, 23, 6, 54, 50, tzinfo=UTC)

@@ -10,7 +10,7 @@ from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile
 from dbz.load.capacity.result import conclude_capacity, step_of
 from dbz.load.capacity.search import Answer, Bounds, Next, Tried, search
-from dbz.load.run import LoadPlan, new_run
+from dbz.load.plan import LoadPlan, new_run
 from dbz.runs.capacity import Capacity, CapacityStep
 from dbz.runs.schema import (
     BudgetResult,

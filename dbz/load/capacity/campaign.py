@@ -18,7 +18,8 @@ from dbz.load.allowed_hosts import reach
 from dbz.load.capacity.result import conclude_capacity, step_of
 from dbz.load.capacity.search import Answer, Bounds, Next, Tried, search
 from dbz.load.phases import scaled, stack_for
-from dbz.load.run import POLL_S, LoadPlan, Surroundings, new_run, run_load
+from dbz.load.plan import LoadPlan, new_run
+from dbz.load.run import POLL_S, Surroundings, run_load
 from dbz.runs.capacity import RATE, USERS, Capacity, CapacityStep, load_text
 from dbz.runs.folder import RunFolder, create_run_folder, new_run_id
 from dbz.runs.schema import RunVerdict

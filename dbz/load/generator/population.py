@@ -9,7 +9,7 @@ from typing import Any
 
 from dbz.errors import UsageError
 from dbz.load.generator.users import HttpUser, SocketUser
-from dbz.load.phases import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
+from dbz.load.sharing import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
 from dbz.load.spec import GeneratorSpec
 
 _GUESSED_REQUESTS = 3.0

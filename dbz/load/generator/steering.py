@@ -12,8 +12,7 @@ import gevent
 from gevent.event import Event
 
 from dbz.load.spec import GeneratorSpec
-from dbz.runs.reading import END, LOST_WORKERS, STEADY
-from dbz.runs.record import LineFile
+from dbz.runs.record import END, LOST_WORKERS, STEADY, LineFile
 
 _SPAWN_SHARE_OF_WARMUP = 0.8
 _SPAWN_PATIENCE_S = 30.0

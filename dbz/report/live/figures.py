@@ -15,7 +15,8 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, Series
 from dbz.runs.aggregate import LAG, SERVER_GAUGES, inside, wrong_deliveries
-from dbz.runs.reading import END, STEADY, Record
+from dbz.runs.reading import Record
+from dbz.runs.record import END, STEADY
 from dbz.runs.schema import Window
 
 RECENT_S = 10
