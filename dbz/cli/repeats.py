@@ -27,7 +27,7 @@ def carry_out_repeatedly(
     judged over all of them: `carry_out` gets the plan and whether this run is the last one. Runs that are not valid are
     left out of the comparison.
     """
-    from dbz.measure.budget.baseline import judged_together
+    from dbz.measure.budget.relative import judged_together
     from dbz.report import short_verdict
     from dbz.runs.compare.comparable import untrusted
     from dbz.runs.conclude import EXIT_CODES

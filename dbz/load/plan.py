@@ -21,11 +21,12 @@ from dbz.config.profile import MAX_WORKERS, Profile, load_profile, override
 from dbz.errors import UsageError
 from dbz.load.allowed_hosts import check_target, is_loopback
 from dbz.load.spec import AdHocRequest
-from dbz.measure.budget.baseline import against
 from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.relative import against
 from dbz.measure.compare.terms import ComparisonTerms
-from dbz.runs.compare.comparable import load_differences, untrusted
-from dbz.runs.compare.comparison import Baseline, Side, find_runs, refused
+from dbz.runs.compare.baseline import Baseline
+from dbz.runs.compare.comparable import load_differences, refused, untrusted
+from dbz.runs.compare.sides import Side, find_runs
 from dbz.runs.conclude import unjudged
 from dbz.runs.schema import Run
 

@@ -11,8 +11,8 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge
 from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
 from dbz.runs import aggregate
-from dbz.runs.compare.comparison import Baseline
-from dbz.runs.compare.machine import busy_notes, machine_figures
+from dbz.runs.compare.baseline import Baseline
+from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 

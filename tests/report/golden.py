@@ -12,7 +12,8 @@ from dbz.report.files import write_reports
 from dbz.report.opening import open_run
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.summary import print_summary
-from dbz.runs.compare.comparison import Side, compare_sides
+from dbz.runs.compare.findings import compare_sides
+from dbz.runs.compare.sides import Side
 from tests.runs.builder import Scene, build_run
 
 FOLDER = Path(__file__).parent / "golden"

@@ -15,7 +15,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.report import write_reports
-from dbz.runs.compare.comparison import Side, compare_sides
+from dbz.runs.compare.findings import compare_sides
+from dbz.runs.compare.sides import Side
 from dbz.runs.folder import RunFolder
 from tests.report.hostile import HOSTILE, hostile_run
 

@@ -15,7 +15,8 @@ from dbz.measure.compare.terms import ComparisonTerms
 from dbz.report.ci.bencher import render_bencher
 from dbz.report.ci.github import tell_github, workflow_commands
 from dbz.report.schemas import MODELS, schema_text
-from dbz.runs.compare.comparison import Side, compare_sides
+from dbz.runs.compare.findings import compare_sides
+from dbz.runs.compare.sides import Side
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
 from tests.report.hostile import hostile_run

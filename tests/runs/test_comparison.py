@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import UsageError
-from dbz.measure.budget.baseline import against
 from dbz.measure.budget.budgets import Budget, parse_budget
-from dbz.measure.compare.comparison import Change
+from dbz.measure.budget.relative import against
+from dbz.measure.compare.differences import Change
 from dbz.measure.compare.terms import ComparisonTerms
-from dbz.report.words.comparison import remarks
-from dbz.runs.compare.comparison import Baseline, Side, compare_sides, find_runs, refuse_incomparable
+from dbz.report.words.comparison import comparison_remarks
+from dbz.runs.compare.baseline import Baseline
+from dbz.runs.compare.comparable import refuse_incomparable
+from dbz.runs.compare.findings import compare_sides
+from dbz.runs.compare.sides import Side, find_runs
 from dbz.runs.compare.trend import trend_of
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
@@ -179,13 +182,15 @@ def test_a_change_beside_all_others_says_so(base: Path, tmp_path: Path) -> None:
     posts = next(one for one in comparison.figures if one.operation == POSTS and one.shared)
     assert posts.verdict is Change.WORSE and 0.1 < posts.shared < 0.45 and 0.4 < posts.change < 0.8
     assert re.search(r"is \d\d\.?\d* % slower, beside \+\d\d % of all operations: p", posts.sentence)
-    assert any(text.startswith("Beside what all operations changed by together: ") for text in remarks(comparison))
+    assert any(
+        text.startswith("Beside what all operations changed by together: ") for text in comparison_remarks(comparison)
+    )
 
 
 def test_what_only_one_side_has_is_told_once(base: Path, tmp_path: Path) -> None:
     few = [one for one in TRAFFIC if one.series.name not in ("chat", "score", "app_launch")]
     folder = build_run(tmp_path, scene(95, traffic=few))
-    texts = remarks(compare_sides(Side([RunFolder(base / "base-0")]), Side([folder]), ComparisonTerms()))
+    texts = comparison_remarks(compare_sides(Side([RunFolder(base / "base-0")]), Side([folder]), ComparisonTerms()))
     assert "Only in the base runs: app_launch, chat, score." in texts
 
 

@@ -101,7 +101,9 @@ def compare(
     from dbz.errors import ExitCode
     from dbz.measure.compare.terms import ComparisonTerms
     from dbz.report import print_comparison
-    from dbz.runs.compare.comparison import Side, compare_sides, find_runs, refuse_incomparable
+    from dbz.runs.compare.comparable import refuse_incomparable
+    from dbz.runs.compare.findings import compare_sides
+    from dbz.runs.compare.sides import Side, find_runs
 
     terms = ComparisonTerms(
         threshold=share_option("--threshold", threshold),

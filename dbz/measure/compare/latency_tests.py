@@ -1,8 +1,8 @@
 """Tests of whether latencies differ between the runs of two sides, with the noise between runs learnt or assumed.
 
 The logarithms of the runs' figures go through Student's t test with a pooled variance, which those of all operations
-steady. A side with a single run is assumed to be as noisy as `Terms` say, unless the other side turns out to be
-noisier.
+steady. A side with a single run is assumed to be as noisy as `ComparisonTerms` say, unless the other side turns out
+to be noisier.
 
 Much of the noise is the whole run's: another program, a slower clock, a neighbour on the host. It hits all operations
 at once, so with several of them it can be taken away. Each run's median deviation over the operations is subtracted,
@@ -54,23 +54,27 @@ Sides = tuple[list[float], list[float]]
 
 @dataclass(frozen=True)
 class LatencyTest:
-    """The test of one figure, in logarithms: `before` and `after` are the means of the sides.
-
-    `change` is what is tested, with its standard `error` and degrees of freedom: the difference of the means without
-    `shared`, which is 0 where the difference as it is was the clearer finding. `p` allows for having looked `looks`
-    times. `exact_error` is that of the more exact look, `spread` the standard deviation of a single run's figure in it.
-    """
+    """The test of one figure; all values are (differences of) logarithms of milliseconds."""
 
     series: Series
     before: float
+    """The mean of the base runs."""
     after: float
+    """The mean of the new runs."""
     change: float
+    """What is tested: the difference of the means, less `shared`."""
     error: float
+    """The standard error of `change`."""
     freedom: float
+    """Its degrees of freedom."""
     p: float
+    """The p-value, which allows for having looked `looks` times."""
     spread: float
+    """The standard deviation of a single run's figure, in the more exact of the looks."""
     exact_error: float
+    """The standard error in the more exact of the looks."""
     shared: float = 0.0
+    """What all operations changed by together; 0 where the difference as it is was the clearer finding."""
     looks: int = 1
 
 

@@ -13,17 +13,17 @@ TAIL_NOISE = 2.0
 
 @dataclass(frozen=True)
 class ComparisonTerms:
-    """When a difference counts: beyond `threshold`, with this confidence over all figures together.
-
-    `noise` is what the medians of two single runs of the same code are assumed to differ by in 95 of 100 cases; tails
-    differ by twice as much. Both are shares of the base value. `busy` is the share of the machine that others may have
-    taken more of on one side, before that side is not called slower.
-    """
+    """When a difference counts."""
 
     threshold: float = 0.05
+    """The smallest change that counts, as a share of the base value."""
     noise: float = 0.15
+    """What the medians of two single runs of the same code are assumed to differ by in 95 of 100 cases, as a share of
+    the base value; tails differ by twice as much."""
     confidence: float = 0.95
+    """That of all figures together."""
     busy: float = 0.10
+    """The share of the machine that others may have taken more of on one side before that is not called slower."""
 
     def assumed_variance(self, stat: str) -> float:
         """The assumed variance of the logarithm of one run's figure."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dbz.errors import UsageError
-from dbz.report.words.comparison import advice
+from dbz.report.words.comparison import suspect_advice
 from dbz.report.words.verdict import BADGES, failed, headline, unsure, warns
 from dbz.runs.schema import Run, RunVerdict
 
@@ -52,7 +52,9 @@ def _warnings(run: Run) -> Iterator[str]:
         elif unsure(budget) and not failed(budget):
             yield _command("notice", "Not sure", f"{budget.name}: {budget.note or 'inconclusive'}")
     yield from (_command("warning", "Machine", note) for note in run.notes)
-    yield from (_command("warning", "Not sure", text) for text in (advice(run.comparison) if run.comparison else ()))
+    yield from (
+        _command("warning", "Not sure", text) for text in (suspect_advice(run.comparison) if run.comparison else ())
+    )
 
 
 def _command(kind: str, title: str, message: str) -> str:

@@ -7,10 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from dbz.measure.budget.limits import format_value
 from dbz.measure.budget.verdicts import Outcome
-from dbz.measure.compare.comparison import Change
+from dbz.measure.compare.differences import Change
 from dbz.report.sparkline import sparkline
-from dbz.report.words import comparison as comparing
 from dbz.report.words.advice import next_steps
+from dbz.report.words.comparison import (
+    by_verdict,
+    change_text,
+    comparison_headline,
+    comparison_remarks,
+    p_text,
+    unit_of,
+)
 from dbz.report.words.facts import facts, generator_text, machine_text, server_text
 from dbz.report.words.verdict import (
     BADGES,
@@ -99,18 +106,18 @@ def _changes(comparison: Comparison) -> str:
     rows = [
         [
             f"{_CHANGES[one.verdict]} {escape(f'{one.kind} {one.operation}')} ({escape(one.stat)})",
-            format_value(one.base, comparing.unit_of(one)),
-            format_value(one.new, comparing.unit_of(one)),
-            comparing.change_text(one),
+            format_value(one.base, unit_of(one)),
+            format_value(one.new, unit_of(one)),
+            change_text(one),
             f"{one.low * 100:+.3g} to {one.high * 100:+.3g}",
-            comparing.p_text(one).replace("<", "&lt;"),
+            p_text(one).replace("<", "&lt;"),
         ]
-        for one in comparing.by_verdict(comparison.figures)
+        for one in by_verdict(comparison.figures)
         if one.verdict is not Change.SAME
     ]
     table = _table(["Against the baseline", "Base", "New", "Change", "95 % interval", "p"], rows) if rows else ""
-    said = f"Against the baseline: {comparing.headline(comparison)}."
-    return "\n\n".join(part for part in (said, table, _bullets(comparing.remarks(comparison))) if part)
+    said = f"Against the baseline: {comparison_headline(comparison)}."
+    return "\n\n".join(part for part in (said, table, _bullets(comparison_remarks(comparison))) if part)
 
 
 def _sparklines(run: Run, chart: Timeline) -> str:

@@ -6,7 +6,15 @@ from html import escape
 
 from dbz.measure.budget.limits import format_value
 from dbz.report.html.sections import Cell, Row, number_cell, section, table, text_cell
-from dbz.report.words.comparison import by_verdict, change_text, detectable_text, headline, p_text, remarks, unit_of
+from dbz.report.words.comparison import (
+    by_verdict,
+    change_text,
+    comparison_headline,
+    comparison_remarks,
+    detectable_text,
+    p_text,
+    unit_of,
+)
 from dbz.runs.compare.document import ComparedFigure
 from dbz.runs.schema import Run
 
@@ -22,8 +30,8 @@ def comparison(run: Run) -> str:
     if run.comparison is None:
         return ""
     rows: list[Row] = [(_CLASSES[one.verdict], _cells(one)) for one in by_verdict(run.comparison.figures)]
-    notes = "".join(f"<li>{escape(text)}</li>" for text in remarks(run.comparison))
-    says = escape(headline(run.comparison))
+    notes = "".join(f"<li>{escape(text)}</li>" for text in comparison_remarks(run.comparison))
+    says = escape(comparison_headline(run.comparison))
     body = f"<p>{says[0].upper()}{says[1:]}.</p>" + table(_HEAD, rows, text_columns=(0, 1, 5, 9))
     return section("comparison", "Against the baseline", body + (f"<ul>{notes}</ul>" if notes else ""))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbz.measure.budget.metrics import parse_selector
-from dbz.report.words import comparison as comparing
+from dbz.report.words.comparison import suspect_advice
 from dbz.report.words.facts import slowest_query
 from dbz.report.words.verdict import failed, p95_for_sorting
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
@@ -27,7 +27,7 @@ def next_steps(run: Run) -> list[str]:
     if any(budget.of.startswith(("http", "server.query")) for budget in broken) and slowest_query(run):
         steps.append(f"Slowest query of the server: {slowest_query(run)}.")
     steps += [f"{note[0].upper()}{note[1:]}." for note in run.notes]
-    steps += comparing.advice(run.comparison) if run.comparison else []
+    steps += suspect_advice(run.comparison) if run.comparison else []
     return list(dict.fromkeys(steps))
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dbz.measure.compare.comparison import ERROR_STAT, Change
 from dbz.measure.compare.detection import MOST_RUNS
+from dbz.measure.compare.differences import ERROR_STAT, Change
 from dbz.measure.compare.terms import TAIL_NOISE
 from dbz.runs.compare.document import ComparedFigure, Comparison
 
 _ORDER = [Change.WORSE, Change.BETTER, Change.UNCLEAR, Change.SAME]
 
 
-def headline(comparison: Comparison) -> str:
+def comparison_headline(comparison: Comparison) -> str:
     """What came of it in one line: `2 operations became worse (5 runs against 5)`."""
     worse, suspects = len(comparison.worse), len(comparison.suspects)
     text = f"{_operations(worse)} became worse" if worse else "nothing became worse"
@@ -60,7 +60,7 @@ def p_text(one: ComparedFigure) -> str:
     return "<0.0001" if one.p < 0.0001 else f"{one.p:.2g}"
 
 
-def remarks(comparison: Comparison) -> list[str]:
+def comparison_remarks(comparison: Comparison) -> list[str]:
     """What a reader should know of how the comparison was made, and how much it could see."""
     texts = [f"Forced although {text}." for text in comparison.forced]
     texts += [f"Take care: {text}." for text in comparison.cautions]
@@ -97,7 +97,7 @@ def _sensitivity(comparison: Comparison) -> list[str]:
     return [f"{text}. {found.runs} runs a side would find {wanted}."]
 
 
-def advice(comparison: Comparison) -> list[str]:
+def suspect_advice(comparison: Comparison) -> list[str]:
     """What to do about what looks worse and is not for certain."""
     suspects = comparison.suspects
     if not suspects:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dbz.report.words.verdict import plural
-from dbz.runs.compare.machine import SOME_PERCENT, cores_text
+from dbz.runs.machine import SOME_PERCENT, cores_text
 from dbz.runs.schema import Run
 from dbz.units import format_bytes, format_duration, format_ms
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
+from dbz.errors import UsageError
 from dbz.runs.schema import Run, RunVerdict
 
+FORCE_HINT = "compare runs of one profile, or take the figures as they are with --force"
 _NOT_THE_LOAD = {"schema", "name", "about", "budgets", "allowed_targets", "seed"}
 """Keys of a profile that do not say what is loaded, or how."""
 _UNJUDGED = {RunVerdict.RUNNING, RunVerdict.INVALID, RunVerdict.INTERRUPTED}
@@ -48,6 +51,21 @@ def load_differences(base: Run, new: Run) -> list[str]:
     if _target(base) != _target(new):
         found.append(f"the target differs: {_target(base)} in {base.id}, {_target(new)} in {new.id}")
     return found
+
+
+def refuse_incomparable(base: Sequence[Run], new: Sequence[Run], *, force: bool) -> list[str]:
+    """What speaks against a comparison; `UsageError` with all of it unless it is forced."""
+    first = base[0]
+    against = [text for run in (*base[1:], *new) for text in obstacles(first, run)]
+    return refused(against, force=force)
+
+
+def refused(against: Sequence[str], *, force: bool) -> list[str]:
+    """What speaks against a comparison, each once; `UsageError` unless it is forced."""
+    every = list(dict.fromkeys(against))
+    if every and not force:
+        raise UsageError("these runs cannot be compared:\n  " + "\n  ".join(every), hint=FORCE_HINT)
+    return every
 
 
 def cautions(base: Run, new: Run) -> list[str]:

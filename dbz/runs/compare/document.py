@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dbz.measure.compare.comparison import Change
+from dbz.measure.compare.differences import Change
 
 SCHEMA = "dbz.comparison/1"
 SUSPECT_P = 0.2
@@ -14,33 +14,38 @@ SUSPECT_P = 0.2
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class ComparedFigure(_Part):
-    """One statistic of one operation before and after: latencies in ms, error rates as shares.
-
-    `change`, `low`, `high` (its 95 % interval), `noise` (the smallest change that these runs can tell from none) and
-    `detectable` (the smallest increase that they find in nine of ten cases, all figures considered) are shares of the
-    base, for error rates of all attempts. `shared` is what all operations changed by together, where `change` is beside
-    that. `p` is corrected for the number of figures. `verdict` is `worse`, `better`,
-    `same` or `unclear`; `sentence` says it in words.
-    """
+    """One statistic of one operation before and after: latencies in ms, error rates as shares."""
 
     kind: str
+    """What was attempted: `http`, `ack`, `delivery`, …"""
     operation: str
     stat: str
+    """`p50`, `p95` or `error_rate`."""
     base: float
+    """Before, in ms; an error rate as a share of all attempts."""
     new: float
+    """Now, in the same unit."""
     change: float
+    """The change as a share of the base; of an error rate the difference, as a share of all attempts."""
     low: float
+    """The lower end of the 95 % interval of `change`."""
     high: float
+    """The upper end of it."""
     noise: float
+    """The smallest change that these runs can tell from none, if this were the only figure."""
     p: float
+    """The p-value, corrected for the number of figures."""
     verdict: Change
     sentence: str = ""
+    """All of it in words."""
     detectable: float | None = None
+    """The smallest increase, as a share, that these runs find in nine of ten cases; null for error rates."""
     shared: float = 0.0
+    """What all operations changed by together, where `change` is what this one did beside that."""
 
     @property
     def suspect(self) -> bool:
@@ -49,38 +54,44 @@ class ComparedFigure(_Part):
 
 
 class Sensitivity(_Part):
-    """The smallest slowdown of one operation that a comparison finds in nine of ten cases, as a share of the base.
-
-    `typical` is that of the operation in the middle, `worst` that of the noisiest one, which is named. `runs` is how
-    many runs a side would find `wanted` in every operation; null when nobody would make so many.
-    """
+    """The smallest slowdown of one operation that a comparison finds in nine of ten cases, as a share of the base."""
 
     typical: float
+    """That of the operation in the middle."""
     worst: float
+    """That of the noisiest operation."""
     worst_operation: str
     wanted: float
+    """The slowdown that somebody wants to find in every operation."""
     runs: int | None
+    """How many runs a side would find it; null when nobody would make so many."""
 
 
 class Comparison(_Part):
-    """What became of a comparison; `missing` says which operations only one side has.
-
-    `left_out` are runs that were disturbed by something else on the machine, `doubts` say why what looks worse (or
-    better) may be the machine and is unclear for that reason.
-    """
+    """What became of a comparison of runs with runs."""
 
     schema_: str = Field(SCHEMA, alias="schema")
     base: list[str]
+    """The ids of the runs that were compared with."""
     new: list[str]
+    """The ids of the runs that were compared."""
     profile_hash: str
+    """Twelve digits that are equal for loads that are the same."""
     forced: list[str] = Field(default_factory=list)
+    """What speaks against this comparison, which was made all the same."""
     cautions: list[str] = Field(default_factory=list)
+    """What may explain a difference and is not the code."""
     threshold: float
+    """The smallest change that counts, as a share of the base."""
     assumed_noise: float | None = None
+    """What medians of single runs were taken to differ by, as a share; null where the runs themselves show it."""
     figures: list[ComparedFigure] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
+    """Which operations only one side has, a text for each side."""
     left_out: list[str] = Field(default_factory=list)
+    """The ids of runs that something else on the machine disturbed."""
     doubts: list[str] = Field(default_factory=list)
+    """Why what looks worse (or better) may be the machine, and is unclear for that reason."""
     sensitivity: Sensitivity | None = None
 
     @property

@@ -20,36 +20,43 @@ MIN_CHANGE = 0.03
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class LevelStep(_Part):
-    """A change of level: `run` is the first run of the new level; `before` and `after` are geometric means in ms."""
+    """A change of level."""
 
     run: str
+    """The id of the first run of the new level."""
     started: str
     before: float
+    """The geometric mean of the old level, in ms."""
     after: float
+    """The geometric mean of the new level, in ms."""
     change: float
+    """As a share of the old level."""
 
 
 class History(_Part):
-    """One figure over all runs, in ms; null where a run did not have it."""
+    """One figure over all runs."""
 
     kind: str
     operation: str
     stat: str
     values: list[float | None]
+    """In ms, a run each; null where a run did not have it."""
     steps: list[LevelStep] = Field(default_factory=list)
 
 
 class Trend(_Part):
-    """The history of one load, oldest run first; `skipped` are runs that cannot be compared with the newest."""
+    """The history of one load."""
 
     schema_: str = Field(SCHEMA, alias="schema")
     profile: str
     runs: list[str]
+    """Ids, oldest first."""
     skipped: list[str] = Field(default_factory=list)
+    """Ids of runs that cannot be compared with the newest."""
     histories: list[History] = Field(default_factory=list)
 
     def to_json(self) -> str:

@@ -12,19 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from dbz.measure.budget.limits import format_value
-from dbz.measure.compare.comparison import Change
+from dbz.measure.compare.differences import Change
 from dbz.report.sparkline import sparkline
 from dbz.report.terminal.console import FANCY, clean, glyphs_for, make_console
 from dbz.report.terminal.run.tables import WIDE, cell, grid
 from dbz.report.words.comparison import (
-    advice,
     by_verdict,
     change_text,
+    comparison_headline,
+    comparison_remarks,
     detectable_text,
-    headline,
     p_text,
-    remarks,
     stat_text,
+    suspect_advice,
     unit_of,
 )
 from dbz.runs.compare.document import Comparison
@@ -38,15 +38,15 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
     console = make_console(stream or sys.stdout)
     glyphs, bad = glyphs_for(console), bool(comparison.worse)
     sign, style = (glyphs.bad, "bold red") if bad else (glyphs.good, "bold green")
-    console.print(Text(f"{sign} {headline(comparison)}", style))
+    console.print(Text(f"{sign} {comparison_headline(comparison)}", style))
     for one in comparison.worse:
         console.print(Padding(Text(clean(one.sentence), "bold"), (0, 0, 0, 2)))
-    for text in advice(comparison):
+    for text in suspect_advice(comparison):
         console.print(Padding(Text(clean(text), "yellow"), (0, 0, 0, 2)))
     console.print()
     if comparison.figures:
         console.print(comparison_table(comparison, console))
-    for text in remarks(comparison):
+    for text in comparison_remarks(comparison):
         console.print(Text(clean(text), "dim"))
 
 

@@ -27,8 +27,8 @@ from dbz.report.terminal.run.tables import (
     runs_table,
     unmeasured,
 )
-from dbz.report.words import comparison as comparing
 from dbz.report.words.advice import next_steps
+from dbz.report.words.comparison import comparison_headline, comparison_remarks
 from dbz.report.words.facts import generator_text, load_text, machine_text, server_text, target_text
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
@@ -63,7 +63,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
         _section(console, "Budgets", Group(*(part for part in parts if part)))
     if run.comparison:
         _section(
-            console, f"Against the baseline: {comparing.headline(run.comparison)}", _changes(run.comparison, console)
+            console, f"Against the baseline: {comparison_headline(run.comparison)}", _changes(run.comparison, console)
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
@@ -121,7 +121,7 @@ def _list(texts: list[str], sign: str, console: Console, style: str = "bold") ->
 
 def _changes(comparison: Comparison, console: Console) -> RenderableType:
     """What is not the same as in the baseline, and how that was found."""
-    notes = [Text(clean(text), "dim") for text in comparing.remarks(comparison)]
+    notes = [Text(clean(text), "dim") for text in comparison_remarks(comparison)]
     return Group(comparison_table(comparison, console, changed_only=True), *notes)
 
 

@@ -44,29 +44,31 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One statistic of one operation, before and after.
-
-    `change`, `low` and `high` are shares of the base value (0.1 is 10 % more; error rates: of all attempts). `noise` is
-    the smallest change that these runs can tell from none if it were the only figure; `detectable` the smallest
-    increase of a latency that they find in nine of ten cases among all figures. `spread` is the standard deviation of
-    the logarithm of one run's latency. `p` is the corrected p-value. Where `change` is beside what all operations
-    changed by together, `shared` is that.
-    """
+    """One statistic of one operation, before and after."""
 
     series: Series
     stat: str
     base: float
+    """The value before: ms, or a share of all attempts."""
     new: float
     change: float
+    """As a share of the base value (0.1 is 10 % more); of an error rate the difference."""
     low: float
+    """The lower end of the interval of `change`."""
     high: float
     noise: float
+    """The smallest change that these runs can tell from none if it were the only figure."""
     p: float
+    """The corrected p-value."""
     verdict: Change = Change.UNCLEAR
     spread: float = 0.0
+    """The standard deviation of the logarithm of one run's latency."""
     detectable: float | None = None
+    """The smallest increase of a latency that is found in nine of ten cases among all figures, as a share."""
     shared: float = 0.0
+    """What all operations changed by together, where `change` is beside that."""
     test: LatencyTest | None = field(default=None, repr=False)
+    """The test behind it; None for error rates."""
 
 
 def compare(base: Sequence[Measurements], new: Sequence[Measurements], terms: ComparisonTerms) -> list[Difference]:

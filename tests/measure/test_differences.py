@@ -9,7 +9,7 @@ from statistics import NormalDist, median
 import pytest
 
 from dbz.measure.budget.measuring import Measurements
-from dbz.measure.compare.comparison import Change, Difference, compare
+from dbz.measure.compare.differences import Change, Difference, compare
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram

@@ -1,4 +1,4 @@
-"""What a run's machine did beside the run, and whether that may explain what a comparison finds."""
+"""What the machine of a run did beside the run, as figures and in words."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Any
 
 from dbz.runs.aggregate import inside
 from dbz.runs.reading import Record
-from dbz.runs.schema import Machine, Run, Window
+from dbz.runs.schema import Machine, Window
 
 BUSY_PERCENT = 10.0
 """A machine of which others take more than this is busy: queues at its cores then reach the percentiles."""
 SOME_PERCENT = 0.5
 """Less than this is shown as nothing."""
-LEAST_QUIET_RUNS = 3
-"""So many runs of a side must be left before disturbed ones are left out."""
 
 
 def machine_figures(record: Record, window: Window) -> Machine | None:
@@ -56,35 +54,3 @@ def taken_text(machine: Machine) -> str:
 def cores_text(machine: Machine) -> str:
     """How many cores there are: `2 cores`."""
     return f"{machine.cores} core{'' if machine.cores == 1 else 's'}"
-
-
-def quiet_places(runs: Sequence[Run], limit: float) -> list[int]:
-    """The places of the runs to compare: without those that were disturbed by a share of the machine more than `limit`
-    above the least disturbed one, where at least three and half of them are left."""
-    disturbed = [run.machine.disturbed_percent / 100 if run.machine else 0.0 for run in runs]
-    quiet = [at for at, share in enumerate(disturbed) if share <= min(disturbed) + limit]
-    enough = len(quiet) >= max(LEAST_QUIET_RUNS, len(runs) / 2)
-    return quiet if enough else list(range(len(runs)))
-
-
-def busier(runs: Sequence[Run], others: Sequence[Run], limit: float) -> str:
-    """What others took in these runs, if it is more than `limit` above that in the other ones; empty when it is not, or
-    when it is not known of both."""
-    machines, theirs = ([run.machine for run in side if run.machine] for side in (runs, others))
-    if not machines or not theirs or _mean(machines) - _mean(theirs) <= 100 * limit:
-        return ""
-    return f"{taken_text(_together(machines))}, against {_mean(theirs):.0f} %"
-
-
-def _mean(machines: Sequence[Machine]) -> float:
-    return sum(one.disturbed_percent for one in machines) / len(machines)
-
-
-def _together(machines: Sequence[Machine]) -> Machine:
-    known = [one.others_percent for one in machines if one.others_percent is not None]
-    return Machine(
-        cores=machines[-1].cores,
-        own_percent=sum(one.own_percent for one in machines) / len(machines),
-        others_percent=sum(known) / len(known) if known else None,
-        steal_percent=sum(one.steal_percent for one in machines) / len(machines),
-    )

@@ -1,0 +1,142 @@
+"""What a comparison of two sides finds: each figure with its verdict and sentence, and what could have been found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median_high
+from typing import Any
+
+from dbz.measure.budget.limits import format_value
+from dbz.measure.compare.detection import runs_needed
+from dbz.measure.compare.differences import ERROR_STAT, Change, Difference, compare
+from dbz.measure.compare.terms import ComparisonTerms
+from dbz.measure.latency.series import Series
+from dbz.runs.compare.comparable import cautions, profile_hash
+from dbz.runs.compare.document import ComparedFigure, Comparison, Sensitivity
+from dbz.runs.compare.sides import Side, busier, quiet
+
+_SOME_CHANGE = 0.005
+"""Less than this is not worth a word."""
+WANTED = 0.10
+"""The slowdown for which the number of runs is told."""
+
+
+def compare_sides(all_base: Side, all_new: Side, terms: ComparisonTerms, forced: Sequence[str] = ()) -> Comparison:
+    """The comparison of two sides that may be compared.
+
+    Runs that something else on the machine disturbed are left out where enough others are there. Where the new runs
+    were disturbed more than those of the base, no latency is called worse, and the other way round none better.
+    """
+    base, new = (quiet(side, terms) for side in (all_base, all_new))
+    differences = compare(base.found, new.found, terms)
+    excuses = {
+        Change.WORSE: busier(new.runs, base.runs, terms.busy),
+        Change.BETTER: busier(base.runs, new.runs, terms.busy),
+    }
+    figures = [_figure(one, excuses.get(one.verdict, ""), len(base.runs), len(new.runs)) for one in differences]
+    return Comparison(
+        base=[run.id for run in base.runs],
+        new=[run.id for run in new.runs],
+        profile_hash=profile_hash(new.runs[0].profile),
+        forced=list(forced),
+        cautions=[*cautions(base.runs[0], new.runs[-1]), *all_base.skipped, *all_new.skipped],
+        threshold=terms.threshold,
+        assumed_noise=terms.noise if min(len(base.runs), len(new.runs)) == 1 else None,
+        figures=figures,
+        missing=_missing(base, new, figures),
+        left_out=[*_left_out(all_base, base), *_left_out(all_new, new)],
+        doubts=[
+            f"the machine was busy in the {side} runs ({excuse})"
+            for side, excuse in zip(("new", "base"), excuses.values(), strict=True)
+            if excuse
+        ],
+        sensitivity=_sensitivity(differences, terms),
+    )
+
+
+def _left_out(every: Side, some: Side) -> list[str]:
+    kept = {run.id for run in some.runs}
+    return [run.id for run in every.runs if run.id not in kept]
+
+
+def _missing(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
+    """Which operations only one side has, a text for each side."""
+    names = [{(of.kind, of.name) for found in side.found for of in found.latencies} for side in (base, new)]
+    compared = {(one.kind, one.operation) for one in figures}
+    only = [
+        sorted(
+            name
+            for kind, name in here - there
+            if (kind, name) not in compared and kind not in ("generator", "service", "unfinished")
+        )
+        for here, there in (names, reversed(names))
+    ]
+    return [
+        f"only in the {side} runs: {', '.join(some)}" for side, some in zip(("base", "new"), only, strict=True) if some
+    ]
+
+
+def _figure(one: Difference, excuse: str, base_runs: int, new_runs: int) -> ComparedFigure:
+    """A difference as it is kept; what the machine may explain is unclear, but for errors, which have other reasons."""
+    excused = bool(excuse) and one.stat != ERROR_STAT
+    one = replace(one, verdict=Change.UNCLEAR) if excused else one
+    keys = ("base", "new", "change", "low", "high", "noise", "p", "detectable", "shared")
+    numbers: dict[str, Any] = {key: None if getattr(one, key) is None else round(getattr(one, key), 6) for key in keys}
+    return ComparedFigure(
+        kind=one.series.kind,
+        operation=one.series.name,
+        stat=one.stat,
+        **numbers,
+        verdict=one.verdict,
+        sentence=_sentence(one, base_runs, new_runs),
+    )
+
+
+def _sentence(one: Difference, base_runs: int, new_runs: int) -> str:
+    """Which operation, how much, and how sure."""
+    errors = one.stat == ERROR_STAT
+    unit, points = ("%", " points") if errors else ("ms", " %")
+    amount = f"{abs(one.change) * 100:.3g}{points}"
+    became = {
+        Change.WORSE: f"has {amount} more errors" if errors else f"is {amount} slower",
+        Change.BETTER: f"has {amount} fewer errors" if errors else f"is {amount} faster",
+        Change.SAME: "is the same",
+        Change.UNCLEAR: f"may be {amount} {'slower' if one.change > 0 else 'faster'}",
+    }
+    if errors:
+        became[Change.UNCLEAR] = f"may have {amount} {'more' if one.change > 0 else 'fewer'} errors"
+    beside = f", beside {one.shared * 100:+.2g} % of all operations" if abs(one.shared) >= _SOME_CHANGE else ""
+    chance = "p < 0.0001" if one.p < 0.0001 else f"p = {one.p:.2g}"
+    return (
+        f"{one.series.kind} {one.series.name} {became[one.verdict]}{beside}: {'' if errors else one.stat + ' '}"
+        f"{format_value(one.new, unit)}, before {format_value(one.base, unit)} "
+        f"(95 % interval {one.low * 100:+.3g} to {one.high * 100:+.3g}{points}, {chance}, "
+        f"{new_runs} run{'s' if new_runs > 1 else ''} against {base_runs})"
+    )
+
+
+def _sensitivity(differences: Sequence[Difference], terms: ComparisonTerms) -> Sensitivity | None:
+    """The sensitivity of a comparison with these results; None when no latency was compared.
+
+    An operation is as sensitive as the less noisy one of its figures.
+    """
+    best: dict[Series, float] = {}
+    spreads: defaultdict[Series, list[float]] = defaultdict(list)
+    for one in differences:
+        if one.detectable is not None:
+            best[one.series] = min(best.get(one.series, one.detectable), one.detectable)
+            spreads[one.series].append(one.spread)
+    if not best:
+        return None
+    worst = max(best, key=best.__getitem__)
+    looks = sum(one.test.looks if one.test else 1 for one in differences)
+    noisiest = max(min(several) for several in spreads.values())
+    return Sensitivity(
+        typical=round(median_high(best.values()), 4),
+        worst=round(best[worst], 4),
+        worst_operation=f"{worst.kind} {worst.name}",
+        wanted=WANTED,
+        runs=runs_needed(noisiest, WANTED, looks, terms.confidence),
+    )
