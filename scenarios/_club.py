@@ -38,10 +38,6 @@ class Member(HttpUser):
         self.client.headers["Authorization"] = f"Bearer {self.token}"
         self.me = self.client.get("/api/me", name="/api/me").json()
 
-    def pause(self, shortest_s: float, longest_s: float) -> None:
-        """Do nothing for a while, as people do."""
-        self._taskset_instance._sleep(self.random.uniform(shortest_s, longest_s))
-
 
 class LiveMember(Member, SocketUser):
     """A member whose app also holds a Socket.IO connection."""

@@ -9,7 +9,7 @@ import sys  # noqa: E402
 
 from dbz.children import raise_open_files  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
-from dbz.load.generator.run import execute  # noqa: E402
+from dbz.load.generator.process import execute  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec  # noqa: E402
 
 

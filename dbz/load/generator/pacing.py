@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import gevent
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
 
 from dbz.load.arrivals import arrival_times
+from dbz.load.generator.lateness import note_lateness_s
+from dbz.load.generator.population import RequestPace
 from dbz.load.spec import GeneratorSpec
-
-if TYPE_CHECKING:
-    from dbz.load.generator.population import RequestPace
 
 LATE_S = 0.01
 """A task that begins this much after its intended start counts as late; less is the precision of timers."""
@@ -99,7 +98,7 @@ class Pacing:
         lateness_s = max(time.monotonic() - due_s, 1e-9)
         self._begun += 1
         self._late += lateness_s > LATE_S
-        gevent.getcurrent().dbz_lateness_s = lateness_s
+        note_lateness_s(lateness_s)
 
     def take_counts(self) -> dict[str, int]:
         """Paced tasks that began, and those that began late, since the last call."""
@@ -134,12 +133,3 @@ class Pacing:
 
         TaskSet.execute_next_task = execute_when_due
         TaskSet.wait = pause_unless_paced
-
-
-def take_lateness_s() -> float:
-    """How late the current task began, once: the first request of a task carries it."""
-    greenlet = gevent.getcurrent()
-    lateness_s: float = getattr(greenlet, "dbz_lateness_s", 0.0)
-    if lateness_s:
-        greenlet.dbz_lateness_s = 0.0
-    return lateness_s

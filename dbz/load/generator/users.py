@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import gevent
 from gevent.pool import Group
 from locust import User
 
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.pacing import take_lateness_s
+from dbz.load.generator.lateness import take_lateness_s
 from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio.client import SocketClient
 from dbz.measure.latency.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
@@ -61,6 +62,10 @@ class HttpUser(User):  # type: ignore[misc]
             self.recorder.failure(COMPOSITE, name, elapsed_s, self._failed_in_composite)
         else:
             self.recorder.success(COMPOSITE, name, elapsed_s)
+
+    def pause(self, shortest_s: float, longest_s: float) -> None:
+        """Do nothing for a while, as people do: between so many seconds, by the user's own random numbers."""
+        gevent.sleep(self.random.uniform(shortest_s, longest_s))
 
     def start(self, group: Any) -> Any:
         """Begin; the connections are closed at the end also when a scenario has an `on_stop` of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbz.load.generator.pacing import take_lateness_s
+from dbz.load.generator.lateness import take_lateness_s
 from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import HTTP, OTHER
 

@@ -41,7 +41,8 @@ class Recorder:
         value_us = int(seconds * 1e6)
         if not 0 <= value_us <= HIGHEST_US:
             value_us = 0 if value_us < 0 else HIGHEST_US
-        # `index_of`, written out: this runs for every sample, and a call would cost as much as the rest.
+        # `index_of`, written out: this runs for every sample, and a call would cost as much as the rest. SUB_MASK keeps
+        # small values in the first bucket, whose positions are exact; above it a bucket is as wide as its power of two.
         bucket = (value_us | SUB_MASK).bit_length() - SUB_BITS
         index = (bucket << HALF_BITS) + (value_us >> bucket)
         counts = self._ok.get((kind, name))

@@ -16,7 +16,7 @@ from locust.env import Environment
 
 from dbz.errors import DependencyError
 from dbz.load.allowed_hosts import check_target
-from dbz.load.generator import population, scenario
+from dbz.load.generator import population, user_classes
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.record import foreign, remote
@@ -29,7 +29,7 @@ from dbz.load.spec import GeneratorRole, GeneratorSpec
 WORKERS_PATIENCE_S = 60.0
 
 
-class GeneratorRun:
+class GeneratorProcess:
     """A load run as one process sees it. `interrupt` ends it early, in good order."""
 
     def __init__(self, spec: GeneratorSpec) -> None:
@@ -113,10 +113,10 @@ class GeneratorRun:
     def _environment(self) -> Any:
         spec = self.spec
         if spec.request is not None:
-            classes, shape = [scenario.adhoc_user(spec.request)], None
+            classes, shape = [user_classes.adhoc_user(spec.request)], None
         else:
-            classes, shape = scenario.load_scenario(spec.scenario)
-        scenario.check_classes(spec.open_users, classes)
+            classes, shape = user_classes.load_scenario(spec.scenario)
+        user_classes.check_classes(spec.open_users, classes)
         population.hold_connections(classes, spec)
         options = get_parser().parse_args(["--headless", "--host", spec.target, "--users", str(spec.users)])
         for user_class in classes:
@@ -129,6 +129,6 @@ class GeneratorRun:
 def execute(spec: GeneratorSpec) -> None:
     """Run one generator process; SIGTERM ends it early with a complete record."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    run = GeneratorRun(spec)
-    gevent.signal_handler(signal.SIGTERM, run.interrupt)
-    run.execute()
+    process = GeneratorProcess(spec)
+    gevent.signal_handler(signal.SIGTERM, process.interrupt)
+    process.execute()
