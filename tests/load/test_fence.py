@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbz.load.generator.net.fence import ForbiddenTargetError, HostFence
+from dbz.load.generator.net.faults import ForbiddenTargetError
+from dbz.load.generator.net.fence import HostFence
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "0.0.0.0", "::", "api.localhost"])

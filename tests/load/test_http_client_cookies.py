@@ -5,7 +5,7 @@ import time
 import pytest
 
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.net.wire import Origin
+from dbz.load.generator.net.origin import Origin
 from tests.load.http_clients import client_of
 from tests.load.raw_server import response, routed, serving
 

@@ -8,8 +8,7 @@ import gevent
 import pytest
 from gevent import ssl
 
-from dbz.load.generator.net.wire import TlsFailed
-from dbz.load.generator.socketio.namespace import Refused
+from dbz.load.generator.net.faults import Refused, TlsFailed
 from tests.load.socketio_servers import NODE, PYTHON, Member, member_of, open_descriptors, serving, sweeping, until
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]

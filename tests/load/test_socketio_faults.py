@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from dbz.children import free_port
-from dbz.load.generator.net.wire import TransportError
+from dbz.load.generator.net.faults import TransportError
 from dbz.load.generator.record.deliveries import DeliveryLedger
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.socketio_servers import NODE, PYTHON, Member, member_of, open_descriptors, sweeping, until

@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.generator.websocket.deflate import Deflater, Inflater, NotAgreedOn, agree
-from dbz.load.generator.websocket.frames import (
-    BINARY,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    FrameReader,
-    MalformedFrame,
-    MessageTooLarge,
-    encode_frame,
-)
+from dbz.load.generator.net.faults import MalformedFrame, MessageTooLarge
+from dbz.load.generator.websocket.deflate import Deflater, HandshakeRefused, Inflater, agree
+from dbz.load.generator.websocket.frames import BINARY, CONTINUATION, PING, PONG, TEXT, FrameReader, encode_frame
 
 LIMIT = 100_000
 COMPRESSED_TEXT = TEXT | 0x40
@@ -152,5 +143,5 @@ def test_only_what_was_offered_can_be_agreed_on():
     inflater, deflater = agree('permessage-deflate; server_no_context_takeover; client_max_window_bits="12"')
     assert inflater is not None and deflater is not None
     for answer in ("x-other", "permessage-deflate; surprise", "permessage-deflate; client_max_window_bits=99"):
-        with pytest.raises(NotAgreedOn):
+        with pytest.raises(HandshakeRefused):
             agree(answer)

@@ -26,11 +26,12 @@ from dbz.load.generator.http.options import RequestOptions, RequestTerms
 from dbz.load.generator.http.outgoing import ANNOUNCED, REDIRECTS, Outgoing, check_redirect, encode_body
 from dbz.load.generator.http.pool import Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, Response
-from dbz.load.generator.http.urls import clean_target, credentials_of, full_url, host_header, resolve, split_url
+from dbz.load.generator.http.urls import clean_target, credentials_of, full_url, resolve, split_url
 from dbz.load.generator.http.verbs import Verbs
+from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
+from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import basic_authorization, proxy_for
-from dbz.load.generator.net.wire import Origin, tls_context
 
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
@@ -69,7 +70,7 @@ class HttpClient(Verbs):
             self.headers["Authorization"] = credentials
         self.cookies = CookieJar(self._origin)
         self._memory: Memory | None = None
-        self._host = host_header(self._origin)
+        self._host = self._origin.host_field
         self._root = full_url(self._origin, self._prefix)
         self._home: Pool | None = None
         self._pools: dict[tuple[Origin, bool | str], Pool] = {}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
-from dbz.load.generator.net.wire import Origin
+from dbz.load.generator.net.origin import Origin
 
 _MOST_COOKIES = 200
 _LONGEST_BYTES = 4096
@@ -21,15 +21,19 @@ _LONGEST_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie; `expires_s` is in seconds since 1970, infinite for the whole session."""
+    """One cookie."""
 
     name: str
     value: str
     domain: str
+    """The host that set it, or the domain that the server named, without a leading dot."""
     path: str
     host_only: bool
+    """Whether it goes to `domain` itself only, and not to hosts below it."""
     secure: bool
+    """Whether it goes over TLS only."""
     expires_s: float
+    """Seconds since 1970; infinite for the whole session."""
 
     def fits(self, origin: Origin, path: str, now_s: float) -> bool:
         """Whether it belongs into a request."""

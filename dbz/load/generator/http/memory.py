@@ -13,10 +13,12 @@ _MOST_BYTES = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A 200 answer with its ETag or Last-Modified."""
+    """A 200 answer that can be asked for again conditionally."""
 
     etag: str
+    """Its ETag; empty when it has none."""
     modified: str
+    """Its Last-Modified; empty when it has none."""
     head: Head
     content: bytes
 

@@ -35,7 +35,11 @@ class RequestTerms:
     """What holds for a request and for the redirects that follow it."""
 
     deadline_s: float
+    """When the whole request must have ended, on the monotonic clock."""
     waits: Waits
     verify: bool | str
+    """Whether certificates are verified, or the path of the CA bundle to verify them with."""
     conditional: bool = False
+    """Whether to ask only for what has changed."""
     expect_continue: bool = False
+    """Whether to ask before sending a body."""

@@ -11,9 +11,8 @@ import orjson
 
 from dbz.load.allowed_hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
-from dbz.load.generator.http.urls import host_header
 from dbz.load.generator.net.faults import RedirectRefused
-from dbz.load.generator.net.wire import Origin
+from dbz.load.generator.net.origin import Origin
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
@@ -23,7 +22,7 @@ _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request as it will be sent. `cookie` is what the caller wants in the Cookie field beside the jar's.
+    """A request as it will be sent.
 
     Nobody changes one; it is not frozen because that would cost each request a microsecond.
     """
@@ -31,9 +30,12 @@ class Outgoing:
     method: str
     origin: Origin
     target: str
+    """Path and query as they stand on the request line."""
     fields: Mapping[str, str]
+    """Header fields without Host, Cookie and Content-Length, unless the scenario gave these itself."""
     body: bytes = b""
     cookie: str = ""
+    """What the caller wants in the Cookie field beside the jar's."""
 
     def head(self, target: str, cookie: str, extra: Mapping[str, str]) -> bytes:
         """The request line, with `target` as the proxy or server wants it, and the header fields with `extra` ones."""
@@ -41,7 +43,7 @@ class Outgoing:
         names = "\n".join(fields).lower().split("\n")
         lines = [f"{self.method} {target} HTTP/1.1"]
         if "host" not in names:
-            lines.append(f"Host: {host_header(self.origin)}")
+            lines.append(f"Host: {self.origin.host_field}")
         lines += [one_line(f"{name}: {value}") for name, value in fields.items()]
         if cookie and "cookie" not in names:
             lines.append(one_line(f"Cookie: {cookie}"))

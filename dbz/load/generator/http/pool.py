@@ -6,21 +6,25 @@ import ssl
 import time
 from typing import NamedTuple
 
-from dbz.load.generator.http.response import Response, ResponseReader
+from dbz.load.generator.http.reader import Head, ResponseReader
+from dbz.load.generator.http.response import Response
 from dbz.load.generator.http.urls import full_url
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
+from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
-from dbz.load.generator.net.wire import Connection, Origin, connect
+from dbz.load.generator.net.wire import Connection, connect
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0
 
 
 class Waits(NamedTuple):
-    """How long to wait, in seconds, for a connection and (if not 0) each time for bytes."""
+    """How long a request may wait."""
 
     connect_s: float
+    """Seconds for a connection, its TLS handshake included."""
     read_s: float = 0.0
+    """Seconds for each single wait for bytes; 0 for as long as the whole request may take."""
 
 
 class Pool:
@@ -82,12 +86,14 @@ class Pool:
         try:
             connection.send(message)
             if body:
-                keep = _converse_with_consent(connection, reader, response, body)
+                head, content, keep = _converse_with_consent(connection, reader, response.method, body)
             else:
-                keep = reader.read(connection, response)
+                head, content = reader.read(connection, response.method)
+                keep = head.keep
         except BaseException:
             _close(pair)
             raise
+        response.head, response.status_code, response.content = head, head.status, content
         if keep:
             self._idle.append(pair)
         else:
@@ -120,8 +126,13 @@ def _close(pair: tuple[Connection, ResponseReader]) -> None:
     reader.close()
 
 
-def _converse_with_consent(connection: Connection, reader: ResponseReader, response: Response, body: bytes) -> bool:
-    """Wait for `100 Continue` before sending the body (RFC 9110, section 10.1.1), but not for ever."""
+def _converse_with_consent(
+    connection: Connection, reader: ResponseReader, method: str, body: bytes
+) -> tuple[Head, bytes, bool]:
+    """Wait for `100 Continue` before sending the body (RFC 9110, section 10.1.1), but not for ever.
+
+    Returns head and body of the answer, and whether the connection can be used again.
+    """
     read_timeout_s, connection.read_timeout_s = connection.read_timeout_s, _CONTINUE_PATIENCE_S
     early = b""
     try:
@@ -136,6 +147,7 @@ def _converse_with_consent(connection: Connection, reader: ResponseReader, respo
     connection.read_timeout_s = read_timeout_s
     if not early or early[9:12] == b"100":
         connection.send(body)
-        return reader.read(connection, response, early)
-    reader.read(connection, response, early)
-    return False  # the server still expects the body that it did not want
+        head, content = reader.read(connection, method, early)
+        return head, content, head.keep
+    # The server still expects the body that it did not want.
+    return *reader.read(connection, method, early), False

@@ -6,8 +6,6 @@ for the whole process, and the body of a known head is counted off without the p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import httptools
 
 from dbz.load.generator.http.decoding import decompress
@@ -18,10 +16,7 @@ from dbz.load.generator.net.faults import (
     MalformedResponse,
     UnaskedResponse,
 )
-
-if TYPE_CHECKING:
-    from dbz.load.generator.http.response import Response
-    from dbz.load.generator.net.wire import Connection
+from dbz.load.generator.net.wire import Connection
 
 MAX_HEADER_BYTES = 65_536
 _NO_BODY = frozenset({204, 304})
@@ -92,8 +87,8 @@ class ResponseReader:
         self._done = self._extra = self._without_body = self.started = False
         self.leftover = b""
 
-    def read(self, connection: Connection, response: Response, early: bytes = b"") -> bool:
-        """Read one whole response, of which `early` has been read; returns whether the connection can be used again.
+    def read(self, connection: Connection, method: str, early: bytes = b"") -> tuple[Head, bytes]:
+        """Read the whole answer to a request, of which `early` has been read: its head, and its body decompressed.
 
         Raises `ConnectionLost`, `MalformedResponse`, `HeadersTooLarge`, `BodyTooLarge`, `UnaskedResponse` or
         `ReadTimeout`.
@@ -103,20 +98,17 @@ class ResponseReader:
         self.started = bool(data)
         end = data.find(b"\r\n\r\n") + 4
         head = _known_heads.get(data[:end]) if end > 3 else None
-        if head is not None and response.method != "HEAD":
-            response.head = head
+        if head is not None and method != "HEAD":
             body = self._count_off(connection, data, end, head.length)
         else:
-            self._parse(connection, response, data)
-            head = response.head = self._head
+            self._parse(connection, method, data)
+            head = self._head
             body = self._body if self._more is None else bytes(self._more)
             self._remember(data[:end])
             self._body, self._more = b"", None
         if head.encoding and body:
             body = decompress(body, head.encoding.decode("latin-1"), self._limit)
-        response.status_code = head.status
-        response.content = body
-        return head.keep
+        return head, body
 
     def close(self) -> None:
         """Let go of the parser. It holds its reader: as a cycle both would wait for the garbage collector."""
@@ -148,8 +140,8 @@ class ResponseReader:
                 _known_heads.clear()
             _known_heads[raw] = head
 
-    def _parse(self, connection: Connection, response: Response, data: bytes) -> None:
-        self._reset(response.method)
+    def _parse(self, connection: Connection, method: str, data: bytes) -> None:
+        self._reset(method)
         surplus = 0
         while True:
             size = self._size

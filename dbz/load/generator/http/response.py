@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from dbz.load.generator.http.reader import Head
-from dbz.load.generator.http.reader import ResponseReader as ResponseReader
 
 MAX_BODY_BYTES = 64_000_000
 _NO_HEAD = Head(0, [], False)

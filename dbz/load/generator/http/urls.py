@@ -6,8 +6,8 @@ import re
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from dbz.load.generator.net.faults import BadUrl
+from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import basic_authorization
-from dbz.load.generator.net.wire import Origin
 
 _UNCLEAN = re.compile(r"[^!-~]|#")
 _SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -42,15 +42,9 @@ def clean_target(target: str) -> str:
     return quote(target.partition("#")[0], safe=_SAFE)
 
 
-def host_header(origin: Origin) -> str:
-    """The value of the Host field."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    return host if origin.port == (443 if origin.tls else 80) else f"{host}:{origin.port}"
-
-
 def full_url(origin: Origin, target: str) -> str:
     """The absolute URL of a request target."""
-    return f"{'https' if origin.tls else 'http'}://{host_header(origin)}{target}"
+    return origin.url + target
 
 
 def resolve(url: str, reference: str) -> tuple[Origin, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class TransportError(Exception):
     """A request that got no complete answer; `name` is its error class in reports."""
@@ -101,3 +103,46 @@ class RedirectRefused(TransportError):  # noqa: N818
     """A redirect leads to a host that nobody allowed a load on."""
 
     name = "RedirectRefused"
+
+
+class HandshakeRefused(TransportError):  # noqa: N818
+    """The server answered the opening of a WebSocket or polling connection with something else than was asked for."""
+
+    name = "HandshakeRefused"
+
+
+class MalformedFrame(TransportError):  # noqa: N818
+    """The server sent what no WebSocket server may send."""
+
+    name = "MalformedFrame"
+
+
+class MessageTooLarge(TransportError):  # noqa: N818
+    """A message is larger than the side that would get it accepts."""
+
+    name = "MessageTooLarge"
+
+
+class MalformedPacket(TransportError):  # noqa: N818
+    """The server sent what is neither Engine.IO nor Socket.IO."""
+
+    name = "MalformedPacket"
+
+
+class Disconnected(TransportError):  # noqa: N818
+    """The server ended the Socket.IO connection in good order."""
+
+    name = "Disconnected"
+
+
+class Refused(TransportError):  # noqa: N818
+    """The server refused the connection to a namespace."""
+
+    name = "Refused"
+
+
+class ForbiddenTargetError(PermissionError):
+    """A scenario wants to reach a host that nobody allowed a load on, whatever client it uses."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(errno.EACCES, f"{host} is not on this machine and not allowed (--allow-target {host})")

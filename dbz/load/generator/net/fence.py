@@ -6,7 +6,6 @@ this machine, the target and the hosts that were allowed by name, and names of o
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import socket
 from collections.abc import Collection
@@ -17,17 +16,11 @@ from urllib.request import getproxies_environment
 import gevent
 
 from dbz.load.allowed_hosts import is_loopback
+from dbz.load.generator.net.faults import ForbiddenTargetError
 from dbz.load.spec import GeneratorSpec
 
 _CONNECTING = ("connect", "connect_ex", "sendto")
 _REFUSAL_S = 0.05
-
-
-class ForbiddenTargetError(PermissionError):
-    """A scenario wants to reach a host that nobody allowed a load on."""
-
-    def __init__(self, host: str) -> None:
-        super().__init__(errno.EACCES, f"{host} is not on this machine and not allowed (--allow-target {host})")
 
 
 class HostFence:

@@ -12,6 +12,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from dbz.load.allowed_hosts import is_loopback
 from dbz.load.generator.net.dial import dial
 from dbz.load.generator.net.faults import ProxyFailed, TransportError
+from dbz.load.generator.net.origin import Origin
 
 _LONGEST_HEAD_BYTES = 65536
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -19,11 +20,12 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy; `authorization` is the value of Proxy-Authorization, or empty."""
+    """An HTTP proxy."""
 
     host: str
     port: int
     authorization: str = ""
+    """The value of the Proxy-Authorization field; empty for none."""
 
 
 def proxy_for(host: str, port: int, tls: bool, wanted: str | None) -> Proxy | None:
@@ -70,7 +72,7 @@ def dial_proxy(proxy: Proxy, timeout_s: float) -> Any:
 
 def open_tunnel(sock: Any, proxy: Proxy, host: str, port: int) -> None:
     """Ask the proxy for a connection to the server (RFC 9110, section 9.3.6); `ProxyFailed` when it refuses."""
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where = Origin(host, port).authority
     credentials = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
     head = b""
     try:

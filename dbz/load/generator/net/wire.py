@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 from gevent import socket as gsocket
@@ -17,49 +17,14 @@ from gevent import ssl as gssl
 from gevent.hub import get_hub
 
 from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
-from dbz.load.generator.net.faults import (
-    BodyTooLarge,
-    ConnectFailed,
-    ConnectionLost,
-    ConnectTimeout,
-    MalformedResponse,
-    NameNotResolved,
-    ReadTimeout,
-    TlsFailed,
-    TransportError,
-    WriteTimeout,
-)
+from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, WriteTimeout
+from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy, dial_proxy, open_tunnel
-
-__all__ = [
-    "BodyTooLarge",
-    "ConnectFailed",
-    "ConnectTimeout",
-    "Connection",
-    "ConnectionLost",
-    "MalformedResponse",
-    "NameNotResolved",
-    "Origin",
-    "ReadTimeout",
-    "TlsFailed",
-    "TransportError",
-    "connect",
-    "sweep_deadlines",
-    "tls_context",
-]
 
 CHUNK_BYTES = 65536
 _SMALL_CHUNK_BYTES = 8192  # events are small, and a large buffer costs more than reading once more
 _SWEEP_S = 0.1
 _SHORTEST_WAIT_S = 0.001
-
-
-class Origin(NamedTuple):
-    """Where a connection goes."""
-
-    host: str
-    port: int
-    tls: bool = False
 
 
 class Connection:
@@ -84,7 +49,8 @@ class Connection:
 
     def __init__(self, sock: gsocket.socket) -> None:
         self._socket = sock
-        # The plain socket under gevent's wrapper does not block and needs no wrapper for a read that has data.
+        # The plain socket under gevent's wrapper does not block and needs no wrapper for a read that has data: gevent's
+        # own recv would ask the event loop again, and cost three times as much.
         self._fast = None if isinstance(sock, gssl.SSLSocket) else sock._sock
         self._hub = get_hub()
         self._read = self._hub.loop.io(sock.fileno(), 1)
@@ -131,6 +97,8 @@ class Connection:
         self._until_s = self.deadline_s
         if self.read_timeout_s:
             self._until_s = min(self._until_s, time.monotonic() + self.read_timeout_s)
+        # Straight to the hub instead of `hub.wait`: that makes a waiter and starts and stops the watcher each time.
+        # The price is that whoever switches here must be `_wake` or `expire`, and nobody else.
         self._waiting = gevent.getcurrent()
         try:
             self._hub.switch()
@@ -138,7 +106,11 @@ class Connection:
             self._waiting = None
 
     def _wake(self) -> None:
-        """Called by the event loop."""
+        """Called by the event loop.
+
+        Nobody may be waiting: the watcher stays on between answers, and this is how an idle connection learns that its
+        server closed it. It is turned off then, for what is readable stays readable and would call again and again.
+        """
         if self._waiting is not None:
             self._waiting.switch()
         else:
@@ -200,7 +172,11 @@ class Connection:
                 self.wait_readable()
 
     def stale(self) -> bool:
-        """Whether the server closed this idle connection, or sent what nobody asked for."""
+        """Whether the server closed this idle connection, or sent what nobody asked for.
+
+        The event loop may not have had its turn since that happened, so a plain socket is read as well. TLS is not: its
+        session tickets arrive when they like, and would make every connection look spoken to.
+        """
         return self.unasked or (self._fast is not None and self.recv_now() is not None)
 
     def expire(self, now_s: float) -> None:
@@ -225,7 +201,7 @@ def sweep_deadlines() -> None:
     while True:
         gevent.sleep(_SWEEP_S)
         now_s = time.monotonic()
-        for connection in [one for one in _open if one._waiting is not None and one._until_s < now_s]:
+        for connection in [each for each in _open if each._waiting is not None and each._until_s < now_s]:
             # From the event loop: a reader that was woken by this greenlet would never give control back to it.
             loop.run_callback(connection.expire, now_s)
 

@@ -12,9 +12,8 @@ import gevent
 from gevent.event import AsyncResult
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
-from dbz.load.generator.net.wire import ReadTimeout, TransportError
+from dbz.load.generator.net.faults import MalformedPacket, ReadTimeout, TransportError
 from dbz.load.generator.socketio.engineio import EngineConnection, Transport
-from dbz.load.generator.socketio.packets import MalformedPacket
 from dbz.load.generator.socketio.polling import Polling, open_polling
 from dbz.load.generator.websocket.client import MAX_MESSAGE_BYTES, WebSocket, open_websocket
 
@@ -24,20 +23,20 @@ _UPGRADE_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class SocketOptions:
-    """How to reach the server.
-
-    `transports` is what may be used, in this order: ("websocket",), ("polling",), or ("polling", "websocket") to begin
-    with polling and change over. `tls` replaces the default verification against the system's certificates.
-    `compression` offers permessage-deflate. `max_message_bytes` bounds what is accepted from the server.
-    """
+    """How to reach the server."""
 
     path: str = "/socket.io/"
     query: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that are added to those of the protocol."""
     headers: Mapping[str, str] = field(default_factory=dict)
     transports: tuple[str, ...] = (WEBSOCKET,)
+    """What may be used, in this order: ("websocket",), ("polling",), or both to begin with polling and change over."""
     tls: ssl.SSLContext | None = None
+    """Replaces the default verification against the system's certificates."""
     compression: bool = True
+    """Whether to offer permessage-deflate."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    """The largest message that is accepted from the server."""
     connect_timeout_s: float = CONNECT_TIMEOUT_S
 
     def __post_init__(self) -> None:

@@ -15,15 +15,15 @@ import orjson
 from gevent.event import AsyncResult
 from gevent.hub import get_hub
 
-from dbz.load.generator.net.wire import ConnectionLost, ReadTimeout, TransportError
-from dbz.load.generator.socketio.packets import MalformedPacket
-from dbz.load.generator.websocket.frames import BINARY, TEXT, MessageTooLarge
-
-
-class Disconnected(TransportError):  # noqa: N818 the class name is what the report shows
-    """The server ended the connection in good order."""
-
-    name = "Disconnected"
+from dbz.load.generator.net.faults import (
+    ConnectionLost,
+    Disconnected,
+    MalformedPacket,
+    MessageTooLarge,
+    ReadTimeout,
+    TransportError,
+)
+from dbz.load.generator.websocket.frames import BINARY, TEXT
 
 
 class Transport(Protocol):
@@ -155,13 +155,17 @@ class EngineConnection:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What the server says when a connection opens: its id, what it can be upgraded to, and how it pings."""
+    """What the server says when a connection opens."""
 
     sid: str
+    """The connection's id."""
     upgrades: tuple[str, ...]
+    """Transports that it can be changed over to."""
     ping_interval_s: float
     ping_timeout_s: float
+    """How long the server waits for the answer to its ping; then it closes the connection."""
     max_payload: int
+    """The largest message, or polling body, in bytes that the server accepts; 0 when it does not say."""
 
 
 def parse_handshake(packet: bytes) -> Handshake:

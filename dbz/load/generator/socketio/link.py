@@ -8,15 +8,21 @@ from collections.abc import Sequence
 import gevent
 from gevent.event import AsyncResult
 
-from dbz.load.generator.net.wire import ConnectionLost, ReadTimeout, TransportError
+from dbz.load.generator.net.faults import (
+    ConnectionLost,
+    Disconnected,
+    MalformedPacket,
+    MessageTooLarge,
+    ReadTimeout,
+    TransportError,
+)
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.socketio import packets
 from dbz.load.generator.socketio.endpoint import WEBSOCKET, Endpoint, upgrade
-from dbz.load.generator.socketio.engineio import Disconnected, EngineConnection
+from dbz.load.generator.socketio.engineio import EngineConnection
 from dbz.load.generator.socketio.namespace import Namespace
-from dbz.load.generator.socketio.packets import MalformedPacket, Packet
+from dbz.load.generator.socketio.packets import Packet
 from dbz.load.generator.socketio.polling import Polling
-from dbz.load.generator.websocket.frames import MessageTooLarge
 from dbz.measure.latency.series import CONNECT
 
 _MEMO_SIZE = 512

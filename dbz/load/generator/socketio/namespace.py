@@ -11,11 +11,10 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.exceptions import BlockingSwitchOutError
 
-from dbz.load.generator.net.wire import ConnectionLost, ReadTimeout, TransportError
+from dbz.load.generator.net.faults import ConnectionLost, MessageTooLarge, ReadTimeout, Refused, TransportError
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.socketio import packets
 from dbz.load.generator.socketio.packets import Packet
-from dbz.load.generator.websocket.frames import MessageTooLarge
 from dbz.measure.latency.series import ACK, CONNECT, OTHER
 
 ACK_TIMEOUT_S = 5.0
@@ -23,12 +22,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 
 Auth = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 Handler = Callable[..., Any]
-
-
-class Refused(TransportError):  # noqa: N818 the class name is what the report shows
-    """The server refused the connection to the namespace."""
-
-    name = "Refused"
 
 
 class PacketLink(Protocol):

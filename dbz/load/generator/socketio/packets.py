@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from dbz.load.generator.net.wire import TransportError
+from dbz.load.generator.net.faults import MalformedPacket
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 DEFAULT = "/"
@@ -21,24 +21,17 @@ _HEAD = re.compile(rb"4([0-6])(?:(\d{1,4})-)?(?:(/[^,]*),?)?(\d{1,15})?")
 _BINARY_KINDS = {EVENT: BINARY_EVENT, ACK: BINARY_ACK}
 
 
-class MalformedPacket(TransportError):  # noqa: N818 the class name is what the report shows
-    """The server sent what is neither Engine.IO nor Socket.IO."""
-
-    name = "MalformedPacket"
-
-
 class Packet(NamedTuple):
-    """A parsed packet. `data` of an event is [name, argument…], of an acknowledgement [argument…].
-
-    `number` connects an event with its acknowledgement. `attachments` binary messages follow, for which `data` has
-    placeholders until `restore` has put them in.
-    """
+    """A parsed packet."""
 
     kind: int
     namespace: str
     number: int | None
+    """What connects an event with its acknowledgement; None for an event that wants none."""
     attachments: int
+    """How many binary messages follow; `data` has placeholders until `restore` has put them in."""
     data: Any
+    """Of an event [name, argument…], of an acknowledgement [argument…]."""
 
 
 def parse(message: bytes) -> Packet:

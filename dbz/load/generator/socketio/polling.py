@@ -14,9 +14,7 @@ from gevent.hub import get_hub
 
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.net.wire import ConnectionLost, TransportError
-from dbz.load.generator.socketio.packets import MalformedPacket
-from dbz.load.generator.websocket.client import HandshakeRefused
+from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MalformedPacket, TransportError
 from dbz.load.generator.websocket.frames import BINARY, TEXT
 
 _SEPARATOR = b"\x1e"

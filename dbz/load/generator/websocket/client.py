@@ -15,24 +15,19 @@ from typing import Any
 
 from gevent.hub import get_hub
 
-from dbz.load.generator.http.response import Response, ResponseReader
-from dbz.load.generator.net.wire import Connection, ConnectionLost, Origin, TransportError, connect
+from dbz.load.generator.http.reader import ResponseReader
+from dbz.load.generator.http.response import Headers, decoded
+from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MessageTooLarge, TransportError
+from dbz.load.generator.net.origin import Origin
+from dbz.load.generator.net.wire import Connection, connect
 from dbz.load.generator.websocket import deflate
 from dbz.load.generator.websocket.frames import BINARY, CLOSE, COMPRESSED, PING, PONG, TEXT, FrameReader, encode_frame
-from dbz.load.generator.websocket.frames import MalformedFrame as MalformedFrame
-from dbz.load.generator.websocket.frames import MessageTooLarge as MessageTooLarge
 
 MAX_MESSAGE_BYTES = 4_000_000
 _MAX_UNSENT_BYTES = 16_000_000
 _MAX_REFUSAL_BYTES = 100_000
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _NORMAL, _PROTOCOL_ERROR, _NO_CODE, _TOO_LARGE = 1000, 1002, 1005, 1009
-
-
-class HandshakeRefused(TransportError):  # noqa: N818 the class name is what the report shows
-    """The server answered the opening handshake with something else than what was asked for."""
-
-    name = "HandshakeRefused"
 
 
 class WebSocket:
@@ -200,9 +195,6 @@ def open_websocket(
         early, extensions = upgrade(connection, origin, target, headers, deflate.OFFER if compression else "")
         inflater, deflater = deflate.agree(extensions)
         return WebSocket(connection, FrameReader(max_bytes, inflater), deflater, early)
-    except deflate.NotAgreedOn as error:
-        connection.close()
-        raise HandshakeRefused(str(error)) from error
     except BaseException:
         connection.close()
         raise
@@ -217,9 +209,8 @@ def upgrade(
     server chose from `offer`.
     """
     key = base64.b64encode(os.urandom(16))
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    fields = {
-        "Host": f"{host}:{origin.port}",
+    asked = {
+        "Host": origin.authority,
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Key": key.decode(),
@@ -227,17 +218,18 @@ def upgrade(
         **({"Sec-WebSocket-Extensions": offer} if offer else {}),
         **headers,
     }
-    head = f"GET {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
+    head = f"GET {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in asked.items()) + "\r\n"
     connection.send(head.encode("latin-1", "replace"))
-    response = Response("GET", target, "upgrade", lambda *_: None)
     reader = ResponseReader(_MAX_REFUSAL_BYTES)
-    reader.read(connection, response)
-    if response.status_code != 101:
-        raise HandshakeRefused(f"HTTP {response.status_code} {response.text[:120]}".strip())
+    answer, body = reader.read(connection, "GET")
+    fields = Headers(answer.fields)
+    if answer.status != 101:
+        text = decoded(body, fields.get("content-type", ""))
+        raise HandshakeRefused(f"HTTP {answer.status} {text[:120]}".strip())
     expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324 the protocol says so
-    if response.headers.get("sec-websocket-accept") != expected:
+    if fields.get("sec-websocket-accept") != expected:
         raise HandshakeRefused("the server's Sec-WebSocket-Accept is wrong")
-    extensions = response.headers.get("sec-websocket-extensions", "")
+    extensions = fields.get("sec-websocket-extensions", "")
     if extensions and not offer:
         raise HandshakeRefused("the server chose an extension that was not offered")
     return reader.leftover, extensions

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import zlib
 
+from dbz.load.generator.net.faults import HandshakeRefused
+
 OFFER = "permessage-deflate; client_max_window_bits"
 _TAIL = b"\x00\x00\xff\xff"  # RFC 7692, section 7.2.1: the end of each message, which is not sent
 _SMALLEST_BYTES = 1024
 _LEVEL = 1
 _SMALLEST_WINDOW_BITS = 9  # zlib cannot make raw deflate streams with 8
-
-
-class NotAgreedOn(ValueError):  # noqa: N818 it says what is wrong
-    """The server's answer to the offer is not one that the offer allows."""
 
 
 class Inflater:
@@ -61,20 +59,20 @@ class Deflater:
 def agree(answer: str) -> tuple[Inflater | None, Deflater | None]:
     """What the server's `Sec-WebSocket-Extensions` means; (None, None) when it agreed to nothing.
 
-    Raises `NotAgreedOn` for an extension or parameter that was not offered.
+    Raises `HandshakeRefused` for an extension or parameter that was not offered.
     """
     if not answer.strip():
         return None, None
     name, *parameters = [part.strip() for part in answer.split(";")]
     if name != "permessage-deflate":
-        raise NotAgreedOn(f"an extension that was not offered: {answer[:80]}")
+        raise HandshakeRefused(f"an extension that was not offered: {answer[:80]}")
     values = dict(_parameter(one) for one in parameters)
     known = {"server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits"}
     if set(values) - known - {"client_max_window_bits"}:
-        raise NotAgreedOn(f"unknown parameters: {answer[:80]}")
+        raise HandshakeRefused(f"unknown parameters: {answer[:80]}")
     window_bits = values.get("client_max_window_bits", "") or str(zlib.MAX_WBITS)
     if not window_bits.isdecimal() or not 8 <= int(window_bits) <= zlib.MAX_WBITS:
-        raise NotAgreedOn(f"a window that does not exist: {answer[:80]}")
+        raise HandshakeRefused(f"a window that does not exist: {answer[:80]}")
     return Inflater("server_no_context_takeover" not in values), Deflater(int(window_bits))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 
-from dbz.load.generator.net.wire import TransportError
+from dbz.load.generator.net.faults import MalformedFrame, MessageTooLarge
 from dbz.load.generator.websocket.deflate import Inflater
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -21,18 +21,6 @@ _PLAIN_TEXT = _FIN | TEXT
 _MEMO_SIZE, _MEMO_LONGEST_BYTES = 512, 8192
 _memo: dict[bytes, list[Message]] = {}
 """What is in the bytes of one whole text frame. A room's members all get the same: frames of servers have no mask."""
-
-
-class MalformedFrame(TransportError):  # noqa: N818 the class name is what the report shows
-    """The server sent what no WebSocket server may send."""
-
-    name = "MalformedFrame"
-
-
-class MessageTooLarge(TransportError):  # noqa: N818
-    """A message is larger than the side that would get it accepts."""
-
-    name = "MessageTooLarge"
 
 
 class FrameReader:
