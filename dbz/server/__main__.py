@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dbz.errors import DbzError
+from dbz.server.app import Application
 from dbz.server.data.sharding import check_shards
 from dbz.server.data.warmup import warmup_of
 from dbz.server.observe.logs import configure_logs
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warmup_of(settings.cache.warmup)
         check_shards(settings.stores)
         configure_logs(settings.log_level)
-        serve(with_secret(settings))
+        serve(with_secret(settings), Application)
     except DbzError as error:
         sys.stderr.write(f"error: {error.message}\n{error.hint}\n")
         return int(error.exit_code)

@@ -19,7 +19,10 @@ class Core:
 
     settings: Settings
     router: ClubRouter
+    """The only way to a club's data."""
     redis: Redis
     cache: TwoLayerCache
     queries: Queries
+    """Times every query by its name."""
     figures: Figures
+    """What /metrics shows of this process."""

@@ -10,13 +10,14 @@ Role = Literal["member", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A signed-in user, as an access token states it; `expires_at` is in seconds since 1970."""
+    """A signed-in user, as an access token states it."""
 
     user_id: str
     club_id: str
     role: Role
     session_id: str
     expires_at: float
+    """Seconds since 1970."""
 
     @property
     def is_admin(self) -> bool:

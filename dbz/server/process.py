@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.synchronize import Semaphore
 from typing import Any
 
@@ -132,14 +133,12 @@ def _check_port(host: str, port: int) -> None:
             raise DependencyError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    from dbz.server.app import Application
-
+def serve(settings: Settings, application: Callable[[Settings, Semaphore], Any]) -> None:
+    """Serve until SIGTERM or SIGINT; each worker makes its ASGI `application` from the settings."""
     if not settings.http.group:
         _check_port(settings.http.host, settings.http.port)
     # A worker that is still starting must not die of the signal: ignored here, it is ignored in every child.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     drained = multiprocessing.Semaphore(0)
     supervisor = Supervisor(settings, drained)
-    supervisor.serve(target_loader=lambda *_: Application(settings, drained), wrap_loader=False)
+    supervisor.serve(target_loader=lambda *_: application(settings, drained), wrap_loader=False)

@@ -16,11 +16,12 @@ EventHandler = Callable[["MemberConnection", Any], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Indexes:
-    """The indexes that a service wants on one of its collections; `shared` ones are in the directory."""
+    """The indexes that a service wants on one of its collections."""
 
     collection: str
     models: tuple[IndexModel, ...]
     shared: bool = False
+    """Whether the collection lies in the directory instead of with each club."""
 
 
 class Profiles(Protocol):

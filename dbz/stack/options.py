@@ -13,23 +13,27 @@ Policy = Literal["tuned", "plan"]
 
 @dataclass(frozen=True)
 class StackOptions:
-    """`clubs` of 200 members each, made from `seed`; `processes` of the server; `port` None means any free one.
-
-    With more than one of `shards` the clubs lie on so many stores, and one more stands by. With `cloud` that many
-    servers run as tasks of a local cloud, which writes metrics every `cloud_period_s` seconds. `warmup` is what the
-    server's cache is warmed with: a file, or `none`. Raises `UsageError` for numbers that make no stack.
-    """
+    """What the embedded stack shall be. Raises `UsageError` for numbers that make no stack."""
 
     clubs: int = 3
+    """Demo clubs, of 200 members each."""
     seed: int = 1
+    """What the demo data are made from: the same seed, the same data."""
     policy: Policy = "tuned"
+    """How chat messages are batched."""
     processes: int = 1
+    """Processes of the reference server."""
     port: int | None = None
+    """Of the reference server; None for any free one."""
     host: str = "127.0.0.1"
     warmup: str = "default"
+    """What the server's cache is warmed with: a file, or `none`."""
     shards: int = 1
+    """Stores that the clubs lie on; with more than one, another one stands by."""
     cloud: int = 0
+    """Servers that run as tasks of a local cloud; 0 for one server without a cloud."""
     cloud_period_s: float = 10.0
+    """How often that cloud writes metrics, in seconds."""
 
     def __post_init__(self) -> None:
         for name, value, lowest, highest in (

@@ -33,17 +33,22 @@ _STORE_SETTINGS = Path(__file__).with_name("store.toml")
 
 @dataclass(frozen=True)
 class Part:
-    """One program of the stack; `ready` asks it over its socket, `scratch` is its private folder while it lives."""
+    """One program of the stack."""
 
     name: str
+    """By which other parts and the log file are called."""
     what: str
+    """What messages call it."""
     argv: list[str]
     host: str
     port: int
     ready: Callable[[str, int], bool]
+    """Asks it over its socket at (host, port) whether it is up."""
     scratch: Path
+    """Its private folder, which is removed when it ends."""
     env: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 8.0
+    """Seconds from SIGTERM to SIGKILL."""
 
 
 def require_packages(*, cloud: bool = False) -> None:

@@ -23,19 +23,22 @@ _PORT_TRIES = 3
 class Stack:
     """A document store, a cache and the reference server, as child processes of this one.
 
-    Made by `start_stack`; a context manager that stops everything on exit. `url` is the server's base URL, `mongo_uri`
-    and `redis_url` are the stores', `shards` the variables of the bundled shards file, if there are any. `cloud_url` is
-    the local cloud's, empty without one. `started_in_s` is the time from nothing to up and seeded.
+    Made by `start_stack`; a context manager that stops everything on exit.
     """
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
+        """The folder with a log file of each part."""
         self.url = ""
+        """The server's base URL."""
         self.mongo_uri = ""
         self.redis_url = ""
         self.shards: dict[str, str] = {}
+        """The environment variables of the bundled shards file; empty with one store."""
         self.cloud_url = ""
+        """The local cloud's, empty without one."""
         self.started_in_s = 0.0
+        """Seconds from nothing to up and seeded."""
         self._running: dict[str, tuple[Part, Child]] = {}
 
     def __enter__(self) -> Stack:

@@ -28,17 +28,23 @@ _SAME_START_S = 1.0
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What the file says: process `pid` serves since `started` (UTC, ISO 8601); `pids` are the parts' processes."""
+    """What the file says."""
 
     pid: int
+    """The process of `dbz serve`."""
     started: str
+    """When that process started: UTC, ISO 8601. With the id it names the process for good."""
     url: str
     mongo_uri: str
     redis_url: str
     pids: dict[str, int]
+    """The processes of the parts, by name."""
     logs: str
+    """The folder of their logs."""
     cloud_url: str = ""
+    """The local cloud's, empty without one."""
     shards: dict[str, str] = field(default_factory=dict)
+    """The environment variables of the bundled shards file; empty with one store."""
 
     def document(self) -> dict[str, object]:
         """The JSON document, with its schema."""

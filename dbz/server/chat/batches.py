@@ -15,13 +15,14 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class BatchPolicy:
-    """An idle room's first message waits for the next tick of `tick_s` (0: it goes at once); then a batch goes every
-    `window_s`, of at most `max_batch`.
-    """
+    """When a room's messages go out, and how many together."""
 
     tick_s: float
+    """An idle room's first message waits for the next full tick of so many seconds; 0 sends it at once."""
     window_s: float
+    """Seconds between two batches of a busy room."""
     max_batch: int
+    """Messages in one batch at most."""
 
 
 def policy_of(settings: Realtime) -> BatchPolicy:

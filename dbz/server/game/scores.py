@@ -24,8 +24,11 @@ class Update:
     club_id: str
     game_id: str
     score: dict[str, int]
+    """Points by side: {home, away}."""
     by: str
+    """The user who counted it."""
     at_ms: int = field(default_factory=now_ms)
+    """When it came, in milliseconds since 1970; of two scores of a game the later one counts."""
 
     def event(self) -> dict[str, Any]:
         """The payload of `game:score_updated`."""

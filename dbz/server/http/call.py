@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dbz.server.http.errors import ApiError
-from dbz.server.http.route import Query, Route
+from dbz.server.http.models import Body, Query
 from dbz.server.identity import Identity
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -21,26 +21,21 @@ _MAX_PARAMETERS = 50
 _DISCARDED = 8
 
 
-class Fields(Query):
-    """`?fields=a,b` keeps only those fields of the answer."""
-
-    fields: str | None = Field(default=None, max_length=500)
-
-
 class Call:
     """A request with a valid query string; `reader` is who asks (routes that are public have none)."""
 
-    __slots__ = ("_body_limit", "_reader", "_receive", "headers", "path", "query", "request_id", "route", "scope")
+    __slots__ = ("_body_limit", "_body_model", "_reader", "_receive", "headers", "path", "query", "scope")
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, route: Route, body_limit: int) -> None:
+    def __init__(
+        self, scope: MutableMapping[str, Any], receive: Receive, body_model: type[Body] | None, body_limit: int
+    ) -> None:
         self.scope = scope
-        self.route = route
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.path: dict[str, str] = {}
         self.query: Any = None
-        self.request_id = ""
         self._receive = receive
         self._reader: Identity | None = None
+        self._body_model = body_model
         self._body_limit = body_limit
 
     @property
@@ -54,14 +49,14 @@ class Call:
         self._reader = identity
 
     async def body(self) -> Any:
-        """The JSON body (none counts as {}), validated against the route's model; refuses with 400, 413 or 422."""
-        assert self.route.body is not None
+        """The JSON body (none counts as {}), validated against its model; refuses with 400, 413 or 422."""
+        assert self._body_model is not None, "this route has no body"
         try:
             data = orjson.loads(await self._read() or b"{}")
         except orjson.JSONDecodeError as error:
             raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from None
         try:
-            return self.route.body.model_validate(data)
+            return self._body_model.model_validate(data)
         except ValidationError as error:
             raise _invalid(error, "body") from None
 

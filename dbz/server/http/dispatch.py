@@ -34,13 +34,15 @@ _UNROUTED = "unrouted"
 
 
 class Answered(NamedTuple):
-    """One entry of the ring of response times; `at` in seconds since 1970."""
+    """One entry of the ring of response times."""
 
     endpoint: str
+    """The path of the route, with its parameters in braces."""
     method: str
     duration_ms: float
     status: int
     at: float
+    """When it was answered, in seconds since 1970."""
 
 
 class Dispatcher:
@@ -120,7 +122,7 @@ class Dispatcher:
     async def _run(
         self, route: Route, parameters: dict[str, str], scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> int:
-        call = Call(scope, receive, route, self._settings.max_body_bytes)
+        call = Call(scope, receive, route.body, self._settings.max_body_bytes)
         call.path = parameters
         if not route.public:
             call.reader = self._authenticate(call.headers.get(b"authorization"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from dbz.server.http.call import Fields
+from dbz.server.http.models import Fields
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

@@ -41,9 +41,10 @@ return #due
 
 @dataclass(frozen=True)
 class Taken:
-    """A job that this consumer works on; `receipt` is the queue's own name for it."""
+    """A job that this consumer works on."""
 
     receipt: Any
+    """The queue's own name for this delivery of the job."""
     job: Job
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import PyMongoError
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.background import end
@@ -26,6 +27,7 @@ from dbz.server.notification.queue import Job, Queue, StreamQueue
 from dbz.server.notification.templates import Templates
 from dbz.server.notification.worker import Worker
 from dbz.server.seams import Emitter, EventHandler, Indexes, Members
+from dbz.server.settings import Notifications
 
 Audience = Callable[[str, dict[str, Any]], Awaitable[list[str]]]
 
@@ -162,6 +164,15 @@ class NotificationService:
                         await self._queue.put(job)
             except (RedisError, PyMongoError, OSError, TimeoutError) as error:
                 _log.warning("the schedule of notifications waits: %s", error)
+
+
+def open_queue(redis: Redis, settings: Notifications) -> Queue:
+    """The queue behind notifications: SQS when a queue URL is set, else Redis Streams."""
+    if settings.sqs_queue_url:
+        from dbz.server.notification.sqs import SqsQueue
+
+        return SqsQueue(settings)
+    return StreamQueue(redis, settings)
 
 
 def _delivery(job_id: str, club_id: str, user_id: str, kind: str, title: str, body: str) -> Job:

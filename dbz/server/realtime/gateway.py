@@ -151,7 +151,7 @@ class Gateway:
             identity = self._identify(token)
         except ApiError as error:
             raise socketio.exceptions.ConnectionRefusedError(error.message) from None
-        connection = SocketConnection(self, sid, identity)
+        connection = SocketConnection(self.sio, self.adapter, sid, identity)
         self.connections[sid] = connection
         self._core.figures.connections = len(self.connections)
         await connection.join(f"user:{identity.user_id}")
