@@ -84,7 +84,7 @@ class Application:
         self._cache_sync.start()
         published = self._metrics.publish_forever(), write_forever(self._metrics, self._settings.emf)
         work = (self._prepare(), *published, warm_at_start(self.core))
-        self._tasks = [asyncio.create_task(one) for one in work]
+        self._tasks = [asyncio.create_task(job) for job in work]
 
     async def drain(self) -> None:
         """Send the sockets away to connect again; requests under way go on."""

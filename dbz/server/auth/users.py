@@ -37,8 +37,8 @@ class Users:
     async def profiles(self, user_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """See `Profiles`."""
         keys = [f"member:{user_id}" for user_id in dict.fromkeys(user_ids)]
-        found = await self._core.cache.get_many(keys, self._load_profiles, self._core.settings.cache.default_ttl_s)
-        return {key.removeprefix("member:"): profile for key, profile in found.items()}
+        profiles = await self._core.cache.get_many(keys, self._load_profiles, self._core.settings.cache.default_ttl_s)
+        return {key.removeprefix("member:"): profile for key, profile in profiles.items()}
 
     async def club_of(self, user_id: str) -> str | None:
         """See `Members`."""

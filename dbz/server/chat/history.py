@@ -63,8 +63,8 @@ class ChatHistory:
     async def since(self, club_id: str, room_id: str, message_id: str, limit: int) -> list[Message]:
         """The first `limit` messages after `message_id`, oldest first."""
         with self._core.queries.timed("messages.since"):
-            found = self._messages(club_id).find({"room_id": room_id, "_id": {"$gt": message_id}})
-            rows = await found.sort("_id", 1).limit(limit).to_list()
+            cursor = self._messages(club_id).find({"room_id": room_id, "_id": {"$gt": message_id}})
+            rows = await cursor.sort("_id", 1).limit(limit).to_list()
         return [shown(row) for row in rows]
 
     async def latest(self, club_id: str, room_id: str, limit: int) -> list[Message]:

@@ -120,12 +120,12 @@ class ChatService:
 
     async def join(self, connection: MemberConnection, data: Any) -> Any:
         """room:join."""
-        wanted = JoinRoom.model_validate(data)
-        room = await self._rooms.enter(connection.identity, wanted.roomId)
+        payload = JoinRoom.model_validate(data)
+        room = await self._rooms.enter(connection.identity, payload.roomId)
         await connection.join(room["id"])
-        if wanted.since is None:
+        if payload.since is None:
             return {"roomId": room["id"]}
-        return self._missed(connection.identity.club_id, room["id"], wanted.since)
+        return self._missed(connection.identity.club_id, room["id"], payload.since)
 
     async def leave(self, connection: MemberConnection, data: Any) -> dict[str, Any]:
         """room:leave."""
@@ -135,24 +135,24 @@ class ChatService:
 
     async def send(self, connection: MemberConnection, data: Any) -> Any:
         """message:send: delivered at once, `message:sent` at once, and the ack when the message is stored."""
-        wanted = NewMessage.model_validate(data)
-        self._check(connection, wanted)
+        payload = NewMessage.model_validate(data)
+        self._check(connection, payload)
         message = {
             "id": new_id(),
-            "roomId": wanted.roomId,
-            "tempId": wanted.tempId,
-            "content": wanted.content,
+            "roomId": payload.roomId,
+            "tempId": payload.tempId,
+            "content": payload.content,
             "senderId": connection.identity.user_id,
             "timestamp": now_ms(),
         }
-        if self._history.is_full or not self._batches.add(wanted.roomId, message):
+        if self._history.is_full or not self._batches.add(payload.roomId, message):
             raise ApiError(503, "room_busy", "the room takes no more messages now; try again shortly")
         stored = self._history.add(connection.identity.club_id, stored_form(connection.identity.club_id, message))
-        await connection.send("message:sent", {"tempId": wanted.tempId, "timestamp": message["timestamp"]})
+        await connection.send("message:sent", {"tempId": payload.tempId, "timestamp": message["timestamp"]})
 
         async def answer() -> dict[str, Any]:
             await stored
-            return {"id": message["id"], "tempId": wanted.tempId, "timestamp": message["timestamp"]}
+            return {"id": message["id"], "tempId": payload.tempId, "timestamp": message["timestamp"]}
 
         return answer()
 
@@ -163,10 +163,10 @@ class ChatService:
         self._emitter.emit("typing", {"roomId": room_id, "userId": connection.identity.user_id}, room_id)
         return {}
 
-    def _check(self, connection: MemberConnection, wanted: NewMessage) -> None:
-        self._must_be_in(connection, wanted.roomId)
+    def _check(self, connection: MemberConnection, payload: NewMessage) -> None:
+        self._must_be_in(connection, payload.roomId)
         limit = self._settings.max_content_chars
-        if len(wanted.content) > limit:
+        if len(payload.content) > limit:
             raise ApiError(422, "too_long", f"a message has at most {limit} characters")
 
     def _must_be_in(self, connection: MemberConnection, room_id: str) -> None:

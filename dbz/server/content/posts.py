@@ -51,7 +51,7 @@ class Posts:
         rows = await self._rows(club_id, listed["ids"])
         return [rows[post_id] for post_id in listed["ids"] if post_id in rows], listed["total"]
 
-    async def one(self, club_id: str, post_id: str) -> dict[str, Any]:
+    async def post(self, club_id: str, post_id: str) -> dict[str, Any]:
         """One post of the club, whatever its status; refuses with 404."""
         post = (await self._rows(club_id, [post_id])).get(post_id)
         if post is None or post["club_id"] != club_id:
@@ -76,7 +76,7 @@ class Posts:
         with self._core.queries.timed("posts.like"):
             await self._posts(club_id).update_one({"_id": post_id, "club_id": club_id, **change[0]}, change[1])
         await self._core.cache.invalidate(f"post:{escape(post_id)}")
-        post = await self.one(club_id, post_id)
+        post = await self.post(club_id, post_id)
         return {"liked": liked, "like_count": post["like_count"]}
 
     async def comment(self, club_id: str, post_id: str, author_id: str, content: str) -> dict[str, Any]:
@@ -101,32 +101,32 @@ class Posts:
 
     async def comments(self, club_id: str, post_id: str) -> list[dict[str, Any]]:
         """The first comments of a post, oldest first."""
-        found: list[dict[str, Any]] = await self._core.cache.get(
+        cached: list[dict[str, Any]] = await self._core.cache.get(
             f"comments:{club_id}:{post_id}", lambda: self._load_comments(club_id, post_id), self._ttl.posts_ttl_s
         )
-        return found
+        return cached
 
     async def _rows(self, club_id: str, ids: list[str]) -> dict[str, dict[str, Any]]:
         async def load(keys: list[str]) -> dict[str, Any]:
             return await self._load_rows(club_id, [key.removeprefix("post:") for key in keys])
 
-        found = await self._core.cache.get_many([f"post:{post_id}" for post_id in ids], load, self._ttl.default_ttl_s)
-        return {row["id"]: row for row in found.values()}
+        cached = await self._core.cache.get_many([f"post:{post_id}" for post_id in ids], load, self._ttl.default_ttl_s)
+        return {row["id"]: row for row in cached.values()}
 
     async def _load_page(self, club_id: str, query: PostsQuery) -> dict[str, Any]:
         # Match, sort, cut, and only then join: the store works on the rows of one page.
-        wanted: dict[str, Any] = {"club_id": club_id, "status": "published"}
+        criteria: dict[str, Any] = {"club_id": club_id, "status": "published"}
         if query.category:
-            wanted["category"] = query.category
+            criteria["category"] = query.category
         if query.search:
             literal = {"$regex": re.escape(query.search), "$options": "i"}
-            wanted["$or"] = [{"title": literal}, {"content": literal}]
+            criteria["$or"] = [{"title": literal}, {"content": literal}]
         posts = self._posts(club_id)
         order = [("pinned", -1), ("created_at", -1)]
         with self._core.queries.timed("posts.list"):
-            rows = await posts.find(wanted, {"_id": 1}).sort(order).skip(query.skip).limit(query.limit).to_list()
+            rows = await posts.find(criteria, {"_id": 1}).sort(order).skip(query.skip).limit(query.limit).to_list()
         with self._core.queries.timed("posts.count"):
-            total = await posts.count_documents(wanted)
+            total = await posts.count_documents(criteria)
         return {"ids": [row["_id"] for row in rows], "total": total}
 
     async def _load_rows(self, club_id: str, ids: list[str]) -> dict[str, Any]:

@@ -16,12 +16,12 @@ class ReadMarks:
 
     async def of(self, club_id: str, user_id: str) -> list[str]:
         """The ids of the posts that the reader has read."""
-        found: dict[str, list[str]] = await self._core.cache.get(
+        cached: dict[str, list[str]] = await self._core.cache.get(
             f"read_marks:{club_id}:{user_id}",
             lambda: self._load(club_id, user_id),
             self._core.settings.cache.posts_ttl_s,
         )
-        return found["posts"]
+        return cached["posts"]
 
     async def mark(self, club_id: str, user_id: str, post_id: str) -> None:
         """Remember that the reader has read the post; writes only the first time."""

@@ -73,17 +73,17 @@ class ContentService:
         self._reads = ReadMarks(core)
         self._happenings = happenings
         self.events: dict[str, EventHandler] = {}
-        one, comments = "/api/posts/{post_id}", "/api/posts/{post_id}/comments"
+        path, comments = "/api/posts/{post_id}", "/api/posts/{post_id}/comments"
         liked = record(liked=BOOLEAN, like_count=INTEGER)
         self.routes = (
             Route(
                 "GET", "/api/posts", self.list_posts, "Published posts", query=PostsQuery, answers={200: listed(POST)}
             ),
             Route("POST", "/api/posts", self.create, "Write a post", body=NewPost, answers={201: POST}),
-            Route("GET", one, self.detail, "A post", query=Fields, answers={200: POST}),
+            Route("GET", path, self.detail, "A post", query=Fields, answers={200: POST}),
             Route("GET", comments, self.comments, "Comments", query=Fields, answers={200: items(COMMENT)}),
             Route("POST", comments, self.comment, "Comment", body=NewComment, answers={201: COMMENT}),
-            Route("POST", f"{one}/like", self.like, "Like a post", body=Like, answers={200: liked}),
+            Route("POST", f"{path}/like", self.like, "Like a post", body=Like, answers={200: liked}),
             Route(
                 "GET", "/media/{media_id}", self.media, "A picture", query=MediaQuery, public=True, answers={200: None}
             ),
@@ -126,7 +126,7 @@ class ContentService:
         if body.pinned and not reader.is_admin:
             raise forbidden("only an admin may pin a post")
         post_id = await self._posts.create(reader.club_id, reader.user_id, body.model_dump())
-        return Reply({**await self._posts.one(reader.club_id, post_id), "is_read": False}, 201)
+        return Reply({**await self._posts.post(reader.club_id, post_id), "is_read": False}, 201)
 
     async def comment(self, call: Call) -> Reply:
         """POST /api/posts/{post_id}/comments."""
@@ -154,7 +154,7 @@ class ContentService:
 
     async def _visible(self, call: Call) -> dict[str, Any]:
         """The post of the path, if the reader may see it: a draft is its author's and the admins' only."""
-        post = await self._posts.one(call.reader.club_id, call.path["post_id"])
+        post = await self._posts.post(call.reader.club_id, call.path["post_id"])
         hidden = post["status"] != "published" and post["author_id"] != call.reader.user_id
         if hidden and not call.reader.is_admin:
             raise not_found("post")

@@ -47,7 +47,7 @@ class Games:
         rows = await self._rows(club_id, listed["ids"])
         return [rows[game_id] for game_id in listed["ids"] if game_id in rows], listed["total"]
 
-    async def one(self, club_id: str, game_id: str) -> dict[str, Any]:
+    async def game(self, club_id: str, game_id: str) -> dict[str, Any]:
         """One game of the club; refuses with 404."""
         game = (await self._rows(club_id, [game_id])).get(game_id)
         if game is None or game["club_id"] != club_id:
@@ -56,12 +56,12 @@ class Games:
 
     async def players(self, club_id: str, game_id: str) -> dict[str, Any]:
         """{club_id, host, participants, status} of a game, which a new score does not make stale; refuses with 404."""
-        found: dict[str, Any] | None = await self._core.cache.get(
+        cached: dict[str, Any] | None = await self._core.cache.get(
             f"players:{game_id}", lambda: self._load_players(club_id, game_id), self._ttl.game_ttl_s
         )
-        if found is None or found["club_id"] != club_id:
+        if cached is None or cached["club_id"] != club_id:
             raise not_found("game")
-        return found
+        return cached
 
     async def create(self, club_id: str, host_id: str, fields: dict[str, Any]) -> str:
         """Store a new game with its host as the first participant; returns its id."""
@@ -86,7 +86,7 @@ class Games:
 
         The conditions are part of each update, so that two members never get the same last place.
         """
-        game = await self.one(club_id, game_id)
+        game = await self.game(club_id, game_id)
         if game["status"] not in ("scheduled", "ongoing"):
             raise conflict("game_closed", f"the game is {game['status']}")
         last_place = f"participants.{game['max_participants'] - 1}"
@@ -101,7 +101,7 @@ class Games:
 
     async def leave(self, club_id: str, game_id: str, user_id: str) -> dict[str, Any]:
         """Give up a place; the first on the waiting list moves up."""
-        await self.one(club_id, game_id)
+        await self.game(club_id, game_id)
         games = self._games(club_id)
         with self._core.queries.timed("games.leave"):
             before = await games.find_one_and_update(
@@ -157,7 +157,7 @@ class Games:
 
     async def _changed(self, club_id: str, game_id: str) -> dict[str, Any]:
         await self._core.cache.invalidate(f"game:{escape(game_id)}", f"players:{escape(game_id)}")
-        return await self.one(club_id, game_id)
+        return await self.game(club_id, game_id)
 
     async def _list_changed(self, club_id: str) -> None:
         await self._core.cache.invalidate(f"query:games:{escape(club_id)}:*")
@@ -166,24 +166,24 @@ class Games:
         async def load(keys: list[str]) -> dict[str, Any]:
             return await self._load_rows(club_id, [key.removeprefix("game:") for key in keys])
 
-        found = await self._core.cache.get_many([f"game:{game_id}" for game_id in ids], load, self._ttl.game_ttl_s)
-        return {row["id"]: row for row in found.values()}
+        cached = await self._core.cache.get_many([f"game:{game_id}" for game_id in ids], load, self._ttl.game_ttl_s)
+        return {row["id"]: row for row in cached.values()}
 
     async def _load_page(self, club_id: str, query: GamesQuery) -> dict[str, Any]:
-        wanted: dict[str, Any] = {"club_id": club_id}
+        criteria: dict[str, Any] = {"club_id": club_id}
         for name in ("status", "skill_level"):
             if getattr(query, name):
-                wanted[name] = getattr(query, name)
+                criteria[name] = getattr(query, name)
         if query.date_from:
-            wanted["game_date"] = {"$gte": _midnight(query.date_from)}
+            criteria["game_date"] = {"$gte": _midnight(query.date_from)}
         if query.date_to:
-            wanted.setdefault("game_date", {})["$lt"] = _midnight(query.date_to) + timedelta(days=1)
+            criteria.setdefault("game_date", {})["$lt"] = _midnight(query.date_to) + timedelta(days=1)
         games = self._games(club_id)
         order = [("game_date", 1), ("created_at", -1)]
         with self._core.queries.timed("games.list"):
-            rows = await games.find(wanted, {"_id": 1}).sort(order).skip(query.skip).limit(query.limit).to_list()
+            rows = await games.find(criteria, {"_id": 1}).sort(order).skip(query.skip).limit(query.limit).to_list()
         with self._core.queries.timed("games.count"):
-            total = await games.count_documents(wanted)
+            total = await games.count_documents(criteria)
         return {"ids": [row["_id"] for row in rows], "total": total}
 
     async def _load_rows(self, club_id: str, ids: list[str]) -> dict[str, Any]:

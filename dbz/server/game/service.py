@@ -90,14 +90,14 @@ class GameService:
             "game:leave": self.unwatch,
             "game:score_update": self.update_score,
         }
-        one = "/api/games/{game_id}"
+        path = "/api/games/{game_id}"
         self.routes = (
             Route("GET", "/api/games", self.list_games, "Games", query=GamesQuery, answers={200: listed(GAME)}),
             Route("POST", "/api/games", self.create, "Plan a game", body=NewGame, answers={201: GAME}),
-            Route("GET", one, self.detail, "A game", query=Fields, answers={200: GAME}),
-            Route("POST", f"{one}/join", self.join, "Take part", answers={200: GAME}, refusals=(409,)),
-            Route("POST", f"{one}/leave", self.leave, "Give up a place", answers={200: GAME}),
-            Route("POST", f"{one}/result", self.result, "Close", body=Result, answers={200: GAME}, refusals=(409,)),
+            Route("GET", path, self.detail, "A game", query=Fields, answers={200: GAME}),
+            Route("POST", f"{path}/join", self.join, "Take part", answers={200: GAME}, refusals=(409,)),
+            Route("POST", f"{path}/leave", self.leave, "Give up a place", answers={200: GAME}),
+            Route("POST", f"{path}/result", self.result, "Close", body=Result, answers={200: GAME}, refusals=(409,)),
         )
 
     async def start(self) -> None:
@@ -114,14 +114,14 @@ class GameService:
 
     async def detail(self, call: Call) -> Reply:
         """GET /api/games/{game_id}."""
-        return Reply(await self._games.one(call.reader.club_id, call.path["game_id"]))
+        return Reply(await self._games.game(call.reader.club_id, call.path["game_id"]))
 
     async def create(self, call: Call) -> Reply:
         """POST /api/games."""
         body: NewGame = await call.body()
         reader = call.reader
         game_id = await self._games.create(reader.club_id, reader.user_id, body.model_dump())
-        game = await self._games.one(reader.club_id, game_id)
+        game = await self._games.game(reader.club_id, game_id)
         await self._happenings.happened("game.planned", reader.club_id, _planned(game, body.game_date))
         return Reply(game, 201)
 

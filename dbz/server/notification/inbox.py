@@ -35,8 +35,8 @@ class Inbox:
     async def latest(self, club_id: str, user_id: str, limit: int) -> list[Notification]:
         """The newest notifications of a member, newest first."""
         with self._core.queries.timed("notifications.list"):
-            found = self._rows(club_id).find({"user_id": user_id, "club_id": club_id})
-            rows = await found.sort("timestamp", -1).limit(limit).to_list()
+            cursor = self._rows(club_id).find({"user_id": user_id, "club_id": club_id})
+            rows = await cursor.sort("timestamp", -1).limit(limit).to_list()
         return [
             {"id": row["_id"], **{key: row[key] for key in ("type", "title", "body", "timestamp", "read")}}
             for row in rows

@@ -38,7 +38,7 @@ class Worker:
         while True:
             try:
                 taken = await self._queue.take()
-                await asyncio.gather(*(self._work(one) for one in taken))
+                await asyncio.gather(*(self._work(job) for job in taken))
             except (RedisError, PyMongoError, OSError, TimeoutError) as error:
                 _log.warning("notifications wait: %s", error)
                 await asyncio.sleep(_PAUSE_S)

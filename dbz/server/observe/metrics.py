@@ -106,7 +106,7 @@ class ServerMetrics:
     async def connections_of_task(self) -> int | None:
         """The open connections of this server's processes, for the one that speaks for them; None for the others."""
         workers = _own_workers()
-        if os.getpid() != min((one.pid for one in workers), default=os.getpid()):
+        if os.getpid() != min((worker.pid for worker in workers), default=os.getpid()):
             return None
         total = Figures()
         self._refresh(self.figures)
@@ -173,10 +173,10 @@ def _own_workers() -> list[psutil.Process]:
 
 
 def _with_supervisors(workers: list[psutil.Process]) -> list[psutil.Process]:
-    found = {worker.pid: worker for worker in workers}
+    processes = {worker.pid: worker for worker in workers}
     for worker in workers:
         with contextlib.suppress(psutil.Error):
             supervisor = worker.parent()
             if supervisor is not None:
-                found[supervisor.pid] = supervisor
-    return list(found.values())
+                processes[supervisor.pid] = supervisor
+    return list(processes.values())

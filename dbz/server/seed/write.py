@@ -27,12 +27,12 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
     `database` is the directory; everything is in it, unless `place` says where a club's collections are.
     Returns a sentence that says what was done. Other demo data is replaced; data of nobody's making is kept.
     """
-    wanted = {"seed": seed, "clubs": clubs, "version": 2, "complete": True}
+    mark_when_done = {"seed": seed, "clubs": clubs, "version": 2, "complete": True}
     mark = await database["seeds"].find_one({"_id": _MARK})
-    if mark is not None and {key: mark.get(key) for key in wanted} == wanted:
+    if mark is not None and {key: mark.get(key) for key in mark_when_done} == mark_when_done:
         return f"already seeded: {clubs} clubs, seed {seed}"
     # An interrupted seeding leaves its mark behind: the next one then knows that there may be rows to replace.
-    await database["seeds"].replace_one({"_id": _MARK}, {**wanted, "complete": False}, upsert=True)
+    await database["seeds"].replace_one({"_id": _MARK}, {**mark_when_done, "complete": False}, upsert=True)
     written = 0
     for club in range(clubs):
         of_club = club_documents(seed, club)
@@ -45,5 +45,5 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
             written += len(documents)
     for indexes in (*AUTH, *CHAT, *CONTENT, *GAME, *NOTIFICATION):
         await database[indexes.collection].create_indexes(list(indexes.models))
-    await database["seeds"].replace_one({"_id": _MARK}, wanted)
+    await database["seeds"].replace_one({"_id": _MARK}, mark_when_done)
     return f"seeded {clubs} clubs, {written} documents, seed {seed}"
