@@ -12,22 +12,15 @@ from typing import Any
 from dbz.config.grammar.conditions import SHARES, Condition, Watched
 from dbz.config.phases import Phases, Scaling
 from dbz.errors import UsageError
+from dbz.scaling.change.names import IN_POLICY, OUT_POLICY, POLICY_ARN
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.decide.tracking import APP_NAMESPACE, CONNECTIONS, tracking_policies
 
-OUT_POLICY, IN_POLICY = "dbz-out", "dbz-in"
-POLICY_ARN = "policy:"
-"""How a plan writes the ARN of a policy that does not exist yet: `policy:dbz-out`."""
 _COMPARE = {
     ">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold",
     "<": "LessThanThreshold", "<=": "LessThanOrEqualToThreshold",
 }  # fmt: skip
 _ECS = {Watched.CPU: "CPUUtilization", Watched.MEMORY: "MemoryUtilization"}
-
-
-def alarm_prefix(cluster: str, service: str) -> str:
-    """How the names of all alarms begin that dbz makes for a service."""
-    return f"dbz/{cluster}/{service}/"
 
 
 def policies_for(plan: Phases) -> dict[str, Json]:

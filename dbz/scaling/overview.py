@@ -8,11 +8,11 @@ from pathlib import Path
 
 from dbz.config.phases import Phase, Phases
 from dbz.errors import UsageError
-from dbz.scaling.aws import Aws
 from dbz.scaling.change.health import GroupHealth, read_health
 from dbz.scaling.change.live import find_services, list_service_names, read_live
 from dbz.scaling.change.state import EcsService, Live
-from dbz.scaling.exclusive.turn import Presence, who_is_there
+from dbz.scaling.exclusive.roles import Presence, who_is_there
+from dbz.scaling.handle import ServiceHandle
 from dbz.scaling.size.measured import newest_capacity, read_measured
 
 
@@ -40,11 +40,10 @@ class Overview:
         ]
 
 
-def look(aws: Aws, plan: Phases, what: tuple[str, str, str], reports: Path) -> Overview:
-    """Read everything; `what` is cluster, service and cache group."""
-    cluster, service, cache_group = what
-    live = read_live(aws, cluster, service, cache_group)
-    known = find_services(aws, cluster, sorted(list_service_names(aws, cluster)))
+def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -> Overview:
+    """Read everything; an empty `cache_group` is none."""
+    aws, live = handle.aws, read_live(handle, cache_group)
+    known = find_services(aws, handle.cluster, sorted(list_service_names(aws, handle.cluster)))
     services = [one for one in known if one.status == "ACTIVE"]
     file = newest_capacity(reports)
     headroom: dict[str, float] = {}

@@ -31,6 +31,7 @@ from dbz.scaling.change.state import Place
 from dbz.scaling.change.steps import ChangePlan
 from dbz.scaling.exclusive.lease import LeaseLostError
 from dbz.scaling.exclusive.lock import LockRole, present, sole
+from dbz.scaling.handle import ServiceHandle
 from dbz.scaling.native import with_balancer
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
@@ -53,7 +54,7 @@ def service(cloud: RunningCloud) -> str:
 
 
 def tasks(aws: Aws, service: str, count: int, *, fewer: bool = False) -> ChangePlan:
-    live = read_live(aws, "dbz", service)
+    live = read_live(ServiceHandle(aws, "dbz", service))
     return plan_tasks(live, Wanted(f"{count} tasks", ApiServers(min=count, max=count), fewer))
 
 
@@ -86,23 +87,23 @@ def test_apply_waits_until_it_is_steady_and_rollback_puts_back(cloud: RunningClo
 
 
 def test_everything_of_an_autoscaled_phase_goes_there_and_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
-    before = read_live(aws, "dbz", service, "dbz-cache")
+    before = read_live(ServiceHandle(aws, "dbz", service), "dbz-cache")
     phase = PLAN.phase("phase_3")
     assert phase.api_servers is not None
     plan = plan_phase(before, PLAN, phase, Wanted("phase_3", phase.api_servers))
     apply_plan(aws, plan, Said().manner)
-    live = read_live(aws, "dbz", service, "dbz-cache")
+    live = read_live(ServiceHandle(aws, "dbz", service), "dbz-cache")
     assert live.target is not None and set(live.policies) == {"dbz-out", "dbz-in"} and len(live.alarms) == 4
     assert live.cache is not None and live.cache.nodes == 6
     again = plan_phase(live, PLAN, phase, Wanted("phase_3", phase.api_servers))
     assert again.steps == (), "applying it again has nothing to do"
     take_back(aws, entries()[-1], Said().manner)
-    assert read_live(aws, "dbz", service, "dbz-cache").fingerprint() == before.fingerprint()
+    assert read_live(ServiceHandle(aws, "dbz", service), "dbz-cache").fingerprint() == before.fingerprint()
 
 
 def test_target_tracking_goes_there_and_back(cloud: RunningCloud, aws: Aws) -> None:
     service = cloud.new_service(2, balanced=True)
-    before = with_target_groups(aws, read_live(aws, "dbz", service))
+    before = with_target_groups(aws, read_live(ServiceHandle(aws, "dbz", service)))
     sentences = ("CPU at 60%", "memory at 75%", "connections at 60% capacity", "requests at 600/min per task")
     scaling = PLAN.scaling.model_copy(update={"service": service})
     tracking = {"scaling": scaling, "scale_out_when_any": [], "scale_in_when_all": []}
@@ -110,11 +111,11 @@ def test_target_tracking_goes_there_and_back(cloud: RunningCloud, aws: Aws) -> N
     plan = with_balancer(PLAN.model_copy(update=tracking), before)
     servers = ApiServers(min=2, max=4)
     apply_plan(aws, plan_native(before, plan, servers), Said().manner)
-    live = read_live(aws, "dbz", service)
+    live = read_live(ServiceHandle(aws, "dbz", service))
     assert len(live.policies) == 4 and len(live.alarms) == 8 and all(one.of_aws for one in live.alarms.values())
     assert plan_native(live, plan, servers).steps == (), "applying it again has nothing to do"
     take_back(aws, entries()[-1], Said().manner)
-    assert read_live(aws, "dbz", service).fingerprint() == before.fingerprint()
+    assert read_live(ServiceHandle(aws, "dbz", service)).fingerprint() == before.fingerprint()
 
 
 def test_a_plan_is_refused_when_what_is_there_has_changed(cloud: RunningCloud, aws: Aws, service: str) -> None:
@@ -164,7 +165,9 @@ def test_it_waits_for_the_load_balancer_to_find_the_tasks_healthy(cloud: Running
     apply_plan(aws, plan, Manner(20.0, pass_when_it_waits))
     (line,) = [line for line in said if "load balancer" in line]
     assert f"{service}: 0 healthy; 3 unhealthy (Health checks failed with these codes: [503]): 10.0.0." in line
-    assert [one.healthy for one in read_health(aws, read_live(aws, "dbz", service).service.target_groups)] == [3]
+    assert [
+        one.healthy for one in read_health(aws, read_live(ServiceHandle(aws, "dbz", service)).service.target_groups)
+    ] == [3]
 
 
 def test_tasks_that_the_load_balancer_never_finds_healthy_are_taken_back(cloud: RunningCloud, aws: Aws) -> None:
@@ -192,7 +195,7 @@ def test_health_that_may_not_be_looked_at_is_known_before_a_change(cloud: Runnin
 
 def test_a_change_whose_lease_is_lost_is_left_to_the_new_holder(cloud: RunningCloud, aws: Aws, service: str) -> None:
     """Paused in the middle of a plan and taken over meanwhile: no call more, not even to put things back."""
-    before = read_live(aws, "dbz", service)
+    before = read_live(ServiceHandle(aws, "dbz", service))
     lost: list[bool] = []
 
     def check() -> None:
@@ -208,28 +211,30 @@ def test_a_change_whose_lease_is_lost_is_left_to_the_new_holder(cloud: RunningCl
     (entry,) = entries()
     assert caught.value.hint == f"what was done stays: dbz scale status, then dbz scale rollback {entry.id}"
     assert (entry.outcome, entry.begun, entry.done, entry.open) == ("interrupted", (0, 1, 2), (0, 1), True)
-    live = read_live(aws, "dbz", service)
+    live = read_live(ServiceHandle(aws, "dbz", service))
     assert list(live.policies) == ["dbz-out"] and live.target is not None
     take_back(aws, entry, Said().manner)
-    assert read_live(aws, "dbz", service).fingerprint() == before.fingerprint()
+    assert read_live(ServiceHandle(aws, "dbz", service)).fingerprint() == before.fingerprint()
 
 
 def test_a_fixed_count_ends_by_itself_and_can_still_be_rolled_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
     until = datetime.now(UTC) + timedelta(seconds=4)
-    live = read_live(aws, "dbz", service)
+    live = read_live(ServiceHandle(aws, "dbz", service))
     plan = plan_tasks(live, Wanted("4 tasks", ApiServers(min=4, max=4), expires=until))
     apply_plan(aws, plan, Said().manner)
     assert cloud.service(service)["runningCount"] == 4
     cloud.until(service, lambda one: one["runningCount"] == 2)
-    assert read_live(aws, "dbz", service).pinned
+    assert read_live(ServiceHandle(aws, "dbz", service)).pinned
     undone = take_back(aws, entries()[-1], Said().manner)
     assert undone.left == (), "what the plan itself has put back is nobody else's change"
-    assert read_live(aws, "dbz", service).fingerprint() == live.fingerprint()
+    assert read_live(ServiceHandle(aws, "dbz", service)).fingerprint() == live.fingerprint()
 
 
 def test_a_plan_whose_time_is_over_is_refused_before_anything_is_changed(aws: Aws, service: str) -> None:
     until = datetime(2026, 11, 25, 18, tzinfo=UTC)
-    plan = plan_tasks(read_live(aws, "dbz", service), Wanted("4 tasks", ApiServers(min=4, max=4), expires=until))
+    plan = plan_tasks(
+        read_live(ServiceHandle(aws, "dbz", service)), Wanted("4 tasks", ApiServers(min=4, max=4), expires=until)
+    )
     refuse_late(plan, until - timedelta(seconds=1))
     with pytest.raises(UsageError, match="was planned to end at 2026-11-25 18:00:00 UTC, which has passed"):
         refuse_late(plan, until)
@@ -304,19 +309,19 @@ def test_a_call_that_took_effect_unheard_does_no_harm(cloud: RunningCloud, aws: 
 
 
 def test_a_call_that_always_fails_puts_back_what_was_done(cloud: RunningCloud, aws: Aws, service: str) -> None:
-    plan = plan_native(read_live(aws, "dbz", service), PLAN, ApiServers(min=3, max=5))
+    plan = plan_native(read_live(ServiceHandle(aws, "dbz", service)), PLAN, ApiServers(min=3, max=5))
     cloud.fault("PutScalingPolicy", "refuse", times=100)
     with pytest.raises(DependencyError, match="AWS refused application-autoscaling:PutScalingPolicy") as caught:
         apply_plan(aws, plan, Said().manner)
     assert "docs/scale.md" in caught.value.hint and caught.value.hint.endswith("everything is as it was before")
-    live = read_live(aws, "dbz", service)
+    live = read_live(ServiceHandle(aws, "dbz", service))
     assert live.target is None
 
 
 def test_refused_credentials_name_the_permission(cloud: RunningCloud, aws: Aws) -> None:
     cloud.fault("DescribeServices", "refuse")
     with pytest.raises(DependencyError, match="AWS refused ecs:DescribeServices"):
-        read_live(aws, "dbz", "api")
+        read_live(ServiceHandle(aws, "dbz", "api"))
 
 
 def test_no_credentials_and_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,18 +331,18 @@ def test_no_credentials_and_no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(name, "/nonexistent")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(DependencyError, match="no AWS credentials were found"):
-        read_live(Aws(region=REGION, endpoint="http://127.0.0.1:9"), "dbz", "api")
+        read_live(ServiceHandle(Aws(region=REGION, endpoint="http://127.0.0.1:9"), "dbz", "api"))
     with pytest.raises(UsageError, match="no AWS region is set"):
-        read_live(Aws(credentials=KEYS), "dbz", "api")
+        read_live(ServiceHandle(Aws(credentials=KEYS), "dbz", "api"))
 
 
 def test_what_does_not_exist_is_named_with_what_does(cloud: RunningCloud, aws: Aws) -> None:
     with pytest.raises(UsageError, match=r"cluster 'shop' does not exist in .* \(there: dbz\)"):
-        read_live(aws, "shop", "api")
+        read_live(ServiceHandle(aws, "shop", "api"))
     with pytest.raises(UsageError, match=r"service 'web' does not exist in cluster 'dbz' \(there: api"):
-        read_live(aws, "dbz", "web")
+        read_live(ServiceHandle(aws, "dbz", "web"))
     with pytest.raises(UsageError, match="cache group 'none'"):
-        read_live(aws, "dbz", "api", "none")
+        read_live(ServiceHandle(aws, "dbz", "api"), "none")
 
 
 def test_more_services_than_a_call_takes(cloud: RunningCloud, aws: Aws) -> None:
@@ -370,9 +375,9 @@ def test_more_services_targets_and_alarms_than_a_page_holds(cloud: RunningCloud,
         )  # fmt: skip
         ids = [one["ResourceId"] for one in found]
         assert {f"service/many/{name}" for name in names} <= set(ids) and len(ids) == len(set(ids))
-        assert read_target(aws, "service/many/s11") == {"MinCapacity": 0, "MaxCapacity": 3}
+        assert read_target(ServiceHandle(aws, "many", "s11")) == {"MinCapacity": 0, "MaxCapacity": 3}
         assert len(alarms.describe_alarms(AlarmNamePrefix="dbz/many/")["MetricAlarms"]) == 50
-        assert len(read_live(aws, "many", "s00").alarms) == 51
+        assert len(read_live(ServiceHandle(aws, "many", "s00")).alarms) == 51
     finally:
         alarms.delete_alarms(AlarmNames=alarm_names)
         for name in names:
@@ -391,7 +396,7 @@ def test_more_policies_than_a_page_holds(cloud: RunningCloud, aws: Aws, service:
         scaling.put_scaling_policy(
             PolicyName=f"p{number}", PolicyType="StepScaling", StepScalingPolicyConfiguration=step, **where
         )
-    assert len(read_live(aws, "dbz", service).policies) == 101
+    assert len(read_live(ServiceHandle(aws, "dbz", service)).policies) == 101
 
 
 def test_two_at_once_on_one_service() -> None:

@@ -24,7 +24,8 @@ from dbz.scaling.decide.daemon import Autoscaler, Evaluation, SteadyClock, run_f
 from dbz.scaling.decide.rules import Action
 from dbz.scaling.decide.sources import CloudWatchSource, MetricsSource
 from dbz.scaling.exclusive.lock import LockRole, sole
-from dbz.scaling.exclusive.turn import leading
+from dbz.scaling.exclusive.roles import leading
+from dbz.scaling.handle import ServiceHandle
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
 OUT = ("CPU > 70% for 5 minutes", "Active connections > 80% capacity")
@@ -54,6 +55,7 @@ class Scene:
         self.cloud, self.clock = cloud, Past()
         self.service = cloud.new_service(tasks)
         self.aws = Aws(region=REGION, endpoint=cloud.url, credentials=KEYS)
+        self.handle = ServiceHandle(self.aws, "dbz", self.service)
         plan = load_phases()
         scaling = plan.scaling.model_copy(update={"service": self.service})
         self.plan: Phases = plan.model_copy(
@@ -67,7 +69,7 @@ class Scene:
     def auto(self, low: int = 1, high: int = 4, **more: bool) -> Autoscaler:
         conditions = (*self.plan.scale_out_when_any, *self.plan.scale_in_when_all)
         source = CloudWatchSource(self.aws, self.plan.scaling, conditions)
-        return Autoscaler(self.aws, self.plan, ApiServers(min=low, max=high), source, clock=self.clock, **more)
+        return Autoscaler(self.handle, self.plan, ApiServers(min=low, max=high), source, clock=self.clock, **more)
 
     def minutes(self, cpu: Sequence[float | None], sockets: float | None = 0.0) -> None:
         """Datapoints of so many minutes, after which it is now."""
@@ -151,7 +153,7 @@ def test_nothing_during_a_deployment(scene: Scene) -> None:
 def test_nothing_while_an_apply_is_at_work(scene: Scene) -> None:
     auto = scene.auto()
     scene.minutes([BUSY] * 5)
-    live = read_live(scene.aws, "dbz", scene.service)
+    live = read_live(scene.handle)
     with sole(live.place, LockRole.CHANGE, "dbz scale: phase_2"):
         outcome = auto.evaluate()
     assert not outcome.done and "is being changed already by dbz scale: phase_2" in outcome.decision.reason
@@ -159,7 +161,7 @@ def test_nothing_while_an_apply_is_at_work(scene: Scene) -> None:
 
 
 def test_two_at_once(scene: Scene) -> None:
-    place = read_live(scene.aws, "dbz", scene.service).place
+    place = read_live(scene.handle).place
 
     def lead() -> AbstractContextManager[object]:
         return leading(scene.aws, scene.plan.scaling, place, print, lambda _: False, standby=False)
@@ -169,7 +171,7 @@ def test_two_at_once(scene: Scene) -> None:
 
 
 def test_bounds_are_cut_to_the_range_and_policies_of_aws_are_respected(scene: Scene) -> None:
-    live = read_live(scene.aws, "dbz", scene.service)
+    live = read_live(scene.handle)
     manner = Manner(20, lambda _: None)
     apply_plan(scene.aws, plan_native(live, scene.plan, ApiServers(min=2, max=3)), manner)
     with pytest.raises(UsageError, match=r"by policies already \(dbz-(out|in), dbz-(out|in)\)"):
@@ -195,12 +197,12 @@ def test_the_native_alarms_of_the_same_rules_scale_by_themselves(cloud: RunningC
             "scale_in_when_all": [parse_condition("CPU < 30%"), parse_condition("Active connections < 40% capacity")],
         }
     )
-    live = read_live(scene.aws, "dbz", scene.service)
+    live = read_live(scene.handle)
     apply_plan(scene.aws, plan_native(live, plan, ApiServers(min=1, max=3)), Manner(20, lambda _: None))
     cloud.until(scene.service, lambda one: one["desiredCount"] == 1)
     cloud.control(demand=1000.0)
     cloud.until(scene.service, lambda one: one["desiredCount"] == 3)
-    names = list(read_live(scene.aws, "dbz", scene.service).alarms)
+    names = list(read_live(scene.handle).alarms)
     cloud.client("cloudwatch").delete_alarms(AlarmNames=names)
 
 

@@ -11,8 +11,7 @@ import pytest
 
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
-from dbz.scaling.exclusive.lease import Lease, LeaseLostError, LeaseStaleError
-from dbz.scaling.exclusive.lease_table import read_record
+from dbz.scaling.exclusive.lease import Lease, LeaseLostError, LeaseStaleError, read_record
 from tests.children.processes import eventually
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 

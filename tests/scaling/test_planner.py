@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dbz.config.phases import ApiServers, Database, Phases, Prices, build_phases, load_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
-from dbz.scaling.change.planner import Wanted, covers, plan_phase, plan_tasks
+from dbz.scaling.change.comparing import covers
+from dbz.scaling.change.planner import Wanted, plan_phase, plan_tasks
 from dbz.scaling.change.state import Alarm, Live, TargetGroup
 from dbz.scaling.change.steps import ChangePlan, Kind, plan_of
 from dbz.scaling.native import alarms_for, policies_for

@@ -14,6 +14,7 @@ from dbz.errors import DependencyError, UsageError
 if TYPE_CHECKING:
     from dbz.config.phases import Phases
     from dbz.scaling.aws import Aws
+    from dbz.scaling.handle import ServiceHandle
 
 PhasesFile = Annotated[str, typer.Option("--phases", metavar="FILE", help="The scaling plan; see configs/phases.yaml.")]
 Cluster = Annotated[str, typer.Option(help="ECS cluster [default: the plan's].")]
@@ -41,6 +42,13 @@ class Access:
     service: str
     cache_group: str
     load_target: str
+
+    @property
+    def handle(self) -> ServiceHandle:
+        """The service that it is about."""
+        from dbz.scaling.handle import ServiceHandle
+
+        return ServiceHandle(self.aws, self.cluster, self.service)
 
 
 def reach(phases: str, cluster: str, service: str, aws_profile: str, region: str, *, local: bool) -> Access:

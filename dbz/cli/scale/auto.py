@@ -115,7 +115,7 @@ def _emit(access: Access, plan: Phases, servers: ApiServers, *, yes: bool, as_js
     from dbz.scaling.change.planner import plan_native
     from dbz.scaling.native import with_balancer
 
-    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service))
+    live = with_target_groups(access.aws, read_live(access.handle))
     carry_out(access, plan_native(live, with_balancer(plan, live), servers), yes=yes, timeout_s=900.0, as_json=as_json)
 
 
@@ -135,7 +135,7 @@ def _run(access: Access, plan: Phases, servers: ApiServers, manner: _Manner, int
     """Lead and follow until the user asks to stop; with standby again after the lead was lost."""
     from dbz.scaling.change.live import read_live, with_target_groups
     from dbz.scaling.exclusive.lease import LeaseLostError
-    from dbz.scaling.exclusive.turn import leading
+    from dbz.scaling.exclusive.roles import leading
     from dbz.scaling.native import with_balancer
 
     def wait(seconds: float) -> bool:
@@ -144,7 +144,7 @@ def _run(access: Access, plan: Phases, servers: ApiServers, manner: _Manner, int
             time.sleep(_LOOK_S)
         return bool(interrupts.requested)
 
-    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service))
+    live = with_target_groups(access.aws, read_live(access.handle))
     plan = with_balancer(plan, live)
     if manner.dry_run:
         _follow(access, plan, servers, manner, wait, None)
@@ -176,7 +176,7 @@ def _follow(
     from dbz.scaling.exclusive.lease import LeaseStaleError
 
     source = _source(access, plan, manner.metrics)
-    follower = Autoscaler(access.aws, plan, servers, source, dry_run=manner.dry_run, lead=lead)
+    follower = Autoscaler(access.handle, plan, servers, source, dry_run=manner.dry_run, lead=lead)
     teller = Teller(explain=manner.explain or manner.once, as_json=manner.as_json, dry_run=manner.dry_run)
     teller.begin(follower, manner.metrics or "CloudWatch")
     try:

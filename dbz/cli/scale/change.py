@@ -90,7 +90,7 @@ def make_plan(access: Access, name: str, *, allow_scale_in: bool, expires: str) 
     if phase.api_servers is None:
         raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
     until = expiry(expires)
-    live = with_target_groups(access.aws, read_live(access.aws, access.cluster, access.service, access.cache_group))
+    live = with_target_groups(access.aws, read_live(access.handle, access.cache_group))
     return plan_phase(
         live, with_balancer(access.plan, live), phase, Wanted(name, phase.api_servers, allow_scale_in, until)
     )

@@ -50,7 +50,7 @@ def carry_out(
     from dbz.report.terminal.scale.words import print_plan
     from dbz.scaling.change.applying import apply_plan, check_drift, refuse_late
     from dbz.scaling.exclusive.lock import LockRole
-    from dbz.scaling.exclusive.turn import only_one
+    from dbz.scaling.exclusive.roles import only_one
 
     if (plan.cluster, plan.service) != (access.cluster, access.service):
         raise UsageError(f"the plan is for {plan.service} in {plan.cluster}, not {access.service} in {access.cluster}")
@@ -165,10 +165,11 @@ def _way_back(entry: JournalEntry) -> ChangePlan:
 
 
 def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: bool) -> None:
-    from dbz.scaling.change.applying import shown, take_back
+    from dbz.scaling.change.applying import take_back
+    from dbz.scaling.change.comparing import shown
     from dbz.scaling.change.journal import ChangeJournal
     from dbz.scaling.exclusive.lock import LockRole
-    from dbz.scaling.exclusive.turn import only_one
+    from dbz.scaling.exclusive.roles import only_one
 
     plan, journal, what = entry.plan, ChangeJournal(entry.path), f"dbz scale rollback {entry.id}"
     with (

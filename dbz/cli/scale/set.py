@@ -62,7 +62,7 @@ def set_(
     from dbz.scaling.change.planner import Wanted, plan_tasks
 
     access = reach(phases, cluster, service, aws_profile, region, local=local)
-    live = read_live(access.aws, access.cluster, access.service)
+    live = read_live(access.handle)
     servers = _servers(access, live.target, tasks, lowest, highest)
     until, fixed = expiry(expires), tasks is not None
     goal = f"{tasks} tasks" if fixed else f"{servers.min} to {servers.max} tasks"

@@ -45,7 +45,7 @@ def status(
     from dbz.scaling.overview import look
 
     access = reach(phases, cluster, service, aws_profile, region, local=local)
-    found = look(access.aws, access.plan, (access.cluster, access.service, access.cache_group), reports)
+    found = look(access.handle, access.plan, access.cache_group, reports)
     if as_json:
         typer.echo(json.dumps(_document(found), indent=1, default=str))
     else:

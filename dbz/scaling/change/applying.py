@@ -14,13 +14,15 @@ from datetime import datetime
 
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
+from dbz.scaling.change.comparing import same, shown
 from dbz.scaling.change.executor import Executor
 from dbz.scaling.change.journal import ChangeJournal, JournalEntry, read_entry
 from dbz.scaling.change.live import read_live, read_target
-from dbz.scaling.change.planner import EXPIRY, covers, ends_at
+from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.settle import DriftError, Waiter
-from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind
+from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind, ends_at
 from dbz.scaling.exclusive.lease import LeaseLostError
+from dbz.scaling.handle import ServiceHandle
 
 Say = Callable[[str], None]
 
@@ -42,13 +44,17 @@ class Undone:
     left: tuple[tuple[ChangeStep, object], ...]
 
 
+def _handle(aws: Aws, plan: ChangePlan) -> ServiceHandle:
+    return ServiceHandle(aws, plan.cluster, plan.service)
+
+
 def check_drift(aws: Aws, plan: ChangePlan) -> None:
     """Raise `DriftError` when what is there is not what the plan was made for."""
-    live = read_live(aws, plan.cluster, plan.service, plan.cache_group)
+    live = read_live(_handle(aws, plan), plan.cache_group)
     if live.fingerprint() == plan.fingerprint:
         return
     changed = []
-    executor = Executor(aws, plan.cluster, plan.service)
+    executor = Executor(_handle(aws, plan))
     for step in plan.steps:
         now = executor.current(step)
         if not same(now, step.before):
@@ -67,27 +73,13 @@ def refuse_late(plan: ChangePlan, now: datetime) -> None:
         )
 
 
-def same(current: object, expected: object) -> bool:
-    """Whether a resource is as expected; None is only like None."""
-    return current is expected if current is None or expected is None else covers(current, expected)
-
-
-def shown(value: object) -> str:
-    """A state of a resource, shortly."""
-    if value is None:
-        return "none"
-    if isinstance(value, dict) and "MinCapacity" in value:
-        return f"{value['MinCapacity']} to {value['MaxCapacity']}"
-    return str(value) if isinstance(value, int) else "another"
-
-
 def carry_out(aws: Aws, plan: ChangePlan, journal: ChangeJournal, manner: Manner, begun: Sequence[int] = ()) -> None:
     """All steps of a plan; `begun` are those that a killed dbz may have done already.
 
     Raises `DriftError`, `NotSettledError`, or what a call failed with; the caller decides about the way back.
     """
-    executor = Executor(aws, plan.cluster, plan.service)
-    waiter = Waiter(aws, plan.cluster, plan.service, manner.say, manner.stop)
+    executor = Executor(_handle(aws, plan))
+    waiter = Waiter(_handle(aws, plan), manner.say, manner.stop)
     for number, step in enumerate(plan.steps):
         if manner.stop():
             raise KeyboardInterrupt
@@ -118,7 +110,7 @@ def _moved_by_range(plan: ChangePlan, number: int, current: object) -> bool:
 
 def _expected(aws: Aws, plan: ChangePlan, steps: Sequence[ChangeStep]) -> tuple[int, int]:
     """Between which numbers the desired count may be at the end: an autoscaler may move it in its range."""
-    target = read_target(aws, f"service/{plan.cluster}/{plan.service}")
+    target = read_target(_handle(aws, plan))
     if target is not None:
         return int(target["MinCapacity"]), int(target["MaxCapacity"])
     counts = [int(step.after) for step in steps if step.kind is Kind.DESIRED]
@@ -129,7 +121,7 @@ def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = Fa
     """Put back exactly what was there before, the last step first; what somebody else has changed since is left alone
     unless `force`. Waits until the service is steady."""
     plan, journal = entry.plan, ChangeJournal(entry.path)
-    executor = Executor(aws, plan.cluster, plan.service)
+    executor = Executor(_handle(aws, plan))
     back: list[ChangeStep] = []
     left: list[tuple[ChangeStep, object]] = []
     for number in way_back(plan, entry.begun):
@@ -148,7 +140,7 @@ def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = Fa
         back.append(step)
         journal.step("undone", number)
     if not left:
-        waiter = Waiter(aws, plan.cluster, plan.service, manner.say, manner.stop)
+        waiter = Waiter(_handle(aws, plan), manner.say, manner.stop)
         waiter.until_steady(_expected(aws, plan, back), manner.timeout_s)
     return Undone(tuple(back), tuple(left))
 

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbz.scaling.aws import ECS_DIMENSION, Aws, NotThereError
-from dbz.scaling.change.live import read_cache, read_live, read_services, read_target
+from dbz.scaling.aws import NotThereError
+from dbz.scaling.change.live import AAS, read_cache, read_live, read_service, read_target
+from dbz.scaling.change.names import POLICY_ARN
 from dbz.scaling.change.steps import ChangeStep, Kind
-from dbz.scaling.native import POLICY_ARN
-
-AAS = "application-autoscaling"
+from dbz.scaling.handle import ServiceHandle
 
 
 class Executor:
     """The steps of one service."""
 
-    def __init__(self, aws: Aws, cluster: str, service: str) -> None:
-        self._aws, self._cluster, self._service = aws, cluster, service
-        self._resource = {
-            "ServiceNamespace": "ecs", "ResourceId": f"service/{cluster}/{service}", "ScalableDimension": ECS_DIMENSION,
-        }  # fmt: skip
+    def __init__(self, handle: ServiceHandle) -> None:
+        self._handle, self._aws = handle, handle.aws
+        self._resource = handle.scalable
 
     def current(self, step: ChangeStep) -> Any:
         """What the step's resource is now, in the form of `before` and `after`."""
         if step.kind is Kind.DESIRED:
-            return read_services(self._aws, self._cluster, [self._service])[0].desired
+            return read_service(self._handle).desired
         if step.kind is Kind.TARGET:
-            return read_target(self._aws, self._resource["ResourceId"])
+            return read_target(self._handle)
         if step.kind is Kind.REPLICAS:
             return read_cache(self._aws, step.resource).replicas
-        live = read_live(self._aws, self._cluster, self._service)
+        live = read_live(self._handle)
         if step.kind is Kind.POLICY:
             return live.policies.get(step.resource)
         if step.kind is Kind.SCHEDULE:
@@ -50,7 +47,8 @@ class Executor:
         perform[step.kind](step)
 
     def _desired(self, step: ChangeStep) -> None:
-        self._aws.call("ecs", "update_service", cluster=self._cluster, service=self._service, desiredCount=step.after)
+        handle = self._handle
+        self._aws.call("ecs", "update_service", cluster=handle.cluster, service=handle.name, desiredCount=step.after)
 
     def _target(self, step: ChangeStep) -> None:
         if step.after is None:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from dbz.errors import DbzError, UsageError
-from dbz.scaling.aws import ECS_DIMENSION, Aws, NotThereError
+from dbz.scaling.aws import Aws, NotThereError
+from dbz.scaling.change.names import alarm_prefix
 from dbz.scaling.change.state import Alarm, CacheGroup, EcsService, Event, Json, Live, ServiceDeployment, TargetGroup
-from dbz.scaling.native import alarm_prefix
+from dbz.scaling.handle import ServiceHandle
 
+AAS = "application-autoscaling"
 MOST_SERVICES = 10
 """As many services as DescribeServices takes at once."""
 _ALARM_KEYS = (
@@ -26,22 +28,27 @@ _TARGET_KEYS = ("MinCapacity", "MaxCapacity", "SuspendedState")
 _SCHEDULE_KEYS = ("ScheduledActionName", "Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
 
 
-def read_live(aws: Aws, cluster: str, name: str, cache_group: str = "") -> Live:
+def read_live(handle: ServiceHandle, cache_group: str = "") -> Live:
     """Everything about one service. `UsageError` when cluster, service or cache group do not exist."""
-    (service,) = read_services(aws, cluster, [name])
-    where = {"ServiceNamespace": "ecs", "ResourceId": service.resource_id, "ScalableDimension": ECS_DIMENSION}
-    policies = aws.pages("application-autoscaling", "describe_scaling_policies", "ScalingPolicies", **where)
-    schedules = aws.pages("application-autoscaling", "describe_scheduled_actions", "ScheduledActions", **where)
+    aws, service = handle.aws, read_service(handle)
+    policies = aws.pages(AAS, "describe_scaling_policies", "ScalingPolicies", **handle.scalable)
+    schedules = aws.pages(AAS, "describe_scheduled_actions", "ScheduledActions", **handle.scalable)
     return Live(
         account=service.arn.split(":")[4],
         region=aws.region_name,
         service=service,
-        target=read_target(aws, service.resource_id),
+        target=read_target(handle),
         policies={one["PolicyName"]: _only(one, _POLICY_KEYS) for one in policies},
-        alarms=_alarms(aws, cluster, name, policies),
+        alarms=_alarms(handle, policies),
         schedules={one["ScheduledActionName"]: _only(one, _SCHEDULE_KEYS) for one in schedules},
         cache=read_cache(aws, cache_group) if cache_group else None,
     )
+
+
+def read_service(handle: ServiceHandle) -> EcsService:
+    """The service itself; `UsageError` names what does not exist and what does."""
+    (service,) = read_services(handle.aws, handle.cluster, [handle.name])
+    return service
 
 
 def read_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsService]:
@@ -78,12 +85,12 @@ def list_service_names(aws: Aws, cluster: str) -> list[str]:
     return [arn.rsplit("/", 1)[-1] for arn in arns]
 
 
-def read_target(aws: Aws, resource_id: str) -> Json | None:
+def read_target(handle: ServiceHandle) -> Json | None:
     """The scalable target of a service, or None."""
-    found = aws.pages(
-        "application-autoscaling", "describe_scalable_targets", "ScalableTargets",
-        ServiceNamespace="ecs", ResourceIds=[resource_id], ScalableDimension=ECS_DIMENSION,
-    )  # fmt: skip
+    asked = {key: value for key, value in handle.scalable.items() if key != "ResourceId"}
+    found = handle.aws.pages(
+        AAS, "describe_scalable_targets", "ScalableTargets", ResourceIds=[handle.resource_id], **asked
+    )
     return {key: value for key, value in _only(found[0], _TARGET_KEYS).items() if value != {}} if found else None
 
 
@@ -117,20 +124,21 @@ def _target_group(raw: Any, hosts: Mapping[str, str]) -> TargetGroup:
     return TargetGroup(arn, arn.rsplit(":", 1)[-1], balancer.rsplit(":loadbalancer/", 1)[-1], hosts.get(balancer, ""))
 
 
-def stopped_reasons(aws: Aws, cluster: str, service: str, most: int = 5) -> list[str]:
+def stopped_reasons(handle: ServiceHandle, most: int = 5) -> list[str]:
     """Why tasks of a service stopped lately, each reason once."""
-    arns = aws.call("ecs", "list_tasks", cluster=cluster, serviceName=service, desiredStatus="STOPPED")["taskArns"]
+    asked = {"cluster": handle.cluster, "serviceName": handle.name, "desiredStatus": "STOPPED"}
+    arns = handle.aws.call("ecs", "list_tasks", **asked)["taskArns"]
     if not arns:
         return []
-    tasks = aws.call("ecs", "describe_tasks", cluster=cluster, tasks=arns[:100])["tasks"]
+    tasks = handle.aws.call("ecs", "describe_tasks", cluster=handle.cluster, tasks=arns[:100])["tasks"]
     reasons = [str(task.get("stoppedReason", "")) for task in tasks]
     wanted = [reason for reason in reasons if reason and not reason.startswith("Scaling activity")]
     return list(dict.fromkeys(wanted))[:most]
 
 
-def _alarms(aws: Aws, cluster: str, name: str, policies: Sequence[Any]) -> dict[str, Alarm]:
+def _alarms(handle: ServiceHandle, policies: Sequence[Any]) -> dict[str, Alarm]:
     """The alarms that a policy of the service set off, and those that dbz has made for it."""
-    prefix = alarm_prefix(cluster, name)
+    aws, prefix = handle.aws, alarm_prefix(handle.cluster, handle.name)
     mine = aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
     linked = [alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms", [])]
     for some in _chunks([one for one in linked if not one.startswith(prefix)], 100):

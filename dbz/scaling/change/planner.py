@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from dbz.config.phases import ApiServers, Phase, Phases
 from dbz.errors import UsageError
+from dbz.scaling.change.comparing import covers
 from dbz.scaling.change.instructions import cost_of, manual_steps
+from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, alarm_prefix
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
-from dbz.scaling.native import alarm_prefix, alarms_for, policies_for
+from dbz.scaling.native import alarms_for, policies_for
 
-EXPIRY = "dbz-expires"
 MOST_REPLICAS = 5
 
 
@@ -109,18 +109,12 @@ def _expiry(live: Live, at: datetime) -> ChangeStep:
     return ChangeStep(Kind.SCHEDULE, EXPIRY, live.schedules.get(EXPIRY), action)
 
 
-def ends_at(plan: ChangePlan) -> datetime | None:
-    """When the plan's range is put back by itself; None: never."""
-    found = next((one.after["Schedule"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
-    return datetime.fromisoformat(found[3:-1]).replace(tzinfo=UTC) if found else None
-
-
 def _autoscaling(live: Live, plan: Phases | None) -> list[ChangeStep]:
     """The policies and alarms that dbz makes: those of `plan`, or, with None, none."""
     prefix = alarm_prefix(live.service.cluster, live.service.name)
     policies = policies_for(plan) if plan else {}
     alarms = alarms_for(plan, prefix) if plan else {}
-    mine = {name: one for name, one in live.policies.items() if name.startswith("dbz-")}
+    mine = {name: one for name, one in live.policies.items() if name.startswith(OWN_PREFIX)}
     there = {name: one.settings for name, one in live.alarms.items() if name.startswith(prefix)}
     changed = _changes(Kind.POLICY, mine, policies), _changes(Kind.ALARM, there, alarms)
     # An alarm needs its policy: made after it, taken away before it.
@@ -133,19 +127,6 @@ def _changes(kind: Kind, before: Mapping[str, Json], after: Mapping[str, Json]) 
     names = [*after, *(name for name in before if name not in after)]
     steps = [ChangeStep(kind, name, before.get(name), after.get(name)) for name in names]
     return [one for one in steps if not (one.before is not None and covers(one.before, one.after))]
-
-
-def covers(current: Any, expected: Any) -> bool:
-    """Whether `current` says all that `expected` says; AWS adds defaults, and its ARNs stand for `policy:NAME`."""
-    if isinstance(expected, Mapping) and isinstance(current, Mapping):
-        return all(key in current and covers(current[key], value) for key, value in expected.items())
-    if isinstance(expected, list | tuple) and isinstance(current, list | tuple):
-        return len(current) == len(expected) and all(covers(*pair) for pair in zip(current, expected, strict=True))
-    if isinstance(expected, str) and expected.startswith("policy:"):
-        return str(current).endswith((expected, f"policyName/{expected.removeprefix('policy:')}"))
-    if isinstance(expected, int | float) and isinstance(current, int | float):
-        return float(expected) == float(current)
-    return bool(current == expected)
 
 
 def _cache(live: Live, phase: Phase, wanted: Wanted) -> tuple[ChangeStep | None, list[Manual]]:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 
 from dbz.errors import DbzError
-from dbz.scaling.aws import Aws, NotThereError
+from dbz.scaling.aws import NotThereError
 from dbz.scaling.change.health import read_health
-from dbz.scaling.change.live import read_cache, read_services, stopped_reasons
+from dbz.scaling.change.live import read_cache, read_service, stopped_reasons
 from dbz.scaling.change.state import EcsService
+from dbz.scaling.handle import ServiceHandle
 from dbz.units import format_duration
 
 FASTEST_POLL_S, SLOWEST_POLL_S = 0.5, 10.0
@@ -32,10 +33,8 @@ class Waiter:
     What it needs to look at is looked at once when it is made, so that a missing permission is known before a change.
     """
 
-    def __init__(
-        self, aws: Aws, cluster: str, service: str, say: Callable[[str], None], stop: Callable[[], bool]
-    ) -> None:
-        self._aws, self._cluster, self._name = aws, cluster, service
+    def __init__(self, handle: ServiceHandle, say: Callable[[str], None], stop: Callable[[], bool]) -> None:
+        self._handle, self._aws, self._name = handle, handle.aws, handle.name
         self._say, self._stop = say, stop
         now = self._read()
         self._seen = {event.id for event in now.events}
@@ -44,10 +43,9 @@ class Waiter:
 
     def _read(self) -> EcsService:
         try:
-            (service,) = read_services(self._aws, self._cluster, [self._name])
+            return read_service(self._handle)
         except NotThereError as error:
             raise NotSettledError(f"{self._name}: {error.message}") from error
-        return service
 
     def until_steady(self, wanted: tuple[int, int], timeout_s: float) -> None:
         """Until as many tasks run as are desired, between the two numbers `wanted`, no rollout is going on, and each
@@ -127,7 +125,7 @@ class Waiter:
 
     def _reasons(self) -> str:
         try:
-            reasons = stopped_reasons(self._aws, self._cluster, self._name)
+            reasons = stopped_reasons(self._handle)
         except DbzError:  # a reason is a courtesy
             return ""
         return f"; tasks stopped: {'; '.join(reasons)}" if reasons else ""

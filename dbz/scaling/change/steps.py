@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
+from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.state import Place
 
 SCHEMA = "dbz.scale-plan/1"
@@ -84,6 +86,12 @@ class ChangePlan:
     def document(self) -> dict[str, Any]:
         """As JSON, with its schema."""
         return {"schema": SCHEMA, **asdict(self)}
+
+
+def ends_at(plan: ChangePlan) -> datetime | None:
+    """When the plan's range is put back by itself; None: never."""
+    found = next((one.after["Schedule"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
+    return datetime.fromisoformat(found[3:-1]).replace(tzinfo=UTC) if found else None
 
 
 def plan_of(document: dict[str, Any], origin: str) -> ChangePlan:

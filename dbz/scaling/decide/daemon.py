@@ -15,11 +15,10 @@ from datetime import datetime
 
 from dbz.config.phases import ApiServers, Phases
 from dbz.errors import DbzError, DependencyError, UsageError
-from dbz.scaling.aws import Aws
-from dbz.scaling.change.applying import same
+from dbz.scaling.change.comparing import same
 from dbz.scaling.change.executor import Executor
 from dbz.scaling.change.journal import ChangeJournal, entries
-from dbz.scaling.change.live import read_live, read_services
+from dbz.scaling.change.live import read_live, read_service
 from dbz.scaling.change.planner import Wanted, plan_tasks
 from dbz.scaling.change.state import EcsService, Live
 from dbz.scaling.change.steps import ChangePlan, Kind
@@ -28,7 +27,8 @@ from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy
 from dbz.scaling.decide.sources import SampleSource
 from dbz.scaling.exclusive.lease import Lease
 from dbz.scaling.exclusive.lock import LockRole
-from dbz.scaling.exclusive.turn import lease_of, one_step
+from dbz.scaling.exclusive.roles import lease_of, one_step
+from dbz.scaling.handle import ServiceHandle
 
 LATEST_S = 2.0
 """How long after the end of a period its metrics may come, at most; at most a quarter of the period is waited."""
@@ -65,7 +65,7 @@ class Autoscaler:
 
     def __init__(
         self,
-        aws: Aws,
+        handle: ServiceHandle,
         plan: Phases,
         servers: ApiServers,
         source: SampleSource,
@@ -74,12 +74,11 @@ class Autoscaler:
         lead: Lease | None = None,
         clock: SteadyClock | None = None,
     ) -> None:
-        self._aws, self._source, self._dry_run, self._lead = aws, source, dry_run, lead
-        self._cluster, self._name = plan.scaling.cluster, plan.scaling.service
+        self._handle, self._aws, self._source, self._dry_run, self._lead = handle, handle.aws, source, dry_run, lead
         self._clock = clock or SteadyClock()
-        live = read_live(aws, self._cluster, self._name)
+        live = read_live(handle)
         self._place = live.place
-        self._change = lease_of(aws, plan.scaling, live.place, LockRole.CHANGE, "dbz scale auto")
+        self._change = lease_of(handle.aws, plan.scaling, live.place, LockRole.CHANGE, "dbz scale auto")
         refuse_second_autoscaler(live)
         self.policy = _within_range(rules_of(plan, servers.min, servers.max), live)
         self._engine = RuleEngine(self.policy)
@@ -94,7 +93,7 @@ class Autoscaler:
             if self._lead and action.value in self._lead.notes:
                 self._engine.acted(action, min(self._lead.notes[action.value], now_s))
         for entry in entries():
-            if (entry.plan.cluster, entry.plan.service) != (self._cluster, self._name):
+            if (entry.plan.cluster, entry.plan.service) != (self._handle.cluster, self._handle.name):
                 continue
             for number, step in enumerate(entry.plan.steps):
                 if step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
@@ -110,7 +109,7 @@ class Autoscaler:
         """Look once and act. Raises `DependencyError` when AWS or the source cannot be asked, `LeaseLostError` when
         another machine leads by now."""
         self._aws.check_guards()
-        (service,) = read_services(self._aws, self._cluster, [self._name])
+        service = read_service(self._handle)
         now_s = self._clock.now_s()
         for sample in self._source.since(self._seen_s, now_s, max(service.running, 1)):
             self._engine.observe(sample)
@@ -125,7 +124,7 @@ class Autoscaler:
 
     def _act(self, service: EcsService, decision: Decision) -> tuple[Decision, bool]:
         """Carry out a decision unless somebody else is at work; what was done, and whether."""
-        live = read_live(self._aws, self._cluster, self._name)
+        live = read_live(self._handle)
         if live.service.desired != service.desired:
             why = f"somebody set {live.service.desired} tasks just now"
             return replace(decision, action=Action.HOLD, desired=live.service.desired, reason=why), False
@@ -141,7 +140,7 @@ class Autoscaler:
     def _perform(self, plan: ChangePlan, why: str) -> None:
         """The one step of a plan, journalled. One that failed is in nobody's way: the next look finds what is so."""
         (step,) = plan.steps
-        executor = Executor(self._aws, self._cluster, self._name)
+        executor = Executor(self._handle)
         journal = ChangeJournal.begin(plan)
         journal.step("begin", 0)
         try:

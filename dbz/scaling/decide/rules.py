@@ -11,12 +11,12 @@ The same engine decides in `dbz scale auto` and in `dbz scale simulate`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dbz.config.grammar.conditions import Condition, Watched
-from dbz.scaling.decide.window import ConditionWindow
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,44 @@ class ConditionStanding:
     met: bool
 
 
+class ConditionWindow:
+    """Remembers for the newest `size` samples whether a condition held, did not hold (False), or was unknown (None).
+
+    Adding a sample and asking take constant time.
+    """
+
+    def __init__(self, needed: int, size: int) -> None:
+        self.needed, self.size = needed, size
+        self._samples: deque[bool | None] = deque(maxlen=size)
+        self.holding = 0
+        self.missing = 0
+
+    def add(self, held: bool | None) -> None:
+        """Take in the newest sample; the oldest one is forgotten."""
+        if len(self._samples) == self.size:
+            oldest = self._samples[0]
+            self.holding -= oldest is True
+            self.missing -= oldest is None
+        self._samples.append(held)
+        self.holding += held is True
+        self.missing += held is None
+
+    @property
+    def length(self) -> int:
+        """How many samples are remembered."""
+        return len(self._samples)
+
+    @property
+    def met(self) -> bool:
+        """Whether enough samples are known to hold, whatever the others were."""
+        return self.holding >= self.needed
+
+    @property
+    def met_and_complete(self) -> bool:
+        """Whether enough samples hold and none of the whole window is missing."""
+        return self.holding >= self.needed and not self.missing and len(self._samples) == self.size
+
+
 class RuleEngine:
     """Follows the samples of one service and decides after each of them."""
 
@@ -102,12 +140,6 @@ class RuleEngine:
             value = self._value(condition, sample, sample.tasks)
             window.add(None if value is None else condition.compare(value, condition.limit))
         return True
-
-    def restart_clock(self) -> None:
-        """Forget the samples, not the cooldowns: after this, samples of any time are taken in."""
-        self._newest = None
-        for _, window in (*self._out, *self._in):
-            window.clear()
 
     def _leave_out(self, periods: int) -> None:
         for _, window in (*self._out, *self._in):

@@ -15,13 +15,13 @@ from dbz.config.grammar.conditions import Watched
 from dbz.config.grammar.target_tracking import Target
 from dbz.config.phases import Scaling
 from dbz.errors import UsageError
+from dbz.scaling.change.names import TRACK_PREFIX
 from dbz.scaling.change.state import Json
 from dbz.scaling.decide.rules import Action, Decision, Sample
 from dbz.scaling.simulate.simulator import Controller
 
 APP_NAMESPACE, CONNECTIONS = "dbz", "ActiveConnections"
 """The metric that the app's servers publish, one value a task."""
-TRACK_PREFIX = "dbz-track-"
 _PREDEFINED = {
     Watched.CPU: "ECSServiceAverageCPUUtilization",
     Watched.MEMORY: "ECSServiceAverageMemoryUtilization",

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.run.tables import cell, grid
-from dbz.scaling.change.planner import ends_at
-from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind
+from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind, ends_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

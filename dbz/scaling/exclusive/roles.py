@@ -12,8 +12,7 @@ from dbz.config.phases import Scaling
 from dbz.errors import UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.state import Place
-from dbz.scaling.exclusive.lease import Lease
-from dbz.scaling.exclusive.lease_table import read_record
+from dbz.scaling.exclusive.lease import Lease, read_record
 from dbz.scaling.exclusive.lock import LockRole, present, sole
 from dbz.units import format_duration
 

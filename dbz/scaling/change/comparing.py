@@ -1,0 +1,35 @@
+"""Whether a resource is as a plan expects it, and how it looks in a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbz.scaling.change.names import POLICY_ARN
+
+
+def same(current: object, expected: object) -> bool:
+    """Whether a resource is as expected; None is only like None."""
+    return current is expected if current is None or expected is None else covers(current, expected)
+
+
+def covers(current: Any, expected: Any) -> bool:
+    """Whether `current` says all that `expected` says; AWS adds defaults, and its ARNs stand for `policy:NAME`."""
+    if isinstance(expected, Mapping) and isinstance(current, Mapping):
+        return all(key in current and covers(current[key], value) for key, value in expected.items())
+    if isinstance(expected, list | tuple) and isinstance(current, list | tuple):
+        return len(current) == len(expected) and all(covers(*pair) for pair in zip(current, expected, strict=True))
+    if isinstance(expected, str) and expected.startswith(POLICY_ARN):
+        return str(current).endswith((expected, f"policyName/{expected.removeprefix(POLICY_ARN)}"))
+    if isinstance(expected, int | float) and isinstance(current, int | float):
+        return float(expected) == float(current)
+    return bool(current == expected)
+
+
+def shown(value: object) -> str:
+    """A state of a resource, shortly."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict) and "MinCapacity" in value:
+        return f"{value['MinCapacity']} to {value['MaxCapacity']}"
+    return str(value) if isinstance(value, int) else "another"
