@@ -9,7 +9,7 @@ import time
 import timeit
 from collections.abc import Callable
 
-from dbz.shards.app_hash import legacy_hash
+from dbz.shards.legacy import legacy_hash
 from dbz.shards.map import ShardMap, legacy_map
 from dbz.shards.plan.document import MovePlan, Request, Weight
 from dbz.shards.plan.planner import make_plan

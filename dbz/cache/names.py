@@ -29,3 +29,9 @@ class Names:
     def checkpoint(self, what: str) -> str:
         """Where a warm-up of this kind notes how far it is."""
         return f"{self._warm}{what}"
+
+
+def family(key: str) -> str:
+    """The part of a key before its first colon; of `query:` keys the part before the second."""
+    at = key.find(":", 6) if key.startswith("query:") else key.find(":")
+    return key[:at] if at > 0 else key

@@ -41,21 +41,23 @@ Field_ = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^$\x00]+
 
 
 class Shards(Strict):
-    """The shards in the order of the app's numbers, and what lies on them.
-
-    `shards`, `control` and `redis` name environment variables; `collections` maps each collection to the field that
-    names a document's club; `shard_count` is the number of shards that the app's own hash spreads the clubs over.
-    `guard_old_copies` has the stores refuse writes to what moved clubs left behind.
-    """
+    """The shards in the order of the app's numbers, and what lies on them."""
 
     schema_: Literal["dbz.shards/1"] = Field(alias="schema")
     database: Name = "dbz"
+    """The database of the club data, on every shard."""
     shard_count: int = Field(default=2, ge=1, le=1000)
+    """The number of shards that the app's own hash spreads the clubs over."""
     shards: dict[Name, Variable] = Field(min_length=1)
+    """{shard: the environment variable that has its URI}"""
     control: Variable | None = None
+    """The variable with the URI of the store that has the map; without one it is on the first shard."""
     redis: Variable | None = None
+    """The variable with the URL of the Redis through which servers hear of a new map."""
     collections: dict[Field_, Field_] = Field(min_length=1)
+    """{collection: the field that names a document's club}"""
     guard_old_copies: bool = False
+    """Have the stores refuse writes to what moved clubs left behind."""
 
     @property
     def names(self) -> tuple[str, ...]:

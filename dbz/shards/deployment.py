@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -171,3 +171,20 @@ def _place(uri: str) -> Any:
         return frozenset(parse_uri(uri, validate=False)["nodelist"])
     except (PyMongoError, ValueError):
         return uri  # connecting will say what is wrong with it
+
+
+def mark_shard(deployment: Deployment, name: str, owner: str) -> None:
+    """Write a shard's name and deployment onto it; `UsageError` when it has others already."""
+    check_shards(deployment, [name], owner)
+    with deployment.reaching(name):
+        deployment.identity(name).replace_one({"_id": IDENTITY}, {"shard": name, "deployment": owner}, upsert=True)
+
+
+def check_shards(deployment: Deployment, names: Iterable[str], owner: str) -> None:
+    """`UsageError` when a shard's URI leads to another shard, or to a shard of another deployment."""
+    for name in names:
+        with deployment.reaching(name):
+            found = deployment.identity(name).find_one({"_id": IDENTITY})
+        if found and (found["shard"], found["deployment"]) != (name, owner):
+            whose = f"'{found['shard']}'" + ("" if found["deployment"] == owner else " of another deployment")
+            raise UsageError(f"the URI of '{name}' ({deployment.file.shards[name]}) leads to {whose}")

@@ -44,30 +44,36 @@ SWITCHED = (*KEPT, State.CLEANED, State.ROLLED_BACK)
 
 @dataclass(frozen=True)
 class Move:
-    """One club on its way from `source` to `target`.
-
-    `token` is the position in the source's change stream up to which the target has everything, `reverse_token` that
-    in the target's from which on the old copy lacks something. `copied` are the collections whose copy is complete.
-    `undoes` is the move that this one rolls back. `block_ms` is how long writes of the club were held.
-    """
+    """One club on its way from `source` to `target`, which are shards' names."""
 
     id: str
     club: str
     source: str
     target: str
     docs: int = 0
+    """Documents of the club when the move was planned."""
     bytes: int = 0
+    """Their size as BSON."""
     state: State = State.PLANNED
     lease: int = 0
+    """The number of the lease under which the move may be advanced."""
     token: Document | None = None
+    """The position in the source's change stream up to which the target has everything."""
     reverse_token: Document | None = None
+    """The position in the target's change stream from which on the old copy lacks something."""
     copied: tuple[str, ...] = ()
+    """The collections whose copy is complete."""
     copied_bytes: int = 0
     undoes: str | None = None
+    """The id of the move that this one rolls back."""
     block_ms: float | None = None
+    """How long writes of the club were held; None before it switched over."""
     retries: int = 0
+    """How often the writes had to be held again, because the servers did not follow in time."""
     reason: str = ""
+    """Why the move was given up, or tried again; for the user."""
     changed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the state was last written down."""
 
     def document(self) -> Document:
         """As it is stored."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dbz.shards.app_hash import legacy_hash
+from dbz.shards.legacy import legacy_hash
 
 HASH = "legacy"
 _SLOTS_ABOUT = 1024

@@ -6,8 +6,8 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from dbz.errors import UsageError
-from dbz.shards.deployment import Document
-from dbz.shards.map import ShardMap
+from dbz.shards.deployment import Deployment, Document
+from dbz.shards.map import ShardMap, legacy_map
 
 MAP_COLLECTION = "shard_map"
 MAP_ID = "map"
@@ -22,6 +22,18 @@ def read_map(control: Database[Document]) -> ShardMap | None:
         return ShardMap.from_document(document) if document else None
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def current_map(deployment: Deployment) -> tuple[ShardMap, bool]:
+    """The map in force, and whether the deployment was adopted; before that it is the app's own formula."""
+    with deployment.reaching("the control store"):
+        found = read_map(deployment.control)
+    if found is None:
+        return legacy_map(deployment.file.names[: deployment.file.shard_count]), False
+    unknown = [name for name in found.shards if name not in deployment.file.shards]
+    if unknown:
+        raise UsageError(f"the map has shard '{unknown[0]}', which the shards file does not name")
+    return found, True
 
 
 def create_map(control: Database[Document], first: ShardMap) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from dbz.shards.app_hash import legacy_hash
+from dbz.shards.legacy import legacy_hash
 from dbz.shards.map import ShardMap
 
 SCHEMA = "dbz.shard-route/1"
@@ -12,11 +12,12 @@ SCHEMA = "dbz.shard-route/1"
 
 @dataclass(frozen=True)
 class ClubRoute:
-    """A club's way to its shard. `by` says what decided: `slot`, `own entry`, `pin`, or `formula` before adoption."""
+    """A club's way to its shard."""
 
     club: str
     shard: str
     by: str
+    """What decided: `slot`, `own entry`, `pin`, or `formula` before adoption."""
     hash: int
     slot: int
     slots: int

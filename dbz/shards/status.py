@@ -8,8 +8,8 @@ from dbz.shards.control import ROUTERS
 from dbz.shards.deployment import Deployment
 from dbz.shards.journal import KEPT, UNFINISHED, Move, MoveJournal, State
 from dbz.shards.lease import holder
+from dbz.shards.map_store import current_map
 from dbz.shards.plan.balance import imbalance
-from dbz.shards.plan.gather import current_map
 from dbz.shards.plan.indexes import unindexed
 from dbz.shards.plan.inventory import operations_per_s, take_inventory
 
@@ -19,7 +19,7 @@ _SHOWN = (*UNFINISHED, *KEPT, State.ABORTED)
 
 @dataclass(frozen=True)
 class ShardStatus:
-    """One shard: its clubs, their documents and bytes, operations a second (None when the server does not tell)."""
+    """One shard, and what the map has there."""
 
     name: str
     clubs: int
@@ -27,7 +27,9 @@ class ShardStatus:
     bytes: int
     slots: int
     ops_per_s: float | None
+    """Operations a second of its server; None when it does not tell."""
     old_copies: int
+    """Clubs that lie there, and that the map has elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,22 @@ class MoveStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A deployment. `imbalance` is the heaviest shard over the mean, by bytes; `followers` are server processes."""
+    """A deployment."""
 
     adopted: bool
     deployment: str
     epoch: int
     shards: tuple[ShardStatus, ...]
     imbalance: float
+    """The heaviest shard over the mean, by bytes."""
     moves: tuple[MoveStatus, ...]
+    """Those that are not finished, whose old copy is kept, or that were given up."""
     mover: str | None
+    """Who moves clubs now, in words."""
     followers: int
+    """Server processes that follow the map."""
     behind: int
+    """Those of them that have not seen the newest map."""
     warnings: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:

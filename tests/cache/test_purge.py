@@ -10,8 +10,7 @@ from redis.asyncio import Redis
 
 from dbz.cache.admin.purge import Purge, purge
 from dbz.cache.admin.selection import Search, Selection, selection
-from dbz.cache.families import family
-from dbz.cache.names import Names
+from dbz.cache.names import Names, family
 from dbz.errors import UsageError
 from tests.cache.conftest import MakeProcess
 from tests.server.clients import eventually

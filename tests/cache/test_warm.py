@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
 from dbz.cache.warm.databases import Database, OneDatabase
-from dbz.cache.warm.dry import dry_run
+from dbz.cache.warm.dry_run import dry_run
 from dbz.errors import UsageError
 from tests.cache.warming import DOCS, fill, order, warm
 

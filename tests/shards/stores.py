@@ -16,8 +16,8 @@ import pytest
 
 from dbz.children import free_port
 from dbz.config.shards import Shards
-from dbz.shards.app_hash import legacy_hash
 from dbz.shards.deployment import Deployment
+from dbz.shards.legacy import legacy_hash
 from tests.server.backend import mongo_uri, start_mongo
 
 SHARDS = 3

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.shards.app_hash import legacy_hash
+from dbz.shards.legacy import legacy_hash
 
 # Printed by the app's own function, run in Node:
 #   let h = 0; for (let i = 0; i < s.length; i++) { h = ((h << 5) - h) + s.charCodeAt(i); h = h & h } Math.abs(h)

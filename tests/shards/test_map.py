@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.shards.app_hash import legacy_hash
+from dbz.shards.legacy import legacy_hash
 from dbz.shards.map import Fence, ShardMap, legacy_map
 from dbz.shards.plan.balance import spread_slots
 

@@ -10,15 +10,14 @@ import pytest
 
 from dbz.errors import UsageError
 from dbz.shards.control import ROUTERS, Control
-from dbz.shards.deployment import Deployment
+from dbz.shards.deployment import Deployment, check_shards
 from dbz.shards.errors import MoveLeaseLostError
-from dbz.shards.identity import check_shards
 from dbz.shards.journal import MoveJournal, State
 from dbz.shards.lease import hold_lease
 from dbz.shards.map import Fence
 from dbz.shards.plan.adoption import adopt
 from dbz.shards.plan.document import PlannedMove, Request
-from dbz.shards.plan.gather import plan_now
+from dbz.shards.plan.from_stores import plan_now
 from dbz.shards.plan.inventory import take_inventory
 from tests.shards.moves import CLUBS, findings, move_club, working
 from tests.shards.stores import World

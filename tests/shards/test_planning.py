@@ -8,10 +8,10 @@ import pytest
 from dbz.errors import DependencyError, UsageError
 from dbz.shards.deployment import Deployment
 from dbz.shards.map import legacy_map
-from dbz.shards.move.disk_room import free_bytes
-from dbz.shards.move.readiness import refuse_unready
+from dbz.shards.move.preflight import refuse_unready
+from dbz.shards.plan.disk_room import free_bytes
 from dbz.shards.plan.document import Request, Weight, load_plan
-from dbz.shards.plan.gather import plan_now
+from dbz.shards.plan.from_stores import plan_now
 from dbz.shards.plan.planner import make_plan
 from tests.shards.stores import World
 

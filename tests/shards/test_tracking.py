@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.shards.journal import Move, State
-from dbz.shards.move.forecast import Meter, MoveForecast
-from dbz.shards.move.progress import MovePhase, MoveTracker
+from dbz.shards.move.progress import Meter, MoveForecast, MovePhase, MoveTracker
 from dbz.shards.move.throttle import Slowed
 
 FIRST = Move("m0001", "club01", "shard_0", "shard_2", 100, 10_000_000)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dbz.shards.move.hours import parse_window
+from dbz.shards.move.pace import parse_window
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dbz.cache.layers.sync import CacheSync
 from dbz.cache.layers.twolayer import TwoLayerCache
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.warm.items import Item, Renderer
-from dbz.cache.warm.room import OVERHEAD_BYTES, NoRoomError, RoomGuard
+from dbz.cache.warm.limits import OVERHEAD_BYTES, NoRoomError, RoomGuard
 from dbz.cache.warm.run import batches, writer_for
 from dbz.config.warmup import Warmer
 from dbz.errors import DependencyError, UsageError

@@ -9,9 +9,8 @@ from typing import Any
 
 import orjson
 
-from dbz.cache.families import family
 from dbz.cache.glob import compile_glob, escape
-from dbz.cache.names import Names
+from dbz.cache.names import Names, family
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import permitted
 from dbz.errors import UsageError

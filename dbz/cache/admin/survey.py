@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dbz.cache.families import family
-from dbz.cache.layers.published import Counts, ProcessFigures, added_up, processes
-from dbz.cache.names import Names
+from dbz.cache.layers.stats import Counts, ProcessFigures, added_up, processes
+from dbz.cache.names import Names, family
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import permitted
 

@@ -6,6 +6,7 @@ stored only when nothing that matches its key was invalidated after the epoch th
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +15,6 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.cache.glob import is_literal
-from dbz.cache.layers.breaker import CircuitBreaker
 from dbz.cache.layers.invalidations import matches_any
 from dbz.cache.layers.lua import ANNOUNCE, EPOCH, NOT_NEWER
 from dbz.cache.names import Names
@@ -126,3 +126,45 @@ def parse_line(line: Any) -> Invalidation:
     """One log line or published message."""
     epoch, origin, pattern = line.decode().split("|", 2)
     return Invalidation(int(epoch), origin, pattern)
+
+
+class CircuitBreaker:
+    """Closed while calls succeed; open for `rest_s` seconds after `threshold` failures running; then one trial call."""
+
+    def __init__(self, threshold: int, rest_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._threshold = threshold
+        self._rest_s = rest_s
+        self._clock = clock
+        self._failures = 0
+        self._closed_again_at = 0.0
+        self._on_trial = False
+
+    @property
+    def is_open(self) -> bool:
+        """True while calls are refused or only a trial call is under way."""
+        return self._failures >= self._threshold
+
+    def allows(self) -> bool:
+        """Whether a call may be made now; once the rest is over one caller at a time gets True."""
+        if not self.is_open:
+            return True
+        if self._on_trial or self._clock() < self._closed_again_at:
+            return False
+        self._on_trial = True
+        return True
+
+    def succeeded(self) -> None:
+        """Report a call that worked; closes the breaker."""
+        self._failures = 0
+        self._on_trial = False
+
+    def failed(self) -> None:
+        """Report a call that failed; opens the breaker, or keeps it open after a trial."""
+        self._failures += 1
+        self._on_trial = False
+        if self.is_open:
+            self._closed_again_at = self._clock() + self._rest_s
+
+    def abandoned(self) -> None:
+        """Report a call that was cancelled before it had a result."""
+        self._on_trial = False

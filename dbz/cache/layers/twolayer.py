@@ -12,10 +12,9 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
-from dbz.cache.layers.breaker import CircuitBreaker
 from dbz.cache.layers.invalidations import InvalidationLog, matches_any
 from dbz.cache.layers.local import MISSING, LocalLayer
-from dbz.cache.layers.remote import RemoteLayer, UnavailableError
+from dbz.cache.layers.remote import CircuitBreaker, RemoteLayer, UnavailableError
 from dbz.cache.layers.stats import CacheStats
 
 Load = Callable[[], Awaitable[Any]]

@@ -2,7 +2,7 @@
 
 from dbz.cache.warm.databases import Databases, OneDatabase
 from dbz.cache.warm.plan import WarmOrder
+from dbz.cache.warm.progress import Tally, WarmReport
 from dbz.cache.warm.run import WarmRun
-from dbz.cache.warm.tally import Tally, WarmReport
 
 __all__ = ["Databases", "OneDatabase", "Tally", "WarmOrder", "WarmReport", "WarmRun"]

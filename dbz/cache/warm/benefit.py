@@ -13,7 +13,7 @@ from typing import Any
 
 from dbz.cache.admin.purge import Purge, purge
 from dbz.cache.admin.selection import EVERYTHING, Selection
-from dbz.cache.layers.published import PUBLISH_S, Counts, added_up, processes
+from dbz.cache.layers.stats import PUBLISH_S, Counts, added_up, processes
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis
 from dbz.children import Child

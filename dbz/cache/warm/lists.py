@@ -37,15 +37,15 @@ class ListPageReader:
         self._variables = {name for more in warmer.each for name in more}
 
     def outdate(self) -> None:
-        """See `Source`; each unit has an epoch of its own."""
+        """See `WarmSource`; each unit has an epoch of its own."""
 
     async def expected(self) -> int:
-        """See `Source`."""
+        """See `WarmSource`."""
         longest = max(self._pages.limits) * self._pages.pages if self._rows else 0
         return len(self._clubs) * len(self._warmer.each) * (len(self._pages.limits) * self._pages.pages + longest)
 
     async def units(self, after: Any) -> AsyncGenerator[Unit, None]:  # noqa: ARG002 there are no positions
-        """See `Source`."""
+        """See `WarmSource`."""
         for club in self._clubs:
             for more in self._warmer.each:
                 epoch = await self._epoch()

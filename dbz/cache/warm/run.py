@@ -14,17 +14,13 @@ from redis.exceptions import RedisError
 from dbz.background import end
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import PROBLEMS, problem_text
-from dbz.cache.warm.ahead import ahead
-from dbz.cache.warm.checkpoint import DONE, Checkpoint
-from dbz.cache.warm.cluster import ClusterWriter
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.items import Item, Unit
-from dbz.cache.warm.pace import WritePacer
+from dbz.cache.warm.limits import NoRoomError, RoomGuard, WritePacer
 from dbz.cache.warm.plan import Planner, WarmOrder
-from dbz.cache.warm.room import NoRoomError, RoomGuard
-from dbz.cache.warm.sources import WarmSource, no_epoch
-from dbz.cache.warm.tally import CHANGED, LEFT_OUT, PRESENT, UNUSABLE, Tally, WarmReport
-from dbz.cache.warm.writer import BatchWriter, ScriptWriter, Written
+from dbz.cache.warm.progress import CHANGED, DONE, LEFT_OUT, PRESENT, UNUSABLE, Checkpoint, Tally, WarmReport
+from dbz.cache.warm.sources import WarmSource, ahead, no_epoch
+from dbz.cache.warm.writer import BatchWriter, ClusterWriter, ScriptWriter, Written
 from dbz.config.warmup import Warmer
 from dbz.errors import UsageError
 

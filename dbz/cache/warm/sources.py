@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import bson
 from bson.codec_options import CodecOptions
 from pymongo.errors import OperationFailure
 
+from dbz.background import end
 from dbz.bson_order import sort_key
-from dbz.cache.warm.ahead import ahead
 from dbz.cache.warm.databases import Database, Databases, Document, homes, steadily
 from dbz.cache.warm.items import Item, Renderer, Unit
 from dbz.cache.warm.shape import at
@@ -224,3 +226,38 @@ class TopDocuments:
             cursor = home[warmer.collection].find(all_of(warmer.filter, condition), reader.renderer.fields)
             rows += reader.here(await cursor.sort(order).limit(most).to_list(), home)
         return sorted(rows, key=lambda row: sort_key(row, order))[:most] if len(places) > 1 else rows
+
+
+T = TypeVar("T")
+
+
+async def ahead(*sources: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The items of all sources; one item waits and each source reads its next while the caller works on another.
+
+    The items of one source keep their order. The first error of a source is raised when the items before it are taken.
+    """
+    queue: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue(1)
+
+    async def read(source: AsyncGenerator[T, None]) -> None:
+        try:
+            async with contextlib.aclosing(source):
+                async for item in source:
+                    await queue.put((item,))
+        except Exception as error:
+            await queue.put(error)
+        else:
+            await queue.put(None)
+
+    readers = [asyncio.create_task(read(source)) for source in sources]
+    reading = len(readers)
+    try:
+        while reading:
+            taken = await queue.get()
+            if isinstance(taken, Exception):
+                raise taken
+            if taken is None:
+                reading -= 1
+            else:
+                yield taken[0]
+    finally:
+        await end(readers)

@@ -173,7 +173,7 @@ def _rate(text: str) -> float | None:
 
 async def _show_plan(order: WarmOrder, where: StoreAddresses, database: str, *, as_json: bool) -> None:
     from dbz.cache.problems import reported
-    from dbz.cache.warm.dry import dry_run
+    from dbz.cache.warm.dry_run import dry_run
     from dbz.report.terminal.cache.warm import print_plan
 
     async with AsyncExitStack() as resources:

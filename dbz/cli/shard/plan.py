@@ -91,7 +91,7 @@ def plan_of(
 ) -> MovePlan:
     """The plan that the options ask for."""
     from dbz.shards.plan.document import Request
-    from dbz.shards.plan.gather import plan_now
+    from dbz.shards.plan.from_stores import plan_now
     from dbz.units import parse_duration, parse_percent
 
     request = Request(
@@ -111,8 +111,8 @@ def plan_of(
 
 
 def _count_writes(deployment: Deployment, over_s: float) -> Mapping[str, float]:
+    from dbz.shards.map_store import current_map
     from dbz.shards.plan.activity import writes_per_s
-    from dbz.shards.plan.gather import current_map
     from dbz.units import format_duration
 
     typer.echo(f"Counting the writes of each club for {format_duration(over_s)} …", err=True)

@@ -32,7 +32,7 @@ def query(
     """
     from bson.json_util import dumps
 
-    from dbz.shards.plan.gather import current_map
+    from dbz.shards.map_store import current_map
     from dbz.shards.query import parse_order, query_all
 
     order = parsed("--sort", sort, parse_order)

@@ -89,8 +89,8 @@ def rebalance(
     Exit codes: 0 done, 1 a move was given up (the club stays where it was), 2
     refused before anything was touched, 3 a store is out of reach, 130 paused.
     """
-    from dbz.shards.move.hours import parse_window
-    from dbz.shards.move.readiness import refuse_unready
+    from dbz.shards.move.pace import parse_window
+    from dbz.shards.move.preflight import refuse_unready
     from dbz.shards.move.rebalance import check_plan
     from dbz.shards.plan.document import load_plan
 
@@ -143,7 +143,7 @@ def working(
 ) -> Iterator[tuple[Rebalance, Control, MoveJournal]]:
     """The means to move clubs, under the lease; `UsageError` when it would not be safe."""
     from dbz.shards.control import Control
-    from dbz.shards.identity import check_shards
+    from dbz.shards.deployment import check_shards
     from dbz.shards.journal import MoveJournal
     from dbz.shards.lease import hold_lease
     from dbz.shards.move.rebalance import Rebalance

@@ -22,7 +22,7 @@ def route(
       dbz shard route club00
       dbz shard route club00 --json | jq -r .shard
     """
-    from dbz.shards.plan.gather import current_map
+    from dbz.shards.map_store import current_map
     from dbz.shards.routing import explain
 
     with open_deployment(config) as deployment:

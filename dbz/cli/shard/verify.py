@@ -51,7 +51,7 @@ def verify(
     from dbz.shards.copies.verify_places import Verifier, missing_indexes
     from dbz.shards.errors import PausedError
     from dbz.shards.journal import MoveJournal
-    from dbz.shards.plan.gather import current_map
+    from dbz.shards.map_store import current_map
 
     watching = Interrupts("before anything was verified").watch()
     with watching as interrupts, open_deployment(config) as deployment:

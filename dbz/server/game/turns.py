@@ -7,7 +7,7 @@ import asyncio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from dbz.cache.layers.breaker import CircuitBreaker
+from dbz.cache.layers.remote import CircuitBreaker
 from dbz.server.game.scores import STALE, Update
 
 _TIMEOUT_S = 0.25

@@ -9,7 +9,7 @@ from collections import deque
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from dbz.cache.layers.breaker import CircuitBreaker
+from dbz.cache.layers.remote import CircuitBreaker
 from dbz.server.settings import Rate
 
 _SWEEP_EVERY = 2000

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from dbz.shards.changes import Key
 from dbz.shards.control import Control
 from dbz.shards.copies.listing import Copy, copies_of
+from dbz.shards.copies.removal import remove_keys
 from dbz.shards.copies.store_guard import guard_copies
 from dbz.shards.copies.verify_copies import Judgement, by_marker, judge, taken_elsewhere
 from dbz.shards.deployment import Deployment
 from dbz.shards.journal import KEPT, Move, MoveJournal, State
-from dbz.shards.move.removal import remove_keys
-from dbz.shards.move.tail import Key
 
 
 @dataclass

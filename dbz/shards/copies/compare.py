@@ -9,8 +9,8 @@ from typing import Any
 
 from bson import decode, encode
 
+from dbz.shards.changes import Key
 from dbz.shards.deployment import Deployment
-from dbz.shards.move.tail import Key
 
 _AT_ONCE = 1000
 

@@ -18,21 +18,23 @@ _GROWING = frozenset({State.COPYING, State.TAILING})
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy on `shard` of a club that lies on `owner`.
-
-    `changes` are the positions in change streams, (shard, token), from which on the club may have changed without
-    its copy. `writes` is the position in the stream of the copy's own shard after which nobody may have written to
-    it; None when there is none, or when dbz wrote to it after that. `whole` says that no document may lack; `old`
-    that a move left it behind, so that nobody should write to it any more.
-    """
+    """A copy on `shard` of a club that lies on `owner`."""
 
     move: Move
+    """The move that made it, or left it behind."""
     shard: str
     owner: str
     changes: tuple[tuple[str, Document | None], ...]
+    """(shard, position in its change stream), from which on the club may have changed without its copy."""
     writes: Document | None
+    """The position in the change stream of the copy's own shard after which nobody may have written to it.
+
+    None when there is none, or when dbz wrote to it after that.
+    """
     whole: bool
+    """Whether no document may lack."""
     old: bool
+    """Whether a move left it behind, so that nobody should write to it any more."""
 
 
 @dataclass(frozen=True)

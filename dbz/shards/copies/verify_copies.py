@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from dbz.shards.changes import ChangeTail, Key
 from dbz.shards.copies.compare import ClubDifference, compare_club, compare_keys
 from dbz.shards.copies.listing import Copy, copies_of
 from dbz.shards.copies.verify_places import Finding, Unchecked, key_text
@@ -20,7 +21,6 @@ from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError, HistoryLostError
 from dbz.shards.journal import Move
 from dbz.shards.map import ShardMap
-from dbz.shards.move.tail import ChangeTail, Key
 
 _ROUNDS = 6
 _LAG_S = 0.1
@@ -103,7 +103,7 @@ def judge(deployment: Deployment, copy: Copy, settle: Settle) -> Judgement:
 
 
 class _Histories:
-    """Ids that changed, from one or several streams; `lost` says why they are not all."""
+    """Ids that changed, from one or several streams."""
 
     def __init__(
         self,
@@ -113,6 +113,7 @@ class _Histories:
         streams: ExitStack,
     ) -> None:
         self.lost = ""
+        """Why `keys` are not all; empty when they are."""
         self.keys: set[Key] = set()
         self._tails: list[tuple[str, ChangeTail]] = []
         for shard, token in positions:
@@ -125,6 +126,11 @@ class _Histories:
                 self.lost = f"{shard} no longer has the history of changes since then"
 
     def settle(self, settle: Settle) -> None:
+        """Read every stream up to now.
+
+        A stream that ends early, or is too busy to be read up, must not look like one in which nothing happened: the
+        ids that it gave are kept, and `lost` makes of every difference that they do not explain an unchecked one.
+        """
         for shard, tail in self._tails:
             try:
                 if not settle(tail):

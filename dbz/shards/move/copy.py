@@ -10,10 +10,10 @@ from bson import decode
 from pymongo import DeleteOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
+from dbz.shards.changes import Key
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
 from dbz.shards.move.pace import Pace
-from dbz.shards.move.tail import Key
 
 _REFRESH_DOCS = 1000
 _DUPLICATE = 11000

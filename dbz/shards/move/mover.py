@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from dbz.shards.changes import ChangeTail
 from dbz.shards.control import Control
 from dbz.shards.copies.compare import compare_club, compare_keys
 from dbz.shards.copies.store_guard import guard_copies
@@ -23,7 +24,6 @@ from dbz.shards.move.copy import Copier
 from dbz.shards.move.pace import Pace
 from dbz.shards.move.preflight import check_move, make_indexes
 from dbz.shards.move.progress import MovePhase, MoveTracker
-from dbz.shards.move.tail import ChangeTail
 
 _KEEP_TOKEN_EVERY_S = 1.0
 _FENCE_TRIES = 8
@@ -36,19 +36,22 @@ _GLANCE_EVERY_S = 0.1
 
 @dataclass(frozen=True)
 class MoveOptions:
-    """How to move: the highest rate (None as fast as possible), the longest fence, and when to stop.
-
-    `max_latency_s` is how late a shard may answer (p95) before copying gives way, None for twice as late as before.
-    `told` hears of what did not go as planned, `tracker` of everything.
-    """
+    """How to move."""
 
     rate_bytes_per_s: float | None = 20e6
+    """Bytes copied a second at most; None as fast as the stores can."""
     max_latency_s: float | None = None
+    """How late a shard may answer (p95) before copying gives way; None for twice as late as before."""
     max_fence_s: float = 0.5
+    """How long the writes of a club may be held at most."""
     stop: Callable[[], bool] = lambda: False
+    """Whether the user asked for a pause."""
     may_work: Callable[[], bool] = lambda: True
+    """Whether the hours allow moving."""
     told: Callable[[Move, str], None] = field(default=lambda _move, _what: None)
+    """Hears of what did not go as planned."""
     tracker: MoveTracker = field(default_factory=MoveTracker)
+    """Hears of everything."""
 
 
 class Mover:
@@ -215,18 +218,24 @@ class Mover:
         return self._journal.advance(move, reason=reason, retries=move.retries + 1)
 
     def _flip(self, move: Move, copier: Copier, tail: ChangeTail, reverse: ChangeTail) -> Move:
+        # The journal first, always: whoever finds this move after a crash then knows that a fence may stand.
         move = self._journal.advance(move, State.FENCED)
         begin = time.monotonic()
         deadline = begin + self._options.max_fence_s
         fenced = self._control.fence(move.id, move.club, self._options.max_fence_s)
+        # A server reports the epoch of the fence only when none of its writes of the club is under way any more, so
+        # from here on the marker that `collect_all` writes comes after every acknowledged write.
         self._control.wait_for_routers(fenced.epoch, deadline)
         tail.collect_all(deadline)
         token = self._flush(copier, tail)
         move = self._journal.advance(move, State.DRAINED, token=token)
         # No server writes the club anywhere now: what the target's stream brings from here on is new to the source.
         move = self._journal.advance(move, State.FLIPPED, reverse_token=reverse.token)
+        # Servers let go of a fence that stands too long, and raise the epoch with that. The clock is asked as well:
+        # between their look and ours a write might already have gone to the source.
         if time.monotonic() > deadline:
             raise FenceOverrunError("the last changes took too long")
+        # Only from the very epoch of the fence: any other map in between means that writes may have been let through.
         if not self._control.replace(fenced.placing({move.club: move.target})):
             raise FenceOverrunError("the fence was taken away")
         block_ms = (time.monotonic() - begin) * 1000

@@ -1,11 +1,14 @@
-"""The pace of copying: below a rate, below a share of the stores' time, and below what the stores bear."""
+"""The pace of copying: in which hours, below a rate, below a share of the stores' time, below what the stores bear."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from datetime import time as time_of_day
 from typing import Any
 
 from dbz.shards.deployment import Deployment
@@ -130,3 +133,22 @@ class Pace:
                 limit_ms = self._max_latency_s * 1000 if self._max_latency_s is not None else allowed_ms(usual_ms)
                 found.append(Slowed(0.0, shard, p95_ms(answers), usual_ms, limit_ms))
         return max(found, key=lambda one: one.latency_ms / one.allowed_ms, default=None)
+
+
+_FORM = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)").fullmatch
+
+
+def parse_window(text: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Callable[[], bool]:
+    """Whether it is `01:00-05:00`, in UTC; the window may go over midnight. `ValueError` for other texts."""
+    match = _FORM(text.replace(" ", ""))
+    if not match:
+        raise ValueError(f"'{text}' is not a window; write for example 01:00-05:00 (UTC)")
+    begin, end = (time_of_day(int(match[at]), int(match[at + 1])) for at in (1, 3))
+    if begin == end:
+        raise ValueError(f"'{text}' begins when it ends; leave it out to work at any time")
+
+    def is_open() -> bool:
+        moment = now().time()
+        return begin <= moment < end if begin < end else moment >= begin or moment < end
+
+    return is_open

@@ -8,9 +8,12 @@ from typing import Any
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
+from dbz.errors import UsageError
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
-from dbz.shards.move.disk_room import room_needed
+from dbz.shards.plan.disk_room import lack_of_room, lacks_of_room
+from dbz.shards.plan.document import MovePlan
+from dbz.shards.plan.indexes import advice, unindexed
 
 _AT_ONCE = 500
 _OWN_KEYS = ("v", "key", "ns", "name")
@@ -18,7 +21,7 @@ _OWN_KEYS = ("v", "key", "ns", "name")
 
 def check_move(deployment: Deployment, club: str, source: str, target: str, size_bytes: int) -> None:
     """`MoveFailedError` with the reason why a club cannot go to the target; reads only."""
-    if problem := room_needed(deployment, target, size_bytes):
+    if problem := lack_of_room(deployment, target, size_bytes):
         raise MoveFailedError(problem)
     for collection, club_field in deployment.file.collections.items():
         keys = [("_id",), *_unique_keys(deployment, source, collection)]
@@ -91,3 +94,18 @@ def _batches(rows: Any) -> Iterator[list[Any]]:
             batch = []
     if batch:
         yield batch
+
+
+def refuse_unready(deployment: Deployment, plan: MovePlan, *, force: bool) -> None:
+    """`UsageError` when a target lacks room for all that comes, or a large collection the index to find a club by.
+
+    With `force` the index is not asked for.
+    """
+    full = lacks_of_room(deployment, plan.moves)
+    if full:
+        raise UsageError("\n".join(full), hint="make room, or plan fewer moves")
+    sources = dict.fromkeys(move.source for move in plan.moves)
+    large = [] if force else [one for one in unindexed(deployment, sources) if one.is_large]
+    if large:
+        hint = f"{advice(large)}; or give --force"
+        raise UsageError("\n".join(f"{one}, for each of {len(plan.moves):,} clubs" for one in large), hint=hint)

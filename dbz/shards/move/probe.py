@@ -10,8 +10,8 @@ from types import TracebackType
 
 from pymongo.errors import PyMongoError
 
+from dbz.shards.changes import MARKS
 from dbz.shards.deployment import Deployment
-from dbz.shards.move.tail import MARKS
 
 _EVERY_S = 0.05
 _ENOUGH_S = 0.5

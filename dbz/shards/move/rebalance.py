@@ -14,13 +14,12 @@ from pymongo.errors import PyMongoError
 
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.shards.control import Control
-from dbz.shards.deployment import Deployment, Document, unreachable
+from dbz.shards.copies.removal import remove_club
+from dbz.shards.deployment import Deployment, Document, mark_shard, unreachable
 from dbz.shards.errors import FenceOverrunError, MoveFailedError, PausedError
-from dbz.shards.identity import mark_shard
 from dbz.shards.journal import UNFINISHED, Move, MoveJournal, State
 from dbz.shards.map import ShardMap
 from dbz.shards.move.mover import MoveOptions, Mover
-from dbz.shards.move.removal import remove_club
 from dbz.shards.move.reslot import reslot
 from dbz.shards.plan.document import MovePlan, PlannedMove
 

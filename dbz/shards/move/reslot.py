@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dbz.shards.changes import MARKS
 from dbz.shards.control import Control
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError
 from dbz.shards.map import Fence, ShardMap
-from dbz.shards.move.tail import MARKS
 
 _MOVE = "slots"
 _TRIES = 8

@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 
 from dbz.errors import UsageError
-from dbz.shards.deployment import Deployment
-from dbz.shards.identity import check_shards, mark_shard
+from dbz.shards.deployment import Deployment, check_shards, mark_shard
 from dbz.shards.map import ShardMap, legacy_map
 from dbz.shards.map_store import create_map, read_map
 from dbz.shards.plan.inventory import Inventory, take_inventory

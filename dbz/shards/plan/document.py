@@ -62,34 +62,41 @@ class ShardLoad:
 
 @dataclass(frozen=True)
 class MovePlan:
-    """Everything that would be done, and what it would bring; shares are fractions of the whole, by `by`.
-
-    `owners` has the shard of each slot afterwards. `ideal_share` is what any plan must move to even out exactly,
-    `least_share` to come within the tolerance; clubs do not divide, so both may be out of reach. `modulo_share` is what
-    `hash % shards` would move of all clubs, None when the number of shards does not change. `rate_bytes_per_s` is the
-    rate behind `estimated_s`.
-    """
+    """Everything that would be done, and what it would bring; shares are fractions of the whole, by `by`."""
 
     deployment: str
     epoch: int
+    """The epoch of the map that the plan was made for; it is refused at any other."""
     by: Measure
+    """What is to be even."""
     add: tuple[str, ...]
     drain: tuple[str, ...]
     pin: Mapping[str, str]
+    """{club: shard}"""
     shards: tuple[str, ...]
+    """The shards that hold clubs afterwards."""
     owners: tuple[str, ...]
+    """The shard of each slot afterwards, in the order of the slots."""
     moves: tuple[PlannedMove, ...]
+    """In this order each improves the balance."""
     loads: tuple[ShardLoad, ...]
     imbalance_before: float
+    """The heaviest shard over the mean."""
     imbalance_after: float
     moved_share: float
     ideal_share: float
+    """What any plan must move to even out exactly; clubs do not divide, so it may be out of reach."""
     modulo_share: float | None
+    """What `hash % shards` would move of all clubs; None when the number of shards does not change."""
     entries: int
+    """Clubs that the map then holds apart from their slots."""
     rate_bytes_per_s: float | None = None
+    """The rate behind `estimated_s`; None when nothing moves."""
     estimated_s: float | None = None
     least_share: float = 0.0
+    """What any plan must move to come within the tolerance; it may be out of reach like `ideal_share`."""
     warnings: tuple[str, ...] = ()
+    """What the plan does not forbid, but whoever carries it out should know."""
 
     @property
     def bytes(self) -> int:
@@ -100,11 +107,6 @@ class MovePlan:
     def docs(self) -> int:
         """Documents that move."""
         return sum(move.docs for move in self.moves)
-
-    @property
-    def changes_map(self) -> bool:
-        """Whether shards are added, emptied or clubs pinned, beside the moves."""
-        return bool(self.add or self.drain or self.pin)
 
     def at_rate(self, bytes_per_s: float | None) -> MovePlan:
         """The plan with its time at a rate."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from dbz.errors import UsageError
-from dbz.shards.app_hash import legacy_hash
+from dbz.shards.legacy import legacy_hash
 from dbz.shards.map import ShardMap
 from dbz.shards.plan.balance import Club, ClubMove, balance, imbalance, least_share, spread_slots
 from dbz.shards.plan.document import MovePlan, PlannedMove, Request, ShardLoad, Weight

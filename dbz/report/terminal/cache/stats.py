@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dbz.cache.admin.survey import FamilyFigures, ServerFigures, Survey
-from dbz.cache.layers.published import Counts, ProcessFigures
+from dbz.cache.layers.stats import Counts, ProcessFigures
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.units import format_bytes, format_duration, format_percent

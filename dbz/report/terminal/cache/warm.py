@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dbz.cache.warm.dry import WarmPlan, WarmUpForecast
-from dbz.cache.warm.tally import LEFT_OUT, SKIPPED, Tally, WarmReport
+from dbz.cache.warm.dry_run import WarmPlan, WarmUpForecast
+from dbz.cache.warm.progress import LEFT_OUT, SKIPPED, Tally, WarmReport
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for, make_console
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.units import format_bytes, format_duration, format_rate

@@ -8,8 +8,8 @@ from typing import Any
 
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.warm.databases import Databases
+from dbz.cache.warm.limits import OVERHEAD_BYTES, Room, look
 from dbz.cache.warm.plan import Planner, WarmOrder
-from dbz.cache.warm.room import OVERHEAD_BYTES, Room, look
 from dbz.cache.warm.sources import WarmSource, no_epoch
 from dbz.config.warmup import Warmer
 
@@ -20,18 +20,20 @@ _STEP = 250
 
 @dataclass(frozen=True)
 class WarmUpForecast:
-    """One warmer: the keys that it would try, how many of them are there already, and the bytes of the others.
-
-    Not `exact` means that it was calculated from the first documents; `left_out`, that its documents name no club.
-    """
+    """What one warmer would do."""
 
     name: str
     documents: int
     keys: int
+    """Keys that it would try to write."""
     present: int
+    """Those of them that are there already."""
     bytes: int
+    """Of the others: keys and values."""
     exact: bool
+    """Whether all documents were read; else the figures are calculated from the first ones."""
     left_out: bool = False
+    """Whether its documents name no club, when only some clubs are warmed."""
 
     @property
     def memory_bytes(self) -> int:

@@ -6,11 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dbz.errors import UsageError
 from dbz.shards.deployment import Deployment
-from dbz.shards.map import ShardMap, legacy_map
-from dbz.shards.map_store import read_map
-from dbz.shards.move.disk_room import rooms_needed
+from dbz.shards.map import ShardMap
+from dbz.shards.map_store import current_map
+from dbz.shards.plan.disk_room import lacks_of_room
 from dbz.shards.plan.document import MovePlan, PlannedMove, Request, Weight
 from dbz.shards.plan.indexes import unindexed
 from dbz.shards.plan.inventory import Inventory, take_inventory
@@ -18,18 +17,6 @@ from dbz.shards.plan.planner import make_plan
 
 _SAMPLE_DOCS = 500
 _READ_AND_WRITTEN = 2  # each document is read once and written once; the writing was not measured
-
-
-def current_map(deployment: Deployment) -> tuple[ShardMap, bool]:
-    """The map in force, and whether the deployment was adopted; before that it is the app's own formula."""
-    with deployment.reaching("the control store"):
-        found = read_map(deployment.control)
-    if found is None:
-        return legacy_map(deployment.file.names[: deployment.file.shard_count]), False
-    unknown = [name for name in found.shards if name not in deployment.file.shards]
-    if unknown:
-        raise UsageError(f"the map has shard '{unknown[0]}', which the shards file does not name")
-    return found, True
 
 
 def weigh(inventory: Inventory, shard_map: ShardMap, ops: Mapping[str, float] | None = None) -> dict[str, Weight]:
@@ -62,7 +49,7 @@ def plan_now(
         rate = min(rate, rate_bytes_per_s)
     sources = dict.fromkeys(move.source for move in plan.moves)
     slow = [str(one) for one in unindexed(deployment, sources)]
-    return replace(plan.at_rate(rate), warnings=(*slow, *rooms_needed(deployment, plan.moves)))
+    return replace(plan.at_rate(rate), warnings=(*slow, *lacks_of_room(deployment, plan.moves)))
 
 
 def _copy_rate(deployment: Deployment, moves: Sequence[PlannedMove]) -> float | None:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from bson import decode
 
+from dbz.shards.changes import Key
 from dbz.shards.deployment import Deployment
-from dbz.shards.move.tail import Key
 
 _AT_ONCE = 200
 _BUSY_SHARE = 0.25

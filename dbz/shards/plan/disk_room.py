@@ -14,7 +14,7 @@ from dbz.units import format_bytes
 _FACTOR = 1.3  # indexes, and what is written meanwhile
 
 
-def room_needed(deployment: Deployment, shard: str, size_bytes: int) -> str:
+def lack_of_room(deployment: Deployment, shard: str, size_bytes: int) -> str:
     """What to say when a shard has too little room for so many bytes of documents; empty when it has enough."""
     try:
         free = free_bytes(deployment.shard(shard).command("dbStats"))
@@ -28,7 +28,7 @@ def room_needed(deployment: Deployment, shard: str, size_bytes: int) -> str:
     )
 
 
-def rooms_needed(deployment: Deployment, moves: Iterable[PlannedMove]) -> list[str]:
+def lacks_of_room(deployment: Deployment, moves: Iterable[PlannedMove]) -> list[str]:
     """What is to be said about each target of moves that cannot hold all of them."""
     coming: dict[str, int] = {}
     for move in moves:
@@ -36,7 +36,7 @@ def rooms_needed(deployment: Deployment, moves: Iterable[PlannedMove]) -> list[s
     found = []
     for shard, size_bytes in coming.items():
         with deployment.reaching(shard):
-            found.append(room_needed(deployment, shard, size_bytes))
+            found.append(lack_of_room(deployment, shard, size_bytes))
     return [problem for problem in found if problem]
 
 
