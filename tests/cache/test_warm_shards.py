@@ -106,7 +106,7 @@ async def test_a_club_that_moves_meanwhile_is_read_where_it_is_now(deployment: D
     await deployment.put("s0", "a", 4000)
     await deployment.put("s1", "b", 10)
     await deployment.place(a="s0", b="s1")
-    run = WarmRun(order(), deployment.reader(), redis, 4000)
+    run = WarmRun(order(), deployment.reader(), redis, 2000)
     working = asyncio.create_task(run.run())
     await eventually(lambda: run.tallies[0].keys > 100)
     await deployment.put("s1", "a", 4000)
