@@ -24,12 +24,35 @@ def check_target(url: str, allowed: Sequence[str]) -> str:
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise UsageError(f"target '{url}' is not an http:// or https:// URL", hint="for example http://127.0.0.1:8480")
-    if not is_loopback(parts.hostname) and parts.hostname not in allowed:
-        raise UsageError(
-            f"target '{parts.hostname}' is not on this machine, and nobody allowed a load on it",
-            hint=f"if it is yours to load: --allow-target {parts.hostname}, or allowed_targets in the profile",
-        )
+    check_allowed(parts.hostname, allowed)
     return url.rstrip("/")
+
+
+def check_host(host: str, allowed: Sequence[str]) -> str:
+    """The base URL of a host that a user class names; `UsageError` when it may not be loaded.
+
+    Users with a client of their own name hosts without a scheme (`localhost:50051`): these become `tcp://` URLs.
+    """
+    parts = urlsplit(host if "://" in host else f"tcp://{host}")
+    if parts.scheme in ("http", "https"):
+        return check_target(host, allowed)
+    try:
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    if not named:
+        raise UsageError(f"host '{host}' is neither a URL nor a host with a port")
+    check_allowed(parts.hostname or "", allowed)
+    return parts.geturl().rstrip("/")
+
+
+def check_allowed(host: str, allowed: Sequence[str]) -> None:
+    """`UsageError` unless a host is this machine, or named on purpose."""
+    if not is_loopback(host) and host not in allowed:
+        raise UsageError(
+            f"target '{host}' is not on this machine, and nobody allowed a load on it",
+            hint=f"if it is yours to load: --allow-target {host}, or allowed_targets in the profile",
+        )
 
 
 def is_loopback(host: str) -> bool:

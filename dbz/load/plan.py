@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,8 @@ from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, load_profile, override
 from dbz.errors import UsageError
-from dbz.load.allowed_hosts import check_target, is_loopback
+from dbz.load.allowed_hosts import check_host, check_target, is_loopback
+from dbz.load.locust_file import LocustFile, look_into
 from dbz.load.spec import AdHocRequest
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.relative import against
@@ -63,6 +63,8 @@ class LoadPlan:
     budgets: Sequence[Budget]
     embedded: bool = False
     allowed_targets: Sequence[str] = ()
+    hosts: Sequence[str] = ()
+    """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""
     request: AdHocRequest | None = None
     baseline: Baseline | None = None
     master_host: str = "127.0.0.1"
@@ -137,7 +139,7 @@ def _plan_subject(request: LoadRequest) -> LoadPlan:
         return _plan_file(request)
     profile = load_profile(request.subject, request.overrides)
     scenario = bundled.resolve("scenario", profile.scenario, "scenarios", ".py")
-    return _plan(profile, request, str(scenario))
+    return _plan(profile, request, scenario, _look_into(scenario, profile, request))
 
 
 def _plan_url(request: LoadRequest) -> LoadPlan:
@@ -152,16 +154,29 @@ def _plan_url(request: LoadRequest) -> LoadPlan:
 
 def _plan_file(request: LoadRequest) -> LoadPlan:
     path = bundled.resolve("Locust", request.subject, "scenarios", ".py")
-    host = _host_in(path)
-    base = _profile(name=path.stem, scenario=str(path), users=10, budgets="service")
-    return _plan(override(base, request.overrides), request, str(path), host)
+    base = override(_profile(name=path.stem, scenario=str(path), users=10, budgets="service"), request.overrides)
+    return _plan(base, request, path, _look_into(path, base, request))
 
 
-def _plan(profile: Profile, request: LoadRequest, scenario: str, host: str = "") -> LoadPlan:
-    target = request.target or host
+def _look_into(path: Path, profile: Profile, request: LoadRequest) -> LocustFile | None:
+    """What a scenario of the user's own says of itself; None for a bundled one."""
+    if path.parent == bundled.bundled_folder("scenarios"):
+        return None
+    return look_into(path, [*profile.allowed_targets, *request.allowed_targets])
+
+
+def _plan(profile: Profile, request: LoadRequest, scenario: Path, file: LocustFile | None) -> LoadPlan:
+    """The target that the user names goes before Locust's configuration, and that before what the classes name."""
+    allowed = [*profile.allowed_targets, *request.allowed_targets]
+    target = request.target or (file.host if file else "")
     if target:
-        target = check_target(target, [*profile.allowed_targets, *request.allowed_targets])
-    return LoadPlan(profile, target, scenario, load_budgets(profile.budgets), embedded=not target)
+        target, hosts = check_target(target, allowed), []
+    else:
+        hosts = [check_host(host, allowed) for host in file.hosts] if file else []
+        # Probes and metrics are asked of one server: the first that speaks HTTP.
+        target = next((host for host in hosts if host.startswith("http")), hosts[0] if hosts else "")
+    budgets = load_budgets(profile.budgets)
+    return LoadPlan(profile, target, str(scenario), budgets, embedded=not target, hosts=tuple(hosts))
 
 
 def _profile(**values: Any) -> Profile:
@@ -176,20 +191,3 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"-H '{line}' is not a header; write for example -H 'Accept: application/json'")
         headers[name.strip()] = value.strip()
     return headers
-
-
-def _host_in(path: Path) -> str:
-    """The host that a Locust file writes into a user class, read without running it; empty when there is none."""
-    try:
-        tree = ast.parse(path.read_text(), str(path))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        line = getattr(error, "lineno", None)
-        raise UsageError(f"{path}{f':{line}' if line else ''} is not Python: {error}") from error
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            for statement in node.body:
-                if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
-                    names = {name.id for name in statement.targets if isinstance(name, ast.Name)}
-                    if "host" in names and isinstance(statement.value.value, str):
-                        return statement.value.value
-    return ""

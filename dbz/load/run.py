@@ -119,6 +119,7 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         master_port=plan.master_port,
         allowed_targets=tuple(plan.allowed_targets),
         request=plan.request,
+        hosts=tuple(plan.hosts),
     )
 
 

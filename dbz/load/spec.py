@@ -11,6 +11,8 @@ from dbz.config.shapes import Stage
 from dbz.load.arrivals import Ramp, Spacing
 
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
+INSPECTION_KEY = "DBZ_LOAD_INSPECTION"
+"""The environment variable that asks what is in a Locust file: its path, where to answer, and what it may reach."""
 ERROR_PREFIX = "dbz-error: "
 """Begins the line of a generator's log that the user must read when the process refuses to begin."""
 
@@ -67,6 +69,8 @@ class GeneratorSpec:
     master_port: int = 0
     allowed_targets: tuple[str, ...] = ()
     request: AdHocRequest | None = None
+    hosts: tuple[str, ...] = ()
+    """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""
@@ -78,7 +82,7 @@ class GeneratorSpec:
         raw = json.loads(text)
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
         raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
-        raw |= {key: tuple(raw[key]) for key in ("open_users", "allowed_targets")}
+        raw |= {key: tuple(raw[key]) for key in ("open_users", "allowed_targets", "hosts")}
         return cls(**{**raw, "role": GeneratorRole(raw["role"]), "request": request})
 
     @property

@@ -11,11 +11,10 @@ from typing import Any
 import gevent
 import locust
 from gevent.event import Event
-from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from dbz.errors import DependencyError
-from dbz.load.allowed_hosts import check_target
+from dbz.load.allowed_hosts import check_host
 from dbz.load.generator import population, user_classes
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.pacing import Pacing
@@ -48,7 +47,8 @@ class GeneratorProcess:
             return
         if self.spec.role is GeneratorRole.REMOTE:
             self.spec = remote.join(self.spec)
-            check_target(self.spec.target, self.spec.allowed_targets)
+            for host in (self.spec.target, *self.spec.hosts):
+                check_host(host, self.spec.allowed_targets)
         fence.install(fence.fence_of(self.spec))
         self._generate(self._environment())
 
@@ -118,11 +118,12 @@ class GeneratorProcess:
             classes, shape = user_classes.load_scenario(spec.scenario)
         user_classes.check_classes(spec.open_users, classes)
         population.hold_connections(classes, spec)
-        options = get_parser().parse_args(["--headless", "--host", spec.target, "--users", str(spec.users)])
-        for user_class in classes:
-            user_class.host = spec.target  # the target of the run wins over one that is written in the file
+        options = user_classes.locust_options(["--headless", "--users", str(spec.users)])
+        options.host = None if spec.hosts else spec.target
+        for user_class in classes if options.host else ():
+            user_class.host = options.host  # the target of the run wins over one that is written in the file
         return Environment(
-            user_classes=classes, shape_class=shape, host=spec.target, events=locust.events, parsed_options=options
+            user_classes=classes, shape_class=shape, host=options.host, events=locust.events, parsed_options=options
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from locust import constant, task
+from locust.argument_parser import get_parser
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
+from dbz.config import bundled
 from dbz.errors import UsageError
 from dbz.load.generator.http import HttpClient, RequestOptions
 from dbz.load.generator.users import HttpUser
@@ -19,6 +22,7 @@ from dbz.load.spec import AdHocRequest
 
 def load_scenario(path: str) -> tuple[list[Any], Any | None]:
     """The user classes and the load shape (or None) of a Locust file; `UsageError` says what is wrong with it."""
+    before = list(sys.path)
     try:
         classes, shapes = load_locustfile(path)
         if not classes and Path(path).name.startswith("test_"):
@@ -28,12 +32,29 @@ def load_scenario(path: str) -> tuple[list[Any], Any | None]:
     except BaseException as error:
         line = _line_in(path, error)
         raise UsageError(f"{path}{line} cannot be imported: {type(error).__name__}: {error}") from error
+    if Path(path).parent == bundled.bundled_folder("scenarios"):
+        sys.path[:] = before  # Locust lets scenarios import from the current folder; ours have no business there
     if not classes:
         raise UsageError(
             f"{path} defines no user class: dbz looks for subclasses of locust.User, or of dbz.users.HttpUser",
             hint="derive a class from one of them and give it at least one @task",
         )
     return list(classes.values()), shapes[0] if shapes else None
+
+
+def locust_options(arguments: Sequence[str]) -> Any:
+    """Locust's options: `arguments`, then its environment variables and configuration files, as Locust reads them.
+
+    The file's own options (`init_command_line_parser`) are known when the file has been imported. `UsageError` when a
+    configuration file cannot be read.
+    """
+    try:
+        options, _ = get_parser().parse_known_args(list(arguments))
+    except SystemExit as error:
+        raise UsageError("Locust cannot read its options; see the log, LOCUST_… variables and locust.conf") from error
+    except (ValueError, OSError) as error:
+        raise UsageError(f"Locust cannot read its configuration: {error}") from error
+    return options
 
 
 def check_classes(wanted: Sequence[str], classes: Sequence[Any]) -> None:

@@ -42,7 +42,7 @@ class HttpUser(User):  # type: ignore[misc]
         group = self.seat_group or type(self).__name__
         self.seat = self.session.take_seat(group)
         self.random = self.session.random_for(group, self.seat)
-        self.base_url = str(self.host or environment.host)
+        self.base_url = str(self.host or environment.host or self.session.spec.target)
         self.client = HttpClient(self.base_url, self._record)
         self.client.redirect_hosts.update(self.session.spec.allowed_targets)
 

@@ -42,8 +42,8 @@ class HostFence:
 def fence_of(spec: GeneratorSpec) -> HostFence:
     """What a generator process may reach: its target, its master, what the user allowed, and the proxies to them."""
     proxies = [urlsplit(url if "://" in url else f"//{url}").hostname for url in getproxies_environment().values()]
-    target = urlsplit(spec.target).hostname
-    return HostFence({*spec.allowed_targets, spec.master_host, *(host for host in (target, *proxies) if host)})
+    targets = [urlsplit(url if "://" in url else f"//{url}").hostname for url in (spec.target, *spec.hosts)]
+    return HostFence({*spec.allowed_targets, spec.master_host, *(host for host in (*targets, *proxies) if host)})
 
 
 def install(fence: HostFence) -> None:
