@@ -28,7 +28,8 @@ SOURCES = {
     "an annotated attribute": USER.format(f"host: str = '{A}'"),
     "set after the class": USER.format("") + f"U.host = '{A}'",
     "a class that is no user": "class Settings:\n    host = 'db.internal'" + USER.format(f"host = '{A}'"),
-    "an abstract class": USER.format(f"host = '{A}'") + "class V(HttpUser):\n    abstract = True\n    host = 'http://x'",
+    "an abstract class": USER.format(f"host = '{A}'")
+    + "class V(HttpUser):\n    abstract = True\n    host = 'http://x'",
     "a class that is never spawned": USER.format(f"host = '{A}'") + f"class V(HttpUser):\n    host='{B}'\n    weight=0",
     "LOCUST_HOST": USER.format(""),
     "locust.conf": USER.format(""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import pytest
@@ -10,8 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.measure.budget.budgets import Budget, Rule, Severity, Treatment, Windows, budget_of, parse_budget
+from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements
-from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge
+from dbz.measure.budget.verdicts import (
+    Effect,
+    Outcome,
+    Verdict,
+    anything_decided,
+    decide,
+    judge,
+    unmatched_filters,
+)
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import HTTP, Series
@@ -196,3 +206,36 @@ def test_a_refusal_names_what_is_allowed(terms: dict[str, str], says: str) -> No
 def test_windows_and_severities_are_read() -> None:
     budget = p95(window="1m30s in 99.5%", severity="warn")
     assert (budget.windows, budget.severity) == (Windows(90, 0.995), Severity.WARN)
+
+
+@pytest.mark.parametrize(
+    ("op", "says"),
+    [
+        ("GET /api/postz", "no op is called GET /api/postz; did you mean GET /api/posts?"),
+        ("POST *", "no op is called POST *; there is GET /api/posts"),
+    ],
+)
+def test_a_filter_that_takes_nothing_is_named_with_the_nearest_operation(op: str, says: str) -> None:
+    budget = parse_budget("misspelt", f'http{{op="{op}"}}', "p95", "< 1ms", required=True)
+    one = verdict(budget, found(5))
+    assert (one.outcome, one.note) == (Outcome.NOT_MEASURED, says)
+    assert one.reason.endswith(f"was not measured: {says}")
+    assert unmatched_filters([budget, p95()], found(5)) == [f"misspelt: {says}"]
+    assert not anything_decided([one]) and anything_decided([one, verdict(p95(), found(5))])
+
+
+def test_a_filter_is_not_called_misspelt_where_nothing_of_its_metric_was_measured() -> None:
+    assert unmatched_filters([parse_budget("chat", "delivery{event=chat}", "p95", "< 1s")], found(5)) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [(50.0, 90.0, Outcome.PASS), (120.0, math.inf, Outcome.BROKEN), (50.0, math.inf, Outcome.NOT_MEASURED)],
+)
+def test_a_value_that_is_only_known_to_lie_between_two_others_decides_by_both(
+    low: float, high: float, outcome: Outcome
+) -> None:
+    one = decide(p95("< 100ms"), Measured(low, 1000, low, high, only_known="nobody counted"))
+    assert one.outcome is outcome
+    if outcome is Outcome.NOT_MEASURED:
+        assert (one.measured, one.note) == (None, "only from 50 ms is known, since nobody counted")

@@ -20,3 +20,6 @@ class Measured:
     high: float | None = None
     error: float = 0.0
     blind: bool = False
+    only_known: str = ""
+    """Why no more is known than that the value lies somewhere from `low` to `high`: a limit in between decides
+    nothing, and `value` does not either."""

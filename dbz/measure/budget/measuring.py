@@ -51,6 +51,12 @@ class Measurements:
     blocks: Sequence[Mapping[Series, Latency]] = ()
     summaries: Summaries = field(default_factory=Summaries)
 
+    def names(self, metric: str) -> list[str]:
+        """What the parts of a metric are called that were measured, in order; empty for one without parts."""
+        named = {of.name for of in (*self.latencies, *self.summaries.by_series) if of.kind == metric and of.name}
+        named |= set(self.parts.get(metric, ())) | set(self.deliveries.get(metric, ()))
+        return sorted(named | (set(self.queries) if metric == "server.query" else set()))
+
     def attempts(self, kinds: Iterable[str], selector: Selector | None = None) -> Latency:
         """All attempts of some kinds, or those that a selector takes."""
         return _combined(self.latencies, tuple(kinds), selector)

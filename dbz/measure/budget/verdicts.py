@@ -6,6 +6,7 @@ or with too few samples, it is inconclusive, and the rule of the budgets file sa
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +17,12 @@ from dbz.measure.budget.budgets import Budget, Severity, Treatment
 from dbz.measure.budget.limits import format_interval, format_value
 from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements, measure
+from dbz.measure.budget.metrics import Selector
 from dbz.measure.confidence import normal_quantile
 from dbz.units import format_duration
 
+_SHOWN = 5
+"""So many names are shown where none is near."""
 Cut = Callable[[float, float | None], Sequence[Measurements]]
 """The judged part without its first so many seconds: as a whole (None), or in full stretches of so many seconds."""
 
@@ -139,6 +143,30 @@ def judge(budgets: Sequence[Budget], found: Measurements, cut: Cut | None = None
     return [_judge_one(budget, found, cut) for budget in budgets]
 
 
+def anything_decided(verdicts: Sequence[Verdict]) -> bool:
+    """Whether at least one budget was measured: without that a run is neither good nor bad."""
+    return any(verdict.measured for verdict in verdicts)
+
+
+def unmatched_filters(budgets: Sequence[Budget], found: Measurements) -> list[str]:
+    """The budgets whose filters take nothing of what was measured, most likely misspelt; a sentence each."""
+    texts = ((budget.name, unmatched(budget.of, found)) for budget in budgets)
+    return [f"{name}: {text}" for name, text in texts if text]
+
+
+def unmatched(selector: Selector, found: Measurements) -> str:
+    """Which part a selector asks for that was not measured, and the nearest one that was; empty when it takes one, or
+    when nothing of its metric was measured."""
+    names = found.names(selector.metric.name)
+    if not names or not selector.filters or any(selector.matches(name) for name in names):
+        return ""
+    asked = next((one.glob for one in selector.filters if not one.negated), "")
+    near = difflib.get_close_matches(asked, names, 1, cutoff=0.4)
+    shown = f"{', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
+    hint = f"did you mean {near[0]}?" if near else f"there is {shown}"
+    return f"no {selector.metric.label} is called {asked or 'otherwise'}; {hint}"
+
+
 def _judge_one(budget: Budget, found: Measurements, cut: Cut | None) -> Verdict:
     verdict = _judge_as_written(budget, found, cut)
     if verdict.outcome is not Outcome.NOT_MEASURED or budget.instead is None:
@@ -162,7 +190,8 @@ def _judge_as_written(budget: Budget, found: Measurements, cut: Cut | None) -> V
 def _judge_whole(budget: Budget, found: Measurements) -> Verdict:
     measured = measure(budget.of, budget.stat, found, budget.rule.confidence)
     if measured is None:
-        return Verdict(budget, Outcome.NOT_MEASURED, note=found.summaries.missing(budget.of, budget.stat))
+        why = unmatched(budget.of, found) or found.summaries.missing(budget.of, budget.stat)
+        return Verdict(budget, Outcome.NOT_MEASURED, note=why)
     return decide(budget, measured)
 
 
@@ -195,6 +224,9 @@ def decide(budget: Budget, measured: Measured) -> Verdict:
         return Verdict(budget, Outcome.PASS, measured)
     if not any(held):
         return Verdict(budget, Outcome.BROKEN, measured)
+    if measured.only_known:
+        known = format_interval(measured.low, measured.high, limit.unit)
+        return Verdict(budget, Outcome.NOT_MEASURED, note=f"only {known} is known, since {measured.only_known}")
     return Verdict(budget, Outcome.INCONCLUSIVE, measured, _why_inconclusive(measured))
 
 

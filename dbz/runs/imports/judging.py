@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dbz
 from dbz.measure.budget.budgets import Budget
-from dbz.measure.budget.verdicts import Effect, judge
+from dbz.measure.budget.verdicts import Effect, anything_decided, judge, unmatched_filters
 from dbz.runs.aggregate import operations
 from dbz.runs.conclude import budget_result, undecided_reasons
 from dbz.runs.imports.reading import read_file, together
@@ -28,10 +28,10 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
         # A trace of a device says nothing of a load, so what a load is required to have is not asked of it.
         budgets = [budget for budget in budgets if _about_imports(budget)]
     verdicts = judge(budgets, found)
-    measured = any(verdict.measured for verdict in verdicts)
     invalid = undecided_reasons(verdicts)
-    if not measured:
-        invalid.insert(0, "nothing was judged: no budget is about anything that these files have")
+    misspelt = unmatched_filters(budgets, found)
+    if not anything_decided(verdicts):
+        invalid = ["nothing was judged: no budget is about anything that these files have", *misspelt, *invalid]
     broken = [verdict.reason for verdict in verdicts if verdict.effect is Effect.FAIL]
     verdict = RunVerdict.INVALID if invalid else RunVerdict.FAIL if broken else RunVerdict.PASS
     tools = sorted({one.tool for _, one in imported})
@@ -44,10 +44,11 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
         versions={"dbz": dbz.__version__},
         verdict=verdict,
         reasons=[*invalid, *broken],
+        notes=misspelt,
         budgets=[budget_result(one) for one in verdicts],
         operations=operations(found) if found.seconds else [],
     )
-    return run, list(dict.fromkeys(note for _, one in imported for note in one.notes))
+    return run, list(dict.fromkeys([*misspelt, *(note for _, one in imported for note in one.notes)]))
 
 
 def _about_imports(budget: Budget) -> bool:

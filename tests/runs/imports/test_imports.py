@@ -288,3 +288,12 @@ def test_no_json_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: 
 def test_two_summaries_of_the_same_requests_are_refused() -> None:
     with pytest.raises(UsageError, match="percentiles cannot be added up"):
         judged("vegeta.json", "oha.json")
+
+
+def test_a_misspelt_filter_is_named_with_the_nearest_operation_and_decides_nothing() -> None:
+    wrong = parse_budget("posts", 'http{op="GET /api/postz"}', "p95", "< 1ms")
+    run, _ = judge_files([FILES / "locust.json"], [wrong])
+    assert EXIT_CODES[run.verdict] is ExitCode.INVALID
+    assert run.reasons[1] == "posts: no op is called GET /api/postz; did you mean GET /api/posts?"
+    run, notes = judge_files([FILES / "locust.json"], [wrong, parse_budget("all", "http", "count", "> 1")])
+    assert (run.verdict, run.reasons) == (RunVerdict.PASS, []) and "did you mean GET /api/posts?" in notes[0]
