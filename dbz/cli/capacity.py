@@ -12,7 +12,18 @@ import typer
 
 from dbz.cli.embedded import start_stack_of
 from dbz.cli.interrupts import Interrupts
-from dbz.errors import DbzError, UsageError
+from dbz.cli.load_options import given
+from dbz.cli.options import (
+    DEFAULT_REPORTS,
+    AllowTarget,
+    Budgets,
+    LoadTarget,
+    PhasesFile,
+    Seed,
+    Workers,
+    duration_of,
+)
+from dbz.errors import DbzError
 
 if TYPE_CHECKING:
     from dbz.load.capacity.campaign import CapacityPlan, Ground
@@ -21,17 +32,14 @@ if TYPE_CHECKING:
     from dbz.runs.capacity import Capacity, CapacityStep
     from dbz.runs.folder import RunFolder
 
-Text = str | None
-DEFAULT_REPORTS = Path("reports")
-
 
 def capacity(
     subject: Annotated[
         str, typer.Argument(metavar="PROFILE | URL | FILE.py", help="The load to scale.", show_default=True)
     ] = "mixed",
-    target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
-    phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan to compare with.")] = "default",
-    budgets: Annotated[Text, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = None,
+    target: LoadTarget = "",
+    phases: PhasesFile = "default",
+    budgets: Budgets = None,
     start: Annotated[
         int | None, typer.Option(min=1, help="First load to try [default: an eighth of the profile's].")
     ] = None,
@@ -39,16 +47,12 @@ def capacity(
         int | None, typer.Option("--max", min=1, help="Highest load to try [default: 5000 users, or 20000/s].")
     ] = None,
     step_duration: Annotated[str, typer.Option(help="Judged part of one run, like 20s.")] = "20s",
-    rate: Annotated[Text, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Load generator processes [default: what fits the cores].")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
+    rate: Annotated[str | None, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
+    workers: Workers = None,
+    seed: Seed = None,
     out: Annotated[Path, typer.Option(help="Folder that gets a folder for this search.")] = DEFAULT_REPORTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print capacity.json instead of the tables.")] = False,
-    allow_target: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
-    ] = None,
+    allow_target: AllowTarget = None,
 ) -> None:
     """Find the highest load at which all budgets hold.
 
@@ -78,26 +82,17 @@ def capacity(
     from dbz.load.plan import LoadRequest, plan_load
     from dbz.runs.capacity import EXIT_CODES
 
-    given = {"budgets": budgets, "rate": rate, "workers": workers, "seed": seed}
     request = LoadRequest(
         subject=subject,
         target=target,
-        overrides={key: value for key, value in given.items() if value is not None},
+        overrides=given({"budgets": budgets, "rate": rate, "workers": workers, "seed": seed}),
         allowed_targets=allow_target or (),
     )
-    plan = plan_capacity(plan_load(request), load_phases(phases), start, highest, _seconds(step_duration))
+    step_s = duration_of("--step-duration", step_duration)
+    plan = plan_capacity(plan_load(request), load_phases(phases), start, highest, step_s)
     with Interrupts("before the first load; nothing was measured, nothing is left running").watch() as interrupts:
         result = _carry_out(plan, out, interrupts, as_json=as_json)
     raise typer.Exit(EXIT_CODES[result.outcome])
-
-
-def _seconds(text: str) -> float:
-    from dbz.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--step-duration: {error}") from error
 
 
 def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json: bool) -> Capacity:

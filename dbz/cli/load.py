@@ -6,17 +6,17 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
+from dbz.cli.load_options import BaselineOptions, LoadOptions, MachineOptions, OutputOptions, UrlOptions, request_of
 from dbz.cli.repeats import carry_out_repeatedly
-from dbz.cli.values import address_option, share_option
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
 
 if TYPE_CHECKING:
@@ -25,68 +25,14 @@ if TYPE_CHECKING:
     from dbz.runs.reading import Record
     from dbz.runs.schema import Run
 
-Text = str | None
-DEFAULT_REPORTS = Path("reports")
-
 
 def load(
-    subject: Annotated[
-        str, typer.Argument(metavar="PROFILE | URL | FILE.py", help="What to run.", show_default=True)
-    ] = "mixed",
-    target: Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")] = "",
-    users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None,
-    phase: Annotated[
-        str, typer.Option(help="Users, connections and requests of a phase of the scaling plan, like phase_2.")
-    ] = "",
-    phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan; see configs/phases.yaml.")] = "default",
-    rate: Annotated[Text, typer.Option(help="Open model: tasks begin at this rate, like 200/s or 5000/min.")] = None,
-    duration: Annotated[Text, typer.Option(help="Length of the judged part, like 60s or 5m.")] = None,
-    warmup: Annotated[Text, typer.Option(help="Time before it that is not judged, like 10s.")] = None,
-    budgets: Annotated[Text, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Load generator processes [default: what fits the cores].")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder that gets a folder for this run.")] = DEFAULT_REPORTS,
-    baseline: Annotated[
-        str, typer.Option(metavar="RUN|latest|DIR", help="Fail when slower than this run, or than a folder's runs.")
-    ] = "",
-    threshold: Annotated[
-        str, typer.Option(metavar="SHARE", help="With --baseline: the smallest slowdown that counts.")
-    ] = "5%",
-    busy: Annotated[
-        str,
-        typer.Option(
-            metavar="SHARE",
-            help="With --baseline: what else may use more of this machine than in the baseline before nothing is "
-            "called slower; 100% to ignore it.",
-        ),
-    ] = "10%",
-    repeat: Annotated[
-        int, typer.Option(help="Runs, one after the other; with --baseline they are compared together.", min=1, max=100)
-    ] = 1,
-    force: Annotated[bool, typer.Option("--force", help="With --baseline: compare what is not comparable.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the tables.")] = False,
-    no_live: Annotated[bool, typer.Option("--no-live", help="Plain progress lines instead of the live view.")] = False,
-    allow_target: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
-    ] = None,
-    metrics: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Serve Prometheus metrics of the run there, like 127.0.0.1:9464.")
-    ] = "",
-    otlp: Annotated[
-        str, typer.Option(metavar="URL", help="Send metrics of the run there, like http://127.0.0.1:4318/v1/metrics.")
-    ] = "",
-    method: Annotated[str, typer.Option("-X", "--method", help="With a URL: the HTTP method.")] = "GET",
-    header: Annotated[list[str] | None, typer.Option("-H", "--header", help="With a URL: a header to send.")] = None,
-    data: Annotated[str, typer.Option("-d", "--data", help="With a URL: the body to send.")] = "",
-    master: Annotated[
-        bool, typer.Option("--master", help="Let --workers workers join instead of starting them.")
-    ] = False,
-    master_host: Annotated[
-        str, typer.Option(help="Where the master listens, or where a worker finds it.")
-    ] = "127.0.0.1",
-    master_port: Annotated[int, typer.Option(help="The master's port.", min=1, max=65535)] = 5557,
+    *,
+    options: LoadOptions,
+    output: OutputOptions,
+    baseline: BaselineOptions,
+    url: UrlOptions,
+    machines: MachineOptions,
 ) -> None:
     """Run a load, judge it by budgets, and write its report.
 
@@ -114,50 +60,26 @@ def load(
     out of reach, 4 measurement not valid, 130 interrupted (what was measured
     is saved and judged).
     """
-    if subject == "worker":
-        _work(master_host, master_port, allow_target or [])
+    if options.subject == "worker":
+        _work(machines.master_host, machines.master_port, options.allow_target or [])
         return
-    from dbz.config.phases import load_phases
-    from dbz.load.phases import plan_for_phase
-    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.load.plan import plan_load
 
-    given = {
-        "users": users,
-        "rate": rate,
-        "duration": duration,
-        "warmup": warmup,
-        "budgets": budgets,
-        "workers": workers,
-        "seed": seed,
-    }
-    request = LoadRequest(
-        subject=subject,
-        target=target,
-        overrides={key: value for key, value in given.items() if value is not None},
-        allowed_targets=allow_target or (),
-        method=method,
-        headers=header or (),
-        body=data,
-        master_host=master_host,
-        master_port=master_port if master else 0,
-    )
-    address = address_option("--metrics", metrics) if metrics else None
+    request = request_of(options, url, machines)
+    _ = output.metrics_address
     plan = plan_load(request)
-    if phase:
-        plan = plan_for_phase(plan, load_phases(phases).phase(phase), request.overrides)
-    if baseline:
-        from dbz.load.plan import plan_against
-        from dbz.measure.compare.terms import ComparisonTerms
+    if options.phase:
+        from dbz.config.phases import load_phases
+        from dbz.load.phases import plan_for_phase
 
-        terms = ComparisonTerms(threshold=share_option("--threshold", threshold), busy=share_option("--busy", busy))
-        plan = plan_against(plan, baseline, out, terms, force=force, repeat=repeat)
+        plan = plan_for_phase(plan, load_phases(options.phases).phase(options.phase), request.overrides)
+    plan = baseline.applied_to(plan, output.out)
     with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
         def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:
-            shown = Shown(no_live=no_live, as_json=as_json, quiet=not last, metrics=address, otlp=otlp)
-            return _carry_out(plan, out, interrupts, shown)
+            return _carry_out(plan, output, interrupts, last=last)
 
-        code = carry_out_repeatedly(plan, repeat, carry_out)
+        code = carry_out_repeatedly(plan, baseline.repeat, carry_out)
     raise typer.Exit(code)
 
 
@@ -179,24 +101,14 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
     typer.echo("The run has ended; its report is the master's.", err=True)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What is shown of a run; a `quiet` one prints nothing, `metrics` and `otlp` say where its metrics go."""
-
-    no_live: bool
-    as_json: bool
-    quiet: bool
-    metrics: tuple[str, int] | None
-    otlp: str
-
-
-def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, shown: Shown) -> tuple[Run, RunFolder]:
+def _carry_out(plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, *, last: bool) -> tuple[Run, RunFolder]:
+    """Measure, judge and write the reports; only the last of several runs is printed."""
     from dbz.report import print_run, tell_github, write_reports
     from dbz.runs.folder import create_run_folder, new_run_id
 
-    folder = create_run_folder(out, new_run_id(plan.profile.name, datetime.now(UTC)))
+    folder = create_run_folder(output.out, new_run_id(plan.profile.name, datetime.now(UTC)))
     try:
-        run = _measure(plan, folder, interrupts, shown)
+        run = _measure(plan, folder, interrupts, output)
     except DbzError:
         # The server may have died half-way: what was measured until then is worth a report all the same.
         if folder.run_json.exists():
@@ -204,14 +116,14 @@ def _carry_out(plan: LoadPlan, out: Path, interrupts: Interrupts, shown: Shown) 
         raise
     write_reports(folder)
     tell_github(run, (folder.path / "summary.md").read_text(encoding="utf-8"), os.environ, sys.stderr)
-    if shown.as_json and not shown.quiet:
+    if last and output.as_json:
         typer.echo(run.to_json())
-    elif not shown.quiet:
+    elif last:
         print_run(folder)
     return run, folder
 
 
-def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, shown: Shown) -> Run:
+def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: OutputOptions) -> Run:
     from dbz.load.allowed_hosts import reach
     from dbz.load.run import Surroundings, run_load
     from dbz.report import open_metrics, open_otlp, open_view
@@ -223,11 +135,11 @@ def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, shown: S
             plan, check = replace(plan, target=stack.url), stack.check
         reach(plan.target)
         interrupts.defer()
-        show = [open_view(no_live=shown.no_live, title=plan.profile.name, budgets=plan.budgets)]
-        if shown.metrics:
-            show.append(open_metrics(*shown.metrics, plan.budgets))
-        if shown.otlp:
-            show.append(open_otlp(shown.otlp, plan.budgets))
+        show = [open_view(no_live=output.no_live, title=plan.profile.name, budgets=plan.budgets)]
+        if output.metrics_address:
+            show.append(open_metrics(*output.metrics_address, plan.budgets))
+        if output.otlp:
+            show.append(open_otlp(output.otlp, plan.budgets))
         views = [resources.enter_context(view) for view in show]
 
         def update(record: Record, elapsed_s: float, planned_s: float) -> None:

@@ -13,14 +13,15 @@ from pathlib import Path
 import typer
 
 import dbz
-from dbz.cli.budget import app as budget_app
+from dbz.cli.budget.group import app as budget_app
 from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.load import load
-from dbz.cli.report.commands import app as report_app
+from dbz.cli.options import grouped
+from dbz.cli.report.group import app as report_app
 from dbz.cli.scale.group import app as scale_app
 from dbz.cli.serve import serve
-from dbz.cli.shard import app as shard_app
+from dbz.cli.shard.group import app as shard_app
 from dbz.errors import DbzError, ExitCode
 
 # The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
@@ -34,9 +35,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: half the start-up time, and examples stay as they are written
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(load)
-app.command()(capacity)
-app.command()(serve)
+app.command()(grouped(load))
+app.command()(grouped(capacity))
+app.command()(grouped(serve))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")

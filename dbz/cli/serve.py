@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dbz.cli.options import duration_of
 from dbz.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -69,12 +70,8 @@ def serve(
       dbz serve --cloud --tasks 2       two tasks in a local cloud; dbz scale status
     """
     from dbz.stack import StackOptions
-    from dbz.units import parse_duration
 
-    try:
-        period_s = parse_duration(period)
-    except ValueError as error:
-        raise UsageError(f"--period: {error}") from error
+    period_s = duration_of("--period", period)
     if cloud and processes != 1:
         raise UsageError("--processes does not go with --cloud: each task is one process", hint="--tasks N")
     options = StackOptions(

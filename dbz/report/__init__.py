@@ -1,8 +1,8 @@
 """What people see of a run, made from its record alone: terminal, HTML, JUnit, Markdown, CSV and what CI shows."""
 
 from dbz.report.ci.github import tell_github
+from dbz.report.documents import list_json, metrics_json
 from dbz.report.files import summary_of, write_reports, write_verdicts
-from dbz.report.listing import list_json, metrics_json
 from dbz.report.opening import open_run
 from dbz.report.schemas import schema_text
 from dbz.report.terminal.run.comparison import print_comparison, print_trend

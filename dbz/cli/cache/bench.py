@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import typer
 
-from dbz.cli.cache.target import AsJson, Embedded, RedisUrl, Yes, stores
+from dbz.cli.cache.stores import Embedded, RedisUrl, stores
+from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
-from dbz.errors import InterruptedRunError, UsageError
+from dbz.cli.options import AsJson, Yes
 
 if TYPE_CHECKING:
     from dbz.cache.admin.bench import CacheBench
@@ -44,8 +44,9 @@ def bench(
     130 interrupted or declined.
     """
     with stores(redis_url, embedded=embedded) as where:
-        if urlsplit(where.redis_url).hostname not in _LOOPBACK and not yes:
-            _ask()
+        if urlsplit(where.redis_url).hostname not in _LOOPBACK:
+            question = "This Redis is on another machine. Write 20,000 keys (12 MB) into it, and remove them again?"
+            confirm(question, yes=yes, so_far="nothing was measured")
         found = run_interruptibly(_measure(where.redis_url))
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2))
@@ -53,13 +54,6 @@ def bench(
         from dbz.report.terminal.cache.bench import print_bench
 
         print_bench(found)
-
-
-def _ask() -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("nothing was measured: this Redis is on another machine", hint="add --yes")
-    if not typer.confirm("Write 20,000 keys, about 12 MB, into this Redis, and remove them again?", err=True):
-        raise InterruptedRunError("nothing was measured")
 
 
 async def _measure(redis_url: str) -> CacheBench:

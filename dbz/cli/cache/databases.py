@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from dbz.cli.cache.target import StoreAddresses
+from dbz.cli.cache.stores import StoreAddresses
 
 if TYPE_CHECKING:
     from dbz.cache.nodes import AnyRedis

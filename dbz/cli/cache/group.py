@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import typer
-
 from dbz.cli.cache.bench import bench
-from dbz.cli.cache.entries import get, ttl
+from dbz.cli.cache.get import get
 from dbz.cli.cache.invalidate import invalidate
 from dbz.cli.cache.stats import stats
+from dbz.cli.cache.ttl import ttl
 from dbz.cli.cache.warm import warm
+from dbz.cli.options import command_group
 
-app = typer.Typer(no_args_is_help=True, help="Warm the cache, look into it, make parts of it stale.")
-app.command()(warm)
-app.command()(stats)
-app.command()(invalidate)
-app.command()(get)
-app.command()(ttl)
-app.command()(bench)
+app = command_group(
+    "Warm the cache, look into it, make parts of it stale.",
+    warm=warm, stats=stats, invalidate=invalidate, get=get, ttl=ttl, bench=bench,
+)  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.cache.target import DEFAULT_PREFIX, AsJson, Prefix, RedisUrl, Yes, stores
+from dbz.cli.cache.stores import DEFAULT_PREFIX, Prefix, RedisUrl, stores
+from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
+from dbz.cli.options import AsJson, Yes
 from dbz.errors import DependencyError, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -65,20 +66,11 @@ def invalidate(
             _show_found(found, as_json=as_json)
         if dry_run:
             return
-        _ask(found, yes)
+        confirm(f"Make these {found.keys:,} keys stale?", yes=yes, so_far="nothing was removed")
         done, problem = run_interruptibly(_purge(where.redis_url, prefix, wanted))
     _show_done(done, as_json=as_json)
     if problem is not None:
         raise problem
-
-
-def _ask(found: SelectedKeys, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nothing was removed: there is nobody to ask", hint="add --yes")
-    if not typer.confirm(f"Make these {found.keys:,} keys stale?", err=True):
-        raise InterruptedRunError("nothing was removed")
 
 
 async def _find(redis_url: str, prefix: str, wanted: Selection) -> SelectedKeys:

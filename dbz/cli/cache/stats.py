@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from dbz.cli.cache.target import DEFAULT_PREFIX, AsJson, Prefix, RedisUrl, stores
+from dbz.cli.cache.stores import DEFAULT_PREFIX, Prefix, RedisUrl, stores
 from dbz.cli.interrupts import run_interruptibly
+from dbz.cli.options import AsJson, time_of
 from dbz.errors import UsageError
 
 
@@ -36,9 +37,7 @@ def stats(
       dbz cache stats --watch
       dbz cache stats --json | jq '.servers[].evicted'
     """
-    from dbz.cli.durations import seconds
-
-    every_s = seconds("--interval", interval or "2s")
+    every_s = time_of("--interval", interval or "2s")
     if interval and not watch:
         raise UsageError("--interval is the time between looks, and there is only one without --watch")
     with stores(redis_url) as where:

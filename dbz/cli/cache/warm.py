@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbz.cli.cache.databases import connect
-from dbz.cli.cache.target import (
+from dbz.cli.cache.stores import (
     DEFAULT_DATABASE,
     DEFAULT_PREFIX,
-    AsJson,
     Database,
     Embedded,
     MongoUri,
@@ -22,10 +20,11 @@ from dbz.cli.cache.target import (
     RedisUrl,
     ShardsFile,
     StoreAddresses,
-    Yes,
     stores,
 )
+from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
+from dbz.cli.options import AllowTarget, AsJson, Yes
 from dbz.errors import DependencyError, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ def warm(
         bool, typer.Option("--measure", help="Empty the cache, load, empty it, warm, load again; compare both.")
     ] = False,
     target: Annotated[str, typer.Option(metavar="URL", help="With --measure: the server to load.")] = "",
-    allow_target: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
-    ] = None,
+    allow_target: AllowTarget = None,
     yes: Yes = False,
     config: Annotated[str, typer.Option(metavar="FILE", help="What to warm; see configs/warmup.yaml.")] = "default",
     redis_url: RedisUrl = "",
@@ -120,12 +117,7 @@ def _ask(load: ShortLoad, yes: bool) -> None:
         f"for {load.duration_s:g} s after each.",
         err=True,
     )
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nothing was done: there is nobody to ask", hint="add --yes")
-    if not typer.confirm("Go on?", err=True):
-        raise InterruptedRunError("nothing was done")
+    confirm("Go on?", yes=yes)
 
 
 async def _compare(

@@ -9,32 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.errors import DependencyError, UsageError
+from dbz.cli.options import AwsOptions, duration_of
+from dbz.errors import DependencyError
 
 if TYPE_CHECKING:
     from dbz.config.phases import Phases
     from dbz.scaling.aws import Aws
     from dbz.scaling.handle import ServiceHandle
 
-PhasesFile = Annotated[str, typer.Option("--phases", metavar="FILE", help="The scaling plan; see configs/phases.yaml.")]
-Cluster = Annotated[str, typer.Option(help="ECS cluster [default: the plan's].")]
-ServiceName = Annotated[str, typer.Option("--service", help="ECS service [default: the plan's].")]
-AwsProfile = Annotated[str, typer.Option("--aws-profile", metavar="NAME", help="Profile of your AWS configuration.")]
-Region = Annotated[str, typer.Option(help="AWS region [default: your AWS configuration's].")]
-Local = Annotated[bool, typer.Option("--local", help="The cloud of the running dbz serve --cloud.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Timeout = Annotated[str, typer.Option(help="How long to wait until the service is steady, like 15m.")]
 AllowScaleIn = Annotated[bool, typer.Option("--allow-scale-in", help="Fewer tasks or nodes than now are all right.")]
 Expires = Annotated[str, typer.Option(help="Put the old range back after this time, like 4h, by a scheduled action.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-
 
 LOCAL_CACHE_GROUP, LOCAL_LEASE_TABLE = "dbz-cache", "dbz-leases"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where to go and what to look at; the plan names it too. `load_target` is the app's URL where that is known."""
+    """Where to go and what to look at; the plan names it too."""
 
     aws: Aws
     plan: Phases
@@ -42,6 +34,7 @@ class Access:
     service: str
     cache_group: str
     load_target: str
+    """The app's URL; empty where that is not known."""
 
     @property
     def handle(self) -> ServiceHandle:
@@ -51,7 +44,7 @@ class Access:
         return ServiceHandle(self.aws, self.cluster, self.service)
 
 
-def reach(phases: str, cluster: str, service: str, aws_profile: str, region: str, *, local: bool) -> Access:
+def reach(options: AwsOptions) -> Access:
     """The scaling plan and the way to AWS, or to the local cloud.
 
     Without any AWS configuration and with a local cloud running, that is taken, and said.
@@ -59,21 +52,24 @@ def reach(phases: str, cluster: str, service: str, aws_profile: str, region: str
     from dbz.config.phases import load_phases
     from dbz.scaling.aws import Aws
 
-    plan = load_phases(phases)
-    found = _local_cloud(asked=local, configured=bool(aws_profile) or _aws_is_configured())
-    named = {"cluster": cluster or plan.scaling.cluster, "service": service or plan.scaling.service}
-    if found:
+    plan = load_phases(options.phases)
+    local = _local_cloud(asked=options.local, configured=bool(options.aws_profile) or _aws_is_configured())
+    named = {
+        "cluster": options.cluster or plan.scaling.cluster,
+        "service": options.service or plan.scaling.service,
+    }
+    if local:
         named["lease_table"] = plan.scaling.lease_table or LOCAL_LEASE_TABLE
-        aws = Aws(region=region or "eu-west-1", endpoint=found[0], credentials=("local", "local"))
+        aws = Aws(region=options.region or "eu-west-1", endpoint=local[0], credentials=("local", "local"))
     else:
-        aws = Aws(profile=aws_profile or None, region=region or None)
+        aws = Aws(profile=options.aws_profile or None, region=options.region or None)
     return Access(
         aws=aws,
         plan=plan.model_copy(update={"scaling": plan.scaling.model_copy(update=named)}),
         cluster=named["cluster"],
         service=named["service"],
-        cache_group=plan.scaling.cache_group or (LOCAL_CACHE_GROUP if found else ""),
-        load_target=found[1] if found else "",
+        cache_group=plan.scaling.cache_group or (LOCAL_CACHE_GROUP if local else ""),
+        load_target=local[1] if local else "",
     )
 
 
@@ -106,19 +102,9 @@ def _aws_is_configured() -> bool:
     return any(os.environ.get(name) for name in names) or any(there)
 
 
-def duration(option: str, text: str) -> float:
-    """Seconds of an option's duration; `UsageError` names the option."""
-    from dbz.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
-
-
 def expiry(text: str) -> datetime | None:
     """When `--expires` is over; None without it."""
-    return datetime.now(UTC) + timedelta(seconds=duration("--expires", text)) if text else None
+    return datetime.now(UTC) + timedelta(seconds=duration_of("--expires", text)) if text else None
 
 
 def say(text: str) -> None:

@@ -10,19 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.scale.access import (
-    Access,
-    AsJson,
-    AwsProfile,
-    Cluster,
-    Local,
-    PhasesFile,
-    Region,
-    ServiceName,
-    Yes,
-    reach,
-    say,
-)
+from dbz.cli.options import AsJson, AwsOptions, Yes
+from dbz.cli.scale.access import Access, reach, say
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,12 +37,8 @@ def auto(
         bool, typer.Option("--emit", help="Make native alarms and policies of the rules instead; needs no daemon.")
     ] = False,
     yes: Yes = False,
-    phases: PhasesFile = "default",
-    cluster: Cluster = "",
-    service: ServiceName = "",
-    aws_profile: AwsProfile = "",
-    region: Region = "",
-    local: Local = False,
+    *,
+    aws: AwsOptions,
     as_json: AsJson = False,
 ) -> None:
     """Scale by the rules of the plan: out when any condition holds, in when all do.
@@ -76,7 +61,7 @@ def auto(
     over, 2 wrong usage, or another one leads, or AWS scales the service by
     policies already, 3 AWS or the metrics out of reach at the start.
     """
-    access = reach(phases, cluster, service, aws_profile, region, local=local)
+    access = reach(aws)
     plan = access.plan
     servers = _servers(plan, phase)
     if not plan.scale_out_when_any and not (emit and plan.target_tracking):
@@ -110,7 +95,7 @@ def _servers(plan: Phases, phase: str) -> ApiServers:
 
 
 def _emit(access: Access, plan: Phases, servers: ApiServers, *, yes: bool, as_json: bool) -> None:
-    from dbz.cli.scale.doing import carry_out
+    from dbz.cli.scale.carry_out import carry_out
     from dbz.scaling.change.live import read_live, with_target_groups
     from dbz.scaling.change.planner import plan_native
     from dbz.scaling.native import with_balancer
@@ -121,9 +106,10 @@ def _emit(access: Access, plan: Phases, servers: ApiServers, *, yes: bool, as_js
 
 @dataclass(frozen=True)
 class _Manner:
-    """How to go about it: `metrics` is the URL of the servers, empty for CloudWatch."""
+    """How to go about it."""
 
     metrics: str
+    """URL of the servers; empty for CloudWatch."""
     standby: bool
     once: bool
     dry_run: bool

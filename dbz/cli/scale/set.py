@@ -6,24 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.scale.access import (
-    Access,
-    AllowScaleIn,
-    AsJson,
-    AwsProfile,
-    Cluster,
-    Expires,
-    Local,
-    PhasesFile,
-    Region,
-    ServiceName,
-    Timeout,
-    Yes,
-    duration,
-    expiry,
-    reach,
-)
-from dbz.cli.scale.doing import carry_out
+from dbz.cli.options import AsJson, AwsOptions, Yes, duration_of
+from dbz.cli.scale.access import Access, AllowScaleIn, Expires, Timeout, expiry, reach
+from dbz.cli.scale.carry_out import carry_out
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,12 +23,8 @@ def set_(
     timeout: Timeout = "15m",
     expires: Expires = "",
     allow_scale_in: AllowScaleIn = False,
-    phases: PhasesFile = "default",
-    cluster: Cluster = "",
-    service: ServiceName = "",
-    aws_profile: AwsProfile = "",
-    region: Region = "",
-    local: Local = False,
+    *,
+    aws: AwsOptions,
     as_json: AsJson = False,
 ) -> None:
     """Set the number of tasks, or the autoscaler's range, at once and safely.
@@ -61,7 +42,7 @@ def set_(
     from dbz.scaling.change.live import read_live
     from dbz.scaling.change.planner import Wanted, plan_tasks
 
-    access = reach(phases, cluster, service, aws_profile, region, local=local)
+    access = reach(aws)
     live = read_live(access.handle)
     servers = _servers(access, live.target, tasks, lowest, highest)
     until, fixed = expiry(expires), tasks is not None
@@ -71,7 +52,7 @@ def set_(
         _refuse_outside(servers.min, live.target["MinCapacity"], live.target["MaxCapacity"])
     wanted = Wanted(goal, servers, allow_scale_in, until, keep_range=keep_range)
     made = plan_tasks(live, wanted)
-    carry_out(access, made, yes=yes, timeout_s=duration("--timeout", timeout), as_json=as_json)
+    carry_out(access, made, yes=yes, timeout_s=duration_of("--timeout", timeout), as_json=as_json)
 
 
 def _refuse_outside(tasks: int, low: int, high: int) -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, duration_of, parsed, share_of
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
     from dbz.config.phases import Phase, Phases
-    from dbz.scaling.simulate.simulator import Controller, Simulation
-    from dbz.scaling.simulate.traces import Trace
+    from dbz.scaling.simulate.simulator import Controller
 
-DEFAULT_REPORTS = Path("reports")
 FILLED = 0.7
 """How busy the plan's own servers are assumed to be when no capacity was measured."""
 
@@ -27,7 +26,7 @@ def simulate(
     phase: Annotated[
         str, typer.Option(help="The phase whose load a shape reaches and whose servers are the bounds.")
     ] = "",
-    phases: Annotated[str, typer.Option(metavar="FILE", help="The scaling plan; see configs/phases.yaml.")] = "default",
+    phases: PhasesFile = "default",
     policy: Annotated[
         list[str] | None,
         typer.Option(help="rules, rules:FILE, fixed:N or target:60%; several are compared [default: rules]."),
@@ -39,8 +38,8 @@ def simulate(
     tasks: Annotated[int | None, typer.Option(min=1, help="Tasks at the start [default: the minimum].")] = None,
     start_delay: Annotated[str, typer.Option(help="Until a task that was asked for answers.")] = "60s",
     seed: Annotated[int, typer.Option(help="The same seed gives the same load.")] = 1,
-    reports: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds the runs.")] = DEFAULT_REPORTS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of charts and tables.")] = False,
+    reports: Reports = DEFAULT_REPORTS,
+    as_json: AsJson = False,
 ) -> None:
     """Replay a load through the scaling rules, without touching anything.
 
@@ -68,7 +67,7 @@ def simulate(
     rate, whence = _per_task(plan, chosen, per_task, source, reports)
     load = read_trace(trace, rate) if trace else make_shape(shape, plan.phases, chosen, rate, seed)
     lowest, highest = _bounds(plan, chosen if phase else None)
-    delay_s = round(_duration("--start-delay", start_delay))
+    delay_s = round(duration_of("--start-delay", start_delay))
     found = []
     for text in policy or ["rules"]:
         name, controller, begin = _controller(text, plan, lowest, highest)
@@ -77,7 +76,9 @@ def simulate(
             replay(name, controller, load, first, per_task=plan.scaling.connections_per_server, start_delay_s=delay_s)
         )
     if as_json:
-        typer.echo(_document(load, rate, found))
+        from dbz.report.documents import simulation_json
+
+        typer.echo(simulation_json(load, rate, found))
     else:
         print_simulations(load, f"one task carries {rate:,.3g} requests/s ({whence})", (lowest, highest), found)
 
@@ -101,10 +102,7 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
     from dbz.units import parse_rate
 
     if given:
-        try:
-            rate = parse_rate(given)
-        except ValueError as error:
-            raise UsageError(f"--per-task: {error}") from error
+        rate = parsed("--per-task", given, parse_rate)
         if rate <= 0:
             raise UsageError("--per-task: must be more than 0")
         return rate, "given"
@@ -127,7 +125,6 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str
     from dbz.scaling.decide.policies import controller_of
     from dbz.scaling.decide.tracking import TargetTracker
     from dbz.scaling.simulate.simulator import Fixed
-    from dbz.units import parse_percent
 
     kind, _, value = text.partition(":")
     if kind == "rules":
@@ -138,44 +135,7 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str
     if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
         return text, Fixed(int(value), plan.scaling.period), int(value)
     if kind == "target":
-        try:
-            share = parse_percent(value)
-        except ValueError as error:
-            raise UsageError(f"--policy {text}: {error}") from error
+        share = share_of(f"--policy {text}", value)
         if 0 < share <= 1:
             return text, TargetTracker([Target(Watched.CPU, share)], (lowest, highest)), None
     raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4 or target:60%")
-
-
-def _duration(option: str, text: str) -> float:
-    from dbz.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
-
-
-def _document(load: Trace, per_task_per_s: float, found: list[Simulation]) -> str:
-    import json
-
-    rows = [
-        {
-            "policy": one.policy,
-            "under_capacity_s": one.under_s,
-            "lost_share": one.lost,
-            "task_hours": one.task_hours,
-            "most_tasks": one.highest,
-            "flaps": one.flaps,
-            "steps": [vars(change) for change in one.changes],
-        }
-        for one in found
-    ]
-    document = {
-        "schema": "dbz.simulation/1",
-        "trace": load.name,
-        "seconds": len(load),
-        "requests_per_s_per_task": per_task_per_s,
-        "policies": rows,
-    }
-    return json.dumps(document, indent=1)

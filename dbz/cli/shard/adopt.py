@@ -6,7 +6,8 @@ import json
 
 import typer
 
-from dbz.cli.shard.app import DEFAULT_CONFIG, AsJson, ConfigFile, open_deployment
+from dbz.cli.options import AsJson
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
 
 
 def adopt(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:

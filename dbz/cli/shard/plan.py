@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dbz.cli.shard.app import (
-    DEFAULT_CONFIG,
-    DEFAULT_RATE,
-    AsJson,
-    ConfigFile,
-    Rate,
-    bytes_per_s,
-    open_deployment,
-    parsed,
-)
+from dbz.cli.options import AsJson, parsed
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, DEFAULT_RATE, ConfigFile, Rate, bytes_per_s, open_deployment
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dbz.cli.shard.app import DEFAULT_CONFIG, ConfigFile, open_deployment, parsed
+from dbz.cli.options import parsed
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, need_clients, open_deployment
 from dbz.errors import UsageError
 
 
@@ -30,6 +31,7 @@ def query(
       dbz shard query posts '{"status": "published"}' --sort -created_at --limit 5
       dbz shard query games '{"status": "ongoing"}' | jq -r .title
     """
+    need_clients()
     from bson.json_util import dumps
 
     from dbz.shards.map_store import current_map

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.shard.app import DEFAULT_CONFIG, AsJson, ConfigFile, open_deployment
+from dbz.cli.options import AsJson
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
 from dbz.errors import ExitCode, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:

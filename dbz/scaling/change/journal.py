@@ -147,6 +147,11 @@ def entries() -> list[JournalEntry]:
     return found
 
 
+def unfinished(cluster: str, service: str) -> list[JournalEntry]:
+    """The changes of a service that a killed or interrupted dbz has left, oldest first."""
+    return [one for one in entries() if one.open and (one.plan.cluster, one.plan.service) == (cluster, service)]
+
+
 def find_entry(name: str, cluster: str, service: str) -> JournalEntry:
     """The change with that id or the beginning of it, or, without a name, the newest of the service that can be taken
     back. `UsageError` when there is none."""

@@ -1,4 +1,4 @@
-"""`dbz budget`: judge results of other tools, and look up what budgets can be about."""
+"""`dbz budget check`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Judge results of other tools by budgets, and look up what these can say.")
+from dbz.cli.options import AsJson
 
 
-@app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Results; what wrote them is seen from inside.")],
     budgets: Annotated[str, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")] = "default",
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write verdict.json, junit.xml, summary.md and bencher.json.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge results of k6, Locust, Artillery, vegeta, oha, Lighthouse or Flashlight.
 
@@ -52,20 +51,3 @@ def check(
     else:
         print_imported(run, notes, out)
     raise typer.Exit(EXIT_CODES[run.verdict])
-
-
-@app.command()
-def metrics(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
-    """List what a budget can be about: metrics, their labels and statistics.
-
-    \b
-    Examples:
-      dbz budget metrics
-      dbz budget metrics --json | jq -r '.metrics[].name'
-    """
-    from dbz.report import metrics_json, print_metrics
-
-    if as_json:
-        typer.echo(metrics_json())
-    else:
-        print_metrics()

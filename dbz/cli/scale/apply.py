@@ -1,99 +1,17 @@
-"""`dbz scale plan` and `apply`: bringing a phase about."""
+"""`dbz scale apply`: bringing a phase about."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from dbz.cli.scale.access import (
-    Access,
-    AllowScaleIn,
-    AsJson,
-    AwsProfile,
-    Cluster,
-    Expires,
-    Local,
-    PhasesFile,
-    Region,
-    ServiceName,
-    Timeout,
-    Yes,
-    duration,
-    expiry,
-    reach,
-)
-from dbz.cli.scale.doing import carry_out
+from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Yes, duration_of
+from dbz.cli.scale.access import Access, AllowScaleIn, Expires, Timeout, reach, say
+from dbz.cli.scale.carry_out import carry_out
+from dbz.cli.scale.plan import make_plan
 from dbz.errors import UsageError
-
-if TYPE_CHECKING:
-    from dbz.scaling.change.steps import ChangePlan
-
-PhaseName = Annotated[str, typer.Argument(metavar="PHASE", help="A phase of the plan, like phase_2.")]
-DEFAULT_REPORTS = Path("reports")
-
-
-def plan(
-    phase: PhaseName,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the plan for dbz scale apply --plan.")] = None,
-    expires: Expires = "",
-    allow_scale_in: AllowScaleIn = False,
-    phases: PhasesFile = "default",
-    cluster: Cluster = "",
-    service: ServiceName = "",
-    aws_profile: AwsProfile = "",
-    region: Region = "",
-    local: Local = False,
-    as_json: AsJson = False,
-) -> None:
-    """Compare what runs with a phase, and print what has to be done.
-
-    \b
-    Nothing is changed. dbz itself does the tasks, the autoscaling and the
-    cache's replicas; for the rest it prints how.
-
-    \b
-    Examples:
-      dbz scale plan phase_2
-      dbz scale plan phase_3 --out phase_3.json
-      dbz scale plan phase_1 --allow-scale-in
-    """
-    access = reach(phases, cluster, service, aws_profile, region, local=local)
-    made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires)
-    if out:
-        _save(made, out)
-    if as_json:
-        typer.echo(json.dumps(made.document(), indent=1))
-    else:
-        from dbz.report.terminal.scale.words import print_plan
-
-        print_plan(made, access.aws.where)
-
-
-def _save(made: ChangePlan, out: Path) -> None:
-    try:
-        out.write_text(json.dumps(made.document(), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write the plan to {out}: {error.strerror}") from error
-    typer.echo(f"Saved: dbz scale apply --plan {out}", err=True)
-
-
-def make_plan(access: Access, name: str, *, allow_scale_in: bool, expires: str) -> ChangePlan:
-    """The plan for a phase, from what runs now."""
-    from dbz.scaling.change.live import read_live, with_target_groups
-    from dbz.scaling.change.planner import Wanted, plan_phase
-    from dbz.scaling.native import with_balancer
-
-    phase = access.plan.phase(name)
-    if phase.api_servers is None:
-        raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
-    until = expiry(expires)
-    live = with_target_groups(access.aws, read_live(access.handle, access.cache_group))
-    return plan_phase(
-        live, with_balancer(access.plan, live), phase, Wanted(name, phase.api_servers, allow_scale_in, until)
-    )
 
 
 def apply(
@@ -106,12 +24,8 @@ def apply(
     target: Annotated[str, typer.Option(metavar="URL", help="The app's URL for --verify.")] = "",
     expires: Expires = "",
     allow_scale_in: AllowScaleIn = False,
-    phases: PhasesFile = "default",
-    cluster: Cluster = "",
-    service: ServiceName = "",
-    aws_profile: AwsProfile = "",
-    region: Region = "",
-    local: Local = False,
+    *,
+    aws: AwsOptions,
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Where a verifying run goes.")] = DEFAULT_REPORTS,
     as_json: AsJson = False,
 ) -> None:
@@ -140,7 +54,7 @@ def apply(
 
     if sum((bool(phase), saved is not None, bool(resume))) != 1:
         raise UsageError("name one of: a PHASE, --plan FILE, --resume ID")
-    access = reach(phases, cluster, service, aws_profile, region, local=local)
+    access = reach(aws)
     entry = find_entry(resume, access.cluster, access.service) if resume else None
     if entry:
         made = entry.plan
@@ -150,7 +64,7 @@ def apply(
         made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires)
     checks = _Checks(access, verify, target, reports)
     checks.refuse_early()
-    carry_out(access, made, yes=yes, timeout_s=duration("--timeout", timeout), verify=checks.run if verify else None,
+    carry_out(access, made, yes=yes, timeout_s=duration_of("--timeout", timeout), verify=checks.run if verify else None,
               resumed=entry, as_json=as_json)  # fmt: skip
 
 
@@ -174,7 +88,6 @@ class _Checks:
 
     def run(self) -> None:
         """Run it; raises unless it passes."""
-        from dbz.cli.scale.access import say
         from dbz.scaling.change.verifying import verify_by_load
 
         verify_by_load(self._profile, self._target, self._reports, say)

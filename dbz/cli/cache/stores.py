@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from dbz.errors import DependencyError, UsageError
+from dbz.errors import UsageError
+from dbz.extras import STORE_CLIENTS, need
 
 DEFAULT_DATABASE = "dbz"
 DEFAULT_PREFIX = "cache:"
@@ -35,22 +35,20 @@ ShardsFile = Annotated[
 ]
 Prefix = Annotated[str, typer.Option(metavar="TEXT", help="What the cache's keys begin with in Redis.")]
 Embedded = Annotated[bool, typer.Option("--embedded", help="Start a backend of demo data for a trial.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
 @dataclass(frozen=True)
 class StoreAddresses:
-    """Where everything is; empty texts for what is not known.
-
-    `shards` is the shards file, empty when all clubs are in one database; `environment` has the variables it names.
-    """
+    """Where everything is; empty texts for what is not known."""
 
     redis_url: str
     mongo_uri: str
     url: str
+    """Base URL of the server that uses the cache."""
     shards: str = ""
+    """The shards file; empty when all clubs are in one database."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Has the variables that the shards file names."""
 
 
 @contextmanager
@@ -61,7 +59,7 @@ def stores(
 
     Raises `UsageError` when nothing says where they are, `DependencyError` when a client library is missing.
     """
-    _require_clients()
+    need("dbz cache", STORE_CLIENTS, "embedded")
     if embedded:
         if redis_url or mongo_uri or shards:
             raise UsageError("--embedded starts stores of its own; leave out --redis-url, --mongo-uri and --shards")
@@ -103,9 +101,3 @@ def _embedded() -> Iterator[StoreAddresses]:
         typer.echo("Starting the embedded stack …", err=True)
         with start_stack(StackOptions(warmup="none"), Path(logs)) as stack:
             yield StoreAddresses(stack.redis_url, stack.mongo_uri, stack.url)
-
-
-def _require_clients() -> None:
-    missing = [name for name in ("pymongo", "redis") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DependencyError(f"missing: {', '.join(missing)}", hint="pip install 'dbz-ops[embedded]'")

@@ -1,38 +1,31 @@
-"""What the commands of `dbz shard` share: their group, their options, and the way to the stores."""
+"""What the commands of `dbz shard` share: their options, and the way to the stores."""
 
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.errors import DependencyError, UsageError
+from dbz.extras import STORE_CLIENTS, need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dbz.shards.deployment import Deployment
 
-app = typer.Typer(no_args_is_help=True, help="Move clubs between shards while the app keeps writing.")
-
 ConfigFile = Annotated[str, typer.Option("--config", metavar="FILE", help="The shards file; see configs/shards.yaml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Rate = Annotated[str, typer.Option(metavar="RATE", help="Bytes copied a second at most, like 20MB/s, or unlimited.")]
 DEFAULT_CONFIG = "default"
 DEFAULT_RATE = "20MB/s"
-Value = TypeVar("Value")
+
+
+def need_clients() -> None:
+    """`DependencyError` when the client libraries of the stores are not installed."""
+    need("dbz shard", STORE_CLIENTS, "embedded")
 
 
 def open_deployment(config: str) -> Deployment:
     """The shards of a file; nothing is connected yet."""
-    missing = [name for name in ("pymongo", "redis") if find_spec(name) is None]
-    if missing:
-        raise DependencyError(
-            f"dbz shard needs packages that are not installed: {', '.join(missing)}",
-            hint="pip install 'dbz-ops[embedded]'",
-        )
+    need_clients()
     from dbz.config.shards import load_shards
     from dbz.shards.deployment import Deployment
 
@@ -49,14 +42,6 @@ def _running_stack() -> dict[str, str]:
 
     running = find_stack()
     return dict(running.shards) if running else {}
-
-
-def parsed(option: str, text: str, parse: Callable[[str], Value]) -> Value:
-    """An option's value; `UsageError` names the option."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
 
 
 def bytes_per_s(text: str) -> float | None:

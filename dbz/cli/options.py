@@ -1,0 +1,119 @@
+"""What commands share: their options, how the text of one becomes a value, and groups of options as one object."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from dbz.errors import UsageError
+from dbz.units import parse_duration, parse_percent
+
+Value = TypeVar("Value")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Reports = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds the runs.")]
+DEFAULT_REPORTS = Path("reports")
+PhasesFile = Annotated[str, typer.Option("--phases", metavar="FILE", help="The scaling plan; see configs/phases.yaml.")]
+Cluster = Annotated[str, typer.Option(help="ECS cluster [default: the plan's].")]
+ServiceName = Annotated[str, typer.Option("--service", help="ECS service [default: the plan's].")]
+AllowTarget = Annotated[
+    list[str] | None, typer.Option(metavar="HOST", help="A host beside this machine that may be loaded.")
+]
+Budgets = Annotated[str | None, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")]
+Workers = Annotated[int | None, typer.Option(help="Load generator processes [default: what fits the cores].")]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")]
+LoadTarget = Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class AwsOptions:
+    """Which service is meant, by which scaling plan, and the way to its account."""
+
+    phases: PhasesFile = "default"
+    cluster: Cluster = ""
+    service: ServiceName = ""
+    aws_profile: Annotated[
+        str, typer.Option("--aws-profile", metavar="NAME", help="Profile of your AWS configuration.")
+    ] = ""
+    region: Annotated[str, typer.Option(help="AWS region [default: your AWS configuration's].")] = ""
+    local: Annotated[bool, typer.Option("--local", help="The cloud of the running dbz serve --cloud.")] = False
+
+
+def command_group(about: str, **commands: Callable[..., None]) -> typer.Typer:
+    """A group of commands by their names, in the order of its help; each may have parameters that are `grouped`."""
+    group = typer.Typer(no_args_is_help=True, help=about)
+    for name, command in commands.items():
+        group.command(name)(grouped(command))
+    return group
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command in which each parameter that is a data class stands for the options that its fields declare.
+
+    Typer knows single options only; with this a command and those whom it calls pass one object on.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        own = parameter.replace(annotation=hints[name], kind=parameter.KEYWORD_ONLY)
+        parameters += _fields_as_parameters(groups[name]) if name in groups else [own]
+
+    @functools.wraps(command)
+    def with_objects(**values: Any) -> None:
+        for name, kind in groups.items():
+            values[name] = kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+        command(**values)
+
+    with_objects.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_objects.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_objects
+
+
+def _fields_as_parameters(kind: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        for one in dataclasses.fields(kind)
+    ]
+
+
+def parsed(option: str, text: str, parse: Callable[[str], Value]) -> Value:
+    """An option's value; `UsageError` names the option."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+
+
+def duration_of(option: str, text: str) -> float:
+    """The seconds in `90s` or `5m`; `UsageError` names the option."""
+    return parsed(option, text, parse_duration)
+
+
+def time_of(option: str, text: str) -> float:
+    """The seconds of a duration that is more than none; `UsageError` names the option."""
+    value = duration_of(option, text)
+    if value <= 0:
+        raise UsageError(f"{option}: {text} is no time at all; write for example 2s")
+    return value
+
+
+def share_of(option: str, text: str) -> float:
+    """The share that an option names, such as `5%`; `UsageError` names the option."""
+    return parsed(option, text, parse_percent)
+
+
+def address_of(option: str, text: str) -> tuple[str, int]:
+    """The host and port of `127.0.0.1:9464`; `UsageError` names the option."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(f"{option}: '{text}' is not an address; write for example 127.0.0.1:9464")
+    return host.strip("[]"), int(port)

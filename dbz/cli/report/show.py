@@ -1,0 +1,27 @@
+"""`dbz report show`."""
+
+from __future__ import annotations
+
+import typer
+
+from dbz.cli.options import DEFAULT_REPORTS, AsJson, Reports
+from dbz.cli.report.runs import RunName
+
+
+def show(run: RunName = "latest", reports: Reports = DEFAULT_REPORTS, as_json: AsJson = False) -> None:
+    """Print the verdict, the budgets and the figures of a run.
+
+    \b
+    Examples:
+      dbz report show                       the newest run
+      dbz report show 20261123              the run whose id begins so
+      dbz report show --json | jq .verdict
+    """
+    from dbz.report import open_run, print_run
+    from dbz.runs.folder import find_run
+
+    folder = find_run(reports, run)
+    if as_json:
+        typer.echo(open_run(folder)[0].to_json())
+    else:
+        print_run(folder)

@@ -1,0 +1,88 @@
+"""Carrying a printed plan out after a yes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from dbz.cli.confirm import confirm_by_name
+from dbz.cli.interrupts import Interrupts
+from dbz.cli.scale.access import Access, say, wait
+from dbz.errors import InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from dbz.scaling.change.applying import Manner
+    from dbz.scaling.change.journal import JournalEntry
+    from dbz.scaling.change.steps import ChangePlan
+
+
+def carry_out(
+    access: Access,
+    plan: ChangePlan,
+    *,
+    yes: bool,
+    timeout_s: float,
+    verify: Callable[[], None] | None = None,
+    resumed: JournalEntry | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print a plan, ask, do it if nothing has changed since it was made; a `resumed` one from where it was left."""
+    from dbz.report.terminal.scale.words import print_plan
+    from dbz.scaling.change.applying import apply_plan, check_drift, refuse_late
+    from dbz.scaling.exclusive.lock import LockRole
+    from dbz.scaling.exclusive.roles import only_one
+
+    if (plan.cluster, plan.service) != (access.cluster, access.service):
+        raise UsageError(f"the plan is for {plan.service} in {plan.cluster}, not {access.service} in {access.cluster}")
+    if not as_json:
+        print_plan(plan, access.aws.where)
+    done = ""
+    what = f"dbz scale: {plan.goal}"
+    with only_one(access.aws, access.plan.scaling, plan.place, LockRole.CHANGE, what, say, wait):
+        if resumed is None:
+            refuse_unfinished(plan.cluster, plan.service)
+        if plan.steps or verify:
+            confirm_by_name(plan.service, yes=yes)
+            if resumed is None:
+                refuse_late(plan, datetime.now(UTC))
+                check_drift(access.aws, plan)
+            with interruptible(timeout_s, "dbz scale apply --resume ID, or dbz scale rollback") as manner:
+                done = apply_plan(access.aws, plan, manner, verify, resumed)
+    if as_json:
+        typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do"), indent=1))
+    elif done:
+        typer.echo(f"\nDone and steady. The way back: dbz scale rollback {done}")
+
+
+def change_document(plan: ChangePlan, change: str, outcome: str) -> dict[str, object]:
+    """What became of a plan, schema `dbz.scale-change/1`."""
+    return {"schema": "dbz.scale-change/1", "id": change, "outcome": outcome, "plan": plan.document()}
+
+
+@contextmanager
+def interruptible(timeout_s: float, hint: str) -> Iterator[Manner]:
+    """How to go about a change that Ctrl-C may end between two calls; `hint` says what can be done then."""
+    from dbz.scaling.change.applying import Manner
+
+    with Interrupts("before anything was changed").watch() as interrupts:
+        interrupts.defer()
+        try:
+            yield Manner(timeout_s, say, lambda: interrupts.requested)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted; what was done stays", hint=hint) from None
+
+
+def refuse_unfinished(cluster: str, service: str) -> None:
+    """`UsageError` when an earlier change of the service is neither finished nor taken back."""
+    from dbz.scaling.change.journal import unfinished
+
+    for one in unfinished(cluster, service):
+        raise UsageError(
+            f"an earlier change of {service} was not finished: {one.id} ({one.plan.goal})",
+            hint=f"dbz scale rollback {one.id}, or dbz scale apply --resume {one.id}",
+        )

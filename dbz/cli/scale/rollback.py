@@ -1,0 +1,85 @@
+"""`dbz scale rollback`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.cli.confirm import confirm_by_name
+from dbz.cli.options import AsJson, AwsOptions, Yes, duration_of
+from dbz.cli.scale.access import Access, Timeout, reach, say, wait
+from dbz.cli.scale.carry_out import change_document, interruptible
+from dbz.errors import DbzError, UsageError
+
+if TYPE_CHECKING:
+    from dbz.scaling.change.journal import JournalEntry
+    from dbz.scaling.change.steps import ChangePlan
+
+
+def rollback(
+    change: Annotated[str, typer.Argument(metavar="[ID]", help="A change, or the beginning of its id.")] = "",
+    yes: Yes = False,
+    timeout: Timeout = "15m",
+    force: Annotated[bool, typer.Option("--force", help="Also overwrite what somebody else changed since.")] = False,
+    *,
+    aws: AwsOptions,
+    as_json: AsJson = False,
+) -> None:
+    """Put back exactly what was there before a change, by its journal.
+
+    \b
+    Without an ID: the newest change that is not taken back. What somebody
+    else has changed since is left alone, and named, unless --force.
+
+    \b
+    Examples:
+      dbz scale rollback
+      dbz scale rollback 20261125T140512 --yes
+    """
+    from dbz.report.terminal.scale.words import print_plan
+    from dbz.scaling.change.journal import find_entry
+
+    access = reach(aws)
+    entry = find_entry(change, access.cluster, access.service)
+    back = _way_back(entry)
+    if not back.steps:
+        raise UsageError(f"{entry.id} has nothing left to take back ({entry.outcome or 'not begun'})")
+    if not as_json:
+        print_plan(back, access.aws.where)
+    confirm_by_name(back.service, yes=yes)
+    _take_back(access, entry, timeout_s=duration_of("--timeout", timeout), force=force)
+    if as_json:
+        typer.echo(json.dumps(change_document(back, entry.id, "rolled back"), indent=1))
+    else:
+        typer.echo("\nEverything is as it was before.")
+
+
+def _way_back(entry: JournalEntry) -> ChangePlan:
+    from dataclasses import replace
+
+    from dbz.scaling.change.applying import way_back
+
+    steps = tuple(entry.plan.steps[number].inverse() for number in way_back(entry.plan, entry.begun))
+    return replace(entry.plan, goal=f"back from {entry.plan.goal}", steps=steps, manual=(), cost=None)
+
+
+def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: bool) -> None:
+    from dbz.scaling.change.applying import take_back
+    from dbz.scaling.change.comparing import shown
+    from dbz.scaling.change.journal import ChangeJournal
+    from dbz.scaling.exclusive.lock import LockRole
+    from dbz.scaling.exclusive.roles import only_one
+
+    plan, journal, what = entry.plan, ChangeJournal(entry.path), f"dbz scale rollback {entry.id}"
+    with (
+        only_one(access.aws, access.plan.scaling, plan.place, LockRole.CHANGE, what, say, wait),
+        interruptible(timeout_s, f"dbz scale rollback {entry.id}") as manner,
+    ):
+        undone = take_back(access.aws, entry, manner, force=force)
+        if undone.left:
+            names = ", ".join(f"{step.kind.value} {step.resource} (now {shown(now)})" for step, now in undone.left)
+            journal.end("rolled back", f"left alone: {names}")
+            raise DbzError(f"left alone, because somebody else changed it: {names}", hint="see dbz scale status")
+        journal.end("rolled back")

@@ -1,0 +1,61 @@
+"""`dbz shard cancel`."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated
+
+import typer
+
+from dbz.cli.confirm import confirm
+from dbz.cli.interrupts import Interrupts
+from dbz.cli.options import Yes
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
+from dbz.cli.shard.moving import working
+from dbz.errors import InterruptedRunError, UsageError
+
+
+def cancel(
+    move: Annotated[
+        str | None, typer.Argument(metavar="[MOVE]", help="A move; without it all unfinished ones.")
+    ] = None,
+    yes: Yes = False,
+    config: ConfigFile = DEFAULT_CONFIG,
+) -> None:
+    """Give up moves that have not switched over; their clubs stay, and what was copied is removed.
+
+    \b
+    A move that has switched over is undone with dbz shard rollback.
+
+    \b
+    Examples:
+      dbz shard cancel m0004
+      dbz shard cancel --yes                     everything that is not finished
+    """
+    from dbz.report.words.shards import move_text
+    from dbz.shards.journal import UNFINISHED, State
+    from dbz.shards.move.mover import MoveOptions
+    from dbz.shards.move.rebalance import abort
+
+    watching = Interrupts("before anything was given up; nothing was changed").watch()
+    with (
+        watching as interrupts,
+        open_deployment(config) as deployment,
+        working(deployment, MoveOptions(), offline=True) as (work, control, journal),
+    ):
+        chosen = [journal.get(move)] if move else work.unfinished()
+        for one in chosen:
+            if one.state not in UNFINISHED:
+                hint = f"dbz shard rollback {one.id}" if one.state == State.REVERSING else ""
+                raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint)
+        confirm(f"Give up {len(chosen)} moves?", yes=yes)
+        interrupts.defer()
+        ended = []
+        for one in itertools.takewhile(lambda _: not interrupts.requested, chosen):
+            ended.append(abort(deployment, control, journal, one, "cancelled"))
+            typer.echo(move_text(ended[-1]), err=True)
+        if not work.unfinished():
+            work.settle()
+    typer.echo(f"{sum(one.state == State.ABORTED for one in ended)} moves given up.")
+    if len(ended) < len(chosen):
+        raise InterruptedRunError(f"interrupted; {len(chosen) - len(ended)} moves are left", hint="run it again")

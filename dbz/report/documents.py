@@ -1,0 +1,124 @@
+"""JSON documents that commands print, where no model of their own has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dbz.measure.budget.metrics import CATALOGUE
+from dbz.runs.folder import RunFolder
+from dbz.runs.schema import Run
+
+if TYPE_CHECKING:
+    from dbz.scaling.overview import Overview
+    from dbz.scaling.simulate.simulator import Simulation
+    from dbz.scaling.simulate.traces import Trace
+    from dbz.scaling.size.sizing import MeasuredTask, PhaseSize
+
+SCHEMA = "dbz.runs/1"
+METRICS_SCHEMA = "dbz.metrics/1"
+
+
+def list_json(runs: Iterable[tuple[RunFolder, Run]]) -> str:
+    """One object a run, in the order given: what it was, its verdict, and the folder that holds the rest."""
+    rows = [_row(folder, run) for folder, run in runs]
+    return json.dumps({"schema": SCHEMA, "runs": rows}, indent=1)
+
+
+def metrics_json() -> str:
+    """What a budget can be about, schema `dbz.metrics/1`."""
+    rows = [
+        {"name": one.name, "label": one.label, "unit": one.unit, "statistics": list(one.stats), "about": one.about}
+        for one in CATALOGUE.values()
+    ]
+    return json.dumps({"schema": METRICS_SCHEMA, "metrics": rows}, indent=1, ensure_ascii=False)
+
+
+def _row(folder: RunFolder, run: Run) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "started": run.started,
+        "profile": run.profile.get("name"),
+        "target": run.target,
+        "verdict": run.verdict.value,
+        "duration_s": run.duration_s,
+        "users_held": run.users_held,
+        "folder": str(folder.path),
+    }
+
+
+def scale_status(found: Overview) -> dict[str, Any]:
+    """What runs of a service, schema `dbz.scale-status/1`."""
+    from dbz.scaling.change.journal import unfinished
+
+    live = found.live
+    return {
+        "schema": "dbz.scale-status/1",
+        "account": live.account,
+        "region": live.region,
+        "service": asdict(live.service),
+        "services": [asdict(one) for one in found.services],
+        "target": live.target,
+        "policies": live.policies,
+        "schedules": live.schedules,
+        "alarms": [asdict(one) for one in live.alarms.values()],
+        "cache": asdict(live.cache) if live.cache else None,
+        "nearest_phase": found.nearest,
+        "headroom": found.headroom,
+        "per_task_from": found.measured,
+        "targets": [asdict(one) for one in found.targets],
+        "present": [asdict(one) for one in found.present],
+        "unfinished": [one.id for one in unfinished(live.service.cluster, live.service.name)],
+    }
+
+
+def size_json(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float) -> str:
+    """How many tasks each phase needs, schema `dbz.size/1`."""
+    rows = [
+        {
+            "phase": one.phase,
+            "planned": None if one.planned is None else {"min": one.planned.min, "max": one.planned.max},
+            "tasks": one.tasks,
+            "tasks_at_best": one.at_best,
+            "by": one.by,
+            "needs": one.needs,
+            "verdict": one.verdict.value,
+            "advice": one.advice,
+        }
+        for one in sizes
+    ]
+    document = {
+        "schema": "dbz.size/1",
+        "from": measured.source,
+        "measured_tasks": measured.servers,
+        "per_task": measured.per_task(),
+        "headroom": headroom,
+        "phases": rows,
+    }
+    return json.dumps(document, indent=1)
+
+
+def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation]) -> str:
+    """What each policy would have done with a load, schema `dbz.simulation/1`."""
+    rows = [
+        {
+            "policy": one.policy,
+            "under_capacity_s": one.under_s,
+            "lost_share": one.lost,
+            "task_hours": one.task_hours,
+            "most_tasks": one.highest,
+            "flaps": one.flaps,
+            "steps": [vars(change) for change in one.changes],
+        }
+        for one in found
+    ]
+    document = {
+        "schema": "dbz.simulation/1",
+        "trace": load.name,
+        "seconds": len(load),
+        "requests_per_s_per_task": per_task_per_s,
+        "policies": rows,
+    }
+    return json.dumps(document, indent=1)

@@ -1,0 +1,82 @@
+"""What `dbz scale status` shows."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.text import Text
+
+from dbz.report.terminal.console import clean, make_console
+from dbz.report.terminal.run.tables import cell, grid
+from dbz.report.terminal.scale.words import alarm_text
+from dbz.scaling.change.journal import unfinished
+from dbz.scaling.exclusive.lock import LockRole
+from dbz.scaling.overview import Overview
+
+
+def print_status(found: Overview) -> None:
+    """The service, what else is in its cluster, alarms and recent events."""
+    console, live = make_console(sys.stdout), found.live
+    service = live.service
+    title = f"{service.name} in cluster {service.cluster}, {found.where}, account {live.account}"
+    console.print(Text(clean(title), "bold"))
+    facts = grid("<", "<")
+    facts.show_header = False
+    for name, value in _facts(found):
+        facts.add_row(Text(f"  {name}", "dim"), Text(clean(value)))
+    console.print(facts)
+    if len(found.services) > 1:
+        console.print()
+        table = grid("<service", "desired", "running", "starting", "<")
+        for one in found.services:
+            counts = (str(one.desired), str(one.running), str(one.pending))
+            table.add_row(cell(one.name), *counts, cell("steady" if one.steady else "changing"))
+        console.print(table)
+    if live.alarms:
+        console.print()
+        table = grid("<alarm", "<state", "<")
+        styles = {"ALARM": "bold red", "OK": "green"}
+        for alarm in live.alarms.values():
+            table.add_row(
+                cell(alarm_text(alarm)), Text(alarm.state, styles.get(alarm.state, "yellow")), cell(alarm.reason, "dim")
+            )
+        console.print(table)
+    if service.events:
+        console.print()
+        table = grid("<", "<recent events")
+        for event in service.events[:5]:
+            table.add_row(f"{event.at:%H:%M:%S}", cell(event.message))
+        console.print(table)
+
+
+def _facts(found: Overview) -> list[tuple[str, str]]:
+    live, service = found.live, found.live.service
+    state = "steady" if service.steady else service.failed or ("rolling out" if service.deploying else "changing")
+    rows = [("tasks", f"{service.desired} desired, {service.running} running, {service.pending} starting: {state}")]
+    for one in service.deployments:
+        failed = f", {one.failed} failed" if one.failed else ""
+        rollout = one.rollout.lower().replace("_", " ") or "?"
+        rows.append(("rollout", f"{one.status.lower()}, {rollout}: {one.running} of {one.desired}{failed}"))
+    rows += [("targets", str(one)) for one in found.targets]
+    if live.target:
+        policies = ", ".join(live.policies) or "no policies"
+        rows.append(("range", f"{live.target['MinCapacity']} to {live.target['MaxCapacity']} tasks; {policies}"))
+    else:
+        rows.append(("range", "none: nothing scales this service by itself on AWS"))
+    for name, action in live.schedules.items():
+        wanted = action["ScalableTargetAction"]
+        rows.append(
+            ("scheduled", f"{name}: {action['Schedule']}, {wanted.get('MinCapacity')} to {wanted.get('MaxCapacity')}")
+        )
+    if live.cache:
+        rows.append(("cache", f"{live.cache.id}: {live.cache.nodes} nodes, {live.cache.status}"))
+    names = {LockRole.FOLLOW: "led by", LockRole.CHANGE: "being changed"}
+    rows += [(names[one.role], str(one)) for one in found.present]
+    rows += [
+        ("not finished", f"{one.id}: dbz scale rollback, or apply --resume")
+        for one in unfinished(service.cluster, service.name)
+    ]
+    if found.nearest:
+        rows.append(("nearest phase", found.nearest))
+    rows += [("headroom", text) for text in found.headroom_texts()]
+    return rows
