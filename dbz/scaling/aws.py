@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dbz.errors import DbzError, DependencyError, UsageError
-from dbz.extras import install_hint
+from dbz.extras import INSTALL
 
 try:
     import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -26,7 +26,7 @@ try:
         ProfileNotFound,
     )
 except ImportError as error:  # pragma: no cover - depends on what is installed
-    raise DependencyError("boto3 is not installed", hint=install_hint("aws")) from error
+    raise DependencyError("boto3 is not installed", hint=INSTALL["aws"]) from error
 
 ECS_DIMENSION = "ecs:service:DesiredCount"
 _ATTEMPTS = 6

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from dbz.errors import DependencyError
-from dbz.extras import install_hint
+from dbz.extras import INSTALL
 from dbz.measure.budget.budgets import Budget
 from dbz.report.live.totals import BOUNDS_S, BUDGET_GAUGES, RunTotals, budget_values
 from dbz.runs.reading import Record
@@ -47,7 +47,7 @@ try:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 except ImportError as error:
-    raise DependencyError("--otlp needs OpenTelemetry", hint=install_hint("otlp")) from error
+    raise DependencyError("--otlp needs OpenTelemetry", hint=INSTALL["otlp"]) from error
 
 Labelled = tuple[Mapping[str, str], float]
 
