@@ -40,40 +40,43 @@ class StageEntry(Strict):
 
 
 class Profile(Strict):
-    """One load profile. Durations are seconds, the rate is arrivals a second.
-
-    With a `rate` the load is open: tasks begin at arrivals, `spacing` apart, and `users` is how many are there to take
-    them. Without one it is closed: each user goes on when it is ready, or every `pacing` seconds. `stages` or a `shape`
-    change the rate, or the users, during the judged part. `open_users` limits arrivals to some user classes; the others
-    are closed.
-
-    `workers` are the load generator's processes, None: as many as fit the cores. A run that lost more than
-    `lost_workers` of them is invalid.
-
-    `connections` says how many of the users hold a Socket.IO connection, `requests` at which rate the others together
-    make HTTP requests: the two figures of a scaling phase. Without them the scenario decides.
-    """
+    """One load profile. Durations are seconds, rates are a second."""
 
     schema_: Literal["dbz.profile/1"] = Field(alias="schema")
     name: str = Field(min_length=1, max_length=60)
     about: str = ""
     scenario: str
+    """A bundled scenario, or the path of a Locust file."""
     users: int = Field(ge=1, le=MAX_USERS)
+    """Held at the same time; with a `rate`, how many are there to take the arrivals."""
     connections: int | None = Field(None, ge=0, le=MAX_USERS)
+    """How many of the users hold a Socket.IO connection; None for as the scenario says."""
     requests: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
+    """At which rate the users without a connection make HTTP requests together; None for as the scenario says."""
     rate: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
+    """Arrivals a second: the open model, in which tasks begin at arrivals. None: the closed one, in which each user
+    goes on when it is ready, or every `pacing` seconds."""
     spacing: Literal["even", "poisson"] = "even"
+    """How far apart arrivals are."""
     open_users: list[str] = Field(default_factory=list)
+    """User classes that take arrivals, the others being closed; empty for all of them."""
     pacing: Duration | None = Field(None, gt=0, le=3600)
     stages: list[StageEntry] = Field(default_factory=list)
+    """Like `shape`: how the rate, or the users, change during the judged part."""
     shape: Literal["spike", "soak", "staircase"] | None = None
     duration: Duration = Field(Parsed(60), ge=1, le=MAX_DURATION_S)
+    """The judged part."""
     warmup: Duration = Field(Parsed(10), ge=0, le=3600)
+    """Before the judged part."""
     seed: int = Field(1, ge=0, lt=2**32)
     workers: int | None = Field(None, ge=1, le=MAX_WORKERS)
+    """The load generator's processes; None for as many as fit the cores."""
     lost_workers: int = Field(0, ge=0, lt=MAX_WORKERS)
+    """A run that lost more of them is invalid."""
     budgets: str = "default"
+    """Bundled budgets, or the path of a budgets file."""
     allowed_targets: list[str] = Field(default_factory=list)
+    """Hosts beside this machine that may be loaded."""
     stack: StackProfile = Field(default_factory=lambda: StackProfile.model_validate({}))
 
     @model_validator(mode="after")

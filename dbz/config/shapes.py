@@ -10,14 +10,13 @@ _SPIKE_JUMP_S = 1.0
 
 @dataclass(frozen=True)
 class Stage:
-    """A linear change of the target to `to` within `over_s` seconds; to the same target it is a hold.
-
-    A `name` says that something begins here that a reader would look for; it changes nothing.
-    """
+    """A linear change of the target to `to` within `over_s` seconds; to the same target it is a hold."""
 
     to: float
+    """Users, or arrivals a second."""
     over_s: float
     name: str = ""
+    """Says that something begins here that a reader would look for; it changes nothing."""
 
 
 def spike(level: float, duration_s: float) -> list[Stage]:

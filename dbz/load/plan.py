@@ -35,40 +35,47 @@ DEFAULT_PROFILE = "mixed"
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What the user asked for. `overrides` are profile keys with the texts or numbers of the options given."""
+    """What the user asked for."""
 
     subject: str = DEFAULT_PROFILE
+    """The name or path of a profile, a URL, or a Locust file."""
     target: str = ""
+    """The base URL of `--target`; empty when none was given."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Profile keys with the texts or numbers of the options given."""
     allowed_targets: Sequence[str] = ()
+    """Hosts beside this machine that may be loaded."""
     method: str = "GET"
+    """Like `headers` ("Name: value") and `body`: of the request that users repeat when the subject is a URL."""
     headers: Sequence[str] = ()
     body: str = ""
     master_host: str = "127.0.0.1"
     master_port: int = 0
+    """Where workers join from elsewhere; 0 when they are started here."""
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What to load, with what, judged by which budgets; `scenario` is a file, empty for an ad-hoc request.
-    `allowed_targets` are hosts beside the target and this machine that the scenario may reach.
-
-    With `master_port` the workers are not started here: they join at `master_host`, and the run begins when all of the
-    profile's workers are there.
-    """
+    """What to load, with what, judged by which budgets."""
 
     profile: Profile
     target: str
+    """The base URL; empty for the embedded stack, which gets its address when it is up."""
     scenario: str
+    """The path of a file with user classes; empty for an ad-hoc request."""
     budgets: Sequence[Budget]
     embedded: bool = False
+    """Whether dbz starts the stack that is loaded."""
     allowed_targets: Sequence[str] = ()
+    """Hosts beside the target and this machine that the scenario may reach."""
     hosts: Sequence[str] = ()
     """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""
     request: AdHocRequest | None = None
     baseline: Baseline | None = None
+    """What the run is compared with when it has ended."""
     master_host: str = "127.0.0.1"
     master_port: int = 0
+    """Not 0: the workers are not started here but join there, and the run begins when the profile's number has."""
 
     @property
     def planned_s(self) -> float:

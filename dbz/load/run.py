@@ -28,15 +28,14 @@ _STOP_PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the caller does while a run goes on.
-
-    `show` gets the record so far, the seconds since the start and the planned ones. `check` raises a `DbzError` when
-    something the run needs has ended. `interrupted` says whether the user wants to stop.
-    """
+    """What the caller does while a run goes on."""
 
     show: Callable[[Record, float, float], None]
+    """Gets the record so far, the seconds since the start, and the planned ones."""
     check: Callable[[], None]
+    """Raises a `DbzError` when something that the run needs has ended."""
     interrupted: Callable[[], bool]
+    """Whether the user wants to stop."""
 
 
 def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:

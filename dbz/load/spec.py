@@ -38,36 +38,51 @@ class AdHocRequest:
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """Everything a generator process needs. Times are seconds; the start is one moment on two clocks.
+    """Everything a generator process needs.
 
-    The monotonic clock is shared by all processes of a machine, so that workers agree on the second a sample falls in.
-    `users`, `rate_per_s` and the targets of `stages` (pairs of target and seconds) are those of the whole run; Locust's
-    master shares the users out, each worker takes its share of the arrivals.
+    `users`, `rate_per_s` and the targets of `stages` are those of the whole run: Locust's master shares the users out,
+    each worker takes its share of the arrivals.
     """
 
     folder: str
+    """The run's folder, which the record is written to."""
     role: GeneratorRole
     worker: int
+    """This worker's number, from 0."""
     workers: int
     scenario: str
+    """The path of the file with the user classes; empty for an ad-hoc `request`."""
     target: str
+    """The base URL of the load."""
     users: int
     rate_per_s: float | None
+    """Arrivals a second in the open model; None in the closed one."""
     duration_s: float
+    """The judged part; the warm-up comes before it."""
     warmup_s: float
     seed: int
     clubs: int
+    """How many clubs the embedded stack has."""
     started_epoch_s: float
+    """The start of the run on the wall clock."""
     started_monotonic_s: float
+    """The same moment on the monotonic clock, which all processes of a machine share: workers agree on the second that
+    a sample falls in."""
     spacing: Spacing = "even"
     open_users: tuple[str, ...] = ()
+    """User classes that take arrivals; empty for all of them."""
     pacing_s: float | None = None
+    """In the closed model: from one task of a user to its next; None for as the scenario says."""
     stages: tuple[tuple[float, float], ...] = ()
+    """Pairs of a target (users, or arrivals a second) and the seconds until it is reached."""
     connections: int | None = None
+    """How many users hold a Socket.IO connection; None for as the scenario says."""
     requests_per_s: float | None = None
+    """At which rate the others make HTTP requests together; None for as the scenario says."""
     master_host: str = "127.0.0.1"
     master_port: int = 0
     allowed_targets: tuple[str, ...] = ()
+    """Hosts beside the target and this machine that users may reach."""
     request: AdHocRequest | None = None
     hosts: tuple[str, ...] = ()
     """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""

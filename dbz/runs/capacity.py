@@ -59,52 +59,54 @@ def load_text(scaled: str, load: int) -> str:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class CapacityStep(_Part):
-    """One run of the search. `answer` is `holds`, `breaks` or `undecided` (the generator was the limit).
-
-    `used` is the largest share of a limit that any budget used, and `tightest` that budget's name; null when no upper
-    limit was measured, or when the figure fell on failed attempts. `requests_per_s` counts HTTP requests only,
-    `attempts_per_s` everything that was measured; `connections` are sockets as the server counts them.
-    """
+    """One run of the search."""
 
     run: str
+    """The run's id."""
     load: int
+    """Users, or arrivals a second."""
     repeated: int
+    """How many runs of this load there were before."""
     judged_s: float
     answer: str
+    """`holds`, `breaks` or `undecided` (the generator was the limit)."""
     attempts_per_s: float
+    """Everything that was measured."""
     requests_per_s: float
+    """HTTP requests only."""
     connections: float | None = None
+    """Sockets as the server counts them."""
     used: float | None = None
+    """The largest share of a limit that any budget used; null when no upper limit was measured, or when the figure fell
+    on failed attempts."""
     tightest: str = ""
+    """The name of the budget that used most of its limit."""
     broken: list[BudgetResult] = Field(default_factory=list)
     reasons: list[str] = Field(default_factory=list)
 
 
 class Headroom(_Part):
-    """How the capacity compares with what a phase must carry: ratios, 1 is just enough.
-
-    `lowest` is the smallest of the ratios that could be measured, `by` says which one that is.
-    """
+    """How the capacity compares with what a phase must carry: ratios, 1 is just enough, null what was not measured."""
 
     phase: str
     users: float | None
     connections: float | None
     requests: float | None
     lowest: float | None
+    """The smallest of the ratios."""
     by: str
+    """Which of them that is."""
 
 
 class ScalabilityFit(_Part):
     """The Universal Scalability Law fitted to the steps: X(N) = lambda·N / (1 + sigma·(N−1) + kappa·N·(N−1)).
 
-    X is `what` a second, N users. `peak_users` and `peak_per_s` are null when the law has no peak.
+    X is `what` a second, N users.
     """
-
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
     lambda_: float = Field(alias="lambda")
     sigma: float
@@ -113,29 +115,24 @@ class ScalabilityFit(_Part):
     points: int
     what: str
     peak_users: float | None
+    """Like `peak_per_s`, null when the law has no peak."""
     peak_per_s: float | None
 
 
 class CapacityFigures(_Part):
-    """The highest load that holds all budgets, and what was measured there (the mean of its runs).
-
-    `users` and `rate_per_s` are those of the load, `rate_per_s` null when the load was closed.
-    """
+    """The highest load that holds all budgets, and what was measured there (the mean of its runs)."""
 
     load: int
     users: int
     rate_per_s: float | None
+    """Arrivals a second; null when the load was closed."""
     attempts_per_s: float
     requests_per_s: float
     connections: float | None
 
 
 class Capacity(_Part):
-    """The whole of `capacity.json`.
-
-    `limit` is the lowest load above the capacity that did not hold, `broken` the budgets that broke there, the worst
-    first. `api_servers` is the number of server processes that were measured, null for a target of the user's own.
-    """
+    """The whole of `capacity.json`."""
 
     schema_: str = Field(SCHEMA, alias="schema")
     id: str
@@ -147,11 +144,14 @@ class Capacity(_Part):
     target: str = ""
     embedded: bool = False
     api_servers: int | None = None
+    """How many server processes were measured; null for a target of the user's own."""
     scaled: str
     tolerance: float
     capacity: CapacityFigures | None = None
     limit: int | None = None
+    """The lowest load above the capacity that did not hold."""
     broken: list[BudgetResult] = Field(default_factory=list)
+    """The budgets that broke at the limit, the worst first."""
     phases: list[Headroom] = Field(default_factory=list)
     scalability: ScalabilityFit | None = None
     steps: list[CapacityStep] = Field(default_factory=list)

@@ -27,7 +27,7 @@ class RunVerdict(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Window(_Part):
@@ -43,36 +43,44 @@ class Window(_Part):
 
 
 class BudgetResult(_Part):
-    """One budget: what it is about, its limit, and its verdict (`pass`, `broken`, `inconclusive`, `not measured`).
+    """One budget: what it is about, its limit, and its verdict.
 
-    `value`, `limit`, `low`, `high` and `error` are in `unit` (`ms`, `%` as a fraction of one, `bytes`, `/s` or none).
-    `value` is null when nothing was measured, and also when the statistic fell on failed attempts (then `note` or
-    `reason` says so). `limit` is null when it is relative to a baseline that is not there; `allowance` is then the
-    share it may differ. `low` and `high` are the confidence interval, null where there is none or an end is open;
-    `error` is that of the histogram. `effect` is what the verdict means for the run (`none`, `warn`, `fail`,
-    `invalid`), `reason` says why the run fails because of it, `note` everything else that a reader should know. `terms`
-    are the texts of the budgets file.
+    `value`, `limit`, `low`, `high` and `error` are in `unit`.
     """
 
     name: str
     of: str
+    """The selector: a metric, and which parts of it."""
     stat: str
     op: str
+    """The comparison of the limit: `<`, `<=`, `>` or `>=`."""
     limit: float | None
+    """Null when it is relative to a baseline that is not there."""
     unit: str
+    """`ms`, `%` (as a fraction of one), `bytes`, `/s`, or empty for a plain number."""
     value: float | None
+    """Null when nothing was measured, and when the statistic fell on failed attempts; `note` or `reason` says which."""
     verdict: str
+    """`pass`, `broken`, `inconclusive` or `not measured`."""
     samples: int
     required: bool = False
     reason: str = ""
+    """Why the run fails, or is invalid, because of it."""
     low: float | None = None
+    """Like `high`: an end of the confidence interval, null where there is none or the end is open."""
     high: float | None = None
     error: float = 0.0
+    """By how much the histogram may be off."""
     interval: str = ""
+    """The confidence interval for people."""
     allowance: float | None = None
+    """The share that the value may differ from a baseline's."""
     effect: str = "none"
+    """What the verdict means for the run: `none`, `warn`, `fail` or `invalid`."""
     note: str = ""
+    """What else a reader should know of how it was judged."""
     terms: dict[str, Any] = Field(default_factory=dict)
+    """The texts of the budgets file."""
 
 
 class LatencyFigures(_Part):
@@ -122,15 +130,19 @@ class Deliveries(_Part):
 
 
 class Generator(_Part):
-    """The health of the load generator itself in the judged part; arrivals begun and dropped are of the whole run."""
+    """The health of the load generator itself in the judged part."""
 
     workers: int
     cpu_percent: float
+    """Of one core, of the busiest worker."""
     lag_ms_p99: float
+    """How late the event loops woke up."""
     gc_ms_max: float = 0.0
     gc_percent: float = 0.0
+    """Of the time, over all workers."""
     lost_workers: int = 0
     begun_arrivals: int = 0
+    """Over the whole run; the same goes for those that were dropped, because no user was free for them."""
     late_arrivals: int = 0
     dropped_arrivals: int = 0
 
@@ -145,16 +157,15 @@ class Server(_Part):
 
 
 class Machine(_Part):
-    """The machine that dbz ran on in the judged part, in per cent of its usable cores, so 100 for all of them.
-
-    `own_percent` is what generator and target used, `others_percent` what everything else did, null when the target's
-    processes could not be told from others; `steal_percent` is what the hypervisor gave to other machines.
-    """
+    """The machine that dbz ran on in the judged part, in per cent of its usable cores, so 100 for all of them."""
 
     cores: int
     own_percent: float
+    """What generator and target used."""
     others_percent: float | None = None
+    """What everything else used; null when the target's processes could not be told from others."""
     steal_percent: float = 0.0
+    """What the hypervisor gave to other machines."""
 
     @property
     def disturbed_percent(self) -> float:
@@ -163,7 +174,7 @@ class Machine(_Part):
 
 
 class Run(_Part):
-    """The whole of `run.json`; `notes` are what a reader should know that does not change the verdict."""
+    """The whole of `run.json`."""
 
     schema_: str = Field(SCHEMA, alias="schema")
     id: str
@@ -177,7 +188,9 @@ class Run(_Part):
     environment: dict[str, Any] = Field(default_factory=dict)
     verdict: RunVerdict = RunVerdict.RUNNING
     reasons: list[str] = Field(default_factory=list)
+    """Why the verdict is not `pass`, each in one sentence."""
     notes: list[str] = Field(default_factory=list)
+    """What a reader should know that does not change the verdict."""
     window: Window = Window(start_s=0, end_s=0)
     users_held: int | None = None
     budgets: list[BudgetResult] = Field(default_factory=list)

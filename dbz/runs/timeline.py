@@ -21,22 +21,24 @@ Values = list[float | None]
 
 @dataclass
 class Timeline:
-    """Parallel lists, one entry a step of the run; None where nothing was measured.
-
-    `seconds` are the beginnings of the steps. Rates are events a second (failed ones included, composites only in
-    `rate_by_kind`), latencies (by kind, and by event of deliveries) are those of successes and like the lag in
-    milliseconds, CPU is per cent, memory bytes.
-    """
+    """Parallel lists, one entry a step of the run; None where nothing was measured."""
 
     step_s: int = 1
     seconds: list[int] = field(default_factory=list)
+    """When each step begins."""
     users: Values = field(default_factory=list)
     rate: list[float] = field(default_factory=list)
+    """Attempts a second, failed ones included, composites not."""
     errors: list[float] = field(default_factory=list)
+    """Failed attempts a second."""
     rate_by_kind: dict[str, list[float]] = field(default_factory=dict)
+    """The same as `rate` for each kind, composites too."""
     latency_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
+    """By kind and percentile, of successes."""
     delivery_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
+    """By event and percentile, of successes."""
     lag_ms: Values = field(default_factory=list)
+    """The 99th percentile of the lag of the generator's event loops."""
     generator_cpu_percent: Values = field(default_factory=list)
     server_cpu_percent: Values = field(default_factory=list)
     server_memory_bytes: Values = field(default_factory=list)

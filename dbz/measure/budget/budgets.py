@@ -60,29 +60,30 @@ class Windows:
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit on one statistic of one metric.
-
-    A `required` one that was not measured breaks the run. `windows` asks it of every stretch of time, `after_s` leaves
-    out the first seconds of the judged part, `abort_after_s` stops a run that has broken it for so long (0 never),
-    `min_samples` makes it inconclusive with fewer. `instead` is judged when `of` was not measured. `baseline_spread` is
-    the standard deviation of the logarithm of the baseline's value, for limits relative to one. `terms` are the texts
-    that it was made from.
-    """
+    """A limit on one statistic of one metric."""
 
     name: str
     of: Selector
     stat: str
     limit: Limit
     required: bool = False
+    """Whether the run is broken when this was not measured."""
     severity: Severity = Severity.FAIL
     rule: Rule = Rule()
     windows: Windows | None = None
+    """Asks it of every stretch of time, instead of the judged part as a whole."""
     after_s: float = 0.0
+    """How much of the beginning of the judged part is left out."""
     abort_after_s: float = 0.0
+    """A run that has broken it for so long is stopped; 0 for never."""
     min_samples: int = 0
+    """With fewer samples it is inconclusive."""
     instead: tuple[str, Selector] | None = None
+    """The statistic and selector that are judged when `of` was not measured."""
     baseline_spread: float = 0.0
+    """The standard deviation of the logarithm of the baseline's value, for limits that are relative to one."""
     terms: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The texts that it was made from."""
 
 
 def parse_budget(

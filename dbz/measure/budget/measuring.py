@@ -32,24 +32,26 @@ Kept = Mapping[str, tuple[int, int]]
 
 @dataclass
 class Measurements:
-    """All that was measured in a part of a run, or imported.
-
-    `seconds` is the length of that part, `gauges` are readings by metric (shares as fractions, memory in bytes),
-    `parts` the same for gauges with a label, `queries` the server's timings by name, `probes` how many health probes
-    were answered of how many, `deliveries` by metric what went wrong, of what was expected. `blocks` are the latencies
-    of equal stretches of time, for intervals that know of correlated samples; without them samples count as
-    independent. `summaries` are the finished figures of other tools.
-    """
+    """All that was measured in a part of a run, or imported."""
 
     seconds: float
+    """The length of that part."""
     latencies: dict[Series, Latency] = field(default_factory=dict)
     gauges: dict[str, Sequence[float]] = field(default_factory=dict)
+    """Readings by metric: shares as fractions of one, memory in bytes."""
     parts: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    """The same for gauges with a label, by metric and label."""
     queries: dict[str, Buckets] = field(default_factory=dict)
+    """The server's own timings by name of the query."""
     probes: tuple[int, int] = (0, 0)
+    """How many health probes were answered, of how many that were due."""
     deliveries: Mapping[str, Kept] = field(default_factory=dict)
+    """By metric: what went wrong."""
     blocks: Sequence[Mapping[Series, Latency]] = ()
+    """The latencies of equal stretches of time, for intervals that know of correlated samples; without them samples
+    count as independent."""
     summaries: Summaries = field(default_factory=Summaries)
+    """The finished figures of other tools."""
 
     def names(self, metric: str) -> list[str]:
         """What the parts of a metric are called that were measured, in order; empty for one without parts."""

@@ -19,16 +19,17 @@ def _exact(_value_ms: float) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a tool says of one series: attempts, failed ones, their rate a second, and latencies in ms by statistic.
-
-    `count` is 0 where the tool does not say it. `rounding` says by how many milliseconds a percentile may be rounded.
-    """
+    """What a tool says of one series."""
 
     count: int
+    """All attempts; 0 where the tool does not say it."""
     errors: int
     rate_per_s: float | None
+    """Attempts a second."""
     latencies_ms: Mapping[str, float]
+    """Latencies by statistic."""
     rounding: Callable[[float], float] = _exact
+    """By how many milliseconds a percentile may be rounded."""
 
 
 @dataclass
