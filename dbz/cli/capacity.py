@@ -17,6 +17,7 @@ from dbz.cli.options import (
     DEFAULT_REPORTS,
     AllowTarget,
     Budgets,
+    Embedded,
     LoadTarget,
     PhasesFile,
     Seed,
@@ -38,6 +39,7 @@ def capacity(
         str, typer.Argument(metavar="PROFILE | URL | FILE.py", help="The load to scale.", show_default=True)
     ] = "mixed",
     target: LoadTarget = "",
+    embedded: Embedded = False,
     phases: PhasesFile = "default",
     budgets: Budgets = None,
     start: Annotated[
@@ -85,6 +87,7 @@ def capacity(
     request = LoadRequest(
         subject=subject,
         target=target,
+        embedded=embedded,
         overrides=given({"budgets": budgets, "rate": rate, "workers": workers, "seed": seed}),
         allowed_targets=allow_target or (),
     )

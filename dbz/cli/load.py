@@ -39,7 +39,8 @@ def load(
     \b
     PROFILE is a bundled profile (smoke, api, chat, score, mixed) or a YAML
     file. With a URL, users repeat one request. With FILE.py, the users of
-    any Locust file run unmodified.
+    any Locust file run unmodified. Failing requests make any of them fail,
+    unless its budgets say otherwise: --budgets none allows them.
 
     \b
     Examples:

@@ -12,6 +12,7 @@ from dbz.cli.options import (
     DEFAULT_REPORTS,
     AllowTarget,
     Budgets,
+    Embedded,
     LoadTarget,
     PhasesFile,
     Seed,
@@ -34,6 +35,7 @@ class LoadOptions:
         str, typer.Argument(metavar="PROFILE | URL | FILE.py", help="What to run.", show_default=True)
     ] = "mixed"
     target: LoadTarget = ""
+    embedded: Embedded = False
     users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None
     phase: Annotated[
         str, typer.Option(help="Users, connections and requests of a phase of the scaling plan, like phase_2.")
@@ -141,6 +143,7 @@ def request_of(options: LoadOptions, url: UrlOptions, machines: MachineOptions) 
     return LoadRequest(
         subject=options.subject,
         target=options.target,
+        embedded=options.embedded,
         overrides=options.overrides(),
         allowed_targets=options.allow_target or (),
         method=url.method,

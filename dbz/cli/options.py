@@ -29,7 +29,12 @@ AllowTarget = Annotated[
 Budgets = Annotated[str | None, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")]
 Workers = Annotated[int | None, typer.Option(help="Load generator processes [default: what fits the cores].")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")]
-LoadTarget = Annotated[str, typer.Option(help="Base URL to load; without it dbz starts a backend itself.")]
+LoadTarget = Annotated[
+    str, typer.Option(help="Base URL to load; without it, bundled profiles load a backend that dbz starts.")
+]
+Embedded = Annotated[
+    bool, typer.Option("--embedded", help="Load the backend that dbz starts, with a profile or file of your own.")
+]
 
 
 @dataclasses.dataclass(frozen=True)

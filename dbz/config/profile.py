@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config import bundled
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source import YamlSource, expanded, read_yaml
 from dbz.units import parse_rate
 
+FOLDER = "configs/profiles"
 MAX_USERS = 100_000
 MAX_WORKERS = 64
 MAX_RATE_PER_S = 1_000_000.0
@@ -45,6 +46,8 @@ class Profile(Strict):
     schema_: Literal["dbz.profile/1"] = Field(alias="schema")
     name: str = Field(min_length=1, max_length=60)
     about: str = ""
+    target: str = ""
+    """The base URL to load when the command line names none; empty for none."""
     scenario: str
     """A bundled scenario, or the path of a Locust file."""
     users: int = Field(ge=1, le=MAX_USERS)
@@ -114,17 +117,18 @@ class Profile(Strict):
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The profile as the plain data of `run.json`."""
-        return {**self.model_dump(by_alias=True), "duration": self.length_s}
+        """The profile as the plain data of `run.json`, which has the target beside it."""
+        return {**self.model_dump(by_alias=True, exclude={"target"}), "duration": self.length_s}
 
 
 def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:
     """A bundled profile or a YAML file, with values that the command line sets instead.
 
-    Overrides are keyed as the file is; their problems are reported as the options (`--users`) they came from.
+    `${NAME}` in its texts is a variable of the environment. Overrides are keyed as the file is; their problems are
+    reported as the options (`--users`) they came from.
     """
-    path = bundled.resolve("profile", name, "configs/profiles", ".yaml")
-    source = read_yaml(path)
+    path = bundled.resolve("profile", name, FOLDER, ".yaml")
+    source = expanded(read_yaml(path))
     profile = build(Profile, source)
     # Files that a profile names stand beside it, wherever dbz is run.
     named = {"scenario": profile.scenario, "budgets": profile.budgets}
@@ -132,11 +136,17 @@ def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profi
     return override(profile.model_copy(update=beside), overrides or {})
 
 
+def is_bundled(name: str) -> bool:
+    """Whether a name or path means a profile that ships with dbz."""
+    return bundled.resolve("profile", name, FOLDER, ".yaml").parent == bundled.bundled_folder(FOLDER)
+
+
 def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
     """The profile with some values replaced by those of command-line options."""
     if not overrides:
         return profile
-    return build(Profile, _OptionSource("command line", {**_parsed(profile.plain), **overrides}))
+    plain = {**profile.plain, "target": profile.target}
+    return build(Profile, _OptionSource("command line", {**_parsed(plain), **overrides}))
 
 
 def _parsed(value: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from dbz.errors import ConfigError, Problem
 
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass
@@ -80,3 +83,30 @@ def _collect(node: yaml.Node, location: Location, source: YamlSource, problems: 
             seen.add(key.value)
             _collect(value, (*location, key.value), source, problems)
             source.lines[(*location, key.value)] = key.start_mark.line + 1
+
+
+def expanded(source: YamlSource, environment: Mapping[str, str] = os.environ) -> YamlSource:
+    """The source with each `${NAME}` in its texts replaced by that variable of the environment.
+
+    `ConfigError` names every variable that is not set, and its line: an empty value would be another load.
+    """
+    problems: list[Problem] = []
+
+    def expand(value: Any, location: Location) -> Any:
+        if isinstance(value, dict):
+            return {key: expand(item, (*location, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [expand(item, (*location, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        problems.extend(
+            Problem(source.where(location), f"${{{name}}}: the environment variable {name} is not set")
+            for name in _VARIABLE.findall(value)
+            if name not in environment
+        )
+        return _VARIABLE.sub(lambda match: environment.get(match[1], ""), value)
+
+    data = expand(source.data, ())
+    if problems:
+        raise ConfigError(problems, hint="set it, or write the value itself")
+    return replace(source, data=data)

@@ -16,7 +16,7 @@ import dbz
 from dbz.config import bundled
 from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
-from dbz.config.profile import MAX_WORKERS, Profile, load_profile, override
+from dbz.config.profile import MAX_WORKERS, Profile, is_bundled, load_profile, override
 from dbz.errors import UsageError
 from dbz.load.allowed_hosts import check_host, check_target, is_loopback
 from dbz.load.locust_file import LocustFile, look_into
@@ -41,6 +41,8 @@ class LoadRequest:
     """The name or path of a profile, a URL, or a Locust file."""
     target: str = ""
     """The base URL of `--target`; empty when none was given."""
+    embedded: bool = False
+    """Whether `--embedded` asks for the demo stack, which only bundled profiles get unasked."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Profile keys with the texts or numbers of the options given."""
     allowed_targets: Sequence[str] = ()
@@ -86,7 +88,8 @@ class LoadPlan:
 def plan_load(request: LoadRequest) -> LoadPlan:
     """The plan of a load; `UsageError` or `ConfigError` for the first thing that cannot be right.
 
-    An empty `target` in the plan means the embedded stack. With a `master_port` the workers join from elsewhere.
+    The embedded stack is for the bundled profiles, or for whoever asks for it: a load of the user's own that names no
+    target would otherwise be a load on the wrong server. With a `master_port` the workers join from elsewhere.
     """
     plan = _plan_subject(request)
     if plan.profile.workers is None:
@@ -146,11 +149,12 @@ def _plan_subject(request: LoadRequest) -> LoadPlan:
         return _plan_file(request)
     profile = load_profile(request.subject, request.overrides)
     scenario = bundled.resolve("scenario", profile.scenario, "scenarios", ".py")
-    return _plan(profile, request, scenario, _look_into(scenario, profile, request))
+    unasked = is_bundled(request.subject)
+    return _plan(profile, request, scenario, _look_into(scenario, profile, request), unasked=unasked)
 
 
 def _plan_url(request: LoadRequest) -> LoadPlan:
-    base = {"name": "url", "scenario": "request", "budgets": "none", "duration": Parsed(10), "warmup": Parsed(1)}
+    base = {"name": "url", "scenario": "request", "budgets": "answers", "duration": Parsed(10), "warmup": Parsed(1)}
     # In the open model users only wait for arrivals: there must be enough for a slow server, and idle ones cost little.
     users = 10 if "rate" not in request.overrides else 500
     profile = override(_profile(users=users, **base), request.overrides)
@@ -172,17 +176,31 @@ def _look_into(path: Path, profile: Profile, request: LoadRequest) -> LocustFile
     return look_into(path, [*profile.allowed_targets, *request.allowed_targets])
 
 
-def _plan(profile: Profile, request: LoadRequest, scenario: Path, file: LocustFile | None) -> LoadPlan:
-    """The target that the user names goes before Locust's configuration, and that before what the classes name."""
+def _plan(
+    profile: Profile, request: LoadRequest, scenario: Path, file: LocustFile | None, *, unasked: bool = False
+) -> LoadPlan:
+    """The target that the user names goes before Locust's configuration, and that before what the classes name.
+
+    `unasked` says whether the embedded stack is what this load is for.
+    """
+    budgets = load_budgets(profile.budgets)
+    if request.embedded:
+        if request.target:
+            raise UsageError("--embedded loads the demo stack, and --target another server; leave one of them out")
+        return LoadPlan(profile, "", str(scenario), budgets, embedded=True)
     allowed = [*profile.allowed_targets, *request.allowed_targets]
-    target = request.target or (file.host if file else "")
+    target = request.target or profile.target or (file.host if file else "")
     if target:
         target, hosts = check_target(target, allowed), []
     else:
         hosts = [check_host(host, allowed) for host in file.hosts] if file else []
         # Probes and metrics are asked of one server: the first that speaks HTTP.
         target = next((host for host in hosts if host.startswith("http")), hosts[0] if hosts else "")
-    budgets = load_budgets(profile.budgets)
+    if not (target or unasked):
+        raise UsageError(
+            f"{request.subject} names no target, and dbz loads its own demo stack only when asked to",
+            hint="--target URL, or 'target:' in a profile, or 'host' in a Locust file; --embedded for the demo stack",
+        )
     return LoadPlan(profile, target, str(scenario), budgets, embedded=not target, hosts=tuple(hosts))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dbz.errors import ConfigError, UsageError
 from dbz.load.plan import LoadRequest, fitting_workers, plan_load
 
 
@@ -45,4 +46,71 @@ def test_files_that_a_profile_names_stand_beside_it(tmp_path: Path, monkeypatch:
         "schema: dbz.profile/1\nname: mine\nscenario: api\nusers: 3\nbudgets: slow.yaml\n"
     )
     monkeypatch.chdir(tmp_path)
-    assert [one.name for one in plan_load(LoadRequest("mine/load.yaml")).budgets] == ["slow"]
+    assert [one.name for one in plan_load(LoadRequest("mine/load.yaml", embedded=True)).budgets] == ["slow"]
+
+
+PROFILE = "schema: dbz.profile/1\nname: mine\nscenario: api\nusers: 3\n"
+LOCUST_FILE = "from locust import HttpUser, task\nclass U(HttpUser):\n    @task\n    def t(self): self.client.get('/')"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, str]:
+    """A profile and a Locust file of the user's own that name no target."""
+    (tmp_path / "load.yaml").write_text(PROFILE)
+    (tmp_path / "file.py").write_text(LOCUST_FILE)
+    return {name: str(tmp_path / name) for name in ("load.yaml", "file.py")}
+
+
+@pytest.mark.parametrize("name", ["load.yaml", "file.py"])
+def test_what_is_the_users_own_never_loads_the_demo_stack_unasked(own: dict[str, str], name: str) -> None:
+    with pytest.raises(UsageError, match="names no target") as refused:
+        plan_load(LoadRequest(own[name]))
+    assert "--embedded" in refused.value.hint and "--target" in refused.value.hint
+    asked = plan_load(LoadRequest(own[name], embedded=True))
+    assert (asked.target, asked.embedded) == ("", True)
+    named = plan_load(LoadRequest(own[name], target="http://127.0.0.1:1"))
+    assert (named.target, named.embedded) == ("http://127.0.0.1:1", False)
+    with pytest.raises(UsageError, match="leave one of them out"):
+        plan_load(LoadRequest(own[name], target="http://127.0.0.1:1", embedded=True))
+
+
+@pytest.mark.parametrize("name", ["smoke", "api", "chat", "score", "mixed"])
+def test_bundled_profiles_load_the_demo_stack(name: str) -> None:
+    assert plan_load(LoadRequest(name)).embedded
+
+
+def test_a_profile_names_its_target_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "load.yaml"
+    path.write_text(PROFILE + "target: http://127.0.0.1:${APP_PORT}/${APP_BASE}\nduration: ${APP_LENGTH}\n")
+    monkeypatch.setenv("APP_PORT", "8480")
+    monkeypatch.setenv("APP_BASE", "v1")
+    monkeypatch.setenv("APP_LENGTH", "90s")
+    plan = plan_load(LoadRequest(str(path)))
+    assert (plan.target, plan.embedded, plan.profile.duration) == ("http://127.0.0.1:8480/v1", False, 90)
+    assert plan_load(LoadRequest(str(path), target="http://127.0.0.1:9")).target == "http://127.0.0.1:9"
+    assert plan_load(LoadRequest(str(path), embedded=True)).embedded
+    overridden = plan_load(LoadRequest(str(path), overrides={"users": 7}))
+    assert (overridden.target, overridden.profile.users) == ("http://127.0.0.1:8480/v1", 7)
+    monkeypatch.delenv("APP_BASE")
+    monkeypatch.delenv("APP_LENGTH")
+    with pytest.raises(ConfigError) as refused:
+        plan_load(LoadRequest(str(path)))
+    assert [str(problem) for problem in refused.value.problems] == [
+        f"{path}:5: ${{APP_BASE}}: the environment variable APP_BASE is not set",
+        f"{path}:6: ${{APP_LENGTH}}: the environment variable APP_LENGTH is not set",
+    ]
+
+
+def test_a_profiles_target_needs_permission_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "load.yaml"
+    path.write_text(PROFILE + "target: http://shop.example\n")
+    with pytest.raises(UsageError, match="nobody allowed a load on it"):
+        plan_load(LoadRequest(str(path)))
+
+
+@pytest.mark.parametrize(("subject", "budget"), [("http://127.0.0.1:1/x", "error_rate"), ("smoke", "error_rate")])
+def test_failures_break_a_load_that_says_nothing_else(subject: str, budget: str) -> None:
+    (required,) = [one for one in plan_load(LoadRequest(subject)).budgets if one.required]
+    assert (required.name, required.limit.value) == (budget, 0.001)
+    allowed = plan_load(LoadRequest(subject, overrides={"budgets": "none"}))
+    assert all(one.limit.value >= 1 for one in allowed.budgets)
