@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import dbz
 from dbz.errors import UsageError
+from dbz.suggest import did_you_mean
 
 
 def bundled_folder(name: str) -> Path:
@@ -31,8 +31,7 @@ def resolve(kind: str, text: str, folder: str, suffix: str) -> Path:
     names = bundled_names(folder, suffix)
     if text in names:
         return bundled_folder(folder) / f"{text}{suffix}"
-    near = difflib.get_close_matches(text, names, 1, cutoff=0.4)
-    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    suggestion = did_you_mean(text, names)
     raise UsageError(
         f"unknown {kind} '{text}'{suggestion} (bundled: {', '.join(names)})",
         hint=f"give one of these names or the path of a {suffix} file",

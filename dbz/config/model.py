@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from dbz import units
 from dbz.config.source import Location, YamlSource
 from dbz.errors import ConfigError, Problem
+from dbz.suggest import did_you_mean
 
 
 class Strict(BaseModel):
@@ -66,8 +66,7 @@ def _problem(model: type[BaseModel], source: YamlSource, detail: Any) -> Problem
     kind = detail["type"]
     if kind == "extra_forbidden":
         allowed = _keys(_owner(model, location))
-        near = difflib.get_close_matches(str(location[-1]), allowed, 1)
-        suggestion = f"; did you mean '{near[0]}'?" if near else ""
+        suggestion = did_you_mean(str(location[-1]), allowed, 0.6)
         return Problem(where, f"unknown key '{name}'{suggestion}", ", ".join(allowed))
     if kind == "missing":
         return Problem(where, f"key '{name}' is missing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +15,7 @@ from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
+from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
 MAX_API_SERVERS = 1000
@@ -196,8 +196,7 @@ class Phases(Strict):
         found = next((one for one in self.phases if one.name == name), None)
         if found is not None:
             return found
-        near = difflib.get_close_matches(name, self.names, 1, cutoff=0.4)
-        suggestion = f"; did you mean '{near[0]}'?" if near else ""
+        suggestion = did_you_mean(name, self.names)
         raise UsageError(f"unknown phase '{name}'{suggestion} (known: {', '.join(self.names)})")
 
 

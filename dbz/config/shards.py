@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from dbz.config.bundled import bundled_folder
 from dbz.config.model import Strict, build
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
+from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
@@ -68,8 +68,7 @@ class Shards(Strict):
         """`name`, if a shard has it; `UsageError` names the nearest one when none has."""
         if name in self.shards:
             return name
-        near = difflib.get_close_matches(name, self.names, 1, cutoff=0.4)
-        suggestion = f"; did you mean '{near[0]}'?" if near else ""
+        suggestion = did_you_mean(name, self.names)
         raise UsageError(f"{option}: unknown shard '{name}'{suggestion} (known: {', '.join(self.names)})")
 
     def uri_of(self, name: str, environment: Mapping[str, str] = os.environ) -> str:

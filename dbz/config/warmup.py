@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from dbz.config.bundled import bundled_folder
 from dbz.config.model import Duration, Parsed, Percent, Rate, Strict, build
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
+from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
 UNLIMITED = "max"
@@ -195,7 +195,7 @@ class Warmup(Strict):
         if found is not None:
             return found
         names = [one.name for one in self.warmers]
-        raise UsageError(f"unknown warmer '{name}'{_suggestion(name, names)} (known: {', '.join(names)})")
+        raise UsageError(f"unknown warmer '{name}'{did_you_mean(name, names)} (known: {', '.join(names)})")
 
     def only(self, names: Sequence[str]) -> list[Warmer]:
         """The warmers of these names in the order of the file; all without names."""
@@ -224,14 +224,9 @@ def build_warmup(source: YamlSource) -> Warmup:
         documents = [other.name for other in warmup.warmers if other.listed is None]
         if rows is not None and rows not in documents:
             where = source.where(("warmers", at, "list", "rows"))
-            problem = f"'{rows}' is no warmer of documents{_suggestion(rows, documents)}"
+            problem = f"'{rows}' is no warmer of documents{did_you_mean(rows, documents)}"
             problems.append(Problem(where, problem, ", ".join(documents)))
     if problems:
         raise ConfigError(problems)
     warmup._source = source
     return warmup
-
-
-def _suggestion(name: str, names: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1, cutoff=0.4)
-    return f"; did you mean '{near[0]}'?" if near else ""

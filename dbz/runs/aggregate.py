@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Cut
 from dbz.measure.latency.attempts import Latency
-from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import COMPOSITE, GENERATOR, HTTP, REQUEST_KINDS, UNFINISHED, Series
+from dbz.measure.latency.series import COMPOSITE, GENERATOR, REQUEST_KINDS, UNFINISHED, Series
+from dbz.runs.fold import Fold, delivery_totals, line_inside
 from dbz.runs.reading import Record
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 
 LAG = Series(GENERATOR, "lag")
 COLLECTIONS = Series(GENERATOR, "gc")
 
-
 MAX_BLOCKS = 60
 """Into how many stretches of time a window is cut at most, to see how much the samples belong together."""
-
-SERVER_GAUGES = {"server.cpu": "cpu_share", "server.memory": "memory_bytes", "server.connections": "connections"}
-"""Metrics, and what the lines of `server.jsonl` call them."""
-_WRONG_DELIVERIES = {"delivery.lost": 3, "delivery.duplicated": 4, "delivery.out_of_order": 5}
-"""Metrics, and where their counts stand in the bookkeeping of an event; `expected` stands at 1."""
 
 
 def measurements(record: Record, window: Window) -> Measurements:
     """Everything that budgets can judge in a window of the record."""
-    probes = [line["up"] for line in _server_lines(record, window) if "up" in line]
-    lines = (line for of_worker in record.workers.values() for line in _inside(of_worker, window))
-    gauges = {metric: _server_values(record, window, key) for metric, key in SERVER_GAUGES.items()}
-    return Measurements(
-        seconds=window.seconds,
-        latencies=latencies(record, window),
-        gauges={"users.held": users_by_second(record, window), **gauges},
-        queries=_queries(record, window),
-        probes=(sum(probes), len(probes)),
-        deliveries=wrong_deliveries(_delivery_totals(lines)),
-        blocks=blocks(record, window),
-    )
-
-
-def wrong_deliveries(totals: Mapping[str, Sequence[int]]) -> dict[str, dict[str, tuple[int, int]]]:
-    """By metric and event: how many messages went wrong, of how many expected; from the bookkeeping of each event."""
-    return {
-        metric: {event: (counts[at], counts[1]) for event, counts in totals.items()}
-        for metric, at in _WRONG_DELIVERIES.items()
-    }
+    return replace(Fold(window).add_record(record).measurements(), blocks=blocks(record, window))
 
 
 def blocks(record: Record, window: Window) -> list[dict[Series, Latency]]:
@@ -70,20 +44,7 @@ def blocks(record: Record, window: Window) -> list[dict[Series, Latency]]:
 
 def latencies(record: Record, window: Window) -> dict[Series, Latency]:
     """Successes and failures of each series in a window; requests that the end of the run cut off are failures."""
-    parts: defaultdict[Series, Histogram] = defaultdict(Histogram)
-    for interval in record.intervals:
-        if inside(interval.start_s, interval.length_s, window):
-            parts[interval.series].add(interval.histogram)
-        elif interval.series.kind == UNFINISHED and window.seconds:
-            parts[Series(HTTP, interval.series.name, failed=True)].add(interval.histogram)
-    names = {Series(series.kind, series.name) for series in parts}
-    empty = Histogram()
-    return {series: Latency(parts.get(series, empty), parts.get(series.as_failed(), empty)) for series in sorted(names)}
-
-
-def inside(start_s: float, length_s: float, window: Window) -> bool:
-    """Whether the middle of an interval lies in a window: a writer that lags writes a little past the second."""
-    return window.start_s <= start_s + length_s / 2 < window.end_s
+    return Fold(window).add_record(replace(record, workers={}, server=[])).latencies()
 
 
 def cut_of(record: Record, window: Window) -> Cut:
@@ -163,17 +124,8 @@ def deliveries(record: Record) -> list[Deliveries]:
     fields = ("sent", "expected", "delivered", "lost", "duplicated", "out_of_order")
     return [
         Deliveries(event=event, **dict(zip(fields, counts, strict=True)))
-        for event, counts in sorted(_delivery_totals(_worker_lines(record)).items())
+        for event, counts in sorted(delivery_totals(_worker_lines(record)).items())
     ]
-
-
-def _delivery_totals(lines: Iterable[dict[str, Any]]) -> dict[str, list[int]]:
-    totals: dict[str, list[int]] = {}
-    for line in lines:
-        for event, counts in line.get("deliveries", {}).items():
-            sums = totals.setdefault(event, [0] * len(counts))
-            totals[event] = [total + count for total, count in zip(sums, counts, strict=True)]
-    return totals
 
 
 def generator_health(record: Record, window: Window, found: Measurements, lost_workers: int) -> Generator:
@@ -231,25 +183,12 @@ def server_connections(record: Record, window: Window) -> list[float]:
 
 def users_by_second(record: Record, window: Window) -> list[float]:
     """Users running at each second of a window, over all workers."""
-    sums: defaultdict[int, float] = defaultdict(float)
-    for lines in record.workers.values():
-        inside_lines = _inside(lines, window)
-        for second, users in _without_gaps({round(line["t"]): line["users"] for line in inside_lines}):
-            sums[second] += users
-    return [sums[second] for second in sorted(sums)]
-
-
-def _without_gaps(users: Mapping[int, float]) -> Iterator[tuple[int, float]]:
-    """Each second between the first and the last; a worker that wrote a line late did not lose its users."""
-    held = 0.0
-    for second in range(min(users, default=0), max(users, default=-1) + 1):
-        held = users.get(second, held)
-        yield second, held
+    return Fold(window).add_record(replace(record, intervals=[], server=[])).users()
 
 
 def _inside(lines: Iterable[dict[str, Any]], window: Window) -> list[dict[str, Any]]:
     """The lines of the intervals that lie in a window; a line stands at the end of its interval."""
-    return [line for line in lines if inside(line["t"] - line.get("dt", 1.0), line.get("dt", 1.0), window)]
+    return [line for line in lines if line_inside(line, window)]
 
 
 def _worker_lines(record: Record) -> Iterator[dict[str, Any]]:
@@ -263,11 +202,3 @@ def _server_lines(record: Record, window: Window) -> Iterator[dict[str, Any]]:
 
 def _server_values(record: Record, window: Window, key: str) -> list[float]:
     return [line[key] for line in _server_lines(record, window) if line.get(key) is not None]
-
-
-def _queries(record: Record, window: Window) -> dict[str, Buckets]:
-    found: defaultdict[str, Buckets] = defaultdict(Buckets)
-    for line in _server_lines(record, window):
-        for name, query in line.get("queries", {}).items():
-            found[name].add({float(bound): count for bound, count in query["counts"].items()}, query["sum_s"])
-    return dict(found)

@@ -12,14 +12,14 @@ Times are UTC, durations seconds, rates a second, shares fractions of one. `capa
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from dbz.errors import ExitCode, UsageError
+from dbz.documents import DocumentKind
+from dbz.errors import ExitCode
 from dbz.runs.schema import BudgetResult
 
 SCHEMA = "dbz.capacity/1"
@@ -171,16 +171,7 @@ class Capacity(_Part):
 
 def load_capacity(path: Path) -> Capacity:
     """Read a `capacity.json`, or the one in a folder; `UsageError` when it is missing, damaged or of another schema."""
-    file = path / CAPACITY_FILE if path.is_dir() else path
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-        if raw.get("schema") != SCHEMA:
-            raise UsageError(f"{file}: schema is {raw.get('schema')!r}, this dbz reads {SCHEMA!r}")
-        return Capacity.model_validate(raw)
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}", hint="dbz capacity writes one") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{file} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"{file} is damaged: {error}") from error
+    return _KIND.read(path / CAPACITY_FILE if path.is_dir() else path)
+
+
+_KIND = DocumentKind(SCHEMA, "a capacity", Capacity.model_validate, hint="dbz capacity writes one")

@@ -14,13 +14,11 @@ reports/<run-id>/
 from __future__ import annotations
 
 import errno
-import json
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from dbz.documents import DocumentKind
 from dbz.errors import UsageError
 from dbz.runs.schema import SCHEMA, Run
 
@@ -57,21 +55,12 @@ class RunFolder:
 
     def load(self) -> Run:
         """Read `run.json`; `UsageError` when it is missing, damaged or of another schema."""
-        try:
-            raw = json.loads(self.run_json.read_text(encoding="utf-8"))
-            if raw.get("schema") != SCHEMA:
-                raise UsageError(f"{self.run_json}: schema is {raw.get('schema')!r}, this dbz reads {SCHEMA!r}")
-            return Run.model_validate(raw)
-        except FileNotFoundError:
-            raise UsageError(f"{self.path} is not a run: it has no run.json", hint="dbz report list") from None
-        except OSError as error:
-            raise UsageError(f"cannot read {self.run_json}: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UsageError(f"{self.run_json} is damaged: {where}: {first['msg']}") from error
-        except (ValueError, AttributeError) as error:
-            raise UsageError(f"{self.run_json} is damaged: {error}") from error
+        if self.path.is_dir() and not self.run_json.exists():
+            raise UsageError(f"{self.path} is not a run: it has no run.json", hint="dbz report list")
+        return _KIND.read(self.run_json)
+
+
+_KIND = DocumentKind(SCHEMA, "a run", Run.model_validate, hint="dbz report list")
 
 
 def new_run_id(profile: str, at: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dbz.runs.aggregate import inside
+from dbz.runs.fold import inside
 from dbz.runs.reading import Record
 from dbz.runs.schema import Machine, Window
 

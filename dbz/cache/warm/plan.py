@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from dbz.cache.warm.shape import KeyTemplate, at
 from dbz.cache.warm.sources import Documents, Epoch, SourceReader, TopDocuments, WarmSource, all_of
 from dbz.config.warmup import Count, Join, NumberOf, Warmer, Warmup
 from dbz.errors import UsageError
+from dbz.suggest import did_you_mean
 
 _BATCH = 250
 
@@ -55,8 +55,7 @@ class Planner:
         known = sorted([row["_id"] async for row in table.find({}, {"_id": 1})])
         for club in self._order.clubs:
             if club not in known:
-                near = difflib.get_close_matches(club, known, 1, cutoff=0.4)
-                suggestion = f"; did you mean '{near[0]}'?" if near else f" ({len(known)} clubs are known)"
+                suggestion = did_you_mean(club, known) or f" ({len(known)} clubs are known)"
                 raise UsageError(f"unknown club '{club}'{suggestion}")
         return list(self._order.clubs) or known
 
@@ -123,7 +122,6 @@ def _collections(warmup: Warmup, warmer: Warmer) -> list[tuple[str, bool]]:
 
 
 def _unknown_collection(where: str, warmer: Warmer, name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1, cutoff=0.4)
-    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    suggestion = did_you_mean(name, known)
     there = ", ".join(sorted(known)) or "none at all"
     return f"{where}: warmer '{warmer.name}': unknown collection '{name}'{suggestion} (the store has: {there})"

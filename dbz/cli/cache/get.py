@@ -45,7 +45,7 @@ def get(
     if as_json:
         typer.echo(json.dumps(entry.document(), indent=2, ensure_ascii=False))
         return
-    from dbz.report.terminal.cache.entries import about_entry
+    from dbz.report.terminal.cache.keys import about_entry
 
     value = entry.decoded
     typer.echo(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))

@@ -41,7 +41,7 @@ def ttl(
     if as_json:
         typer.echo(json.dumps(lives.document(limit), indent=2))
     elif lives.keys:
-        from dbz.report.terminal.cache.entries import print_lives
+        from dbz.report.terminal.cache.keys import print_lives
 
         print_lives(lives, limit)
     else:

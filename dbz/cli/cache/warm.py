@@ -125,8 +125,7 @@ async def _compare(
 ) -> None:
     from dbz.cache.problems import reported
     from dbz.cache.warm.benefit import compare
-    from dbz.report.terminal.cache.benefit import print_comparison
-    from dbz.report.terminal.cache.warm import print_warm
+    from dbz.report.terminal.cache.warm import print_benefit, print_warm
 
     async with AsyncExitStack() as resources:
         redis, databases = await connect(resources, where, database)
@@ -145,7 +144,7 @@ async def _compare(
     if as_json:
         typer.echo(json.dumps(found.document(), indent=2))
     else:
-        print_comparison(found)
+        print_benefit(found)
 
 
 def _rate(text: str) -> float | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.options import AsJson
 from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
+from dbz.documents import DocumentKind
 from dbz.errors import ExitCode, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -87,22 +89,25 @@ def verify(
 
 
 def _progress(checkpoint: Path | None, deployment: str, clubs: tuple[str, ...]) -> Progress:
-    from dbz.shards.copies.verify_places import SCHEMA, Finding, Progress, Unchecked
+    from dbz.shards.copies.verify_places import SCHEMA, Progress
 
     if checkpoint is None or not checkpoint.exists():
         return Progress(deployment, clubs)
-    try:
-        data = json.loads(checkpoint.read_text())
-        if data.pop("schema") != SCHEMA:
-            raise UsageError(f"{checkpoint} is not a checkpoint of dbz shard verify")
-        findings = [Finding(**one) for one in data.pop("findings")]
-        unchecked = [Unchecked(**one) for one in data.pop("unchecked", [])]
-        kept = Progress(**{**data, "clubs": tuple(data["clubs"]), "findings": findings, "unchecked": unchecked})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"checkpoint {checkpoint} is damaged: {error}", hint="remove it to begin anew") from error
+    kept = DocumentKind(SCHEMA, "a checkpoint of dbz shard verify", _made, hint="remove it to begin anew").read(
+        checkpoint
+    )
     if (kept.deployment, kept.clubs) != (deployment, clubs):
         raise UsageError(f"checkpoint {checkpoint} is of another deployment, or of other clubs")
     return kept
+
+
+def _made(document: Mapping[str, Any]) -> Progress:
+    from dbz.shards.copies.verify_places import Finding, Progress, Unchecked
+
+    data = {key: value for key, value in document.items() if key != "schema"}
+    findings = [Finding(**one) for one in data.pop("findings")]
+    unchecked = [Unchecked(**one) for one in data.pop("unchecked", [])]
+    return Progress(**{**data, "clubs": tuple(data["clubs"]), "findings": findings, "unchecked": unchecked})
 
 
 def _save(progress: Progress, checkpoint: Path | None) -> None:

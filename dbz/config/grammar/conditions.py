@@ -16,13 +16,14 @@ means every sample of five minutes, `for 4 of 5 minutes` four minutes' worth of 
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from dbz.suggest import did_you_mean
 
 
 class Watched(StrEnum):
@@ -158,8 +159,8 @@ class SentenceReader:
                 return _METRICS[words]
         names = [one.value for one in Watched]
         given = " ".join(word for word, _ in self.words[:2] if word.isalpha())
-        near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(given.split(" ")[0], names, 1)
-        raise self.error(f"a metric ({', '.join(names)})", note=f"; did you mean '{near[0]}'?" if near else "")
+        note = did_you_mean(given, names, 0.6) or did_you_mean(given.split(" ")[0], names, 0.6)
+        raise self.error(f"a metric ({', '.join(names)})", note=note)
 
     def _limit(self, metric: Watched) -> tuple[float, bool]:
         if metric in SHARES:

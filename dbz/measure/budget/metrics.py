@@ -11,13 +11,13 @@ filters must all agree. A glob may stand in quotes; `*` and `?` stand for anythi
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from dbz.measure.latency import series
+from dbz.suggest import nearest
 from dbz.units import parse_duration
 
 LATENCY, SHARE, SIZE, COUNT = "ms", "%", "bytes", ""
@@ -125,8 +125,8 @@ def parse_selector(text: str) -> Selector:
         raise ValueError(f"'{text}' is not a metric; write for example http or http{{op=\"GET /api/posts\"}}")
     metric = CATALOGUE.get(match["metric"])
     if metric is None:
-        near = difflib.get_close_matches(match["metric"], CATALOGUE, 1)
-        suggestion = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(match["metric"], CATALOGUE, 0.6)
+        suggestion = f"; did you mean {near}?" if near else ""
         raise ValueError(f"unknown metric '{match['metric']}'{suggestion} (known: {', '.join(CATALOGUE)})")
     return Selector(metric, () if match["filters"] is None else _filters(metric, match["filters"]))
 

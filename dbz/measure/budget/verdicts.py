@@ -6,7 +6,6 @@ or with too few samples, it is inconclusive, and the rule of the budgets file sa
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements, measure
 from dbz.measure.budget.metrics import Selector
 from dbz.measure.confidence import normal_quantile
+from dbz.suggest import nearest
 from dbz.units import format_duration
 
 _SHOWN = 5
@@ -161,9 +161,9 @@ def unmatched(selector: Selector, found: Measurements) -> str:
     if not names or not selector.filters or any(selector.matches(name) for name in names):
         return ""
     asked = next((one.glob for one in selector.filters if not one.negated), "")
-    near = difflib.get_close_matches(asked, names, 1, cutoff=0.4)
+    near = nearest(asked, names)
     shown = f"{', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
-    hint = f"did you mean {near[0]}?" if near else f"there is {shown}"
+    hint = f"did you mean {near}?" if near else f"there is {shown}"
     return f"no {selector.metric.label} is called {asked or 'otherwise'}; {hint}"
 
 

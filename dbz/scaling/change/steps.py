@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dbz.errors import UsageError
+from dbz.documents import DocumentKind
 from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.state import Place
 
@@ -96,20 +95,7 @@ def ends_at(plan: ChangePlan) -> datetime | None:
 
 def plan_of(document: dict[str, Any], origin: str) -> ChangePlan:
     """A plan from its JSON; `UsageError` when it is none."""
-    if document.get("schema") != SCHEMA:
-        raise UsageError(f"{origin}: schema is {document.get('schema')!r}, this dbz reads {SCHEMA!r}")
-    try:
-        cost = document["cost"]
-        texts = {key: str(document[key]) for key in ("goal", "account", "region", "cluster", "service", "fingerprint")}
-        return ChangePlan(
-            **texts,
-            cache_group=str(document["cache_group"]),
-            steps=steps_of(document["steps"]),
-            manual=tuple(Manual(**one) for one in document["manual"]),
-            cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{origin} is damaged: {error}") from error
+    return _KIND.of(document, origin)
 
 
 def steps_of(rows: Sequence[dict[str, Any]]) -> tuple[ChangeStep, ...]:
@@ -119,14 +105,21 @@ def steps_of(rows: Sequence[dict[str, Any]]) -> tuple[ChangeStep, ...]:
 
 def read_plan(path: Path) -> ChangePlan:
     """A plan that `dbz scale plan --out` has written; `UsageError` when it cannot be read."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the plan {path}: {error.strerror}", hint="dbz scale plan PHASE --out FILE"
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"{path} is damaged: {error}") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} is not a plan")
-    return plan_of(document, str(path))
+    return _KIND.read(path)
+
+
+def _made(document: Mapping[str, Any]) -> ChangePlan:
+    cost = document["cost"]
+    texts = {key: str(document[key]) for key in ("goal", "account", "region", "cluster", "service", "fingerprint")}
+    return ChangePlan(
+        **texts,
+        cache_group=str(document["cache_group"]),
+        steps=steps_of(document["steps"]),
+        manual=tuple(Manual(**one) for one in document["manual"]),
+        cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
+    )
+
+
+_KIND = DocumentKind(
+    SCHEMA, "a plan of dbz scale", _made, "cannot read the plan {path}", hint="dbz scale plan PHASE --out FILE"
+)

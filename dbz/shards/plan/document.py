@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from dbz.errors import UsageError
+from dbz.documents import DocumentKind
 
 SCHEMA = "dbz.shard-plan/1"
 _MOVE_S = 0.5  # verifying and switching over, beside the copying
@@ -120,15 +120,15 @@ class MovePlan:
 
 def load_plan(path: Path) -> MovePlan:
     """A plan that was saved; `UsageError` when the file is not one."""
-    try:
-        data = json.loads(path.read_text())
-        if data.pop("schema", None) != SCHEMA:
-            raise UsageError(f"{path} is not a plan of dbz shard plan (its schema is not {SCHEMA})")
-        data["moves"] = tuple(PlannedMove(**move) for move in data["moves"])
-        data["loads"] = tuple(ShardLoad(**load) for load in data["loads"])
-        lists = ("add", "drain", "shards", "owners", "warnings")
-        return MovePlan(**{**data, **{name: tuple(data[name]) for name in lists}})
-    except OSError as error:
-        raise UsageError(f"plan file '{path}' cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"plan file '{path}' is damaged: {error}") from error
+    return _KIND.read(path)
+
+
+def _made(document: Mapping[str, Any]) -> MovePlan:
+    data = {key: value for key, value in document.items() if key != "schema"}
+    data["moves"] = tuple(PlannedMove(**move) for move in data["moves"])
+    data["loads"] = tuple(ShardLoad(**load) for load in data["loads"])
+    lists = ("add", "drain", "shards", "owners", "warnings")
+    return MovePlan(**{**data, **{name: tuple(data[name]) for name in lists}})
+
+
+_KIND = DocumentKind(SCHEMA, "a plan of dbz shard plan", _made, "plan file '{path}' cannot be read")

@@ -1,4 +1,4 @@
-"""A warm-up on a terminal: a bar for each warmer while it runs, then a table; and its plan."""
+"""A warm-up on a terminal: a bar for each warmer while it runs, then a table; its plan, and what it was worth."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from dbz.cache.warm.benefit import WarmUpBenefit
 from dbz.cache.warm.dry_run import WarmPlan, WarmUpForecast
 from dbz.cache.warm.progress import LEFT_OUT, SKIPPED, Tally, WarmReport
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for, make_console
 from dbz.report.terminal.run.tables import cell, grid
-from dbz.units import format_bytes, format_duration, format_rate
+from dbz.units import format_bytes, format_duration, format_ms, format_percent, format_rate
 
 _BAR = 24
 _LINE_S = 5.0
@@ -141,3 +142,22 @@ def _room(plan: WarmPlan) -> str:
     has = f"{format_bytes(room.left_bytes)} are free below maxmemory {format_bytes(room.limit_bytes)} ({room.policy})"
     verdict = "it fits" if plan.fits else "it does not fit, and warming would stop before anything is evicted"
     return f"It would take about {needed} of Redis's memory; {has}: {verdict}."
+
+
+def print_benefit(found: WarmUpBenefit, stream: TextIO | None = None) -> None:
+    """The p95 of the operations that the warmers serve, and the hit ratios of both layers."""
+    console = make_console(stream or sys.stdout)
+    table = grid("<p95", "cold", "warm", "cold / warm", "requests")
+    for name in found.operations:
+        cold, warm = found.cold.p95_ms[name], found.warm.p95_ms[name]
+        times = f"{cold / warm:.2f}" if warm else "-"
+        requests = f"{found.cold.requests[name]:,} / {found.warm.requests[name]:,}"
+        table.add_row(cell(name), format_ms(cold), format_ms(warm), times, requests)
+    console.print(table)
+    console.print()
+    ratios = grid("<hit ratio", "cold", "warm")
+    for layer, title in (("local", "local layer"), ("remote", "Redis, of what the local layer had not")):
+        shown = (found.cold.hit_ratio(layer), found.warm.hit_ratio(layer))
+        ratios.add_row(title, *("-" if one is None else format_percent(one) for one in shown))
+    console.print(ratios)
+    console.print(Text("\nAll users began at once, each on a cache that had just been emptied.", "dim"))

@@ -1,0 +1,143 @@
+"""One fold from the rows of a record to what budgets judge: row by row while a load runs, or all at once after it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.buckets import Buckets
+from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.interval_log import Interval
+from dbz.measure.latency.series import HTTP, UNFINISHED, Series
+from dbz.runs.reading import Record
+from dbz.runs.schema import Window
+
+SERVER_GAUGES = {"server.cpu": "cpu_share", "server.memory": "memory_bytes", "server.connections": "connections"}
+"""Metrics, and what the lines of `server.jsonl` call them."""
+_WRONG_DELIVERIES = {"delivery.lost": 3, "delivery.duplicated": 4, "delivery.out_of_order": 5}
+"""Metrics, and where their counts stand in the bookkeeping of an event; `expected` stands at 1."""
+
+
+class Fold:
+    """What was measured in a window of a record, from the rows that were taken in so far; the others are left out."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self._histograms: defaultdict[Series, Histogram] = defaultdict(Histogram)
+        self._users: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        self._deliveries: dict[str, list[int]] = {}
+        self._gauges: dict[str, list[float]] = {metric: [] for metric in SERVER_GAUGES}
+        self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
+        self._probes = [0, 0]
+
+    def add_record(self, record: Record) -> Fold:
+        """Take in all rows of a record."""
+        for interval in record.intervals:
+            self.add_interval(interval)
+        for worker, lines in record.workers.items():
+            for line in lines:
+                self.add_line(worker, line)
+        for line in record.server:
+            self.add_server(line)
+        return self
+
+    def add_interval(self, interval: Interval) -> None:
+        """Take in the histogram of a second and series."""
+        if inside(interval.start_s, interval.length_s, self.window):
+            self._histograms[interval.series].add(interval.histogram)
+        elif interval.series.kind == UNFINISHED and self.window.seconds:
+            # Written when the run has ended, but waited for since it was judged: the end cut it off, so it failed.
+            self._histograms[Series(HTTP, interval.series.name, failed=True)].add(interval.histogram)
+
+    def add_line(self, worker: str, line: Mapping[str, Any]) -> None:
+        """Take in what a worker wrote of a second."""
+        if line_inside(line, self.window):
+            self._users[worker][round(line["t"])] = line["users"]
+            add_deliveries(self._deliveries, line)
+
+    def add_server(self, line: Mapping[str, Any]) -> None:
+        """Take in a probe of the target, and what its metrics said."""
+        if not self.window.start_s <= line["t"] <= self.window.end_s:
+            return
+        if "up" in line:
+            self._probes[0] += bool(line["up"])
+            self._probes[1] += 1
+        for metric, key in SERVER_GAUGES.items():
+            if line.get(key) is not None:
+                self._gauges[metric].append(line[key])
+        for name, query in line.get("queries", {}).items():
+            counts = {float(bound): count for bound, count in query["counts"].items()}
+            self._queries[name].add(counts, query["sum_s"])
+
+    def latencies(self) -> dict[Series, Latency]:
+        """Successes and failures of each series."""
+        histograms, empty = self._histograms, Histogram()
+        names = sorted({Series(series.kind, series.name) for series in histograms})
+        return {
+            series: Latency(histograms.get(series, empty), histograms.get(series.as_failed(), empty))
+            for series in names
+        }
+
+    def users(self, until_s: float = float("inf")) -> list[float]:
+        """Users running at each second, over all workers; seconds after `until_s` may still miss a worker."""
+        sums: defaultdict[int, float] = defaultdict(float)
+        for of_worker in self._users.values():
+            for second, users in _without_gaps(of_worker):
+                sums[second] += users
+        return [sums[second] for second in sorted(sums) if second <= until_s]
+
+    def measurements(self, seconds: float | None = None, until_s: float = float("inf")) -> Measurements:
+        """Everything that budgets can judge; `seconds` is how long it lasted so far, if the window has no end yet."""
+        return Measurements(
+            seconds=self.window.seconds if seconds is None else seconds,
+            latencies=self.latencies(),
+            gauges={"users.held": self.users(until_s), **self._gauges},
+            queries=dict(self._queries),
+            probes=(self._probes[0], self._probes[1]),
+            deliveries=_wrong_deliveries(self._deliveries),
+        )
+
+
+def inside(start_s: float, length_s: float, window: Window) -> bool:
+    """Whether the middle of an interval lies in a window: a writer that lags writes a little past the second."""
+    return window.start_s <= start_s + length_s / 2 < window.end_s
+
+
+def line_inside(line: Mapping[str, Any], window: Window) -> bool:
+    """Whether a worker's line is of a window; a line stands at the end of its interval."""
+    length_s = line.get("dt", 1.0)
+    return inside(line["t"] - length_s, length_s, window)
+
+
+def delivery_totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """The bookkeeping of each event, summed over lines."""
+    totals: dict[str, list[int]] = {}
+    for line in lines:
+        add_deliveries(totals, line)
+    return totals
+
+
+def add_deliveries(totals: dict[str, list[int]], line: Mapping[str, Any]) -> None:
+    """Add the bookkeeping in one line to that of each event."""
+    for event, counts in line.get("deliveries", {}).items():
+        sums = totals.setdefault(event, [0] * len(counts))
+        totals[event] = [total + count for total, count in zip(sums, counts, strict=True)]
+
+
+def _wrong_deliveries(totals: Mapping[str, Sequence[int]]) -> dict[str, dict[str, tuple[int, int]]]:
+    """By metric and event: how many messages went wrong, of how many expected."""
+    return {
+        metric: {event: (counts[at], counts[1]) for event, counts in totals.items()}
+        for metric, at in _WRONG_DELIVERIES.items()
+    }
+
+
+def _without_gaps(users: Mapping[int, float]) -> Iterator[tuple[int, float]]:
+    """Each second between the first and the last; a worker that wrote a line late did not lose its users."""
+    held = 0.0
+    for second in range(min(users, default=0), max(users, default=-1) + 1):
+        held = users.get(second, held)
+        yield second, held
