@@ -12,6 +12,7 @@ class Reader(HttpUser):
 
 from locust import between, constant, constant_pacing, constant_throughput, tag, task
 
+from dbz.load.generator.data.secrets import secret
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.socketio.endpoint import SocketOptions
 from dbz.load.generator.users import HttpUser, SocketUser
@@ -25,6 +26,7 @@ __all__ = [
     "constant",
     "constant_pacing",
     "constant_throughput",
+    "secret",
     "tag",
     "task",
 ]

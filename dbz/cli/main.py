@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 import dbz
+from dbz.cli.bring import import_files
 from dbz.cli.budget.group import app as budget_app
 from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command()(grouped(load))
 app.command()(grouped(capacity))
 app.command()(grouped(serve))
+app.command("import")(import_files)
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")
@@ -63,6 +65,7 @@ def dbz_command(
       dbz load smoke                a few seconds of everything, for CI
       dbz load api --target URL     the API scenario against your own server
       dbz capacity                  how many users it can hold
+      dbz import session.har        a scenario out of a recorded session
       dbz serve                     the backend alone, until Ctrl-C
       dbz scale simulate            what the scaling rules would do
       dbz cache warm                fill its cache before the users come

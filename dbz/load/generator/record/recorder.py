@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from dbz.load.generator.data.secrets import masked
 from dbz.load.generator.record.sinks import Sink
 from dbz.measure.latency.histogram import HALF_BITS, HIGHEST_US, SUB_BITS, SUB_MASK, Histogram, index_of
 from dbz.measure.latency.interval_log import Interval
@@ -59,7 +60,7 @@ class Recorder:
 
     def note_error(self, kind: str, name: str, error: str) -> None:
         """Count an error that has no duration."""
-        group = (kind, name, error[:_MAX_ERROR_LENGTH])
+        group = (kind, masked(name), masked(error)[:_MAX_ERROR_LENGTH])
         if group not in self._known_errors:
             if len(self._known_errors) >= _MAX_ERROR_GROUPS:
                 group = (kind, name, OTHER_ERRORS)
@@ -74,7 +75,7 @@ class Recorder:
         start_s, self._written_s = self._written_s, self.now_s
         length_s = self._written_s - start_s
         intervals = (
-            Interval(Series(kind, name, is_failed), start_s, length_s, Histogram(counts))
+            Interval(Series(kind, masked(name), is_failed), start_s, length_s, Histogram(counts))
             for is_failed, part in ((False, ok), (True, failed))
             for (kind, name), counts in part.items()
         )

@@ -1,0 +1,112 @@
+"""Telling by its contents what a file is, and reading it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dbz.bring.access_log import read_access_log
+from dbz.bring.curl import read_curl
+from dbz.bring.har import read_har
+from dbz.bring.openapi import read_openapi
+from dbz.bring.postman import read_postman
+from dbz.bring.recording import Recording
+from dbz.config.source import parse_yaml
+from dbz.errors import UsageError
+
+MAX_BYTES = 512 * 2**20
+"""More than this is not read, unpacked or not."""
+_KNOWN = "HAR, OpenAPI 3 or Swagger 2, an access log (common, combined, JSON, ALB), a Postman collection, curl commands"
+
+
+def read_files(paths: Sequence[str]) -> Recording:
+    """Everything that the files bring; `UsageError` says which file cannot be read, and why."""
+    recording = Recording()
+    for path in paths:
+        recording.add(read_file(Path(path)))
+    if not recording.exchanges and not recording.sockets:
+        raise UsageError(f"{', '.join(map(str, paths))}: there is no request in it")
+    return recording
+
+
+def read_file(path: Path) -> Recording:
+    """What one file brings, by its contents; its name counts for nothing."""
+    text, source = _contents(path), path.name
+    document = _document(text, source)
+    try:
+        if isinstance(document, dict):
+            return _of_document(document, source)
+        first = text.lstrip()[:200].decode("utf-8", "replace")
+        if first.startswith(("curl ", "$ curl ", "#!")) or "\ncurl " in first:
+            return read_curl(text.decode("utf-8", "replace").replace("$ curl", "curl"), source)
+        return read_access_log(text.decode("utf-8", "replace").splitlines(), source)
+    except RecursionError:
+        raise UsageError(f"{source} is nested too deeply") from None
+
+
+def _of_document(document: dict[str, Any], source: str) -> Recording:
+    if "log" in document:
+        return read_har(document, source)
+    if "openapi" in document or "swagger" in document:
+        return read_openapi(document, source)
+    if "item" in document:
+        return read_postman(document, source)
+    if isinstance(document.get("collection"), dict):
+        return read_postman(document["collection"], source)
+    try:
+        return read_access_log([orjson.dumps(document, default=str).decode()], source)  # a log of one line
+    except (UsageError, TypeError):
+        raise UsageError(f"{source} is none of the files that dbz knows ({_KNOWN})") from None
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise UsageError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        if packed:
+            with gzip.open(path) as unpacked:
+                data = unpacked.read(MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UsageError(f"{path} is a damaged gzip file: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB")
+    if not data.strip():
+        raise UsageError(f"{path} is empty")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _document(text: bytes, source: str) -> Any:
+    """The one JSON or YAML document that a text is; None when it is lines of something else."""
+    head = text.lstrip()[:1]
+    if head in (b"{", b"["):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            first_line = text.lstrip().split(b"\n", 1)[0]
+            if _is_json(first_line) and b"\n" in text.strip():
+                return None  # JSON lines: a log
+            raise UsageError(f"{source} is damaged JSON, or was cut off: {error}") from error
+    start = text[:2000]
+    if any(start.startswith(key) or b"\n" + key in start for key in (b"openapi:", b"swagger:")):
+        return parse_yaml(text.decode("utf-8", "replace"), source).data
+    return None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True

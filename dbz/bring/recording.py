@@ -1,0 +1,134 @@
+"""What was brought: requests with their answers, and sockets with their messages, whatever file they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+
+JSON, FORM, MULTIPART, TEXT, NOTHING = "json", "form", "multipart", "text", "nothing"
+"""Kinds of bodies."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """The body of a request or an answer."""
+
+    kind: str = NOTHING
+    value: Any = None
+    """Parsed JSON; pairs of a form, or of a multipart body (a file's value is its name); or the text itself."""
+    media_type: str = ""
+
+    def __bool__(self) -> bool:
+        return self.kind != NOTHING
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what came back."""
+
+    method: str
+    url: str
+    """Absolute, or only a path where the material names no host."""
+    headers: Sequence[tuple[str, str]] = ()
+    """Those of the request, in their order; names in lower case."""
+    body: Body = Body()
+    status: int = 0
+    """0 where the material does not say."""
+    answer_headers: Sequence[tuple[str, str]] = ()
+    answer: Body = Body()
+    started_s: float = 0.0
+    """When it began, in seconds since 1970; 0 where the material does not say."""
+    duration_s: float = 0.0
+    source: str = ""
+    """Which browser tab, user or file it belongs to; those of one source are one user's."""
+    title: str = ""
+    """What the material calls it; empty where it has no name."""
+
+    @cached_property
+    def path(self) -> str:
+        """The path of the URL, without its query."""
+        return urlsplit(self.url).path or "/"
+
+    @cached_property
+    def origin(self) -> str:
+        """Scheme and host, like `http://127.0.0.1:8080`; empty where the material names no host."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+    @cached_property
+    def query(self) -> list[tuple[str, str]]:
+        """The pairs of the query, decoded."""
+        return parse_qsl(urlsplit(self.url).query, keep_blank_values=True)
+
+    def header(self, name: str) -> str:
+        """A header of the request; empty when there is none."""
+        return next((value for key, value in self.headers if key == name), "")
+
+    def answer_header(self, name: str) -> str:
+        """A header of the answer; empty when there is none."""
+        return next((value for key, value in self.answer_headers if key == name), "")
+
+
+@dataclass(frozen=True)
+class SocketMessage:
+    """One message of a WebSocket, or one packet of a polling connection."""
+
+    at_s: float
+    """When it passed, counted like `Exchange.started_s`."""
+    sent: bool
+    """Whether the client sent it; otherwise it arrived."""
+    data: str | bytes
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One connection and everything that passed over it."""
+
+    url: str
+    messages: Sequence[SocketMessage]
+    started_s: float = 0.0
+    source: str = ""
+    headers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass
+class Recording:
+    """Everything that a file, or several, brought."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    sockets: list[Socket] = field(default_factory=list)
+    origin: str = ""
+    """The server that the material names, where exchanges only have paths; empty when it names none."""
+    notes: list[str] = field(default_factory=list)
+    """What the reader left out or could not read, for people."""
+    recorded: bool = True
+    """Whether the exchanges took place; a description of an API only says which there could be."""
+
+    def add(self, other: Recording) -> None:
+        """Take in what another file brought."""
+        self.exchanges += other.exchanges
+        self.sockets += other.sockets
+        self.origin = self.origin or other.origin
+        self.notes += other.notes
+        self.recorded = self.recorded and other.recorded
+
+
+def body_of(text: str | bytes, media_type: str) -> Body:
+    """A body by its media type; JSON that does not parse stays text."""
+    if not text:
+        return Body()
+    plain = media_type.partition(";")[0].strip().lower()
+    if "json" in plain or (not plain and text[:1] in ("{", "[", b"{", b"[")):
+        try:
+            return Body(JSON, orjson.loads(text), plain or "application/json")
+        except orjson.JSONDecodeError:
+            pass
+    decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    if plain == "application/x-www-form-urlencoded":
+        return Body(FORM, parse_qsl(decoded, keep_blank_values=True), plain)
+    return Body(TEXT, decoded, plain)

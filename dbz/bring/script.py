@@ -1,0 +1,269 @@
+"""From a recording to the steps of a scenario: whose they are, what they are called, and what depends on what."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from dbz.bring import names
+from dbz.bring.correlation import Correlation
+from dbz.bring.deliveries import find_deliveries
+from dbz.bring.recording import FORM, JSON, MULTIPART, Body, Exchange, Recording
+from dbz.bring.sockets import SocketEvent, SocketSession, is_polling, socket_sessions
+from dbz.bring.steps import Call, Connect, Delivery, Emit, Flow, Handler, Joined, Script
+from dbz.bring.values import Expression, Formatted, leaves, replaced, value_at
+from dbz.errors import UsageError
+
+_STATIC = re.compile(
+    r"\.(js|mjs|css|map|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|eot|mp4|webm|txt|webmanifest)$", re.IGNORECASE
+)
+_STATIC_TYPES = ("image/", "font/", "text/css", "application/javascript", "text/javascript", "video/", "audio/")
+_BROWSERS_OWN = re.compile(
+    r"(accept|accept-(encoding|language|charset)|connection|content-length|content-type|cookie|dnt|host|if-.*|origin|"
+    r"pragma|cache-control|priority|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|x-devtools.*|"
+    r"x-requested-with)$"
+)
+"""Headers that a client sends of itself, or that another origin would ask for."""
+_MAX_PATHS = 50
+_SECRET_HEADERS = re.compile(r"authorization|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a recording becomes part of a scenario."""
+
+    target: str = ""
+    """The server whose requests are wanted, as scheme and host; empty for the one that has most of them."""
+    statics: bool = False
+    """Whether pictures, scripts and styles are asked for as well."""
+
+
+def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
+    """The script of a recording; `UsageError` when nothing of it is left."""
+    sessions = socket_sessions(recording)
+    exchanges, origin, notes = _wanted(recording, choice)
+    sessions = [session for session in sessions if session.origin == origin or not origin]
+    if not exchanges and not sessions:
+        raise UsageError(
+            "nothing of the recording is left: all of it is static, or goes to other servers", hint="--target"
+        )
+    templates = names.Templates(exchange.path for exchange in exchanges)
+    script = Script([], origin or recording.origin, recording.recorded, notes=[*recording.notes, *notes])
+    deliveries = find_deliveries(sessions)
+    rooms = _rooms(deliveries, sessions)
+    secrets: dict[str, str] = {}
+    if recording.recorded:
+        sources = dict.fromkeys([*(one.source for one in exchanges), *(one.source for one in sessions)])
+    else:
+        sources = {"": None}
+    for source in sources:
+        own = [one for one in exchanges if not source or one.source == source]
+        held = [one for one in sessions if one.source == source]
+        script.flows.append(_Reader(templates, deliveries, rooms, secrets).flow(source, own, held))
+    script.secrets = sorted(set(secrets.values()))
+    if not recording.recorded:
+        script.weights = Counter(f"{one.method} {templates.of(one.path)}" for one in exchanges)
+        script.paths = _paths(exchanges, templates)
+    return script
+
+
+def _paths(exchanges: Iterable[Exchange], templates: names.Templates) -> dict[str, list[str]]:
+    """The different paths of each operation that has several; at most fifty, evenly out of all."""
+    seen: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for exchange in exchanges:
+        query = urlsplit(exchange.url).query
+        seen[f"{exchange.method} {templates.of(exchange.path)}"][exchange.path + (f"?{query}" if query else "")] = None
+    return {
+        operation: list(paths)[:: max(1, -(-len(paths) // _MAX_PATHS))]
+        for operation, paths in seen.items()
+        if len(paths) > 1
+    }
+
+
+def _wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, list[str]]:
+    """The exchanges that a scenario repeats, the server they go to, and what was left out, in words."""
+    candidates = [
+        exchange for exchange in recording.exchanges
+        if not is_polling(exchange) and not _is_preflight(exchange) and exchange.url.startswith(("http", "/"))
+    ]  # fmt: skip
+    kept = [exchange for exchange in candidates if choice.statics or not _is_static(exchange)]
+    origins = Counter(exchange.origin for exchange in kept if exchange.origin)
+    sockets = (urlsplit(socket.url) for socket in recording.sockets)
+    fallback = next((f"{'https' if one.scheme == 'wss' else 'http'}://{one.netloc}" for one in sockets), "")
+    origin = choice.target.rstrip("/") or (origins.most_common(1)[0][0] if origins else fallback)
+    if choice.target and origin not in origins:
+        origin = ""  # the recording was made on another machine: its main server is what is meant
+        origin = origins.most_common(1)[0][0] if origins else fallback
+    others = Counter(urlsplit(exchange.url).netloc for exchange in kept if exchange.origin not in ("", origin))
+    notes = []
+    if len(kept) < len(candidates):
+        notes.append(
+            f"{len(candidates) - len(kept)} requests for pictures, scripts and styles are left out (--statics)"
+        )
+    if others:
+        hosts = ", ".join(host for host, _ in others.most_common(3))
+        notes.append(f"{sum(others.values())} requests to other servers are left out: {hosts}")
+    return [exchange for exchange in kept if exchange.origin in ("", origin)], origin, notes
+
+
+def _rooms(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) -> dict[Any, str]:
+    """The rooms that messages were sent to, each with the event that is received in it."""
+    rooms = {}
+    for delivery in deliveries:
+        for event in (event for session in sessions for event in session.events):
+            if delivery.room_sent and event.sent and event.name == delivery.sent_event:
+                rooms[value_at(event.arguments, delivery.room_sent)] = delivery.received_event
+    return {room: event for room, event in rooms.items() if room is not None}
+
+
+def _is_preflight(exchange: Exchange) -> bool:
+    return exchange.method == "OPTIONS" and bool(exchange.header("access-control-request-method"))
+
+
+def _is_static(exchange: Exchange) -> bool:
+    kind = exchange.answer_header("content-type") or exchange.answer.media_type
+    return exchange.method == "GET" and (bool(_STATIC.search(exchange.path)) or kind.startswith(_STATIC_TYPES))
+
+
+class _Reader:
+    """Reads what one user did."""
+
+    def __init__(
+        self,
+        templates: names.Templates,
+        deliveries: Sequence[Delivery],
+        rooms: dict[Any, str],
+        secrets: dict[str, str],
+    ) -> None:
+        self._templates = templates
+        self._rooms = rooms
+        self._deliveries = {delivery.sent_event: delivery for delivery in deliveries}
+        self._received = {delivery.received_event: delivery for delivery in deliveries}
+        self._secrets = secrets
+        self._seen = Correlation()
+
+    def flow(self, source: str, exchanges: Iterable[Exchange], sessions: Sequence[SocketSession]) -> Flow:
+        """The steps of a user, in the order in which they began."""
+        happened: list[tuple[float, Exchange | SocketSession | SocketEvent]] = [
+            *((exchange.started_s, exchange) for exchange in exchanges),
+            *((session.started_s, session) for session in sessions[:1]),
+            *((event.at_s, event) for session in sessions for event in session.events),
+        ]
+        flow = Flow(source, [])
+        for _, what in sorted(happened, key=lambda pair: pair[0]):
+            if isinstance(what, Exchange):
+                flow.steps.append(self._call(what))
+            elif isinstance(what, SocketSession):
+                flow.steps.append(self._connect(what))
+            elif what.sent:
+                flow.steps.append(self._emit(what))
+            else:
+                self._receive(what, flow)
+        return flow
+
+    def _call(self, exchange: Exchange) -> Call:
+        path = self._path(exchange.path)
+        call = Call(exchange.method, path, self._name(exchange.path, path), exchange.started_s, status=exchange.status)
+        call.title = exchange.title
+        call.query = [(name, self._value(name, value)) for name, value in exchange.query]
+        call.headers = {
+            name: self._header(name, value) for name, value in exchange.headers if not _BROWSERS_OWN.match(name)
+        }
+        call.body = self._body(exchange.body)
+        self._seen.note_sent([call.query, call.body.value if call.body.kind in (JSON, FORM) else None])
+        self._seen.learn_answer(exchange, call.keeps)
+        return call
+
+    def _name(self, recorded: str, path: str | Formatted) -> str:
+        """The path without what looks like an id, and without what came from an answer."""
+        if isinstance(path, str):
+            return self._templates.of(recorded)
+        return self._templates.of("".join("{id}" if isinstance(part, Expression) else part for part in path.parts))
+
+    def _path(self, path: str) -> str | Formatted:
+        parts: list[str | Expression] = []
+        for number, segment in enumerate(path.split("/")):
+            parts.append("/" if number else "")
+            used = self._seen.used("id" if names.is_id(segment) else "", segment) if segment else segment
+            parts += used.parts if isinstance(used, Formatted) else [used]
+        joined: list[str | Expression] = []
+        for part in parts:
+            if joined and isinstance(part, str) and isinstance(joined[-1], str):
+                joined[-1] += part
+            else:
+                joined.append(part)
+        return path if all(isinstance(part, str) for part in joined) else Formatted(joined)
+
+    def _header(self, name: str, value: str) -> Any:
+        scheme, space, credentials = value.partition(" ") if name == "authorization" else ("", "", value)
+        used = self._seen.used(name, credentials)
+        if used == credentials and _SECRET_HEADERS.fullmatch(name):
+            used = self._secret(name if name != "authorization" else "token", credentials)
+        if not space:
+            return used
+        parts = used.parts if isinstance(used, Formatted) else [used]
+        return Formatted([f"{scheme} ", *parts]) if used != credentials else value
+
+    def _body(self, body: Body) -> Body:
+        if body.kind == JSON:
+            return replace(body, value=replaced(body.value, lambda place, value: self._value(_key(place), value)))
+        if body.kind in (FORM, MULTIPART):
+            return replace(body, value=[(name, self._value(name, value)) for name, value in body.value])
+        return body
+
+    def _value(self, key: str, value: Any) -> Any:
+        """A value of a request: as it was, taken from an answer, or a secret."""
+        used = self._seen.used(key, value)
+        if used is value and isinstance(value, str) and value and names.is_secret_key(key):
+            return self._secret(key, value)
+        return used
+
+    def _secret(self, key: str, value: str) -> Expression:
+        """The environment variable that stands for a secret: the same for the same text."""
+        if value not in self._secrets:
+            name, taken, number = names.snake(key).upper(), set(self._secrets.values()), 2
+            base = name
+            while name in taken:
+                name, number = f"{base}_{number}", number + 1
+            self._secrets[value] = name
+        return Expression(self._secrets[value])
+
+    def _connect(self, session: SocketSession) -> Connect:
+        auth = replaced(session.auth.get("/"), lambda place, value: self._value(_key(place), value))
+        return Connect(session.path, session.started_s, auth, {k: self._value(k, v) for k, v in session.query.items()})
+
+    def _emit(self, event: SocketEvent) -> Emit:
+        arguments = replaced(list(event.arguments), lambda place, value: self._value(_key(place), value))
+        delivery = self._deliveries.get(event.name)
+        emit = Emit(event.name, arguments, event.namespace, event.at_s, event.asks_answer, delivery=delivery)
+        if delivery is None:
+            emit.joins = self._joined(event)
+        self._seen.note_sent(arguments)
+        if event.answer is not None:
+            self._seen.learn(list(event.answer), "answer", emit.keeps, names.singular(event.name.rpartition(":")[2]))
+        return emit
+
+    def _joined(self, event: SocketEvent) -> Joined | None:
+        """Whether an event names the room of a delivery: then it is taken to be what joins it."""
+        for location, value in leaves(list(event.arguments)):
+            if value in self._rooms:
+                return Joined(self._rooms[value], location)
+        return None
+
+    def _receive(self, event: SocketEvent, flow: Flow) -> None:
+        """Handle an event that arrived: by one handler for each name, whatever it brings."""
+        handler = next(
+            (one for one in flow.handlers if (one.namespace, one.event) == (event.namespace, event.name)), None
+        )
+        if handler is None:
+            handler = Handler(event.name, event.namespace, delivery=self._received.get(event.name))
+            flow.handlers.append(handler)
+        self._seen.learn(list(event.arguments), "arguments", handler.keeps)
+
+
+def _key(place: Sequence[str | int]) -> str:
+    return next((key for key in reversed(place) if isinstance(key, str)), "")

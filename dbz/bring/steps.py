@@ -1,0 +1,137 @@
+"""What a scenario does, step by step: the form between a recording and its Python text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbz.bring.recording import Body
+from dbz.bring.values import Formatted, Location
+
+
+@dataclass(frozen=True)
+class Keep:
+    """A value of an answer that a later step needs."""
+
+    attribute: str
+    """The attribute of the user that holds it."""
+    code: str
+    """How it is taken from `answer`, or from the argument of a handler."""
+
+
+@dataclass
+class Call:
+    """One HTTP request."""
+
+    method: str
+    path: str | Formatted
+    """The path of the URL, without the query."""
+    name: str
+    """What the operation is called in reports, without the method: the path with its ids left out."""
+    at_s: float
+    query: list[tuple[str, Any]] = field(default_factory=list)
+    headers: dict[str, Any] = field(default_factory=dict)
+    body: Body = field(default_factory=Body)
+    status: int = 0
+    """The status that was recorded; 0 where none is known."""
+    keeps: list[Keep] = field(default_factory=list)
+    title: str = ""
+
+    @property
+    def operation(self) -> str:
+        """What reports call it, with the method."""
+        return f"{self.method} {self.name}"
+
+
+@dataclass
+class Connect:
+    """The Socket.IO connection is made."""
+
+    path: str
+    at_s: float
+    auth: Any = None
+    query: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Emit:
+    """One Socket.IO event that the user sends."""
+
+    event: str
+    arguments: Sequence[Any]
+    namespace: str
+    at_s: float
+    asks_answer: bool
+    keeps: list[Keep] = field(default_factory=list)
+    delivery: Delivery | None = None
+    joins: Joined | None = None
+
+
+Step = Call | Connect | Emit
+
+
+@dataclass
+class Handler:
+    """What a user does when an event arrives."""
+
+    event: str
+    namespace: str
+    keeps: list[Keep] = field(default_factory=list)
+    delivery: Delivery | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Messages that one user sends and others receive, found in the recording."""
+
+    sent_event: str
+    received_event: str
+    key_sent: Location
+    """Where the arguments of the sent event hold what tells one message from another."""
+    key_received: Location
+    """Where the arguments of the received event hold the same; "*" stands for every index of a list."""
+    room_sent: Location | None
+    room_received: Location | None
+    """Where both hold the room; None when the message names none."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """An emitted event that brings its sender into the room of a delivery."""
+
+    event: str
+    """The event that is received in the room, which names the delivery."""
+    room: Location
+    """Where the arguments hold the room."""
+
+
+@dataclass
+class Flow:
+    """What one recorded user does."""
+
+    source: str
+    steps: list[Step]
+    handlers: list[Handler] = field(default_factory=list)
+
+    @property
+    def connects(self) -> bool:
+        """Whether the user holds a Socket.IO connection."""
+        return any(isinstance(step, Connect) for step in self.steps)
+
+
+@dataclass
+class Script:
+    """Everything that the text of a scenario is made from."""
+
+    flows: list[Flow]
+    origin: str
+    recorded: bool
+    """Whether the steps were recorded in an order that matters; otherwise each is a task of its own."""
+    weights: dict[str, int] = field(default_factory=dict)
+    """How often each operation was seen, by method and name, where order does not matter."""
+    paths: dict[str, list[str]] = field(default_factory=dict)
+    """Where order does not matter: the paths, with their queries, of each operation that was seen with several."""
+    secrets: list[str] = field(default_factory=list)
+    """The environment variables that hold what was too secret to be written down."""
+    notes: list[str] = field(default_factory=list)

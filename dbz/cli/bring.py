@@ -1,0 +1,81 @@
+"""`dbz import`: a scenario out of a recording, a description of an API, a log, a collection, or curl commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbz.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbz.bring.steps import Script
+
+
+def import_files(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…", help="HAR, OpenAPI 3 or Swagger 2, access log, Postman collection, or curl commands."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The scenario to write.")] = Path(
+        "scenario.py"
+    ),
+    target: Annotated[
+        str, typer.Option(metavar="URL", help="The server that is meant, where the files name several or none.")
+    ] = "",
+    statics: Annotated[bool, typer.Option("--statics", help="Ask for pictures, scripts and styles as well.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write a scenario out of somebody else's material.
+
+    Recorded sessions keep their order and pauses; tokens, ids and cursors are taken from the answers of the run. With
+    the recordings of two users, messages from one to the other are measured until they are received. Secrets become
+    environment variables.
+
+    \b
+    Examples:
+      dbz import session.har -o scenario.py
+      dbz import tab1.har tab2.har         two users of a chat, recorded side by side
+      dbz import openapi.json --target http://127.0.0.1:8080
+      dbz import access.log                each operation as often as the log has it
+    """
+    from dbz.bring.opening import read_files
+    from dbz.bring.script import Choice, script_of
+    from dbz.bring.writing import scenario_text
+
+    if out.exists() and not force:
+        raise UsageError(f"{out} is there already", hint="choose another --out, or write over it with --force")
+    script = script_of(read_files(files), Choice(target, statics))
+    names = ", ".join(Path(name).name for name in files)
+    text = scenario_text(script, f"Made from {names} by dbz import.")
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}") from error
+    for note in script.notes:
+        typer.echo(note, err=True)
+    for line in _summary(script, out, target):
+        typer.echo(line)
+
+
+def _summary(script: Script, out: Path, target: str) -> list[str]:
+    """What was made, and what to do next."""
+    from dbz.bring.steps import Call, Emit
+
+    steps = [step for flow in script.flows for step in flow.steps]
+    operations = {step.operation for step in steps if isinstance(step, Call)}
+    events = {step.event for step in steps if isinstance(step, Emit)}
+    measured = {step.delivery.received_event for step in steps if isinstance(step, Emit) and step.delivery}
+    kept = sum(len(step.keeps) for step in steps if isinstance(step, Call | Emit))
+    users = f"{len(script.flows)} users, " if len(script.flows) > 1 else ""
+    lines = [f"{out}: {users}{len(operations)} operations, {len(events)} events, {kept} values taken from answers"]
+    if measured:
+        lines.append(f"measured from sender to receivers: {', '.join(sorted(measured))}")
+    if script.secrets:
+        lines.append(f"set first: {', '.join(script.secrets)}")
+    host = target or script.origin
+    lines.append(f"next: dbz load {out} --target {host or 'URL'} --users 1 --duration 10s")
+    return lines

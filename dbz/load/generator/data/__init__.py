@@ -1,0 +1,1 @@
+"""What scenarios are fed with: secrets from the environment, and rows of files."""
