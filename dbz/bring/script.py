@@ -186,9 +186,12 @@ class _Reader:
 
     def _path(self, path: str) -> str | Formatted:
         parts: list[str | Expression] = []
+        before = ""
         for number, segment in enumerate(path.split("/")):
             parts.append("/" if number else "")
-            used = self._seen.used("id" if names.is_id(segment) else "", segment) if segment else segment
+            of_a_kind = names.is_id(segment) or before.endswith("s")  # after `rooms` comes which room
+            used = self._seen.used("id" if of_a_kind else "", segment) if segment else segment
+            before = segment
             parts += used.parts if isinstance(used, Formatted) else [used]
         joined: list[str | Expression] = []
         for part in parts:
@@ -237,7 +240,8 @@ class _Reader:
         return Connect(session.path, session.started_s, auth, {k: self._value(k, v) for k, v in session.query.items()})
 
     def _emit(self, event: SocketEvent) -> Emit:
-        arguments = replaced(list(event.arguments), lambda place, value: self._value(_key(place), value))
+        # What an event is given without a key is, more often than not, the id of what it is about.
+        arguments = replaced(list(event.arguments), lambda place, value: self._value(_key(place) or "id", value))
         delivery = self._deliveries.get(event.name)
         emit = Emit(event.name, arguments, event.namespace, event.at_s, event.asks_answer, delivery=delivery)
         if delivery is None:

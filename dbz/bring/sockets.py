@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from dbz.bring.recording import Exchange, Recording, SocketMessage
-from dbz.load.generator.net.faults import MalformedPacket
-from dbz.load.generator.socketio import packets
+from dbz.protocols import socketio as packets
+from dbz.protocols.socketio import PacketError
 
 _SEPARATOR = "\x1e"
 _MESSAGE = "4"
@@ -139,7 +139,7 @@ def _decode(session: SocketSession, messages: Iterable[SocketMessage]) -> None:
         else:
             try:
                 packet = packets.parse(message.data.encode())
-            except MalformedPacket:
+            except PacketError:
                 continue
             if packet.attachments:
                 waiting[message.sent] = (packet, [])

@@ -13,7 +13,7 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.socketio.endpoint import Endpoint, SocketOptions
 from dbz.load.generator.socketio.link import Link
 from dbz.load.generator.socketio.namespace import ACK_TIMEOUT_S, Auth, Handler, Namespace
-from dbz.load.generator.socketio.packets import DEFAULT
+from dbz.protocols.socketio import DEFAULT
 
 __all__ = ["Namespace", "SocketClient", "SocketOptions"]
 

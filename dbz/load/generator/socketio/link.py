@@ -17,13 +17,13 @@ from dbz.load.generator.net.faults import (
     TransportError,
 )
 from dbz.load.generator.record.recorder import Recorder
-from dbz.load.generator.socketio import packets
 from dbz.load.generator.socketio.endpoint import WEBSOCKET, Endpoint, upgrade
 from dbz.load.generator.socketio.engineio import EngineConnection
 from dbz.load.generator.socketio.namespace import Namespace
-from dbz.load.generator.socketio.packets import Packet
 from dbz.load.generator.socketio.polling import Polling
 from dbz.measure.latency.series import CONNECT
+from dbz.protocols import socketio as packets
+from dbz.protocols.socketio import Packet, PacketError
 
 _MEMO_SIZE = 512
 _MEMO_LONGEST_BYTES = 8192
@@ -115,7 +115,10 @@ class Link:
     def _packet(self, message: bytes) -> None:
         if self._awaiting is not None:
             raise MalformedPacket("a text message where a binary attachment should be")
-        packet = packets.parse(message)
+        try:
+            packet = packets.parse(message)
+        except PacketError as error:
+            raise MalformedPacket(str(error)) from error
         if packet.attachments:
             self._awaiting, self._attachments = packet, []
             return
@@ -131,7 +134,10 @@ class Link:
         if sum(map(len, self._attachments)) > self.endpoint.options.max_message_bytes:
             raise MessageTooLarge("the attachments of one packet")
         if len(self._attachments) == packet.attachments:
-            data = packets.restore(packet.data, self._attachments)
+            try:
+                data = packets.restore(packet.data, self._attachments)
+            except PacketError as error:
+                raise MalformedPacket(str(error)) from error
             self._awaiting, self._attachments = None, []
             self._dispatch(packet._replace(data=data))
 

@@ -13,9 +13,9 @@ from gevent.exceptions import BlockingSwitchOutError
 
 from dbz.load.generator.net.faults import ConnectionLost, MessageTooLarge, ReadTimeout, Refused, TransportError
 from dbz.load.generator.record.recorder import Recorder
-from dbz.load.generator.socketio import packets
-from dbz.load.generator.socketio.packets import Packet
 from dbz.measure.latency.series import ACK, CONNECT, OTHER
+from dbz.protocols import socketio as packets
+from dbz.protocols.socketio import Packet
 
 ACK_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from dbz.load.generator.net.faults import MalformedPacket
-
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 DEFAULT = "/"
 """The default namespace, which packets do not name."""
 MAX_ATTACHMENTS = 1000
 _HEAD = re.compile(rb"4([0-6])(?:(\d{1,4})-)?(?:(/[^,]*),?)?(\d{1,15})?")
 _BINARY_KINDS = {EVENT: BINARY_EVENT, ACK: BINARY_ACK}
+
+
+class PacketError(ValueError):
+    """A message is no Socket.IO packet, or its attachments do not fit."""
 
 
 class Packet(NamedTuple):
@@ -35,19 +37,19 @@ class Packet(NamedTuple):
 
 
 def parse(message: bytes) -> Packet:
-    """Parse the text part of a packet; `MalformedPacket` when it is none."""
+    """Parse the text part of a packet; `PacketError` when it is none."""
     head = _HEAD.match(message)
     if head is None:
-        raise MalformedPacket(_excerpt(message))
+        raise PacketError(_excerpt(message))
     kind, attachments, namespace, number = head.groups()
     try:
         data = orjson.loads(message[head.end() :]) if head.end() < len(message) else None
         name = namespace.partition(b"?")[0].decode() if namespace else DEFAULT
     except ValueError as error:
-        raise MalformedPacket(_excerpt(message)) from error
+        raise PacketError(_excerpt(message)) from error
     packet = Packet(int(kind), name, None if number is None else int(number), int(attachments or 0), data)
     if not _makes_sense(packet):
-        raise MalformedPacket(_excerpt(message))
+        raise PacketError(_excerpt(message))
     return packet
 
 
@@ -67,11 +69,11 @@ def _excerpt(message: bytes) -> str:
 
 
 def restore(data: Any, attachments: Sequence[bytes]) -> Any:
-    """`data` with its placeholders replaced by the attachments; `MalformedPacket` when they do not fit."""
+    """`data` with its placeholders replaced by the attachments; `PacketError` when they do not fit."""
     try:
         return _restored(data, attachments)
     except (IndexError, TypeError, RecursionError) as error:
-        raise MalformedPacket("placeholders that do not fit the attachments") from error
+        raise PacketError("placeholders that do not fit the attachments") from error
 
 
 def _restored(data: Any, attachments: Sequence[bytes]) -> Any:
