@@ -9,38 +9,64 @@ A status of 400 or more, and a request without a complete answer, are failures u
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from typing import Unpack
-from urllib.parse import urlencode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Unpack
 
 from gevent import GreenletExit
 
+from dbz.load.generator.http.authentication import answer_challenge, authorize, prepared_request
+from dbz.load.generator.http.bodies import encode_body, encode_params
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.decoding import accepted_codings
 from dbz.load.generator.http.fields import HeaderFields, one_line
 from dbz.load.generator.http.memory import Memory
-from dbz.load.generator.http.options import RequestOptions, RequestTerms
-from dbz.load.generator.http.outgoing import ANNOUNCED, REDIRECTS, Outgoing, check_redirect, encode_body
+from dbz.load.generator.http.options import (
+    Certificate,
+    RequestOptions,
+    RequestTerms,
+    check_names,
+    hooks_of,
+    proxy_of,
+    waits_of,
+)
+from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, check_redirect
 from dbz.load.generator.http.pool import Pool, Waits
-from dbz.load.generator.http.response import MAX_BODY_BYTES, Response
-from dbz.load.generator.http.urls import clean_target, credentials_of, full_url, resolve, split_url
+from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
+from dbz.load.generator.http.urls import credentials_of, full_url, prepare_url, resolve, split_url
 from dbz.load.generator.http.verbs import Verbs
 from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
 from dbz.load.generator.net.origin import Origin
-from dbz.load.generator.net.proxies import basic_authorization, proxy_for
+from dbz.load.generator.net.proxies import proxy_for
 
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 UNFINISHED_ERROR = "no answer when the user was stopped"
 _BODY_OPTIONS = frozenset({"json", "data"})
-_is_plain_path = re.compile(r"/[!\"$-~]*").fullmatch
+_is_plain_path = re.compile(r"/[A-Za-z0-9!$&'()*+,\-./:;=?@_~]*").fullmatch
+"""Paths that requests sends as they are written, unless they have dot segments: nothing in them needs a closer look."""
+_is_absolute = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 
 Record = Callable[["Response", str, float], None]
 """Takes a finished response, its operation and its duration in seconds."""
+
+
+def _for_all_requests(name: str) -> Any:
+    """An option that all requests of a client have unless they say something else."""
+
+    def get(client: HttpClient) -> Any:
+        return client._options.get(name)
+
+    def set_(client: HttpClient, value: Any) -> None:
+        client._options[name] = value
+        client._special = any(client._options.values())
+
+    return property(get, set_)
 
 
 class HttpClient(Verbs):
@@ -48,9 +74,17 @@ class HttpClient(Verbs):
 
     `record` is called once for each request, when its outcome is known. `timeout_s` covers a whole request with its
     redirects. `verify` is True, False or the path of a CA bundle; `tls_context` overrules it. `proxy` is a URL, empty
-    for none, None for what the environment says. With `conditional` a GET asks whether what it got last time still
-    holds, and a 304 gives that body. Redirects leave the host only towards this machine and `redirect_hosts`.
+    for none, None for what the environment says. `auth`, `params`, `cert`, `proxies`, `hooks`, `stream` and
+    `conditional` are options of all requests. Redirects leave the host only towards this machine and `redirect_hosts`.
     """
+
+    auth = _for_all_requests("auth")
+    params = _for_all_requests("params")
+    cert = _for_all_requests("cert")
+    proxies = _for_all_requests("proxies")
+    hooks = _for_all_requests("hooks")
+    stream = _for_all_requests("stream")
+    conditional = _for_all_requests("conditional")
 
     def __init__(self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S) -> None:
         self.base_url = base_url.rstrip("/")
@@ -59,10 +93,12 @@ class HttpClient(Verbs):
         self.max_body_bytes = MAX_BODY_BYTES
         self.max_redirects = 10
         self.redirect_hosts: set[str] = set()
-        self.verify: bool | str = True
+        self.verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self.tls_context: ssl.SSLContext | None = None
         self.proxy: str | None = None
-        self.conditional = False
+        self.request_name: str | None = None
+        self._options: dict[str, Any] = {}
+        self._special = False
         self._record = record
         self._origin, self._prefix = split_url(self.base_url)
         self.headers = {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "dbz"}
@@ -73,7 +109,7 @@ class HttpClient(Verbs):
         self._host = self._origin.host_field
         self._root = full_url(self._origin, self._prefix)
         self._home: Pool | None = None
-        self._pools: dict[tuple[Origin, bool | str], Pool] = {}
+        self._pools: dict[tuple[Origin, bool | str, Certificate | None, str | None], Pool] = {}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -84,25 +120,35 @@ class HttpClient(Verbs):
     def headers(self, fields: Mapping[str, str]) -> None:
         self._headers = HeaderFields(fields)
 
+    @contextmanager
+    def rename_request(self, name: str) -> Iterator[None]:
+        """Group the requests of a `with` block under a name, as Locust's client does."""
+        self.request_name = name
+        try:
+            yield
+        finally:
+            self.request_name = None
+
     def request(
         self,
         method: str,
-        path: str,
-        *,
+        url: str,
         name: str | None = None,
         catch_response: bool = False,
         **options: Unpack[RequestOptions],
     ) -> Response:
         """Send a request and read the whole answer; transport failures are in the response, never raised.
 
-        `path` is relative to the base URL, or a whole URL. `name` groups requests in reports (default: the path
+        `url` is a path below the base URL, or a whole URL. `name` groups requests in reports (default: the path
         without its query). With `catch_response` nothing is recorded until the `with` block that judges the response
-        has ended. For the other options see `Options`.
+        has ended. For the other options see `RequestOptions`; one that does not exist is a `TypeError`.
         """
-        response = Response(method, path, f"{method} {name or path.partition('?')[0]}", self._record)
+        method = method.upper()
+        name = name or self.request_name or url.partition("?")[0]
+        response = Response(method, url, f"{method} {name}", self._record)
         started_s = time.monotonic()
         try:
-            if (options and not options.keys() <= _BODY_OPTIONS) or self.conditional or not _is_plain_path(path):
+            if self._special or (options and not options.keys() <= _BODY_OPTIONS) or not _is_plain(url):
                 self._send(response, options, started_s)
             else:
                 self._send_plain(response, options, started_s)
@@ -130,8 +176,8 @@ class HttpClient(Verbs):
         response.root = self._root
         method, fields, after, body = response.method, self._headers, "\r\n", b""
         if options or method in ANNOUNCED:
-            body, content_type = encode_body(options.get("json"), options.get("data"))
-            after = f"Content-Length: {len(body)}\r\n\r\n"
+            body, content_type, chunked = encode_body(options.get("json"), options.get("data"))
+            after = "Transfer-Encoding: chunked\r\n\r\n" if chunked else f"Content-Length: {len(body)}\r\n\r\n"
             if content_type and not fields.has("content-type"):
                 after = f"Content-Type: {content_type}\r\n{after}"
         if self.cookies and not fields.has("cookie"):
@@ -141,7 +187,7 @@ class HttpClient(Verbs):
         deadline_s = started_s + self.timeout_s
         home.exchange(response, message.encode("latin-1", "replace") + body, deadline_s, self.waits)
         if response.head.sets_cookies or response.status_code in REDIRECTS:
-            outgoing = self._outgoing(method, response.path, options)
+            outgoing = self._outgoing(response, options)
             self._learn(response, outgoing)
             self._follow(response, outgoing, RequestTerms(deadline_s, self.waits, self.verify))
 
@@ -154,30 +200,49 @@ class HttpClient(Verbs):
         return home
 
     def _send(self, response: Response, options: RequestOptions, started_s: float) -> None:
-        outgoing = self._outgoing(response.method, response.path, options)
-        verify, conditional = options.get("verify"), options.get("conditional")
-        terms = RequestTerms(
-            started_s + self.timeout_s,
-            self.waits,
-            self.verify if verify is None else verify,
-            self.conditional if conditional is None else conditional,
-            bool(options.get("expect_continue")),
-        )
-        timeout = options.get("timeout")
-        if isinstance(timeout, tuple):
-            terms.waits = Waits(*timeout)
-        elif timeout is not None:
-            terms.deadline_s = started_s + timeout
+        check_names(options)
+        if self._options:
+            options = _merged(self._options, options)
+        response.context = options.get("context") or {}
+        terms = self._terms(options, started_s)
+        outgoing = self._outgoing(response, options)
         self._hop(response, outgoing, terms)
+        if response.status_code == 401 and (auth := options.get("auth")):
+            self._answer_challenge(response, outgoing, terms, auth)
         if options.get("allow_redirects", True):
             self._follow(response, outgoing, terms)
+
+    def _terms(self, options: RequestOptions, started_s: float) -> RequestTerms:
+        timeout_s, waits = waits_of(options.get("timeout"), self.waits.connect_s)
+        verify = options.get("verify")
+        return RequestTerms(
+            started_s + (timeout_s or self.timeout_s),
+            waits if options.get("timeout") is not None else self.waits,
+            self.verify if verify is None else verify,
+            options.get("proxies"),
+            options.get("cert"),
+            bool(options.get("conditional")),
+            bool(options.get("expect_continue")),
+            bool(options.get("stream")),
+            hooks_of(options.get("hooks")),
+        )
+
+    def _answer_challenge(self, response: Response, outgoing: Outgoing, terms: RequestTerms, auth: Any) -> None:
+        """Send a request again with what a 401 asks for, when `auth` can answer that."""
+        challenge = response.headers.get("www-authenticate", "")
+        answer = answer_challenge(auth, outgoing.method, full_url(outgoing.origin, outgoing.target), challenge)
+        if answer:
+            response.history = (*response.history, response.as_it_is())
+            outgoing.fields = {**outgoing.fields, "Authorization": answer}
+            self._hop(response, outgoing, terms)
 
     def _follow(self, response: Response, outgoing: Outgoing, terms: RequestTerms) -> None:
         """Go where redirects lead; what led there is the response's history."""
         while response.status_code in REDIRECTS and "location" in response.headers:
             if len(response.history) >= self.max_redirects:
                 raise TooManyRedirects(f"more than {self.max_redirects}")
-            origin, target = resolve(full_url(outgoing.origin, outgoing.target), response.headers["location"])
+            location = response.headers["location"].encode("latin-1")
+            origin, target = resolve(full_url(outgoing.origin, outgoing.target), location)
             check_redirect(self._origin, origin, self.redirect_hosts)
             response.history = (*response.history, response.as_it_is())
             outgoing = outgoing.redirected(response.status_code, origin, target)
@@ -185,8 +250,8 @@ class HttpClient(Verbs):
 
     def _hop(self, response: Response, outgoing: Outgoing, terms: RequestTerms) -> None:
         """One request and its answer, with cookies and what is remembered of earlier answers."""
-        pool = self._pool(outgoing.origin, terms.verify)
         url = full_url(outgoing.origin, outgoing.target)
+        pool = self._pool(outgoing.origin, terms.verify, terms.cert, proxy_of(url, terms.proxies))
         response.begin(outgoing.method, url)
         extra = dict(pool.proxy_fields)
         remembering = terms.conditional and outgoing.method == "GET"
@@ -200,39 +265,77 @@ class HttpClient(Verbs):
         head = outgoing.head(pool.target(outgoing.target), cookie, extra)
         if asks:
             pool.exchange(response, head, terms.deadline_s, terms.waits, outgoing.body)
+        elif terms.stream:
+            pool.begin(response, head + outgoing.body, terms.deadline_s, terms.waits)
         else:
             pool.exchange(response, head + outgoing.body, terms.deadline_s, terms.waits)
         self._learn(response, outgoing)
         if remembering and self._memory is not None:
             self._memory.complete(url, response)
+        for hook in terms.hooks:
+            hook(response)
 
     def _learn(self, response: Response, outgoing: Outgoing) -> None:
         if response.head.sets_cookies:
             self.cookies.store(outgoing.origin, outgoing.target, response.head.fields)
 
-    def _outgoing(self, method: str, path: str, options: RequestOptions) -> Outgoing:
-        if params := options.get("params"):
-            path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
-        origin, target = self._locate(path)
-        body, content_type = encode_body(options.get("json"), options.get("data"))
+    def _outgoing(self, response: Response, options: RequestOptions) -> Outgoing:
+        origin, target, credentials = self._locate(response.path, encode_params(options.get("params")))
+        body, content_type, chunked = encode_body(options.get("json"), options.get("data"), options.get("files"))
         fields = self._headers.with_fields(options.get("headers"))
         if content_type and not any(name.lower() == "content-type" for name in fields):
             fields["Content-Type"] = content_type
+        cookies = options.get("cookies") or {}
+        pairs = cookies.items() if isinstance(cookies, Mapping) else ((each.name, each.value) for each in cookies)
+        cookie = "; ".join(f"{name}={value}" for name, value in pairs if value is not None)
+        outgoing = Outgoing(response.method, origin, target, fields, body, chunked, cookie)
         if auth := options.get("auth"):
-            fields["Authorization"] = basic_authorization(*auth)
-        cookie = "; ".join(f"{name}={value}" for name, value in (options.get("cookies") or {}).items())
-        return Outgoing(method, origin, target, fields, body, cookie)
+            self._authorize(outgoing, auth)
+        elif credentials:
+            fields["Authorization"] = credentials
+        return outgoing
 
-    def _locate(self, path: str) -> tuple[Origin, str]:
-        if "://" in path.partition("?")[0]:
-            origin, target = split_url(path)
-            return origin, target or "/"
-        return self._origin, clean_target(f"{self._prefix}{'' if path.startswith('/') else '/'}{path}")
+    def _authorize(self, outgoing: Outgoing, auth: Any) -> None:
+        url = full_url(outgoing.origin, outgoing.target)
+        prepared = prepared_request(outgoing.method, url, outgoing.fields, outgoing.body)
+        authorize(auth, prepared)
+        outgoing.fields = {str(name): str(value) for name, value in prepared.headers.items()}
+        if prepared.url and prepared.url != url:  # some schemes sign by a parameter
+            outgoing.origin, outgoing.target, _ = prepare_url(prepared.url)
+        body: Any = prepared.body or b""
+        outgoing.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
 
-    def _pool(self, origin: Origin, verify: bool | str) -> Pool:
-        pool = self._pools.get((origin, verify))
+    def _locate(self, url: str, query: str) -> tuple[Origin, str, str]:
+        """Where a request goes, its target, and the credentials that its URL has."""
+        if _is_plain(url) and not query:
+            return self._origin, self._prefix + url, ""
+        if _is_absolute(url):
+            return prepare_url(url, query)
+        slash = "" if url.startswith(("/", "?", "#")) or not url else "/"
+        origin, target, _ = prepare_url(f"{self._root}{slash}{url}", query)
+        return origin, target, ""
+
+    def _pool(
+        self, origin: Origin, verify: bool | str, cert: Certificate | None = None, wanted: str | None = None
+    ) -> Pool:
+        wanted = self.proxy if wanted is None else wanted
+        key = (origin, verify, cert, wanted)
+        pool = self._pools.get(key)
         if pool is None:
-            context = (self.tls_context or tls_context(verify)) if origin.tls else None
-            proxy = proxy_for(origin.host, origin.port, origin.tls, self.proxy)
-            pool = self._pools[origin, verify] = Pool(origin, context, proxy, self.max_body_bytes)
+            context = (self.tls_context or tls_context(verify, cert)) if origin.tls else None
+            proxy = proxy_for(origin.host, origin.port, origin.tls, wanted)
+            pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes)
         return pool
+
+
+def _is_plain(url: str) -> bool:
+    return bool(_is_plain_path(url)) and "/." not in url
+
+
+def _merged(ours: Mapping[str, Any], given: RequestOptions) -> RequestOptions:
+    """The options of the client and those of one request, which win; parameters of both are sent."""
+    merged: dict[str, Any] = {**ours, **{name: value for name, value in given.items() if value is not None}}
+    mine, theirs = ours.get("params"), given.get("params")
+    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        merged["params"] = {**mine, **theirs}
+    return merged  # type: ignore[return-value]

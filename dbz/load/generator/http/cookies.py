@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
@@ -56,6 +56,42 @@ class CookieJar:
 
     def __iter__(self) -> Iterator[Cookie]:
         return iter(list(self._cookies.values()))
+
+    def __contains__(self, name: object) -> bool:
+        return any(cookie.name == name for cookie in self)
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self.set(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.name != name}
+
+    def items(self) -> list[tuple[str, str]]:
+        """Names and values."""
+        return [(cookie.name, cookie.value) for cookie in self]
+
+    def keys(self) -> list[str]:
+        """Names."""
+        return [cookie.name for cookie in self]
+
+    def values(self) -> list[str]:
+        """Values."""
+        return [cookie.value for cookie in self]
+
+    def get_dict(self) -> dict[str, str]:
+        """Names and values as a dictionary."""
+        return dict(self.items())
+
+    def update(self, cookies: Mapping[str, str]) -> None:
+        """Add several; see `set`."""
+        for name, value in cookies.items():
+            self.set(name, value)
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of a cookie, whatever its domain and path."""

@@ -33,19 +33,26 @@ class HeaderFields(dict[str, str]):
         """All fields, each with its line end, after a Host field unless there is one among them."""
         if not self._rendered:
             fields = self if self.has("host") else {"Host": host, **self}
-            self._rendered = "".join(one_line(f"{name}: {value}") + "\r\n" for name, value in fields.items())
+            self._rendered = "".join(
+                one_line(f"{_text(name)}: {_text(value)}") + "\r\n"
+                for name, value in fields.items()
+                if value is not None
+            )
         return self._rendered
 
-    def with_fields(self, given: Mapping[str, str] | None) -> dict[str, str]:
-        """These fields and those of one request, which win whatever the case of their names."""
+    def with_fields(self, given: Mapping[str, str | bytes | None] | None) -> dict[str, str]:
+        """These fields and those of one request, which win whatever the case of their names; None takes one away."""
+        own = {name: value for name, value in self.items() if value is not None}
         if not given:
-            return dict(self)
-        names = {name.lower() for name in given}
-        return {**{name: value for name, value in self.items() if name.lower() not in names}, **given}
+            return own
+        fields = {_text(name): value for name, value in given.items()}
+        names = {name.lower() for name in fields}
+        kept = {name: value for name, value in own.items() if name.lower() not in names}
+        return {**kept, **{name: _text(value) for name, value in fields.items() if value is not None}}
 
     def has(self, name: str) -> bool:
         """Whether there is a field of this lower-case name."""
-        return any(one.lower() == name for one in self)
+        return any(_text(field).lower() == name for field in self)
 
     __setitem__ = _forgetting("__setitem__")
     __delitem__ = _forgetting("__delitem__")
@@ -55,3 +62,7 @@ class HeaderFields(dict[str, str]):
     popitem = _forgetting("popitem")
     setdefault = _forgetting("setdefault")
     update = _forgetting("update")
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

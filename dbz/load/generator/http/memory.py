@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbz.load.generator.http.reader import Head
+from dbz.load.generator.http.head import Head
 from dbz.load.generator.http.response import Response
 
 _MOST_URLS = 64
@@ -43,7 +43,7 @@ class Memory:
             answer = self._answers.pop(url, None)
             if answer is not None:
                 self._answers[url] = answer
-                response.content = answer.content
+                response.body = answer.content
                 response.head = _merged(response.head, answer.head)
             return
         self._forget(url)
@@ -67,6 +67,4 @@ class Memory:
 
 def _merged(newer: Head, older: Head) -> Head:
     names = {name.lower() for name, _ in newer.fields}
-    return Head(
-        newer.status, [*newer.fields, *(field for field in older.fields if field[0].lower() not in names)], newer.keep
-    )
+    return Head(newer.status, [*newer.fields, *(field for field in older.fields if field[0].lower() not in names)])

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import urlencode
-
-import orjson
+from dataclasses import dataclass
 
 from dbz.load.allowed_hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.net.faults import RedirectRefused
 from dbz.load.generator.net.origin import Origin
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
 _OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", "content-language", "expect"})
 _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
@@ -34,6 +29,8 @@ class Outgoing:
     fields: Mapping[str, str]
     """Header fields without Host, Cookie and Content-Length, unless the scenario gave these itself."""
     body: bytes = b""
+    chunked: bool = False
+    """Whether the body is in chunks, and so ends by itself."""
     cookie: str = ""
     """What the caller wants in the Cookie field beside the jar's."""
 
@@ -47,7 +44,9 @@ class Outgoing:
         lines += [one_line(f"{name}: {value}") for name, value in fields.items()]
         if cookie and "cookie" not in names:
             lines.append(one_line(f"Cookie: {cookie}"))
-        if (self.body or self.method in ANNOUNCED) and "content-length" not in names:
+        if self.chunked:
+            lines.append("Transfer-Encoding: chunked")
+        elif (self.body or self.method in ANNOUNCED) and "content-length" not in names:
             lines.append(f"Content-Length: {len(self.body)}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
@@ -57,31 +56,18 @@ class Outgoing:
         Credentials stay with the origin they were given for.
         """
         drop: frozenset[str] = frozenset()
-        method, body, cookie = self.method, self.body, self.cookie
+        method, body, chunked, cookie = self.method, self.body, self.chunked, self.cookie
         if status == 303 or (status in (301, 302) and method == "POST"):
-            method, body = ("HEAD" if method == "HEAD" else "GET"), b""
+            method, body, chunked = ("HEAD" if method == "HEAD" else "GET"), b"", False
             drop |= _OF_THE_BODY
         if origin != self.origin:
             cookie = ""
             drop |= _OF_THE_ORIGIN
         fields = {name: value for name, value in self.fields.items() if name.lower() not in drop}
-        return replace(self, method=method, origin=origin, target=target, fields=fields, body=body, cookie=cookie)
+        return Outgoing(method, origin, target, fields, body, chunked, cookie)
 
 
 def check_redirect(home: Origin, origin: Origin, allowed: set[str]) -> None:
     """Keep the load where it was sent: `RedirectRefused` for a host that is neither home, this machine, nor allowed."""
     if origin.host != home.host and origin.host not in allowed and not is_loopback(origin.host):
         raise RedirectRefused(f"to {origin.host}: add it to client.redirect_hosts if it is yours to load")
-
-
-def encode_body(json: Any, data: Any) -> tuple[bytes, str]:
-    """The bytes of a body and its Content-Type (empty: none)."""
-    if json is not None:
-        return orjson.dumps(json), "application/json"
-    if data is None:
-        return b"", ""
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data), ""
-    if isinstance(data, str):
-        return data.encode(), ""
-    return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"

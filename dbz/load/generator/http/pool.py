@@ -6,8 +6,10 @@ import ssl
 import time
 from typing import NamedTuple
 
-from dbz.load.generator.http.reader import Head, ResponseReader
+from dbz.load.generator.http.head import Head
+from dbz.load.generator.http.reader import ResponseReader
 from dbz.load.generator.http.response import Response
+from dbz.load.generator.http.streaming import BodyStream
 from dbz.load.generator.http.urls import full_url
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin
@@ -16,6 +18,7 @@ from dbz.load.generator.net.wire import Connection, connect
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0
+_HINTS = (b"102", b"103")
 
 
 class Waits(NamedTuple):
@@ -55,6 +58,7 @@ class Pool:
 
         A request that may be repeated is sent once more, on a new connection, when a kept one turns out to be closed.
         """
+        response.sent = message
         repeatable = response.method in IDEMPOTENT
         kept = self._take(repeatable)
         if kept is not None:
@@ -66,10 +70,26 @@ class Pool:
                     raise
         self._converse(self._open(deadline_s, waits), response, message, deadline_s, waits, body)
 
+    def begin(self, response: Response, message: bytes, deadline_s: float, waits: Waits) -> None:
+        """As `exchange`, but read the head only: `response.stream` gives the body, and brings the connection back."""
+        response.sent = message
+        kept = self._take(repeatable=False)
+        connection, reader = pair = kept or self._open(deadline_s, waits)
+        connection.deadline_s, connection.read_timeout_s = deadline_s, waits.read_s
+        wait_s = waits.read_s or deadline_s - time.monotonic()
+        try:
+            connection.send(message)
+            head = reader.begin(connection, response.method)
+        except BaseException:
+            connection.close()
+            raise
+        response.take(head, b"")
+        response.stream = BodyStream(connection, reader, head, wait_s, lambda reusable: self._keep(pair, reusable))
+
     def close(self) -> None:
         """Close all idle connections."""
         while self._idle:
-            _close(self._idle.pop())
+            self._idle.pop()[0].close()
 
     def _converse(
         self,
@@ -86,18 +106,20 @@ class Pool:
         try:
             connection.send(message)
             if body:
-                head, content, keep = _converse_with_consent(connection, reader, response.method, body)
+                head, content = _converse_with_consent(connection, reader, response.method, body)
             else:
                 head, content = reader.read(connection, response.method)
-                keep = head.keep
         except BaseException:
-            _close(pair)
+            connection.close()
             raise
-        response.head, response.status_code, response.content = head, head.status, content
-        if keep:
+        response.head, response.status_code, response.body = head, head.status, content
+        self._keep(pair, reader.reusable)
+
+    def _keep(self, pair: tuple[Connection, ResponseReader], reusable: bool) -> None:
+        if reusable:
             self._idle.append(pair)
         else:
-            _close(pair)
+            pair[0].close()
 
     def _take(self, repeatable: bool) -> tuple[Connection, ResponseReader] | None:
         """A kept-alive connection; one for a request that must not be repeated is checked to be open still."""
@@ -106,7 +128,7 @@ class Pool:
             connection = pair[0]
             if not connection.unasked and (repeatable or not connection.stale()):
                 return pair
-            _close(pair)
+            connection.close()
         return None
 
     def _open(self, deadline_s: float, waits: Waits) -> tuple[Connection, ResponseReader]:
@@ -120,19 +142,10 @@ class Pool:
         return connection, ResponseReader(self._max_body_bytes)
 
 
-def _close(pair: tuple[Connection, ResponseReader]) -> None:
-    connection, reader = pair
-    connection.close()
-    reader.close()
-
-
 def _converse_with_consent(
     connection: Connection, reader: ResponseReader, method: str, body: bytes
-) -> tuple[Head, bytes, bool]:
-    """Wait for `100 Continue` before sending the body (RFC 9110, section 10.1.1), but not for ever.
-
-    Returns head and body of the answer, and whether the connection can be used again.
-    """
+) -> tuple[Head, bytes]:
+    """Wait for `100 Continue` before sending the body (RFC 9110, section 10.1.1), but not for ever."""
     read_timeout_s, connection.read_timeout_s = connection.read_timeout_s, _CONTINUE_PATIENCE_S
     early = b""
     try:
@@ -141,13 +154,15 @@ def _converse_with_consent(
             early += more
             if not more:
                 raise ConnectionLost("closed before the answer was complete" if early else "closed without an answer")
+            if early[9:12] in _HINTS:  # such as 103 Early Hints: the server has not decided yet
+                early = early.partition(b"\r\n\r\n")[2] if b"\r\n\r\n" in early else early
     except ReadTimeout:
         if time.monotonic() >= connection.deadline_s:
             raise
     connection.read_timeout_s = read_timeout_s
     if not early or early[9:12] == b"100":
         connection.send(body)
-        head, content = reader.read(connection, method, early)
-        return head, content, head.keep
-    # The server still expects the body that it did not want.
-    return *reader.read(connection, method, early), False
+        return reader.read(connection, method, early)
+    answer = reader.read(connection, method, early)
+    reader.reusable = False  # the server still expects the body that it did not want
+    return answer

@@ -1,14 +1,16 @@
-"""Reading HTTP responses from a connection, with httptools; a head that is known byte by byte is not parsed again.
+"""Reading HTTP responses from a connection; a head that is known byte by byte is not parsed again.
 
-Servers repeat themselves: between two seconds even the Date field stays the same. What httptools made of a head is kept
-for the whole process, and the body of a known head is counted off without the parser.
+Servers repeat themselves: between two seconds even the Date field stays the same. What a head means is kept for the
+whole process, and the body of a known head is counted off.
 """
 
 from __future__ import annotations
 
-import httptools
+import re
+from collections.abc import Iterator
 
 from dbz.load.generator.http.decoding import decompress
+from dbz.load.generator.http.head import Head, parse_head
 from dbz.load.generator.net.faults import (
     BodyTooLarge,
     ConnectionLost,
@@ -19,73 +21,28 @@ from dbz.load.generator.net.faults import (
 from dbz.load.generator.net.wire import Connection
 
 MAX_HEADER_BYTES = 65_536
-_NO_BODY = frozenset({204, 304})
 _MAX_KNOWN_HEADS = 512
 _LARGEST_KNOWN_HEAD_BYTES = 2_048
-
-
-class Head:
-    """Status and header fields of a response. `length` is the announced size of the body in bytes, or -1."""
-
-    __slots__ = ("chunked", "encoding", "fields", "keep", "length", "sets_cookies", "status")
-
-    def __init__(self, status: int, fields: list[tuple[bytes, bytes]], keep: bool) -> None:
-        self.status = status
-        self.fields = fields
-        self.keep = keep
-        self.length = -1
-        self.chunked = self.sets_cookies = False
-        self.encoding = b""
-        for name, value in fields:
-            self._note(name.lower(), value)
-
-    def _note(self, name: bytes, value: bytes) -> None:
-        if name == b"content-length":
-            self.length = int(value)
-        elif name == b"transfer-encoding":
-            self.chunked = True
-        elif name == b"content-encoding":
-            self.encoding = self.encoding + b"," + value if self.encoding else value
-        elif name == b"set-cookie":
-            self.sets_cookies = True
-
-
-_NOTHING = Head(0, [], False)
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
+_CUT_OFF = "closed before the answer was complete"
 _known_heads: dict[bytes, Head] = {}
 
 
 class ResponseReader:
-    """Reads the responses of one connection, one after the other. httptools calls the `on_…` methods.
+    """Reads the responses of one connection, one after the other."""
 
-    `started` tells whether any byte of an answer came. `leftover` are bytes of the next protocol that arrived with the
-    answer to an upgrade.
-    """
-
-    __slots__ = (
-        "_body",
-        "_done",
-        "_extra",
-        "_fields",
-        "_head",
-        "_limit",
-        "_more",
-        "_parser",
-        "_size",
-        "_without_body",
-        "leftover",
-        "started",
-    )
+    __slots__ = ("_bodyless", "_limit", "_rest", "leftover", "reusable", "started")
 
     def __init__(self, max_body_bytes: int) -> None:
         self._limit = max_body_bytes
-        self._parser: httptools.HttpResponseParser | None = None
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._body = b""
-        self._more: bytearray | None = None
-        self._head = _NOTHING
-        self._size = 0
-        self._done = self._extra = self._without_body = self.started = False
+        self._rest = b""
+        self._bodyless = False
+        self.started = False
+        """Whether any byte of the last answer came."""
+        self.reusable = False
+        """Whether the connection can carry another request after the last answer."""
         self.leftover = b""
+        """Bytes of the next protocol that arrived with the answer to an upgrade."""
 
     def read(self, connection: Connection, method: str, early: bytes = b"") -> tuple[Head, bytes]:
         """Read the whole answer to a request, of which `early` has been read: its head, and its body decompressed.
@@ -100,19 +57,83 @@ class ResponseReader:
         head = _known_heads.get(data[:end]) if end > 3 else None
         if head is not None and method != "HEAD":
             body = self._count_off(connection, data, end, head.length)
+            self.reusable = head.keep
         else:
-            self._parse(connection, method, data)
-            head = self._head
-            body = self._body if self._more is None else bytes(self._more)
-            self._remember(data[:end])
-            self._body, self._more = b"", None
+            head = self._begin(connection, method, data)
+            body = self._whole(connection, head)
         if head.encoding and body:
             body = decompress(body, head.encoding.decode("latin-1"), self._limit)
         return head, body
 
-    def close(self) -> None:
-        """Let go of the parser. It holds its reader: as a cycle both would wait for the garbage collector."""
-        self._parser = None
+    def begin(self, connection: Connection, method: str, early: bytes = b"") -> Head:
+        """Read the head of an answer only; `pieces` gives its body. Raises as `read` does."""
+        self.started = False
+        data = early or connection.recv()
+        self.started = bool(data)
+        return self._begin(connection, method, data)
+
+    def pieces(self, connection: Connection, head: Head) -> Iterator[bytes]:
+        """The body of the answer that `begin` began, still encoded, in pieces as they arrive.
+
+        Raises as `read` does; a body that was cut off is never taken for a whole one.
+        """
+        data, self._rest = self._rest, b""
+        if self._bodyless:
+            return
+        if head.chunked:
+            yield from self._chunks(connection, data)
+        elif head.length < 0:
+            yield data
+            while data := connection.recv():
+                yield data
+        else:
+            missing = head.length
+            while len(data) < missing:
+                yield data
+                missing -= len(data)
+                data = _more(connection)
+            yield data[:missing]
+            if len(data) > missing:
+                raise UnaskedResponse("bytes after the end of the answer")
+
+    def _begin(self, connection: Connection, method: str, data: bytes) -> Head:
+        """The head of the final answer; what came with it stays in `_rest`. Interim answers are passed over."""
+        if not data:
+            raise ConnectionLost("closed without an answer")
+        surplus = 0
+        while True:
+            data, end = _until_head(connection, data)
+            raw, data = data[:end], data[end:]
+            head = parse_head(raw)
+            if head.status >= 200 or head.status == 101:
+                break
+            surplus += end
+            if surplus > MAX_HEADER_BYTES:
+                raise HeadersTooLarge(f"more than {MAX_HEADER_BYTES:,} bytes")
+            data = data or _more(connection)
+        self._bodyless = method == "HEAD" or head.without_body
+        if head.status == 101:
+            self.leftover, self.reusable = data, False
+        elif self._bodyless:
+            # What a server sends in spite of that is no answer either: the connection is done with.
+            self.reusable = head.may_stay_open and not data
+        else:
+            self._rest, self.reusable = data, head.keep
+            if not surplus:
+                _remember(raw, head)
+        return head
+
+    def _whole(self, connection: Connection, head: Head) -> bytes:
+        if self._bodyless or (head.length == 0 and not self._rest):
+            return b""
+        if head.length > self._limit:
+            raise BodyTooLarge(f"{head.length:,} bytes announced, {self._limit:,} allowed")
+        body = bytearray()
+        for piece in self.pieces(connection, head):
+            body += piece
+            if len(body) > self._limit:
+                raise BodyTooLarge(f"more than {self._limit:,} bytes")
+        return bytes(body)
 
     def _count_off(self, connection: Connection, data: bytes, end: int, length: int) -> bytes:
         """The body of a known head, whose length is announced."""
@@ -122,119 +143,89 @@ class ResponseReader:
             return data[end:]
         body = bytearray(data[end:])
         while len(body) < length:
-            more = connection.recv()
-            if not more:
-                raise ConnectionLost("closed before the answer was complete")
-            body += more
+            body += _more(connection)
         if len(body) > length:
             raise UnaskedResponse("bytes after the end of the answer")
         return bytes(body)
 
-    def _remember(self, raw: bytes) -> None:
-        """Keep what a head means, when it means the same for every GET: a final answer of announced length."""
-        head = self._head
-        plain = head.length >= 0 and not head.chunked and head.status not in _NO_BODY and not self._without_body
-        # The comparison of the status leaves out the heads of interim answers and anything that is cut off.
-        if plain and 12 < len(raw) <= _LARGEST_KNOWN_HEAD_BYTES and raw[9:12] == b"%d" % head.status:
-            if len(_known_heads) >= _MAX_KNOWN_HEADS:
-                _known_heads.clear()
-            _known_heads[raw] = head
+    def _chunks(self, connection: Connection, data: bytes) -> Iterator[bytes]:
+        """The data of a chunked body (RFC 9112, section 7.1); extensions and trailers are passed over.
 
-    def _parse(self, connection: Connection, method: str, data: bytes) -> None:
-        self._reset(method)
-        surplus = 0
+        `at` moves through what has arrived: cutting the bytes behind each chunk off would copy what remains each time,
+        which a server that sends chunks of one byte could make as slow as it likes.
+        """
+        at = 0
         while True:
-            size = self._size
-            self._feed(data)
-            if self._done:
+            data, at, line = _line(connection, data, at)
+            size_line = _CHUNK_LINE.fullmatch(line)
+            if size_line is None:
+                raise MalformedResponse(f"a chunk size was expected, not {line[:40].decode('latin-1').strip()!r}")
+            missing = int(size_line[1], 16)
+            if not missing:
                 break
-            if not data:
-                self._end()
-                return
-            if self._size == size:  # head, chunk sizes or trailers: bounded, because the parser keeps parts of them
-                surplus += len(data)
-                if surplus > MAX_HEADER_BYTES:
-                    raise HeadersTooLarge(f"more than {MAX_HEADER_BYTES:,} bytes")
-            data = connection.recv()
-            self.started = self.started or bool(data)
-        if self._extra:
+            while missing:
+                if at == len(data):
+                    data, at = _more(connection), 0
+                piece = data[at : at + missing]
+                yield piece
+                at += len(piece)
+                missing -= len(piece)
+            data, at, line = _line(connection, data, at)
+            if line != b"\r\n":
+                raise MalformedResponse("a chunk that is longer than it says")
+        trailers = 0
+        while line not in (b"\r\n", b"\n"):
+            data, at, line = _line(connection, data, at)
+            trailers += len(line)
+            if trailers > MAX_HEADER_BYTES:
+                raise HeadersTooLarge(f"trailers of more than {MAX_HEADER_BYTES:,} bytes")
+        if at < len(data):
             raise UnaskedResponse("bytes after the end of the answer")
 
-    def _feed(self, data: bytes) -> None:
-        assert self._parser is not None
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._done = True
-            self._parser = None
-            self._head.keep = False
-            self.leftover = data[upgrade.args[0] :]
-        except httptools.HttpParserError as error:
-            self._parser = None
-            cause = error.__context__
-            if isinstance(cause, BodyTooLarge):
-                raise cause from None
-            if not self._done:
-                raise MalformedResponse(str(error)) from error
-            self._extra = True  # the answer is complete; what follows it is no answer
 
-    def _end(self) -> None:
-        """The server closed the connection: complete only when there was no length and no chunking."""
-        self._parser = None
-        if not self.started:
-            raise ConnectionLost("closed without an answer")
-        if self._head is _NOTHING or self._head.length >= 0 or self._head.chunked:
-            raise ConnectionLost("closed before the answer was complete")
-        self._head.keep = False
+def _more(connection: Connection) -> bytes:
+    data = connection.recv()
+    if not data:
+        raise ConnectionLost(_CUT_OFF)
+    return data
 
-    def _reset(self, method: str) -> None:
-        if self._parser is None or self._without_body:  # after a HEAD it still waits for the body that never comes
-            self._parser = httptools.HttpResponseParser(self)
-        self._without_body = method == "HEAD"
-        self._fields = []
-        self._head = _NOTHING
-        self._size = 0
-        self._done = self._extra = False
 
-    def on_message_begin(self) -> None:
-        """A message begins; a second one is one too many."""
-        self._extra = self._done
+def _line(connection: Connection, data: bytes, at: int) -> tuple[bytes, int, bytes]:
+    """The line at `at`, with its end; returned after the bytes that it was found in and where it ends in them."""
+    end = data.find(b"\n", at)
+    while end < 0:
+        if len(data) - at > MAX_HEADER_BYTES:
+            raise HeadersTooLarge(f"a line of more than {MAX_HEADER_BYTES:,} bytes")
+        data, at = data[at:] + _more(connection), 0
+        end = data.find(b"\n")
+    return data, end + 1, data[at : end + 1]
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header field was parsed; trailers, which come after the body, are left out."""
-        if self._head is _NOTHING:
-            self._fields.append((name, value))
 
-    def on_headers_complete(self) -> None:
-        """All header fields were parsed."""
-        assert self._parser is not None
-        if self._extra:
-            return
-        status = self._parser.get_status_code()
-        if status < 200 and status != 101:  # an interim answer, such as 100 Continue: the real one follows
-            self._fields = []
-            return
-        head = self._head = Head(status, self._fields, self._parser.should_keep_alive())
-        if self._without_body or status in _NO_BODY:
-            self._done = True
-        elif head.length > self._limit:
-            raise BodyTooLarge(f"{head.length:,} bytes announced, {self._limit:,} allowed")
+def _until_head(connection: Connection, data: bytes) -> tuple[bytes, int]:
+    """`data` and what follows it, up to a whole head at least, and where that ends."""
+    end = _end_of_head(data)
+    while end < 0:
+        if len(data) > MAX_HEADER_BYTES:
+            raise HeadersTooLarge(f"more than {MAX_HEADER_BYTES:,} bytes")
+        if not data.startswith(b"HTTP/1."[: len(data)]):
+            parse_head(data)  # raises: whoever speaks something else need not end its line first
+        data += _more(connection)
+        end = _end_of_head(data)
+    return data, end
 
-    def on_body(self, data: bytes) -> None:
-        """A part of the body was parsed."""
-        if self._done:
-            self._extra = True
-            return
-        self._size += len(data)
-        if self._size > self._limit:
-            raise BodyTooLarge(f"more than {self._limit:,} bytes")
-        if not self._body:
-            self._body = data
-        elif self._more is None:
-            self._more = bytearray(self._body + data)
-        else:
-            self._more += data
 
-    def on_message_complete(self) -> None:
-        """The whole message was parsed."""
-        self._done = self._head is not _NOTHING
+def _end_of_head(data: bytes) -> int:
+    """Where the first empty line ends, or -1: lines may end in CR LF or, from some servers, in LF alone."""
+    strict = data.find(b"\r\n\r\n")
+    bare = data.find(b"\n\n", 0, strict) if strict >= 0 else data.find(b"\n\n")
+    mixed = data.find(b"\n\r\n", 0, strict) if strict >= 0 else data.find(b"\n\r\n")
+    ends = [end for end in (strict + 4, bare + 2, mixed + 3) if end > 3]
+    return min(ends) if ends else -1
+
+
+def _remember(raw: bytes, head: Head) -> None:
+    """Keep what a head means, when it means the same for every GET: a final answer of announced length."""
+    if head.length >= 0 and len(raw) <= _LARGEST_KNOWN_HEAD_BYTES and raw.endswith(b"\r\n\r\n"):
+        if len(_known_heads) >= _MAX_KNOWN_HEADS:
+            _known_heads.clear()
+        _known_heads[raw] = head

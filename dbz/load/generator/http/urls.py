@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from requests.exceptions import RequestException
+from requests.models import PreparedRequest
+from requests.utils import requote_uri
 
 from dbz.load.generator.net.faults import BadUrl
 from dbz.load.generator.net.origin import Origin
@@ -11,7 +16,8 @@ from dbz.load.generator.net.proxies import basic_authorization
 
 _UNCLEAN = re.compile(r"[^!-~]|#")
 _SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-_SCHEMES = {"http": (80, False), "ws": (80, False), "https": (443, True), "wss": (443, True)}
+_HTTP_SCHEMES = {"http": (80, False), "https": (443, True)}
+_SCHEMES = {**_HTTP_SCHEMES, "ws": (80, False), "wss": (443, True)}
 
 
 def split_url(url: str) -> tuple[Origin, str]:
@@ -24,7 +30,7 @@ def split_url(url: str) -> tuple[Origin, str]:
         raise BadUrl(url[:200]) from None
     if not origin.host:
         raise BadUrl(url[:200])
-    return origin, clean_target(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return origin, _clean(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def credentials_of(url: str) -> str:
@@ -35,7 +41,7 @@ def credentials_of(url: str) -> str:
     return basic_authorization(unquote(parts.username), unquote(parts.password or ""))
 
 
-def clean_target(target: str) -> str:
+def _clean(target: str) -> str:
     """A request target without its fragment, with everything quoted that may not be on the request line."""
     if _UNCLEAN.search(target) is None:
         return target
@@ -47,10 +53,37 @@ def full_url(origin: Origin, target: str) -> str:
     return origin.url + target
 
 
-def resolve(url: str, reference: str) -> tuple[Origin, str]:
-    """Where a Location field, seen at `url`, leads; `BadUrl` when that is no HTTP URL."""
+@lru_cache(1024)
+def prepare_url(url: str, query: str = "") -> tuple[Origin, str, str]:
+    """Origin, request target and credentials (an Authorization, or empty) of an absolute URL as a scenario writes it.
+
+    It is written as requests writes it: names of hosts in IDNA, dot segments resolved, quoted once and in one way only,
+    so that the same scenario asks the same of a server here and there. `BadUrl` when it is no HTTP URL.
+    """
+    prepared = PreparedRequest()
     try:
-        origin, target = split_url(urljoin(url, reference))
-    except ValueError:
-        raise BadUrl(reference[:200]) from None
-    return origin, target or "/"
+        prepared.prepare_url(url, query)
+        parts = urlsplit(prepared.url or "")
+        port, tls = _HTTP_SCHEMES[parts.scheme]
+        origin = Origin(parts.hostname or "", parts.port or port, tls)
+    except (RequestException, KeyError, ValueError):
+        raise BadUrl(url[:200]) from None
+    if not origin.host:
+        raise BadUrl(url[:200])
+    return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), credentials_of(url)
+
+
+def resolve(url: str, reference: bytes) -> tuple[Origin, str]:
+    """Where a Location field, seen at `url`, leads; `BadUrl` when that is no HTTP URL.
+
+    Servers that write more than ASCII into it mean UTF-8.
+    """
+    try:
+        text = reference.decode("utf-8")
+    except UnicodeDecodeError:
+        text = reference.decode("latin-1")
+    try:
+        origin, target, _ = prepare_url(urljoin(url, requote_uri(text)))
+    except (BadUrl, ValueError, RequestException):
+        raise BadUrl(text[:200]) from None
+    return origin, target

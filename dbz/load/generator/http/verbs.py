@@ -16,8 +16,7 @@ class Verbs(ABC):
     def request(
         self,
         method: str,
-        path: str,
-        *,
+        url: str,
         name: str | None = None,
         catch_response: bool = False,
         **options: Unpack[RequestOptions],
@@ -25,32 +24,32 @@ class Verbs(ABC):
         """Send a request."""
 
     def get(
-        self, path: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[RequestOptions]
+        self, url: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[RequestOptions]
     ) -> Response:
         """Send a GET request; options as for `request`."""
-        return self.request("GET", path, name=name, catch_response=catch_response, **options)
+        return self.request("GET", url, name=name, catch_response=catch_response, **options)
 
-    def head(self, path: str, **options: Any) -> Response:
+    def head(self, url: str, **options: Any) -> Response:
         """Send a HEAD request; redirects are not followed unless asked for. Options as for `request`."""
         options.setdefault("allow_redirects", False)
-        return self.request("HEAD", path, **options)
+        return self.request("HEAD", url, **options)
 
-    def options(self, path: str, **options: Any) -> Response:
+    def options(self, url: str, **options: Any) -> Response:
         """Send an OPTIONS request; options as for `request`."""
-        return self.request("OPTIONS", path, **options)
+        return self.request("OPTIONS", url, **options)
 
-    def post(self, path: str, data: Any = None, json: Any = None, **options: Any) -> Response:
+    def post(self, url: str, data: Any = None, json: Any = None, **options: Any) -> Response:
         """Send a POST request; options as for `request`."""
-        return self.request("POST", path, data=data, json=json, **options)
+        return self.request("POST", url, data=data, json=json, **options)
 
-    def put(self, path: str, data: Any = None, **options: Any) -> Response:
+    def put(self, url: str, data: Any = None, **options: Any) -> Response:
         """Send a PUT request; options as for `request`."""
-        return self.request("PUT", path, data=data, **options)
+        return self.request("PUT", url, data=data, **options)
 
-    def patch(self, path: str, data: Any = None, **options: Any) -> Response:
+    def patch(self, url: str, data: Any = None, **options: Any) -> Response:
         """Send a PATCH request; options as for `request`."""
-        return self.request("PATCH", path, data=data, **options)
+        return self.request("PATCH", url, data=data, **options)
 
-    def delete(self, path: str, **options: Any) -> Response:
+    def delete(self, url: str, **options: Any) -> Response:
         """Send a DELETE request; options as for `request`."""
-        return self.request("DELETE", path, **options)
+        return self.request("DELETE", url, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from functools import cache
+from pathlib import Path
 
 import gevent
 from gevent import socket as gsocket
@@ -32,19 +33,26 @@ def dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
 
 
 @cache
-def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """The TLS settings of a `verify` option: True, False, or the path of a CA bundle; `TlsFailed` when it is unusable.
+def tls_context(verify: bool | str, cert: str | tuple[str, str] | None = None) -> ssl.SSLContext:
+    """The TLS settings of the options `verify` (True, False, or the path of a CA bundle or of a folder of them) and
+    `cert` (the path of a client certificate with its key, or of both); `TlsFailed` when one of them is unusable.
 
     Made once: reading the certificate authorities takes longer than a handshake.
     """
     context: ssl.SSLContext = gssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if isinstance(verify, str):
-            context.load_verify_locations(verify)
+            folder = Path(verify).is_dir()
+            context.load_verify_locations(None if folder else verify, verify if folder else None)
         else:
             context.load_default_certs()
     except OSError as error:
         raise TlsFailed(f"the CA bundle {verify} cannot be used: {error.strerror or error}") from error
+    try:
+        if cert is not None:
+            context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+    except OSError as error:
+        raise TlsFailed(f"the client certificate {cert} cannot be used: {error.strerror or error}") from error
     if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
