@@ -42,6 +42,11 @@ def _words(text: str) -> str:
     return text.strip()
 
 
+def last_part(name: str) -> str:
+    """The name in an ARN of a cluster or a service; a name is itself."""
+    return name.strip().rsplit("/", 1)[-1] if name.strip().startswith("arn:") else name.strip()
+
+
 def _condition(value: object) -> object:
     if isinstance(value, Condition):
         return value
@@ -139,31 +144,42 @@ class Phase(Strict):
 
 
 class Scaling(Strict):
-    """What is scaled, how far at once, how often and between which bounds. Durations are seconds.
+    """What is scaled, how far at once, how often and between which bounds. Durations are seconds."""
 
-    `cluster` and `service` name the ECS service of the API servers, `cache_group` the ElastiCache replication group,
-    `load_balancer` the ALB and `target_group` its targets as CloudWatch calls them. `autoscaler` says who carries the
-    conditions out: AWS, or dbz. `lease_table` is a DynamoDB table that keeps the dbz of several machines apart; one
-    that is silent for `lease_time` is taken for gone. The conditions are looked at once a `period`. `cooldown_out` is
-    the rest between two steps out, `cooldown_in` the rest before a step in, counted from the last step of either kind.
-    `bounds` hold whatever a phase says.
-    """
-
-    cluster: Words = "dbz"
-    service: Words = "api"
+    cluster: Annotated[Words, AfterValidator(last_part)] = "dbz"
+    """The ECS cluster of the API servers, by name or ARN."""
+    service: Annotated[Words, AfterValidator(last_part)] = "api"
+    """The ECS service of the API servers, by name or ARN."""
     cache_group: str = ""
+    """The ElastiCache replication group; empty leaves the cache a manual step."""
     load_balancer: str = ""
+    """The load balancer as CloudWatch calls it, `app/NAME/ID`; empty: the service's own."""
     target_group: str = ""
+    """Its target group, `targetgroup/NAME/ID`; empty: the service's own."""
     autoscaler: Literal["native", "dbz"] = "native"
+    """Who carries the conditions out: alarms and policies of AWS, or `dbz scale auto`."""
     step: int = Field(1, ge=1, le=100)
+    """Tasks at once."""
     period: Duration = Field(Parsed(60), ge=1, le=3600)
+    """The conditions are looked at once in this time."""
     cooldown_out: Duration = Field(Parsed(180), ge=0, le=86_400)
+    """Rest between two steps out."""
     cooldown_in: Duration = Field(Parsed(900), ge=0, le=86_400)
+    """Rest before a step in, counted from the last step of either kind."""
+    data_age: Duration = Field(Parsed(300), ge=1, le=3600)
+    """`dbz scale auto` decides nothing on a newest datapoint that is older."""
+    no_data_after: Duration = Field(Parsed(900), ge=0, le=86_400)
+    """Without data about CPU, memory or connections for so long `dbz scale auto` ends with 3; 0: never."""
     bounds: ApiServers = Field(default_factory=lambda: ApiServers(min=1, max=20))
+    """Never fewer, never more, whatever a phase says."""
     connections_per_server: int = Field(250, ge=1, le=MAX_USERS)
+    """100 % of "capacity"."""
     memory_per_server: Size = Field(1024**3, ge=1024**2)
+    """Bytes that are 100 % of memory, where `dbz scale auto --metrics` reads it from the servers themselves."""
     lease_table: str = ""
+    """A DynamoDB table that keeps the dbz of several machines apart; empty: of this machine only."""
     lease_time: Duration = Field(Parsed(30), ge=1, le=600)
+    """One that was silent for so long is taken for gone."""
 
 
 class Prices(Strict):

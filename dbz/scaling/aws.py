@@ -5,6 +5,7 @@ Configuration is the standard one: profiles, regions, roles and `AWS_ENDPOINT_UR
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ try:
         PartialCredentialsError,
         ProfileNotFound,
     )
+    from botocore.parsers import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        ResponseParserError,
+    )
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise DependencyError("boto3 is not installed", hint=INSTALL["aws"]) from error
 
@@ -39,21 +43,29 @@ _EXPIRED = re.compile(r"ExpiredToken")
 _MISSING = re.compile(r"NotFound|MissingException|NotActive")
 _PERMISSION_NAMES = {"monitoring": "cloudwatch", "elbv2": "elasticloadbalancing"}
 _LOOKING = ("Describe", "List", "Get")
+_HTML = (b"<!doctype html", b"<html")
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+"""Variables that name the region, the first that is set; all of them go before the profile's region."""
 _LEASES = "dynamodb"
 """What leases lie in: to have one must not depend on having one."""
 
 
 @dataclass
 class Aws:
-    """The clients of one account and region. `endpoint` and `credentials` are for a local cloud that needs no setting
-    up; without them everything is as the environment says."""
+    """The clients of one account and region."""
 
     profile: str | None = None
+    """A profile of the user's AWS configuration; None: as the environment says."""
     region: str | None = None
+    """None: that of `AWS_REGION`, else of `AWS_DEFAULT_REGION`, else of the profile."""
     endpoint: str | None = None
+    """The URL of a local cloud that needs no setting up; None: as the environment says."""
     credentials: tuple[str, str] | None = None
+    """Key and secret for such a cloud; None: as the environment says."""
     read_timeout_s: float = 15.0
+    """How long one attempt of a call may be silent."""
     guards: list[Callable[[], None]] = field(default_factory=list)
+    """What is asked right before each request that changes something; see `guarded`."""
     _clients: dict[str, Any] = field(default_factory=dict)
     _session: Any = None
 
@@ -67,12 +79,15 @@ class Aws:
     def _make(self, service: str) -> Any:
         if self._session is None:
             key, secret = self.credentials or (None, None)
+            # boto3 itself knows AWS_DEFAULT_REGION only, and would take the profile's region before AWS_REGION.
+            region = self.region or next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
             self._session = boto3.Session(
-                profile_name=self.profile, region_name=self.region, aws_access_key_id=key, aws_secret_access_key=secret
+                profile_name=self.profile, region_name=region, aws_access_key_id=key, aws_secret_access_key=secret
             )
         retries = {"mode": "adaptive", "total_max_attempts": _ATTEMPTS}
         config = Config(retries=retries, connect_timeout=_CONNECT_S, read_timeout=self.read_timeout_s)
         client = self._session.client(service, endpoint_url=self.endpoint, config=config)
+        client.meta.events.register("before-parse", _check_answer)
         if service != _LEASES:
             client.meta.events.register("before-send", self._before_send)
         return client
@@ -132,11 +147,30 @@ class NotThereError(UsageError):
     """A call about something that does not exist."""
 
 
+def _check_answer(event_name: str, response_dict: dict[str, Any], **_: Any) -> None:
+    """What is not from AWS but from something in front of it: a page of a proxy, of a VPC endpoint, of a load balancer.
+
+    No parser of botocore's can read such a page, and the error of one is not retried. A failure (5xx) without a body
+    is one that botocore does retry, so the page is taken away; any other page says that AWS is not there at all.
+    """
+    body, status = response_dict.get("body") or b"", int(response_dict["status_code"])
+    if not isinstance(body, bytes) or not body.lstrip()[:20].lower().startswith(_HTML):
+        return
+    if status >= 500:
+        response_dict["body"] = b""
+        return
+    raise CallError(
+        f"{event_name.rsplit('.', 1)[-1]} was not answered by AWS but with an HTML page (status {status})",
+        hint="a proxy, a VPN or a VPC endpoint is in between; is the endpoint right?",
+        code=str(status),
+    )
+
+
 @contextmanager
 def _words(operation: str, service: str) -> Iterator[None]:
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
         raise explain(error, service, operation) from error
 
 
@@ -156,6 +190,8 @@ def explain(error: Exception, service: str, operation: str) -> DbzError:
         code = str(error.response.get("Error", {}).get("Code", ""))
         message = str(error.response.get("Error", {}).get("Message", "")).strip().splitlines() or [""]
         return _of_code(code, message[0][:200], f"{_PERMISSION_NAMES.get(service, service)}:{name}")
+    if isinstance(error, ResponseParserError):
+        return CallError(f"{name} was answered with what is no answer of AWS: {str(error).splitlines()[0][:200]}")
     return CallError(f"{name} failed: {str(error)[:300]}", hint="is the endpoint right, and the network there?")
 
 
@@ -172,6 +208,9 @@ def _of_code(code: str, message: str, permission: str) -> DbzError:
         )
     if _MISSING.search(code):
         return NotThereError(f"{permission}: {message or code}")
+    if code.isdigit():
+        between = "something in front of AWS (a proxy, a VPC endpoint, a load balancer)"
+        return CallError(f"{permission} failed: {between} answered {code} {message}, {_ATTEMPTS} times", code=code)
     if code in ("ValidationException", "InvalidParameterException", "ClientException", "ValidationError"):
         return CallError(f"{permission} was not accepted: {message or code}", code=code)
     return CallError(f"{permission} failed after {_ATTEMPTS} attempts: {code} {message}".strip(), code=code)

@@ -20,7 +20,7 @@ from dbz.scaling.change.applying import Manner, apply_plan
 from dbz.scaling.change.journal import entries
 from dbz.scaling.change.live import read_live
 from dbz.scaling.change.planner import plan_native
-from dbz.scaling.decide.daemon import Autoscaler, Evaluation, SteadyClock, run_forever
+from dbz.scaling.decide.daemon import Autoscaler, Evaluation, NoDataError, SteadyClock, run_forever
 from dbz.scaling.decide.rules import Action
 from dbz.scaling.decide.sources import CloudWatchSource, MetricsSource
 from dbz.scaling.exclusive.lock import LockRole, sole
@@ -130,6 +130,62 @@ def test_metrics_that_stop_coming_hold(scene: Scene) -> None:
     scene.clock.at_s += 30 * 60
     outcome = auto.evaluate()
     assert outcome.decision.action is Action.HOLD and outcome.standings[0].value is None
+
+
+@pytest.mark.parametrize("late", [1, 2, 3])
+def test_datapoints_that_come_minutes_late_are_read_when_they_have_come(scene: Scene, late: int) -> None:
+    """As ECS's do: the newest minutes are empty each time, and each minute is read again until it is not."""
+    auto = scene.auto()
+    scene.minutes([BUSY] * 4)
+    scene.clock.at_s += late * 60
+    assert auto.evaluate().decision.action is Action.HOLD, "four minutes are no five"
+    scene.clock.at_s -= late * 60
+    scene.minutes([BUSY])
+    scene.clock.at_s += late * 60
+    outcome = auto.evaluate()
+    assert outcome.done and scene.desired == 3
+    (cpu, *_) = outcome.standings
+    assert cpu.at_s == scene.clock.at_s - late * 60 and cpu.value == BUSY / 100
+
+
+def test_scaling_in_works_with_late_data_too(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([QUIET] * 15)
+    scene.clock.at_s += 120
+    assert auto.evaluate().done and scene.desired == 1
+
+
+def test_without_data_for_too_long_it_says_so_and_ends(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([QUIET] * 3)
+    assert auto.evaluate().decision.no_data == ()
+    scene.clock.at_s += 6 * 60
+    outcome = auto.evaluate()
+    assert outcome.decision.reason == "no data: CPU, active connections" and not outcome.done
+    scene.clock.at_s += 15 * 60
+    with pytest.raises(NoDataError, match=r"no data about CPU, active connections for 15m") as caught:
+        run_forever(auto, lambda _: None, print, lambda _: False)
+    assert caught.value.exit_code == 3
+
+
+def test_a_service_that_nobody_asks_anything_is_not_without_data(scene: Scene) -> None:
+    """A load balancer writes no response time for no request."""
+    conditions = {"scale_out_when_any": [parse_condition("Response time > 500ms for 3 minutes")]}
+    balancer = scene.plan.scaling.model_copy(update={"load_balancer": "app/a/1"})
+    scene.plan = scene.plan.model_copy(update={**conditions, "scale_in_when_all": [], "scaling": balancer})
+    auto = scene.auto()
+    for _ in range(3):
+        scene.clock.at_s += 20 * 60
+        assert auto.evaluate().decision.reason == "no data: response time"
+
+
+def test_a_task_that_is_starting_is_no_deployment(scene: Scene) -> None:
+    auto = scene.auto()
+    scene.minutes([BUSY] * 5)
+    scene.cloud.control(healthy=False)
+    scene.cloud.client("ecs").update_service(cluster="dbz", service=scene.service, desiredCount=3)
+    scene.cloud.until(scene.service, lambda one: one["pendingCount"] >= 1)
+    assert auto.evaluate().done and scene.desired == 4
 
 
 def test_a_dry_run_decides_and_does_nothing(scene: Scene) -> None:
@@ -272,12 +328,12 @@ def test_the_servers_own_metrics() -> None:
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     source = MetricsSource(f"http://127.0.0.1:{server.server_port}", load_phases().scaling)
-    look: Callable[[float], list[object]] = lambda now_s: list(source.since(0.0, now_s, 2))  # noqa: E731
+    look: Callable[[float], list[object]] = lambda now_s: list(source.since(0.0, now_s, lambda _: 2))  # noqa: E731
     try:
         _Metrics.body = exposition(100, 1000, 10, 50)
         assert look(600.0) == []
         _Metrics.body = exposition(130, 1600, 16, 80)
-        (sample,) = source.since(0.0, 660.0, 2)
+        (sample,) = source.since(0.0, 660.0, lambda _: 2)
         _Metrics.body = ""
         with pytest.raises(DependencyError, match="answered 503"):
             look(720.0)

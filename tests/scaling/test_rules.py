@@ -191,3 +191,76 @@ def test_no_rules_on_no_trace_break_the_promises(policy: Policy, trace: list[Min
         engine.acted(decision.action, now_s)
         steps.append((now_s, decision.action))
         desired = decision.desired
+
+
+BOTH = [parse_condition(one) for one in (*OUT, *IN)]
+MEASURED = st.one_of(st.none(), st.floats(0, 1))
+ROWS = st.lists(st.tuples(MEASURED, MEASURED, st.floats(0, 2000)), min_size=1, max_size=40)
+
+
+def seen(engine: RuleEngine) -> list[tuple[int, int, bool]]:
+    return [(one.holding, one.missing, one.met) for one in engine.standings()]
+
+
+@given(ROWS)
+def test_what_is_read_again_in_one_go_is_what_was_observed_one_by_one(rows: list[tuple[float, float, float]]) -> None:
+    """As long as the newest datapoints are there: late ones are the only difference."""
+    rows = [*rows, (0.5, 0.5, 100.0)]
+    samples = [sample(minute, 4, *row) for minute, row in enumerate(rows, 1)]
+    observed, again = RuleEngine(PLAN), RuleEngine(PLAN)
+    for each in samples:
+        observed.observe(each)
+    again.replay(samples, samples[-1].at_s)
+    assert seen(again) == seen(observed)
+
+
+@given(ROWS, st.integers(0, 5), st.integers(0, 5))
+def test_datapoints_that_come_late_are_waited_for_and_not_missed(
+    rows: list[tuple[float, float, float]], cpu_late: int, memory_late: int
+) -> None:
+    """Each condition stands as it did when the newest datapoint of its metric was the newest period."""
+    rows = [*rows, *[(0.5, 0.5, 100.0)] * 6]
+    samples = [sample(minute, 4, *row) for minute, row in enumerate(rows, 1)]
+    late = [
+        replace(each, values={
+            Watched.CPU: None if number >= len(samples) - cpu_late else each.values[Watched.CPU],
+            Watched.MEMORY: None if number >= len(samples) - memory_late else each.values[Watched.MEMORY],
+            Watched.CONNECTIONS: each.values[Watched.CONNECTIONS],
+        })
+        for number, each in enumerate(samples)
+    ]  # fmt: skip
+    engine = RuleEngine(PLAN)
+    engine.replay(late, samples[-1].at_s)
+    assert engine.no_data == ()
+    for metric, delay in ((Watched.CPU, cpu_late), (Watched.MEMORY, memory_late), (Watched.CONNECTIONS, 0)):
+        prompt = RuleEngine(PLAN)
+        prompt.replay(samples[: len(samples) - delay], samples[-1].at_s)
+        for now, then in zip(engine.standings(), prompt.standings(), strict=True):
+            assert now.condition.metric is not metric or now == then
+
+
+@pytest.mark.parametrize(("age_minutes", "action"), [(5, Action.OUT), (6, Action.HOLD)])
+def test_data_that_is_too_old_decides_nothing_and_is_named(age_minutes: int, action: Action) -> None:
+    engine = RuleEngine(PLAN)
+    samples = [sample(minute, 4, 0.9, None, None) for minute in range(1, 11)]
+    now_s = 600 + age_minutes * 60
+    engine.replay(samples, now_s)
+    decision = engine.decide(now_s, 4)
+    assert decision.action is action
+    if action is Action.HOLD:
+        assert decision.reason == "no data: CPU, memory, active connections"
+        assert set(decision.no_data) == {Watched.CPU, Watched.MEMORY, Watched.CONNECTIONS}
+        assert all(one.value is None and not one.met for one in engine.standings())
+
+
+def test_a_step_is_not_repeated_on_what_led_to_it() -> None:
+    """Without any cooldown: the samples of before a step say nothing about what it has changed."""
+    engine = RuleEngine(replace(PLAN, cooldown_out_s=0, cooldown_in_s=0))
+    hot = [sample(minute, 4, 0.9) for minute in range(1, 11)]
+    engine.replay(hot, 630)
+    assert engine.decide(630, 4).action is Action.OUT
+    engine.acted(Action.OUT, 630)
+    engine.replay(hot, 690)
+    assert engine.decide(690, 5).reason.endswith("nothing newer than the last step is known yet")
+    engine.replay([*hot, sample(11, 5, 0.9)], 720)
+    assert engine.decide(720, 5).action is Action.OUT

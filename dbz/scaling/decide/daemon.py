@@ -1,8 +1,11 @@
 """`dbz scale auto`: the rules of the plan, carried out.
 
-Once a period: read the service, take in new samples, ask the engine, and when it wants another number, set it, with the
+Once a period: read the service and the samples, ask the engine, and when it wants another number, set it, with the
 journal before and after the call like every change. It never acts on a guess: what cannot be read is a missing sample,
 and the desired count is compared right before it is changed.
+
+Datapoints of CloudWatch come one to three minutes late. So each time the last periods are read again, as many as the
+longest condition and the allowed lateness cover, and the engine decides on the newest that have come.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from dbz.config.grammar.conditions import Watched
 from dbz.config.phases import ApiServers, Phases
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.scaling.change.comparing import same
@@ -23,15 +27,24 @@ from dbz.scaling.change.planner import Wanted, plan_tasks
 from dbz.scaling.change.state import EcsService, Live
 from dbz.scaling.change.steps import ChangePlan, Kind
 from dbz.scaling.decide.policies import rules_of
-from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine
+from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine, Sample
 from dbz.scaling.decide.sources import SampleSource
 from dbz.scaling.exclusive.lease import Lease
 from dbz.scaling.exclusive.lock import LockRole
 from dbz.scaling.exclusive.roles import lease_of, one_step
 from dbz.scaling.handle import ServiceHandle
+from dbz.units import format_duration
 
 LATEST_S = 2.0
 """How long after the end of a period its metrics may come, at most; at most a quarter of the period is waited."""
+
+
+MAY_BE_SILENT = (Watched.RESPONSE_TIME, Watched.ERROR_RATE, Watched.REQUESTS)
+"""Metrics without a datapoint while nobody asks anything: that they are missing says nothing about the metrics."""
+
+
+class NoDataError(DependencyError):
+    """Nothing has been known for too long of what always has a value while tasks run; exit code 3."""
 
 
 class SteadyClock:
@@ -47,13 +60,17 @@ class SteadyClock:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation: the service as it was, the decision, whether it was carried out, and how the conditions stand."""
+    """One evaluation."""
 
     at_s: float
+    """When, in seconds since 1970."""
     service: EcsService
+    """The service as it was."""
     decision: Decision
     done: bool
+    """Whether it was carried out."""
     standings: tuple[ConditionStanding, ...]
+    """How the conditions stand."""
 
 
 class Autoscaler:
@@ -83,7 +100,11 @@ class Autoscaler:
         self.policy = _within_range(rules_of(plan, servers.min, servers.max), live)
         self._engine = RuleEngine(self.policy)
         windows = (each.samples(self.policy.period_s)[1] for each in (*self.policy.out_any, *self.policy.in_all))
-        self._seen_s = self._clock.now_s() - (max(windows, default=1) + 1) * self.policy.period_s
+        self._look_back_s = (max(windows, default=1) + 1) * self.policy.period_s + self.policy.data_age_s
+        self._samples: dict[float, Sample] = {}
+        self._ran: dict[float, int] = {}
+        self._no_data_after_s = plan.scaling.no_data_after
+        self._blind_since_s: float | None = None
         self._remember_steps()
 
     def _remember_steps(self) -> None:
@@ -111,16 +132,43 @@ class Autoscaler:
         self._aws.check_guards()
         service = read_service(self._handle)
         now_s = self._clock.now_s()
-        for sample in self._source.since(self._seen_s, now_s, max(service.running, 1)):
-            self._engine.observe(sample)
-            self._seen_s = sample.at_s
-        decision = self._engine.decide(now_s, service.desired, deploying=service.deploying or service.pending > 0)
+        self._take_in(service, now_s)
+        decision = self._engine.decide(now_s, service.desired, deploying=service.deploying)
+        self._check_sight(service, now_s)
         done = False
         if decision.action is not Action.HOLD and not self._dry_run:
             decision, done = self._act(service, decision)
         if decision.action is not Action.HOLD and (done or self._dry_run):
             self._acted(decision.action, now_s)
         return Evaluation(now_s, service, decision, done, tuple(self._engine.standings()))
+
+    def _take_in(self, service: EcsService, now_s: float) -> None:
+        """Read the last periods again and let the engine begin with them anew."""
+        begin_s = now_s - self._look_back_s
+        self._ran = {at_s: tasks for at_s, tasks in self._ran.items() if at_s > begin_s} | {now_s: service.running}
+        for sample in self._source.since(begin_s, now_s, self._tasks_at):
+            self._samples[sample.at_s] = sample
+        self._samples = {at_s: sample for at_s, sample in sorted(self._samples.items()) if at_s > begin_s}
+        self._engine.replay(list(self._samples.values()), now_s)
+
+    def _tasks_at(self, at_s: float) -> int:
+        """How many tasks ran then, as far as this daemon has seen it; before it began, as many as at its first look."""
+        seen = max((seen_s for seen_s in self._ran if seen_s <= at_s), default=min(self._ran))
+        return max(self._ran[seen], 1)
+
+    def _check_sight(self, service: EcsService, now_s: float) -> None:
+        """`NoDataError` once what always has a value was without one for `no_data_after`."""
+        unknown = [one.value for one in self._engine.no_data if one not in MAY_BE_SILENT]
+        if not unknown or not service.running:
+            self._blind_since_s = None
+            return
+        self._blind_since_s = now_s if self._blind_since_s is None else self._blind_since_s
+        blind_s = now_s - self._blind_since_s
+        if self._no_data_after_s and blind_s >= self._no_data_after_s:
+            raise NoDataError(
+                f"no data about {', '.join(unknown)} for {format_duration(blind_s)}: nothing was decided meanwhile",
+                hint="does the service still write them? scaling.no_data_after says how long that may last",
+            )
 
     def _act(self, service: EcsService, decision: Decision) -> tuple[Decision, bool]:
         """Carry out a decision unless somebody else is at work; what was done, and whether."""
@@ -198,12 +246,14 @@ def run_forever(
 ) -> None:
     """Evaluate once a period until `wait`, which sleeps so many seconds, says that the user asked to stop.
 
-    An evaluation that fails because something cannot be reached is told and costs a sample; a service that is gone,
-    or a lead that is lost, ends it.
+    An evaluation that fails because something cannot be reached is told; a service that is gone, a lead that is lost,
+    or metrics that have not come for too long (`NoDataError`) end it.
     """
     while True:
         try:
             tell(auto.evaluate())
+        except NoDataError:
+            raise
         except DependencyError as error:
             warn(f"holding: {error.message}")
         if wait(auto.next_s()):

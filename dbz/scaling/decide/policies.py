@@ -21,6 +21,7 @@ def rules_of(plan: Phases, lowest: int, highest: int) -> Policy:
         cooldown_out_s=scaling.cooldown_out,
         cooldown_in_s=scaling.cooldown_in,
         connections_per_task=scaling.connections_per_server,
+        data_age_s=scaling.data_age,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -25,10 +25,11 @@ _MOST_PERIODS = 1440
 class SampleSource(Protocol):
     """Gives samples, one a period, each at the end of its period in seconds since 1970."""
 
-    def since(self, after_s: float, now_s: float, tasks: int) -> list[Sample]:
-        """The samples of complete periods that ended after `after_s` and until `now_s`, oldest first. `tasks` run now.
+    def since(self, after_s: float, now_s: float, tasks: Callable[[float], int]) -> list[Sample]:
+        """The samples of complete periods that ended after `after_s` and until `now_s`, oldest first.
 
-        Raises `DependencyError` when the source cannot be asked.
+        `tasks` says how many tasks ran at a time. A source that knows its past gives the same periods again as often as
+        it is asked, with what has come meanwhile. Raises `DependencyError` when the source cannot be asked.
         """
 
 
@@ -44,7 +45,7 @@ class CloudWatchSource:
                 name = f"q{len(self._queries)}"
                 self._queries[condition.metric] = queries_for(condition.metric, scaling, name)
 
-    def since(self, after_s: float, now_s: float, tasks: int) -> list[Sample]:
+    def since(self, after_s: float, now_s: float, tasks: Callable[[float], int]) -> list[Sample]:
         """One sample a period; a metric without a datapoint is None in it."""
         period_s = self._period_s
         end_s = now_s // period_s * period_s
@@ -62,7 +63,8 @@ class CloudWatchSource:
             points |= {at.timestamp(): value for at, value in zip(result["Timestamps"], result["Values"], strict=True)}
         count = round((end_s - begin_s) / period_s)
         begins = [begin_s + period_s * number for number in range(count)]
-        return [Sample(each + period_s, tasks, self._values(series, each, tasks)) for each in begins]
+        ran = {begin: tasks(begin + period_s) for begin in begins}
+        return [Sample(begin + period_s, ran[begin], self._values(series, begin, ran[begin])) for begin in begins]
 
     def _values(
         self, series: Mapping[str, Mapping[float, float]], at_s: float, tasks: int
@@ -116,13 +118,14 @@ class MetricsSource:
         self._scaling = scaling
         self._before: _Reading | None = None
 
-    def since(self, after_s: float, now_s: float, tasks: int) -> list[Sample]:  # noqa: ARG002 it cannot look back
+    def since(self, after_s: float, now_s: float, tasks: Callable[[float], int]) -> list[Sample]:  # noqa: ARG002
         """What happened since the last call, as one sample."""
         now = self._read(now_s)
         before, self._before = self._before, now
         if before is None or now.at_s <= before.at_s:
             return []
-        return [Sample(now_s // self._scaling.period * self._scaling.period, tasks, self._values(before, now))]
+        end_s = now_s // self._scaling.period * self._scaling.period
+        return [Sample(end_s, tasks(end_s), self._values(before, now))]
 
     def _values(self, before: _Reading, now: _Reading) -> dict[Watched, float | None]:
         elapsed_s = now.at_s - before.at_s

@@ -19,6 +19,7 @@ class Teller:
     def __init__(self, *, explain: bool, as_json: bool, dry_run: bool) -> None:
         self._explain, self._as_json, self._dry_run = explain, as_json, dry_run
         self._last = ""
+        self._unknown = ""
 
     def begin(self, follower: Autoscaler, whence: str) -> None:
         """What is being followed."""
@@ -36,7 +37,9 @@ class Teller:
         decision = outcome.decision
         if self._as_json:
             typer.echo(json.dumps(_document(outcome)))
+            self._say_sight(outcome)
             return
+        self._say_sight(outcome)
         text = f"{decision.action.value} {decision.reason}"
         if self._explain or decision.action.value != "hold" or text != self._last:
             at = datetime.fromtimestamp(outcome.at_s, UTC)
@@ -49,9 +52,18 @@ class Teller:
             for one in outcome.standings:
                 typer.echo(f"          {_standing_text(one)}")
 
+    def _say_sight(self, outcome: Evaluation) -> None:
+        """Loudly, what is not known, and once that it is known again."""
+        unknown = ", ".join(outcome.decision.no_data)
+        if unknown and unknown != self._unknown:
+            typer.echo(f"NO DATA about {unknown}: no condition on it is met, and nothing scales in.", err=True)
+        elif self._unknown and not unknown:
+            typer.echo(f"Data about {self._unknown} again.", err=True)
+        self._unknown = unknown
+
 
 def _standing_text(one: ConditionStanding) -> str:
-    value = "missing" if one.value is None else one.condition.value_text(one.value)
+    value = "no data" if one.value is None else one.condition.value_text(one.value)
     missing = f", {one.missing} missing" if one.missing else ""
     met = "met" if one.met else "not met"
     return (
@@ -69,12 +81,14 @@ def _document(outcome: Evaluation) -> dict[str, object]:
         "desired": outcome.decision.desired,
         "running": outcome.service.running,
         "done": outcome.done,
+        "no_data": [one.value for one in outcome.decision.no_data],
         "reason": outcome.decision.reason,
         "conditions": [
             {
                 "direction": one.direction.value, "condition": str(one.condition), "value": one.value,
                 "holding": one.holding, "needed": one.needed, "window": one.window, "missing": one.missing,
                 "met": one.met,
+                "at": None if one.at_s is None else datetime.fromtimestamp(one.at_s, UTC).isoformat(),
             }
             for one in outcome.standings
         ],
