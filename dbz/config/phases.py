@@ -42,11 +42,6 @@ def _words(text: str) -> str:
     return text.strip()
 
 
-def last_part(name: str) -> str:
-    """The name in an ARN of a cluster or a service; a name is itself."""
-    return name.strip().rsplit("/", 1)[-1] if name.strip().startswith("arn:") else name.strip()
-
-
 def _condition(value: object) -> object:
     if isinstance(value, Condition):
         return value
@@ -146,9 +141,9 @@ class Phase(Strict):
 class Scaling(Strict):
     """What is scaled, how far at once, how often and between which bounds. Durations are seconds."""
 
-    cluster: Annotated[Words, AfterValidator(last_part)] = "dbz"
+    cluster: Words = "dbz"
     """The ECS cluster of the API servers, by name or ARN."""
-    service: Annotated[Words, AfterValidator(last_part)] = "api"
+    service: Words = "api"
     """The ECS service of the API servers, by name or ARN."""
     cache_group: str = ""
     """The ElastiCache replication group; empty leaves the cache a manual step."""

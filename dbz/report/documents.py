@@ -70,7 +70,7 @@ def scale_status(found: Overview) -> dict[str, Any]:
         "per_task_from": found.measured,
         "targets": [asdict(one) for one in found.targets],
         "present": [asdict(one) for one in found.present],
-        "unfinished": [one.id for one in unfinished(live.service.cluster, live.service.name)],
+        "unfinished": [one.id for one in unfinished(live.place)],
     }
 
 

@@ -8,6 +8,16 @@ from typing import Any
 from dbz.scaling.aws import ECS_DIMENSION, Aws
 
 
+def last_part(name: str) -> str:
+    """The name in an ARN of a cluster or a service; a name is itself."""
+    return name.rsplit("/", 1)[-1] if name.startswith("arn:") else name
+
+
+def region_in(name: str) -> str:
+    """The region in an ARN; empty for a name."""
+    return name.split(":")[3] if name.startswith("arn:") else ""
+
+
 @dataclass(frozen=True)
 class ServiceHandle:
     """How to reach one ECS service."""

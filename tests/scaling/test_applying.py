@@ -14,9 +14,17 @@ from dbz.config.grammar.target_tracking import parse_target
 from dbz.config.phases import ApiServers, load_phases
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.scaling.aws import Aws
-from dbz.scaling.change.applying import Manner, apply_plan, check_drift, refuse_late, take_back
+from dbz.scaling.change.applying import Manner, apply_plan, check_drift, look_back, refuse_late, take_back
 from dbz.scaling.change.health import read_health
-from dbz.scaling.change.journal import entries, find_entry, read_entry
+from dbz.scaling.change.journal import (
+    OUTCOMES,
+    ChangeJournal,
+    entries,
+    entries_of,
+    find_entry,
+    read_entry,
+    unfinished,
+)
 from dbz.scaling.change.live import (
     find_services,
     list_service_names,
@@ -28,7 +36,7 @@ from dbz.scaling.change.live import (
 from dbz.scaling.change.planner import Wanted, plan_native, plan_phase, plan_tasks
 from dbz.scaling.change.settle import DriftError, NotSettledError
 from dbz.scaling.change.state import Place
-from dbz.scaling.change.steps import ChangePlan
+from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind
 from dbz.scaling.exclusive.lease import LeaseLostError
 from dbz.scaling.exclusive.lock import LockRole, present, sole
 from dbz.scaling.handle import ServiceHandle
@@ -83,7 +91,7 @@ def test_apply_waits_until_it_is_steady_and_rollback_puts_back(cloud: RunningClo
     assert len(undone.back) == 1 and cloud.service(service)["runningCount"] == 2
     assert read_entry(entry.path).begun == ()
     with pytest.raises(UsageError, match="nothing to roll back"):
-        find_entry("", "dbz", service)
+        find_entry("", entry.plan.place)
 
 
 def test_everything_of_an_autoscaled_phase_goes_there_and_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
@@ -228,6 +236,85 @@ def test_a_fixed_count_ends_by_itself_and_can_still_be_rolled_back(cloud: Runnin
     undone = take_back(aws, entries()[-1], Said().manner)
     assert undone.left == (), "what the plan itself has put back is nobody else's change"
     assert read_live(ServiceHandle(aws, "dbz", service)).fingerprint() == live.fingerprint()
+
+
+def test_what_a_way_back_has_left_alone_can_still_be_forced(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    """And the look beforehand says what is there now, not what the change had made."""
+    handle = ServiceHandle(aws, "dbz", service)
+    scaling = cloud.client("application-autoscaling")
+    scaling.register_scalable_target(**handle.scalable, MinCapacity=1, MaxCapacity=4)
+    before = read_live(handle)
+    wanted = Wanted("3 to 6 tasks", ApiServers(min=3, max=6))
+    apply_plan(aws, plan_tasks(before, wanted), Said().manner)
+    scaling.register_scalable_target(**handle.scalable, MinCapacity=4, MaxCapacity=6)
+    (entry,) = entries()
+    seen = look_back(aws, entry)
+    assert [(step.resource, now) for step, now in seen.left] == [(handle.resource_id, read_target(handle))]
+    undone = take_back(aws, entry, Said().manner)
+    assert len(undone.left) == 1
+    ChangeJournal(entry.path).end("rolled back", "left alone")
+    again = find_entry("", entry.plan.place)
+    assert again.id == entry.id and len(again.left) == 1 and not again.open
+    take_back(aws, again, Said().manner, force=True)
+    ChangeJournal(entry.path).end("rolled back")
+    assert read_live(handle).fingerprint() == before.fingerprint()
+    assert read_entry(entry.path).begun == () == read_entry(entry.path).left
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (["begin", "done", "applied"], "was finished"),
+        (["begin", "done", "applied", "undo", "undone", "rolled back"], "was taken back"),
+        (["begin", "done", "applied", "left", "rolled back"], "was taken back"),
+        (["begin", "done", "undo", "undone", "failed"], "was taken back"),
+        (["begin", "done", "undo"], "the way back of .* has begun"),
+        (["begin", "done", "undo", "interrupted"], "the way back of .* has begun"),
+        (["begin", "done", "interrupted"], ""),
+        (["begin"], ""),
+        ([], ""),
+    ],
+)
+def test_only_what_was_neither_finished_nor_taken_back_is_resumed(events: list[str], message: str) -> None:
+    step = ChangeStep(Kind.DESIRED, "api", 2, 4)
+    journal = ChangeJournal.begin(ChangePlan("4 tasks", "1", "r", "c", "api", "", "f", (step,)))
+    for event in events:
+        journal.end(event) if event in OUTCOMES else journal.step(event, 0)
+    entry = read_entry(journal.path)
+    if message:
+        with pytest.raises(UsageError, match=message):
+            entry.check_resumable()
+    else:
+        entry.check_resumable()
+
+
+def test_a_change_belongs_to_one_account_and_region_only() -> None:
+    """Services of one name in two regions, or two accounts: neither takes the other's change back."""
+    places = [Place(account, region, "club", "api") for account in ("1", "2") for region in ("eu-west-1", "us-west-2")]
+    step = ChangeStep(Kind.DESIRED, "api", 2, 4)
+    for place in places[:3]:
+        plan = ChangePlan("4 tasks", place.account, place.region, place.cluster, place.service, "", "f", (step,))
+        journal = ChangeJournal.begin(plan)
+        journal.step("begin", 0)
+    for place in places[:3]:
+        assert find_entry("", place).plan.place == place and len(unfinished(place)) == len(entries_of(place)) == 1
+    elsewhere = (
+        r"nothing to roll back for api in club, us-west-2, account 2; there is for api in club, eu-west-1, account 2"
+    )
+    with pytest.raises(UsageError, match=elsewhere):
+        find_entry("", places[3])
+    with pytest.raises(UsageError, match="is no change of api in club, us-west-2, account 2"):
+        find_entry(entries()[0].id, places[3])
+
+
+def test_an_error_of_dbz_itself_puts_back_what_was_done(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    def crash() -> None:
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        apply_plan(aws, tasks(aws, service, 4), Said().manner, crash)
+    assert desired(cloud, service) == 2
+    assert entries()[-1].outcome == "failed" and "ZeroDivisionError" in entries()[-1].why
 
 
 def test_a_plan_whose_time_is_over_is_refused_before_anything_is_changed(aws: Aws, service: str) -> None:

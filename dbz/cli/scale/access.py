@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbz.cli.options import AwsOptions, duration_of
-from dbz.errors import DependencyError
+from dbz.errors import DependencyError, UsageError
 
 if TYPE_CHECKING:
     from dbz.config.phases import Phases
@@ -51,18 +52,22 @@ def reach(options: AwsOptions) -> Access:
     """
     from dbz.config.phases import load_phases
     from dbz.scaling.aws import Aws
+    from dbz.scaling.handle import last_part, region_in
 
     plan = load_phases(options.phases)
     local = _local_cloud(asked=options.local, configured=bool(options.aws_profile) or _aws_is_configured())
     named = {
-        "cluster": options.cluster or plan.scaling.cluster,
-        "service": options.service or plan.scaling.service,
+        "cluster": last_part(options.cluster or plan.scaling.cluster),
+        "service": last_part(options.service or plan.scaling.service),
     }
+    regions = (region_in(options.cluster or plan.scaling.cluster), region_in(options.service or plan.scaling.service))
+    region = options.region or next(filter(None, regions), "")
+    refuse_other_region(region, regions)
     if local:
         named["lease_table"] = plan.scaling.lease_table or LOCAL_LEASE_TABLE
-        aws = Aws(region=options.region or "eu-west-1", endpoint=local[0], credentials=("local", "local"))
+        aws = Aws(region=region or "eu-west-1", endpoint=local[0], credentials=("local", "local"))
     else:
-        aws = Aws(profile=options.aws_profile or None, region=options.region or None)
+        aws = Aws(profile=options.aws_profile or None, region=region or None)
     return Access(
         aws=aws,
         plan=plan.model_copy(update={"scaling": plan.scaling.model_copy(update=named)}),
@@ -71,6 +76,13 @@ def reach(options: AwsOptions) -> Access:
         cache_group=plan.scaling.cache_group or (LOCAL_CACHE_GROUP if local else ""),
         load_target=local[1] if local else "",
     )
+
+
+def refuse_other_region(region: str, named: Iterable[str]) -> None:
+    """`UsageError` when an ARN names another region than the one that is meant."""
+    for other in named:
+        if other and other != region:
+            raise UsageError(f"the ARN is of {other}, and the region is to be {region}", hint=f"--region {other}")
 
 
 def _local_cloud(*, asked: bool, configured: bool) -> tuple[str, str] | None:

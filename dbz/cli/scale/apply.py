@@ -50,13 +50,15 @@ def apply(
     130 interrupted (what was done stays; --resume or rollback).
     """
     from dbz.scaling.change.journal import find_entry
+    from dbz.scaling.change.live import place_of
     from dbz.scaling.change.steps import read_plan
 
     if sum((bool(phase), saved is not None, bool(resume))) != 1:
         raise UsageError("name one of: a PHASE, --plan FILE, --resume ID")
     access = reach(aws)
-    entry = find_entry(resume, access.cluster, access.service) if resume else None
+    entry = find_entry(resume, place_of(access.handle)) if resume else None
     if entry:
+        entry.check_resumable()
         made = entry.plan
     elif saved:
         made = read_plan(saved)

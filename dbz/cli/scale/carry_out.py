@@ -18,6 +18,7 @@ from dbz.errors import InterruptedRunError, UsageError
 if TYPE_CHECKING:
     from dbz.scaling.change.applying import Manner
     from dbz.scaling.change.journal import JournalEntry
+    from dbz.scaling.change.state import Place
     from dbz.scaling.change.steps import ChangePlan
 
 
@@ -37,15 +38,14 @@ def carry_out(
     from dbz.scaling.exclusive.lock import LockRole
     from dbz.scaling.exclusive.roles import only_one
 
-    if (plan.cluster, plan.service) != (access.cluster, access.service):
-        raise UsageError(f"the plan is for {plan.service} in {plan.cluster}, not {access.service} in {access.cluster}")
+    refuse_elsewhere(access, plan)
     if not as_json:
         print_plan(plan, access.aws.where)
     done = ""
     what = f"dbz scale: {plan.goal}"
     with only_one(access.aws, access.plan.scaling, plan.place, LockRole.CHANGE, what, say, wait):
         if resumed is None:
-            refuse_unfinished(plan.cluster, plan.service)
+            refuse_unfinished(plan.place)
         if plan.steps or verify:
             confirm_by_name(plan.service, yes=yes)
             if resumed is None:
@@ -77,12 +77,23 @@ def interruptible(timeout_s: float, hint: str) -> Iterator[Manner]:
             raise InterruptedRunError("interrupted; what was done stays", hint=hint) from None
 
 
-def refuse_unfinished(cluster: str, service: str) -> None:
+def refuse_elsewhere(access: Access, plan: ChangePlan) -> None:
+    """`UsageError` when a plan is for another service than the one that is meant, or for one of its name elsewhere."""
+    from dbz.scaling.change.live import place_of
+
+    if (plan.cluster, plan.service) != (access.cluster, access.service):
+        raise UsageError(f"the plan is for {plan.place}, not for {access.service} in {access.cluster}")
+    here = place_of(access.handle)
+    if plan.place != here:
+        raise UsageError(f"the plan is for {plan.place}, not for {here}", hint="--region, --aws-profile")
+
+
+def refuse_unfinished(place: Place) -> None:
     """`UsageError` when an earlier change of the service is neither finished nor taken back."""
     from dbz.scaling.change.journal import unfinished
 
-    for one in unfinished(cluster, service):
+    for one in unfinished(place):
         raise UsageError(
-            f"an earlier change of {service} was not finished: {one.id} ({one.plan.goal})",
+            f"an earlier change of {place} was not finished: {one.id} ({one.plan.goal})",
             hint=f"dbz scale rollback {one.id}, or dbz scale apply --resume {one.id}",
         )

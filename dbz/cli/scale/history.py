@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
@@ -10,7 +11,11 @@ from dbz.cli.options import AsJson, Cluster, PhasesFile, ServiceName
 
 
 def history(
-    phases: PhasesFile = "default", cluster: Cluster = "", service: ServiceName = "", as_json: AsJson = False
+    phases: PhasesFile = "default",
+    cluster: Cluster = "",
+    service: ServiceName = "",
+    region: Annotated[str, typer.Option(help="Only changes in this AWS region.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """List the changes that were made from here, oldest first.
 
@@ -22,15 +27,20 @@ def history(
     from dbz.config.phases import load_phases
     from dbz.report.terminal.scale.words import outcome_text, print_history
     from dbz.scaling.change.journal import entries
+    from dbz.scaling.handle import last_part
 
     load_phases(phases)
-    found = [one for one in entries() if (not cluster or one.plan.cluster == cluster)
-             and (not service or one.plan.service == service)]  # fmt: skip
+    found = [one for one in entries() if (not cluster or one.plan.cluster == last_part(cluster))
+             and (not service or one.plan.service == last_part(service))
+             and (not region or one.plan.region == region)]  # fmt: skip
     if as_json:
         rows = [
-            {"id": one.id, "at": one.at, "goal": one.plan.goal, "cluster": one.plan.cluster,
-             "service": one.plan.service, "outcome": outcome_text(one), "why": one.why,
-             "not_taken_back": len(one.begun), "steps": len(one.plan.steps)}
+            {
+                "id": one.id, "at": one.at, "goal": one.plan.goal, "cluster": one.plan.cluster,
+                "service": one.plan.service, "account": one.plan.account, "region": one.plan.region,
+                "outcome": outcome_text(one), "why": one.why, "not_taken_back": len(one.begun),
+                "left_alone": len(one.left), "steps": len(one.plan.steps),
+            }
             for one in found
         ]  # fmt: skip
         typer.echo(json.dumps({"schema": "dbz.scale-history/1", "changes": rows}, indent=1))

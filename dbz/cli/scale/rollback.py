@@ -40,12 +40,13 @@ def rollback(
     """
     from dbz.report.terminal.scale.words import print_plan
     from dbz.scaling.change.journal import find_entry
+    from dbz.scaling.change.live import place_of
 
     access = reach(aws)
-    entry = find_entry(change, access.cluster, access.service)
-    back = _way_back(entry)
-    if not back.steps:
+    entry = find_entry(change, place_of(access.handle))
+    if not entry.begun:
         raise UsageError(f"{entry.id} has nothing left to take back ({entry.outcome or 'not begun'})")
+    back = _way_back(access, entry, force=force)
     if not as_json:
         print_plan(back, access.aws.where)
     confirm_by_name(back.service, yes=yes)
@@ -56,13 +57,22 @@ def rollback(
         typer.echo("\nEverything is as it was before.")
 
 
-def _way_back(entry: JournalEntry) -> ChangePlan:
+def _way_back(access: Access, entry: JournalEntry, *, force: bool) -> ChangePlan:
+    """The way back as a plan: from what is there now, with what would be left alone, or overwritten, as notes."""
     from dataclasses import replace
 
-    from dbz.scaling.change.applying import way_back
+    from dbz.scaling.change.applying import look_back
+    from dbz.scaling.change.comparing import shown
 
-    steps = tuple(entry.plan.steps[number].inverse() for number in way_back(entry.plan, entry.begun))
-    return replace(entry.plan, goal=f"back from {entry.plan.goal}", steps=steps, manual=(), cost=None)
+    seen = look_back(access.aws, entry)
+    steps = seen.back + tuple(replace(step, before=now) for step, now in seen.left if force)
+    fate = "overwritten (--force)" if force else "left alone (--force overwrites it)"
+    notes = tuple(
+        f"{step.kind.value} {step.resource} is {shown(now)}, which somebody else has set: {fate}"
+        for step, now in seen.left
+    )
+    goal = f"back from {entry.plan.goal}"
+    return replace(entry.plan, goal=goal, steps=steps, manual=(), cost=None, notes=notes)
 
 
 def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: bool) -> None:
@@ -81,5 +91,8 @@ def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: 
         if undone.left:
             names = ", ".join(f"{step.kind.value} {step.resource} (now {shown(now)})" for step, now in undone.left)
             journal.end("rolled back", f"left alone: {names}")
-            raise DbzError(f"left alone, because somebody else changed it: {names}", hint="see dbz scale status")
+            raise DbzError(
+                f"left alone, because somebody else changed it: {names}",
+                hint=f"dbz scale rollback {entry.id} --force overwrites it",
+            )
         journal.end("rolled back")

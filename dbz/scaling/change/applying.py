@@ -9,7 +9,7 @@ call took effect, and need not: the way back compares again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dbz.errors import DbzError, UsageError
@@ -29,19 +29,24 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Manner:
-    """How to go about it: `timeout_s` for each wait, `say` for progress, `stop` for the user's wish to end."""
+    """How to go about it."""
 
     timeout_s: float
+    """Seconds for each wait."""
     say: Say
+    """Gets a line of progress."""
     stop: Callable[[], bool] = lambda: False
+    """Whether the user wants it to end."""
 
 
 @dataclass(frozen=True)
 class Undone:
-    """What became of a way back: the steps taken back, and those that were left because somebody changed them."""
+    """What became of a way back."""
 
     back: tuple[ChangeStep, ...]
+    """The steps that were taken back."""
     left: tuple[tuple[ChangeStep, object], ...]
+    """Those that were left because somebody had changed them, each with what is there."""
 
 
 def _handle(aws: Aws, plan: ChangePlan) -> ServiceHandle:
@@ -127,9 +132,7 @@ def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = Fa
     for number in way_back(plan, entry.begun):
         step = plan.steps[number].inverse()
         current = executor.current(step)
-        expected = same(current, step.before) or same(current, step.after)
-        expected = expected or _within(plan, step, current) or _ended(plan, step, current)
-        if not force and not expected:
+        if not force and not _is_ours(plan, step, current):
             journal.step("left", number)
             left.append((step, current))
             continue
@@ -148,6 +151,27 @@ def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = Fa
 def way_back(plan: ChangePlan, begun: Sequence[int]) -> list[int]:
     """The steps to take back, last first; the range of the autoscaler before the count that must lie in it."""
     return sorted(begun, key=lambda number: (plan.steps[number].kind is Kind.DESIRED, -number))
+
+
+def look_back(aws: Aws, entry: JournalEntry) -> Undone:
+    """What a way back would do now: its steps with what is there as `before`, and those that it would leave alone."""
+    executor = Executor(_handle(aws, entry.plan))
+    back: list[ChangeStep] = []
+    left: list[tuple[ChangeStep, object]] = []
+    for number in way_back(entry.plan, entry.begun):
+        step = entry.plan.steps[number].inverse()
+        current = executor.current(step)
+        if _is_ours(entry.plan, step, current):
+            back.append(replace(step, before=current))
+        else:
+            left.append((step, current))
+    return Undone(tuple(back), tuple(left))
+
+
+def _is_ours(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
+    """Whether what is there is what the plan made, what it found, or where the autoscaler moved it meanwhile."""
+    expected = same(current, step.before) or same(current, step.after)
+    return expected or _within(plan, step, current) or _ended(plan, step, current)
 
 
 def _within(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
@@ -187,6 +211,9 @@ def apply_plan(
     except DbzError as error:
         _back_after(error, aws, journal, manner)
         raise
+    except Exception as error:  # an error of dbz itself: what was begun is put back all the same
+        _back_after(DbzError(f"an error in dbz itself: {error!r}"), aws, journal, manner)
+        raise
     journal.end("applied")
     return journal.id
 
@@ -213,5 +240,5 @@ def _try_back(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manner)
     journal.end("failed", error.message)
     if undone.left:
         names = ", ".join(f"{step.kind.value} {step.resource} ({shown(now)})" for step, now in undone.left)
-        return f"put back, except what somebody else changed: {names}"
+        return f"put back, except what somebody else changed: {names}; dbz scale rollback {journal.id} --force"
     return "everything is as it was before"

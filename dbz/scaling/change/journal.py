@@ -3,7 +3,8 @@
     $DBZ_STATE_DIR/scale/<id>.jsonl
         {"schema": "dbz.scale-journal/1", "id", "at", "pid", "plan"}
         {"at", "event": "begin" | "done", "step": N}            a step of the plan
-        {"at", "event": "undo" | "undone" | "left", "step": N}  its way back; left: somebody else had changed it
+        {"at", "event": "undo" | "undone" | "left", "step": N}  its way back; left: somebody else had changed it, so it
+                                                                may still be taken back by force
         {"at", "event": "applied" | "failed" | "rolled back" | "interrupted", "why"}
 
 A journal whose last line is none of the last kind belongs to a dbz that was killed. Times are UTC.
@@ -21,6 +22,7 @@ from typing import Any
 
 from dbz.config.folders import state_dir
 from dbz.errors import UsageError
+from dbz.scaling.change.state import Place
 from dbz.scaling.change.steps import ChangePlan, plan_of
 
 SCHEMA = "dbz.scale-journal/1"
@@ -29,21 +31,42 @@ OUTCOMES = ("applied", "failed", "rolled back", "interrupted")
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """A journal as read: `begun` are the steps that may have taken effect and were not undone, in order."""
+    """A journal as read."""
 
     id: str
+    """The name of its file, which begins with the time."""
     at: str
+    """When it began, ISO 8601 in UTC."""
     plan: ChangePlan
     begun: tuple[int, ...]
+    """The steps that may have taken effect and were not taken back, in order."""
     done: tuple[int, ...]
+    """The steps whose call was made."""
     outcome: str
+    """One of `OUTCOMES`; empty when dbz was killed before it came to one."""
     why: str
+    """What made it end so."""
     path: Path
+    left: tuple[int, ...] = ()
+    """The steps that a way back has left alone, because somebody else had changed them."""
+    undoing: bool = False
+    """Whether a way back has begun."""
 
     @property
     def open(self) -> bool:
         """Whether what it began is neither finished nor undone."""
         return self.outcome in ("", "interrupted") and bool(self.begun)
+
+    def check_resumable(self) -> None:
+        """`UsageError` unless it can be gone on with: it was neither finished nor taken back, not even in part."""
+        what = f"the change {self.id} ({self.plan.goal})"
+        if self.outcome == "applied" and not self.undoing:
+            raise UsageError(f"{what} was finished: there is nothing to resume", hint="dbz scale history")
+        if self.open and self.undoing:
+            raise UsageError(f"the way back of {what} has begun", hint=f"dbz scale rollback {self.id}")
+        if self.outcome not in ("", "interrupted"):
+            what = f"{what} was taken back" if self.undoing else f"{what} has failed"
+            raise UsageError(f"{what}: resumed, it would do again what is undone", hint="plan it anew")
 
 
 class ChangeJournal:
@@ -119,7 +142,8 @@ def read_entry(path: Path) -> JournalEntry:
     plan = plan_of(lines[0]["plan"], str(path))
     begun: list[int] = []
     done: list[int] = []
-    outcome = why = ""
+    left: list[int] = []
+    undoing, outcome, why = False, "", ""
     for line in lines[1:]:
         event = line["event"]
         if event in OUTCOMES:
@@ -131,9 +155,15 @@ def read_entry(path: Path) -> JournalEntry:
             begun.append(step)
         elif event == "done":
             done.append(step)
-        elif event in ("undone", "left") and step in begun:
+        elif event == "undone" and step in begun:
             begun.remove(step)
-    return JournalEntry(path.stem, lines[0]["at"], plan, tuple(begun), tuple(done), outcome, why, path)
+        elif event == "left":
+            left.append(step)
+        undoing = undoing or event in ("undo", "undone", "left")
+    left = [step for step in dict.fromkeys(left) if step in begun]
+    return JournalEntry(
+        path.stem, lines[0]["at"], plan, tuple(begun), tuple(done), outcome, why, path, tuple(left), undoing
+    )
 
 
 def entries() -> list[JournalEntry]:
@@ -147,25 +177,38 @@ def entries() -> list[JournalEntry]:
     return found
 
 
-def unfinished(cluster: str, service: str) -> list[JournalEntry]:
-    """The changes of a service that a killed or interrupted dbz has left, oldest first."""
-    return [one for one in entries() if one.open and (one.plan.cluster, one.plan.service) == (cluster, service)]
+def entries_of(place: Place) -> list[JournalEntry]:
+    """The journals of one service, oldest first: of this account, region and cluster, and of no namesake elsewhere."""
+    return [entry for entry in entries() if entry.plan.place == place]
 
 
-def find_entry(name: str, cluster: str, service: str) -> JournalEntry:
+def unfinished(place: Place) -> list[JournalEntry]:
+    """Changes of a service that a killed or interrupted dbz has left."""
+    return [entry for entry in entries_of(place) if entry.open]
+
+
+def find_entry(name: str, place: Place) -> JournalEntry:
     """The change with that id or the beginning of it, or, without a name, the newest of the service that can be taken
-    back. `UsageError` when there is none."""
-    known = [one for one in entries() if (one.plan.cluster, one.plan.service) == (cluster, service)]
+    back. `UsageError` when there is none; it names those of services of the same name elsewhere."""
+    known = entries_of(place)
     if not name:
-        fitting = [one for one in known if one.begun]
+        fitting = [entry for entry in known if entry.begun]
         if fitting:
             return fitting[-1]
-        raise UsageError(f"there is nothing to roll back for {service} in {cluster}", hint="dbz scale history")
-    matching = [one for one in known if one.id == name] or [one for one in known if one.id.startswith(name)]
+        raise UsageError(f"there is nothing to roll back for {place}{_elsewhere(place)}", hint="dbz scale history")
+    matching = [entry for entry in known if entry.id == name]
+    matching = matching or [entry for entry in known if entry.id.startswith(name)]
     if len(matching) == 1:
         return matching[0]
     what = f"names {len(matching)} changes" if matching else "is no change"
-    raise UsageError(f"'{name}' {what} of {service} in {cluster}", hint="dbz scale history")
+    raise UsageError(f"'{name}' {what} of {place}{_elsewhere(place)}", hint="dbz scale history")
+
+
+def _elsewhere(place: Place) -> str:
+    """Where else a service of the same name was changed and could be taken back."""
+    others = [entry.plan.place for entry in entries() if entry.begun and entry.plan.place != place]
+    named = [other for other in others if (other.cluster, other.service) == (place.cluster, place.service)]
+    return f"; there is for {named[-1]}" if named else ""
 
 
 def _now() -> str:

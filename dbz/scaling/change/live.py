@@ -9,7 +9,17 @@ from typing import Any
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws, NotThereError
 from dbz.scaling.change.names import alarm_prefix
-from dbz.scaling.change.state import Alarm, CacheGroup, EcsService, Event, Json, Live, ServiceDeployment, TargetGroup
+from dbz.scaling.change.state import (
+    Alarm,
+    CacheGroup,
+    EcsService,
+    Event,
+    Json,
+    Live,
+    Place,
+    ServiceDeployment,
+    TargetGroup,
+)
 from dbz.scaling.handle import ServiceHandle
 
 AAS = "application-autoscaling"
@@ -34,7 +44,7 @@ def read_live(handle: ServiceHandle, cache_group: str = "") -> Live:
     policies = aws.pages(AAS, "describe_scaling_policies", "ScalingPolicies", **handle.scalable)
     schedules = aws.pages(AAS, "describe_scheduled_actions", "ScheduledActions", **handle.scalable)
     return Live(
-        account=service.arn.split(":")[4],
+        account=_account(service),
         region=aws.region_name,
         service=service,
         target=read_target(handle),
@@ -49,6 +59,15 @@ def read_service(handle: ServiceHandle) -> EcsService:
     """The service itself; `UsageError` names what does not exist and what does."""
     (service,) = read_services(handle.aws, handle.cluster, [handle.name])
     return service
+
+
+def place_of(handle: ServiceHandle) -> Place:
+    """Which service it is, for all machines; `UsageError` when there is none."""
+    return Place(_account(read_service(handle)), handle.aws.region_name, handle.cluster, handle.name)
+
+
+def _account(service: EcsService) -> str:
+    return service.arn.split(":")[4]
 
 
 def read_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsService]:

@@ -14,12 +14,19 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """A service, wherever it is looked at from."""
+    """A service, wherever it is looked at from; two of one name in two regions are two."""
 
     account: str
+    """The twelve digits of the AWS account."""
     region: str
+    """The region's name, as in eu-west-1."""
     cluster: str
+    """The cluster's name."""
     service: str
+    """The service's name."""
+
+    def __str__(self) -> str:
+        return f"{self.service} in {self.cluster}, {self.region}, account {self.account}"
 
     def key(self, role: str) -> str:
         """The name of a role about it: `ACCOUNT/REGION/CLUSTER/SERVICE/ROLE`."""

@@ -29,15 +29,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class ChangeStep:
-    """One change of one resource; `before` and `after` are what the API would take, None where there is nothing.
-
-    Its inverse is the same step with both exchanged.
-    """
+    """One change of one resource; its inverse is the same step with `before` and `after` exchanged."""
 
     kind: Kind
     resource: str
+    """Its name, or what the API calls it."""
     before: Any
+    """What the API would take to have what is there; None: there is nothing."""
     after: Any
+    """What the API will be given; None: it is taken away."""
 
     def inverse(self) -> ChangeStep:
         """The step back."""
@@ -54,28 +54,39 @@ class Manual:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the planned things cost a month, before and after, as far as prices are known."""
+    """What the planned things cost a month, as far as prices are known."""
 
     before: float
+    """Of what runs now."""
     after: float
+    """Once the plan is carried out."""
     currency: str
     unpriced: tuple[str, ...]
+    """What has no price and is in neither sum."""
 
 
 @dataclass(frozen=True)
 class ChangePlan:
-    """What is to be done about one service; `fingerprint` is that of the state that it was made for."""
+    """What is to be done about one service."""
 
     goal: str
+    """What it brings about, in words: a phase, or a number of tasks."""
     account: str
     region: str
     cluster: str
     service: str
     cache_group: str
+    """The ElastiCache group that it is about; empty: none."""
     fingerprint: str
+    """That of the state that it was made for: see `Live.fingerprint`."""
     steps: tuple[ChangeStep, ...]
+    """What dbz does, in order."""
     manual: tuple[Manual, ...] = ()
+    """What people do."""
     cost: Cost | None = None
+    """What it costs; None without prices."""
+    notes: tuple[str, ...] = ()
+    """What else acts on the service, and what the steps alone do not say."""
 
     @property
     def place(self) -> Place:
@@ -117,6 +128,7 @@ def _made(document: Mapping[str, Any]) -> ChangePlan:
         steps=steps_of(document["steps"]),
         manual=tuple(Manual(**one) for one in document["manual"]),
         cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
+        notes=tuple(str(note) for note in document.get("notes", ())),
     )
 
 

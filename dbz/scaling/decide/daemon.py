@@ -21,7 +21,7 @@ from dbz.config.phases import ApiServers, Phases
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.scaling.change.comparing import same
 from dbz.scaling.change.executor import Executor
-from dbz.scaling.change.journal import ChangeJournal, entries
+from dbz.scaling.change.journal import ChangeJournal, entries_of
 from dbz.scaling.change.live import read_live, read_service
 from dbz.scaling.change.planner import Wanted, plan_tasks
 from dbz.scaling.change.state import EcsService, Live
@@ -113,9 +113,7 @@ class Autoscaler:
         for action in (Action.OUT, Action.IN):
             if self._lead and action.value in self._lead.notes:
                 self._engine.acted(action, min(self._lead.notes[action.value], now_s))
-        for entry in entries():
-            if (entry.plan.cluster, entry.plan.service) != (self._handle.cluster, self._handle.name):
-                continue
+        for entry in entries_of(self._place):
             for number, step in enumerate(entry.plan.steps):
                 if step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
                     at_s = min(datetime.fromisoformat(entry.at).timestamp(), now_s)  # the clock may have been ahead

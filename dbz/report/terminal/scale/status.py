@@ -9,7 +9,7 @@ from rich.text import Text
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.report.terminal.scale.words import alarm_text
-from dbz.scaling.change.journal import unfinished
+from dbz.scaling.change.journal import entries_of, unfinished
 from dbz.scaling.exclusive.lock import LockRole
 from dbz.scaling.overview import Overview
 
@@ -72,9 +72,14 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
         rows.append(("cache", f"{live.cache.id}: {live.cache.nodes} nodes, {live.cache.status}"))
     names = {LockRole.FOLLOW: "led by", LockRole.CHANGE: "being changed"}
     rows += [(names[one.role], str(one)) for one in found.present]
+    rows += [("not finished", f"{one.id}: dbz scale rollback, or apply --resume") for one in unfinished(live.place)]
     rows += [
-        ("not finished", f"{one.id}: dbz scale rollback, or apply --resume")
-        for one in unfinished(service.cluster, service.name)
+        (
+            "not taken back",
+            f"{one.id} ({one.plan.goal}) left {len(one.left)} alone: dbz scale rollback {one.id} --force",
+        )
+        for one in entries_of(live.place)
+        if one.left
     ]
     if found.nearest:
         rows.append(("nearest phase", found.nearest))

@@ -40,6 +40,9 @@ def print_plan(plan: ChangePlan, where: str) -> None:
     else:
         console.print(Text("dbz has nothing to do: everything is so already."))
     _print_end(console, plan)
+    for note in plan.notes:
+        console.print()
+        console.print(Text(clean(f"Note: {note}."), "yellow"))
     if plan.manual:
         console.print()
         console.print(Text("You do"))
@@ -128,14 +131,15 @@ def alarm_text(alarm: Alarm) -> str:
 def print_history(entries: Sequence[JournalEntry]) -> None:
     """One row a change, the newest last."""
     console = make_console(sys.stdout)
-    table = grid("<id", "<what", "<service", "<steps", "<outcome", "<")
-    table.columns[0].no_wrap = table.columns[4].no_wrap = True  # an id is there to be copied
+    table = grid("<id", "<what", "<service", "<region", "<steps", "<outcome", "<")
+    table.columns[0].no_wrap = table.columns[5].no_wrap = True  # an id is there to be copied
     styles = {"applied": "green", "failed": "bold red", "rolled back": ""}
     for one in entries:
         done = f"{len(one.done)} of {len(one.plan.steps)}"
         outcome = outcome_text(one)
         table.add_row(
-            Text(one.id, no_wrap=True), cell(one.plan.goal), cell(f"{one.plan.cluster}/{one.plan.service}"), done,
+            Text(one.id, no_wrap=True), cell(one.plan.goal), cell(f"{one.plan.cluster}/{one.plan.service}"),
+            cell(one.plan.region), done,
             Text(outcome, styles.get(outcome, "yellow"), no_wrap=True), cell(one.why, "dim"),
         )  # fmt: skip
     console.print(table)
@@ -143,4 +147,6 @@ def print_history(entries: Sequence[JournalEntry]) -> None:
 
 def outcome_text(entry: JournalEntry) -> str:
     """What became of a change; one whose dbz was killed has no outcome of its own."""
+    if entry.outcome == "rolled back" and entry.left:
+        return "partly rolled back"
     return entry.outcome or "not finished"
