@@ -61,7 +61,7 @@ class Child:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=output,
-                    env={**os.environ, **(env or {})},
+                    env={**_safe_environment(), **(env or {})},
                     start_new_session=True,
                 )
                 started = True
@@ -152,6 +152,17 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _safe_environment() -> dict[str, str]:
+    """This process's variables, by which no Python program below it searches the current folder for modules.
+
+    That is `-P` for those that a child starts in its turn; and of PYTHONPATH only what names a folder for good, because
+    an empty or relative entry means the folder in which one stands.
+    """
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    folders = [entry for entry in environment.pop("PYTHONPATH", "").split(os.pathsep) if Path(entry).is_absolute()]
+    return environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
+
+
 def _opened_log(log: Path) -> IO[bytes]:
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +176,15 @@ def _opened_log(log: Path) -> IO[bytes]:
 def _stdout(process: subprocess.Popen[bytes]) -> IO[bytes]:
     assert process.stdout is not None
     return process.stdout
+
+
+def python_module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module of this installation as a program.
+
+    `-P` keeps the folder that the user happens to stand in off the search path: a `queue.py` there, which may be
+    anybody's, would be executed in place of the standard library's.
+    """
+    return [sys.executable, "-P", "-m", name, *arguments]
 
 
 def stop_all(children: Iterable[Child]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from dbz.errors import DependencyError, UsageError
+from dbz.hosts import is_loopback
 
 REACH_DEADLINE_S = 5.0
 
@@ -53,16 +53,6 @@ def check_allowed(host: str, allowed: Sequence[str]) -> None:
             f"target '{host}' is not on this machine, and nobody allowed a load on it",
             hint=f"if it is yours to load: --allow-target {host}, or allowed_targets in the profile",
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def reach(url: str, deadline_s: float = REACH_DEADLINE_S) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 
-from dbz.children import Child, free_port, stop_all
+from dbz.children import Child, free_port, python_module, stop_all
 from dbz.errors import DependencyError, ExitCode, UsageError
+from dbz.load.secret import master_secret, new_secret
 from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec
 from dbz.runs.folder import RunFolder
 
@@ -22,8 +23,21 @@ class GeneratorProcesses:
         self._folder = folder
         self._children: dict[str, Child] = {}
         self._lost: set[str] = set()
-        for name, one in _roles(spec):
-            self._children[name] = self._start(name, one)
+        self._secret = ExitStack()
+        try:
+            for name, orders in _roles(self._with_secret(spec)):
+                self._children[name] = self._start(name, orders)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _with_secret(self, spec: GeneratorSpec) -> GeneratorSpec:
+        if spec.secret:
+            return spec
+        if spec.role is GeneratorRole.MASTER:
+            secret = self._secret.enter_context(master_secret(spec.master_host, spec.master_port))
+            return replace(spec, secret=secret, admits_workers=True)
+        return replace(spec, secret=new_secret())
 
     def __enter__(self) -> GeneratorProcesses:
         return self
@@ -68,11 +82,12 @@ class GeneratorProcesses:
             child.wait(_LAST_WORDS_S)
         self._lost |= {name for name, child in self._children.items() if child.exit_code != 0}
         stop_all(self._children.values())
+        self._secret.close()
 
     def _start(self, name: str, spec: GeneratorSpec) -> Child:
         log = self._folder.logs / f"{name}.log"
         env = {ENVIRONMENT_KEY: spec.to_json(), "PYTHONUNBUFFERED": "1"}
-        return Child(name, [sys.executable, "-m", "dbz.load.generator"], log=log, env=env)
+        return Child(name, python_module("dbz.load.generator"), log=log, env=env)
 
     def _refuse(self, child: Child, code: int) -> None:
         lines = [line for line in child.log_tail().splitlines() if line.startswith(ERROR_PREFIX)]

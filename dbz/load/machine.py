@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from dbz.load.allowed_hosts import is_loopback
+from dbz.hosts import is_loopback
 from dbz.runs.record import LineFile
 
 PERIOD_S = 1.0

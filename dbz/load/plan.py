@@ -18,7 +18,8 @@ from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, is_bundled, load_profile, override
 from dbz.errors import UsageError
-from dbz.load.allowed_hosts import check_host, check_target, is_loopback
+from dbz.hosts import is_loopback
+from dbz.load.allowed_hosts import check_host, check_target
 from dbz.load.locust_file import LocustFile, look_into
 from dbz.load.spec import AdHocRequest
 from dbz.measure.budget.budgets import Budget

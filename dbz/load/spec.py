@@ -13,6 +13,10 @@ from dbz.load.arrivals import Ramp, Spacing
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
 INSPECTION_KEY = "DBZ_LOAD_INSPECTION"
 """The environment variable that asks what is in a Locust file: its path, where to answer, and what it may reach."""
+SECRET_VARIABLE = "DBZ_WORKER_SECRET"
+"""Names the secret that workers of other machines share with their master."""
+WORKER_PATIENCE_S = 15.0
+"""How long a worker waits for its master."""
 ERROR_PREFIX = "dbz-error: "
 """Begins the line of a generator's log that the user must read when the process refuses to begin."""
 
@@ -81,6 +85,12 @@ class GeneratorSpec:
     """At which rate the others make HTTP requests together; None for as the scenario says."""
     master_host: str = "127.0.0.1"
     master_port: int = 0
+    secret: str = ""
+    """What master and workers of this run know and nobody else does."""
+    ticket: str = ""
+    """What a worker that joined from elsewhere shows with its record: its number was handed out to it."""
+    admits_workers: bool = False
+    """Whether this master lets workers of elsewhere join."""
     allowed_targets: tuple[str, ...] = ()
     """Hosts beside the target and this machine that users may reach."""
     request: AdHocRequest | None = None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dbz.load.launch import GeneratorProcesses
+from dbz.load.secret import worker_secret
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.folder import RunFolder
 
@@ -19,8 +20,8 @@ def join_master(
 ) -> int:
     """Work for the master until the run ends; returns how many workers were lost (0 or 1).
 
-    `folder` gets the log. Raises `DependencyError` when no master answers, `UsageError` when it refuses this worker or
-    names a target that may not be loaded from here.
+    `folder` gets the log. Raises `DependencyError` when no master answers, `UsageError` when it refuses
+    this worker, when there is no secret to prove, or when it names a target that may not be loaded from here.
     """
     spec = GeneratorSpec(
         folder=str(folder),
@@ -39,6 +40,7 @@ def join_master(
         started_monotonic_s=0,
         master_host=host,
         master_port=port,
+        secret=worker_secret(host, port, interrupted),
         allowed_targets=tuple(allowed_targets),
     )
     with GeneratorProcesses(spec, RunFolder(folder)) as generator:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import secrets
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbz.children import free_port
+from dbz.children import free_port, python_module
 from dbz.extras import CLOUD, SERVER, need
 from dbz.stack.options import StackOptions
 from dbz.stack.probes import cache_answers, cloud_answers, server_answers, store_answers
@@ -47,7 +46,7 @@ def document_store(name: str = "store") -> Part:
     """SecantusDB on a free port. Its data are thrown away, so it gets no time to close them tidily."""
     port, scratch = free_port(), _scratch(name)
     where = ["--host", _LOOPBACK, "--port", str(port), "--storage-path", str(scratch / "data")]
-    argv = [*_python_module("secantus"), "--config", str(_STORE_SETTINGS), *where]
+    argv = [*python_module("secantus"), "--config", str(_STORE_SETTINGS), *where]
     return Part(name, "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.2)
 
 
@@ -72,7 +71,7 @@ def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mappin
     """The reference server on the port that was asked for, or on a free one."""
     port, scratch = options.port or free_port(options.host), _scratch("server")
     where = ["--host", options.host, "--port", str(port), "--processes", str(options.processes)]
-    argv = [*_python_module("dbz.server"), *where, *_server_arguments(options, mongo_uri, redis_url, shards)]
+    argv = [*python_module("dbz.server"), *where, *_server_arguments(options, mongo_uri, redis_url, shards)]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than the server gives its workers to drain: it is the one that should insist.
     return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env, grace_s=10.0)
@@ -92,7 +91,7 @@ def cloud(
     cache_group = ["--cache-group", CACHE_GROUP, "--cache-nodes", str(_CACHE_NODES)]
     tasks = ["--server-port", str(server_port), "--logs", str(logs.resolve())]
     arguments = ["--", *_server_arguments(options, mongo_uri, redis_url, shards)]
-    argv = [*_python_module("dbz.cloud"), *api, *cache_group, *tasks, *arguments]
+    argv = [*python_module("dbz.cloud"), *api, *cache_group, *tasks, *arguments]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than its tasks get for draining.
     return Part("cloud", "the local cloud", argv, options.host, port, cloud_answers, scratch, env, grace_s=15.0)
@@ -101,7 +100,7 @@ def cloud(
 def seeding(options: StackOptions, mongo_uri: str, shards: Mapping[str, str]) -> list[str]:
     """The command that fills the document store with demo data and ends."""
     data = ["--seed", str(options.seed), "--clubs", str(options.clubs)]
-    return [*_python_module("dbz.server.seed"), "--mongo-uri", mongo_uri, *data, *_sharded(shards)]
+    return [*python_module("dbz.server.seed"), "--mongo-uri", mongo_uri, *data, *_sharded(shards)]
 
 
 def shard_variables(options: StackOptions, uris: Sequence[str], redis_url: str) -> dict[str, str]:
@@ -114,11 +113,6 @@ def shard_variables(options: StackOptions, uris: Sequence[str], redis_url: str) 
 
 def _sharded(shards: Mapping[str, str]) -> list[str]:
     return ["--shards", "default"] if shards else []
-
-
-def _python_module(name: str) -> list[str]:
-    # -P: a file in the user's current folder must not stand in for a module of the same name.
-    return [sys.executable, "-P", "-m", name]
 
 
 def _scratch(name: str) -> Path:

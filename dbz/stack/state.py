@@ -15,11 +15,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
-from dbz.config.folders import state_dir
+from dbz.config.folders import read_private, state_dir, write_private
 from dbz.errors import UsageError
+from dbz.hosts import is_loopback
 from dbz.stack.stack import Stack
 
 SCHEMA = "dbz.stack/1"
@@ -67,14 +69,18 @@ def describe(stack: Stack) -> RunningStack:
 
 
 def find_stack() -> RunningStack | None:
-    """The stack of the running `dbz serve`, or None when there is none."""
+    """The stack of the running `dbz serve`, or None when there is none.
+
+    Commands write to the addresses that it names, so a file that somebody else may have written, or that leads to
+    another machine, counts for nothing.
+    """
     try:
-        document = json.loads(_file().read_bytes())
+        document = json.loads(read_private(_file()))
         if document.pop("schema") != SCHEMA:
             return None
-        found = RunningStack(**document)
-        return found if _is_running(found) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        running = RunningStack(**document)
+        return running if _is_running(running) and _is_on_this_machine(running) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
@@ -93,10 +99,8 @@ def claim() -> Iterator[None]:
 
 def publish(running: RunningStack) -> None:
     """Write the state file, whole or not at all; the caller holds the claim."""
-    draft = _file().with_suffix(".tmp")
     try:
-        draft.write_text(json.dumps(running.document(), indent=2) + "\n", encoding="utf-8")
-        draft.replace(_file())
+        write_private(_file(), json.dumps(running.document(), indent=2) + "\n")
     except OSError as error:
         raise _not_writable(error) from error
 
@@ -141,11 +145,23 @@ def _refusal() -> UsageError:
     )
 
 
-def _is_running(found: RunningStack) -> bool:
+def _is_running(running: RunningStack) -> bool:
     with suppress(psutil.Error):
-        difference_s = (_started(found.pid) - datetime.fromisoformat(found.started)).total_seconds()
+        difference_s = (_started(running.pid) - datetime.fromisoformat(running.started)).total_seconds()
         return abs(difference_s) < _SAME_START_S
     return False
+
+
+def _is_on_this_machine(running: RunningStack) -> bool:
+    stores = [value for name, value in running.shards.items() if name.endswith(("_URI", "_URL"))]
+    optional = [url for url in (running.cloud_url, *stores) if url]
+    return all(_names_loopback(url) for url in (running.url, running.mongo_uri, running.redis_url, *optional))
+
+
+def _names_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    # A list of hosts (mongodb://a:1,b:2) has no port that is a number: ValueError.
+    return is_loopback(parts.hostname or "") and parts.port is not None
 
 
 def _started(pid: int) -> datetime:

@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import socket
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -32,17 +34,25 @@ class Hall:
         self.port = free_port()
         self._resources = resources
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, name: str, *arguments: str, secret: str = "") -> subprocess.Popen[str]:
         """Start a `dbz load` that is part of this run."""
         home = self.folder / name
         home.mkdir(exist_ok=True)
         command = [*DBZ, "load", *arguments, "--master-port", str(self.port)]
-        env = {**os.environ, "DBZ_TEST": f"{self.folder}-{name}", "NO_COLOR": "1"}
+        env = {**os.environ, "DBZ_TEST": f"{self.folder}-{name}", "NO_COLOR": "1", "DBZ_WORKER_SECRET": secret}
         process = subprocess.Popen(
             command, cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self._resources.callback(end, process)
         return process
+
+    def say(self, mode: str, secret: str = "") -> str:
+        """Have somebody evil talk to the master; what the master told him."""
+        command = [sys.executable, "-m", "tests.load.evil_worker", str(self.port), mode]
+        env = {**os.environ, "DBZ_WORKER_SECRET": secret}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def measuring(self) -> bool:
         """Whether both workers' records have begun to arrive."""
@@ -95,3 +105,39 @@ def test_a_worker_without_a_master_gives_up_with_a_message(tmp_path):
     done = dbz("load", "worker", "--master-port", str(free_port()), cwd=tmp_path)
     assert done.returncode == ExitCode.UNREACHABLE
     assert "no master answered at 127.0.0.1:" in done.stderr
+
+
+def test_strangers_are_told_nothing_and_insiders_break_nothing(tmp_path):
+    secret = "a secret of these tests"
+    with small_server() as url, ExitStack() as resources:
+        hall = Hall(tmp_path, resources)
+        options = ["-H", "Authorization: Bearer NOBODYS-BUSINESS", "--users", "2", "--duration", "4s", "--warmup", "1s"]
+        master = hall.start("master", f"{url}/hello", "--master", "--workers", "1", *options, "--json", secret=secret)
+        assert eventually(lambda: _listens(hall.port))
+        assert hall.say("stranger") == ""
+        hall.say("insider", secret)
+        wrong = hall.start("wrong", "worker", secret="another")
+        hall.start("worker", "worker", secret=secret)
+        assert eventually(lambda: len(list(tmp_path.rglob("worker-*.jsonl"))) == 1)
+        assert hall.say("stranger") == ""
+        hall.say("insider", secret)
+        out, err = master.communicate(timeout=90)
+        assert master.returncode == ExitCode.OK, err
+        assert wrong.wait(30) == ExitCode.UNREACHABLE
+        assert "another DBZ_WORKER_SECRET" in wrong.communicate()[1]
+    run = json.loads(out)
+    assert (run["verdict"], run["generator"]["lost_workers"], run["generator"]["workers"]) == ("pass", 0, 1)
+    assert [operation["name"] for operation in run["operations"]] == ["GET /hello"]
+    assert secret not in out + err
+
+
+def test_a_master_for_other_machines_wants_a_secret(tmp_path):
+    done = dbz("load", "smoke", "--master", "--master-host", "0.0.0.0", cwd=tmp_path)
+    assert (done.returncode, "DBZ_WORKER_SECRET" in done.stderr) == (ExitCode.USAGE, True), done.stderr
+    done = dbz("load", "worker", "--master-host", "192.0.2.1", cwd=tmp_path)
+    assert (done.returncode, "DBZ_WORKER_SECRET" in done.stderr) == (ExitCode.USAGE, True), done.stderr
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

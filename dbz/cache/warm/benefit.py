@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from dbz.cache.admin.selection import EVERYTHING, Selection
 from dbz.cache.layers.stats import PUBLISH_S, Counts, added_up, processes
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis
-from dbz.children import Child
+from dbz.children import Child, python_module
 from dbz.errors import DependencyError
 
 SCHEMA = "dbz.warm-comparison/1"
@@ -122,7 +121,7 @@ def _run(load: ShortLoad) -> dict[str, Any]:
         what = ["load", "api", "--target", load.target, "--users", str(load.users), "--out", str(folder / "reports")]
         how = ["--duration", f"{load.duration_s:g}s", "--warmup", "0s", "--budgets", "none", "--no-live"]
         allowed = [part for host in load.allowed for part in ("--allow-target", host)]
-        argv = [sys.executable, "-P", "-m", "dbz.cli.main", *what, *how, *allowed]
+        argv = python_module("dbz.cli.main", *what, *how, *allowed)
         with Child("dbz load", argv, log=folder / "load.log") as child:
             child.wait(load.duration_s + _DEADLINE_S)
             runs = list((folder / "reports").glob("*/run.json"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import secrets
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from dbz.children import Child, stop_all
+from dbz.children import Child, python_module, stop_all
 from dbz.cloud.cloudwatch.logs import Logged, LogReader
 from dbz.cloud.ecs.tasks import TaskTotals, Usage
 
@@ -45,7 +44,7 @@ class ProcessTask:
         self._options = options
         scratch = Path(tempfile.gettempdir()) / f"dbz-task-{secrets.token_hex(8)}"
         where = ["--host", options.host, "--port", str(options.port), "--group", f"dbz-{options.port}"]
-        argv = [sys.executable, "-P", "-m", "dbz.server", *where, *options.arguments]
+        argv = python_module("dbz.server", *where, *options.arguments)
         env = {"PYTHONUNBUFFERED": "1", **options.env, "TMPDIR": str(scratch)}
         log = options.logs / f"task-{number}.log"
         log.unlink(missing_ok=True)  # another cloud's

@@ -17,6 +17,7 @@ from dbz.errors import DependencyError
 from dbz.load.allowed_hosts import check_host
 from dbz.load.generator import population, user_classes
 from dbz.load.generator.net import fence, wire
+from dbz.load.generator.net.channel import Channel, tolerate
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.record import foreign, remote
 from dbz.load.generator.record.sinks import FileSink, MasterSink, Sink
@@ -54,7 +55,9 @@ class GeneratorProcess:
 
     def _command(self, environment: Any) -> None:
         """Steer the workers of Locust's master once all of them are there."""
+        Channel(self.spec.secret).install()
         runner = environment.create_master_runner(self.spec.master_host, self.spec.master_port)
+        tolerate(runner)
         reception = remote.Reception(self.spec, runner)
         environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
         steering = Steering(self.spec, environment, runner, self._interrupted)
@@ -98,6 +101,7 @@ class GeneratorProcess:
     def _runner(self, environment: Any) -> Any:
         if self.spec.role is GeneratorRole.LOCAL:
             return environment.create_local_runner()
+        Channel(self.spec.secret).install()
         return environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
 
     def _request_pace(self, environment: Any) -> population.RequestPace | None:
@@ -107,7 +111,9 @@ class GeneratorProcess:
 
     def _sink(self, environment: Any) -> Sink:
         if self.spec.role is GeneratorRole.REMOTE:
-            return MasterSink(self.spec.worker, lambda kind, data: environment.runner.send_message(kind, data))
+            return MasterSink(
+                self.spec.worker, self.spec.ticket, lambda kind, data: environment.runner.send_message(kind, data)
+            )
         return FileSink(Path(self.spec.folder), self.spec.worker, self.spec.started_epoch_s)
 
     def _environment(self) -> Any:

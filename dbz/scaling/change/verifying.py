@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dbz.children import python_module
 from dbz.errors import DbzError, DependencyError, ExitCode, InvalidRunError, UsageError
 
 _ERRORS: dict[int, tuple[type[DbzError], str]] = {
@@ -22,7 +23,7 @@ def verify_by_load(profile: str, target: str, reports: Path, say: Callable[[str]
 
     The run's lines and tables go to standard error: standard output belongs to the command.
     """
-    command = [sys.executable, "-m", "dbz.cli.main", "load", profile, "--out", str(reports), "--no-live"]
+    command = python_module("dbz.cli.main", "load", profile, "--out", str(reports), "--no-live")
     if target:
         command += ["--target", target]
     say(f"verifying: dbz load {profile}{f' --target {target}' if target else ''}")

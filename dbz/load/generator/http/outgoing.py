@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dbz.load.allowed_hosts import is_loopback
+from dbz.hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.net.faults import RedirectRefused
 from dbz.load.generator.net.origin import Origin

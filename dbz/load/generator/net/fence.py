@@ -15,7 +15,7 @@ from urllib.request import getproxies_environment
 
 import gevent
 
-from dbz.load.allowed_hosts import is_loopback
+from dbz.hosts import is_loopback
 from dbz.load.generator.net.faults import ForbiddenTargetError
 from dbz.load.spec import GeneratorSpec
 

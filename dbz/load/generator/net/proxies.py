@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from dbz.load.allowed_hosts import is_loopback
+from dbz.hosts import is_loopback
 from dbz.load.generator.net.dial import dial
 from dbz.load.generator.net.faults import ProxyFailed, TransportError
 from dbz.load.generator.net.origin import Origin

@@ -7,7 +7,9 @@ of one process, whose clock sender and receiver share.
 
 from __future__ import annotations
 
+import logging
 import secrets
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,28 +18,34 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from locust.rpc import Message, zmqrpc
+from gevent.event import Event
+from locust.rpc import Message
 
 import dbz
 from dbz.config import bundled
 from dbz.errors import DependencyError, UsageError
+from dbz.load.generator.net.channel import Channel
 from dbz.load.generator.record.sinks import RECORD_MESSAGE, FileSink, MasterSink
-from dbz.load.spec import GeneratorRole, GeneratorSpec
+from dbz.load.spec import SECRET_VARIABLE, WORKER_PATIENCE_S, GeneratorRole, GeneratorSpec
 from dbz.measure.latency import interval_log
 
 JOIN_MESSAGE, SPEC_MESSAGE, END_MESSAGE, DONE_MESSAGE = "dbz_join", "dbz_spec", "dbz_end", "dbz_done"
-_PATIENCE_S = 15.0
+_log = logging.getLogger(__name__)
 _ASK_AGAIN_S = 1.0
 _LAST_RECORD_S = 5.0
 
 
 class Reception:
-    """The master's side: hands out worker numbers and specs, and writes what workers send."""
+    """The master's side: hands out worker numbers and specs, and writes what those who got a number send.
+
+    A master of workers on this machine hands nothing out, and so takes no record from anybody.
+    """
 
     def __init__(self, spec: GeneratorSpec, runner: Any) -> None:
         self._spec = spec
         self._runner = runner
         self._workers: dict[str, int] = {}
+        self._tickets: dict[int, str] = {}
         self._sinks: dict[int, FileSink] = {}
         self._finished: set[int] = set()
         runner.register_message(JOIN_MESSAGE, self._on_join)
@@ -55,26 +63,33 @@ class Reception:
         return len(self._workers) - len(self._finished)
 
     def _on_join(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
-        number = self._workers.setdefault(msg.node_id, len(self._workers))
+        number = self._workers.get(msg.node_id, len(self._workers))
         answer: dict[str, Any] = {"now_s": time.monotonic() - self._spec.started_monotonic_s}
         if msg.data.get("version") != dbz.__version__:
             answer["refused"] = f"the master runs dbz {dbz.__version__}"
-        elif number >= self._spec.workers:
+        elif not self._spec.admits_workers or number >= self._spec.workers:
             answer["refused"] = f"the master has its {self._spec.workers} workers already"
         else:
-            answer |= {"spec": replace(self._spec, worker=number).to_json(), "scenario": _packed(self._spec.scenario)}
+            self._workers[msg.node_id] = number
+            ticket = self._tickets.setdefault(number, secrets.token_hex(16))
+            orders = replace(self._spec, worker=number, ticket=ticket, secret="")
+            answer |= {"spec": orders.to_json(), "scenario": _packed(self._spec.scenario)}
         self._runner.server.send_to_client(Message(SPEC_MESSAGE, answer, msg.node_id))
 
     def _on_record(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
-        number = int(msg.data["worker"])
+        number, ticket = int(msg.data["worker"]), str(msg.data["ticket"])
+        if not ticket or not secrets.compare_digest(ticket, self._tickets.get(number, "")):
+            _log.warning("a record of %s is not taken: worker %d is somebody else, or nobody", msg.node_id, number)
+            return
         if number not in self._sinks:
             self._sinks[number] = FileSink(Path(self._spec.folder), number, self._spec.started_epoch_s)
         if msg.data.get("last"):
             self._finished.add(number)
             self._runner.server.send_to_client(Message(DONE_MESSAGE, None, msg.node_id))
             return
-        intervals = (interval_log.parse(line) for line in msg.data["intervals"])
-        self._sinks[number].write((one for one in intervals if one is not None), msg.data["line"])
+        # All of it is read before any of it is written: a damaged record leaves nothing half done.
+        intervals = [interval_log.parse(text) for text in msg.data["intervals"]]
+        self._sinks[number].write((interval for interval in intervals if interval is not None), dict(msg.data["line"]))
 
 
 def obey(runner: Any, end: Callable[[], None], sink: MasterSink) -> None:
@@ -86,17 +101,17 @@ def obey(runner: Any, end: Callable[[], None], sink: MasterSink) -> None:
 def join(spec: GeneratorSpec) -> GeneratorSpec:
     """Ask the master what to do; `DependencyError` when it does not answer, `UsageError` when it refuses."""
     node = f"dbz-{secrets.token_hex(8)}"
-    client = zmqrpc.Client(spec.master_host, spec.master_port, node)
+    client = Channel(spec.secret).connect(spec.master_host, spec.master_port, node)
     question = Message(JOIN_MESSAGE, {"version": dbz.__version__}, node)
-    answer = None
-    with gevent.Timeout(_PATIENCE_S, False):
-        asking = gevent.spawn(_ask_again_and_again, client, question)
+    answer, listened = None, Event()
+    with gevent.Timeout(WORKER_PATIENCE_S, False):
+        asking = gevent.spawn(_ask_again_and_again, client, question, spec, listened)
         answer = client.recv().data
     asking.kill()
     received_s = time.monotonic()
     client.close(linger=0)
     if answer is None:
-        raise DependencyError(f"no master answered at {spec.master_host}:{spec.master_port} within {_PATIENCE_S:g} s")
+        raise _silent(spec, listened.is_set())
     if "refused" in answer:
         raise UsageError(f"the master at {spec.master_host} refused this worker: {answer['refused']}")
     return replace(
@@ -105,16 +120,36 @@ def join(spec: GeneratorSpec) -> GeneratorSpec:
         scenario=_unpacked(answer["scenario"]),
         master_host=spec.master_host,
         master_port=spec.master_port,
+        secret=spec.secret,
         started_monotonic_s=received_s - answer["now_s"],
         allowed_targets=spec.allowed_targets,
     )
 
 
-def _ask_again_and_again(client: Any, question: Any) -> None:
+def _silent(spec: GeneratorSpec, listened: bool) -> DependencyError:
+    """Why no master answered: nobody listens, or somebody who does not know this worker's secret."""
+    message = f"no master answered at {spec.master_host}:{spec.master_port} within {WORKER_PATIENCE_S:g} s"
+    if listened:
+        message += f"; somebody listens there, but has another {SECRET_VARIABLE}, or is no master"
+    return DependencyError(message)
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _ASK_AGAIN_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _ask_again_and_again(client: Any, question: Any, spec: GeneratorSpec, listened: Event) -> None:
     # The master may not be up yet; asking twice is harmless.
     while True:
         client.send(question)
         gevent.sleep(_ASK_AGAIN_S)
+        # To a stranger ZeroMQ is silent: that somebody listens can only be seen by connecting.
+        if not listened.is_set() and _listens(spec.master_host, spec.master_port):
+            listened.set()
 
 
 def _packed(scenario: str) -> dict[str, str]:

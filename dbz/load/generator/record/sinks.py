@@ -45,19 +45,21 @@ class FileSink:
 
 
 class MasterSink:
-    """Sends the record to the master over Locust's own connection; `send` is the runner's `send_message`."""
+    """Sends the record to the master over Locust's own connection; `send` is the runner's `send_message`, `ticket`
+    shows that the number was handed out to this worker.
+    """
 
-    def __init__(self, worker: int, send: Callable[[str, dict[str, Any]], None]) -> None:
-        self._worker = worker
+    def __init__(self, worker: int, ticket: str, send: Callable[[str, dict[str, Any]], None]) -> None:
+        self._origin = {"worker": worker, "ticket": ticket}
         self._send = send
         self.acknowledged = Event()
 
     def write(self, intervals: Iterable[Interval], line: Mapping[str, Any]) -> None:
         """Send one second, encoded as it will stand in the file: histograms merge without loss wherever they are."""
         lines = [interval_log.line(interval) for interval in intervals]
-        self._send(RECORD_MESSAGE, {"worker": self._worker, "intervals": lines, "line": dict(line)})
+        self._send(RECORD_MESSAGE, {**self._origin, "intervals": lines, "line": dict(line)})
 
     def close(self) -> None:
         """Say that this was all, and wait until the master has it: it knows a lost worker by what is missing."""
-        self._send(RECORD_MESSAGE, {"worker": self._worker, "last": True})
+        self._send(RECORD_MESSAGE, {**self._origin, "last": True})
         self.acknowledged.wait(_ACKNOWLEDGED_WITHIN_S)
