@@ -155,11 +155,11 @@ def _signals_held() -> Iterator[None]:
 def _safe_environment() -> dict[str, str]:
     """This process's variables, by which no Python program below it searches the current folder for modules.
 
-    That is `-P` for those that a child starts in its turn; and of PYTHONPATH only what names a folder for good, because
-    an empty or relative entry means the folder in which one stands.
+    That is `-P` for those that a child starts in its turn. An empty entry of PYTHONPATH means the current folder too,
+    which hardly anybody knows: `PYTHONPATH=$PYTHONPATH:lib` makes one.
     """
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    folders = [entry for entry in environment.pop("PYTHONPATH", "").split(os.pathsep) if Path(entry).is_absolute()]
+    folders = [entry for entry in environment.pop("PYTHONPATH", "").split(os.pathsep) if entry]
     return environment | ({"PYTHONPATH": os.pathsep.join(folders)} if folders else {})
 
 

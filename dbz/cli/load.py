@@ -57,6 +57,10 @@ def load(
       dbz load worker --master-host HOST          started like this on any machine
 
     \b
+    Workers of other machines prove that they belong to the run by a secret:
+    DBZ_WORKER_SECRET, the same for the master and each of them.
+
+    \b
     Exit codes: 0 all budgets hold, 1 one is broken, 2 wrong usage, 3 target
     out of reach, 4 measurement not valid, 130 interrupted (what was measured
     is saved and judged).

@@ -7,14 +7,13 @@ same, with a deadline, and answers as JSON; the hosts are checked before anythin
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dbz.children import Child
+from dbz.children import Child, python_module
 from dbz.errors import UsageError
 from dbz.load.spec import INSPECTION_KEY
 
@@ -67,7 +66,7 @@ def look_into(path: Path, allowed_targets: Sequence[str] = ()) -> LocustFile:
     with tempfile.TemporaryDirectory(prefix="dbz-locust-file-") as scratch:
         answer, log = Path(scratch) / "answer.json", Path(scratch) / "log"
         question = {"path": str(path), "answer": str(answer), "allowed_targets": list(allowed_targets)}
-        command = [sys.executable, "-P", "-m", "dbz.load.generator.inspection"]
+        command = python_module("dbz.load.generator.inspection")
         with Child("locust file", command, log=log, env={INSPECTION_KEY: json.dumps(question)}, grace_s=0.2) as child:
             code = child.wait(_DEADLINE_S)
             found = _read(answer)
