@@ -90,6 +90,7 @@ def measure(selector: Selector, stat: str, found: Measurements, confidence: floa
     if metric.label:
         parts = found.parts.get(metric.name, {})
         values = [value for name, part in parts.items() if selector.matches(name) for value in part]
+        values += found.gauges.get(metric.name, ()) if not selector.filters else ()
         return _of_gauge(values, stat, confidence)
     return _of_gauge(found.gauges.get(metric.name, ()), stat, confidence)
 

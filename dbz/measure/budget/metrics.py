@@ -74,11 +74,12 @@ CATALOGUE: Mapping[str, Metric] = {
         Metric("server.connections", COUNT, "", _GAUGE, "sockets open at the server, as it counts them"),
         Metric("server.query", LATENCY, "name", ("mean", _PERCENTILES), "the server's own query timings"),
         _imported("app_launch", LATENCY, "a device trace: the time of an iteration that starts the app"),
-        _imported("page_load", LATENCY, "a browser trace: until the page can be used"),
-        _imported("fcp", LATENCY, "a browser trace: first contentful paint"),
-        _imported("lcp", LATENCY, "a browser trace: largest contentful paint"),
-        _imported("tti", LATENCY, "a browser trace: time to interactive"),
-        _imported("performance", SHARE, "a browser or device trace: its performance score"),
+        _imported("test_time", LATENCY, "a device trace: the time of an iteration that does anything else"),
+        _imported("page_load", LATENCY, "a browser trace: until the page can be used", "page"),
+        _imported("fcp", LATENCY, "a browser trace: first contentful paint", "page"),
+        _imported("lcp", LATENCY, "a browser trace: largest contentful paint", "page"),
+        _imported("tti", LATENCY, "a browser trace: time to interactive", "page"),
+        _imported("performance", SHARE, "a browser or device trace: its performance score", "page"),
         _imported("mobile_memory", SIZE, "a device trace: memory of the app"),
         _imported("mobile_cpu", SHARE, "a device trace: CPU of the app, of one core"),
         _imported("mobile_thread_cpu", SHARE, "a device trace: CPU of one thread, of one core", "thread"),
@@ -95,10 +96,12 @@ class Filter:
 
     glob: str
     negated: bool = False
+    exact: bool = False
+    """Whether it is a name as it stands, in which `*` and `?` mean themselves."""
 
     def takes(self, name: str) -> bool:
         """Whether a part of this name is meant; a name with brackets in it is also meant by itself."""
-        return (name == self.glob or fnmatchcase(name, self.glob)) is not self.negated
+        return (name == self.glob or (not self.exact and fnmatchcase(name, self.glob))) is not self.negated
 
 
 @dataclass(frozen=True)

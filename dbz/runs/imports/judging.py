@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dbz
 from dbz.measure.budget.budgets import Budget
-from dbz.measure.budget.verdicts import Effect, anything_decided, judge, unmatched_filters
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.budget.metrics import Filter, Selector
+from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, anything_decided, judge, unmatched_filters
 from dbz.runs.aggregate import operations
 from dbz.runs.conclude import budget_result, undecided_reasons
-from dbz.runs.imports.reading import read_file, together
+from dbz.runs.imports.reading import read_files, together
 from dbz.runs.schema import Run, RunVerdict
 
 NAME = "imported"
@@ -20,17 +23,18 @@ NAME = "imported"
 def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, list[str]]:
     """The verdict over all files together, and notes on how their tools measure; `UsageError` for a file that is wrong.
 
-    Without a single budget that was measured the result is not valid: nothing was judged.
+    Without a single budget that was measured the result is not valid: nothing was judged. A page is judged by itself:
+    a slow one is not made good by a quick one.
     """
-    imported = [(path, read_file(path)) for path in paths]
+    imported = read_files(paths)
     found = together(imported)
     if not found.latencies and not found.summaries.by_series:
         # A trace of a device says nothing of a load, so what a load is required to have is not asked of it.
         budgets = [budget for budget in budgets if _about_imports(budget)]
-    verdicts = judge(budgets, found)
-    invalid = undecided_reasons(verdicts)
+    verdicts = judge([each for budget in budgets for each in _by_page(budget, found)], found)
+    invalid = [*(text for _, one in imported for text in one.invalid), *undecided_reasons(verdicts)]
     misspelt = unmatched_filters(budgets, found)
-    if not anything_decided(verdicts):
+    if not anything_decided(verdicts) and not _missed(verdicts, found):
         invalid = ["nothing was judged: no budget is about anything that these files have", *misspelt, *invalid]
     broken = [verdict.reason for verdict in verdicts if verdict.effect is Effect.FAIL]
     verdict = RunVerdict.INVALID if invalid else RunVerdict.FAIL if broken else RunVerdict.PASS
@@ -49,6 +53,31 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
         operations=operations(found) if found.seconds else [],
     )
     return run, list(dict.fromkeys([*misspelt, *(note for _, one in imported for note in one.notes)]))
+
+
+def _by_page(budget: Budget, found: Measurements) -> list[Budget]:
+    """The budget for each page that it is about, where there are several."""
+    selector = budget.instead[1] if budget.instead else budget.of
+    pages = found.parts.get(selector.metric.name, {}) if selector.metric.label == "page" else {}
+    names = [name for name in pages if selector.matches(name)]
+    if len(names) < 2:
+        return [budget]
+    of_page = [Selector(selector.metric, (Filter(name, exact=True),)) for name in names]
+    return [
+        replace(budget, name=f"{budget.name} {name}", instead=(budget.instead[0], one))
+        if budget.instead
+        else replace(budget, name=f"{budget.name} {name}", of=one)
+        for name, one in zip(names, of_page, strict=True)
+    ]
+
+
+def _missed(verdicts: Sequence[Verdict], found: Measurements) -> bool:
+    """Whether a required figure is missing of attempts that were made: the run fails, and is not without anything to
+    judge."""
+    return any(
+        one.outcome is Outcome.NOT_MEASURED and one.budget.required and found.summaries.attempts(one.budget.of)
+        for one in verdicts
+    )
 
 
 def _about_imports(budget: Budget) -> bool:

@@ -1,4 +1,4 @@
-"""Locust: the file `…_stats.csv` of `--csv`, and the list of `--json`.
+"""Locust: the files of `--csv`, of which `…_stats.csv` has the totals, and the list of `--json`.
 
 Locust keeps two digits of a response time (banker's rounding to 1, 10, 100 or 1,000 ms) and puts failed requests among
 the answered ones. So a percentile is known to half a step only, and with f failures among n requests the f fastest are
@@ -9,22 +9,35 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dbz.errors import UsageError
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import ACK, CONNECT, HTTP, OTHER, Series
 from dbz.measure.latency.summaries import Summary
-from dbz.runs.imports.imported import Imported, mapping, number
+from dbz.runs.imports.imported import Imported, clean_name, count, failed_of, figure, mapping, number
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 _KINDS = {"WS": CONNECT, "WSC": ACK}
 _WITHOUT_LATENCY = {"WSE", "WSS", "WSR"}
 """Socket.IO events that Locust logs as 0 ms, because it cannot measure them."""
 _TIMED_NOTE = "Locust's response times have two digits: percentiles are known to half a step (5 ms below a second)."
+_UNTIMED_NOTE = "Some requests of Locust have no response time: only those that failed are counted."
+_LONGEST_FIELD = 16 * 1024 * 1024
+"""In characters; a name of Locust is as long as the URL that was asked for."""
+_PART = re.compile(r"(?P<run>.*)_(?P<kind>stats|stats_history|failures|exceptions)\.csv", re.DOTALL)
+_EXCEPTIONS = Series(OTHER, "exceptions of tasks")
+
+
+class Part(NamedTuple):
+    """One of the files that Locust writes of a run: the part of the name before it, and which it is."""
+
+    run: str
+    kind: str
 
 
 def rounding_ms(value_ms: float) -> float:
@@ -47,6 +60,18 @@ def is_locust_csv(text: str) -> bool:
     )
 
 
+def run_of(path: Path) -> Path | None:
+    """What the names of all files of a run begin with, if this is the one with the totals."""
+    match = _PART.fullmatch(path.name)
+    return path.parent / match["run"] if match and match["kind"] == "stats" else None
+
+
+def part_of(path: Path) -> Part | None:
+    """Which of the other files of a run it is, by its name."""
+    match = _PART.fullmatch(path.name)
+    return Part(match["run"], match["kind"]) if match and match["kind"] != "stats" else None
+
+
 def read_locust_json(rows: Sequence[Mapping[str, Any]], where: Path) -> Imported:
     """Histograms by operation."""
     imported = Imported("Locust", notes=[_TIMED_NOTE])
@@ -55,33 +80,45 @@ def read_locust_json(rows: Sequence[Mapping[str, Any]], where: Path) -> Imported
         series = _series(str(row.get("method") or ""), str(row.get("name")))
         if series is None:
             continue
-        ok = Histogram()
-        for text, count in mapping(row["response_times"], where, "response_times").items():
-            ok.record(_milliseconds(text, where), int(count))
-        imported.latencies[series] = _without_fastest(ok, int(number(row, "num_failures", where)))
+        every = Histogram()
+        times = mapping(row["response_times"], where, "response_times")
+        for text in times:
+            every.record(_microseconds(text, where), count(times, text, where))
+        failures = count(row, "num_failures", where)
+        untimed = count(row, "num_none_requests", where)
+        failed_of(len(every) + untimed, failures, where, series.name)
+        imported.latencies[series] = _without_fastest(every, failures, min(untimed, failures))
+        if untimed:
+            imported.notes.append(_UNTIMED_NOTE)
         begun.append(number(row, "start_time", where))
-        ended.append(float(row.get("last_request_timestamp") or 0.0))
-    imported.seconds = max(ended, default=0.0) - min(begun, default=0.0)
+        ended.append(figure(row, "last_request_timestamp", where) or 0.0)
+    imported.seconds = max(max(ended, default=0.0) - min(begun, default=0.0), 0.0)
     return imported
 
 
-def _milliseconds(text: str, where: Path) -> int:
+def _microseconds(text: str, where: Path) -> int:
     try:
-        return round(float(text) * 1000)
+        milliseconds = float(text)
     except ValueError:
-        raise UsageError(f"{where}: '{text}' should be a response time in milliseconds") from None
+        milliseconds = -1.0
+    if not 0 <= milliseconds <= 1e12:
+        raise UsageError(f"{where}: '{clean_name(text)}' should be a response time in milliseconds")
+    return round(milliseconds * 1000)
 
 
-def _without_fastest(every: Histogram, failures: int) -> Latency:
-    """The latencies with so many of the fastest taken for failed ones."""
+def _without_fastest(every: Histogram, failures: int, untimed: int) -> Latency:
+    """The latencies with so many of the fastest taken for failed ones; `untimed` of the failures have no time."""
     ok, failed = Histogram(), Histogram()
-    for _, high, count in every.buckets():
-        bad = min(count, failures)
+    if untimed:
+        failed.record(0, untimed)
+    failures -= untimed
+    for _, high, times in every.buckets():
+        bad = min(times, failures)
         failures -= bad
         if bad:
             failed.record(high, bad)
-        if count > bad:
-            ok.record(high, count - bad)
+        if times > bad:
+            ok.record(high, times - bad)
     return Latency(ok, failed, rounding_ms)
 
 
@@ -90,37 +127,77 @@ def read_locust_csv(text: str, where: Path) -> Imported:
     if not text.replace('"', "").startswith("Type,Name,"):
         raise UsageError(f"{where} has no totals; give the file of the same run whose name ends in _stats.csv")
     imported = Imported("Locust", notes=[_TIMED_NOTE])
-    rows = list(csv.DictReader(io.StringIO(text)))
-    types = {row["Type"] for row in rows if row["Name"] != "Aggregated"}
+    rows = list(_rows(text, where))
+    types = {row.get("Type", "") for row in rows if not _is_total(row)}
     for row in rows:
-        total = row["Name"] == "Aggregated" and not row["Type"]
-        series = (
-            Series(HTTP, "") if total and types <= _METHODS else None if total else _series(row["Type"], row["Name"])
-        )
-        count = int(_cell(row, "Request Count", where) or 0)
-        if series is None or not count:
+        kind, name = row.get("Type") or "", row.get("Name") or ""
+        series = _series(kind, name)
+        if _is_total(row):
+            series = Series(HTTP, "") if types <= _METHODS else None
+        attempts = _whole(row, "Request Count", where)
+        if series is None or not attempts:
             continue
-        stats = {f"p{key.removesuffix('%')}": _cell(row, key, where) for key in row if key and key.endswith("%")}
-        stats |= {"mean": _cell(row, "Average Response Time", where), "max": _cell(row, "Max Response Time", where)}
+        stats = {_stat(key): _cell(row, key, where) for key in row if key.endswith("%")}
+        named = {"mean": "Average Response Time", "max": "Max Response Time", "min": "Min Response Time"}
+        stats |= {stat: _cell(row, key, where) for stat, key in named.items()}
         imported.summaries[series] = Summary(
-            count=count,
-            errors=int(_cell(row, "Failure Count", where) or 0),
+            count=attempts,
+            errors=failed_of(attempts, _whole(row, "Failure Count", where), where, name),
             rate_per_s=_cell(row, "Requests/s", where),
-            latencies_ms={stat: value for stat, value in stats.items() if value is not None},
+            latencies_ms={stat: value for stat, value in stats.items() if stat and value is not None},
             rounding=rounding_ms,
         )
     return imported
 
 
+def read_exceptions(text: str, where: Path) -> Imported:
+    """Exceptions that tasks raised: attempts that failed, though none of them is a request."""
+    raised = sum(_whole(row, "Count", where) for row in _rows(text, where))
+    imported = Imported("Locust")
+    if raised:
+        imported.summaries[_EXCEPTIONS] = Summary(raised, raised, untimed=raised)
+    return imported
+
+
+def _rows(text: str, where: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV; cells that a short row lacks are empty."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
+    except csv.Error as error:
+        raise UsageError(f"{where} is not a CSV that can be read: {error}") from error
+    finally:
+        csv.field_size_limit(before)
+
+
+def _is_total(row: Mapping[str, str]) -> bool:
+    return row.get("Name") == "Aggregated" and not row.get("Type")
+
+
+def _stat(column: str) -> str:
+    """The statistic of a column such as `99.9%`; empty for one that is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%", column)
+    return f"p{float(match[1]):g}" if match else ""
+
+
 def _cell(row: Mapping[str, str], key: str, where: Path) -> float | None:
     text = row.get(key) or "N/A"
+    if text == "N/A":
+        return None
     try:
-        return None if text == "N/A" else float(text)
+        value = float(text)
     except ValueError:
-        raise UsageError(f"{where}: '{text}' under '{key}' should be a number") from None
+        raise UsageError(f"{where}: '{text[:60]}' under '{key}' should be a number") from None
+    return number({key: value}, key, where)
+
+
+def _whole(row: Mapping[str, str], key: str, where: Path) -> int:
+    return count({key: _cell(row, key, where)}, key, where)
 
 
 def _series(kind: str, name: str) -> Series | None:
+    kind, name = clean_name(kind), clean_name(name)
     if kind in _WITHOUT_LATENCY:
         return None
     if kind in _METHODS:

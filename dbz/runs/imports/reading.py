@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,44 +13,90 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import merged
 from dbz.measure.latency.summaries import Summaries
-from dbz.runs.imports import devices, k6, locust, rates
+from dbz.runs.imports import artillery, flashlight, k6, lighthouse, locust, oha, vegeta
 from dbz.runs.imports.imported import Imported
 
 _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] = (
     (k6.is_k6, k6.read_k6),
-    (rates.is_artillery, rates.read_artillery),
-    (rates.is_vegeta, rates.read_vegeta),
-    (rates.is_oha, rates.read_oha),
-    (devices.is_lighthouse, devices.read_lighthouse),
-    (devices.is_flashlight, devices.read_flashlight),
+    (artillery.is_artillery, artillery.read_artillery),
+    (vegeta.is_vegeta, vegeta.read_vegeta),
+    (oha.is_oha, oha.read_oha),
+    (lighthouse.is_lighthouse, lighthouse.read_lighthouse),
+    (flashlight.is_flashlight, flashlight.read_flashlight),
     (locust.is_locust_json, locust.read_locust_json),
 )
 KNOWN = (
     "k6 (--summary-export, handleSummary, --new-machine-readable-summary), Locust (_stats.csv, --json), "
     "Artillery (--output), vegeta (report -type=json), oha (--output-format json), Lighthouse (JSON), Flashlight (JSON)"
 )
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""That of UTF-32 begins with that of UTF-16, so it is looked for first."""
+_FOLDER = ("lhr-*.json", "*.report.json")
+"""What Lighthouse CI calls the runs in its folder, and in one that it uploaded to."""
+
+
+def read_files(paths: Sequence[Path]) -> list[tuple[Path, Imported]]:
+    """The figures of files, of the runs in folders of Lighthouse CI, and of the files that Locust writes together.
+
+    `UsageError` when one cannot be read or is of no known tool.
+    """
+    every = [path for given in paths for path in _inside(given)]
+    totals = {locust.run_of(path) for path in every} - {None}
+    imported = []
+    for path in every:
+        part = locust.part_of(path)
+        if part and path.parent / part.run in totals:
+            if part.kind == "exceptions":
+                imported.append((path, locust.read_exceptions(_text(path), path)))
+            continue  # failures and the history are in the totals of the same run already
+        imported.append((path, read_file(path)))
+    return imported
+
+
+def _inside(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    runs = sorted(run for pattern in _FOLDER for run in path.glob(pattern))
+    if not runs:
+        raise UsageError(f"{path} is a folder without results of Lighthouse CI ({', '.join(_FOLDER)})")
+    return runs
 
 
 def read_file(path: Path) -> Imported:
     """The figures of one file; `UsageError` when it cannot be read or is of no known tool."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"cannot read {path}: {reason}") from error
+    text = _text(path)
     if locust.is_locust_csv(text):
         return locust.read_locust_csv(text, path)
     try:
         data = json.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested deeper than any result of a tool that dbz knows") from error
     except ValueError as error:
         raise UsageError(f"{path} is neither JSON nor a CSV of Locust: {error}", hint=f"known: {KNOWN}") from error
     for fits, read in _JSON:
         if fits(data):
             try:
                 return read(data, path)
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
                 raise UsageError(f"{path} is damaged or of a version that dbz does not know: {error!r}") from error
     raise UsageError(f"{path} is of no tool that dbz knows", hint=f"known: {KNOWN}")
+
+
+def _text(path: Path) -> str:
+    """The text of a file in UTF-8, or in what its byte order mark says: PowerShell redirects into UTF-16."""
+    try:
+        raw = path.read_bytes()
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
+        return raw.decode(encoding)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"it is not {error.encoding.upper()} text"
+        raise UsageError(f"cannot read {path}: {reason}") from error
 
 
 def together(imported: Sequence[tuple[Path, Imported]]) -> Measurements:
@@ -57,6 +104,7 @@ def together(imported: Sequence[tuple[Path, Imported]]) -> Measurements:
     found = Measurements(seconds=max((one.seconds for _, one in imported), default=0.0), summaries=Summaries())
     gauges: dict[str, list[float]] = {}
     parts: dict[str, dict[str, list[float]]] = {}
+    variants = {one.variant for _, one in imported if one.variant}
     for path, one in imported:
         for of, summary in one.summaries.items():
             if of in found.summaries.by_series:
@@ -70,10 +118,23 @@ def together(imported: Sequence[tuple[Path, Imported]]) -> Measurements:
             gauges.setdefault(metric, []).extend(values)
         for metric, by_part in one.parts.items():
             for part, values in by_part.items():
-                parts.setdefault(metric, {}).setdefault(part, []).extend(values)
+                label = f"{part} ({one.variant})" if one.variant and len(variants) > 1 else part
+                parts.setdefault(metric, {}).setdefault(label, []).extend(values)
+    _refuse_mixed(imported)
     found.gauges = dict(gauges)
     found.parts = parts
     return found
+
+
+def _refuse_mixed(imported: Sequence[tuple[Path, Imported]]) -> None:
+    """`UsageError` when some files have samples and others figures of attempts: a budget would see the former only."""
+    samples = [path for path, one in imported if one.latencies]
+    figures = [path for path, one in imported if one.summaries]
+    if samples and figures:
+        raise UsageError(
+            f"{samples[0]} has the samples of attempts and {figures[0]} finished figures, which cannot be added up",
+            hint="judge them one after the other; of one run of Locust give either the JSON or the CSV",
+        )
 
 
 def _both(earlier: Latency | None, later: Latency) -> Latency:
