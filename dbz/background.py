@@ -1,22 +1,104 @@
-"""Ending background tasks of an event loop."""
+"""Background tasks of an event loop: ended with a deadline, so that no client's lock can keep a process alive."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+import signal
+import sys
+from collections.abc import Coroutine, Iterable
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _AGAIN_S = 0.5
+_PATIENCE_S = 2.0
+_CLOSING_S = 1.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel `tasks` and wait until they have ended.
+async def end(tasks: Iterable[asyncio.Task[Any]], within_s: float = _PATIENCE_S) -> None:
+    """Cancel `tasks` and wait until they have ended; those that do not, within a time, are left to themselves.
 
     Cancelled again and again: a cancellation that meets a timeout inside a store's client in the same instant comes
-    out as a timeout, which a loop that survives failures takes for one more failure.
+    out as a timeout, which a loop that survives failures takes for one more failure. And left alone in the end: when
+    its store dies, PyMongo's client can lose its own lock in a cancellation, and whoever waits for that waits for good.
     """
     left = {task for task in tasks if task is not asyncio.current_task()}
-    while left:
+    deadline = asyncio.get_running_loop().time() + within_s
+    while left and (rest_s := deadline - asyncio.get_running_loop().time()) > 0:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+        _, left = await asyncio.wait(left, timeout=min(_AGAIN_S, rest_s))
+    _abandon(left)
+
+
+async def closed(closing: Coroutine[Any, Any, object], within_s: float = _CLOSING_S) -> None:
+    """Carry out what closes a client, or leave it after a time: nothing more is to be had of it."""
+    task = asyncio.ensure_future(closing)
+    await asyncio.wait([task], timeout=within_s)
+    if task.done() and not task.cancelled():
+        task.exception()  # a client that fails to close is closed
+    else:
+        task.cancel()
+        _abandon([task])
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Like `asyncio.run`, but it always ends.
+
+    The first SIGINT or SIGTERM cancels `work`, which may still tell what it has done; `asyncio.CancelledError` when it
+    has nothing to tell, or did not end by itself within seconds. A second one raises `KeyboardInterrupt` at once.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    task = loop.create_task(work)
+    asked = False
+
+    def handle(_signum: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        loop.call_soon_threadsafe(begin_to_end)
+
+    def begin_to_end() -> None:
+        task.cancel()
+        loop.call_later(3 * _PATIENCE_S, loop.stop)
+
+    before = [(each, signal.signal(each, handle)) for each in _SIGNALS]
+    try:
+        task.add_done_callback(lambda _: loop.stop())
+        loop.run_forever()
+        if not task.done():
+            raise asyncio.CancelledError
+        return task.result()
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
+        _close(loop)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """End what is left in a loop, as far as it ends."""
+    try:
+        loop.set_exception_handler(lambda _loop, _context: None)
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = loop.run_until_complete(asyncio.wait(left, timeout=_CLOSING_S))
+        if left:
+            _abandon(left)
+        else:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _abandon(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Leave tasks to themselves, silently: what happens in them when they are thrown away is nobody's concern."""
+    for task in tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        sys.unraisablehook = lambda _: None

@@ -14,11 +14,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
 Key = tuple[Any, ...]
 _EMPTY_ARRAY: Key = (1.5,)
 _NULL: Key = (2,)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def order_key(value: Any) -> Key:
@@ -84,12 +85,22 @@ class Descending:
 
 
 def _number(value: float | Decimal128) -> Key:
-    number = value.to_decimal() if isinstance(value, Decimal128) else value
-    return (0, 0) if math.isnan(number) else (1, number)
+    if isinstance(value, Decimal128):
+        decimal = value.to_decimal()
+        return (0, 0) if decimal.is_nan() else (1, decimal)
+    return (0, 0) if math.isnan(value) else (1, value)
+
+
+def _milliseconds(value: datetime.datetime) -> int:
+    """Since 1970, as the store has it: dates beyond Python's years come as such a number."""
+    aware = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+    return (aware - _EPOCH) // datetime.timedelta(milliseconds=1)
 
 
 def _document(value: Mapping[str, Any]) -> Key:
-    fields = (((key := order_key(field))[0], name.encode(), key) for name, field in value.items())
+    fields = (
+        ((key := order_key(field))[0], name.encode("utf-8", "surrogatepass"), key) for name, field in value.items()
+    )
     return (5, tuple(fields))
 
 
@@ -106,7 +117,8 @@ _KINDS: tuple[tuple[Any, Any], ...] = (
     (bytes, _binary),
     (uuid.UUID, lambda value: (7, 16, 4, value.bytes)),
     (ObjectId, lambda value: (8, value.binary)),
-    (datetime.datetime, lambda value: (10, value if value.tzinfo else value.replace(tzinfo=datetime.UTC))),
+    (datetime.datetime, lambda value: (10, _milliseconds(value))),
+    (DatetimeMS, lambda value: (10, int(value))),
     (Timestamp, lambda value: (11, value.time, value.inc)),
     (Regex, lambda value: (12, value.pattern, value.flags)),
     (Code, lambda value: (13, str(value))),

@@ -6,13 +6,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bson.errors import BSONError
 from pymongo.errors import OperationFailure, PyMongoError
 from redis.exceptions import NoPermissionError, RedisError
 
 from dbz.errors import DependencyError
 
-PROBLEMS = (RedisError, PyMongoError, OSError, TimeoutError)
+PROBLEMS = (RedisError, PyMongoError, BSONError, OSError, TimeoutError)
 """What the clients of both stores raise when a store fails."""
+
+
+def is_broken_client(error: BaseException) -> bool:
+    """Whether it is PyMongo that lost its lock, in a cancellation while its store was away."""
+    return isinstance(error, RuntimeError) and "Lock is not acquired" in str(error)
 
 
 def permitted(answers: Iterable[Any]) -> None:
@@ -29,13 +35,19 @@ def reported() -> Iterator[None]:
         yield
     except PROBLEMS as error:
         raise DependencyError(problem_text(error)) from error
+    except RuntimeError as error:
+        if is_broken_client(error):
+            raise DependencyError(problem_text(error)) from error
+        raise
 
 
 def problem_text(error: BaseException) -> str:
     """What went wrong, in one line, with whose fault it is."""
-    text = str(error).partition(", Timeout:")[0].splitlines()[0] if str(error) else type(error).__name__
+    text = str(error).partition(", Timeout:")[0].partition(" (configured timeouts")[0]
+    text = text.splitlines()[0] if text else type(error).__name__
     if isinstance(error, OperationFailure):
         return f"the document store refused a query: {text}"
     if isinstance(error, NoPermissionError) or "no permissions" in text:  # from inside a script it is another error
         return f"Redis does not permit what is needed: {text} (docs/cache.md lists what a user must be permitted)"
-    return f"{'the document store' if isinstance(error, PyMongoError) else 'Redis'} failed: {text}"
+    of_store = isinstance(error, PyMongoError | BSONError) or is_broken_client(error)
+    return f"{'the document store' if of_store else 'Redis'} failed: {text}"

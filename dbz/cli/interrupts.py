@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
+from dbz.background import run_to_end
 from dbz.errors import InterruptedRunError
 
 T = TypeVar("T")
@@ -54,17 +55,12 @@ class Interrupts:
 def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` in an event loop; the first Ctrl-C or SIGTERM cancels it, and `InterruptedRunError` says so.
 
+    A second one ends it where it stands.
+
     Work that has something to tell after an interrupt catches the cancellation and raises an error of its own.
     """
 
-    async def watched() -> T:
-        task = asyncio.create_task(work)
-        loop = asyncio.get_running_loop()
-        for each in _SIGNALS:
-            loop.add_signal_handler(each, task.cancel)
-        return await task
-
     try:
-        return asyncio.run(watched())
-    except asyncio.CancelledError:
+        return run_to_end(work)
+    except (asyncio.CancelledError, KeyboardInterrupt):
         raise InterruptedRunError("interrupted; nothing is left running") from None

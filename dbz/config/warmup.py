@@ -55,6 +55,10 @@ def key_fields(template: str) -> list[str]:
 
 def _key(text: str) -> str:
     key_fields(text)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the key is no text: {error.reason}") from error
     return text
 
 

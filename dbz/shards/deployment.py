@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -28,7 +28,11 @@ Document = dict[str, Any]
 Raw = Database[Any]
 
 _DURABLE = WriteConcern("majority", j=True)
-_RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
+_RAW: CodecOptions[Any] = CodecOptions(
+    document_class=RawBSONDocument,
+    unicode_decode_error_handler="surrogateescape",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
 
 
 class Deployment:
@@ -131,6 +135,8 @@ class Deployment:
                     connectTimeoutMS=self._timeout_ms,
                     socketTimeoutMS=12 * self._timeout_ms,
                     tz_aware=True,
+                    datetime_conversion="DATETIME_AUTO",
+                    unicode_decode_error_handler="surrogateescape",
                 )
             except (ConfigurationError, InvalidURI, ValueError) as error:
                 raise UsageError(f"the URI of {self._described(name)} is not valid: {_without_uri(error)}") from None

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from pymongo.errors import OperationFailure
+
 from dbz.bson_order import sort_key
 from dbz.errors import DependencyError, UsageError
+from dbz.filters import refusal
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.journal import MoveJournal, old_copies
 from dbz.shards.map import ShardMap
 
 Order = Sequence[tuple[str, int]]
 _TRIES = 5
+_PATH = re.compile(r"(?![$])[^.\s\x00\ud800-\udfff]+(\.(?![$])[^.\s\x00\ud800-\udfff]+)*").fullmatch
+_DIRECTED = re.compile(r".*[:= ](-?1|asc|desc)", re.IGNORECASE).fullmatch
 
 
 def query_all(
@@ -73,15 +79,23 @@ def _merged(
 
 def _reading(deployment: Deployment, shard: str, cursor: Any) -> Iterator[Document]:
     with deployment.reaching(shard):
-        yield from cursor
+        try:
+            yield from cursor
+        except OperationFailure as error:
+            if why := refusal(error):
+                raise UsageError(f"the store refuses the query: {why}") from error
+            raise
 
 
 def parse_order(text: str) -> list[tuple[str, int]]:
     """The order in `-created_at,title`; `ValueError` for other texts."""
-    order = []
+    order: dict[str, int] = {}
     for part in text.split(","):
         path = part.strip().removeprefix("-")
-        if not path or path.startswith("$"):
+        if _DIRECTED(path):
+            name = path.partition(":")[0]
+            raise ValueError(f"'{part.strip()}' is not a field; write {name} for ascending, -{name} for descending")
+        if not _PATH(path) or path in order:
             raise ValueError(f"'{text}' is not an order; write for example -created_at,title")
-        order.append((path, -1 if part.strip().startswith("-") else 1))
-    return order
+        order[path] = -1 if part.strip().startswith("-") else 1
+    return list(order.items())

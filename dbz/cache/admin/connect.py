@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
@@ -18,12 +18,25 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from dbz.background import closed
 from dbz.cache.nodes import AnyRedis
 from dbz.cache.warm.databases import Database
 from dbz.errors import DependencyError, UsageError
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 4.0
+_HEARTBEAT_MS = 1000
+"""A store that hangs, rather than refuse, is noticed by the heartbeat; one that is only slow with a query is not."""
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+
+_BYTES_AS_THEY_ARE = "surrogateescape"
+"""Keys need not be UTF-8: what Python gets as text it gives back as the same bytes."""
+_MOST_DIGITS = 9
+READING_ANYTHING: dict[str, Any] = {
+    "datetime_conversion": "DATETIME_AUTO",
+    "unicode_decode_error_handler": "surrogateescape",
+}
+"""Options of a document store's client: dates beyond Python's years, and texts that are no UTF-8, are read as well."""
 
 
 def shown(url: str) -> str:
@@ -38,6 +51,7 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
 
     Raises `UsageError` for what is no URL, `DependencyError` when nobody answers or the user may not come in.
     """
+    check_database(url)
     _check_files(url)
     try:
         single = Redis.from_url(url, **_options())
@@ -48,15 +62,20 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
     try:
         if (await client.info("cluster")).get("cluster_enabled"):
             await client.aclose()
-            client = RedisCluster.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+            client = RedisCluster.from_url(
+                url,
+                socket_timeout=_TIMEOUT_S,
+                socket_connect_timeout=_TIMEOUT_S,
+                encoding_errors=_BYTES_AS_THEY_ARE,
+            )
             await client.initialize()
     except (RedisError, OSError, TimeoutError) as error:
-        await client.aclose()
+        await closed(client.aclose())
         raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(url, error)) from None
     try:
         yield client
     finally:
-        await client.aclose()
+        await closed(client.aclose())
 
 
 def _options() -> dict[str, Any]:
@@ -65,7 +84,23 @@ def _options() -> dict[str, Any]:
         "socket_connect_timeout": _TIMEOUT_S,
         "retry": Retry(NoBackoff(), 0),
         "health_check_interval": 0,
+        "encoding_errors": _BYTES_AS_THEY_ARE,
     }
+
+
+def check_database(url: str) -> None:
+    """`UsageError` when what follows the host of a Redis URL is no database number.
+
+    redis-py takes database 0 for `/stage`, and 12 for `/1/2`: a purge would then empty a database that nobody named.
+    """
+    parts = urlsplit(url)
+    given = [unquote(value) for value in parse_qs(parts.query, keep_blank_values=True).get("db", ())]
+    if parts.scheme in ("redis", "rediss") and parts.path not in ("", "/"):
+        given.append(unquote(parts.path)[1:])
+    for database in given:
+        if not (database.isascii() and database.isdigit() and len(database) <= _MOST_DIGITS):
+            hint = "write the number, like redis://HOST:PORT/0, or leave it out for database 0"
+            raise UsageError(f"'{database}' in '{shown(url)}' is not the number of a database", hint=hint)
 
 
 def _check_files(url: str) -> None:
@@ -109,19 +144,21 @@ async def connected_database(uri: str, name: str, who: str = "the document store
             uri,
             serverSelectionTimeoutMS=int(_TIMEOUT_S * 1000),
             connectTimeoutMS=int(_TIMEOUT_S * 1000),
+            heartbeatFrequencyMS=_HEARTBEAT_MS,
             socketTimeoutMS=60_000,
             tz_aware=True,
+            **READING_ANYTHING,
         )
     except (InvalidURI, ConfigurationError, ValueError) as error:
         raise UsageError(f"'{shown(uri)}' is not a MongoDB URI: {error}") from None
     try:
         await client.admin.command("ping")
     except (PyMongoError, OSError) as error:
-        await client.close()
+        await closed(client.close())
         text = str(error).partition(", Timeout:")[0]
         hint = "start `dbz serve`, or name another with --mongo-uri or MONGODB_URI"
         raise DependencyError(f"{who} at {shown(uri)} cannot be reached: {text}", hint=hint) from None
     try:
         yield client[name]
     finally:
-        await client.close()
+        await closed(client.close())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from dbz.cache.admin.selection import Search, Selection
 from dbz.cache.names import Names
@@ -13,6 +12,10 @@ from dbz.cache.nodes import AnyRedis
 
 SCHEMA = "dbz.cache-entry/1"
 LIVES_SCHEMA = "dbz.cache-ttl/1"
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class StoredEntry:
 
     @property
     def decoded(self) -> Any:
-        """The value as data, or its text when it is no JSON."""
+        """The value as data; its text when it is no JSON, or JSON that cannot be written again as it is."""
         try:
-            return orjson.loads(self.value)
-        except orjson.JSONDecodeError:
+            value = json.loads(self.value.decode(), parse_constant=_no_json)
+            json.dumps(value, indent=2, allow_nan=False)  # 1e999 is no number, and what is nested too deep ends here
+        except (ValueError, RecursionError):
             return self.value.decode(errors="replace")
+        return value
 
     def document(self) -> dict[str, Any]:
         """The JSON document."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from dbz.cache.glob import compile_glob, escape
 from dbz.cache.names import Names, family
@@ -122,6 +121,12 @@ class Search:
 
 def _snippets(name: str, value: str) -> list[bytes]:
     """How a field with this value may stand in compact or spaced JSON; digits may be a number."""
-    start = orjson.dumps(name)
-    ends = [orjson.dumps(value)] + ([f"{value}{end}".encode() for end in ",}"] if value.lstrip("-").isdigit() else [])
+    start, ends = _json_text(name), [_json_text(value)]
+    if value.isascii() and value.removeprefix("-").isdigit():
+        ends += [f"{value}{end}".encode() for end in ",}"]
     return [start + colon + end for colon in (b":", b": ") for end in ends]
+
+
+def _json_text(text: str) -> bytes:
+    """A text as it stands in JSON; bytes that are no UTF-8 stay what they are."""
+    return json.dumps(text, ensure_ascii=False).encode(errors="surrogateescape")

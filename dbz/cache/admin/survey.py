@@ -89,11 +89,12 @@ async def survey(redis: AnyRedis, names: Names, sample: int = DEFAULT_SAMPLE) ->
     servers = await _servers(redis)
     everything = sum(server.keys for server in servers)
     looked, found, exact = 0, dict[str, list[bytes]](), True
+    prefix = names.prefix.encode(errors="surrogateescape")
     async for batch in Nodes(redis).scan("*"):
         looked += len(batch)
         for raw in batch:
-            if raw.startswith(names.prefix.encode()):
-                key = raw[len(names.prefix) :].decode(errors="replace")
+            if raw.startswith(prefix):
+                key = raw[len(prefix) :].decode(errors="replace")
                 found.setdefault(family(key), []).append(raw)
         if looked >= sample:
             exact = looked >= everything

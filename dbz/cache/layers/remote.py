@@ -124,7 +124,7 @@ class RemoteLayer:
 
 def parse_line(line: Any) -> Invalidation:
     """One log line or published message."""
-    epoch, origin, pattern = line.decode().split("|", 2)
+    epoch, origin, pattern = line.decode(errors="surrogateescape").split("|", 2)
     return Invalidation(int(epoch), origin, pattern)
 
 

@@ -148,14 +148,18 @@ async def processes(redis: AnyRedis, names: Names) -> list[ProcessFigures]:
     client: Any = redis
     found = []
     for name, text in (await client.hgetall(names.statistics)).items():
-        figures = orjson.loads(text)
-        age_s = time.time() - figures["at_s"]
+        try:
+            figures = orjson.loads(text)
+            age_s = time.time() - figures["at_s"]
+            figures["hottest"] = [(key, count) for key, count in figures["hottest"]]
+            published = ProcessFigures(name=name.decode(), **figures)
+        except (ValueError, TypeError, KeyError):
+            continue  # of another version, or of somebody else
         if age_s > _KEPT_S:
             await client.hdel(names.statistics, name)
         if abs(age_s) <= _FRESH_S:
-            figures["hottest"] = [(key, count) for key, count in figures["hottest"]]
-            found.append(ProcessFigures(name=name.decode(), **figures))
-    return sorted(found, key=lambda one: one.name)
+            found.append(published)
+    return sorted(found, key=lambda process: process.name)
 
 
 def added_up(each: list[ProcessFigures]) -> Counts:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pymongo.errors import OperationFailure
+
 from dbz.cache.warm.databases import Databases, Document, homes
 from dbz.cache.warm.items import Renderer
 from dbz.cache.warm.lists import ListPageReader
@@ -13,6 +15,7 @@ from dbz.cache.warm.shape import KeyTemplate, at
 from dbz.cache.warm.sources import Documents, Epoch, SourceReader, TopDocuments, WarmSource, all_of
 from dbz.config.warmup import Count, Join, NumberOf, Warmer, Warmup
 from dbz.errors import UsageError
+from dbz.filters import check_filter, refusal
 from dbz.suggest import did_you_mean
 
 _BATCH = 250
@@ -69,8 +72,25 @@ class Planner:
                 known = shared if is_shared else spread
                 if name not in known:
                     raise UsageError(_unknown_collection(self._order.warmup.where(warmer.name), warmer, name, known))
+            await self._check_filter(warmer)
             if self._order.clubs:
                 await self._find_nameless(warmer)
+
+    async def _check_filter(self, warmer: Warmer) -> None:
+        """Whether the store takes the filter, also where nothing matches it."""
+        where = self._order.warmup.where(warmer.name)
+        for more in warmer.each:
+            wanted = all_of(warmer.filter, more)
+            try:
+                check_filter(wanted)
+                for home in homes(self._databases, shared=warmer.shared):
+                    await home[warmer.collection].find_one(wanted, {"_id": 1})
+            except ValueError as error:
+                raise UsageError(f"{where}: warmer '{warmer.name}': {error}") from error
+            except OperationFailure as error:
+                if not (why := refusal(error)):
+                    raise
+                raise UsageError(f"{where}: warmer '{warmer.name}': the store refuses the filter: {why}") from error
 
     async def _find_nameless(self, warmer: Warmer) -> None:
         for home in homes(self._databases, shared=warmer.shared):

@@ -133,7 +133,10 @@ class Checkpoint:
     async def load(self) -> dict[str, Any]:
         """{warmer: its position, or `DONE`}."""
         stored = await self._redis.hgetall(self._key)
-        return {name.decode(): json_util.loads(text) for name, text in stored.items()}
+        try:
+            return {name.decode(): json_util.loads(text) for name, text in stored.items()}
+        except Exception:  # the codec raises whatever it meets; a damaged checkpoint is none
+            return {}
 
     async def save(self, warmer: str, position: Any) -> None:
         """Remember a position; most calls do nothing, because a position that is a little old is as good."""

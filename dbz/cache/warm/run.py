@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from dbz.background import end
 from dbz.cache.nodes import AnyRedis, Nodes
-from dbz.cache.problems import PROBLEMS, problem_text
+from dbz.cache.problems import PROBLEMS, is_broken_client, problem_text
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.items import Item, Unit
 from dbz.cache.warm.limits import NoRoomError, RoomGuard, WritePacer
@@ -92,13 +92,14 @@ class WarmRun:
             await end(tasks)
         # Asked of all: asyncio prints what nobody asked for, and several may fail at once.
         errors = {task: task.exception() for task in tasks if not task.cancelled()}
-        for error in [errors.get(task) for task in done]:
+        problems = [error for error in (errors.get(task) for task in done) if error is not None]
+        for error in problems:
             if isinstance(error, NoRoomError):
                 return str(error)
-            if isinstance(error, PROBLEMS):
+            if isinstance(error, PROBLEMS) or is_broken_client(error):
                 return problem_text(error)
-            if error is not None:
-                raise error
+        for error in problems:
+            raise error
         return ""
 
     async def _warm(

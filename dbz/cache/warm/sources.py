@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 import bson
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo.errors import OperationFailure
 
 from dbz.background import end
@@ -21,7 +21,11 @@ from dbz.config.warmup import Warmer
 
 Epoch = Callable[[], Awaitable[str]]
 _READ_AHEAD = 16  # steps that are asked for at a time; the store sends 16 MB at a time at most
-_AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
+_AWARE: CodecOptions[Document] = CodecOptions(
+    tz_aware=True,
+    unicode_decode_error_handler="surrogateescape",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
 
 
 class WarmSource(Protocol):

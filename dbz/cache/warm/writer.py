@@ -142,11 +142,14 @@ class ClusterWriter:
         written = [item for item, answer in zip(fresh, answers, strict=True) if answer]
         late, lost = await self._stale(written, epoch)
         if late:
-            await Nodes(self._redis).unlink([self._names.entry(item.key).encode() for item in late])
+            await Nodes(self._redis).unlink([self._raw(item) for item in late])
         taken_back = {item.key for item in late}
         kept = [item for item in written if item.key not in taken_back]
-        size = sum(len(self._names.entry(item.key).encode()) + len(item.value) for item in kept)
+        size = sum(len(self._raw(item)) + len(item.value) for item in kept)
         return Written(len(kept), size, [*stale, *late], lost)
+
+    def _raw(self, item: Item) -> bytes:
+        return self._names.entry(item.key).encode(errors="surrogateescape")
 
     async def _stale(self, items: Sequence[Item], epoch: str) -> tuple[list[Item], bool]:
         """Those items that were invalidated after `epoch`; all of them, and True, when that cannot be told."""

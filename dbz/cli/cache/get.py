@@ -43,13 +43,18 @@ def get(
             typer.echo(f"     this is a key, not a glob; dbz cache ttl '{key}' lists keys", err=True)
         raise typer.Exit(ExitCode.BROKEN)
     if as_json:
-        typer.echo(json.dumps(entry.document(), indent=2, ensure_ascii=False))
+        typer.echo(_json(entry.document()))
         return
     from dbz.report.terminal.cache.keys import about_entry
 
     value = entry.decoded
-    typer.echo(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(value if isinstance(value, str) else _json(value))
     typer.echo(about_entry(entry), err=True)
+
+
+def _json(value: object) -> str:
+    """As people read it; halves of surrogate pairs, which no stream takes, as the escapes that JSON has for them."""
+    return json.dumps(value, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
 
 
 async def _read(redis_url: str, prefix: str, key: str) -> StoredEntry | None:

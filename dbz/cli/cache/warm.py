@@ -219,11 +219,9 @@ async def carry_out(
                 view.update(run.tallies)
             return await working
         except asyncio.CancelledError:
-            working.cancel()
-            await asyncio.wait([working])
             return run.report(INTERRUPTED)
         finally:
-            await end(counting)
+            await end([working, *counting])
 
 
 def _show(report: WarmReport, *, as_json: bool) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dbz.cli.options import parsed
 from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, need_clients, open_deployment
-from dbz.errors import UsageError
 
 
 def query(
@@ -34,24 +33,13 @@ def query(
     need_clients()
     from bson.json_util import dumps
 
+    from dbz.filters import parse_filter
     from dbz.shards.map_store import current_map
     from dbz.shards.query import parse_order, query_all
 
     order = parsed("--sort", sort, parse_order)
-    document = _filter(wanted)
+    document = parsed("FILTER", wanted, parse_filter)
     with open_deployment(config) as deployment:
         found = query_all(deployment, collection, document, order, skip, limit, lambda: current_map(deployment)[0])
-    for one in found:
-        typer.echo(dumps(one))
-
-
-def _filter(text: str) -> dict[str, Any]:
-    from bson.json_util import loads
-
-    try:
-        document = loads(text)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the filter is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise UsageError('the filter must be a JSON object, like \'{"status": "ongoing"}\'')
-    return document
+    for row in found:
+        typer.echo(dumps(row))
