@@ -54,6 +54,7 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     asyncio.set_event_loop(loop)
     task = loop.create_task(work)
     asked = False
+    at_last: asyncio.TimerHandle | None = None
 
     def handle(_signum: int, _frame: FrameType | None) -> None:
         nonlocal asked
@@ -63,12 +64,16 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
         loop.call_soon_threadsafe(begin_to_end)
 
     def begin_to_end() -> None:
+        nonlocal at_last
         task.cancel()
-        loop.call_later(3 * _PATIENCE_S, loop.stop)
+        at_last = loop.call_later(3 * _PATIENCE_S, loop.stop)
+
+    def stop(_: object) -> None:
+        loop.stop()
 
     before = [(each, signal.signal(each, handle)) for each in _SIGNALS]
     try:
-        task.add_done_callback(lambda _: loop.stop())
+        task.add_done_callback(stop)
         loop.run_forever()
         if not task.done():
             raise asyncio.CancelledError
@@ -76,6 +81,9 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     finally:
         for each, handler in before:
             signal.signal(each, handler)
+        task.remove_done_callback(stop)
+        if at_last is not None:
+            at_last.cancel()
         _close(loop)
 
 

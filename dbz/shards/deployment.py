@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -30,7 +31,6 @@ Raw = Database[Any]
 _DURABLE = WriteConcern("majority", j=True)
 _RAW: CodecOptions[Any] = CodecOptions(
     document_class=RawBSONDocument,
-    unicode_decode_error_handler="surrogateescape",
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
 
@@ -99,7 +99,7 @@ class Deployment:
         """Within this block the errors of a store become a `DependencyError` that names the shard."""
         try:
             yield
-        except PyMongoError as error:
+        except (PyMongoError, BSONError) as error:
             raise unreachable(self._described(name), error) from error
 
     def blamed(self, error: PyMongoError) -> str:
@@ -136,7 +136,6 @@ class Deployment:
                     socketTimeoutMS=12 * self._timeout_ms,
                     tz_aware=True,
                     datetime_conversion="DATETIME_AUTO",
-                    unicode_decode_error_handler="surrogateescape",
                 )
             except (ConfigurationError, InvalidURI, ValueError) as error:
                 raise UsageError(f"the URI of {self._described(name)} is not valid: {_without_uri(error)}") from None

@@ -34,7 +34,7 @@ _BYTES_AS_THEY_ARE = "surrogateescape"
 _MOST_DIGITS = 9
 READING_ANYTHING: dict[str, Any] = {
     "datetime_conversion": "DATETIME_AUTO",
-    "unicode_decode_error_handler": "surrogateescape",
+    "unicode_decode_error_handler": "replace",
 }
 """Options of a document store's client: dates beyond Python's years, and texts that are no UTF-8, are read as well."""
 

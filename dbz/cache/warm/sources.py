@@ -23,7 +23,7 @@ Epoch = Callable[[], Awaitable[str]]
 _READ_AHEAD = 16  # steps that are asked for at a time; the store sends 16 MB at a time at most
 _AWARE: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
-    unicode_decode_error_handler="surrogateescape",
+    unicode_decode_error_handler="replace",
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
 
