@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bson import encode
-from bson.json_util import loads
+from bson.codec_options import DatetimeConversion
+from bson.json_util import JSONOptions, loads
 
 _REFUSALS = frozenset({2, 4, 9, 14, 15, 16, 28, 40, 52, 53, 57, 72, 115, 168, 224})
+_ANY_DATE = JSONOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _ASSERTIONS = 15_000
 """From here on the server's numbers are those of single checks of what it was asked."""
 
@@ -16,7 +18,7 @@ _ASSERTIONS = 15_000
 def parse_filter(text: str) -> dict[str, Any]:
     """The filter in extended JSON; `ValueError` says what in it is no JSON, or no BSON."""
     try:
-        document = loads(text)
+        document = loads(text, json_options=_ANY_DATE)
     except Exception as error:  # each type of extended JSON has an exception of its own
         raise ValueError(f"the filter is not extended JSON: {reason(error)}") from error
     if not isinstance(document, dict):
@@ -48,8 +50,10 @@ def reason(error: Exception) -> str:
         return "it is nested too deep"
     if isinstance(error, UnicodeError):
         return "a text in it is no Unicode text (half of a surrogate pair)"
-    if isinstance(error, OverflowError) and "int" in str(error):
-        return "a number in it has more than 64 bits"
+    if isinstance(error, OverflowError):
+        return "a number in it has more than 64 bits" if "8-byte" in str(error) else "a date in it is out of range"
+    if isinstance(error, ArithmeticError):
+        return "a $numberDecimal in it is no number"
     text = str(error) or type(error).__name__
     text = text.partition(", full error")[0].splitlines()[0]
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:200])
