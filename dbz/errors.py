@@ -4,10 +4,12 @@
     ├── UsageError          2    the command line or a file it names is wrong
     │   └── ConfigError     2    one or more problems in a YAML file, all of them at once
     ├── DependencyError     3    something needed cannot be reached or started
+    ├── VerificationError   1    what had to be true turned out not to be
     ├── InvalidRunError     4    the measurement cannot be trusted
     └── InterruptedRunError 130  the user stopped the work
 
-`ExitCode` is the only table of exit codes; `dbz.cli.main` is the only place that applies it.
+`ExitCode` is the only table of exit codes; `dbz.cli.main` is the only place that applies it. Code 1 is never anything
+but a broken budget or a failed verification: an error without a code of its own is one of dbz itself, 70.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     INVALID = 4
+    INTERNAL = 70
     INTERRUPTED = 130
 
     @property
@@ -41,6 +44,7 @@ _MEANINGS = {
     ExitCode.UNREACHABLE: "something needed cannot be reached or started",
     ExitCode.INVALID: "the measurement is not valid (generator saturated, too few samples, a worker lost), "
     "or a verification is incomplete",
+    ExitCode.INTERNAL: "an error in dbz itself; its message names a file to report it with",
     ExitCode.INTERRUPTED: "interrupted; what was measured is saved and judged",
 }
 
@@ -48,7 +52,7 @@ _MEANINGS = {
 class DbzError(Exception):
     """Base of all errors with a message for the user; `hint` says what to do next."""
 
-    exit_code: ClassVar[ExitCode] = ExitCode.BROKEN
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -86,6 +90,12 @@ class DependencyError(DbzError):
     """A target, a store, a child process or an optional package is missing or does not answer."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class VerificationError(DbzError):
+    """What was verified turned out not to be as it had to be."""
+
+    exit_code = ExitCode.BROKEN
 
 
 class InvalidRunError(DbzError):

@@ -46,6 +46,19 @@ def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "
         )
 
 
+def extra_of(module: str) -> str:
+    """The command that installs a module which only an extra brings; empty for all others."""
+    name = module.partition(".")[0]
+    for extra, packages in (("embedded", SERVER), ("aws", AWS_CLIENT), ("embedded,cloud", CLOUD), ("otlp", OTLP)):
+        if name in {one.partition(".")[0] for one in (*packages, *_WITH.get(extra, ()))}:
+            return INSTALL[extra]
+    return ""
+
+
+_WITH = {"embedded": ("bson", "gridfs", "uvloop"), "aws": ("botocore",)}
+"""Modules that come with the packages of an extra."""
+
+
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: stop at once while nothing is measured, wind down in good order while something is."""
+"""Ctrl-C, SIGTERM, a terminal that goes away: stop at once while nothing is measured, else wind down in good order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from dbz.errors import InterruptedRunError
 
 T = TypeVar("T")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _watched() -> list[signal.Signals]:
+    """The signals that ask to stop; a hangup that is ignored, as below nohup, stays so."""
+    return [each for each in _SIGNALS if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN]
 
 
 class Interrupts:
@@ -31,7 +36,7 @@ class Interrupts:
     @contextmanager
     def watch(self) -> Iterator[Interrupts]:
         """Handle the signals within this block."""
-        before = [(each, signal.signal(each, self._handle)) for each in _SIGNALS]
+        before = [(each, signal.signal(each, self._handle)) for each in _watched()]
         try:
             yield self
         finally:

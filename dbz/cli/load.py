@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.load_options import BaselineOptions, LoadOptions, MachineOptions, OutputOptions, UrlOptions, request_of
 from dbz.cli.repeats import carry_out_repeatedly
-from dbz.errors import DbzError, InterruptedRunError, InvalidRunError
+from dbz.errors import DbzError, InterruptedRunError, InvalidRunError, UsageError
 
 if TYPE_CHECKING:
     from dbz.load.plan import LoadPlan
@@ -108,23 +108,30 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
 
 def _carry_out(plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, *, last: bool) -> tuple[Run, RunFolder]:
     """Measure, judge and write the reports; only the last of several runs is printed."""
-    from dbz.report import print_run, tell_github, write_reports
+    from dbz.report import print_conclusion, tell_github, write_reports, write_what_can_be
     from dbz.runs.folder import create_run_folder, new_run_id
+    from dbz.runs.reading import read_record
 
     folder = create_run_folder(output.out, new_run_id(plan.profile.name, datetime.now(UTC)))
     try:
         run = _measure(plan, folder, interrupts, output)
     except DbzError:
         # The server may have died half-way: what was measured until then is worth a report all the same.
-        if folder.run_json.exists():
+        with suppress(UsageError):
             write_reports(folder)
         raise
-    write_reports(folder)
-    tell_github(run, (folder.path / "summary.md").read_text(encoding="utf-8"), os.environ, sys.stderr)
+    written = write_what_can_be(folder, run, read_record(folder))
+    problems = written.problems
+    try:
+        tell_github(run, written.summary, os.environ, sys.stderr)
+    except UsageError as error:
+        problems.append(error.message)
     if last and output.as_json:
         typer.echo(run.to_json())
     elif last:
-        print_run(folder)
+        print_conclusion(run, folder)
+    for problem in problems:  # the verdict is what was measured, whether all of its reports could be written or not
+        typer.echo(f"dbz: {problem}", err=True)
     return run, folder
 
 

@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 
 import typer
 
@@ -23,7 +22,9 @@ from dbz.cli.report.group import app as report_app
 from dbz.cli.scale.group import app as scale_app
 from dbz.cli.serve import serve
 from dbz.cli.shard.group import app as shard_app
+from dbz.cli.streams import TolerantStreams
 from dbz.errors import DbzError, ExitCode
+from dbz.extras import extra_of
 
 # The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -74,12 +75,15 @@ def dbz_command(
     \b
     Exit codes: 0 good, 1 a budget is broken, 2 wrong usage or configuration,
     3 something needed cannot be reached, 4 the measurement is not valid,
-    130 interrupted.
+    70 an error in dbz itself, 130 interrupted.
     """
 
 
-def run(arguments: list[str]) -> int:
-    """Carry out a command line; errors become one message on standard error and an exit code."""
+def run(arguments: list[str]) -> int | None:
+    """Carry out a command line; errors become one message on standard error and an exit code.
+
+    None is returned by a command that did what it was asked to and has no verdict.
+    """
     try:
         code = app(args=arguments, prog_name="dbz", standalone_mode=False)
     except DbzError as error:
@@ -91,14 +95,20 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         _complain(f"{_named(arguments)} was interrupted")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing more can be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
+    except ModuleNotFoundError as error:
+        missing = extra_of(error.name or "")
+        if not missing:
+            return _internal_error()
+        _complain(f"{_named(arguments)} needs a package that is not installed: {error.name}", missing)
+        return int(ExitCode.UNREACHABLE)
     except Exception:
-        _complain("an error in dbz itself", f"please report it with {_save_traceback()}")
-        return int(ExitCode.BROKEN)
-    return code if isinstance(code, int) else int(ExitCode.OK)
+        return _internal_error()
+    return code if isinstance(code, int) else None
+
+
+def _internal_error() -> int:
+    _complain("an error in dbz itself", f"please report it with {_save_traceback()}")
+    return int(ExitCode.INTERNAL)
 
 
 def _named(arguments: list[str]) -> str:
@@ -114,16 +124,27 @@ def _complain(message: str, hint: str = "") -> None:
             typer.echo(f"     {hint}", err=True)
 
 
-def _save_traceback() -> Path:
-    descriptor, name = tempfile.mkstemp(prefix="dbz-error-", suffix=".txt", text=True)
-    with os.fdopen(descriptor, "w") as file:
-        traceback.print_exc(file=file)
-    return Path(name)
+def _save_traceback() -> str:
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="dbz-error-", suffix=".txt", text=True)
+        with os.fdopen(descriptor, "w", errors="backslashreplace") as file:
+            traceback.print_exc(file=file)
+    except OSError:  # the disk is full: the last line of it is better than nothing
+        return repr(sys.exception())
+    return name
 
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    streams = TolerantStreams()
+    code = run(sys.argv[1:])
+    unwritten = streams.finish()
+    if unwritten:
+        _complain(unwritten)
+        # A verdict is in the code, and in the files of its run; everything else was lost with the output.
+        code = int(ExitCode.UNREACHABLE) if code is None else code
+    streams.finish()
+    sys.exit(code or int(ExitCode.OK))
 
 
 if __name__ == "__main__":

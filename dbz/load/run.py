@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
-from dbz.errors import DbzError
+from dbz.errors import DbzError, UsageError
 from dbz.load.abort import AbortWatch
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
@@ -77,7 +77,10 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     )
     if failure:
         concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
-    folder.save(concluded)
+    try:
+        folder.save(concluded)
+    except UsageError as error:  # a full disk: the verdict is shown all the same
+        concluded = concluded.model_copy(update={"notes": [*concluded.notes, error.message]})
     if failure:
         raise failure
     return concluded

@@ -2,13 +2,13 @@
 
 from dbz.report.ci.github import tell_github
 from dbz.report.documents import list_json, metrics_json
-from dbz.report.files import summary_of, write_reports, write_verdicts
+from dbz.report.files import summary_of, write_reports, write_verdicts, write_what_can_be
 from dbz.report.opening import open_run
 from dbz.report.schemas import schema_text
 from dbz.report.terminal.run.comparison import print_comparison, print_trend
 from dbz.report.terminal.run.imported import print_imported, print_metrics
 from dbz.report.terminal.run.live import open_metrics, open_otlp, open_view
-from dbz.report.terminal.run.summary import print_run, print_runs
+from dbz.report.terminal.run.summary import print_conclusion, print_run, print_runs
 from dbz.report.words.verdict import short_verdict
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "open_run",
     "open_view",
     "print_comparison",
+    "print_conclusion",
     "print_imported",
     "print_metrics",
     "print_run",
@@ -30,4 +31,5 @@ __all__ = [
     "tell_github",
     "write_reports",
     "write_verdicts",
+    "write_what_can_be",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from dbz.errors import UsageError
@@ -12,10 +14,23 @@ from dbz.report.ci.operations_csv import render_csv
 from dbz.report.html.page import render_html
 from dbz.report.opening import open_run
 from dbz.runs.folder import RunFolder
+from dbz.runs.reading import Record
 from dbz.runs.schema import Run
 from dbz.runs.timeline import Timeline, timeline
 
 HTML_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class WrittenReports:
+    """The reports of a run that were made, and what became of writing them."""
+
+    summary: str
+    """The Markdown summary, whether it could be written or not."""
+    paths: list[Path]
+    """The files that were written."""
+    problems: list[str]
+    """Why others were not, a sentence each."""
 
 
 def write_reports(folder: RunFolder) -> list[Path]:
@@ -23,7 +38,14 @@ def write_reports(folder: RunFolder) -> list[Path]:
 
     `UsageError` when the folder holds no run or cannot be written to.
     """
-    run, record = open_run(folder)
+    written = write_what_can_be(folder, *open_run(folder))
+    if written.problems:
+        raise UsageError(written.problems[0], hint="copy the run to a folder that you can write to")
+    return written.paths
+
+
+def write_what_can_be(folder: RunFolder, run: Run, record: Record) -> WrittenReports:
+    """The same for a run in hand; a file that cannot be written is a problem to tell, and the others are written."""
     texts = {
         HTML_FILE: render_html(run, record),
         "junit.xml": render_junit(run),
@@ -31,7 +53,13 @@ def write_reports(folder: RunFolder) -> list[Path]:
         "operations.csv": render_csv(run),
         "bencher.json": render_bencher(run),
     }
-    return [_write(folder.path / name, text) for name, text in texts.items()]
+    paths, problems = [], []
+    for name, text in texts.items():
+        try:
+            paths.append(_write(folder.path / name, text))
+        except UsageError as error:
+            problems.append(error.message)
+    return WrittenReports(texts["summary.md"], paths, problems)
 
 
 def summary_of(run: Run) -> str:
@@ -58,9 +86,13 @@ def write_verdicts(run: Run, folder: Path) -> list[Path]:
 
 
 def _write(path: Path, text: str) -> Path:
+    """Replace a file in one step, so that a full disk leaves the old one or none, but never half of one."""
+    draft = path.with_name(f".{path.name}.new")
     try:
-        path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        draft.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        draft.replace(path)
     except OSError as error:
-        hint = "copy the run to a folder that you can write to"
-        raise UsageError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+        with suppress(OSError):
+            draft.unlink()
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
     return path

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,8 +51,13 @@ class RunFolder:
     def save(self, run: Run) -> None:
         """Replace `run.json` in one step, so that a reader or a crash never sees half of it."""
         temporary = self.run_json.with_suffix(".json.new")
-        temporary.write_text(run.to_json(), encoding="utf-8")
-        temporary.replace(self.run_json)
+        try:
+            temporary.write_text(run.to_json(), encoding="utf-8", errors="replace")
+            temporary.replace(self.run_json)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise UsageError(f"cannot write {self.run_json}: {error.strerror}") from error
 
     def load(self) -> Run:
         """Read `run.json`; `UsageError` when it is missing, damaged or of another schema."""

@@ -98,7 +98,7 @@ def test_a_leader_that_was_paused_does_nothing_when_it_comes_back(here: Shell, t
             assert eventually(lambda: here.counts() == (3, 3))
             first.send_signal(signal.SIGCONT)
             out, errors = first.communicate(timeout=20)
-            assert first.returncode == ExitCode.BROKEN, errors
+            assert first.returncode == ExitCode.UNREACHABLE, errors
             assert f"taken over by dbz scale auto (process {second.pid} on" in errors
             assert not [one for one in map(json.loads, out.splitlines()) if one["done"]]
             assert here.counts()[0] == 3

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dbz.cli.options import AsJson
+from dbz.errors import UsageError
 
 
 def check(
@@ -44,10 +45,17 @@ def check(
 
     run, notes = judge_files(files, load_budgets(budgets))
     if out is not None:
-        write_verdicts(run, out)
-    tell_github(run, summary_of(run), os.environ, sys.stderr)
+        try:
+            write_verdicts(run, out)
+        except UsageError as error:  # the verdict is what was measured, whether it can be written or not
+            typer.echo(f"dbz: {error.message}", err=True)
+            out = None
     if as_json:
         typer.echo(run.to_json())
     else:
         print_imported(run, notes, out)
+    try:
+        tell_github(run, summary_of(run), os.environ, sys.stderr)
+    except UsageError as error:
+        typer.echo(f"dbz: {error.message}", err=True)
     raise typer.Exit(EXIT_CODES[run.verdict])

@@ -11,6 +11,7 @@ import typer
 from dbz.cli.cache.stores import DEFAULT_PREFIX, Prefix, RedisUrl, stores
 from dbz.cli.interrupts import run_interruptibly
 from dbz.cli.options import AsJson, time_of
+from dbz.cli.streams import reader_has_left
 from dbz.errors import UsageError
 
 
@@ -60,7 +61,7 @@ async def _show(redis_url: str, prefix: str, sample: int, every_s: float, *, as_
                         typer.echo(json.dumps(found.document(), indent=None if every_s else 2))
                     else:
                         view.show(found)
-                    if not every_s:
+                    if not every_s or reader_has_left():
                         return
                     await asyncio.sleep(every_s)
             except asyncio.CancelledError:

@@ -57,9 +57,9 @@ def auto(
       dbz scale auto --emit --phase phase_3    AWS does it by the same rules
 
     \b
-    Exit codes: 0 ended by Ctrl-C or --once, 1 another machine has taken
-    over, 2 wrong usage, or another one leads, or AWS scales the service by
-    policies already, 3 AWS or the metrics out of reach at the start.
+    Exit codes: 0 ended by Ctrl-C or --once, 2 wrong usage, or another one
+    leads, or AWS scales the service by policies already, 3 AWS or the metrics
+    out of reach at the start, or another machine has taken over.
     """
     access = reach(aws)
     plan = access.plan

@@ -11,7 +11,7 @@ from dbz.cli.confirm import confirm_by_name
 from dbz.cli.options import AsJson, AwsOptions, Yes, duration_of
 from dbz.cli.scale.access import Access, Timeout, reach, say, wait
 from dbz.cli.scale.carry_out import change_document, interruptible
-from dbz.errors import DbzError, UsageError
+from dbz.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from dbz.scaling.change.journal import JournalEntry
@@ -91,7 +91,7 @@ def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: 
         if undone.left:
             names = ", ".join(f"{step.kind.value} {step.resource} (now {shown(now)})" for step, now in undone.left)
             journal.end("rolled back", f"left alone: {names}")
-            raise DbzError(
+            raise VerificationError(
                 f"left alone, because somebody else changed it: {names}",
                 hint=f"dbz scale rollback {entry.id} --force overwrites it",
             )

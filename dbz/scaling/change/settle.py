@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dbz.errors import DbzError
+from dbz.errors import DbzError, VerificationError
 from dbz.scaling.aws import NotThereError
 from dbz.scaling.change.health import read_health
 from dbz.scaling.change.live import read_cache, read_service, stopped_reasons
@@ -19,11 +19,11 @@ QUICK_S = 20.0
 """Polls are close together for so long, then rarer: a task needs a minute on AWS and a second in a rehearsal."""
 
 
-class NotSettledError(DbzError):
+class NotSettledError(VerificationError):
     """The service did not come to run what was wanted; exit code 1."""
 
 
-class DriftError(DbzError):
+class DriftError(VerificationError):
     """Somebody else changed what dbz was changing; exit code 1."""
 
 

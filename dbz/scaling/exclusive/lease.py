@@ -113,8 +113,8 @@ def _in_words(aws: Aws, table: str) -> Iterator[None]:
         ) from error
 
 
-class LeaseLostError(DbzError):
-    """Another dbz has taken the lease over; exit code 1. Nothing more may be changed."""
+class LeaseLostError(DependencyError):
+    """Another dbz has taken the lease over. Nothing more may be changed."""
 
 
 class LeaseStaleError(DependencyError):

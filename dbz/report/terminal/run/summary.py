@@ -47,6 +47,11 @@ def print_run(folder: RunFolder, stream: TextIO | None = None) -> None:
     print_summary(run, folder.path / HTML_FILE, make_console(stream or sys.stdout))
 
 
+def print_conclusion(run: Run, folder: RunFolder, stream: TextIO | None = None) -> None:
+    """The same for a run in hand, whatever is in its folder."""
+    print_summary(run, folder.path / HTML_FILE, make_console(stream or sys.stdout))
+
+
 def print_runs(runs: Sequence[Run], stream: TextIO | None = None) -> None:
     """Print a table of runs to `stream` (stdout)."""
     make_console(stream or sys.stdout).print(runs_table(runs))

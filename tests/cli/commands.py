@@ -1,0 +1,42 @@
+"""The tree of commands, as the program itself declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer.main
+
+from dbz.cli.main import app
+
+
+@dataclass(frozen=True)
+class DeclaredCommand:
+    """A command that does something, not a group of them."""
+
+    words: tuple[str, ...]
+    """How it is called, without `dbz`."""
+    options: tuple[tuple[str, bool], ...]
+    """The long name of each option, and whether it takes a value."""
+    required: int
+    """How many arguments it cannot do without."""
+    arguments: int
+    """How many arguments it declares."""
+
+
+def every_command() -> list[DeclaredCommand]:
+    """All commands, in the order of the help."""
+    return list(_below(typer.main.get_command(app), ()))
+
+
+def _below(command: Any, words: tuple[str, ...]) -> Iterator[DeclaredCommand]:
+    children = getattr(command, "commands", None)
+    if children is not None:
+        for name, child in children.items():
+            yield from _below(child, (*words, name))
+        return
+    options = [one for one in command.params if one.param_type_name == "option"]
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    named = [(max(one.opts, key=len), not one.is_flag) for one in options]
+    yield DeclaredCommand(words, tuple(named), sum(one.required for one in arguments), len(arguments))
