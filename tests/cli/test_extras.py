@@ -45,7 +45,7 @@ GIVEN = {
     ("load",): ["smoke", "--embedded"],
     ("capacity",): ["smoke", "--embedded"],
 }
-NEEDS_NOTHING = {"report", "budget"}
+NEEDS_NOTHING = {"report", "budget", "import"}
 WORKS_PLAINLY = {("scale", "history"), ("scale", "simulate"), ("scale", "size")}
 
 
