@@ -40,7 +40,7 @@ app = typer.Typer(
 app.command()(grouped(load))
 app.command()(grouped(capacity))
 app.command()(grouped(serve))
-app.command("import")(import_files)
+app.command("import")(grouped(import_files))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -73,6 +73,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_objects(**values: Any) -> None:
+        _refuse_nul(values)
         for name, kind in groups.items():
             values[name] = kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
         command(**values)
@@ -80,6 +81,14 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     with_objects.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_objects.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_objects
+
+
+def _refuse_nul(values: Mapping[str, Any]) -> None:
+    """`UsageError` for a text with the one sign that no file, URL or name may have and most libraries stumble over."""
+    for name, value in values.items():
+        texts = value if isinstance(value, list) else [value]
+        if any("\0" in str(text) for text in texts if isinstance(text, str | Path)):
+            raise UsageError(f"{name.replace('_', '-')} holds a NUL character")
 
 
 def _fields_as_parameters(kind: Any) -> list[inspect.Parameter]:

@@ -32,7 +32,6 @@ try:
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise DependencyError("boto3 is not installed", hint=INSTALL["aws"]) from error
 
-ECS_DIMENSION = "ecs:service:DesiredCount"
 _ATTEMPTS = 6
 _CONNECT_S = 5
 _REFUSED = re.compile(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dbz.scaling.aws import ECS_DIMENSION, Aws
+if TYPE_CHECKING:  # a list of changes needs no AWS, nor the package for it
+    from dbz.scaling.aws import Aws
+
+ECS_DIMENSION = "ecs:service:DesiredCount"
+"""What Application Auto Scaling calls the number of tasks of a service."""
 
 
 def last_part(name: str) -> str:
