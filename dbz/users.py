@@ -12,6 +12,8 @@ class Reader(HttpUser):
 
 from locust import between, constant, constant_pacing, constant_throughput, tag, task
 
+from dbz.load.generator.data.checks import extract
+from dbz.load.generator.data.feeders import feeder
 from dbz.load.generator.data.secrets import secret
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.socketio.endpoint import SocketOptions
@@ -26,6 +28,8 @@ __all__ = [
     "constant",
     "constant_pacing",
     "constant_throughput",
+    "extract",
+    "feeder",
     "secret",
     "tag",
     "task",

@@ -16,6 +16,7 @@ from locust.env import Environment
 from dbz.errors import DependencyError
 from dbz.load.allowed_hosts import check_host
 from dbz.load.generator import population, user_classes
+from dbz.load.generator.data.feeders import settle_feeders
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.net.channel import Channel, tolerate
 from dbz.load.generator.pacing import Pacing
@@ -74,6 +75,7 @@ class GeneratorProcess:
         """Run users, and keep the record of what they do."""
         sink = self._sink(environment)
         session = environment.dbz_session = Session(self.spec, sink)
+        settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
         foreign.listen(environment.events, session.recorder)

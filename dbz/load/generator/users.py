@@ -10,6 +10,7 @@ import gevent
 from gevent.pool import Group
 from locust import User
 
+from dbz.load.generator.data.checks import CheckFailedError, problem_of
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.http.response import Response
@@ -66,6 +67,18 @@ class HttpUser(User):  # type: ignore[misc]
     def pause(self, shortest_s: float, longest_s: float) -> None:
         """Do nothing for a while, as people do: between so many seconds, by the user's own random numbers."""
         gevent.sleep(self.random.uniform(shortest_s, longest_s))
+
+    def check(self, answer: Response, **demands: Any) -> None:
+        """Demand something of an answer: `status`, `json`, `text`, `headers`, as `dbz.load.generator.data.checks` says.
+
+        In the `with` block of a request that may be judged (`catch_response=True`) a broken demand makes the request a
+        failure; elsewhere it raises `CheckFailedError`, which ends the task and counts as an error of the run.
+        """
+        problem = problem_of(answer, **demands)
+        if problem and answer.is_open:
+            answer.failure(problem)
+        elif problem:
+            raise CheckFailedError(f"{answer.operation}: {problem}")
 
     def start(self, group: Any) -> Any:
         """Begin; the connections are closed at the end also when a scenario has an `on_stop` of its own."""

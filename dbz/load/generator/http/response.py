@@ -21,7 +21,13 @@ from dbz.load.generator.http.streaming import BodyStream
 MAX_BODY_BYTES = 64_000_000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # By name, because importing locust patches the standard library, which is for the generator's first line to do.
-_OBJECTIONS = frozenset({"locust.exception.ResponseError", f"{__name__}.HttpStatusError"})
+_OBJECTIONS = frozenset(
+    {
+        "locust.exception.ResponseError",
+        f"{__name__}.HttpStatusError",
+        "dbz.load.generator.data.checks.CheckFailedError",
+    }
+)
 _CONTROL_FLOW = frozenset(
     {f"locust.exception.{name}" for name in ("InterruptTaskSet", "RescheduleTask", "RescheduleTaskImmediately")}
     | {"locust.exception.StopUser", "locust.exception.StopTest", "greenlet.GreenletExit"}
@@ -265,6 +271,11 @@ class Response:
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be counted, so that `success` and `failure` decide."""
+        return self._record is not None
 
     def raise_for_status(self) -> None:
         """Raise `HttpStatusError` unless the response is `ok`."""
