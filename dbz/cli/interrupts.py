@@ -1,16 +1,21 @@
-"""Ctrl-C, SIGTERM, a terminal that goes away: stop at once while nothing is measured, else wind down in good order."""
+"""Ctrl-C, SIGTERM, a terminal that goes away: stop at once while nothing is measured, else wind down in good order.
+
+However long the winding down takes: the second one ends it where it stands, and the third one ends the process.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
 from dbz.background import run_to_end
-from dbz.errors import InterruptedRunError
+from dbz.errors import ExitCode, InterruptedRunError
 
 T = TypeVar("T")
 
@@ -30,6 +35,7 @@ class Interrupts:
 
     def __init__(self, until_then: str) -> None:
         self.requested = False
+        self._requests = 0
         self._raised = until_then
         self._deferring = False
 
@@ -43,18 +49,27 @@ class Interrupts:
             for each, handler in before:
                 signal.signal(each, handler)
 
-    def defer(self, the_second: str = "") -> None:
+    def defer(self, the_second: str = "again; the work was left where it stood") -> None:
         """From now on only note the request: the work in hand looks at `requested` and ends by itself.
 
-        With `the_second`, which words the error, a second request ends the work where it stands.
+        A second request ends the work where it stands; `the_second` words that error.
         """
         self._deferring = True
         self._raised = the_second
 
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
-        first, self.requested = not self.requested, True
-        if self._raised and first != self._deferring:
+        self.requested = True
+        self._requests += 1
+        if self._requests > 1 + self._deferring:
+            _end_now()  # something swallowed the error, or takes too long to clean up after it
+        if self._requests > self._deferring:
             raise InterruptedRunError(f"interrupted {self._raised}")
+
+
+def _end_now() -> None:
+    """End the process without asking anything in it. Child processes notice, and end too."""
+    os.write(sys.stderr.fileno(), b"dbz: ended at once, without cleaning up\n")
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +15,8 @@ from dbz.runs.folder import RunFolder
 
 MASTER = "generator-master"
 _LAST_WORDS_S = 3.0
+_GRACE_S = 2.0
+"""Between asking a process that has had its last words to end and killing it."""
 
 
 class GeneratorProcesses:
@@ -78,8 +81,9 @@ class GeneratorProcesses:
     def stop(self) -> None:
         """End what does not end by itself now; that is a loss, because its record may lack its last second."""
         self.interrupt()
+        deadline_s = time.monotonic() + _LAST_WORDS_S
         for child in self._children.values():
-            child.wait(_LAST_WORDS_S)
+            child.wait(max(deadline_s - time.monotonic(), 0.0))
         self._lost |= {name for name, child in self._children.items() if child.exit_code != 0}
         stop_all(self._children.values())
         self._secret.close()
@@ -87,7 +91,7 @@ class GeneratorProcesses:
     def _start(self, name: str, spec: GeneratorSpec) -> Child:
         log = self._folder.logs / f"{name}.log"
         env = {ENVIRONMENT_KEY: spec.to_json(), "PYTHONUNBUFFERED": "1"}
-        return Child(name, python_module("dbz.load.generator"), log=log, env=env)
+        return Child(name, python_module("dbz.load.generator"), log=log, env=env, grace_s=_GRACE_S)
 
     def _refuse(self, child: Child, code: int) -> None:
         lines = [line for line in child.log_tail().splitlines() if line.startswith(ERROR_PREFIX)]

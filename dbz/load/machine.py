@@ -66,7 +66,8 @@ class MachineWatch:
         }
         if self._relatives is not None:
             line["others"] = round(min(max((now.busy_s - then.busy_s) / passed_s - own, 0.0), 1.0), 4)
-        self._file.write(line)
+        with contextlib.suppress(OSError):  # a full disk: what is known of the machine is no part of the verdict
+            self._file.write(line)
 
     def _look(self) -> _Look:
         return _Look(_with_descendants([psutil.Process(), *(self._relatives or ())]), self._cpus)

@@ -19,10 +19,16 @@ from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, RecordReader
+from dbz.runs.record import END
 from dbz.runs.schema import Run
 
 POLL_S = 0.25
-_OVERTIME_S = 120.0  # for users that are slow to start, and for workers that have yet to join
+_OVERTIME_S = 120.0
+"""For users that are slow to start, and for workers that have yet to join."""
+_SILENCE_S = 10.0
+"""A generator of which no worker has written its line of a second for so long is frozen."""
+_LAST_WORDS_S = 20.0
+"""From the end of the judged part until all processes have ended: what is under way may still be waited for."""
 _STOP_PATIENCE_S = 10.0
 
 
@@ -60,6 +66,8 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
         while generator.running() and time.monotonic() < end_s:
             machine.update()
             record = reader.poll()
+            if _is_over(record, time.monotonic() - started_s):
+                break
             around.show(record, time.monotonic() - started_s, plan.planned_s)
             if not (interrupted or failure or stopped):
                 failure = _failure(around.check)
@@ -84,6 +92,13 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     if failure:
         raise failure
     return concluded
+
+
+def _is_over(record: Record, now_s: float) -> bool:
+    """Whether a generator that still runs has nothing more to tell: it is frozen, or does not end."""
+    if END in record.marks:
+        return now_s > record.marks[END] + _LAST_WORDS_S
+    return bool(record.workers) and now_s > record.last_s + _SILENCE_S
 
 
 def _failure(check: Callable[[], None]) -> DbzError | None:

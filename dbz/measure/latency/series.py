@@ -13,6 +13,9 @@ COMPOSITE = "composite"
 OTHER = "other"
 SERVICE = "service"
 GENERATOR = "generator"
+RUNNING = "running"
+"""Requests that had been under way for a second or longer when a second of the run ended, by their age: what is not
+answered leaves no sample of its own for as long as it is not."""
 UNFINISHED = "unfinished"
 """HTTP requests that had long been without an answer when the run ended: failures of the judged part."""
 

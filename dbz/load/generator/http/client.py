@@ -43,6 +43,7 @@ from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import proxy_for
+from dbz.load.generator.record.under_way import under_way
 
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
@@ -147,6 +148,7 @@ class HttpClient(Verbs):
         name = name or self.request_name or url.partition("?")[0]
         response = Response(method, url, f"{method} {name}", self._record)
         started_s = time.monotonic()
+        under_way[id(response)] = (response.operation, started_s)
         try:
             if self._special or (options and not options.keys() <= _BODY_OPTIONS) or not _is_plain(url):
                 self._send(response, options, started_s)
@@ -158,6 +160,8 @@ class HttpClient(Verbs):
             response.error, response.elapsed_s = UNFINISHED_ERROR, time.monotonic() - started_s
             response.finish()
             raise
+        finally:
+            del under_way[id(response)]
         response.elapsed_s = time.monotonic() - started_s
         if not catch_response:
             response.finish()

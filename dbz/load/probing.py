@@ -1,0 +1,102 @@
+"""Asking a server something without trusting it: whatever it sends, the answer is there in time, and small."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+import httptools
+
+DEADLINE_S = 0.9
+"""For connecting, sending and all of the answer together."""
+MOST_BYTES = 8 * 1024 * 1024
+_CHUNK_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    """The HTTP status; 0 when there was no whole answer."""
+    body: bytes = b""
+    trouble: str = ""
+    """Why there was no whole answer."""
+
+
+class _Parser:
+    """Collects the parts of one answer; its methods are the callbacks of httptools."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.headed = self.complete = False
+        self.until_the_end = True
+        """Whether only the end of the connection ends the body."""
+
+    def on_header(self, name: bytes, _value: bytes) -> None:
+        self.until_the_end &= name.lower() not in (b"content-length", b"transfer-encoding")
+
+    def on_headers_complete(self) -> None:
+        self.headed = True
+
+    def on_body(self, part: bytes) -> None:
+        self.body += part
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+async def ask(base_url: str, path: str, *, deadline_s: float = DEADLINE_S, most_bytes: int = MOST_BYTES) -> Answer:
+    """GET a path below a base URL. Never raises but for a cancellation, and never takes longer than `deadline_s`.
+
+    A certificate is not verified: what is asked is whether the server answers, and nothing secret is told it.
+    """
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await _ask(base_url, path, most_bytes)
+    except TimeoutError:
+        return Answer(0, trouble=f"no whole answer within {deadline_s:g} s")
+    except Exception as error:  # whatever a hostile server brings about: the caller goes on asking
+        return Answer(0, trouble=str(error) or type(error).__name__)
+
+
+async def _ask(base_url: str, path: str, most_bytes: int) -> Answer:
+    parts = urlsplit(base_url)
+    tls = ssl._create_unverified_context() if parts.scheme == "https" else None  # noqa: S323
+    port = parts.port or (443 if tls else 80)
+    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls)
+    try:
+        writer.write(_question(base_url, path))
+        parser = _Parser()
+        response = httptools.HttpResponseParser(parser)
+        while not parser.complete:
+            part = await reader.read(_CHUNK_BYTES)
+            if not part:
+                break
+            response.feed_data(part)
+            if len(parser.body) > most_bytes:
+                return Answer(0, trouble=f"the answer is longer than {most_bytes:,} bytes")
+        if parser.complete or (parser.headed and parser.until_the_end):
+            return Answer(response.get_status_code(), bytes(parser.body))
+        return Answer(0, trouble="the connection was closed before the end of the answer")
+    finally:
+        writer.transport.abort()  # a polite end would wait for a server that may never answer
+
+
+def _question(base_url: str, path: str) -> bytes:
+    parts = urlsplit(base_url)
+    fields: Mapping[str, str] = {
+        "Host": parts.netloc.rpartition("@")[2],
+        "User-Agent": "dbz",
+        "Accept": "*/*",
+        "Connection": "close",
+    }
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        fields = {**fields, "Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"GET {parts.path.rstrip('/')}{path} HTTP/1.1\r\n{head}\r\n".encode()
