@@ -81,6 +81,12 @@ class LoadPlan:
     """Not 0: the workers are not started here but join there, and the run begins when the profile's number has."""
 
     @property
+    def base_url(self) -> str:
+        """Below which the target's health probe and metrics are: of a load of one URL, the root of its server."""
+        parts = urlsplit(self.target)
+        return f"{parts.scheme}://{parts.netloc}" if self.request is not None else self.target
+
+    @property
     def planned_s(self) -> float:
         """How long the run lasts when all goes well."""
         return self.profile.warmup + self.profile.length_s

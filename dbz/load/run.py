@@ -58,7 +58,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     interrupted, stopped = False, ""
     spec = _spec(plan, folder, started_s, started)
     with (
-        Sampler(plan.target, folder.server, started_s),
+        Sampler(plan.base_url, folder.server, started_s),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
         GeneratorProcesses(spec, folder) as generator,
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,11 @@ from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import COMPOSITE, GENERATOR, REQUEST_KINDS, UNFINISHED, Series
+from dbz.runs import coverage
+from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import Fold, delivery_totals, line_inside
 from dbz.runs.reading import Record
+from dbz.runs.record import END
 from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 
 LAG = Series(GENERATOR, "lag")
@@ -26,7 +29,17 @@ MAX_BLOCKS = 60
 
 def measurements(record: Record, window: Window) -> Measurements:
     """Everything that budgets can judge in a window of the record."""
-    return replace(Fold(window).add_record(record).measurements(), blocks=blocks(record, window))
+    return _measured(record, window, coverage.unanswered(record, window), coverage.silent_seconds(record, window))
+
+
+def _measured(record: Record, part: Window, unanswered: Unanswered, silent: Collection[int]) -> Measurements:
+    """The same for a part of it; what was not answered is known from the whole."""
+    return replace(
+        Fold(part).add_record(record).measurements(),
+        blocks=blocks(record, part),
+        probes=coverage.probes(record, part, silent),
+        waiting=unanswered.within(part, to_the_end=part.end_s >= record.marks.get(END, math.inf)),
+    )
 
 
 def blocks(record: Record, window: Window) -> list[dict[Series, Latency]]:
@@ -49,14 +62,16 @@ def latencies(record: Record, window: Window) -> dict[Series, Latency]:
 
 def cut_of(record: Record, window: Window) -> Cut:
     """How a window of a record is cut. A stretch that the end of the run made shorter is left out."""
+    unanswered, silent = coverage.unanswered(record, window), coverage.silent_seconds(record, window)
 
     def cut(after_s: float, length_s: float | None) -> list[Measurements]:
         rest = Window(start_s=min(window.start_s + after_s, window.end_s), end_s=window.end_s)
         if length_s is None:
-            return [measurements(record, rest)]
+            return [_measured(record, rest, unanswered, silent)]
         starts = [rest.start_s + at * length_s for at in range(int(rest.seconds / length_s + 1e-9))]
         parts = [Window(start_s=start, end_s=start + length_s) for start in starts]
-        return [measurements(some, part) for some, part in zip(_split(record, parts), parts, strict=True)]
+        split = zip(_split(record, parts), parts, strict=True)
+        return [_measured(some, part, unanswered, silent) for some, part in split]
 
     return cut
 

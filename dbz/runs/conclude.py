@@ -8,18 +8,19 @@ from dbz.errors import ExitCode
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.limits import format_interval
 from dbz.measure.budget.measuring import Measurements
-from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge
+from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspelt_filters, nothing_decided
 from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
-from dbz.runs import aggregate
+from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 
 SATURATED_CPU_PERCENT = 90.0
-DROPPED_SHARE = 0.01
 LAG_SHARE_OF_BUDGET = 0.5
 """Lag above this share of the tightest latency budget would decide the verdict instead of the server."""
+QUICK_LAG_MS = 50.0
+"""A generator whose event loops wake up later than this is not quick: what it asks for too late is its own fault."""
 COLLECTION_PERCENT = 1.0
 """Garbage collection that takes more of the time reaches the percentiles that budgets are about."""
 
@@ -46,16 +47,29 @@ def conclude(
     window = record.window
     found = aggregate.measurements(record, window)
     machine = machine_figures(record, window)
-    run = run.model_copy(update={"machine": machine, "notes": busy_notes(machine)})
+    silence = coverage.silence_note(record, window)
+    notes = [*([silence] if silence else []), *misspelt_filters(budgets, found), *busy_notes(machine)]
+    run = run.model_copy(update={"machine": machine, "notes": notes})
     verdicts = judge(budgets, found, aggregate.cut_of(record, window))
     if baseline and found.seconds:
         verdicts = baseline.judge(verdicts, run, found)
     health = aggregate.generator_health(record, window, found, lost_workers)
     allowed_losses = run.profile.get("lost_workers", 0)
-    invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
     held = found.gauges["users.held"]
     comparison = baseline.compare(run, found) if baseline and found.seconds else None
     failures = [*([stopped] if stopped else []), *(one.sentence for one in (comparison.worse if comparison else ()))]
+    invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
+    no_measure, too_slow = arrivals.dropped_reasons(
+        record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
+    )
+    workers = run.profile.get("workers") or 0
+    invalid += coverage.record_reasons(record, window, workers, lost=min(health.lost_workers, allowed_losses))
+    invalid += [no_measure] if no_measure else []
+    failures += [too_slow] if too_slow else []
+    if not (failures or any(verdict.breaks_run for verdict in verdicts)):
+        nothing = nothing_decided(verdicts) if comparison is None and found.seconds else ""
+        invalid += [nothing] if nothing else []
+        invalid += coverage.metrics_reasons(record, window, _about_metrics(verdicts))
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),
@@ -90,17 +104,27 @@ def invalid_reasons(
         reasons.append(
             f"the load generator was saturated ({health.cpu_percent:.0f} % of a core): use more --workers or less load"
         )
-    due = health.begun_arrivals + health.dropped_arrivals
-    if health.dropped_arrivals > DROPPED_SHARE * due:
-        reasons.append(
-            f"the asked rate was not reached: {health.dropped_arrivals:,} of {due:,} arrivals never began, because all "
-            "users were busy: use more --users, or a lower --rate"
-        )
     stalls = [(f"lagged by {health.lag_ms_p99:.1f} ms (p99)", health.lag_ms_p99)]
     if health.gc_percent > COLLECTION_PERCENT:
         pause = f"up to {health.gc_ms_max:.1f} ms to collect garbage ({health.gc_percent:.1f} % of the time)"
         stalls.append((f"stood still for {pause}", health.gc_ms_max))
     return reasons + [reason for what, stall_ms in stalls if (reason := _stalled(verdicts, what, stall_ms))]
+
+
+def _slow_generator(health: Generator) -> str:
+    """What kept the generator from being quick; empty when it was."""
+    if health.cpu_percent > SATURATED_CPU_PERCENT:
+        return f"used {health.cpu_percent:.0f} % of a core"
+    if health.lag_ms_p99 > QUICK_LAG_MS:
+        return f"lagged by {health.lag_ms_p99:.1f} ms (p99)"
+    if health.gc_percent > COLLECTION_PERCENT:
+        return f"spent {health.gc_percent:.1f} % of the time on collecting garbage"
+    return ""
+
+
+def _about_metrics(verdicts: Sequence[Verdict]) -> list[str]:
+    """The budgets on what the target says of itself."""
+    return [verdict.budget.name for verdict in verdicts if verdict.budget.of.metric.name.startswith("server.")]
 
 
 def undecided_reasons(verdicts: Sequence[Verdict]) -> list[str]:

@@ -7,14 +7,16 @@ the gap is judged. A gap of the generator or of dbz makes the run invalid, one o
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS, RUNNING, Series
+from dbz.runs.fold import inside
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window
 from dbz.units import format_duration
@@ -24,6 +26,8 @@ STILL_S = 1.0
 _UNCOVERED_S = 0.5
 """Lines end at full seconds, give or take; a longer stretch between two of them is a line that is missing."""
 _NOT_FOUND = 404
+_MAY_MISS, _MAY_MISS_SHARE = 2, 0.1
+"""So many seconds, or that share of them, may be without the target's own figures."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +79,15 @@ def gap_reason(gaps: Sequence[Gap]) -> str:
     )
 
 
-def probes(record: Record, window: Window) -> tuple[int, int]:
+def probes(record: Record, window: Window, silent: Collection[int]) -> tuple[int, int]:
     """In how many seconds of a window the target was up, of how many; (0, 0) when that was not measured.
 
-    A second without a probe counts as down, and so does one of silence, whether or not there is a health probe.
+    A second without a probe counts as down, and so does a silent one, whether or not the target has a health probe.
     """
     due = _whole_seconds(window)
-    silent = set(silent_seconds(record, window))
     if not has_health(record):
-        return (len(due) - len(silent), len(due)) if silent else (0, 0)
+        down = sum(second in silent for second in due)
+        return (len(due) - down, len(due)) if down else (0, 0)
     up: dict[int, bool] = {}
     for line in record.server:
         if "up" in line:
@@ -149,8 +153,8 @@ def silence_note(record: Record, window: Window) -> str:
     total = sum(one[1] for one in stretches)
     more = f" ({total:,} s in all)" if total > seconds else ""
     return (
-        f"the target was silent for {seconds:,} s from {format_duration(float(first))} on{more}: requests were waiting, "
-        "and none was answered"
+        f"the target was silent for {seconds:,} s from {format_duration(float(first))} on{more}: "
+        "requests were waiting, and none was answered"
     )
 
 
@@ -158,10 +162,90 @@ def _whole_seconds(window: Window) -> range:
     return range(math.ceil(window.start_s - 0.01), max(math.floor(window.end_s + 0.01), math.ceil(window.start_s)))
 
 
-def waiting_at_the_end(record: Record, window: Window) -> dict[Series, Histogram]:
-    """Ages of the requests that had been waiting for a second or longer when a window ended, by operation."""
-    found: defaultdict[Series, Histogram] = defaultdict(Histogram)
-    for interval in record.intervals:
-        if interval.series.kind == RUNNING and abs(interval.start_s + interval.length_s - window.end_s) < 0.5:
-            found[Series(HTTP, interval.series.name)].add(interval.histogram)
-    return dict(found)
+@dataclass(frozen=True)
+class Unanswered:
+    """What no sample tells of the requests of a run, as intervals of the series `http`: how long they waited."""
+
+    running: Sequence[Interval]
+    """Ages of the requests that were under way when a second ended, and for a second or longer."""
+    silent: Sequence[Interval]
+    """In the seconds of silence of a closed load: the requests that its users would have made."""
+
+    def within(self, part: Window, *, to_the_end: bool) -> dict[Series, Histogram]:
+        """How long requests had been waiting at the end of a part of the run, and in its silent seconds.
+
+        `to_the_end` says that the run ends with it: what was still waiting then has become failures.
+        """
+        found: defaultdict[Series, Histogram] = defaultdict(Histogram)
+        for one in self.silent:
+            if inside(one.start_s, one.length_s, part):
+                found[one.series].add(one.histogram)
+        for one in self.running:
+            if not to_the_end and abs(one.start_s + one.length_s - part.end_s) < _UNCOVERED_S:
+                found[one.series].add(one.histogram)
+        return dict(found)
+
+
+def unanswered(record: Record, window: Window) -> Unanswered:
+    """What was waiting in the judged part.
+
+    While the target is silent the users of a closed load ask nothing, so that the worst seconds would leave the fewest
+    samples (coordinated omission). For each such second stand the requests of an average one, each waiting for the rest
+    of the silence. Paced users need no such help: what they did not begin in time carries its lateness.
+    """
+    running = [
+        replace(one, series=Series(HTTP, one.series.name)) for one in record.intervals if one.series.kind == RUNNING
+    ]
+    paced = any(line.get("begun") for lines in record.workers.values() for line in lines)
+    stretches = [] if paced or not running else silences(record, window)
+    made: Counter[str] = Counter()
+    for one in record.intervals if stretches else ():
+        if one.series.kind == HTTP and inside(one.start_s, one.length_s, window):
+            made[one.series.name] += len(one.histogram)
+    speaking_s = max(window.seconds - sum(seconds for _, seconds in stretches), 1.0)
+    silent = []
+    for first, seconds in stretches:
+        for second in range(first, first + seconds):
+            left_us = round((first + seconds - second - 0.5) * 1e6)
+            for name, count in made.items():
+                histogram = Histogram()
+                histogram.record(left_us, round(count / speaking_s))
+                silent.append(Interval(Series(HTTP, name), float(second), 1.0, histogram))
+    return Unanswered(running, silent)
+
+
+def record_reasons(record: Record, window: Window, workers: int, *, lost: int = 0) -> list[str]:
+    """Why the record of a run of so many workers is no whole one; empty when nothing is missing in it.
+
+    `lost` of the workers may have ended before the others.
+    """
+    reasons = []
+    if 0 < len(record.workers) < workers - lost:
+        reasons.append(f"{workers - len(record.workers)} of {workers} workers of the load generator left no record")
+    gaps = worker_gaps(record, window)
+    ended_early = [gap for gap in gaps if gap.end_s == window.end_s][:lost]
+    if gaps := [gap for gap in gaps if gap not in ended_early]:
+        reasons.append(gap_reason(gaps))
+    if unprobed := unprobed_seconds(record, window):
+        reasons.append(
+            f"in {unprobed:,} of {len(_whole_seconds(window)):,} seconds the target was not asked how it is: "
+            "dbz itself stood still, or could not write"
+        )
+    if record.damaged_lines:
+        reasons.append(f"{record.damaged_lines:,} lines of the record are damaged: was the disk full?")
+    return reasons
+
+
+def metrics_reasons(record: Record, window: Window, names: Sequence[str]) -> list[str]:
+    """Why budgets on the figures that the target gives of itself cannot be judged; `names` are those of such budgets.
+
+    A target without any says so at once; one that has some and then stops telling would be judged by its good seconds.
+    """
+    due = len(_whole_seconds(window))
+    troubles = [line["metrics_trouble"] for line in record.server if "metrics_trouble" in line]
+    told = {math.floor(line["t"]) for line in record.server if "memory_bytes" in line}
+    missing = sum(second not in told for second in _whole_seconds(window))
+    if not names or missing <= max(_MAY_MISS, _MAY_MISS_SHARE * due) or not (troubles or told):
+        return []
+    why = f" ({troubles[-1]})" if troubles else ""
+    return [f"{', '.join(names)}: the target's metrics could not be read in {missing:,} of {due:,} seconds{why}"]

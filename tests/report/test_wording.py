@@ -32,7 +32,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         ([HOLDS], "The one measured budget holds."),
         ([HOLDS, FAST], "1 of 2 measured budgets is broken."),
         ([FAST, MISSING], "1 of 1 measured budget is broken; 1 was not measured."),
-        ([MISSING], "No budget was measured."),
+        ([MISSING], "The measurement cannot be trusted; no budget was measured."),
     ],
 )
 def test_the_headline_counts_the_budgets(tmp_path: Path, budgets: list[Budget], says: str) -> None:

@@ -11,6 +11,7 @@ from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, 
 from dbz.measure.budget.verdicts import Outcome as BudgetOutcome
 from dbz.measure.latency.series import COMPOSITE, HTTP
 from dbz.measure.scalability import fit
+from dbz.runs.arrivals import were_dropped
 from dbz.runs.capacity import (
     RATE,
     USERS,
@@ -22,7 +23,6 @@ from dbz.runs.capacity import (
     StepOutcome,
     load_text,
 )
-from dbz.runs.conclude import DROPPED_SHARE
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 
 
@@ -61,7 +61,7 @@ def _only_users_ran_out(run: Run) -> bool:
     health = run.generator
     if health is None or not broken or len(run.reasons) - broken != 1:
         return False
-    return health.dropped_arrivals > DROPPED_SHARE * (health.begun_arrivals + health.dropped_arrivals)
+    return were_dropped(health)
 
 
 def _has_upper_limit(budget: BudgetResult) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.metrics import ATTEMPT_KINDS, SHARE, Selector, apdex_threshold_ms, percent_of
@@ -21,7 +21,7 @@ from dbz.measure.confidence import (
 from dbz.measure.latency import series
 from dbz.measure.latency.attempts import Latency, combined
 from dbz.measure.latency.buckets import Buckets
-from dbz.measure.latency.histogram import Histogram, rank_of
+from dbz.measure.latency.histogram import Histogram, merged, rank_of
 from dbz.measure.latency.series import Series
 from dbz.measure.latency.summaries import Summaries
 from dbz.measure.student import t_quantile
@@ -50,6 +50,8 @@ class Measurements:
     blocks: Sequence[Mapping[Series, Latency]] = ()
     """The latencies of equal stretches of time, for intervals that know of correlated samples; without them samples
     count as independent."""
+    waiting: Mapping[Series, Histogram] = field(default_factory=dict)
+    """How long requests had been waiting that had no answer: each is a latency of at least so much."""
     summaries: Summaries = field(default_factory=Summaries)
     """The finished figures of other tools."""
 
@@ -62,6 +64,16 @@ class Measurements:
     def attempts(self, kinds: Iterable[str], selector: Selector | None = None) -> Latency:
         """All attempts of some kinds, or those that a selector takes."""
         return _combined(self.latencies, tuple(kinds), selector)
+
+    def with_waiting(self, kinds: Iterable[str], selector: Selector | None = None) -> Latency:
+        """The same attempts, and those that have no answer yet with the time that they had been waiting at least."""
+        attempts = self.attempts(kinds, selector)
+        ages = [
+            ages
+            for of, ages in self.waiting.items()
+            if of.kind in kinds and (selector is None or selector.matches(of.name))
+        ]
+        return replace(attempts, ok=merged([attempts.ok, *ages])) if ages else attempts
 
     def attempts_by_block(self, kinds: Iterable[str], selector: Selector | None = None) -> list[Latency]:
         """The same for each stretch of time; empty when they are not known."""
@@ -95,11 +107,18 @@ def measure(selector: Selector, stat: str, found: Measurements, confidence: floa
     return _of_gauge(found.gauges.get(metric.name, ()), stat, confidence)
 
 
+_OF_THE_ANSWERED = ("error_rate", "rate", "count")
+
+
 def _of_attempts(selector: Selector, stat: str, found: Measurements, confidence: float) -> Measured | None:
-    """Rates and counts are of successes: a server that refuses everything at once has no throughput."""
+    """Rates and counts are of successes: a server that refuses everything at once has no throughput.
+
+    A latency is of what was answered and of what was waiting for an answer: a server that falls silent leaves few
+    samples, and all of them from before.
+    """
     every = selector.metric.unit == SHARE
     kinds, chosen = (series.REQUEST_KINDS, None) if every else ((selector.metric.name,), selector)
-    whole = found.attempts(kinds, chosen)
+    whole = found.attempts(kinds, chosen) if stat in _OF_THE_ANSWERED else found.with_waiting(kinds, chosen)
     if not whole.count:
         return None
     blocks = found.attempts_by_block(kinds, chosen)

@@ -23,6 +23,8 @@ from dbz.units import format_duration
 
 _SHOWN = 5
 """So many names are shown where none is near."""
+_MISSPELT = 0.75
+"""How alike a filter and a name must be for it to be misspelt, rather than about what a run has none of."""
 Cut = Callable[[float, float | None], Sequence[Measurements]]
 """The judged part without its first so many seconds: as a whole (None), or in full stretches of so many seconds."""
 
@@ -87,6 +89,14 @@ class Verdict:
         return _EFFECTS[rule.inconclusive]
 
     @property
+    def decided(self) -> bool:
+        """Whether there is a verdict: by what was measured, or because it was required and was not."""
+        if self.outcome is Outcome.NOT_MEASURED:
+            return self.breaks_run
+        rule = self.budget.rule.inconclusive
+        return self.outcome is not Outcome.INCONCLUSIVE or rule in (Treatment.VALUE, Treatment.FAIL)
+
+    @property
     def breaks_run(self) -> bool:
         """Whether the run fails because of this budget."""
         return self.effect is Effect.FAIL
@@ -148,10 +158,34 @@ def anything_decided(verdicts: Sequence[Verdict]) -> bool:
     return any(verdict.measured for verdict in verdicts)
 
 
+def nothing_decided(verdicts: Sequence[Verdict]) -> str:
+    """Why there is no verdict at all although there are budgets; empty when at least one of them was decided.
+
+    Budgets of which none is about anything that was measured would otherwise let every run pass.
+    """
+    if not verdicts or any(verdict.decided for verdict in verdicts):
+        return ""
+    unsure = [verdict for verdict in verdicts if verdict.measured]
+    what = "could be decided" if unsure else "is about anything that was measured"
+    notes = [f"{verdict.budget.name}: {verdict.note}" for verdict in unsure or verdicts if verdict.note]
+    because = f" ({'; '.join(notes[:_SHOWN])})" if notes else ""
+    return f"nothing was judged: no budget {what}{because}"
+
+
 def unmatched_filters(budgets: Sequence[Budget], found: Measurements) -> list[str]:
     """The budgets whose filters take nothing of what was measured, most likely misspelt; a sentence each."""
     texts = ((budget.name, unmatched(budget.of, found)) for budget in budgets)
     return [f"{name}: {text}" for name, text in texts if text]
+
+
+def misspelt_filters(budgets: Sequence[Budget], found: Measurements) -> list[str]:
+    """Those of them that come so near to what was measured that they can hardly be about something else."""
+    return [
+        f"{budget.name}: {unmatched(budget.of, found)}"
+        for budget in budgets
+        if unmatched(budget.of, found)
+        and any(nearest(one.glob, found.names(budget.of.metric.name), _MISSPELT) for one in budget.of.filters)
+    ]
 
 
 def unmatched(selector: Selector, found: Measurements) -> str:
@@ -200,7 +234,11 @@ def _judge_windows(budget: Budget, windows: Sequence[Measurements], share: float
     found = [measure(budget.of, budget.stat, window, budget.rule.confidence) for window in windows]
     measured = [one for one in found if one is not None]
     if not measured:
-        return Verdict(budget, Outcome.NOT_MEASURED, note="no full window was measured" if not windows else "")
+        why = unmatched(budget.of, windows[0]) if windows else "no full window was measured"
+        return Verdict(budget, Outcome.NOT_MEASURED, note=why)
+    if budget.stat in ("rate", "count"):
+        # Where others have some, a stretch of time without any has none: that is a measurement too.
+        measured += [Measured(0.0, 0)] * (len(found) - len(measured))
     measured.sort(key=lambda one: one.value, reverse=not budget.limit.upper)
     # 95 % of 20 windows must be 19 of them; the floating product is a hair above it.
     deciding = measured[math.ceil(round(share * len(measured), 9)) - 1]
