@@ -14,8 +14,6 @@ from dbz.units import format_percent
 
 DROPPED_SHARE = 0.01
 """Fewer dropped arrivals than this share of all are no reason for anything."""
-_QUICKEST = 10
-"""The tenth quickest request of an operation is how long it takes when nothing is in its way."""
 
 
 def were_dropped(health: Generator) -> bool:
@@ -27,8 +25,9 @@ def too_few_users(record: Record, window: Window, health: Generator, users: int)
     """How many users the arrivals would have needed at least, when that is more than there are; 0 when they sufficed.
 
     By Little's law, as many are busy as begin in a second times the seconds that each is. What of this time goes into
-    waiting for an answer is the target's: it is counted as if each request were as quick as the quickest. If the users
-    would have sufficed then, it was the target that kept them from taking the next arrivals.
+    waiting for an answer is the target's: it is counted as if each request were as quick as the quickest of its
+    operation, which had nothing in its way. If the users would have sufficed then, it was the target that kept them
+    from taking the next arrivals.
     """
     begun = sum(
         line.get("begun", 0) for lines in record.workers.values() for line in lines if line_inside(line, window)
@@ -63,9 +62,7 @@ def _running_if_quick(record: Record, window: Window) -> float:
             durations[series.name].add(interval.histogram)
         if series.kind == HTTP and window.start_s <= interval.start_s + interval.length_s / 2 < window.end_s:
             ended[series.name] += len(interval.histogram)
-    quickest_s = {
-        name: found.value_at_rank(min(_QUICKEST, len(found))) / 1e6 for name, found in durations.items() if len(found)
-    }
+    quickest_s = {name: found.min_us / 1e6 for name, found in durations.items() if len(found)}
     return sum(count / window.seconds * quickest_s.get(name, 0.0) for name, count in ended.items())
 
 

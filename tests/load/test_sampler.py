@@ -1,0 +1,251 @@
+"""The target is asked every second, whatever it answers; and the answer is there in time, and small."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbz.load.probing import ask
+from dbz.load.sampler import Sampler
+
+Serve = Callable[[socket.socket, str, int], None]
+"""Answers one request: its connection, its path, and how many for that path there were before."""
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+NONE = b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextmanager
+def server(serve: Serve) -> Iterator[str]:
+    """The base URL of a server that answers as badly as `serve` wants."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    counts: dict[str, int] = {}
+    opened: list[socket.socket] = []
+
+    def answer(connection: socket.socket) -> None:
+        try:
+            path = connection.recv(65536).split(b" ")[1].decode()
+            number = counts.get(path, 0)
+            counts[path] = number + 1
+            serve(connection, path, number)
+        except (OSError, IndexError):
+            pass
+        finally:
+            connection.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            opened.append(connection)
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.close()
+        for connection in opened:
+            connection.close()
+
+
+def page(body: bytes, status: int = 200) -> bytes:
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
+
+
+def endless(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+    while True:
+        connection.sendall(b"# a comment\n" * 5000)
+
+
+def drip(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        connection.sendall(b"#")
+        time.sleep(0.1)
+
+
+def drip_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        connection.sendall(b"X: y\r\n")
+        time.sleep(0.1)
+
+
+BAD: dict[str, Callable[[socket.socket], None]] = {
+    "endless": endless,
+    "drip": drip,
+    "drip head": drip_head,
+    "silent": lambda _: time.sleep(30),
+    "closed": lambda connection: connection.close(),
+    "cut off": lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"),
+    "no http": lambda connection: connection.sendall(b"\x16\x03\x01 hello\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_whatever_a_server_sends_the_answer_is_there_in_time_and_small(how: str) -> None:
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with server(lambda connection, _path, _number: BAD[how](connection)) as url:
+        began_s = time.monotonic()
+        answer = asyncio.run(ask(url, "/metrics", most_bytes=1_000_000))
+    assert time.monotonic() - began_s < 1.5
+    assert answer.status == 0 and answer.trouble and len(answer.body) == 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 50_000
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\nok"],
+)
+def test_a_whole_answer_is_read_however_its_end_is_marked(whole: bytes) -> None:
+    with server(lambda connection, _path, _number: connection.sendall(whole)) as url:
+        answer = asyncio.run(ask(f"{url}/base", "/healthz"))
+    assert (answer.status, answer.body, answer.trouble) == (200, b"ok", "")
+
+
+def test_nobody_at_the_port_is_an_answer_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert asyncio.run(ask(f"http://127.0.0.1:{port}", "/healthz")).status == 0
+
+
+def sampled(serve: Serve, path: Path, seconds: float) -> tuple[list[dict[str, Any]], float]:
+    """The lines of a sampler that ran for so long, and how long starting it took."""
+    with server(serve) as url:
+        started_s = time.monotonic()
+        with Sampler(url, path, started_s):
+            took_s = time.monotonic() - started_s
+            time.sleep(seconds)
+    return [json.loads(line) for line in path.read_text().splitlines()], took_s
+
+
+def ups(lines: list[dict[str, Any]]) -> list[bool]:
+    return [line["up"] for line in lines if "up" in line]
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_probes_go_on_beside_metrics_that_misbehave(how: str, tmp_path: Path) -> None:
+    def serve(connection: socket.socket, path: str, _number: int) -> None:
+        BAD[how](connection) if path == "/metrics" else connection.sendall(OK)
+
+    lines, took_s = sampled(serve, tmp_path / "server.jsonl", 3.6)
+    assert took_s < 0.5, "the start waits for nobody"
+    assert ups(lines) == [True] * 3
+    assert [line["t"] for line in lines if "up" in line] == [1.05, 2.05, 3.05]
+    assert all("metrics_trouble" in line for line in lines if "up" not in line)
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_a_probe_that_is_not_answered_is_down_and_the_next_is_made(how: str, tmp_path: Path) -> None:
+    def serve(connection: socket.socket, path: str, number: int) -> None:
+        if path == "/metrics":
+            connection.sendall(NONE)
+        elif number == 1:
+            BAD[how](connection)
+        else:
+            connection.sendall(OK)
+
+    lines, _ = sampled(serve, tmp_path / "server.jsonl", 3.6)
+    assert ups(lines) == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "up"),
+    [
+        ([404, 404, 404], []),
+        ([503, 503, 503], [False, False, False]),
+        ([200, 404, 302], [True, False, True]),
+        ([404, 401, 404], [True, False]),
+    ],
+)
+def test_404_alone_means_that_there_is_no_health_probe(statuses: list[int], up: list[bool], tmp_path: Path) -> None:
+    def serve(connection: socket.socket, path: str, number: int) -> None:
+        connection.sendall(NONE if path == "/metrics" else page(b"", statuses[min(number, 2)]))
+
+    lines, _ = sampled(serve, tmp_path / "server.jsonl", 3.6)
+    assert ups(lines) == up
+    assert [line["health"] for line in lines] == statuses
+
+
+FIGURES = (
+    b"# TYPE dbz_process_cpu_seconds_total counter\n"
+    b'dbz_process_cpu_seconds_total{pid="1"} %d\n'
+    b"dbz_process_resident_memory_bytes 1000\ndbz_server_cores 2\n{, ={# nonsense of somebody else\n"
+)
+
+
+def test_metrics_are_read_whatever_else_stands_beside_them(tmp_path: Path) -> None:
+    def serve(connection: socket.socket, path: str, number: int) -> None:
+        connection.sendall(page(FIGURES % number) if path == "/metrics" else NONE)
+
+    lines, _ = sampled(serve, tmp_path / "server.jsonl", 4.6)
+    figures = [line for line in lines if "memory_bytes" in line]
+    assert len(figures) == 3
+    assert all(line["cpu_share"] == pytest.approx(0.5, abs=0.1) for line in figures)
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"http_requests_total 5\n", b""])
+def test_a_page_without_figures_that_we_know_is_asked_for_once(body: bytes, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def serve(connection: socket.socket, path: str, _number: int) -> None:
+        asked.append(path)
+        connection.sendall(page(body) if path == "/metrics" else NONE)
+
+    sampled(serve, tmp_path / "server.jsonl", 3.6)
+    assert asked.count("/metrics") == 1 and asked.count("/healthz") == 3
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        page(b"busy", 503),
+        page(b"dbz_process_resident_memory_bytes {, ={#\n"),
+        page(b"dbz_query_duration_seconds_bucket 5\n"),
+        page(b"gone"),
+        page(b"dbz_process_resident_memory_bytes 1e999999\xff\n"),
+    ],
+)
+def test_metrics_that_go_bad_are_noted_and_end_nothing(later: bytes, tmp_path: Path) -> None:
+    def serve(connection: socket.socket, path: str, number: int) -> None:
+        good = page(FIGURES % number)
+        connection.sendall(OK if path != "/metrics" else good if number < 2 else later)
+
+    lines, _ = sampled(serve, tmp_path / "server.jsonl", 4.6)
+    assert ups(lines) == [True] * 4
+    assert sum("metrics_trouble" in line or line.get("memory_bytes") is not None for line in lines) == 3
+
+
+def test_a_disk_that_is_full_for_a_while_costs_its_seconds_only(tmp_path: Path) -> None:
+    with server(lambda connection, _path, _number: connection.sendall(OK)) as url:
+        sampler = Sampler(url, tmp_path / "server.jsonl", time.monotonic())
+        with sampler:
+            time.sleep(1.5)
+            really = sampler._file
+            sampler._file = FullFile()  # type: ignore[assignment]
+            time.sleep(1.0)
+            sampler._file = really
+            time.sleep(1.0)
+    lines = [json.loads(line) for line in (tmp_path / "server.jsonl").read_text().splitlines()]
+    assert [line["t"] for line in lines] == [1.05, 3.05] and sampler.unwritten == 1
+
+
+class FullFile:
+    """What a line file is like while its disk is full."""
+
+    def write(self, _line: object) -> None:
+        """Fails."""
+        raise OSError(28, "No space left on device")
