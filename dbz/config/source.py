@@ -99,14 +99,22 @@ def expanded(source: YamlSource, environment: Mapping[str, str] = os.environ) ->
             return [expand(item, (*location, index)) for index, item in enumerate(value)]
         if not isinstance(value, str):
             return value
-        problems.extend(
-            Problem(source.where(location), f"${{{name}}}: the environment variable {name} is not set")
-            for name in _VARIABLE.findall(value)
-            if name not in environment
-        )
-        return _VARIABLE.sub(lambda match: environment.get(match[1], ""), value)
+        text, missing = expanded_text(value, environment)
+        problems.extend(Problem(source.where(location), not_set(name)) for name in missing)
+        return text
 
     data = expand(source.data, ())
     if problems:
         raise ConfigError(problems, hint="set it, or write the value itself")
     return replace(source, data=data)
+
+
+def expanded_text(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, list[str]]:
+    """A text with its variables replaced, and the names of those that are not set."""
+    missing = [name for name in _VARIABLE.findall(text) if name not in environment]
+    return _VARIABLE.sub(lambda match: environment.get(match[1], ""), text), missing
+
+
+def not_set(name: str) -> str:
+    """What is wrong with a variable that is not set."""
+    return f"${{{name}}}: the environment variable {name} is not set"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from dbz.errors import DependencyError, UsageError
 from dbz.hosts import is_loopback
+from dbz.masking import masked_url
 
 REACH_DEADLINE_S = 5.0
 
@@ -20,10 +21,12 @@ def check_target(url: str, allowed: Sequence[str]) -> str:
         port = parts.port
     except ValueError as error:
         raise UsageError(
-            f"target '{url}' is not a URL: {error}", hint="write for example http://127.0.0.1:8480"
+            f"target '{masked_url(url)}' is not a URL: {error}", hint="write for example http://127.0.0.1:8480"
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise UsageError(f"target '{url}' is not an http:// or https:// URL", hint="for example http://127.0.0.1:8480")
+        raise UsageError(
+            f"target '{masked_url(url)}' is not an http:// or https:// URL", hint="for example http://127.0.0.1:8480"
+        )
     check_allowed(parts.hostname, allowed)
     return url.rstrip("/")
 
@@ -41,7 +44,7 @@ def check_host(host: str, allowed: Sequence[str]) -> str:
     except ValueError:
         named = False
     if not named:
-        raise UsageError(f"host '{host}' is neither a URL nor a host with a port")
+        raise UsageError(f"host '{masked_url(host)}' is neither a URL nor a host with a port")
     check_allowed(parts.hostname or "", allowed)
     return parts.geturl().rstrip("/")
 
@@ -62,10 +65,10 @@ def reach(url: str, deadline_s: float = REACH_DEADLINE_S) -> None:
     began_s = time.monotonic()
     try:
         socket.create_connection((host, port), deadline_s - 0.5).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         took_s = time.monotonic() - began_s
-        reason = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        reason = "no answer" if isinstance(error, TimeoutError) else (getattr(error, "strerror", "") or str(error))
         raise DependencyError(
-            f"cannot reach the target {url}: {reason} (tried TCP to {host} port {port} for {took_s:.1f} s)",
+            f"cannot reach the target {masked_url(url)}: {reason} (tried TCP to {host} port {port} for {took_s:.1f} s)",
             hint="is it running? Without --target, dbz load starts a server of its own",
         ) from error

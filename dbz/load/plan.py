@@ -17,11 +17,13 @@ from dbz.config import bundled
 from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, is_bundled, load_profile, override
+from dbz.config.source import expanded_text, not_set
 from dbz.errors import UsageError
 from dbz.hosts import is_loopback
 from dbz.load.allowed_hosts import check_host, check_target
 from dbz.load.locust_file import LocustFile, look_into
 from dbz.load.spec import AdHocRequest
+from dbz.masking import masked_url
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.relative import against
 from dbz.measure.compare.terms import ComparisonTerms
@@ -96,9 +98,18 @@ def plan_load(request: LoadRequest) -> LoadPlan:
     """The plan of a load; `UsageError` or `ConfigError` for the first thing that cannot be right.
 
     The embedded stack is for the bundled profiles, or for whoever asks for it: a load of the user's own that names no
-    target would otherwise be a load on the wrong server. With a `master_port` the workers join from elsewhere.
+    target would otherwise be a load on the wrong server. `${NAME}` in a URL or a header is a variable of the
+    environment: what stands on the command line every user of the machine can read. With a `master_port` the workers
+    join from elsewhere.
     """
-    plan = _plan_subject(request)
+    plan = _plan_subject(
+        replace(
+            request,
+            subject=_expanded("the URL", request.subject) if "://" in request.subject else request.subject,
+            target=_expanded("--target", request.target),
+            headers=[_expanded("-H", header) for header in request.headers],
+        )
+    )
     if plan.profile.workers is None:
         fitting = 1 if request.master_port else fitting_workers(plan.target, plan.profile.users, os.cpu_count() or 1)
         plan = replace(plan, profile=override(plan.profile, {"workers": fitting}))
@@ -134,7 +145,7 @@ def new_run(plan: LoadPlan, run_id: str, started: datetime) -> Run:
         id=run_id,
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         profile=plan.profile.plain,
-        target=plan.target,
+        target=masked_url(plan.target),
         embedded=plan.embedded,
         seed=plan.profile.seed,
         versions={"dbz": dbz.__version__, "python": platform.python_version(), "locust": version("locust")},
@@ -145,6 +156,13 @@ def new_run(plan: LoadPlan, run_id: str, started: datetime) -> Run:
 
 def _environment() -> dict[str, object]:
     return {"platform": platform.platform(), "cpus": os.cpu_count()}
+
+
+def _expanded(option: str, text: str) -> str:
+    expanded, missing = expanded_text(text)
+    if missing:
+        raise UsageError(f"{option}: {not_set(missing[0])}", hint="set it, or write the value itself")
+    return expanded
 
 
 def _plan_subject(request: LoadRequest) -> LoadPlan:

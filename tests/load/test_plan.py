@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dbz.errors import ConfigError, UsageError
-from dbz.load.plan import LoadRequest, fitting_workers, plan_load
+from dbz.load.plan import LoadRequest, fitting_workers, new_run, plan_load
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,23 @@ def test_failures_break_a_load_that_says_nothing_else(subject: str, budget: str)
     assert (required.name, required.limit.value) == (budget, 0.001)
     allowed = plan_load(LoadRequest(subject, overrides={"budgets": "none"}))
     assert all(one.limit.value >= 1 for one in allowed.budgets)
+
+
+def test_secrets_of_a_url_come_from_the_environment_and_are_in_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_TOKEN", "S3CRET")
+    request = LoadRequest("http://me:${APP_TOKEN}@127.0.0.1:1/x?token=${APP_TOKEN}", headers=["X-Key: ${APP_TOKEN}"])
+    plan = plan_load(request)
+    assert plan.request is not None and plan.request.url == "http://me:S3CRET@127.0.0.1:1/x?token=S3CRET"
+    assert plan.request.headers == {"X-Key": "S3CRET"} and plan.base_url == "http://me:S3CRET@127.0.0.1:1"
+    document = new_run(plan, "id", datetime.now(UTC)).to_json()
+    assert "S3CRET" not in document and "http://***@127.0.0.1:1/x?token=***" in document
+    monkeypatch.delenv("APP_TOKEN")
+    with pytest.raises(UsageError, match="the environment variable APP_TOKEN is not set"):
+        plan_load(request)
+
+
+@pytest.mark.parametrize("url", ["http://me:S3CRET@shop.example/x?t=S3CRET", "ftp://me:S3CRET@127.0.0.1/?t=S3CRET"])
+def test_errors_about_a_url_do_not_repeat_its_secrets(url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        plan_load(LoadRequest(url))
+    assert "S3CRET" not in refused.value.message + refused.value.hint

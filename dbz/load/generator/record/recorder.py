@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from dbz.load.generator.data.secrets import masked
 from dbz.load.generator.record.sinks import Sink
+from dbz.masking import masked_text
 from dbz.measure.latency.histogram import HALF_BITS, HIGHEST_US, SUB_BITS, SUB_MASK, Histogram, index_of
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import Series
@@ -60,7 +62,7 @@ class Recorder:
 
     def note_error(self, kind: str, name: str, error: str) -> None:
         """Count an error that has no duration."""
-        group = (kind, masked(name), masked(error)[:_MAX_ERROR_LENGTH])
+        group = (kind, _written(name), _written(error)[:_MAX_ERROR_LENGTH])
         if group not in self._known_errors:
             if len(self._known_errors) >= _MAX_ERROR_GROUPS:
                 group = (kind, name, OTHER_ERRORS)
@@ -75,7 +77,7 @@ class Recorder:
         start_s, self._written_s = self._written_s, self.now_s
         length_s = self._written_s - start_s
         intervals = (
-            Interval(Series(kind, masked(name), is_failed), start_s, length_s, Histogram(counts))
+            Interval(Series(kind, _written(name), is_failed), start_s, length_s, Histogram(counts))
             for is_failed, part in ((False, ok), (True, failed))
             for (kind, name), counts in part.items()
         )
@@ -85,3 +87,11 @@ class Recorder:
     def close(self) -> None:
         """The record is complete."""
         self._sink.close()
+
+
+def _written(text: str) -> str:
+    """A text as it may be written down: without the scenario's own secrets, and without those that stand in URLs."""
+    return _masked_urls(masked(text))
+
+
+_masked_urls = lru_cache(maxsize=10_000)(masked_text)
