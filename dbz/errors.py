@@ -66,6 +66,11 @@ class UsageError(DbzError):
     exit_code = ExitCode.USAGE
 
 
+_LONGEST = 400
+"""Characters of one problem that are shown; a value of a megabyte may be at fault."""
+_MOST_PROBLEMS = 50
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in a configuration file: where, what, and what would be allowed."""
@@ -75,14 +80,20 @@ class Problem:
     allowed: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" (allowed: {self.allowed})" if self.allowed else "")
+        what = self.what if len(self.what) <= _LONGEST else f"{self.what[:_LONGEST]}…"
+        text = f"{self.where}: {what}" + (f" (allowed: {self.allowed})" if self.allowed else "")
+        # Messages quote what stands in a file, and go to terminals, which obey control characters.
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 class ConfigError(UsageError):
     """One or more problems in a configuration file."""
 
     def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
-        super().__init__("\n".join(str(problem) for problem in problems), hint=hint)
+        lines = [str(problem) for problem in problems[:_MOST_PROBLEMS]]
+        if len(problems) > _MOST_PROBLEMS:
+            lines.append(f"and {len(problems) - _MOST_PROBLEMS:,} problems more")
+        super().__init__("\n".join(lines), hint=hint)
         self.problems = tuple(problems)
 
 

@@ -13,6 +13,9 @@ _SIZE_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB
 _PER_S = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 
+_LONGEST_S = 100 * 365 * 86_400.0
+_MOST = 1e15
+
 DURATION_FORMS = "500ms, 60s, 1m30s, 2h"
 RATE_FORMS = "200/s, 5000/min, 100/h"
 SIZE_FORMS = "512B, 150MB, 4GB, 64MiB"
@@ -25,7 +28,7 @@ def parse_duration(text: str) -> float:
     parts = re.findall(_NUMBER + r"(us|ms|min|s|m|h|d)", compact)
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise ValueError(f"'{text}' is not a duration; write for example {DURATION_FORMS}")
-    return sum(float(number) * _DURATION_S[unit] for number, unit in parts)
+    return _bounded(sum(float(number) * _DURATION_S[unit] for number, unit in parts), _LONGEST_S, "duration")
 
 
 def parse_rate(text: str) -> float:
@@ -33,7 +36,7 @@ def parse_rate(text: str) -> float:
     match = re.fullmatch(_NUMBER + r"/(sec|s|min|m|h)", text.replace(" ", ""))
     if not match:
         raise ValueError(f"'{text}' is not a rate; write for example {RATE_FORMS}")
-    return float(match[1]) / _PER_S[match[2]]
+    return _bounded(float(match[1]) / _PER_S[match[2]], _MOST, "rate")
 
 
 def parse_size(text: str) -> int:
@@ -41,7 +44,7 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(_NUMBER + r"(B|KB|MB|GB|KiB|MiB|GiB)", text.replace(" ", ""))
     if not match:
         raise ValueError(f"'{text}' is not a size; write for example {SIZE_FORMS}")
-    return round(float(match[1]) * _SIZE_BYTES[match[2]])
+    return round(_bounded(float(match[1]) * _SIZE_BYTES[match[2]], _MOST, "size"))
 
 
 def parse_percent(text: str) -> float:
@@ -49,7 +52,14 @@ def parse_percent(text: str) -> float:
     match = re.fullmatch(_NUMBER + r"%", text.replace(" ", ""))
     if not match:
         raise ValueError(f"'{text}' is not a percentage; write for example {PERCENT_FORMS}")
-    return float(match[1]) / 100
+    return _bounded(float(match[1]) / 100, _MOST, "percentage")
+
+
+def _bounded(value: float, most: float, kind: str) -> float:
+    """`value`, unless it is larger than anything that is counted or waited for: digits without end make infinity."""
+    if value > most:
+        raise ValueError(f"a {kind} of {value:.3g} is too large to mean anything")
+    return value
 
 
 def format_duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dbz
+from dbz.config.files import existing_file
 from dbz.errors import UsageError
 from dbz.suggest import did_you_mean
 
@@ -23,11 +24,8 @@ def bundled_names(folder: str, suffix: str) -> list[str]:
 
 def resolve(kind: str, text: str, folder: str, suffix: str) -> Path:
     """The file that a path or the name of a bundled file means; `UsageError` names the nearest bundled one."""
-    path = Path(text)
-    if path.suffix or "/" in text:
-        if path.is_file():
-            return path.resolve()
-        raise UsageError(f"{kind} file '{text}' does not exist")
+    if Path(text).suffix or "/" in text:
+        return existing_file(kind, text).resolve()
     names = bundled_names(folder, suffix)
     if text in names:
         return bundled_folder(folder) / f"{text}{suffix}"

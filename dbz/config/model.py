@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -44,6 +45,10 @@ Size = Annotated[int, _unit(units.parse_size, units.SIZE_FORMS)]
 Percent = Annotated[float, _unit(units.parse_percent, units.PERCENT_FORMS)]
 """A share of one; written `0.1%`."""
 
+# Control characters but for tab and line breaks, halves of characters, and marks that turn the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_LINE_BREAK = re.compile(r"[\t\n\r\u2028\u2029]")
+_TOO_LARGE = 2**63
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -52,11 +57,31 @@ def build(model: type[Model], source: YamlSource) -> Model:
     if not isinstance(source.data, dict):
         keys = ", ".join(_keys(model))
         raise ConfigError([Problem(source.where(()), "is not a mapping of keys to values", f"keys {keys}")])
+    if problems := list(_unusable(source, source.data, ())):
+        raise ConfigError(problems)
     try:
         return model.model_validate(source.data)
     except ValidationError as error:
         problems = [_problem(model, source, detail) for detail in error.errors()]
         raise ConfigError(problems) from error
+
+
+def _unusable(source: YamlSource, value: Any, location: Location) -> Iterator[Problem]:
+    """Texts that would garble a terminal or a table, and numbers that no computer counts to."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if _CONTROL.search(key) or _LINE_BREAK.search(key):
+                yield Problem(source.where((*location, key)), f"the key {key!a} has control characters in it")
+            else:
+                yield from _unusable(source, item, (*location, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unusable(source, item, (*location, index))
+    elif isinstance(value, str):
+        if _CONTROL.search(value) or (location[-1:] == ("name",) and _LINE_BREAK.search(value)):
+            yield Problem(source.where(location), f"{location[-1]}: {value!a} has control characters in it")
+    elif isinstance(value, int | float) and not abs(value) < _TOO_LARGE:  # NaN too
+        yield Problem(source.where(location), f"{location[-1]}: {value:.3g} is not a number that can be used")
 
 
 def _problem(model: type[BaseModel], source: YamlSource, detail: Any) -> Problem:

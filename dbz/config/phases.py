@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.bundled import bundled_folder
+from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.grammar.target_tracking import Target, parse_target
 from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
@@ -215,9 +216,7 @@ def load_phases(path: str | Path = DEFAULT) -> Phases:
     """The bundled plan, or that of a YAML file; `ConfigError` names every problem in it."""
     if path == DEFAULT:
         return build_phases(read_yaml(bundled_folder("configs") / "phases.yaml"))
-    if not Path(path).is_file():
-        raise UsageError(f"phases file '{path}' does not exist", hint="without --phases dbz uses the plan it ships")
-    return build_phases(read_yaml(Path(path)))
+    return build_phases(read_yaml(existing_file("phases", path, hint="without --phases dbz uses the plan it ships")))
 
 
 def build_phases(source: YamlSource) -> Phases:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from dbz.config.bundled import bundled_folder
+from dbz.config.files import existing_file
 from dbz.config.model import Strict, build
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
@@ -87,10 +88,8 @@ def load_shards(path: str | Path = DEFAULT, environment: Mapping[str, str] = os.
 
     The app's own variable SHARD_COUNT goes before the file's `shard_count`.
     """
-    found = bundled_folder("configs") / "shards.yaml" if path == DEFAULT else Path(path)
-    if not found.is_file():
-        raise UsageError(f"shards file '{path}' does not exist", hint="configs/shards.yaml is an example with comments")
-    source = read_yaml(found)
+    named = bundled_folder("configs") / "shards.yaml" if path == DEFAULT else Path(path)
+    source = read_yaml(existing_file("shards", named, hint="configs/shards.yaml is an example with comments"))
     count = environment.get("SHARD_COUNT", "")
     if count and isinstance(source.data, dict):
         source.data["shard_count"] = int(count) if count.isdigit() else count

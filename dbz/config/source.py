@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dbz.config.files import fault_of
+from dbz.config.nodes import Document, YamlFaultError
 from dbz.errors import ConfigError, Problem
 
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
+MAX_BYTES = 512_000
+"""Of a file: far more than people write, and read within seconds."""
+_NO_KEY = "a list or a mapping cannot be a key; was a template such as {{ NAME }} meant to be filled in before?"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -36,53 +41,64 @@ class YamlSource:
 
 
 def read_yaml(path: Path) -> YamlSource:
-    """Parse a YAML file; `ConfigError` when it cannot be read, is malformed or repeats a key."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([Problem(str(path), f"cannot be read: {reason}")]) from error
-    return parse_yaml(text, str(path))
+    """Parse a YAML file; `ConfigError` when it cannot be read, is no such file, is malformed or repeats a key."""
+    return parse_yaml(_text(path), str(path))
 
 
 def parse_yaml(text: str, origin: str) -> YamlSource:
     """Parse YAML text; `origin` is what messages call it."""
+    source = YamlSource(origin, None, {(): 1})
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{origin}:{mark.line + 1}" if mark else origin
-        raise ConfigError([Problem(where, f"malformed YAML: {error.problem or error}")]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError([Problem(origin, f"malformed YAML: {error}")]) from error
-    source = YamlSource(origin, None)
-    if node is None:
-        return source
-    problems: list[Problem] = []
-    _collect(node, (), source, problems)
-    if problems:
-        raise ConfigError(problems)
-    try:
-        source.data = yaml.SafeLoader("").construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError([Problem(f"{origin}:{line}", f"malformed YAML: {error.problem}")]) from error
+        document = Document(text)
+        if document.root is None:
+            return source
+        problems: list[Problem] = []
+        _collect(document.root, (), source, problems)
+        if problems:
+            raise ConfigError(problems)
+        source.data = document.data()
+    except YamlFaultError as fault:
+        raise ConfigError([Problem(f"{origin}:{fault.line}", fault.what)]) from fault
     return source
 
 
+def _text(path: Path) -> str:
+    """The text of a file of ours; never waits for a pipe, nor reads a device without end."""
+    origin = str(path)
+    if fault := fault_of(path):
+        raise ConfigError([Problem(origin, f"it {fault}")])
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([Problem(origin, f"cannot be read: {error.strerror}")]) from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError([Problem(origin, f"cannot be read: it is larger than {MAX_BYTES // 1000:,} KB")])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem(f"{origin}:{line}", "cannot be read: it is not UTF-8 text")]) from error
+
+
 def _collect(node: yaml.Node, location: Location, source: YamlSource, problems: list[Problem]) -> None:
+    """Note the line of each value, and what is wrong with keys."""
     source.lines[location] = node.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _collect(item, (*location, index), source, problems)
     elif isinstance(node, yaml.MappingNode):
-        seen: set[Hashable] = set()
+        seen: set[str] = set()
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                problems.append(Problem(f"{source.origin}:{line}", _NO_KEY))
+                continue
             if key.value in seen:
-                problems.append(Problem(f"{source.origin}:{key.start_mark.line + 1}", f"key '{key.value}' is repeated"))
+                problems.append(Problem(f"{source.origin}:{line}", f"key '{key.value}' is repeated"))
             seen.add(key.value)
             _collect(value, (*location, key.value), source, problems)
-            source.lines[(*location, key.value)] = key.start_mark.line + 1
+            source.lines[(*location, key.value)] = line
 
 
 def expanded(source: YamlSource, environment: Mapping[str, str] = os.environ) -> YamlSource:

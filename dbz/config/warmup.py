@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from dbz.config.bundled import bundled_folder
+from dbz.config.files import existing_file
 from dbz.config.model import Duration, Parsed, Percent, Rate, Strict, build
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
@@ -211,9 +212,7 @@ def load_warmup(path: str | Path = DEFAULT) -> Warmup:
     """The bundled file, or a YAML file; `ConfigError` names every problem in it."""
     if path == DEFAULT:
         return build_warmup(read_yaml(bundled_folder("configs") / "warmup.yaml"))
-    if not Path(path).is_file():
-        raise UsageError(f"warm-up file '{path}' does not exist", hint="without --config dbz uses the one it ships")
-    return build_warmup(read_yaml(Path(path)))
+    return build_warmup(read_yaml(existing_file("warm-up", path, hint="without --config dbz uses the one it ships")))
 
 
 def build_warmup(source: YamlSource) -> Warmup:

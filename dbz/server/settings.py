@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from dbz.config.model import build
+from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 
 
@@ -158,7 +159,7 @@ def load_settings(
 
     Raises `ConfigError` with every problem found.
     """
-    data = _read_yaml(path) if path else {}
+    data = _read_file(path) if path else {}
     for name, (section, key) in _ENVIRONMENT.items():
         if environment.get(name):
             value: Any = environment[name]
@@ -168,24 +169,16 @@ def load_settings(
         if given:
             data.setdefault(section, {}).update(given)
     data["jwt_secret"] = environment.get("JWT_SECRET", "")
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(_problems(error, path)) from None
+    return build(Settings, YamlSource("server settings", data))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error}")]) from None
-    if not isinstance(data, dict) or not all(isinstance(value, dict | str) for value in data.values()):
-        raise ConfigError([Problem(str(path), "the file must hold a mapping of sections")])
-    if "jwt_secret" in data:
-        raise ConfigError([Problem(str(path), "jwt_secret does not belong in a file", "the variable JWT_SECRET")])
-    return data
-
-
-def _problems(error: ValidationError, path: Path | None) -> list[Problem]:
-    where = str(path) if path else "server settings"
-    return [Problem(f"{where}: {'.'.join(map(str, item['loc']))}", item["msg"]) for item in error.errors()]
+def _read_file(path: Path) -> dict[str, Any]:
+    """The plain data of a settings file, whose own problems are reported with its lines."""
+    source = read_yaml(path)
+    if source.data is None:  # everything in it is a comment
+        return {}
+    if isinstance(source.data, dict) and "jwt_secret" in source.data:
+        where = source.where(("jwt_secret",))
+        raise ConfigError([Problem(where, "jwt_secret does not belong in a file", "the variable JWT_SECRET")])
+    build(Settings, source)
+    return dict(source.data)
