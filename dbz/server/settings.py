@@ -177,7 +177,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     source = read_yaml(path)
     if source.data is None:  # everything in it is a comment
         return {}
-    if isinstance(source.data, dict) and "jwt_secret" in source.data:
+    if not isinstance(source.data, dict):
+        raise ConfigError([Problem(source.where(()), "the file must hold a mapping of sections")])
+    if "jwt_secret" in source.data:
         where = source.where(("jwt_secret",))
         raise ConfigError([Problem(where, "jwt_secret does not belong in a file", "the variable JWT_SECRET")])
     build(Settings, source)
