@@ -174,11 +174,16 @@ def load_settings(
 
 def _read_file(path: Path) -> dict[str, Any]:
     """The plain data of a settings file, whose own problems are reported with its lines."""
-    source = read_yaml(path)
+    try:
+        source = read_yaml(path)
+    except ConfigError as error:
+        problems = [Problem(found.where, f"the settings cannot be read: {found.what}") for found in error.problems]
+        raise ConfigError(problems) from error
     if source.data is None:  # everything in it is a comment
         return {}
-    if not isinstance(source.data, dict):
-        raise ConfigError([Problem(source.where(()), "the file must hold a mapping of sections")])
+    for name, section in source.data.items() if isinstance(source.data, dict) else [("", None)]:
+        if not isinstance(section, dict | str):
+            raise ConfigError([Problem(source.where((name,)), "the file must hold a mapping of sections")])
     if "jwt_secret" in source.data:
         where = source.where(("jwt_secret",))
         raise ConfigError([Problem(where, "jwt_secret does not belong in a file", "the variable JWT_SECRET")])

@@ -211,7 +211,7 @@ def test_what_is_no_file_of_ours_is_refused_at_once(tmp_path: Path) -> None:
     wide = tmp_path / "wide"
     wide.write_bytes("a: 1\n".encode("utf-16"))
     says = {
-        fifo: "is a pipe", large: "larger than", latin: "latin:2: cannot be read: it is not UTF-8", wide: "not UTF-8",
+        fifo: "is a pipe", large: "larger than", latin: "it is not UTF-8", wide: "not UTF-8",
         tmp_path: "is a folder", Path("/dev/zero"): "is a pipe or a device", tmp_path / "none": "does not exist",
         tmp_path / ("n" * 300): "cannot be read", Path("a\0b"): "does not exist",
     }  # fmt: skip
@@ -220,6 +220,8 @@ def test_what_is_no_file_of_ours_is_refused_at_once(tmp_path: Path) -> None:
             read_yaml(path)
         with pytest.raises(ConfigError, match=re.escape(fault)):
             load_settings(path, {})
+    with pytest.raises(ConfigError, match="latin:2: "):
+        read_yaml(latin)
     assert read_yaml(empty).data is None and load_settings(empty, {}) == Settings()
 
 
