@@ -1,8 +1,9 @@
 """Where moto answers otherwise than AWS, and the difference matters for scaling: replaced here, once, at start.
 
 Every replacement calls what it replaces. moto sets the running count to the desired one at once, takes any desired
-count and any number of services a call, lists no tasks of services, moves nothing when a scalable target is registered,
-begins alarms as OK, tracks targets of CPU and memory only, and knows no ElastiCache replica changes.
+count, also of a DAEMON, and any number of services a call, lists no tasks of services, moves nothing when a scalable
+target is registered, takes alarms of any period and begins them as OK, tracks one metric as often as it is asked to, of
+CPU and memory only, and knows no ElastiCache replica changes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from moto.applicationautoscaling.exceptions import AWSValidationException
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend, FakeApplicationAutoscalingPolicy
+from moto.cloudwatch.exceptions import InvalidParameterValue
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import InvalidParameterException
@@ -20,6 +22,9 @@ from moto.elasticache.responses import ElastiCacheResponse
 
 from dbz.cloud.autoscaling.tracking import create_alarms
 
+HIGH_RESOLUTION_S = (10, 20, 30)
+SHORTEST_S = 10
+DAY_S = 86_400
 MOST_SERVICES = 10
 MOST_TASKS = 5000
 ECS_DIMENSION = "ecs:service:DesiredCount"
@@ -34,7 +39,7 @@ def install(period_s: float) -> None:
     _wrap(ApplicationAutoscalingBackend, "deregister_scalable_target", _deregister_scalable_target)
     _wrap(ApplicationAutoscalingBackend, "put_scaling_policy", _put_scaling_policy)
     _wrap(FakeApplicationAutoscalingPolicy, "create_alarms", create_alarms(period_s))
-    _wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)
+    _wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm(period_s))
     for name, change in (("increase_replica_count", 1), ("decrease_replica_count", -1)):
         setattr(ElastiCacheResponse, name, _replica_count(change))
 
@@ -55,6 +60,8 @@ def _update_service(original: Any, backend: Any, properties: dict[str, Any]) -> 
     forced = properties.pop("force_new_deployment", False)
     cluster = properties.get("cluster", "default")
     service = backend._get_service(cluster, properties["service"].split("/")[-1])
+    if desired is not None and service.scheduling_strategy == "DAEMON":
+        raise InvalidParameterException("The daemon scheduling strategy does not support a desired count.")
     before = service.running_count, service.pending_count, service.task_definition
     updated = original(backend, properties)
     definition = updated.task_definition
@@ -118,6 +125,7 @@ def _put_scaling_policy(original: Any, backend: Any, **given: Any) -> Any:
     """A policy that is put again keeps its ARN, and its old alarms go."""
     names = ("service_namespace", "resource_id", "scalable_dimension", "policy_name")
     known = backend.policies.get(FakeApplicationAutoscalingPolicy.formulate_key(*(given[name] for name in names)))
+    _refuse_second_tracking(backend, given)
     policy = original(backend, **given)
     if known is not None:
         known.delete_alarms(backend.account_id, backend.region_name)
@@ -127,10 +135,41 @@ def _put_scaling_policy(original: Any, backend: Any, **given: Any) -> Any:
     return policy
 
 
-def _put_metric_alarm(original: Any, backend: Any, *args: Any, **kwargs: Any) -> Any:
-    alarm = original(backend, *args, **kwargs)
-    alarm.state_value = "INSUFFICIENT_DATA"
-    return alarm
+def _refuse_second_tracking(backend: Any, given: dict[str, Any]) -> None:
+    """A metric of a scalable target can be tracked once."""
+    specification = _tracked_metric(given["policy_body"])
+    for policy in backend.policies.values():
+        if (policy.resource_id, policy.scalable_dimension) != (given["resource_id"], given["scalable_dimension"]):
+            continue
+        tracked = _tracked_metric(policy.target_tracking_scaling_policy_configuration)
+        if policy.policy_name != given["policy_name"] and tracked is not None and tracked == specification:
+            raise AWSValidationException(
+                "Only one TargetTrackingScaling policy for a given metric specification is allowed."
+            )
+
+
+def _tracked_metric(body: Any) -> Any:
+    body = body or {}
+    return body.get("PredefinedMetricSpecification") or body.get("CustomizedMetricSpecification")
+
+
+def _put_metric_alarm(cloud_period_s: float) -> Callable[..., Any]:
+    """Periods that PutMetricAlarm takes, and for rehearsals with metrics every few seconds also such ones."""
+    quick = range(1, SHORTEST_S) if cloud_period_s < SHORTEST_S else ()
+
+    def put(original: Any, backend: Any, *args: Any, **given: Any) -> Any:
+        queries = given.get("metric_data_queries") or []
+        periods = {given.get("period"), *(one.metric_stat.period for one in queries if one.metric_stat)} - {None}
+        for period in map(int, periods):
+            if period % 60 and period not in (*HIGH_RESOLUTION_S, *quick):
+                raise InvalidParameterValue("Invalid Period: valid values are 10, 20, 30 and any multiple of 60")
+            if period < 3600 and period * int(given.get("evaluation_periods") or 1) > DAY_S:
+                raise InvalidParameterValue("Metrics cannot be checked across more than a day")
+        alarm = original(backend, *args, **given)
+        alarm.state_value = "INSUFFICIENT_DATA"
+        return alarm
+
+    return put
 
 
 def _replica_count(change: int) -> Callable[[Any], Any]:

@@ -17,9 +17,12 @@ from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 from dbz.suggest import did_you_mean
+from dbz.units import format_duration
 
 DEFAULT = "default"
 MAX_API_SERVERS = 1000
+HIGH_RESOLUTION_S = (10, 20, 30)
+"""Periods under a minute that CloudWatch alarms take."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _DUE = re.compile(r"[1-9]\d* (days?|weeks?|months?|years?)")
@@ -235,7 +238,7 @@ def build_phases(source: YamlSource) -> Phases:
 
 def _contradictions(plan: Phases, source: YamlSource) -> list[Problem]:
     """Phases beyond the bounds, conditions that would fight, and target tracking beside what it cannot be with."""
-    return _beyond_bounds(plan, source) + _no_room(plan, source) + _tracking(plan, source)
+    return _beyond_bounds(plan, source) + _no_room(plan, source) + _tracking(plan, source) + _period(plan, source)
 
 
 def _beyond_bounds(plan: Phases, source: YamlSource) -> list[Problem]:
@@ -265,6 +268,16 @@ def _no_room(plan: Phases, source: YamlSource) -> list[Problem]:
         and outwards.op.startswith(">")
         and inwards.limit >= outwards.limit
     ]
+
+
+def _period(plan: Phases, source: YamlSource) -> list[Problem]:
+    """A period that CloudWatch does not take; those under 10 s are for rehearsals on a local cloud."""
+    period_s = plan.scaling.period
+    asked = bool(plan.scale_out_when_any or plan.scale_in_when_all)
+    if not asked or period_s in HIGH_RESOLUTION_S or period_s < min(HIGH_RESOLUTION_S) or not period_s % 60:
+        return []
+    what = f"scaling.period {format_duration(period_s)} is none that CloudWatch takes: 10, 20, 30 s or whole minutes"
+    return [Problem(source.where(("scaling", "period")), what)]
 
 
 def _tracking(plan: Phases, source: YamlSource) -> list[Problem]:

@@ -2,11 +2,17 @@
 
 *Out when any*: an alarm for each sentence, all with the same policy. *In when all*: one alarm over an expression, for
 composite alarms cannot scale; it must hold in every minute of the longest duration, which is never laxer than the
-sentences. Missing data keep an alarm's state, and an expression over missing data is missing.
+sentences.
+
+Missing data are treated as not breaching. CloudWatch does so only when there are fewer real datapoints than the alarm
+has periods, and it looks a little further back for those; so datapoints that come late are waited for. The other
+treatments would not do: by `missing` a single old breaching datapoint with nothing after it is an alarm; by `ignore`
+the alarm of a metric that has stopped goes on for ever, and with it the scaling.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from dbz.config.grammar.conditions import SHARES, Condition, Watched
@@ -20,6 +26,10 @@ _COMPARE = {
     ">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold",
     "<": "LessThanThreshold", "<=": "LessThanOrEqualToThreshold",
 }  # fmt: skip
+MOST_METRICS = 10
+"""As many metrics as the expression of an alarm may be about."""
+_ABSENT = -1
+"""What stands for a missing value; no metric that scales is below zero."""
 _ECS = {Watched.CPU: "CPUUtilization", Watched.MEMORY: "MemoryUtilization"}
 
 
@@ -78,34 +88,64 @@ def _common(name: str, policy: str, needed: int, window: int) -> dict[str, Any]:
         "AlarmActions": [f"{POLICY_ARN}{policy}"],
         "EvaluationPeriods": window,
         "DatapointsToAlarm": needed,
-        "TreatMissingData": "missing",
+        "TreatMissingData": "notBreaching",
     }
 
 
 def _threshold(condition: Condition, scaling: Scaling) -> dict[str, Any]:
     """One sentence as a plain alarm, or as an expression when its metric is a quotient."""
     compare = {"ComparisonOperator": _COMPARE[condition.op], "Threshold": _limit(condition, scaling)}
-    queries = _queries(condition, scaling, "m")
-    if len(queries) == 1:
-        stat = queries[0]["MetricStat"]
+    reading = _reading(condition, scaling, "m")
+    if len(reading.queries) == 1:
+        stat = reading.queries[0]["MetricStat"]
         return {**stat["Metric"], "Statistic": stat["Stat"], "Period": stat["Period"], **compare}
-    return {"Metrics": [*queries, _math("m", "ma / mb")], **compare}
+    return {"Metrics": [*reading.queries, _math("m", reading.value)], **compare}
 
 
 def _all_of(conditions: list[Condition], scaling: Scaling) -> dict[str, Any]:
-    queries: list[dict[str, Any]] = []
-    terms = []
-    for at, each in enumerate(conditions, 1):
-        mine = _queries(each, scaling, f"m{at}")
-        queries += mine
-        value = f"m{at}" if len(mine) == 1 else f"m{at}a / m{at}b"
-        terms.append(f"{value} {each.op} {_limit(each, scaling):.12g}")
-    expression = _math("all", f"IF({' AND '.join(terms)}, 1, 0)")
+    """All sentences as one expression that is 1 where all hold, 0 where one does not, and missing where one metric is.
+
+    A comparison may take a missing value for 0, and 0 is less than every limit. So each metric is asked first whether
+    it is there, filled with a number that no metric has; where that finds one, IF without an alternative is missing.
+    """
+    readings = [_reading(each, scaling, f"m{number}") for number, each in enumerate(conditions, 1)]
+    queries = [query for reading in readings for query in reading.queries]
+    if len(queries) > MOST_METRICS:
+        raise UsageError(
+            f"scale_in_when_all needs {len(queries)} metrics, and an alarm takes {MOST_METRICS} at most",
+            hint="fewer sentences; or set scaling.autoscaler: dbz",
+        )
+    there = " AND ".join(f"FILL({reading.whole}, {_ABSENT}) >= 0" for reading in readings)
+    limits = [f"{_limit(each, scaling):.12g}" for each in conditions]
+    rows = zip(readings, conditions, limits, strict=True)
+    hold = " AND ".join(f"{reading.value} {each.op} {limit}" for reading, each, limit in rows)
     return {
-        "Metrics": [*queries, expression],
+        "Metrics": [*queries, _math("all", f"IF({there}, IF({hold}, 1, 0))")],
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "Threshold": 1.0,
     }
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the metric of a sentence is read."""
+
+    queries: list[dict[str, Any]]
+    """What PutMetricAlarm takes as `Metrics`, without expressions."""
+    value: str
+    """The metric as an expression over their ids."""
+    whole: str
+    """The id of the query without which nothing is known; others may be without datapoints where there is nothing to
+    count."""
+
+
+def _reading(condition: Condition, scaling: Scaling, name: str) -> _Reading:
+    queries = _queries(condition, scaling, name)
+    if condition.metric is not Watched.ERROR_RATE:
+        return _Reading(queries, name, name)
+    target, balancer, requests = (query["Id"] for query in queries)
+    failed = f"(FILL({target}, 0) + FILL({balancer}, 0))"
+    return _Reading(queries, f"{failed} / ({requests} + FILL({balancer}, 0))", requests)
 
 
 def _math(name: str, expression: str) -> dict[str, Any]:
@@ -134,7 +174,8 @@ def _queries(condition: Condition, scaling: Scaling, name: str) -> list[dict[str
 
 
 def queries_for(metric: Watched, scaling: Scaling, name: str) -> list[dict[str, Any]]:
-    """What GetMetricData takes to read a metric, with ids that begin with `name`; two for a quotient.
+    """What GetMetricData takes to read a metric, with ids that begin with `name`; three for an error rate: failures of
+    the targets, failures of the load balancer itself, requests.
 
     `UsageError` when that needs a load balancer and none is named.
     """
@@ -148,15 +189,32 @@ def queries_for(metric: Watched, scaling: Scaling, name: str) -> list[dict[str, 
         raise UsageError(
             f"a condition on {metric.value} needs scaling.load_balancer, as in app/my-alb/50dc6c495c0c9188"
         )
-    balancer = [{"Name": "LoadBalancer", "Value": scaling.load_balancer}]
+    whole = [{"Name": "LoadBalancer", "Value": scaling.load_balancer}]
+    # Other services may be behind the same balancer: their requests are not this one's.
+    own = [*whole, {"Name": "TargetGroup", "Value": scaling.target_group}] if scaling.target_group else whole
     alb = "AWS/ApplicationELB"
     if metric is Watched.RESPONSE_TIME:
-        return [_query(name, alb, "TargetResponseTime", balancer, "Average", period_s)]
-    requests = _query(name, alb, "RequestCount", balancer, "Sum", period_s)
+        return [_query(name, alb, "TargetResponseTime", own, "Average", period_s)]
     if metric is Watched.REQUESTS:
-        return [requests]
-    failed = _query(f"{name}a", alb, "HTTPCode_Target_5XX_Count", balancer, "Sum", period_s)
-    return [failed, {**requests, "Id": f"{name}b"}]
+        return [_query(name, alb, "RequestCount", own, "Sum", period_s)]
+    return [
+        _query(f"{name}a", alb, "HTTPCode_Target_5XX_Count", own, "Sum", period_s),
+        # What the balancer answers itself when no target does, 502 to 504; it is counted for the balancer only.
+        _query(f"{name}b", alb, "HTTPCode_ELB_5XX_Count", whole, "Sum", period_s),
+        _query(f"{name}c", alb, "RequestCount", own, "Sum", period_s),
+    ]
+
+
+def error_rate_of(target: float | None, balancer: float | None, requests: float | None) -> float | None:
+    """The error rate of one period, by the three metrics of `queries_for`; None when nobody asked anything.
+
+    A failure without a datapoint is none. `RequestCount` leaves out the requests for which no target could be chosen,
+    so what the balancer answered itself is added to it.
+    """
+    if requests is None and not balancer:
+        return None
+    whole = (requests or 0.0) + (balancer or 0.0)
+    return ((target or 0.0) + (balancer or 0.0)) / whole if whole else None
 
 
 def _query(
@@ -168,7 +226,7 @@ def _query(
 
 def with_balancer(plan: Phases, live: Live) -> Phases:
     """The plan with the load balancer and target group of the service where it names none and there is one."""
-    known = next((one for one in live.target_groups if one.load_balancer), None)
+    known = next((group for group in live.target_groups if group.load_balancer), None)
     if known is None:
         return plan
     scaling = plan.scaling

@@ -216,7 +216,9 @@ def test_all_conditions_for_scaling_in_are_one_expression() -> None:
     (found,) = alarms('scale_in_when_all: ["CPU < 30% for 15 minutes", "Active connections < 40% capacity"]\n').values()
     assert found["EvaluationPeriods"] == found["DatapointsToAlarm"] == 15
     metrics = found["Metrics"]
-    assert isinstance(metrics, list) and metrics[-1]["Expression"] == "IF(m1 < 30 AND m2 < 100, 1, 0)"
+    there = "FILL(m1, -1) >= 0 AND FILL(m2, -1) >= 0"
+    assert isinstance(metrics, list) and metrics[-1]["Expression"] == f"IF({there}, IF(m1 < 30 AND m2 < 100, 1, 0))"
+    assert found["TreatMissingData"] == "notBreaching"
 
 
 @pytest.mark.parametrize(

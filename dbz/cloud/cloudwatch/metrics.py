@@ -59,12 +59,13 @@ class MetricWriter:
         if answered < 0:  # servers that began anew count from zero
             return
         balancer, group = {"LoadBalancer": names[0]}, {"LoadBalancer": names[0], "TargetGroup": names[1]}
-        self._put(ALB, "RequestCount", balancer, "Count", [answered])
-        self._put(ALB, "RequestCountPerTarget", group, "Count", [answered / running] if running else [])
         failed = now.failed - before.failed
-        self._put(ALB, "HTTPCode_Target_5XX_Count", balancer, "Count", [failed] if failed > 0 else [])
         mean_s = [(now.answer_s - before.answer_s) / answered] if answered else []
-        self._put(ALB, "TargetResponseTime", balancer, "Seconds", mean_s)
+        for dimensions in (balancer, group):
+            self._put(ALB, "RequestCount", dimensions, "Count", [answered] if answered else [])
+            self._put(ALB, "HTTPCode_Target_5XX_Count", dimensions, "Count", [failed] if failed > 0 else [])
+            self._put(ALB, "TargetResponseTime", dimensions, "Seconds", mean_s)
+        self._put(ALB, "RequestCountPerTarget", group, "Count", [answered / running] if running else [])
 
     def _put_logged(self, value: Logged) -> None:
         named = [{"Name": key, "Value": one} for key, one in value.dimensions.items()]

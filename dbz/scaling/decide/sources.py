@@ -16,7 +16,7 @@ from dbz.config.phases import Scaling
 from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws
 from dbz.scaling.decide.rules import Sample
-from dbz.scaling.native import queries_for
+from dbz.scaling.native import error_rate_of, queries_for
 
 _TIMEOUT_S = 5.0
 _MOST_PERIODS = 1440
@@ -72,16 +72,15 @@ class CloudWatchSource:
         found: dict[Watched, float | None] = {}
         for metric, queries in self._queries.items():
             points = [series.get(one["Id"], {}).get(at_s) for one in queries]
-            found[metric] = _in_units(metric, points, tasks, self._period_s)
+            found[metric] = in_units(metric, points, tasks, self._period_s)
         return found
 
 
-def _in_units(metric: Watched, points: Sequence[float | None], tasks: int, period_s: float) -> float | None:
+def in_units(metric: Watched, points: Sequence[float | None], tasks: int, period_s: float) -> float | None:
     """A datapoint of CloudWatch in the units of conditions; None where it is missing."""
-    first = points[0]
     if metric is Watched.ERROR_RATE:
-        whole = points[1]
-        return None if not whole else (first or 0.0) / whole  # no failure at all has no datapoint
+        return error_rate_of(*points)
+    first = points[0]
     if first is None:
         return None
     if metric in (Watched.CPU, Watched.MEMORY):
