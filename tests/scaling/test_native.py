@@ -30,8 +30,8 @@ IN = (
 OUT = ("CPU > 70% for 3 minutes", "Error rate >= 5% for 2 of 3 minutes", "Response time > 500ms")
 RAW = {
     "CPUUtilization": [10.0, 30.0, 95.0], "MemoryUtilization": [20.0, 50.0, 80.0],
-    "ActiveConnections": [0.0, 99.0, 240.0], "TargetResponseTime": [0.05, 0.2, 0.9], "HTTPCode_Target_5XX_Count": [1.0, 30.0],
-    "HTTPCode_ELB_5XX_Count": [2.0, 60.0], "RequestCount": [100.0, 1000.0],
+    "ActiveConnections": [0.0, 99.0, 240.0], "TargetResponseTime": [0.05, 0.2, 0.9],
+    "HTTPCode_Target_5XX_Count": [1.0, 30.0], "HTTPCode_ELB_5XX_Count": [2.0, 60.0], "RequestCount": [100.0, 1000.0],
 }  # fmt: skip
 """Datapoints of one period, as CloudWatch has them."""
 

@@ -90,6 +90,8 @@ def test_a_recorded_trace_counts_each_row_until_the_next(tmp_path: Path) -> None
         ("time,requests\n1,2\n2,many\n", "t.csv:3: requests: 'many' is not a number"),
         ("time,requests\n1,2\n2,-3\n", "t.csv:3: requests: '-3' is not a number"),
         ("time,requests\n1,2\nnoon,3\n", "t.csv:3: time: 'noon' is neither seconds nor ISO 8601"),
+        ("time,requests\nnan,5\n60,7\n", "t.csv:2: time: 'nan' is neither seconds nor ISO 8601"),
+        ("time,requests\n0,5\ninf,7\n", "t.csv:3: time: 'inf' is neither seconds nor ISO 8601"),
         ("time,requests\n5,2\n5,3\n", "t.csv:3: time does not go forward"),
         ("time,requests\n0,2\n99999999,3\n", "t.csv:3: covers more than 31 days"),
         ("time,requests\n0,2,9\n", "t.csv:2: has more cells"),

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
-from dbz.scaling.change.comparing import same, shown
+from dbz.scaling.change.comparing import differences, same, shown
 from dbz.scaling.change.executor import Executor
 from dbz.scaling.change.journal import ChangeJournal, JournalEntry, read_entry
 from dbz.scaling.change.live import read_live, read_target
@@ -64,7 +64,8 @@ def check_drift(aws: Aws, plan: ChangePlan) -> None:
         now = executor.current(step)
         if not same(now, step.before):
             changed.append(f"{step.kind.value} {step.resource}: planned from {shown(step.before)}, now {shown(now)}")
-    what = "; ".join(changed) or "something that the plan does not change, such as an alarm or a policy"
+    fields = differences(plan.seen, live.configured()) if plan.seen else []
+    what = "; ".join([*changed, *fields]) or "something that the plan does not change, such as an alarm or a policy"
     raise DriftError(f"what is there has changed since the plan was made: {what}", hint="make a new plan")
 
 

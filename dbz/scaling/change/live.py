@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -135,12 +135,18 @@ def with_target_groups(aws: Aws, live: Live) -> Live:
     if balancers:
         found = aws.pages("elbv2", "describe_load_balancers", "LoadBalancers", LoadBalancerArns=balancers)
         hosts = {one["LoadBalancerArn"]: one["DNSName"] for one in found}
-    return replace(live, target_groups=tuple(_target_group(one, hosts) for one in groups))
+    shared = {arn for arn in balancers if len(_groups_of(aws, arn)) > 1}
+    return replace(live, target_groups=tuple(_target_group(one, hosts, shared) for one in groups))
 
 
-def _target_group(raw: Any, hosts: Mapping[str, str]) -> TargetGroup:
+def _groups_of(aws: Aws, balancer: str) -> list[Any]:
+    return aws.pages("elbv2", "describe_target_groups", "TargetGroups", LoadBalancerArn=balancer)
+
+
+def _target_group(raw: Any, hosts: Mapping[str, str], shared: Container[str]) -> TargetGroup:
     arn, balancer = raw["TargetGroupArn"], next(iter(raw.get("LoadBalancerArns", [])), "")
-    return TargetGroup(arn, arn.rsplit(":", 1)[-1], balancer.rsplit(":loadbalancer/", 1)[-1], hosts.get(balancer, ""))
+    name = balancer.rsplit(":loadbalancer/", 1)[-1]
+    return TargetGroup(arn, arn.rsplit(":", 1)[-1], name, hosts.get(balancer, ""), balancer in shared)
 
 
 def stopped_reasons(handle: ServiceHandle, most: int = 5) -> list[str]:
@@ -186,7 +192,15 @@ def _service(cluster: str, raw: Any) -> EcsService:
         cluster, raw["serviceName"], raw["serviceArn"], raw["status"], raw["desiredCount"], raw["runningCount"],
         raw["pendingCount"], raw.get("taskDefinition", ""), deployments, events, target_groups,
         tuple(network.get("subnets", [])), tuple(network.get("securityGroups", [])),
+        raw.get("schedulingStrategy") or "REPLICA", (raw.get("deploymentController") or {}).get("type") or "ECS",
+        _breaker(raw), tuple(one["arn"] for one in raw.get("currentServiceRevisions", []) if one.get("arn")),
     )  # fmt: skip
+
+
+def _breaker(raw: Any) -> str:
+    """What the deployment circuit breaker of a service does; empty: there is none."""
+    settings = (raw.get("deploymentConfiguration") or {}).get("deploymentCircuitBreaker") or {}
+    return "" if not settings.get("enable") else "rolls back" if settings.get("rollback") else "stops"
 
 
 def _only(raw: Any, keys: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ round. Policies and alarms come when the range is right.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dbz.config.phases import ApiServers, Phase, Phases
@@ -17,6 +17,7 @@ from dbz.scaling.change.instructions import cost_of, manual_steps
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, alarm_prefix
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
+from dbz.scaling.change.surroundings import notes_about, refuse_impossible
 from dbz.scaling.native import alarms_for, policies_for
 
 MOST_REPLICAS = 5
@@ -24,17 +25,18 @@ MOST_REPLICAS = 5
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to bring about: a fixed number or a range of tasks, and whether fewer than now are all right.
-
-    `expires` is when to put the range back by itself, by a scheduled action of AWS; None: never. `keep_range` leaves
-    the range of an autoscaler as it is.
-    """
+    """What to bring about."""
 
     goal: str
+    """Its name: a phase, or a number of tasks."""
     servers: ApiServers
+    """A fixed number of tasks, or a range."""
     allow_scale_in: bool = False
+    """Whether fewer tasks or nodes than now are all right."""
     expires: datetime | None = None
+    """When to put the range back by itself, by a scheduled action of AWS; None: never."""
     keep_range: bool = False
+    """Whether the range of an autoscaler stays as it is."""
 
 
 def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted) -> ChangePlan:
@@ -46,21 +48,25 @@ def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted) -> Change
     growing = cache is not None and cache.after > cache.before
     ordered = [*([cache] if cache and growing else []), *steps, *([cache] if cache and not growing else [])]
     manual = [*cache_manual, *manual_steps(live, phase)]
-    return _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
+    made = _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
+    return replace(made, notes=notes_about(live, ordered, wanted.servers, plan if native else None))
 
 
 def plan_tasks(live: Live, wanted: Wanted) -> ChangePlan:
     """Only another number or range of tasks. `UsageError` when that would scale in and may not."""
-    return _plan(live, wanted.goal, _tasks(live, wanted), [], None)
+    steps = _tasks(live, wanted)
+    made = _plan(live, wanted.goal, steps, [], None)
+    return replace(made, notes=notes_about(live, steps, None if wanted.keep_range else wanted.servers, None))
 
 
 def plan_native(live: Live, plan: Phases, servers: ApiServers) -> ChangePlan:
     """Only the autoscaling: range, policies and alarms by the plan's sentences."""
     steps = [*_target(live, servers), *_autoscaling(live, plan)]
-    return _plan(live, "native autoscaling", steps, [], None)
+    return replace(_plan(live, "native autoscaling", steps, [], None), notes=notes_about(live, steps, servers, plan))
 
 
 def _plan(live: Live, goal: str, steps: list[ChangeStep], manual: list[Manual], cost: Cost | None) -> ChangePlan:
+    refuse_impossible(live, steps)
     return ChangePlan(
         goal=goal,
         account=live.account,
@@ -72,6 +78,7 @@ def _plan(live: Live, goal: str, steps: list[ChangeStep], manual: list[Manual], 
         steps=tuple(steps),
         manual=tuple(manual),
         cost=cost,
+        seen=live.configured(),
     )
 
 

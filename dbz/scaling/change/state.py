@@ -35,15 +35,19 @@ class Place:
 
 @dataclass(frozen=True)
 class ServiceDeployment:
-    """One deployment of a service; `rollout` is empty where ECS does not say."""
+    """One deployment of a service."""
 
     id: str
     status: str
+    """PRIMARY for the newest, ACTIVE for one that goes."""
     rollout: str
+    """COMPLETED, IN_PROGRESS or FAILED; empty where ECS does not say."""
     desired: int
     running: int
     failed: int
+    """Tasks of it that did not start."""
     reason: str
+    """Why the rollout is where it is."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +61,50 @@ class Event:
 
 @dataclass(frozen=True)
 class TargetGroup:
-    """A target group of a service; `name` and `load_balancer` (empty: none) are what CloudWatch calls them, `host` is
-    where the latter answers."""
+    """A target group of a service."""
 
     arn: str
     name: str
+    """What CloudWatch calls it: `targetgroup/NAME/ID`."""
     load_balancer: str
+    """What CloudWatch calls its load balancer, `app/NAME/ID`; empty: none."""
     host: str
+    """Where that answers."""
+    shared: bool = False
+    """Whether that load balancer has other target groups too."""
 
 
 @dataclass(frozen=True)
 class EcsService:
-    """An ECS service; `target_groups` are ARNs."""
+    """An ECS service."""
 
     cluster: str
     name: str
     arn: str
     status: str
+    """ACTIVE, or what ECS calls one that is gone."""
     desired: int
+    """Tasks that are asked for."""
     running: int
+    """Tasks that run."""
     pending: int
+    """Tasks that are starting."""
     task_definition: str
     deployments: tuple[ServiceDeployment, ...]
     events: tuple[Event, ...]
+    """The newest first."""
     target_groups: tuple[str, ...] = ()
+    """ARNs."""
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
+    scheduling: str = "REPLICA"
+    """Or DAEMON: a task on each instance, whatever number is asked for."""
+    controller: str = "ECS"
+    """Who deploys it: ECS, CODE_DEPLOY or EXTERNAL."""
+    breaker: str = ""
+    """What its deployment circuit breaker does with one that fails: `stops` or `rolls back`; empty: there is none."""
+    revisions: tuple[str, ...] = ()
+    """ARNs of the service revisions that run."""
 
     @property
     def resource_id(self) -> str:
@@ -137,18 +159,31 @@ class CacheGroup:
 
 @dataclass(frozen=True)
 class Live:
-    """All of it; `target_groups` only where `with_target_groups` has read them. `target` (None: there is none),
-    `policies` and `schedules` are what Application Auto Scaling takes."""
+    """All of it. What Application Auto Scaling has is in the form in which it takes it."""
 
     account: str
     region: str
     service: EcsService
     target: Json | None
+    """The scalable target: range and what is suspended; None: there is none."""
     policies: Mapping[str, Json]
+    """All scaling policies of the service by name, whoever made them."""
     alarms: Mapping[str, Alarm]
+    """The alarms by name that set one of the policies off, and those that dbz has made."""
     schedules: Mapping[str, Json]
+    """All scheduled actions of the service by name."""
     cache: CacheGroup | None
     target_groups: tuple[TargetGroup, ...] = ()
+    """Only where `with_target_groups` has read them."""
+    fine_metrics: tuple[str, ...] | None = None
+    """The metrics that ECS writes every 20 s; None: not read, or not known here."""
+
+    @property
+    def suspended(self) -> tuple[str, ...]:
+        """What Application Auto Scaling is told to leave alone: scaling `out`, `in`, and `scheduled` actions."""
+        state = (self.target or {}).get("SuspendedState") or {}
+        named = (("out", "DynamicScalingOut"), ("in", "DynamicScalingIn"), ("scheduled", "ScheduledScaling"))
+        return tuple(name for name, key in named if state.get(f"{key}Suspended"))
 
     @property
     def pinned(self) -> bool:
@@ -160,8 +195,8 @@ class Live:
         """Which service it is, for all machines."""
         return Place(self.account, self.region, self.service.cluster, self.service.name)
 
-    def fingerprint(self) -> str:
-        """A digest of what a plan depends on: what is configured, not what is momentarily running."""
+    def configured(self) -> dict[str, Any]:
+        """What a plan depends on, as JSON: what is configured, not what is momentarily running."""
         document = {
             "account": self.account,
             "region": self.region,
@@ -173,4 +208,10 @@ class Live:
             "schedules": self.schedules,
             "cache": asdict(self.cache) | {"status": ""} if self.cache else None,
         }
+        made: dict[str, Any] = json.loads(json.dumps(document, default=str))
+        return made
+
+    def fingerprint(self) -> str:
+        """A digest of what is configured."""
+        document = self.configured()
         return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()[:16]

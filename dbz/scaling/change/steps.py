@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -87,6 +87,8 @@ class ChangePlan:
     """What it costs; None without prices."""
     notes: tuple[str, ...] = ()
     """What else acts on the service, and what the steps alone do not say."""
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made for, as `Live.configured` says it; empty in plans of an older dbz."""
 
     @property
     def place(self) -> Place:
@@ -129,6 +131,7 @@ def _made(document: Mapping[str, Any]) -> ChangePlan:
         manual=tuple(Manual(**one) for one in document["manual"]),
         cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
         notes=tuple(str(note) for note in document.get("notes", ())),
+        seen=dict(document.get("seen", {})),
     )
 
 

@@ -177,12 +177,15 @@ def _row(path: Path, line: int, row: dict[str, str | None]) -> _Row:
 
 def _time(path: Path, line: int, cell: str) -> float:
     try:
-        return float(cell)
+        seconds = float(cell)
     except ValueError:
         pass
+    else:
+        if math.isfinite(seconds):
+            return seconds
     try:
         return datetime.fromisoformat(cell).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         problem = Problem(f"{path}:{line}", f"time: '{cell}' is neither seconds nor ISO 8601")
         raise ConfigError([problem]) from None
 

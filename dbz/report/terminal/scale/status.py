@@ -57,10 +57,18 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
         failed = f", {one.failed} failed" if one.failed else ""
         rollout = one.rollout.lower().replace("_", " ") or "?"
         rows.append(("rollout", f"{one.status.lower()}, {rollout}: {one.running} of {one.desired}{failed}"))
+    if service.scheduling == "DAEMON":
+        rows.append(("strategy", "DAEMON: a task on each instance; no desired count, no range"))
+    if service.controller != "ECS":
+        rows.append(("deployed by", service.controller))
+    if service.breaker:
+        rows.append(("breaker", f"{service.breaker} a deployment whose tasks fail"))
     rows += [("targets", str(one)) for one in found.targets]
     if live.target:
         policies = ", ".join(live.policies) or "no policies"
         rows.append(("range", f"{live.target['MinCapacity']} to {live.target['MaxCapacity']} tasks; {policies}"))
+        if live.suspended:
+            rows.append(("suspended", f"scaling {', '.join(live.suspended)}: that does not happen on AWS now"))
     else:
         rows.append(("range", "none: nothing scales this service by itself on AWS"))
     for name, action in live.schedules.items():

@@ -28,6 +28,9 @@ _KEPT = {
 """What target tracking keeps, by its metric."""
 
 
+_PLURALS = {Kind.POLICY: "scaling policies", Kind.ALARM: "alarms"}
+
+
 def print_plan(plan: ChangePlan, where: str) -> None:
     """Print what dbz will do, what is left to people, and what it costs."""
     console = make_console(sys.stdout)
@@ -38,14 +41,15 @@ def print_plan(plan: ChangePlan, where: str) -> None:
         console.print(Text("dbz does, in this order"))
         console.print(_steps(plan.steps))
     else:
-        console.print(Text("dbz has nothing to do: everything is so already."))
+        manual = f"; {len(plan.manual)} steps below are yours" if plan.manual else ": everything is so already"
+        console.print(Text(f"dbz has nothing to do{manual}."))
     _print_end(console, plan)
     for note in plan.notes:
         console.print()
         console.print(Text(clean(f"Note: {note}."), "yellow"))
     if plan.manual:
         console.print()
-        console.print(Text("You do"))
+        console.print(Text(f"You do ({len(plan.manual)} open)"))
         table = grid("<", "<")
         table.show_header = False
         for one in plan.manual:
@@ -64,7 +68,9 @@ def _print_end(console: Console, plan: ChangePlan) -> None:
     at = ends_at(plan)
     if at is None:
         return
-    stays = sorted({f"{one.kind.value}s" for one in plan.steps if one.kind in (Kind.POLICY, Kind.ALARM)})
+    if ((plan.seen.get("target") or {}).get("SuspendedState") or {}).get("ScheduledScalingSuspended"):
+        return  # a note says that it will not happen
+    stays = sorted({_PLURALS[one.kind] for one in plan.steps if one.kind in (Kind.POLICY, Kind.ALARM)})
     stays += [one.kind.value for one in plan.steps if one.kind is Kind.REPLICAS]
     rest = f"; {', '.join(stays)} stay: dbz scale rollback takes them back" if stays else ""
     console.print()

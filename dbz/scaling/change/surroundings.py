@@ -1,0 +1,150 @@
+"""What else acts on a service beside dbz, and what of a plan will therefore not be, or not last. Pure.
+
+`refuse_impossible` raises for what AWS would refuse, or would take and not do; `notes_about` says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbz.config.grammar.conditions import Watched
+from dbz.config.phases import ApiServers, Phases
+from dbz.errors import UsageError
+from dbz.scaling.change.names import EXPIRY, OWN_PREFIX
+from dbz.scaling.change.state import Json, Live
+from dbz.scaling.change.steps import ChangeStep, Kind
+
+_CONTROLLERS = {"CODE_DEPLOY": "CodeDeploy", "EXTERNAL": "an external controller"}
+
+
+def refuse_impossible(live: Live, steps: list[ChangeStep]) -> None:
+    """`UsageError` for what AWS does not do with this service, or not beside what is there."""
+    service = live.service
+    if service.scheduling == "DAEMON":
+        raise UsageError(
+            f"{service.name} is a DAEMON service: ECS runs a task on each instance, and takes no count or range",
+            hint="more instances make more tasks; or a service with the REPLICA strategy",
+        )
+    for step in steps:
+        metric = tracked_metric(step.after) if step.kind is Kind.POLICY and step.after else None
+        for name, policy in live.policies.items():
+            if metric is not None and name != step.resource and tracked_metric(policy) == metric:
+                raise UsageError(
+                    f"AWS takes one target tracking for a metric, and the policy {name} tracks {metric_name(metric)} "
+                    f"already: {step.resource} would be refused",
+                    hint=f"take {name} away, or target_tracking of that metric out of the plan",
+                )
+
+
+def tracked_metric(policy: Json) -> Json | None:
+    """What a target-tracking policy tracks; None for another kind of policy."""
+    settings = policy.get("TargetTrackingScalingPolicyConfiguration") or {}
+    named: Mapping[str, Any] | None = settings.get("PredefinedMetricSpecification")
+    return named or settings.get("CustomizedMetricSpecification")
+
+
+def metric_name(metric: Json) -> str:
+    """What AWS calls such a metric."""
+    return str(metric.get("PredefinedMetricType") or metric.get("MetricName") or "its metric")
+
+
+def notes_about(
+    live: Live, steps: list[ChangeStep], servers: ApiServers | None, plan: Phases | None
+) -> tuple[str, ...]:
+    """Sentences without their full stop, the most important first.
+
+    `servers` is the range that the steps bring about, None where they leave it alone; `plan` that of the alarms and
+    policies among the steps, None when there are none.
+    """
+    return (
+        *_suspensions(live, steps),
+        *_schedules(live, servers),
+        *_policies(live, steps),
+        *_deployments(live),
+        *_shared_balancer(live, plan),
+        *_only_by_dbz(plan, steps),
+    )
+
+
+def _suspensions(live: Live, steps: list[ChangeStep]) -> list[str]:
+    suspended = live.suspended
+    if not suspended:
+        return []
+    what = {"out": "scaling out", "in": "scaling in", "scheduled": "scheduled actions"}
+    names = ", ".join(what[one] for one in suspended)
+    how = "aws application-autoscaling register-scalable-target --suspended-state"
+    notes = [f"suspended on AWS: {names} of {live.service.name}; that does not happen until it is resumed ({how})"]
+    if "scheduled" in suspended and any(step.resource == EXPIRY and step.after for step in steps):
+        notes.append(
+            "scheduled actions are suspended, so the range would NOT be put back by itself when the time is over"
+        )
+    return notes
+
+
+def _schedules(live: Live, servers: ApiServers | None) -> list[str]:
+    """Scheduled actions of somebody else: they set another range when their time comes."""
+    notes = []
+    for name, action in live.schedules.items():
+        wanted = action.get("ScalableTargetAction") or {}
+        low, high = wanted.get("MinCapacity"), wanted.get("MaxCapacity")
+        same = servers is not None and (low in (None, servers.min)) and (high in (None, servers.max))
+        if name.startswith(OWN_PREFIX) or same:
+            continue
+        zone = f" {action['Timezone']}" if action.get("Timezone") else ""
+        undoes = "" if servers is None else f", which undoes {servers.min} to {servers.max}"
+        notes.append(
+            f"the scheduled action {name} ({action.get('Schedule')}{zone}) sets {low or 'the same'} to "
+            f"{high or 'the same'} tasks{undoes}"
+        )
+    return notes
+
+
+def _policies(live: Live, steps: list[ChangeStep]) -> list[str]:
+    """Policies that are neither dbz's nor taken away."""
+    gone = {step.resource for step in steps if step.kind is Kind.POLICY and step.after is None}
+    foreign = [name for name in live.policies if not name.startswith(OWN_PREFIX) and name not in gone]
+    if not foreign:
+        return []
+    alarms = [
+        alarm.name
+        for alarm in live.alarms.values()
+        if not alarm.of_aws and any(f"policyName/{name}" in str(alarm.settings.get("AlarmActions")) for name in foreign)
+    ]
+    by = f", set off by {', '.join(alarms)}" if alarms else ""
+    verb = "scale" if len(foreign) > 1 else "scales"
+    who = f"{', '.join(foreign)} of somebody else {verb} {live.service.name} too{by}"
+    return [f"{who}: of several policies AWS follows the one that wants most tasks"]
+
+
+def _deployments(live: Live) -> list[str]:
+    service = live.service
+    notes = []
+    if service.controller in _CONTROLLERS:
+        who = f"{_CONTROLLERS[service.controller]} deploys {service.name} ({service.controller})"
+        notes.append(f"{who}: during a deployment a change of the count can be lost, or make it fail")
+    if service.breaker:
+        what = f"the deployment circuit breaker {service.breaker} a deployment whose tasks fail"
+        notes.append(what + ("; then what ran before runs again" if service.breaker == "rolls back" else ""))
+    return notes
+
+
+def _shared_balancer(live: Live, plan: Phases | None) -> list[str]:
+    conditions = (*plan.scale_out_when_any, *plan.scale_in_when_all) if plan else ()
+    shared = next((group for group in live.target_groups if group.shared), None)
+    if shared is None or not any(condition.metric is Watched.ERROR_RATE for condition in conditions):
+        return []
+    what = f"the load balancer {shared.load_balancer} serves other target groups too"
+    return [f"{what}: what it answers with 5xx itself, for any of them, counts in this service's error rate"]
+
+
+def _only_by_dbz(plan: Phases | None, steps: list[ChangeStep]) -> list[str]:
+    """What the sentences mean to `dbz scale auto` and no policy of AWS can do."""
+    made = any(step.kind is Kind.ALARM and step.after for step in steps)
+    return list(ONLY_BY_DBZ) if plan and plan.scale_in_when_all and made else []
+
+
+ONLY_BY_DBZ = (
+    "AWS scales in without asking whether the load would come back on fewer tasks; only dbz scale auto does",
+    "AWS counts cooldown_in from the last step in only; dbz scale auto counts it from the last step of either kind",
+)
