@@ -11,6 +11,7 @@ import typer
 from dbz.cli.options import (
     DEFAULT_REPORTS,
     AllowTarget,
+    AllowVanished,
     Budgets,
     Embedded,
     LoadTarget,
@@ -99,6 +100,7 @@ class BaselineOptions:
         int, typer.Option(help="Runs, one after the other; with --baseline they are compared together.", min=1, max=100)
     ] = 1
     force: Annotated[bool, typer.Option("--force", help="With --baseline: compare what is not comparable.")] = False
+    allow_vanished: AllowVanished = False
 
     def applied_to(self, plan: LoadPlan, reports: Path) -> LoadPlan:
         """The plan, held against the baseline if there is one; `UsageError` when it cannot be."""
@@ -107,8 +109,15 @@ class BaselineOptions:
         from dbz.load.plan import plan_against
         from dbz.measure.compare.terms import ComparisonTerms
 
-        terms = ComparisonTerms(threshold=share_of("--threshold", self.threshold), busy=share_of("--busy", self.busy))
-        return plan_against(plan, self.baseline, reports, terms, force=self.force, repeat=self.repeat)
+        terms = ComparisonTerms(
+            threshold=share_of("--threshold", self.threshold),
+            busy=share_of("--busy", self.busy),
+            allow_vanished=self.allow_vanished,
+        )
+        planned = plan_against(plan, self.baseline, reports, terms, force=self.force, repeat=self.repeat)
+        if planned.baseline is None:
+            typer.echo(f"No earlier run in {reports} can be compared with this one: it has no baseline.", err=True)
+        return planned
 
 
 @dataclass(frozen=True)

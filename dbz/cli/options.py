@@ -17,6 +17,9 @@ from dbz.units import parse_duration, parse_percent
 Value = TypeVar("Value")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+AllowVanished = Annotated[
+    bool, typer.Option("--allow-vanished", help="Accept that operations of the baseline are not made any more.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Reports = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds the runs.")]
 DEFAULT_REPORTS = Path("reports")

@@ -29,7 +29,7 @@ from dbz.measure.budget.relative import against
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.comparable import load_differences, refused, untrusted
-from dbz.runs.compare.sides import Side, find_runs
+from dbz.runs.compare.sides import LATEST, Side, find_runs, newest_comparable
 from dbz.runs.conclude import unjudged
 from dbz.runs.schema import Run
 
@@ -126,13 +126,20 @@ def fitting_workers(target: str, users: int, cores: int) -> int:
 def plan_against(
     plan: LoadPlan, name: str, reports: Path, terms: ComparisonTerms, *, force: bool, repeat: int = 1
 ) -> LoadPlan:
-    """The plan with the baseline that `name` stands for: a run, `latest`, or a folder of repeated runs.
+    """The plan with the baseline that `name` stands for: a run, a folder of repeated runs, or `latest`, the newest run
+    that can be compared with what is planned; without one the plan is as it was.
 
     Limits that are relative to a baseline get their values; `repeat` runs will be held against it. `UsageError` when
     there is no such run, or when what is planned cannot be compared with it and is not forced.
     """
-    side = Side(find_runs(reports, name))
     planned = new_run(plan, "this run", datetime.now(UTC))
+    if name == LATEST:
+        newest = newest_comparable(reports, planned, force=force)
+        if newest is None:
+            return plan
+        side = Side([newest])
+    else:
+        side = Side(find_runs(reports, name))
     found = [text for run in side.runs for text in (*untrusted(run), *load_differences(run, planned))]
     forced = refused(found, force=force)
     baseline = Baseline(side, terms, tuple(forced))

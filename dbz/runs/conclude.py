@@ -24,6 +24,11 @@ QUICK_LAG_MS = 50.0
 COLLECTION_PERCENT = 1.0
 """Garbage collection that takes more of the time reaches the percentiles that budgets are about."""
 
+NOTHING_TOLD = (
+    "of no operation could be told whether it became worse than in the baseline: make the runs longer, or more of them "
+    "(--repeat 5)"
+)
+
 EXIT_CODES = {
     RunVerdict.PASS: ExitCode.OK,
     RunVerdict.FAIL: ExitCode.BROKEN,
@@ -57,7 +62,7 @@ def conclude(
     allowed_losses = run.profile.get("lost_workers", 0)
     held = found.gauges["users.held"]
     comparison = baseline.compare(run, found) if baseline and found.seconds else None
-    failures = [*([stopped] if stopped else []), *(one.sentence for one in (comparison.worse if comparison else ()))]
+    failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
     invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
@@ -69,6 +74,7 @@ def conclude(
     if not (failures or any(verdict.breaks_run for verdict in verdicts)):
         nothing = nothing_decided(verdicts) if comparison is None and found.seconds else ""
         invalid += [nothing] if nothing else []
+        invalid += [NOTHING_TOLD] if comparison and comparison.blind else []
         invalid += coverage.metrics_reasons(record, window, _about_metrics(verdicts))
     return run.model_copy(
         update={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from dbz.measure.budget.budgets import Budget, parse_budget
 from dbz.measure.budget.relative import against
 from dbz.measure.compare.differences import Change
 from dbz.measure.compare.terms import ComparisonTerms
-from dbz.report.words.comparison import comparison_remarks
+from dbz.report.words.comparison import comparison_headline, comparison_remarks
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.comparable import refuse_incomparable
 from dbz.runs.compare.findings import compare_sides
-from dbz.runs.compare.sides import Side, find_runs
+from dbz.runs.compare.sides import Side, find_runs, newest_comparable
 from dbz.runs.compare.trend import trend_of
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
@@ -224,3 +225,75 @@ def test_the_trend_names_the_run_that_changed_the_level() -> None:
         trend_of([run(number) for number in range(5)])
     with pytest.raises(UsageError, match=r"profiles with runs: mixed"):
         trend_of([run(0)], "api")
+
+
+def test_an_operation_that_is_never_made_any_more_is_a_finding(base: Path, tmp_path: Path) -> None:
+    few = [one for one in TRAFFIC if one.series.name != POSTS]
+    folder = build_run(tmp_path, scene(101, traffic=few))
+    side, new = Side(find_runs(base, str(base))), Side([folder])
+    comparison = compare_sides(side, new, ComparisonTerms())
+    (vanished,) = comparison.vanished
+    assert vanished.operation == POSTS and vanished.attempts > 3 * 10 and comparison.worse == []
+    assert comparison.findings == [vanished.sentence] and "never in the new runs" in vanished.sentence
+    assert comparison_headline(comparison).endswith(", 1 operation vanished (1 run against 3)")
+    accepted = compare_sides(side, new, ComparisonTerms(allow_vanished=True))
+    assert accepted.findings == [] and f"Accepted: {vanished.sentence}." in comparison_remarks(accepted)
+    baseline = Baseline(side, ComparisonTerms())
+    run = conclude(folder.load(), read_record(folder), [], baseline=baseline)
+    assert run.verdict is RunVerdict.FAIL and vanished.sentence in run.reasons
+
+
+def test_an_operation_with_another_name_is_asked_about(base: Path, tmp_path: Path) -> None:
+    renamed = [
+        replace(one, series=replace(one.series, name="GET /api/v2/posts")) if one.series.name == POSTS else one
+        for one in TRAFFIC
+    ]
+    folder = build_run(tmp_path, scene(102, traffic=renamed))
+    (vanished,) = compare_sides(Side(find_runs(base, str(base))), Side([folder]), ComparisonTerms()).vanished
+    assert vanished.renamed == "GET /api/v2/posts" and vanished.sentence.endswith("is it called GET /api/v2/posts now?")
+
+
+def test_an_operation_that_is_rare_may_be_missing_from_a_run(base: Path, tmp_path: Path) -> None:
+    rare = [replace(one, per_s=0.5) if one.series.name == POSTS else one for one in TRAFFIC]
+    seldom = build_run(tmp_path / "seldom", scene(103, traffic=rare), run_id="seldom")
+    never = build_run(tmp_path / "never", scene(104, traffic=[one for one in rare if one.series.name != POSTS]))
+    assert compare_sides(Side([seldom]), Side([never]), ComparisonTerms()).vanished == []
+
+
+def test_nothing_became_worse_is_not_said_where_nothing_could_have_been_seen(tmp_path: Path) -> None:
+    few = [replace(one, per_s=1.5) for one in TRAFFIC]
+    folders = [build_run(tmp_path, scene(110 + n, traffic=few), run_id=f"few-{n}") for n in range(2)]
+    base, new = Side(folders[:1]), Side(folders[1:])
+    comparison = compare_sides(base, new, ComparisonTerms())
+    assert comparison.blind and comparison.findings == []
+    assert comparison_headline(comparison).startswith(("could not tell whether anything", "nothing could be compared"))
+    texts = " ".join(comparison_remarks(comparison))
+    assert "Could not tell of" in texts and "--repeat 5" in texts
+    run = conclude(folders[1].load(), read_record(folders[1]), [], baseline=Baseline(base, ComparisonTerms()))
+    assert run.verdict is RunVerdict.INVALID and run.reasons[-1].startswith("of no operation could be told")
+
+
+def test_lines_that_cannot_be_read_are_shown(base: Path, tmp_path: Path) -> None:
+    folder = build_run(tmp_path, scene(120), run_id="torn")
+    log = next(iter(folder.worker_logs()))
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join([*lines[:-3], *("garbage\n" for _ in range(3))]))
+    comparison = compare_sides(Side(find_runs(base, str(base))), Side([folder]), ComparisonTerms())
+    assert comparison.damaged == ["3 lines of the record of torn cannot be read and were left out"]
+    assert f"Take care: {comparison.damaged[0]}." in comparison_remarks(comparison)
+
+
+def test_the_newest_run_that_can_be_compared_is_not_the_newest_run(base: Path, tmp_path: Path) -> None:
+    planned = RunFolder(base / "base-0").load()
+    other_load = changed(planned, users=7)
+    invalid = planned.model_copy(update={"verdict": RunVerdict.INVALID})
+    for number, run in enumerate((planned, planned, other_load, invalid)):
+        RunFolder(tmp_path / f"run-{number}").path.mkdir()
+        RunFolder(tmp_path / f"run-{number}").save(run.model_copy(update={"id": f"run-{number}"}))
+    (tmp_path / "run-9").mkdir()
+    (tmp_path / "run-9" / "run.json").write_text("{")
+    newest = newest_comparable(tmp_path, planned, force=False)
+    assert newest is not None and newest.id == "run-1"
+    assert newest_comparable(tmp_path, changed(planned, users=9), force=False) is None
+    forced = newest_comparable(tmp_path, changed(planned, users=9), force=True)
+    assert forced is not None and forced.id == "run-3"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dbz.cli.options import DEFAULT_REPORTS, AsJson, Reports, share_of
+from dbz.cli.options import DEFAULT_REPORTS, AllowVanished, AsJson, Reports, share_of
 from dbz.errors import ExitCode
 
 
@@ -27,9 +27,10 @@ def compare(
         ),
     ] = "10%",
     force: Annotated[bool, typer.Option("--force", help="Compare runs that are not comparable.")] = False,
+    allow_vanished: AllowVanished = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare runs with runs, operation by operation; exit 1 when something became worse.
+    """Compare runs with runs, operation by operation.
 
     \b
     With several runs a side, the noise between runs is measured and the test
@@ -40,6 +41,10 @@ def compare(
       dbz report compare 20261123T06 latest
       dbz report compare reports/main reports/branch
       dbz report compare reports/main RUN1 RUN2 RUN3 --threshold 10% --json
+
+    \b
+    Exit codes: 0 nothing became worse, 1 something did or is not done any more,
+    2 runs that cannot be compared, 4 of no operation could anything be told.
     """
     from dbz.measure.compare.terms import ComparisonTerms
     from dbz.report import print_comparison
@@ -51,6 +56,7 @@ def compare(
         threshold=share_of("--threshold", threshold),
         noise=share_of("--noise", noise),
         busy=share_of("--busy", busy),
+        allow_vanished=allow_vanished,
     )
     before, after = Side(find_runs(reports, base)), Side([run for name in new for run in find_runs(reports, name)])
     forced = refuse_incomparable(before.runs, after.runs, force=force)
@@ -59,4 +65,6 @@ def compare(
         typer.echo(comparison.to_json())
     else:
         print_comparison(comparison)
-    raise typer.Exit(ExitCode.BROKEN if comparison.worse else ExitCode.OK)
+    if comparison.findings:
+        raise typer.Exit(ExitCode.BROKEN)
+    raise typer.Exit(ExitCode.INVALID if comparison.blind else ExitCode.OK)

@@ -24,6 +24,8 @@ class ComparisonTerms:
     """That of all figures together."""
     busy: float = 0.10
     """The share of the machine that others may have taken more of on one side before that is not called slower."""
+    allow_vanished: bool = False
+    """Whether operations that the base has and the new runs never made are accepted."""
 
     def assumed_variance(self, stat: str) -> float:
         """The assumed variance of the logarithm of one run's figure."""

@@ -48,10 +48,13 @@ def line(interval: Interval) -> str:
 
 
 def parse(text: str) -> Interval | None:
-    """The interval in a complete line; None for comments and the legend; `ValueError` for a damaged line."""
-    if not text.startswith("Tag="):
+    """The interval in a complete line; None for comments, the legend and intervals without a tag; `ValueError` for a
+    damaged line."""
+    if not text.strip() or text[0] in '#"' or text[0].isdigit():
         return None
     try:
+        if not text.startswith("Tag="):
+            raise ValueError("it does not begin with a tag")
         tag, start, length, _maximum, payload = text[4:].rstrip("\n").split(",")
         interval = Interval(Series.from_tag(tag), float(start), float(length), Histogram.decode(payload))
         if not (math.isfinite(interval.start_s) and math.isfinite(interval.length_s)):

@@ -9,15 +9,25 @@ from dbz.measure.compare.differences import ERROR_STAT, Change
 from dbz.measure.compare.terms import TAIL_NOISE
 from dbz.runs.compare.document import ComparedFigure, Comparison
 
+_NAMED = 5
+"""So many operations are named where there are more."""
+MANY = 5
+"""So many runs a side show well what runs differ by."""
 _ORDER = [Change.WORSE, Change.BETTER, Change.UNCLEAR, Change.SAME]
 
 
 def comparison_headline(comparison: Comparison) -> str:
     """What came of it in one line: `2 operations became worse (5 runs against 5)`."""
-    worse, suspects = len(comparison.worse), len(comparison.suspects)
+    worse, suspects, gone = len(comparison.worse), len(comparison.suspects), len(comparison.vanished)
     text = f"{_operations(worse)} became worse" if worse else "nothing became worse"
+    if not worse and comparison.blind:
+        text = "could not tell whether anything became worse" if comparison.figures else "nothing could be compared"
     if suspects:
         text += f"{', ' if worse else ' for certain, but '}{_operations(suspects)} may have"
+    elif comparison.untold and not worse and not comparison.blind:
+        text += f" that could be told; {_operations(len(comparison.untold))} could not"
+    if gone:
+        text += f", {_operations(gone)} vanished"
     count = len(comparison.new)
     return f"{text} ({count} run{'s' if count > 1 else ''} against {len(comparison.base)})"
 
@@ -68,6 +78,10 @@ def comparison_remarks(comparison: Comparison) -> list[str]:
     if comparison.left_out:
         texts.append(f"Left out, because the machine was busy with something else: {', '.join(comparison.left_out)}.")
     texts += [f"{text[0].upper()}{text[1:]}." for text in comparison.missing]
+    texts += [f"Take care: {text}." for text in comparison.damaged]
+    texts += _untold(comparison)
+    if comparison.vanished and comparison.vanished_allowed:
+        texts += [f"Accepted: {one.sentence}." for one in comparison.vanished]
     beside = [f"{one.kind} {one.operation} {one.stat}" for one in comparison.figures if one.shared]
     if beside:
         texts.append(f"Beside what all operations changed by together: {', '.join(beside)}.")
@@ -80,6 +94,28 @@ def comparison_remarks(comparison: Comparison) -> list[str]:
             f"{_percent(TAIL_NOISE * noise)} for the tail. Five runs a side measure it (--repeat 5)."
         )
     return [*texts, *_sensitivity(comparison)]
+
+
+def _untold(comparison: Comparison) -> list[str]:
+    """What could not be told, and how it could be."""
+    untold = comparison.untold
+    if not untold:
+        return []
+    named = f"{', '.join(untold[:_NAMED])}{f' and {len(untold) - _NAMED} more' if len(untold) > _NAMED else ''}"
+    text = (
+        f"Could not tell of {named}: too few attempts, or so much noise that even twice the time would not have been "
+        f"seen. {_runs_that_tell(comparison)}"
+    )
+    return [text]
+
+
+def _runs_that_tell(comparison: Comparison) -> str:
+    runs = comparison.sensitivity.runs if comparison.sensitivity else None
+    if runs is not None:
+        return f"{runs} runs a side would tell (--repeat {runs})."
+    if min(len(comparison.base), len(comparison.new)) < MANY:
+        return f"Make the runs longer, and {MANY} of them a side (--repeat {MANY})."
+    return "Make the runs longer."
 
 
 def _sensitivity(comparison: Comparison) -> list[str]:

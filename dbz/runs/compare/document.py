@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from dbz.measure.compare.differences import Change
 
 SCHEMA = "dbz.comparison/1"
+BLIND = 1.0
+"""Where only a slowdown to more than twice the time would have been found, nothing is told of an operation."""
 SUSPECT_P = 0.2
 """Chance alone makes anything look so much worse in less than one of five comparisons of equal code."""
 
@@ -67,6 +69,25 @@ class Sensitivity(_Part):
     """How many runs a side would find it; null when nobody would make so many."""
 
 
+class VanishedOperation(_Part):
+    """An operation that the base runs made often and the new ones never."""
+
+    kind: str
+    operation: str
+    attempts: int
+    """How many there were in the base runs."""
+    renamed: str = ""
+    """What it may be called now: the nearest name that only the new runs have; empty where none is near."""
+
+    @property
+    def sentence(self) -> str:
+        """What vanished, and what it may be called now."""
+        hint = f"; is it called {self.renamed} now?" if self.renamed else ""
+        return (
+            f"{self.kind} {self.operation} was made {self.attempts:,} times in the base and never in the new runs{hint}"
+        )
+
+
 class Comparison(_Part):
     """What became of a comparison of runs with runs."""
 
@@ -88,6 +109,14 @@ class Comparison(_Part):
     figures: list[ComparedFigure] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
     """Which operations only one side has, a text for each side."""
+    vanished: list[VanishedOperation] = Field(default_factory=list)
+    """Operations that the new runs should have made and did not."""
+    vanished_allowed: bool = False
+    """Whether that was accepted beforehand."""
+    uncompared: list[str] = Field(default_factory=list)
+    """Operations of both sides with too few attempts for any figure."""
+    damaged: list[str] = Field(default_factory=list)
+    """Whose records have lines that cannot be read, a sentence each."""
     left_out: list[str] = Field(default_factory=list)
     """The ids of runs that something else on the machine disturbed."""
     doubts: list[str] = Field(default_factory=list)
@@ -104,6 +133,26 @@ class Comparison(_Part):
     def worse(self) -> list[ComparedFigure]:
         """What became worse, the most telling figure of each operation, the largest change first."""
         return self._worst(one for one in self.figures if one.verdict is Change.WORSE)
+
+    @property
+    def findings(self) -> list[str]:
+        """Why the new runs are worse than the base, a sentence each."""
+        gone = [] if self.vanished_allowed else [one.sentence for one in self.vanished]
+        return [*(one.sentence for one in self.worse), *gone]
+
+    @property
+    def untold(self) -> list[str]:
+        """The operations of which nothing is told: too few attempts, or so noisy that hardly anything would be seen."""
+        seen: dict[tuple[str, str], bool] = {}
+        for one in self.figures:
+            told = one.detectable is None or one.detectable <= BLIND or one.verdict in (Change.WORSE, Change.BETTER)
+            seen[_name(one)] = seen.get(_name(one), False) or told
+        return [*(f"{kind} {name}" for (kind, name), told in seen.items() if not told), *self.uncompared]
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing is told of any operation."""
+        return len(self.untold) >= len({_name(one) for one in self.figures}) + len(self.uncompared)
 
     def _worst(self, figures: Iterable[ComparedFigure]) -> list[ComparedFigure]:
         worst: dict[tuple[str, str], ComparedFigure] = {}

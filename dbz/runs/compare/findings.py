@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,13 +13,17 @@ from dbz.measure.budget.limits import format_value
 from dbz.measure.compare.detection import runs_needed
 from dbz.measure.compare.differences import ERROR_STAT, Change, Difference, compare
 from dbz.measure.compare.terms import ComparisonTerms
-from dbz.measure.latency.series import Series
+from dbz.measure.latency.series import GENERATOR, SERVICE, UNFINISHED, Series
 from dbz.runs.compare.comparable import cautions, profile_hash
-from dbz.runs.compare.document import ComparedFigure, Comparison, Sensitivity
+from dbz.runs.compare.document import ComparedFigure, Comparison, Sensitivity, VanishedOperation
 from dbz.runs.compare.sides import Side, busier, quiet
 
 _SOME_CHANGE = 0.005
 """Less than this is not worth a word."""
+_EXPECTED = 10
+"""So many expected attempts and none made happen by chance once in 20,000 cases."""
+_INTERNAL = {GENERATOR, SERVICE, UNFINISHED}
+"""Series that are no operations."""
 WANTED = 0.10
 """The slowdown for which the number of runs is told."""
 
@@ -46,6 +51,10 @@ def compare_sides(all_base: Side, all_new: Side, terms: ComparisonTerms, forced:
         assumed_noise=terms.noise if min(len(base.runs), len(new.runs)) == 1 else None,
         figures=figures,
         missing=_missing(base, new, figures),
+        vanished=_vanished(base, new),
+        vanished_allowed=terms.allow_vanished,
+        uncompared=_uncompared(base, new, figures),
+        damaged=[*all_base.damaged, *all_new.damaged],
         left_out=[*_left_out(all_base, base), *_left_out(all_new, new)],
         doubts=[
             f"the machine was busy in the {side} runs ({excuse})"
@@ -61,16 +70,49 @@ def _left_out(every: Side, some: Side) -> list[str]:
     return [run.id for run in every.runs if run.id not in kept]
 
 
+def _attempts(side: Side) -> dict[tuple[str, str], list[int]]:
+    """How often each operation was attempted, a number for each run of a side."""
+    named = {(of.kind, of.name) for found in side.found for of in found.latencies if of.kind not in _INTERNAL}
+    return {
+        (kind, name): [latency.count if (latency := run.latencies.get(Series(kind, name))) else 0 for run in side.found]
+        for kind, name in sorted(named)
+    }
+
+
+def _vanished(base: Side, new: Side) -> list[VanishedOperation]:
+    """What the base makes so often that its absence from the new runs is no chance.
+
+    A rare operation of a random mix may well be missing from a run, so it must have been made in every base run, and be
+    expected many times in the time of the new ones.
+    """
+    before, after = _attempts(base), _attempts(new)
+    base_s, new_s = (sum(found.seconds for found in side.found) for side in (base, new))
+    appeared: dict[str, list[str]] = {}
+    for kind, name in after.keys() - before.keys():
+        appeared.setdefault(kind, []).append(name)
+    vanished = []
+    for (kind, name), counts in before.items():
+        expected = sum(counts) / base_s * new_s if base_s else 0.0
+        if min(counts) and expected >= _EXPECTED and not sum(after.get((kind, name), [])):
+            near = difflib.get_close_matches(name, sorted(appeared.get(kind, [])), 1, cutoff=0.6)
+            vanished.append(
+                VanishedOperation(kind=kind, operation=name, attempts=sum(counts), renamed=near[0] if near else "")
+            )
+    return vanished
+
+
+def _uncompared(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
+    """The operations that both sides have, of which no figure came out."""
+    compared = {(one.kind, one.operation) for one in figures}
+    return [f"{kind} {name}" for kind, name in sorted((_attempts(base).keys() & _attempts(new).keys()) - compared)]
+
+
 def _missing(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
     """Which operations only one side has, a text for each side."""
     names = [{(of.kind, of.name) for found in side.found for of in found.latencies} for side in (base, new)]
     compared = {(one.kind, one.operation) for one in figures}
     only = [
-        sorted(
-            name
-            for kind, name in here - there
-            if (kind, name) not in compared and kind not in ("generator", "service", "unfinished")
-        )
+        sorted(name for kind, name in here - there if (kind, name) not in compared and kind not in _INTERNAL)
         for here, there in (names, reversed(names))
     ]
     return [

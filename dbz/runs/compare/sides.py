@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dbz.errors import UsageError
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.runs.aggregate import measurements
-from dbz.runs.compare.comparable import untrusted
+from dbz.runs.compare.comparable import load_differences, untrusted
 from dbz.runs.folder import RunFolder, find_run, list_runs
 from dbz.runs.machine import taken_text
 from dbz.runs.reading import read_record
 from dbz.runs.schema import Machine, Run
 
+LATEST = "latest"
+"""What stands for the newest run that can be compared."""
 LEAST_QUIET_RUNS = 3
 """So many runs of a side must be left before disturbed ones are left out."""
 
@@ -24,10 +27,28 @@ def find_runs(reports: Path, name: str) -> list[RunFolder]:
     return inside or [find_run(reports, name)]
 
 
+def newest_comparable(reports: Path, planned: Run, *, force: bool) -> RunFolder | None:
+    """The newest run with which one that is planned can be compared, or with `force` the newest that can be read.
+
+    None when there is none: runs of other loads, invalid and damaged ones do not count.
+    """
+    newest_readable = None
+    for folder in reversed(list_runs(reports)):
+        try:
+            run = folder.load()
+        except UsageError:
+            continue
+        if not untrusted(run) and not load_differences(run, planned):
+            return folder
+        newest_readable = newest_readable or folder
+    return newest_readable if force else None
+
+
 class Side:
     """Repeated runs of the same code, with their measurements.
 
-    Where some can be trusted, those that cannot are `skipped`: a sentence each.
+    Where some can be trusted, those that cannot are `skipped`: a sentence each. `damaged` says of which runs a part of
+    the record cannot be read.
     """
 
     def __init__(self, folders: Sequence[RunFolder]) -> None:
@@ -41,6 +62,11 @@ class Side:
         ]
         records = [read_record(folder) for folder, _ in trusted]
         self.found: list[Measurements] = [measurements(record, record.window) for record in records]
+        self.damaged = [
+            f"{record.damaged_lines:,} lines of the record of {run.id} cannot be read and were left out"
+            for run, record in zip(self.runs, records, strict=True)
+            if record.damaged_lines
+        ]
 
     def add(self, run: Run, found: Measurements) -> None:
         """Add a run that has just been measured."""

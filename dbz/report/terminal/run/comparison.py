@@ -36,11 +36,13 @@ _STYLES = {"worse": "bold red", "better": "green", "same": "dim", "unclear": "ye
 def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> None:
     """Print what became worse first, then every figure, to `stream` (stdout)."""
     console = make_console(stream or sys.stdout)
-    glyphs, bad = glyphs_for(console), bool(comparison.worse)
-    sign, style = (glyphs.bad, "bold red") if bad else (glyphs.good, "bold green")
+    glyphs = glyphs_for(console)
+    sign, style = (glyphs.bad, "bold red") if comparison.findings else (glyphs.good, "bold green")
+    if comparison.blind and not comparison.findings:
+        sign, style = glyphs.bad, "bold yellow"
     console.print(Text(f"{sign} {comparison_headline(comparison)}", style))
-    for one in comparison.worse:
-        console.print(Padding(Text(clean(one.sentence), "bold"), (0, 0, 0, 2)))
+    for text in comparison.findings:
+        console.print(Padding(Text(clean(text), "bold"), (0, 0, 0, 2)))
     for text in suspect_advice(comparison):
         console.print(Padding(Text(clean(text), "yellow"), (0, 0, 0, 2)))
     console.print()
