@@ -35,8 +35,8 @@ def check(
       dbz budget check flashlight.json --out verdicts
 
     \b
-    Exit codes: 0 all budgets hold, 1 one is broken, 2 wrong usage or a file
-    of no known tool, 4 nothing was judged.
+    Exit codes: 0 all budgets hold, 1 one is broken, 2 a file that cannot be read,
+    cannot be right or is of no known tool, 4 nothing was judged.
     """
     from dbz.config.budgets import load_budgets
     from dbz.report import print_imported, summary_of, tell_github, write_verdicts
