@@ -145,7 +145,8 @@ class Comparison(_Part):
         """The operations of which nothing is told: too few attempts, or so noisy that hardly anything would be seen."""
         seen: dict[tuple[str, str], bool] = {}
         for one in self.figures:
-            told = one.detectable is None or one.detectable <= BLIND or one.verdict in (Change.WORSE, Change.BETTER)
+            visible = one.detectable is None or one.detectable <= max(BLIND, self.threshold)
+            told = visible or one.verdict in (Change.WORSE, Change.BETTER)
             seen[_name(one)] = seen.get(_name(one), False) or told
         return [*(f"{kind} {name}" for (kind, name), told in seen.items() if not told), *self.uncompared]
 

@@ -33,7 +33,7 @@ _PART = re.compile(r"(?P<run>.*)_(?P<kind>stats|stats_history|failures|exception
 _EXCEPTIONS = Series(OTHER, "exceptions of tasks")
 
 
-class Part(NamedTuple):
+class CsvPart(NamedTuple):
     """One of the files that Locust writes of a run: the part of the name before it, and which it is."""
 
     run: str
@@ -66,10 +66,10 @@ def run_of(path: Path) -> Path | None:
     return path.parent / match["run"] if match and match["kind"] == "stats" else None
 
 
-def part_of(path: Path) -> Part | None:
+def part_of(path: Path) -> CsvPart | None:
     """Which of the other files of a run it is, by its name."""
     match = _PART.fullmatch(path.name)
-    return Part(match["run"], match["kind"]) if match and match["kind"] != "stats" else None
+    return CsvPart(match["run"], match["kind"]) if match and match["kind"] != "stats" else None
 
 
 def read_locust_json(rows: Sequence[Mapping[str, Any]], where: Path) -> Imported:
