@@ -47,6 +47,7 @@ def test_an_operation_that_vanished_fails_a_run_unless_that_is_accepted(tmp_path
         assert dbz(*load, cwd=tmp_path).returncode == ExitCode.OK
         without = (*load, "--baseline", "latest", "--threshold", "900%")
         gone = dbz(*without, cwd=tmp_path, WITHOUT="1")
+        # The run that was found worse is no baseline: it would make what it lost the rule.
         accepted = dbz(*without, "--allow-vanished", cwd=tmp_path, WITHOUT="1")
     said = " ".join(gone.stdout.split())
     assert gone.returncode == ExitCode.BROKEN

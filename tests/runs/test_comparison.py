@@ -297,3 +297,14 @@ def test_the_newest_run_that_can_be_compared_is_not_the_newest_run(base: Path, t
     assert newest_comparable(tmp_path, changed(planned, users=9), force=False) is None
     forced = newest_comparable(tmp_path, changed(planned, users=9), force=True)
     assert forced is not None and forced.id == "run-3"
+
+
+def test_a_run_that_was_found_worse_is_no_baseline_of_the_next(base: Path, slow: Path, tmp_path: Path) -> None:
+    planned = RunFolder(base / "base-0").load()
+    worse = judged(RunFolder(slow / "slow-0"), base, limit="< 10s")
+    assert worse.comparison is not None and worse.comparison.findings
+    for number, run in enumerate((planned, worse)):
+        RunFolder(tmp_path / f"run-{number}").path.mkdir()
+        RunFolder(tmp_path / f"run-{number}").save(run.model_copy(update={"id": f"run-{number}"}))
+    newest = newest_comparable(tmp_path, planned, force=False)
+    assert newest is not None and newest.id == "run-0"

@@ -30,7 +30,8 @@ def find_runs(reports: Path, name: str) -> list[RunFolder]:
 def newest_comparable(reports: Path, planned: Run, *, force: bool) -> RunFolder | None:
     """The newest run with which one that is planned can be compared, or with `force` the newest that can be read.
 
-    None when there is none: runs of other loads, invalid and damaged ones do not count.
+    None when there is none: runs of other loads, invalid and damaged ones do not count, and neither do those that were
+    themselves found worse than a baseline: what became slow once would be the rule ever after.
     """
     newest_readable = None
     for folder in reversed(list_runs(reports)):
@@ -38,7 +39,8 @@ def newest_comparable(reports: Path, planned: Run, *, force: bool) -> RunFolder 
             run = folder.load()
         except UsageError:
             continue
-        if not untrusted(run) and not load_differences(run, planned):
+        worse = run.comparison is not None and bool(run.comparison.findings)
+        if not worse and not untrusted(run) and not load_differences(run, planned):
             return folder
         newest_readable = newest_readable or folder
     return newest_readable if force else None
