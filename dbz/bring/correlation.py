@@ -29,7 +29,7 @@ _ATTRIBUTE = re.compile(r"""\b(name|value)\s*=\s*["']([^"']*)["']""", re.IGNOREC
 
 
 @dataclass
-class Origin:
+class ValueOrigin:
     """Where a value first came from."""
 
     key: str
@@ -45,7 +45,7 @@ class Correlation:
     """The values that one user has seen so far, and has sent so far."""
 
     def __init__(self) -> None:
-        self._origins: dict[str, Origin] = {}
+        self._origins: dict[str, ValueOrigin] = {}
         self._inside: list[str] = []
         self._sent: set[str] = set()
         self._attributes: set[str] = set()
@@ -61,11 +61,11 @@ class Correlation:
             if name == "set-cookie":
                 self._learn_cookies(value)
             elif name == "location":
-                self._add(value.rstrip("/").rpartition("/")[2], Origin(
+                self._add(value.rstrip("/").rpartition("/")[2], ValueOrigin(
                     f"{resource}_id", f'answer.headers["{name}"].rstrip("/").rpartition("/")[2]', keeps
                 ))  # fmt: skip
             elif names.is_id_key(name):
-                self._add(value, Origin(name, f'answer.headers["{name}"]', keeps))
+                self._add(value, ValueOrigin(name, f'answer.headers["{name}"]', keeps))
 
     def learn(self, tree: Any, code: str, keeps: list[Keep], resource: str = "") -> None:
         """Remember the values of a tree, which `code` gives when the scenario runs."""
@@ -73,7 +73,7 @@ class Correlation:
             key = _last_key(location)
             if isinstance(value, bool) or value is None or not _is_worth(key, value):
                 continue
-            self._add(str(value), Origin(key, code + lookup(location), keeps, _thing(location) or resource))
+            self._add(str(value), ValueOrigin(key, code + lookup(location), keeps, _thing(location) or resource))
 
     def _learn_form(self, text: str, keeps: list[Keep]) -> None:
         """Remember the hidden fields of an HTML form, such as a token against forged requests."""
@@ -83,7 +83,9 @@ class Correlation:
                 ahead = field.replace(found["value"], "\0")
                 before, _, after = re.escape(ahead).partition("\0")
                 pattern = f"{before}([^\"']*){after}"
-                self._add(found["value"], Origin(found["name"], f"re.search(r'''{pattern}''', answer.text)[1]", keeps))
+                self._add(
+                    found["value"], ValueOrigin(found["name"], f"re.search(r'''{pattern}''', answer.text)[1]", keeps)
+                )
 
     def _learn_cookies(self, header: str) -> None:
         cookies = SimpleCookie()
@@ -92,9 +94,9 @@ class Correlation:
         except CookieError:
             return
         for name, morsel in cookies.items():
-            self._add(morsel.value, Origin(name, f'self.client.cookies.get("{name}")', None))
+            self._add(morsel.value, ValueOrigin(name, f'self.client.cookies.get("{name}")', None))
 
-    def _add(self, text: str, origin: Origin) -> None:
+    def _add(self, text: str, origin: ValueOrigin) -> None:
         if not text or text in self._sent or text in self._origins:
             return
         self._origins[text] = origin
@@ -132,7 +134,7 @@ class Correlation:
         if after:
             yield from self._parts(after)
 
-    def _take(self, origin: Origin) -> str:
+    def _take(self, origin: ValueOrigin) -> str:
         if origin.keeps is None:
             return origin.code
         if not origin.attribute:
@@ -140,7 +142,7 @@ class Correlation:
             origin.keeps.append(Keep(origin.attribute, origin.code))
         return f"self.{origin.attribute}"
 
-    def _free_attribute(self, origin: Origin) -> str:
+    def _free_attribute(self, origin: ValueOrigin) -> str:
         key = names.snake(origin.key)
         base = f"{names.snake(origin.resource)}_{key}" if key in ("id", "key", "value") and origin.resource else key
         name, number = base, 2

@@ -53,7 +53,7 @@ def singular(name: str) -> str:
     return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
-class Templates:
+class PathTemplates:
     """The templates of the paths of a recording: `/posts/17` is `/posts/{id}`.
 
     What looks like an id is one. Beside that a part is one when at least three paths differ in it alone.

@@ -15,7 +15,7 @@ JSON, FORM, MULTIPART, TEXT, NOTHING = "json", "form", "multipart", "text", "not
 
 
 @dataclass(frozen=True)
-class Body:
+class MessageBody:
     """The body of a request or an answer."""
 
     kind: str = NOTHING
@@ -36,11 +36,11 @@ class Exchange:
     """Absolute, or only a path where the material names no host."""
     headers: Sequence[tuple[str, str]] = ()
     """Those of the request, in their order; names in lower case."""
-    body: Body = Body()
+    body: MessageBody = MessageBody()
     status: int = 0
     """0 where the material does not say."""
     answer_headers: Sequence[tuple[str, str]] = ()
-    answer: Body = Body()
+    answer: MessageBody = MessageBody()
     started_s: float = 0.0
     """When it began, in seconds since 1970; 0 where the material does not say."""
     duration_s: float = 0.0
@@ -86,7 +86,7 @@ class SocketMessage:
 
 
 @dataclass(frozen=True)
-class Socket:
+class RecordedSocket:
     """One connection and everything that passed over it."""
 
     url: str
@@ -101,7 +101,7 @@ class Recording:
     """Everything that a file, or several, brought."""
 
     exchanges: list[Exchange] = field(default_factory=list)
-    sockets: list[Socket] = field(default_factory=list)
+    sockets: list[RecordedSocket] = field(default_factory=list)
     origin: str = ""
     """The server that the material names, where exchanges only have paths; empty when it names none."""
     notes: list[str] = field(default_factory=list)
@@ -118,17 +118,17 @@ class Recording:
         self.recorded = self.recorded and other.recorded
 
 
-def body_of(text: str | bytes, media_type: str) -> Body:
+def body_of(text: str | bytes, media_type: str) -> MessageBody:
     """A body by its media type; JSON that does not parse stays text."""
     if not text:
-        return Body()
+        return MessageBody()
     plain = media_type.partition(";")[0].strip().lower()
     if "json" in plain or (not plain and text[:1] in ("{", "[", b"{", b"[")):
         try:
-            return Body(JSON, orjson.loads(text), plain or "application/json")
+            return MessageBody(JSON, orjson.loads(text), plain or "application/json")
         except orjson.JSONDecodeError:
             pass
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     if plain == "application/x-www-form-urlencoded":
-        return Body(FORM, parse_qsl(decoded, keep_blank_values=True), plain)
-    return Body(TEXT, decoded, plain)
+        return MessageBody(FORM, parse_qsl(decoded, keep_blank_values=True), plain)
+    return MessageBody(TEXT, decoded, plain)

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from dbz.bring import names
 from dbz.bring.correlation import Correlation
 from dbz.bring.deliveries import find_deliveries
-from dbz.bring.recording import FORM, JSON, MULTIPART, Body, Exchange, Recording
+from dbz.bring.recording import FORM, JSON, MULTIPART, Exchange, MessageBody, Recording
 from dbz.bring.sockets import SocketEvent, SocketSession, is_polling, socket_sessions
-from dbz.bring.steps import Call, Connect, Delivery, Emit, Flow, Handler, Joined, Script
+from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
 from dbz.bring.values import Expression, Formatted, leaves, replaced, value_at
 from dbz.errors import UsageError
 
@@ -51,7 +51,7 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
         raise UsageError(
             "nothing of the recording is left: all of it is static, or goes to other servers", hint="--target"
         )
-    templates = names.Templates(exchange.path for exchange in exchanges)
+    templates = names.PathTemplates(exchange.path for exchange in exchanges)
     script = Script([], origin or recording.origin, recording.recorded, notes=[*recording.notes, *notes])
     deliveries = find_deliveries(sessions)
     rooms = _rooms(deliveries, sessions)
@@ -71,7 +71,7 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     return script
 
 
-def _paths(exchanges: Iterable[Exchange], templates: names.Templates) -> dict[str, list[str]]:
+def _paths(exchanges: Iterable[Exchange], templates: names.PathTemplates) -> dict[str, list[str]]:
     """The different paths of each operation that has several; at most fifty, evenly out of all."""
     seen: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for exchange in exchanges:
@@ -134,7 +134,7 @@ class _Reader:
 
     def __init__(
         self,
-        templates: names.Templates,
+        templates: names.PathTemplates,
         deliveries: Sequence[Delivery],
         rooms: dict[Any, str],
         secrets: dict[str, str],
@@ -165,9 +165,11 @@ class _Reader:
                 self._receive(what, flow)
         return flow
 
-    def _call(self, exchange: Exchange) -> Call:
+    def _call(self, exchange: Exchange) -> HttpStep:
         path = self._path(exchange.path)
-        call = Call(exchange.method, path, self._name(exchange.path, path), exchange.started_s, status=exchange.status)
+        call = HttpStep(
+            exchange.method, path, self._name(exchange.path, path), exchange.started_s, status=exchange.status
+        )
         call.title = exchange.title
         call.query = [(name, self._value(name, value)) for name, value in exchange.query]
         call.headers = {
@@ -211,7 +213,7 @@ class _Reader:
         parts = used.parts if isinstance(used, Formatted) else [used]
         return Formatted([f"{scheme} ", *parts]) if used != credentials else value
 
-    def _body(self, body: Body) -> Body:
+    def _body(self, body: MessageBody) -> MessageBody:
         if body.kind == JSON:
             return replace(body, value=replaced(body.value, lambda place, value: self._value(_key(place), value)))
         if body.kind in (FORM, MULTIPART):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dbz.bring.recording import Body
+from dbz.bring.recording import MessageBody
 from dbz.bring.values import Formatted, Location
 
 
@@ -21,7 +21,7 @@ class Keep:
 
 
 @dataclass
-class Call:
+class HttpStep:
     """One HTTP request."""
 
     method: str
@@ -32,7 +32,7 @@ class Call:
     at_s: float
     query: list[tuple[str, Any]] = field(default_factory=list)
     headers: dict[str, Any] = field(default_factory=dict)
-    body: Body = field(default_factory=Body)
+    body: MessageBody = field(default_factory=MessageBody)
     status: int = 0
     """The status that was recorded; 0 where none is known."""
     keeps: list[Keep] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Emit:
     joins: Joined | None = None
 
 
-Step = Call | Connect | Emit
+Step = HttpStep | Connect | Emit
 
 
 @dataclass

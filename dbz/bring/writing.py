@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dbz.bring import names
 from dbz.bring.recording import FORM, JSON, MULTIPART
-from dbz.bring.steps import Call, Connect, Delivery, Emit, Flow, Handler, Keep, Script, Step
+from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Keep, Script, Step
 from dbz.bring.values import Expression, Location, code, lookup, quoted, replaced, value_at
 
 SHORTEST_PAUSE_S = 0.2
@@ -89,7 +89,7 @@ class _ClassWriter:
         steps = self._flow.steps
         once = 0
         for number, step in enumerate(steps):
-            if isinstance(step, Connect) or (isinstance(step, Call) and _is_login(step)):
+            if isinstance(step, Connect) or (isinstance(step, HttpStep) and _is_login(step)):
                 once = number + 1
         return (steps[:once], steps[once:]) if once < len(steps) else (steps[: once - 1], steps[once - 1 :])
 
@@ -136,7 +136,7 @@ class _ClassWriter:
         """A task for each operation, as often as it was seen."""
         done: set[str] = set()
         for step in self._flow.steps:
-            if not isinstance(step, Call) or step.operation in done:
+            if not isinstance(step, HttpStep) or step.operation in done:
                 continue
             done.add(step.operation)
             weight = min(self._script.weights.get(step.operation, 1), _MAX_WEIGHT)
@@ -152,14 +152,14 @@ class _ClassWriter:
             if gap_s >= SHORTEST_PAUSE_S:
                 yield f"        self.pause({gap_s * _FIRM_SHARE:.1f}, {gap_s * _LOOSE_SHARE:.1f})"
             before_s = step.at_s
-            if isinstance(step, Call):
+            if isinstance(step, HttpStep):
                 yield from self._call(step)
             elif isinstance(step, Emit):
                 yield from self._emit(step)
             else:
                 yield f"        self.socket.connect({code(step.auth, 8) if step.auth else ''})"
 
-    def _call(self, call: Call) -> Iterator[str]:
+    def _call(self, call: HttpStep) -> Iterator[str]:
         choice = Expression(f"self.random.choice(PATHS[{quoted(call.operation)}])")
         path = choice if call.operation in self._script.paths else call.path
         arguments = [code(path)]
@@ -247,7 +247,7 @@ def _argument(emit: Emit, location: Location | None) -> object:
     return value_at(emit.arguments, location or ())
 
 
-def _is_login(call: Call) -> bool:
+def _is_login(call: HttpStep) -> bool:
     kept = any(re.search(r"token|session|csrf|jwt", keep.attribute) for keep in call.keeps)
     return kept or bool(re.search(r"/(log-?in|sign-?in|sessions?|authenticate|auth|oauth/token)$", call.name))
 
@@ -278,7 +278,7 @@ def _handler_name(handler: Handler) -> str:
     return f"on_{names.snake(handler.event)}"
 
 
-def _task_name(call: Call, done: set[str]) -> str:
+def _task_name(call: HttpStep, done: set[str]) -> str:
     plain = names.snake(call.title) if call.title else names.snake(f"{call.method} {call.name.replace('{id}', 'one')}")
     name = plain[:60].rstrip("_")
     while f"def {name}" in done:

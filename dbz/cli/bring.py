@@ -42,7 +42,7 @@ def import_files(
       dbz import openapi.json --target http://127.0.0.1:8080
       dbz import access.log                each operation as often as the log has it
     """
-    from dbz.bring.opening import read_files
+    from dbz.bring.files.opening import read_files
     from dbz.bring.script import Choice, script_of
     from dbz.bring.writing import scenario_text
 
@@ -63,13 +63,13 @@ def import_files(
 
 def _summary(script: Script, out: Path, target: str) -> list[str]:
     """What was made, and what to do next."""
-    from dbz.bring.steps import Call, Emit
+    from dbz.bring.steps import Emit, HttpStep
 
     steps = [step for flow in script.flows for step in flow.steps]
-    operations = {step.operation for step in steps if isinstance(step, Call)}
+    operations = {step.operation for step in steps if isinstance(step, HttpStep)}
     events = {step.event for step in steps if isinstance(step, Emit)}
     measured = {step.delivery.received_event for step in steps if isinstance(step, Emit) and step.delivery}
-    kept = sum(len(step.keeps) for step in steps if isinstance(step, Call | Emit))
+    kept = sum(len(step.keeps) for step in steps if isinstance(step, HttpStep | Emit))
     users = f"{len(script.flows)} users, " if len(script.flows) > 1 else ""
     lines = [f"{out}: {users}{len(operations)} operations, {len(events)} events, {kept} values taken from answers"]
     if measured:

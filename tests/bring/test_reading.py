@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.bring.opening import read_file, read_files
+from dbz.bring.files.opening import read_file, read_files
 from dbz.bring.recording import FORM, JSON, MULTIPART, Recording
 from dbz.bring.script import script_of
 from dbz.bring.writing import scenario_text

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.bring.har import read_har
-from dbz.bring.names import Templates, snake
-from dbz.bring.opening import read_files
+from dbz.bring.files.har import read_har
+from dbz.bring.files.opening import read_files
+from dbz.bring.names import PathTemplates, snake
 from dbz.bring.recording import Recording
 from dbz.bring.script import Choice, script_of
-from dbz.bring.steps import Call, Script
+from dbz.bring.steps import HttpStep, Script
 from dbz.bring.values import Expression, Formatted, code, leaves, lookup, value_at
 from dbz.bring.writing import scenario_text
 from dbz.errors import UsageError
@@ -46,7 +46,7 @@ def text_of(*entries: dict[str, Any]) -> str:
 
 def names(script: Script) -> list[str]:
     """The operations of a script, in their order."""
-    return [step.operation for flow in script.flows for step in flow.steps if isinstance(step, Call)]
+    return [step.operation for flow in script.flows for step in flow.steps if isinstance(step, HttpStep)]
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def names(script: Script) -> list[str]:
     ],
 )
 def test_ids_are_left_out_of_names_and_kinds_are_not(path: str, template: str) -> None:
-    assert Templates([path]).of(path) == template
+    assert PathTemplates([path]).of(path) == template
 
 
 def test_a_part_in_which_three_paths_differ_is_an_id_whatever_it_looks_like() -> None:
     paths = [f"/teams/{name}/games" for name in ("reds", "blues", "greens")]
-    assert {Templates(paths).of(path) for path in paths} == {"/teams/{id}/games"}
-    assert Templates(paths[:2]).of(paths[0]) == "/teams/reds/games"
+    assert {PathTemplates(paths).of(path) for path in paths} == {"/teams/{id}/games"}
+    assert PathTemplates(paths[:2]).of(paths[0]) == "/teams/reds/games"
 
 
 @given(st.text(max_size=20))

@@ -34,7 +34,7 @@ class _Message:
         self.later: _Message | None = None
 
 
-class Channel:
+class DeliveryChannel:
     """One room or topic: who receives in it since which message, and the messages that are not yet past."""
 
     __slots__ = ("counts", "messages", "newest", "receivers")
@@ -52,8 +52,8 @@ class DeliveryLedger:
     def __init__(self, recorder: Recorder, deadline_s: float = DEADLINE_S) -> None:
         self._recorder = recorder
         self._deadline_s = deadline_s
-        self._channels: dict[tuple[str, Hashable], Channel] = {}
-        self._open: deque[tuple[Channel, _Message]] = deque()
+        self._channels: dict[tuple[str, Hashable], DeliveryChannel] = {}
+        self._open: deque[tuple[DeliveryChannel, _Message]] = deque()
         self._counts: dict[str, list[int]] = {}
         self._number = 0
 
@@ -141,11 +141,11 @@ class DeliveryLedger:
             channel.counts[_EXPECTED] -= len(message.waiting)
         self._open.clear()
 
-    def _channel(self, event: str, channel: Hashable) -> Channel:
+    def _channel(self, event: str, channel: Hashable) -> DeliveryChannel:
         one = self._channels.get((event, channel))
         if one is None:
             counts = self._counts.setdefault(event, [0] * len(_COUNTS))
-            one = self._channels[(event, channel)] = Channel(counts)
+            one = self._channels[(event, channel)] = DeliveryChannel(counts)
         return one
 
 
@@ -158,7 +158,7 @@ def _strike_off(message: _Message, receiver: Hashable) -> None:
             message.waiting = _NOBODY
 
 
-def _forget(channel: Channel, message: _Message) -> None:
+def _forget(channel: DeliveryChannel, message: _Message) -> None:
     """A message is past: what arrives of it from now on is neither a delivery nor a duplicate."""
     if channel.messages.get(message.key) is message:
         del channel.messages[message.key]
@@ -166,7 +166,7 @@ def _forget(channel: Channel, message: _Message) -> None:
         del channel.newest[message.sender]
 
 
-def _has_later(message: _Message, receiver: Hashable, channel: Channel) -> bool:
+def _has_later(message: _Message, receiver: Hashable, channel: DeliveryChannel) -> bool:
     """Whether `receiver` already got a message that the same sender sent after this one."""
     since = channel.receivers.get(receiver, message.number)
     later = message.later

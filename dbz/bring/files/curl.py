@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus, urlsplit
 
-from dbz.bring.recording import MULTIPART, Body, Exchange, Recording, body_of
+from dbz.bring.recording import MULTIPART, Exchange, MessageBody, Recording, body_of
 from dbz.errors import UsageError
 
 _WITH_VALUE = {
@@ -112,7 +112,7 @@ def _exchange(command: _Command, source: str) -> Exchange:
     if command.json:
         media_type = media_type or "application/json"
     data = "&".join(command.data) if not command.json else "".join(command.data)
-    body = Body(MULTIPART, command.form, "multipart/form-data") if command.form else Body()
+    body = MessageBody(MULTIPART, command.form, "multipart/form-data") if command.form else MessageBody()
     if command.as_query and data:
         url += ("&" if urlsplit(url).query else "?") + data
     elif data:

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from dbz.bring.recording import FORM, MULTIPART, Body, Exchange, Recording, Socket, SocketMessage, body_of
+from dbz.bring.recording import (
+    FORM,
+    MULTIPART,
+    Exchange,
+    MessageBody,
+    RecordedSocket,
+    Recording,
+    SocketMessage,
+    body_of,
+)
 from dbz.errors import UsageError
 
 _TEXT_OPCODE = 1
@@ -88,14 +97,14 @@ def _headers(message: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in named if not name.startswith(":")]
 
 
-def _sent_body(data: dict[str, Any]) -> Body:
+def _sent_body(data: dict[str, Any]) -> MessageBody:
     media_type, pairs = str(data.get("mimeType") or ""), list(_pairs(data.get("params") or []))
     if media_type.startswith("multipart/"):
-        return Body(MULTIPART, pairs, "multipart/form-data")
+        return MessageBody(MULTIPART, pairs, "multipart/form-data")
     text = data.get("text")
     if not text and pairs:
-        return Body(FORM, pairs, "application/x-www-form-urlencoded")
-    return body_of(_decoded(text, data.get("encoding")), media_type) if text else Body()
+        return MessageBody(FORM, pairs, "application/x-www-form-urlencoded")
+    return body_of(_decoded(text, data.get("encoding")), media_type) if text else MessageBody()
 
 
 def _pairs(parameters: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -103,10 +112,10 @@ def _pairs(parameters: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         yield str(parameter["name"]), str(parameter.get("fileName") or parameter.get("value") or "")
 
 
-def _received_body(content: dict[str, Any]) -> Body:
+def _received_body(content: dict[str, Any]) -> MessageBody:
     text, media_type = content.get("text"), str(content.get("mimeType") or "")
     if not isinstance(text, str) or media_type.startswith(("image/", "video/", "audio/", "font/")):
-        return Body()
+        return MessageBody()
     return body_of(_decoded(text, content.get("encoding")), media_type)
 
 
@@ -119,7 +128,7 @@ def _decoded(text: str, encoding: Any) -> str | bytes:
         return text
 
 
-def _socket(entry: dict[str, Any], source: str) -> Socket:
+def _socket(entry: dict[str, Any], source: str) -> RecordedSocket:
     """The messages of a socket; their times are seconds since 1970."""
     messages = []
     for message in entry.get("_webSocketMessages") or []:
@@ -130,4 +139,4 @@ def _socket(entry: dict[str, Any], source: str) -> Socket:
             continue  # pings and closes are the protocol's own
         messages.append(SocketMessage(_seconds(message["time"]), message["type"] == "send", data))
     request = entry["request"]
-    return Socket(str(request["url"]), messages, _time_of(entry), source, _headers(request))
+    return RecordedSocket(str(request["url"]), messages, _time_of(entry), source, _headers(request))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dbz.bring.recording import FORM, MULTIPART, Body, Exchange, Recording, body_of
+from dbz.bring.recording import FORM, MULTIPART, Exchange, MessageBody, Recording, body_of
 from dbz.errors import UsageError
 
 _VARIABLE = re.compile(r"\{\{\s*([\w.$-]+)\s*\}\}")
@@ -95,7 +95,7 @@ def _setting(settings: Any, key: str) -> str:
     return next((str(one.get("value") or "") for one in settings if one.get("key") == key), "")
 
 
-def _body(body: dict[str, Any]) -> Body:
+def _body(body: dict[str, Any]) -> MessageBody:
     mode = body.get("mode")
     if mode == "raw":
         language = ((body.get("options") or {}).get("raw") or {}).get("language", "")
@@ -106,8 +106,8 @@ def _body(body: dict[str, Any]) -> Body:
     if mode in ("urlencoded", "formdata"):
         fields = [one for one in body.get(mode) or [] if not one.get("disabled")]
         pairs = [(str(one["key"]), str(one.get("value") or one.get("src") or "")) for one in fields]
-        return Body(FORM if mode == "urlencoded" else MULTIPART, pairs)
-    return Body()
+        return MessageBody(FORM if mode == "urlencoded" else MULTIPART, pairs)
+    return MessageBody()
 
 
 def _graphql(query: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from dbz.bring.recording import FORM, JSON, MULTIPART, TEXT, Body, Exchange, Recording
+from dbz.bring.recording import FORM, JSON, MULTIPART, TEXT, Exchange, MessageBody, Recording
 from dbz.errors import UsageError
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -94,7 +94,7 @@ class _Reader:
             elif place == "formData":
                 form.append((name, _text(value)))
         url = self.origin() + self._prefix() + path + (f"?{urlencode(query)}" if query else "")
-        body = Body(FORM, form) if form else self._body(operation, parameters)
+        body = MessageBody(FORM, form) if form else self._body(operation, parameters)
         title = str(operation.get("operationId") or operation.get("summary") or "")
         return Exchange(method.upper(), url, headers, body, self._expected(operation), source=self._source, title=title)
 
@@ -103,21 +103,25 @@ class _Reader:
         followed = (self.followed(parameter) for parameter in listed)
         return {(str(one.get("name")), str(one.get("in"))): one for one in followed}
 
-    def _body(self, operation: dict[str, Any], parameters: Mapping[tuple[str, str], dict[str, Any]]) -> Body:
+    def _body(self, operation: dict[str, Any], parameters: Mapping[tuple[str, str], dict[str, Any]]) -> MessageBody:
         if self._old:
             bodies = [one for one in parameters.values() if one.get("in") == "body"]
-            return Body(JSON, self._example(bodies[0].get("schema") or {}), "application/json") if bodies else Body()
+            return (
+                MessageBody(JSON, self._example(bodies[0].get("schema") or {}), "application/json")
+                if bodies
+                else MessageBody()
+            )
         content = self.followed(operation.get("requestBody") or {}).get("content") or {}
         for media_type in sorted(content, key=lambda name: "json" not in name):
             media = self.followed(content[media_type])
             value = self._value_of(media)
             if "json" in media_type:
-                return Body(JSON, value, media_type)
+                return MessageBody(JSON, value, media_type)
             if media_type in ("application/x-www-form-urlencoded", "multipart/form-data") and isinstance(value, dict):
                 pairs = [(str(key), _text(part)) for key, part in value.items()]
-                return Body(FORM if media_type.endswith("urlencoded") else MULTIPART, pairs, media_type)
-            return Body(TEXT, _text(value), media_type)
-        return Body()
+                return MessageBody(FORM if media_type.endswith("urlencoded") else MULTIPART, pairs, media_type)
+            return MessageBody(TEXT, _text(value), media_type)
+        return MessageBody()
 
     def _auth_headers(self, operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """What the first way to authenticate asks for; tokens and keys stay open."""

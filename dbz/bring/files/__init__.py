@@ -1,0 +1,1 @@
+"""Files of others, each read into a recording."""
