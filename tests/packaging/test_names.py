@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINNED = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
 _INSTALL = re.compile(r"""pip\d? install\s+(?:-\S+\s+)*(?P<what>"[^"]*"|'[^']*'|[^\s"'`]+)""")
 _OURS = re.compile(r"\.|dbz-ops( @ git\+\$DBZ_REPOSITORY)?|\$\(ls dist/dbz_ops-\*\.whl\)")
 
@@ -24,9 +25,9 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def of_others(text: str) -> list[str]:
-    """What a text tells people to install with pip and is not ours; extras are left out."""
-    named = (match["what"].strip("\"'") for match in _INSTALL.finditer(text))
-    return [name for name in named if not _OURS.fullmatch(re.sub(r"\[[\w,]+\]", "", name))]
+    """What a text tells people to install with pip and is neither ours nor pinned by us; extras are left out."""
+    named = (re.sub(r"\[[\w,]+\]", "", match["what"].strip("\"'")) for match in _INSTALL.finditer(text))
+    return [name for name in named if not _OURS.fullmatch(name) and name not in PINNED]
 
 
 def test_nobody_is_told_to_install_the_package_of_somebody_else() -> None:

@@ -12,7 +12,7 @@ from requests.models import RequestEncodingMixin
 _FORM = "application/x-www-form-urlencoded"
 
 
-class Body(NamedTuple):
+class RequestBody(NamedTuple):
     """The body of a request."""
 
     content: bytes = b""
@@ -22,10 +22,10 @@ class Body(NamedTuple):
     """Whether `content` is in chunks already: its size was not known beforehand."""
 
 
-NO_BODY = Body()
+NO_BODY = RequestBody()
 
 
-def encode_body(json: Any, data: Any, files: Any = None) -> Body:
+def encode_body(json: Any, data: Any, files: Any = None) -> RequestBody:
     """The body that a request's options ask for. `files` go before `data` before `json`; empty `data` is none.
 
     Raises `TypeError` or `ValueError` for what cannot be sent, as requests does.
@@ -34,11 +34,11 @@ def encode_body(json: Any, data: Any, files: Any = None) -> Body:
         if isinstance(data, bytes | str):
             raise ValueError("data must not be text or bytes beside files: give its fields as a mapping")
         content, content_type = RequestEncodingMixin._encode_files(files, data)
-        return Body(content, content_type)
+        return RequestBody(content, content_type)
     if data:
         return _encode_data(data)
     if json is not None:
-        return Body(encode_json(json), "application/json")
+        return RequestBody(encode_json(json), "application/json")
     return NO_BODY if data is None or isinstance(data, bytes | str | list | tuple | Mapping) else _encode_data(data)
 
 
@@ -57,18 +57,18 @@ def encode_params(params: Any) -> str:
     return str(RequestEncodingMixin._encode_params(params)) if params else ""
 
 
-def _encode_data(data: Any) -> Body:
+def _encode_data(data: Any) -> RequestBody:
     if isinstance(data, str):
-        return Body(data.encode("utf-8"))
+        return RequestBody(data.encode("utf-8"))
     if isinstance(data, bytes | bytearray | memoryview):
-        return Body(bytes(data))
+        return RequestBody(bytes(data))
     if hasattr(data, "read"):
         content = data.read()
-        return Body(content.encode("utf-8") if isinstance(content, str) else bytes(content))
+        return RequestBody(content.encode("utf-8") if isinstance(content, str) else bytes(content))
     if isinstance(data, Mapping | list | tuple):
-        return Body(str(RequestEncodingMixin._encode_params(data)).encode("ascii"), _FORM)
+        return RequestBody(str(RequestEncodingMixin._encode_params(data)).encode("ascii"), _FORM)
     if isinstance(data, Iterable):
-        return Body(b"".join(_chunks(data)), chunked=True)
+        return RequestBody(b"".join(_chunks(data)), chunked=True)
     raise TypeError(f"data cannot be {type(data).__name__}: give bytes, text, a mapping, pairs, a file or an iterable")
 
 
