@@ -18,7 +18,7 @@ _CHUNK_BYTES = 65_536
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAnswer:
     """What a server answered."""
 
     status: int
@@ -50,7 +50,7 @@ class _Parser:
         self.complete = True
 
 
-async def ask(base_url: str, path: str, *, deadline_s: float = DEADLINE_S, most_bytes: int = MOST_BYTES) -> Answer:
+async def ask(base_url: str, path: str, *, deadline_s: float = DEADLINE_S, most_bytes: int = MOST_BYTES) -> ProbeAnswer:
     """GET a path below a base URL. Never raises but for a cancellation, and never takes longer than `deadline_s`.
 
     A certificate is not verified: what is asked is whether the server answers, and nothing secret is told it.
@@ -59,12 +59,12 @@ async def ask(base_url: str, path: str, *, deadline_s: float = DEADLINE_S, most_
         async with asyncio.timeout(deadline_s):
             return await _ask(base_url, path, most_bytes)
     except TimeoutError:
-        return Answer(0, trouble=f"no whole answer within {deadline_s:g} s")
+        return ProbeAnswer(0, trouble=f"no whole answer within {deadline_s:g} s")
     except Exception as error:  # whatever a hostile server brings about: the caller goes on asking
-        return Answer(0, trouble=str(error) or type(error).__name__)
+        return ProbeAnswer(0, trouble=str(error) or type(error).__name__)
 
 
-async def _ask(base_url: str, path: str, most_bytes: int) -> Answer:
+async def _ask(base_url: str, path: str, most_bytes: int) -> ProbeAnswer:
     parts = urlsplit(base_url)
     tls = ssl._create_unverified_context() if parts.scheme == "https" else None  # noqa: S323
     port = parts.port or (443 if tls else 80)
@@ -79,10 +79,10 @@ async def _ask(base_url: str, path: str, most_bytes: int) -> Answer:
                 break
             response.feed_data(part)
             if len(parser.body) > most_bytes:
-                return Answer(0, trouble=f"the answer is longer than {most_bytes:,} bytes")
+                return ProbeAnswer(0, trouble=f"the answer is longer than {most_bytes:,} bytes")
         if parser.complete or (parser.headed and parser.until_the_end):
-            return Answer(response.get_status_code(), bytes(parser.body))
-        return Answer(0, trouble="the connection was closed before the end of the answer")
+            return ProbeAnswer(response.get_status_code(), bytes(parser.body))
+        return ProbeAnswer(0, trouble="the connection was closed before the end of the answer")
     finally:
         writer.transport.abort()  # a polite end would wait for a server that may never answer
 

@@ -14,7 +14,7 @@ from typing import Any
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from dbz.load.probing import Answer, ask
+from dbz.load.probing import ProbeAnswer, ask
 from dbz.runs.record import LineFile
 
 PERIOD_S = 1.0
@@ -117,7 +117,7 @@ class Sampler:
         return current.since(previous) if previous is not None else {}
 
 
-def _figures(answer: Answer) -> str:
+def _figures(answer: ProbeAnswer) -> str:
     """The lines of a metrics page that are about the figures we know; empty for any other page."""
     if answer.status != 200:
         return ""

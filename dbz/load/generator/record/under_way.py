@@ -7,9 +7,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
-
 OLD_S = 1.0
 """Requests of at least this age are recorded each second."""
 
@@ -28,6 +25,9 @@ def ages() -> list[tuple[str, float]]:
 
 def watch_locust_clients() -> None:
     """Let Locust's own clients, which report a request only when it has ended, say when one begins."""
+    from locust.clients import HttpSession  # not above: our own client needs this module in unpatched processes too
+    from locust.contrib.fasthttp import FastHttpSession
+
     for client in (HttpSession, FastHttpSession):
         if not hasattr(client.request, "__wrapped__"):
             client.request = _watched(client.request)
