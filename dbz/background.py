@@ -14,7 +14,7 @@ T = TypeVar("T")
 _AGAIN_S = 0.5
 _PATIENCE_S = 2.0
 _CLOSING_S = 1.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]], within_s: float = _PATIENCE_S) -> None:
