@@ -6,6 +6,7 @@ what would be allowed; callers add where the text stands.
 
 from __future__ import annotations
 
+import math
 import re
 
 _DURATION_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -96,10 +97,38 @@ def format_bytes(count: float) -> str:
 
 
 def format_percent(share: float) -> str:
-    """A share of one as a percentage, with digits enough to tell 99.95 % from 100 %."""
-    return f"{share * 100:.4g} %"
+    """A share of one as a percentage: four digits, and as many more as keep it from looking like 0 % or 100 %."""
+    percent = share * 100
+    if not math.isfinite(percent) or percent == 0 or abs(percent) >= 1e6:
+        return f"{percent:,.4g} %" if abs(percent) < 1e6 else f"{percent:,.0f} %"
+    text = f"{percent:.4g}"
+    if text == "100" and percent != 100:  # two digits of what is missing
+        text = f"{percent:.{1 - math.floor(math.log10(abs(100 - percent)))}f}"
+    return f"{_without_exponent(text, percent)} %"
+
+
+def format_number(value: float) -> str:
+    """A plain number with three significant digits, and all of those before the point: `0.05`, `4.2`, `12,300`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else _without_exponent(f"{value:.3g}", value)
+
+
+def format_times(ratio: float) -> str:
+    """How many times something is as much: `2.5x`, `1,030x`."""
+    return f"{format_number(ratio)}x"
+
+
+def _without_exponent(text: str, value: float) -> str:
+    if "e" not in text or not math.isfinite(value):
+        return text
+    digits = text.partition("e")[0].lstrip("-").replace(".", "")
+    return f"{value:.{len(digits) - 1 - math.floor(math.log10(abs(value)))}f}" if abs(value) < 1 else f"{value:,.0f}"
+
+
+def counted(count: int, what: str, many: str = "") -> str:
+    """How many of something there are, in words: `1 user`, `1,200 users`, `3 copies`."""
+    return f"{count:,} {what if count == 1 else many or what + 's'}"
 
 
 def format_rate(per_s: float) -> str:
     """A rate with three significant digits: `0.7/s`, `42/s`, `12,300/s`."""
-    return f"{per_s:,.0f}/s" if per_s >= 100 else f"{per_s:.3g}/s"
+    return f"{format_number(per_s)}/s"

@@ -115,8 +115,10 @@ _PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p999": 99.9}
 
 
 def finite(value: float) -> float | None:
-    """The value rounded for a file, or None when it is infinite."""
-    return None if math.isinf(value) else round(value, 4)
+    """The value rounded for a file, small ones to four digits, or None when it is infinite."""
+    if math.isinf(value):
+        return None
+    return round(value, 4) if abs(value) >= 0.1 else float(f"{value:.4g}")
 
 
 def error_groups(record: Record) -> list[ErrorGroup]:

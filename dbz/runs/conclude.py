@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from dbz.errors import ExitCode
@@ -81,6 +82,7 @@ def conclude(
             "duration_s": round(record.last_s, 3),
             "window": window,
             "users_held": int(min(held)) if held else None,
+            "users_most": int(max(held)) if held else None,
             "verdict": _verdict(verdicts, invalid, interrupted=interrupted, failed=bool(failures)),
             "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
@@ -178,6 +180,13 @@ def unjudged(budgets: Sequence[Budget]) -> list[BudgetResult]:
     return [budget_result(Verdict(budget, Outcome.NOT_MEASURED)) for budget in budgets]
 
 
+def _stored(value: float | None, unit: str) -> float | None:
+    """A value as `run.json` keeps it; of a share near one the digits count that are missing."""
+    if value is None or math.isinf(value):
+        return None
+    return round(value, 9) if unit == "%" and value > 0.1 else aggregate.finite(value)
+
+
 def budget_result(verdict: Verdict) -> BudgetResult:
     """A verdict as `run.json` keeps it."""
     budget, measured = verdict.budget, verdict.measured
@@ -189,13 +198,13 @@ def budget_result(verdict: Verdict) -> BudgetResult:
         op=budget.limit.op,
         limit=budget.limit.value if budget.limit.known else None,
         unit=budget.limit.unit,
-        value=None if verdict.value is None else aggregate.finite(verdict.value),
+        value=_stored(verdict.value, budget.limit.unit),
         verdict=verdict.outcome.value,
         samples=verdict.samples,
         required=budget.required,
         reason=verdict.reason,
-        low=None if low is None else aggregate.finite(low),
-        high=None if high is None else aggregate.finite(high),
+        low=_stored(low, budget.limit.unit),
+        high=_stored(high, budget.limit.unit),
         error=round(measured.error, 6) if measured and measured.error < float("inf") else 0.0,
         interval=format_interval(low, high, budget.limit.unit) or ("unknown" if measured and measured.blind else ""),
         allowance=budget.limit.allowance,

@@ -193,6 +193,9 @@ class Run(_Part):
     """What a reader should know that does not change the verdict."""
     window: Window = Window(start_s=0, end_s=0)
     users_held: int | None = None
+    """The fewest users at any second of the judged part."""
+    users_most: int | None = None
+    """The most; more than were held where a load has stages or a shape."""
     budgets: list[BudgetResult] = Field(default_factory=list)
     operations: list[Operation] = Field(default_factory=list)
     errors: list[ErrorGroup] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
 from dbz.cli.options import AsJson, Yes
 from dbz.errors import DependencyError, InterruptedRunError, UsageError
+from dbz.units import counted
 
 if TYPE_CHECKING:
     from dbz.cache.admin.purge import Purge
@@ -66,7 +67,7 @@ def invalidate(
             _show_found(found, as_json=as_json)
         if dry_run:
             return
-        confirm(f"Make these {found.keys:,} keys stale?", yes=yes, so_far="nothing was removed")
+        confirm(f"Make {counted(found.keys, 'key')} stale?", yes=yes, so_far="nothing was removed")
         done, problem = run_interruptibly(_purge(where.redis_url, prefix, wanted))
     _show_done(done, as_json=as_json)
     if problem is not None:

@@ -61,6 +61,7 @@ def simulate(
     from dbz.report.terminal.scale.charts import print_simulations
     from dbz.scaling.simulate.simulator import simulate as replay
     from dbz.scaling.simulate.traces import make_shape, read_trace
+    from dbz.units import format_number
 
     plan = load_phases(phases)
     chosen = _phase(plan, phase)
@@ -80,7 +81,9 @@ def simulate(
 
         typer.echo(simulation_json(load, rate, found))
     else:
-        print_simulations(load, f"one task carries {rate:,.3g} requests/s ({whence})", (lowest, highest), found)
+        print_simulations(
+            load, f"one task carries {format_number(rate)} requests/s ({whence})", (lowest, highest), found
+        )
 
 
 def _phase(plan: Phases, name: str) -> Phase:

@@ -13,6 +13,7 @@ from dbz.cli.options import Yes
 from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
 from dbz.cli.shard.moving import working
 from dbz.errors import InterruptedRunError, UsageError
+from dbz.units import counted
 
 
 def cancel(
@@ -48,7 +49,7 @@ def cancel(
             if one.state not in UNFINISHED:
                 hint = f"dbz shard rollback {one.id}" if one.state == State.REVERSING else ""
                 raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint)
-        confirm(f"Give up {len(chosen)} moves?", yes=yes)
+        confirm(f"Give up {counted(len(chosen), 'move')}?", yes=yes)
         interrupts.defer()
         ended = []
         for one in itertools.takewhile(lambda _: not interrupts.requested, chosen):
@@ -56,6 +57,6 @@ def cancel(
             typer.echo(move_text(ended[-1]), err=True)
         if not work.unfinished():
             work.settle()
-    typer.echo(f"{sum(one.state == State.ABORTED for one in ended)} moves given up.")
+    typer.echo(f"{counted(sum(one.state == State.ABORTED for one in ended), 'move')} given up.")
     if len(ended) < len(chosen):
-        raise InterruptedRunError(f"interrupted; {len(chosen) - len(ended)} moves are left", hint="run it again")
+        raise InterruptedRunError(f"interrupted; {counted(len(chosen) - len(ended), 'move')} left", hint="run it again")

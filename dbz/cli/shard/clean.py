@@ -13,6 +13,7 @@ from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
 from dbz.cli.shard.moving import working
 from dbz.cli.shard.unexplained import Discard, refuse_unexplained
 from dbz.errors import InterruptedRunError
+from dbz.units import counted
 
 After = Annotated[str, typer.Option(metavar="TIME", help="Only copies that are at least this old.")]
 
@@ -54,7 +55,7 @@ def clean(
     ):
         ready, waiting = due(journal, after_s)
         if ready:
-            confirm(f"Remove the old copies of {len(ready)} clubs for good?", yes=yes)
+            confirm(f"Remove the old copies of {counted(len(ready), 'club')} for good?", yes=yes)
         interrupts.defer()
         for number, move in enumerate(ready):
             if interrupts.requested:
@@ -62,5 +63,6 @@ def clean(
                 raise InterruptedRunError(f"interrupted; {left} of {len(ready)} copies are left", hint="run it again")
             done.add(clean_move(deployment, control, journal, move, discard=discard))
     later = f" {len(waiting)} copies are not {after} old yet." if waiting else ""
-    typer.echo(f"{done.removed:,} documents removed from {len(done.cleaned)} old copies.{later}")
+    copies = counted(len(done.cleaned), "old copy", "old copies")
+    typer.echo(f"{counted(done.removed, 'document')} removed from {copies}.{later}")
     refuse_unexplained(done.left, f"{len(ready) - len(done.cleaned)} old copies stay as they are")

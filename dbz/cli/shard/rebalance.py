@@ -16,6 +16,7 @@ from dbz.cli.shard.deployment import DEFAULT_CONFIG, DEFAULT_RATE, ConfigFile, R
 from dbz.cli.shard.moving import MaxFence, MaxLatency, Offline, carry_out, options_of, report, working
 from dbz.cli.shard.plan import last_plan
 from dbz.errors import UsageError
+from dbz.units import counted
 
 if TYPE_CHECKING:
     from dbz.shards.move.rebalance import Rebalance
@@ -90,11 +91,11 @@ def _take_on(work: Rebalance, chosen: MovePlan | None, *, given: bool, yes: bool
     left = work.unfinished()
     current = work.current()
     if (left or current) and not given:
-        typer.echo(f"Going on with {len(left)} moves that are not finished.", err=True)
+        typer.echo(f"Going on with {counted(len(left), 'move')} not finished yet.", err=True)
         confirm("Go on?", yes=yes)
         return
     if chosen is None:
         raise UsageError("there is no plan", hint="make one: dbz shard plan, with --add, --drain or --pin as you like")
     print_plan(chosen, sys.stderr)
-    confirm(f"Move {len(chosen.moves)} clubs?", yes=yes)
+    confirm(f"Move {counted(len(chosen.moves), 'club')}?", yes=yes)
     work.begin(chosen)

@@ -12,7 +12,16 @@ import operator
 import re
 from dataclasses import dataclass
 
-from dbz.units import format_bytes, format_ms, format_percent, parse_duration, parse_percent, parse_rate, parse_size
+from dbz.units import (
+    format_bytes,
+    format_ms,
+    format_number,
+    format_percent,
+    parse_duration,
+    parse_percent,
+    parse_rate,
+    parse_size,
+)
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -96,7 +105,7 @@ def format_value(value: float, unit: str) -> str:
         return format_percent(value)
     if unit == "bytes":
         return format_bytes(value)
-    return f"{value:,.4g}{unit}" if value < 1e6 else f"{value:,.0f}{unit}"
+    return f"{value:,.4g}{unit}" if 1e-4 <= abs(value) < 1e4 or not value else f"{format_number(value)}{unit}"
 
 
 def format_interval(low: float | None, high: float | None, unit: str) -> str:

@@ -103,8 +103,8 @@ def measure(selector: Selector, stat: str, found: Measurements, confidence: floa
         parts = found.parts.get(metric.name, {})
         values = [value for name, part in parts.items() if selector.matches(name) for value in part]
         values += found.gauges.get(metric.name, ()) if not selector.filters else ()
-        return _of_gauge(values, stat, confidence)
-    return _of_gauge(found.gauges.get(metric.name, ()), stat, confidence)
+        return _of_gauge(values, stat, confidence, share=metric.unit == SHARE)
+    return _of_gauge(found.gauges.get(metric.name, ()), stat, confidence, share=metric.unit == SHARE)
 
 
 _OF_THE_ANSWERED = ("error_rate", "rate", "count")
@@ -225,7 +225,7 @@ def _of_buckets(parts: Sequence[Buckets], stat: str, confidence: float) -> Measu
     )
 
 
-def _of_gauge(values: Sequence[float], stat: str, confidence: float) -> Measured | None:
+def _of_gauge(values: Sequence[float], stat: str, confidence: float, *, share: bool = False) -> Measured | None:
     if not values:
         return None
     count, percent = len(values), percent_of(stat)
@@ -242,4 +242,6 @@ def _of_gauge(values: Sequence[float], stat: str, confidence: float) -> Measured
         return Measured(mean, count, -math.inf, math.inf)
     deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
     half = t_quantile(max(worth - 1, 1), confidence) * deviation / math.sqrt(worth)
-    return Measured(mean, count, mean - half, mean + half)
+    # What is never negative, and a share never more than one, is not so in an interval either.
+    bottom = mean - half if min(values) < 0 else max(mean - half, 0.0)
+    return Measured(mean, count, bottom, min(mean + half, 1.0) if share else mean + half)

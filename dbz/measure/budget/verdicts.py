@@ -19,7 +19,7 @@ from dbz.measure.budget.measuring import Measurements, measure
 from dbz.measure.budget.metrics import Selector
 from dbz.measure.confidence import normal_quantile
 from dbz.suggest import nearest
-from dbz.units import format_duration
+from dbz.units import format_duration, format_number
 
 _SHOWN = 5
 """So many names are shown where none is near."""
@@ -137,7 +137,7 @@ class Verdict:
         if not self.budget.limit.upper:
             return f" ({(1 - share) * 100:.3g} % short)" if share < 1 else ""
         if share >= 2:
-            return f" ({share:,.3g} times the limit)"
+            return f" ({format_number(share)} times the limit)"
         return f" ({(share - 1) * 100:.3g} % over)" if share > 1 else ""
 
     def _how_sure(self) -> str:

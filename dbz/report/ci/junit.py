@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from dbz.measure.budget.verdicts import Outcome
 from dbz.report.words.verdict import failed, headline, limit_text, value_text, verdict_text
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
+from dbz.units import counted
 
 VALIDITY_CASE = "measurement_is_valid"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -49,7 +50,9 @@ def _add_budget(suite: Element, classname: str, budget: BudgetResult, *, trusted
         SubElement(case, "skipped", message=Outcome.NOT_MEASURED.value)
     elif not trusted:
         SubElement(case, "skipped", message=f"holds, but see {VALIDITY_CASE}")
-    SubElement(case, "system-out").text = _text(f"{measured}, {budget.samples:,} samples: {verdict_text(budget)}")
+    SubElement(case, "system-out").text = _text(
+        f"{measured}, {counted(budget.samples, 'sample')}: {verdict_text(budget)}"
+    )
 
 
 def _text(text: str) -> str:

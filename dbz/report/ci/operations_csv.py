@@ -27,7 +27,7 @@ def _row(operation: Operation) -> list[object]:
         _no_formula(operation.name),
         operation.count,
         operation.errors,
-        round(operation.errors / operation.count, 6) if operation.count else 0,
+        operation.errors / operation.count if operation.count else 0,
         round(operation.rate_per_s, 3),
         *("" if value is None else value for value in operation.latency_ms.model_dump().values()),
     ]

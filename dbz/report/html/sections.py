@@ -12,7 +12,15 @@ from html import escape
 from dbz.measure.budget.verdicts import Outcome
 from dbz.report.html.charts import Chart
 from dbz.report.words.advice import next_steps
-from dbz.report.words.facts import facts, generator_text, machine_text, server_text, target_text
+from dbz.report.words.facts import (
+    facts,
+    generator_text,
+    judged_text,
+    machine_text,
+    server_text,
+    target_text,
+    users_text,
+)
 from dbz.report.words.verdict import (
     BADGES,
     KINDS,
@@ -31,7 +39,7 @@ from dbz.report.words.verdict import (
     warns,
 )
 from dbz.runs.schema import BudgetResult, ErrorGroup, Operation, Run
-from dbz.units import format_duration, format_rate
+from dbz.units import format_number, format_percent, format_rate
 
 Cell = tuple[str, float | str]
 """What a table shows, already escaped, and what it is sorted by."""
@@ -41,13 +49,10 @@ Row = tuple[str, Sequence[Cell]]
 
 def verdict(run: Run) -> str:
     """The head of the page."""
-    users = "" if run.users_held is None else f"{run.users_held:,} users, "
-    window = run.window
-    judged = f"{users}{format_duration(window.seconds)} judged after {format_duration(window.start_s)} of warm-up"
     where = escape(f"{run.title}, {target_text(run)}")
     return (
         f'<header class="verdict {run.verdict.value}"><p class="badge">{BADGES[run.verdict]}</p>'
-        f"<h1>{escape(headline(run))}</h1><p>{where}<br>{escape(judged)}</p>"
+        f"<h1>{escape(headline(run))}</h1><p>{where}<br>{escape(judged_text(run))}</p>"
         f"{_list('reasons', run.reasons)}{_list('steps', next_steps(run))}</header>"
     )
 
@@ -65,8 +70,8 @@ def figures(run: Run) -> str:
     tiles = [
         ("attempts", f"{count:,}"),
         ("attempts a second", format_rate(rate).removesuffix("/s")),
-        ("failed", f"{errors:,} ({100 * errors / count:.3g} %)" if count else "0"),
-        ("users held", "–" if run.users_held is None else f"{run.users_held:,}"),
+        ("failed", f"{errors:,} ({format_percent(errors / count)})" if count else "0"),
+        ("users held", users_text(run).removesuffix("s").removesuffix(" user") or "–"),
     ]
     if run.server and run.server.cpu_percent is not None:
         tiles.append(("server CPU", f"{run.server.cpu_percent:.0f} %"))
@@ -109,7 +114,7 @@ def _meter(share: float | None) -> str:
     if share is None:
         return ""
     width = 60 if math.isinf(share) else min(60, 60 * share)
-    number = "" if math.isinf(share) else f"{share * 100:,.0f} %" if share < 2 else f"{share:,.3g}×"
+    number = "" if math.isinf(share) else f"{share * 100:,.0f} %" if share < 2 else f"{format_number(share)}×"
     state = "over" if share >= 1 else "close" if share >= 0.7 else "good"
     return (
         f'<svg class="meter {state}" width="60" height="8" aria-hidden="true"><rect width="60" height="8" rx="2"/>'

@@ -25,6 +25,7 @@ from dbz.extras import INSTALL
 from dbz.measure.budget.budgets import Budget
 from dbz.report.live.totals import BOUNDS_S, BUDGET_GAUGES, RunTotals, budget_values
 from dbz.runs.reading import Record
+from dbz.units import counted
 
 _PERIOD_S = 5.0
 _TIMEOUT_S = 2.0
@@ -81,7 +82,7 @@ class OtlpStream:
         self._export()
         self._exporter.shutdown()
         if self._failures:
-            sys.stderr.write(f"OTLP: {self._failures} exports to {self._endpoint} failed\n")
+            sys.stderr.write(f"OTLP: exports to {self._endpoint} failed {counted(self._failures, 'time')}\n")
 
     def update(self, record: Record, _elapsed_s: float = 0.0, _planned_s: float = 0.0) -> None:
         """Take in what was added to the record since the last call."""

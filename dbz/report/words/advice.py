@@ -7,7 +7,7 @@ from dbz.report.words.comparison import suspect_advice
 from dbz.report.words.facts import slowest_query
 from dbz.report.words.verdict import failed, p95_for_sorting
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
-from dbz.units import format_ms
+from dbz.units import counted, format_ms
 
 _BUSY_PERCENT = 70.0
 
@@ -20,7 +20,7 @@ def next_steps(run: Run) -> list[str]:
         steps.append("Put the load generator right and repeat the run; do not compare these numbers with others.")
     if any(budget.unit == "%" and "err" in budget.stat for budget in broken) and run.errors:
         worst = run.errors[0]
-        steps.append(f"Most frequent error: {worst.error} in {worst.operation} ({worst.count:,} times).")
+        steps.append(f"Most frequent error: {worst.error} in {worst.operation} ({counted(worst.count, 'time')}).")
     steps += [step for budget in broken if (step := _slowest_part(budget, run))]
     if broken and run.server and (run.server.cpu_percent or 0) > _BUSY_PERCENT:
         steps.append(f"The server used {run.server.cpu_percent:.0f} % of its cores: look there before anything else.")
@@ -44,4 +44,4 @@ def _slowest_part(budget: BudgetResult, run: Run) -> str:
     slowest = max(parts, key=p95_for_sorting)
     p95 = slowest.latency_ms.p95
     shown = "more than 5 % of its attempts failed" if p95 is None else f"p95 {format_ms(p95)}"
-    return f"{budget.name}: the slowest part is {slowest.name}, {shown} over {slowest.count:,} attempts."
+    return f"{budget.name}: the slowest part is {slowest.name}, {shown} over {counted(slowest.count, 'attempt')}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbz.report.words.verdict import value_text
 from dbz.runs.capacity import Capacity, CapacityStep, Headroom, ScalabilityFit, StepOutcome, load_text
-from dbz.units import format_duration, format_rate
+from dbz.units import counted, format_duration, format_number, format_rate
 
 BADGES = {
     StepOutcome.FOUND: "FOUND",
@@ -27,7 +27,7 @@ def capacity_text(found: Capacity) -> str:
     if figures.requests_per_s:
         parts.append(f"{_number(figures.requests_per_s)} HTTP requests/s")
     if figures.connections:
-        parts.append(f"{figures.connections:,.0f} connections")
+        parts.append(counted(round(figures.connections), "connection"))
     return ", ".join(parts)
 
 
@@ -52,7 +52,13 @@ def used_text(step: CapacityStep) -> str:
     """The budget nearest to its limit, and how much of the limit it used."""
     if not step.tightest:
         return ""
-    share = "failed" if step.used is None else f"{step.used * 100:,.0f} %" if step.used < 2 else f"{step.used:,.3g}×"
+    share = (
+        "failed"
+        if step.used is None
+        else f"{step.used * 100:,.0f} %"
+        if step.used < 2
+        else f"{format_number(step.used)}×"
+    )
     return f"{step.tightest} {share}"
 
 
@@ -72,13 +78,14 @@ def _number(per_s: float) -> str:
 
 def ratio_text(ratio: float | None) -> str:
     """A ratio such as `1.35×`; a dash where nothing was compared."""
-    return "–" if ratio is None else f"{ratio:,.3g}×"
+    return "–" if ratio is None else f"{format_number(ratio)}×"
 
 
 def fit_text(fit: ScalabilityFit, highest: int) -> str:
     """What the Universal Scalability Law says, in one line; `highest` is the highest load that was measured."""
     quality = "" if fit.r_squared is None else f", R² {fit.r_squared:.3f}"
-    law = f"contention σ {fit.sigma + 0.0:.3g}, coherency κ {fit.kappa + 0.0:.3g}{quality} over {fit.points} runs"
+    spread = f"contention σ {fit.sigma + 0.0:.3g}, coherency κ {fit.kappa + 0.0:.3g}"
+    law = f"{spread}{quality} over {counted(fit.points, 'run')}"
     if fit.peak_users is None or fit.peak_per_s is None or fit.peak_users > 100 * highest:
         return f"{law}; no peak in sight: throughput grows with users as far as was measured"
     beyond = " (beyond what was measured)" if fit.peak_users > highest else ""

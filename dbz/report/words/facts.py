@@ -7,7 +7,7 @@ import math
 from dbz.report.words.verdict import plural
 from dbz.runs.machine import SOME_PERCENT, cores_text
 from dbz.runs.schema import Run
-from dbz.units import format_bytes, format_duration, format_ms
+from dbz.units import counted, format_bytes, format_duration, format_ms, format_number, format_rate
 
 
 def target_text(run: Run) -> str:
@@ -23,7 +23,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Target", run.target + (" (embedded stack)" if run.embedded else "")),
         ("Started", run.title.rpartition(", ")[2]),
         ("Judged", f"{format_duration(window.seconds)} after {format_duration(window.start_s)} of warm-up"),
-        ("Users held", "not measured" if run.users_held is None else f"{run.users_held:,}"),
+        ("Users held", users_text(run) or "not measured"),
         *([("Load", load_text(run))] if load_text(run) else []),
         ("Seed", str(run.seed)),
     ]
@@ -32,15 +32,38 @@ def facts(run: Run) -> list[tuple[str, str]]:
     return [*rows, ("Run", run.id)]
 
 
+def users_text(run: Run) -> str:
+    """The users held while it was judged, `5 to 500 users` where their number changed; empty when unknown."""
+    if run.users_held is None:
+        return ""
+    most = run.users_most or run.users_held
+    if most - run.users_held > max(1, _STEADY_SHARE * most):
+        return f"{run.users_held:,} to {counted(most, 'user')}"
+    return counted(run.users_held, "user")
+
+
+_STEADY_SHARE = 0.05
+"""Users come and go by as much in a load that holds their number."""
+
+
+def judged_text(run: Run) -> str:
+    """How many users, how long it was judged, and after what."""
+    window = run.window
+    warmup = f" after {format_duration(window.start_s)} of warm-up" if window.start_s else ""
+    return ", ".join(part for part in (users_text(run), f"{format_duration(window.seconds)} judged{warmup}") if part)
+
+
 def load_text(run: Run) -> str:
     """The connections and requests that were asked for, and what came of them; empty when none were."""
     asked = {key: run.profile.get(key) for key in ("connections", "requests")}
-    parts = [] if asked["connections"] is None else [f"{asked['connections']:,} connections"]
+    parts = [] if asked["connections"] is None else [counted(asked["connections"], "connection")]
     if asked["requests"]:
         made = sum(one.rate_per_s for one in run.operations if one.kind == "http")
         off = made / asked["requests"] - 1
         met = "met" if abs(off) <= RATE_TOLERANCE else "NOT met"
-        parts.append(f"{asked['requests']:,.3g} requests/s asked for, {made:,.3g}/s made ({off:+.1%}, {met})")
+        parts.append(
+            f"{format_number(asked['requests'])} requests/s asked for, {format_rate(made)} made ({off:+.1%}, {met})"
+        )
     return ", ".join(parts)
 
 
@@ -66,9 +89,13 @@ def generator_text(run: Run) -> str:
     ]
     if health.gc_ms_max:
         parts.append(f"longest collection {format_ms(health.gc_ms_max)}")
-    counted = (("lost", health.lost_workers), ("late", health.late_arrivals), ("dropped", health.dropped_arrivals))
-    names = {"lost": "workers lost", "late": "arrivals late", "dropped": "arrivals dropped"}
-    return ", ".join([*parts, *(f"{count:,} {names[key]}" for key, count in counted if count)])
+    counts = (("lost", health.lost_workers), ("late", health.late_arrivals), ("dropped", health.dropped_arrivals))
+    names = {
+        "lost": ("worker lost", "workers lost"),
+        "late": ("arrival late", "arrivals late"),
+        "dropped": ("arrival dropped", "arrivals dropped"),
+    }
+    return ", ".join([*parts, *(f"{count:,} {names[key][count != 1]}" for key, count in counts if count)])
 
 
 def server_text(run: Run) -> str:
@@ -82,7 +109,7 @@ def server_text(run: Run) -> str:
     if server.memory_bytes is not None:
         parts.append(f"{format_bytes(server.memory_bytes)} of memory")
     if server.connections is not None:
-        parts.append(f"{server.connections:,.0f} connections")
+        parts.append(counted(round(server.connections), "connection"))
     slowest = slowest_query(run)
     if slowest:
         parts.append(f"slowest query {slowest}")

@@ -6,7 +6,7 @@ from dbz.shards.copies.verify_places import Unchecked
 from dbz.shards.journal import Move, State
 from dbz.shards.plan.document import MovePlan
 from dbz.shards.status import Status
-from dbz.units import format_bytes, format_duration, format_percent
+from dbz.units import counted, format_bytes, format_duration, format_percent
 
 _WHOLE = {"bytes": "the bytes", "docs": "the documents", "ops": "the writes"}
 
@@ -21,7 +21,7 @@ def plan_texts(plan: MovePlan) -> list[str]:
         f"the tolerance, and {_percent(plan.ideal_share)} to even out exactly."
     )
     texts = [
-        f"{len(plan.moves):,} clubs move, {plan.docs:,} documents, {format_bytes(plan.bytes)}.",
+        f"{counted(len(plan.moves), 'club')} to move, {counted(plan.docs, 'document')}, {format_bytes(plan.bytes)}.",
         f"Imbalance (heaviest shard over mean): {plan.imbalance_before:.3f} now, {plan.imbalance_after:.3f} then.",
         share,
     ]

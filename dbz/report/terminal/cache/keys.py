@@ -13,7 +13,7 @@ from dbz.cache.admin.selection import SelectedKeys
 from dbz.cache.admin.survey import percentiles
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.run.tables import cell, grid
-from dbz.units import format_bytes, format_duration
+from dbz.units import counted, format_bytes, format_duration
 
 
 def print_found(found: SelectedKeys, stream: TextIO | None = None) -> None:
@@ -58,7 +58,7 @@ def print_lives(lives: Lives, most: int, stream: TextIO | None = None) -> None:
         table.add_row(cell(key), Text("never", "yellow") if left_s is None else format_duration(left_s))
     console.print(table)
     spread = percentiles([left_s for _, left_s in lives.keys if left_s is not None])
-    parts = [f"{len(lives.keys):,} keys" + ("" if lives.complete else " (and more)")]
+    parts = [counted(len(lives.keys), "key") + ("" if lives.complete else " (and more)")]
     parts += [f"{name} {format_duration(value)}" for name, value in spread.items()]
     parts += [f"{lives.endless:,} never expire"] if lives.endless else []
     console.print(Text(", ".join(parts), "dim"), soft_wrap=True)

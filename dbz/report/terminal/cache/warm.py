@@ -18,7 +18,7 @@ from dbz.cache.warm.dry_run import WarmPlan, WarmUpForecast
 from dbz.cache.warm.progress import LEFT_OUT, SKIPPED, Tally, WarmReport
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for, make_console
 from dbz.report.terminal.run.tables import cell, grid
-from dbz.units import format_bytes, format_duration, format_ms, format_percent, format_rate
+from dbz.units import counted, format_bytes, format_duration, format_ms, format_percent, format_rate
 
 _BAR = 24
 _LINE_S = 5.0
@@ -105,7 +105,9 @@ def print_warm(report: WarmReport, stream: TextIO | None = None) -> None:
     console.print()
     verdict = ("Warmed", "bold green") if not report.stopped else ("Not complete", "bold red")
     rate = format_rate(report.keys / report.seconds) if report.seconds else "0/s"
-    text = f"  {report.keys:,} keys, {format_bytes(report.bytes)} in {format_duration(report.seconds)} ({rate})"
+    text = (
+        f"  {counted(report.keys, 'key')}, {format_bytes(report.bytes)} in {format_duration(report.seconds)} ({rate})"
+    )
     console.print(Text.assemble(verdict, text))
     if report.resumed:
         console.print(Text(f"Continued a warm-up that was interrupted ({report.resumed} warmers had begun).", "dim"))

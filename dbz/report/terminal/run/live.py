@@ -18,7 +18,7 @@ from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.live_screen import clock, phase, screen
 from dbz.report.words.verdict import latency_text
 from dbz.runs.reading import Record
-from dbz.units import format_percent, format_rate
+from dbz.units import counted, format_percent, format_rate
 
 _REDRAW_S = 0.4
 _LINE_S = 5.0
@@ -104,7 +104,7 @@ def plain_line(figures: LiveFigures, elapsed_s: float, planned_s: float) -> str:
     broken = sum(verdict.breaks_run for verdict in measured)
     parts = [
         f"{clock(elapsed_s)} of {clock(planned_s)}  {phase(figures, elapsed_s, planned_s)}",
-        f"{figures.users:,} users",
+        counted(figures.users, "user"),
         format_rate(count / figures.recent_s),
         *(f"{kind} p95 {latency_text(latency.percentile_ms(95), ' ms')}" for kind, latency in recent.items()),
         f"{format_percent(errors / count if count else 0)} failed",

@@ -16,7 +16,7 @@ from dbz.report.live.figures import LiveFigures
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.report.words.verdict import KINDS, latency_text
-from dbz.units import format_bytes, format_ms, format_rate
+from dbz.units import counted, format_bytes, format_ms, format_rate
 
 _BUSY_PERCENT = 80.0
 _FIXED_LINES = 15
@@ -91,7 +91,7 @@ def _server(line: dict[str, object]) -> Text:
     if isinstance(memory, int | float):
         parts.append(format_bytes(memory))
     if isinstance(sockets, int | float):
-        parts.append(f"{sockets:,.0f} connections")
+        parts.append(counted(round(sockets), "connection"))
     return Text(", ".join(parts) or "says nothing of itself")
 
 

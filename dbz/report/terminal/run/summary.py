@@ -29,12 +29,11 @@ from dbz.report.terminal.run.tables import (
 )
 from dbz.report.words.advice import next_steps
 from dbz.report.words.comparison import comparison_headline, comparison_remarks
-from dbz.report.words.facts import generator_text, load_text, machine_text, server_text, target_text
+from dbz.report.words.facts import generator_text, judged_text, load_text, machine_text, server_text, target_text
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
-from dbz.units import format_duration
 
 _DEFAULT_REPORTS = Path("reports")
 """Where `dbz report` looks for an id when it is not told otherwise."""
@@ -87,13 +86,11 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
 
 def _verdict(run: Run, console: Console) -> Panel:
     style = _STYLES.get(run.verdict, "yellow")
-    users = "" if run.users_held is None else f"{run.users_held:,} users, "
-    warmup = f" after {format_duration(run.window.start_s)} of warm-up" if run.window.start_s else ""
     text = Text.assemble(
         (f" {_badge(run, console)} ", f"badge {style}"),
         ("  " + clean(headline(run)), "bold"),
         ("\n" + clean(f"{run.title}, {target_text(run)}"), "dim"),
-        (f"\n{users}{format_duration(run.window.seconds)} judged{warmup}", "dim"),
+        ("\n" + judged_text(run), "dim"),
     )
     return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1))
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dbz.measure.budget.verdicts import Outcome
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
-from dbz.report.words.facts import target_text
+from dbz.report.words.facts import target_text, users_text
 from dbz.report.words.verdict import (
     by_importance,
     delivery_text,
@@ -27,7 +27,7 @@ from dbz.report.words.verdict import (
     warns,
 )
 from dbz.runs.schema import BudgetResult, Operation, Run
-from dbz.units import format_duration, format_percent, format_rate
+from dbz.units import format_duration, format_percent, format_rate, format_times
 
 WIDE = 110
 """From this many columns on, tables show everything that they have."""
@@ -111,7 +111,7 @@ def _bar(share: float | None, glyphs: Glyphs) -> Text:
     width = _BAR
     full = width if math.isinf(share) else min(width, max(math.ceil(share * width), 0))
     style = "green" if share < _CLOSE else "yellow" if share < 1 else "red"
-    number = "" if math.isinf(share) else f" {share * 100:,.0f} %" if share < 2 else f" {share:,.3g}x"
+    number = "" if math.isinf(share) else f" {share * 100:,.0f} %" if share < 2 else f" {format_times(share)}"
     return Text.assemble((glyphs.full * full, style), (glyphs.empty * (width - full), "dim"), (number, "dim"))
 
 
@@ -172,7 +172,7 @@ def runs_table(runs: Sequence[Run]) -> Table:
             Text(run.verdict.value, styles.get(run.verdict.value, "yellow")),
             cell(target_text(run), "dim"),
             format_duration(run.window.seconds),
-            "–" if run.users_held is None else f"{run.users_held:,}",
+            users_text(run).removesuffix("s").removesuffix(" user") or "–",
             format_percent(errors / count) if count else "–",
         )
     return table

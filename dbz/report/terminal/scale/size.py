@@ -9,7 +9,7 @@ from rich.text import Text
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.scaling.size.sizing import MeasuredTask, PhaseSize, SizeVerdict
-from dbz.units import format_percent
+from dbz.units import format_number, format_percent
 
 
 def print_sizes(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float) -> None:
@@ -47,8 +47,8 @@ def needed_text(size: PhaseSize) -> str:
 
 def per_task_text(measured: MeasuredTask) -> str:
     """What one task carries, and how that is known."""
-    units = {"users": "{:,.0f} users", "connections": "{:,.0f} connections", "requests": "{:,.3g} requests/s"}
-    parts = ", ".join(units[name].format(value) for name, value in measured.per_task().items())
+    units = {"users": "users", "connections": "connections", "requests": "requests/s"}
+    parts = ", ".join(f"{format_number(value)} {units[name]}" for name, value in measured.per_task().items())
     least = "at least " if measured.bracket is None else ""
     of = f", measured with {measured.servers} of them" if measured.servers > 1 else ""
     return f"One task carries {least}{parts} ({measured.source}{of})."

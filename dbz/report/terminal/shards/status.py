@@ -18,7 +18,7 @@ from dbz.shards.move.progress import MoveStanding
 from dbz.shards.move.rebalance import MoveOutcome
 from dbz.shards.plan.document import MovePlan, PlannedMove
 from dbz.shards.status import MoveStatus, Status
-from dbz.units import format_bytes, format_rate
+from dbz.units import counted, format_bytes, format_rate
 
 _MOST_MOVES = 30
 _MOST_FINDINGS = 20
@@ -117,10 +117,10 @@ def print_findings(findings: list[Finding], documents: int, stream: TextIO | Non
     """Print what a verification found."""
     console = make_console(stream or sys.stdout)
     if not findings:
-        console.print(Text(f"Nothing found: {documents:,} documents are where they belong.", "green"))
+        console.print(Text(f"Nothing found: {counted(documents, 'document')} where they belong.", "green"))
         return
     _print_table(console, findings)
-    console.print(Text(f"{len(findings):,} findings in {documents:,} documents.", "bold red"))
+    console.print(Text(f"{counted(len(findings), 'finding')} in {counted(documents, 'document')}.", "bold red"))
 
 
 def print_unchecked(unchecked: list[Unchecked], notes: list[str], stream: TextIO | None = None) -> None:
@@ -131,7 +131,11 @@ def print_unchecked(unchecked: list[Unchecked], notes: list[str], stream: TextIO
     for one in unchecked:
         console.print(Text(clean(f"Not checked: {unchecked_text(one)}."), "yellow"))
     if unchecked:
-        console.print(Text(f"Incomplete: {len(unchecked):,} copies could not be checked in full.", "bold yellow"))
+        console.print(
+            Text(
+                f"Incomplete: {counted(len(unchecked), 'copy', 'copies')} could not be checked in full.", "bold yellow"
+            )
+        )
 
 
 def print_strays(findings: list[Finding], unchecked: list[Unchecked], stream: TextIO | None = None) -> None:
@@ -139,7 +143,7 @@ def print_strays(findings: list[Finding], unchecked: list[Unchecked], stream: Te
     if findings:
         console = make_console(stream or sys.stdout)
         _print_table(console, findings)
-        console.print(Text(f"{len(findings):,} documents were written past the map.", "bold red"))
+        console.print(Text(f"{counted(len(findings), 'document')} written past the map.", "bold red"))
     print_unchecked(unchecked, [], stream)
 
 
