@@ -81,8 +81,8 @@ def load(
     plan = baseline.applied_to(plan, output.out)
     with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
-        def carry_out(plan: LoadPlan, last: bool) -> tuple[Run, RunFolder]:
-            return _carry_out(plan, output, interrupts, last=last)
+        def carry_out(plan: LoadPlan, number: int) -> tuple[Run, RunFolder]:
+            return _carry_out(plan, output, interrupts, number, baseline.repeat)
 
         code = carry_out_repeatedly(plan, baseline.repeat, carry_out)
     raise typer.Exit(code)
@@ -106,8 +106,10 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
     typer.echo("The run has ended; its report is the master's.", err=True)
 
 
-def _carry_out(plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, *, last: bool) -> tuple[Run, RunFolder]:
-    """Measure, judge and write the reports; only the last of several runs is printed."""
+def _carry_out(
+    plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, number: int, count: int
+) -> tuple[Run, RunFolder]:
+    """Measure, judge and write the reports of run `number` of `count`; only the last one is printed."""
     from dbz.report import print_conclusion, tell_github, write_reports, write_what_can_be
     from dbz.runs.folder import create_run_folder, new_run_id
     from dbz.runs.reading import read_record
@@ -120,15 +122,19 @@ def _carry_out(plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, *,
         with suppress(UsageError):
             write_reports(folder)
         raise
+    if count > 1:
+        run = run.model_copy(update={"repetition": f"{number} of {count}"})
+        with suppress(UsageError):  # what could not be written is told below
+            folder.save(run)
     written = write_what_can_be(folder, run, read_record(folder))
     problems = written.problems
     try:
         tell_github(run, written.summary, os.environ, sys.stderr)
     except UsageError as error:
         problems.append(error.message)
-    if last and output.as_json:
+    if number == count and output.as_json:
         typer.echo(run.to_json())
-    elif last:
+    elif number == count:
         print_conclusion(run, folder)
     for problem in problems:  # the verdict is what was measured, whether all of its reports could be written or not
         typer.echo(f"dbz: {problem}", err=True)

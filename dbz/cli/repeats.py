@@ -19,12 +19,12 @@ _WORST_FIRST = (ExitCode.INTERRUPTED, ExitCode.BROKEN, ExitCode.INVALID, ExitCod
 
 
 def carry_out_repeatedly(
-    plan: LoadPlan, count: int, carry_out: Callable[[LoadPlan, bool], tuple[Run, RunFolder]]
+    plan: LoadPlan, count: int, carry_out: Callable[[LoadPlan, int], tuple[Run, RunFolder]]
 ) -> ExitCode:
     """Carry out a plan `count` times and return the worst exit code; an interrupt ends it.
 
     The last run is compared with the baseline, together with those before it, and limits relative to the baseline are
-    judged over all of them: `carry_out` gets the plan and whether this run is the last one. Runs that are not valid are
+    judged over all of them: `carry_out` gets the plan and the number of the run, from 1. Runs that are not valid are
     left out of the comparison.
     """
     from dbz.measure.budget.relative import judged_together
@@ -41,7 +41,7 @@ def carry_out_repeatedly(
         else:
             budgets = [budget for budget in plan.budgets if last or not judged_together(budget)]
             this = replace(plan, baseline=None, budgets=budgets)
-        run, folder = carry_out(this, last)
+        run, folder = carry_out(this, number)
         codes.append(EXIT_CODES[run.verdict])
         if not untrusted(run):
             earlier.append(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -121,11 +122,22 @@ def finite(value: float) -> float | None:
     return round(value, 4) if abs(value) >= 0.1 else float(f"{value:.4g}")
 
 
-def error_groups(record: Record) -> list[ErrorGroup]:
-    """Equal errors of one operation together, the most frequent first, over the whole run."""
+_REPEATED = re.compile(r"^(\w+): \1(?=$|:)")
+"""The name of an error that is its message too: `ConnectionLost: ConnectionLost`."""
+
+
+def error_groups(record: Record, window: Window | None = None) -> list[ErrorGroup]:
+    """Equal errors of one operation together, the most frequent first: those that the figures of a window count.
+
+    Requests that the end of the run cut off were waiting in it, and are of it. Without a window: the whole run.
+    """
     groups: dict[tuple[str, str, str], list[float]] = {}
     for line in _worker_lines(record):
-        for kind, operation, error, count in line.get("errors", ()):
+        within = window is None or line_inside(line, window)
+        for kind, operation, message, count in line.get("errors", ()):
+            if not (within or (kind == UNFINISHED and window is not None and window.seconds)):
+                continue
+            error = _REPEATED.sub(r"\1", message)
             group = groups.setdefault((kind, operation, error), [0, line["t"], line["t"]])
             group[0] += count
             group[1:] = [min(group[1], line["t"]), max(group[2], line["t"])]

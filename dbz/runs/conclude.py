@@ -77,6 +77,7 @@ def conclude(
         invalid += [nothing] if nothing else []
         invalid += [NOTHING_TOLD] if comparison and comparison.blind else []
         invalid += coverage.metrics_reasons(record, window, _about_metrics(verdicts))
+    groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),
@@ -87,7 +88,8 @@ def conclude(
             "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
-            "errors": aggregate.error_groups(record),
+            "errors": groups,
+            "errors_outside": sum(one.count for one in every) - sum(one.count for one in groups),
             "deliveries": aggregate.deliveries(record),
             "generator": health,
             "comparison": comparison,

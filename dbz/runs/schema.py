@@ -107,7 +107,7 @@ class Operation(_Part):
 
 
 class ErrorGroup(_Part):
-    """Equal errors of one operation, over the whole run."""
+    """Equal errors of one operation in the judged part."""
 
     kind: str
     operation: str
@@ -184,6 +184,8 @@ class Run(_Part):
     target: str
     embedded: bool = False
     seed: int
+    repetition: str = ""
+    """Which one of several runs of one command it is, like `2 of 5`; empty when it is the only one."""
     versions: dict[str, str] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     verdict: RunVerdict = RunVerdict.RUNNING
@@ -199,6 +201,8 @@ class Run(_Part):
     budgets: list[BudgetResult] = Field(default_factory=list)
     operations: list[Operation] = Field(default_factory=list)
     errors: list[ErrorGroup] = Field(default_factory=list)
+    errors_outside: int = 0
+    """Errors before and after the judged part, which no figure counts."""
     deliveries: list[Deliveries] = Field(default_factory=list)
     generator: Generator | None = None
     server: Server | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
@@ -14,6 +14,8 @@ from dbz.runs.reading import Record
 
 PERCENTILES = (50.0, 95.0, 99.0)
 _KINDS = (*REQUEST_KINDS, COMPOSITE)
+_SHORTEST_S = 0.5
+"""Less is no second."""
 
 Values = list[float | None]
 """One entry a step; None where nothing was measured."""
@@ -47,6 +49,7 @@ class Timeline:
 
 def timeline(record: Record, step_s: int = 1) -> Timeline:
     """The whole record, warm-up included, in steps of whole seconds."""
+    record = _without_rest(record)
     slots = -(-round(record.last_s) // step_s)
     merged = _merged(record.intervals, slots, step_s)
     kinds = [kind for kind in _KINDS if any((kind, failed) in merged for failed in (False, True))]
@@ -70,6 +73,21 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
         server_cpu_percent=_server(record, "cpu_share", 100, slots, step_s, _mean),
         server_memory_bytes=_server(record, "memory_bytes", 1, slots, step_s, max),
         server_connections=_server(record, "connections", 1, slots, step_s, max),
+    )
+
+
+def _without_rest(record: Record) -> Record:
+    """The record without the part of a second in which a load ends.
+
+    Its few attempts belong to no whole second: they would be added to the one before, and look like a peak.
+    """
+    return replace(
+        record,
+        intervals=[one for one in record.intervals if one.length_s >= _SHORTEST_S],
+        workers={
+            worker: [line for line in lines if line.get("dt", 1.0) >= _SHORTEST_S]
+            for worker, lines in record.workers.items()
+        },
     )
 
 

@@ -1,8 +1,12 @@
-"""`junit.xml`: one test case for each budget, and one for the validity of the measurement."""
+"""`junit.xml`: one test case for each budget, one for each other reason why a run fails, and one for its validity.
+
+A file fails exactly when the run does: a failure in it for exit code 1, an error for all others but 0.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from dbz.measure.budget.verdicts import Outcome
@@ -11,22 +15,43 @@ from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.units import counted
 
 VALIDITY_CASE = "measurement_is_valid"
+BASELINE_CASE = "not_worse_than_baseline"
+REASON_CASE = "run_is_good"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render_junit(run: Run) -> str:
     """The text of the file. A broken budget is a failure; an invalid or unfinished run is an error."""
-    name = _text(f"dbz {run.profile.get('name', '?')}")
+    of = f", run {run.repetition}" if run.repetition else ""
+    name = _text(f"dbz {run.profile.get('name', '?')}{of}")
     suite = Element("testsuite", name=name, time=f"{run.duration_s:.3f}", timestamp=run.started[:19])
     _add_validity(suite, name, run)
     for budget in run.budgets:
         _add_budget(suite, name, budget, trusted=_trusted(run))
+    for case, reason in _other_reasons(run):
+        failure = SubElement(SubElement(suite, "testcase", classname=name, name=_text(case)), "failure")
+        failure.set("message", _text(reason))
+        failure.set("type", "worse" if case.startswith(BASELINE_CASE) else "failed")
     for outcome in ("failure", "error", "skipped"):
         plural = outcome if outcome == "skipped" else outcome + "s"
         suite.set(plural, str(len(suite.findall(f"testcase/{outcome}"))))
     suite.set("tests", str(len(suite.findall("testcase"))))
     indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
+
+
+def _other_reasons(run: Run) -> Iterator[tuple[str, str]]:
+    """The reasons of a failed run that are no budget's, each with the name of its case."""
+    if run.verdict is not RunVerdict.FAIL:
+        return
+    told = {budget.reason for budget in run.budgets if failed(budget)}
+    worse = run.comparison.worse if run.comparison else []
+    for figure in worse:
+        told.add(figure.sentence)
+        yield f"{BASELINE_CASE}: {figure.kind} {figure.operation} {figure.stat}", figure.sentence
+    others = [reason for reason in run.reasons if reason not in told]
+    for number, reason in enumerate(others, 1):
+        yield f"{REASON_CASE}_{number}" if len(others) > 1 else REASON_CASE, reason
 
 
 def _trusted(run: Run) -> bool:

@@ -18,7 +18,7 @@ from dbz.report.words.comparison import (
     p_text,
     unit_of,
 )
-from dbz.report.words.facts import facts, generator_text, machine_text, server_text
+from dbz.report.words.facts import errors_outside_text, facts, generator_text, machine_text, server_text
 from dbz.report.words.verdict import (
     BADGES,
     by_importance,
@@ -41,24 +41,47 @@ from dbz.units import format_ms, format_rate
 _CHANGES = {Change.WORSE: "❌", Change.BETTER: "✅", Change.UNCLEAR: "❔", Change.SAME: "➖"}
 _MARKS = {RunVerdict.PASS: "✅", RunVerdict.FAIL: "❌"}
 _MAX_ERRORS = 10
+_MAX_BULLETS = 20
+_MAX_OPERATIONS = 100
+_MAX_BUDGETS = 100
+_MAX_TEXT = 300
+"""Characters of a name or a message in a cell."""
+MAX_BYTES = 60_000
+"""A comment on a pull request may have 65,536 characters, the summary of a job a mebibyte for all of its runs."""
+_LEFT_OUT = "\n*There was no room for all sections here; they are in report.html.*\n"
 _SPECIAL = re.compile(r"[^\w .,:;/(){}=?%+-]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def render_markdown(run: Run, chart: Timeline) -> str:
-    """The text of the file; names and errors from outside cannot break out of their cells or mention anybody."""
-    name = escape(str(run.profile.get("name", "?")))
+    """The text of the file, of at most `MAX_BYTES`; names and errors from outside cannot break out of their cells or
+    mention anybody."""
+    name = escape(_cut(str(run.profile.get("name", "?"))))
+    of = f", run {run.repetition}" if run.repetition else ""
     sections = [
-        f"## {_MARKS.get(run.verdict, '⚠️')} {BADGES[run.verdict]}: dbz load {name}\n\n{headline(run)}",
-        _bullets([*run.reasons, *next_steps(run)]),
+        f"## {_MARKS.get(run.verdict, '⚠️')} {BADGES[run.verdict]}: dbz load {name}{of}\n\n{headline(run)}",
+        _bullets(_first([*run.reasons, *next_steps(run)], _MAX_BULLETS, "more reasons", "report.html")),
         _budgets(run),
         _changes(run.comparison) if run.comparison else "",
         _sparklines(run, chart),
         _details("Operations", _operations(run)),
         _details("Errors", _errors(run)) if run.errors else "",
-        _details("Deliveries", _deliveries(run)) if run.deliveries else "",
+        _details("Deliveries, warm-up included", _deliveries(run)) if run.deliveries else "",
         _details("Generator, server and run", _facts(run)),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return fitting([section for section in sections if section], MAX_BYTES)
+
+
+def fitting(sections: Sequence[str], most_bytes: int) -> str:
+    """Sections one below the other; those for which there is no room are left out, and that is said at the end."""
+    room = most_bytes - len(_LEFT_OUT.encode())
+    text, complete = "", True
+    for section in sections:
+        more = f"{section}\n\n"
+        if len((text + more).encode(errors="replace")) <= room:
+            text += more
+        else:
+            complete = False
+    return text.rstrip("\n") + "\n" + ("" if complete else _LEFT_OUT)
 
 
 def escape(text: str) -> str:
@@ -67,7 +90,17 @@ def escape(text: str) -> str:
 
 
 def _bullets(texts: Iterable[str]) -> str:
-    return "\n".join(f"- {escape(text)}" for text in texts)
+    return "\n".join(f"- {escape(_cut(text))}" for text in texts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+
+
+def _first(texts: Sequence[str], most: int, what: str, where: str) -> list[str]:
+    """The first texts; when there are more, how many of them are left out, and where they are."""
+    rest = len(texts) - most
+    return [*texts[:most], f"{rest:,} {what} are in {where}"] if rest > 0 else list(texts)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -84,16 +117,18 @@ def _budgets(run: Run) -> str:
     missing = [escape(budget.name) for budget in run.budgets if budget.verdict == Outcome.NOT_MEASURED]
     rows = [
         [
-            f"{_sign(budget)} {escape(budget.name)} ({escape(budget.stat)})",
+            f"{_sign(budget)} {escape(_cut(budget.name))} ({escape(budget.stat)})",
             value_text(budget),
             escape(limit_text(budget)),
             interval_text(budget),
             f"{budget.samples:,}",
         ]
-        for budget in shown
+        for budget in shown[:_MAX_BUDGETS]
     ]
     table = _table(["Budget", "Measured", "Limit", "95 % interval", "Samples"], rows) if rows else ""
-    note = f"Not measured: {', '.join(missing)}." if missing else ""
+    note = f"Not measured: {', '.join(_first(missing, _MAX_BUDGETS, 'more', 'report.html'))}." if missing else ""
+    if len(shown) > _MAX_BUDGETS:
+        note = f"{len(shown) - _MAX_BUDGETS:,} more budgets are in report.html. {note}"
     return "\n\n".join(part for part in (table, note) if part)
 
 
@@ -134,24 +169,28 @@ def _sparklines(run: Run, chart: Timeline) -> str:
 def _operations(run: Run) -> str:
     rows = [
         [
-            f"{escape(operation.name)} ({escape(operation.kind)})",
+            f"{escape(_cut(operation.name))} ({escape(operation.kind)})",
             f"{operation.count:,}",
             f"{operation.errors:,}",
             format_rate(operation.rate_per_s),
             *(latency_text(getattr(operation.latency_ms, name)) for name in ("p50", "p95", "p99", "max")),
         ]
-        for operation in slowest_first(run.operations)
+        for operation in slowest_first(run.operations)[:_MAX_OPERATIONS]
     ]
-    return _table(["Operation", "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows)
+    rest = len(run.operations) - _MAX_OPERATIONS
+    more = f"\n\n{rest:,} more operations, all faster, are in report.html and operations.csv." if rest > 0 else ""
+    return _table(["Operation", "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows) + more
 
 
 def _errors(run: Run) -> str:
     rows = [
-        [f"{escape(group.operation)}: {escape(group.error)}", f"{group.count:,}", f"{group.first_s:.0f} s"]
+        [f"{escape(_cut(group.operation))}: {escape(_cut(group.error))}", f"{group.count:,}", f"{group.first_s:.0f} s"]
         for group in run.errors[:_MAX_ERRORS]
     ]
     rest = len(run.errors) - _MAX_ERRORS
     more = f"\n\n{rest} more kinds of errors are in report.html." if rest > 0 else ""
+    outside = errors_outside_text(run)
+    more += f"\n\n{outside}" if outside else ""
     return _table(["Error", "Count", "First at"], rows) + more
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbz.measure.budget.metrics import parse_selector
 from dbz.report.words.comparison import suspect_advice
 from dbz.report.words.facts import slowest_query
+from dbz.report.words.names import names_advice
 from dbz.report.words.verdict import failed, p95_for_sorting
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.units import counted, format_ms
@@ -28,6 +29,7 @@ def next_steps(run: Run) -> list[str]:
         steps.append(f"Slowest query of the server: {slowest_query(run)}.")
     steps += [f"{note[0].upper()}{note[1:]}." for note in run.notes]
     steps += suspect_advice(run.comparison) if run.comparison else []
+    steps += names_advice(run)
     return list(dict.fromkeys(steps))
 
 

@@ -53,6 +53,13 @@ def judged_text(run: Run) -> str:
     return ", ".join(part for part in (users_text(run), f"{format_duration(window.seconds)} judged{warmup}") if part)
 
 
+def errors_outside_text(run: Run) -> str:
+    """The errors that no figure counts; empty when there were none."""
+    if not run.errors_outside:
+        return ""
+    return f"{counted(run.errors_outside, 'more error')} before or after the judged part, not counted here."
+
+
 def load_text(run: Run) -> str:
     """The connections and requests that were asked for, and what came of them; empty when none were."""
     asked = {key: run.profile.get(key) for key in ("connections", "requests")}
