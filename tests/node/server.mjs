@@ -22,6 +22,14 @@ function serve(namespace, token) {
     socket.on("to_all", (...given) => namespace.emit("for_all", ...given));
     socket.on("leave_me", () => socket.disconnect());
     socket.on("drop_me", () => socket.conn.close());
+    socket.on("many", (count, ack) => {
+      socket.emit("many", ...Array(count).keys());
+      ack(...Array(count).keys());
+    });
+    socket.on("volatile_back", (given) => socket.volatile.emit("volatile_back", given));
+    socket.on("later", (ms, given) => setTimeout(() => namespace.emit("for_all", given), ms));
+    socket.on("cookie", (ack) => ack(socket.handshake.headers.cookie ?? null));
+    socket.on("stand", (ack) => ack(socket.recovered ?? false, [...socket.rooms].length));
     socket.on("big", (size) => socket.emit("big", "x".repeat(size)));
   });
 }

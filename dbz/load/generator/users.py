@@ -121,7 +121,7 @@ class SocketUser(HttpUser):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.deliveries = self.session.deliveries
-        self.socket = SocketClient(self.base_url, self.recorder)
+        self.socket = SocketClient(self.base_url, self.recorder, cookies=lambda: self.client.cookies)
         self.socket.on_connected = self.on_connected
 
     def on_connected(self) -> None:

@@ -105,7 +105,7 @@ class HttpClient(Verbs):
         self.headers = {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "dbz"}
         if credentials := credentials_of(self.base_url):
             self.headers["Authorization"] = credentials
-        self.cookies = CookieJar(self._origin)
+        self._cookies = CookieJar(self._origin)
         self._memory: Memory | None = None
         self._host = self._origin.host_field
         self._root = full_url(self._origin, self._prefix)
@@ -120,6 +120,18 @@ class HttpClient(Verbs):
     @headers.setter
     def headers(self, fields: Mapping[str, str]) -> None:
         self._headers = HeaderFields(fields)
+
+    @property
+    def cookies(self) -> CookieJar:
+        """The cookies of this user; a mapping that is put here becomes a jar for the host of the base URL."""
+        return self._cookies
+
+    @cookies.setter
+    def cookies(self, cookies: CookieJar | Mapping[str, str]) -> None:
+        if not isinstance(cookies, CookieJar):
+            pairs, cookies = cookies, CookieJar(self._origin)
+            cookies.update(pairs)
+        self._cookies = cookies
 
     @contextmanager
     def rename_request(self, name: str) -> Iterator[None]:
@@ -184,8 +196,8 @@ class HttpClient(Verbs):
             after = "Transfer-Encoding: chunked\r\n\r\n" if chunked else f"Content-Length: {len(body)}\r\n\r\n"
             if content_type and not fields.has("content-type"):
                 after = f"Content-Type: {content_type}\r\n{after}"
-        if self.cookies and not fields.has("cookie"):
-            cookie = self.cookies.header(self._origin, self._prefix + response.path)
+        if self._cookies and not fields.has("cookie"):
+            cookie = self._cookies.header(self._origin, self._prefix + response.path)
             after = one_line(f"Cookie: {cookie}") + "\r\n" + after if cookie else after
         message = f"{method} {self._before}{response.path}{self._version}{fields.rendered(self._host)}{after}"
         deadline_s = started_s + self.timeout_s

@@ -129,6 +129,15 @@ class MalformedPacket(TransportError):  # noqa: N818
     name = "MalformedPacket"
 
 
+class OldServer(TransportError):  # noqa: N818
+    """The server speaks Socket.IO 2, whose connections look open and never are."""
+
+    name = "OldServer"
+
+    def __init__(self) -> None:
+        super().__init__("it speaks Socket.IO 2 (Engine.IO 3), which clients of version 3 and later cannot talk to")
+
+
 class Disconnected(TransportError):  # noqa: N818
     """The server ended the Socket.IO connection in good order."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.socketio.endpoint import Endpoint, SocketOptions
 from dbz.load.generator.socketio.link import Link
@@ -24,14 +25,21 @@ class SocketClient:
     """The Socket.IO side of one virtual user.
 
     Its own methods are those of the default namespace; `namespace("/admin")` gives another one on the same connection.
-    How to reach the server is in `options`, which may be replaced before the first `connect`.
+    How to reach the server is in `options`, which may be replaced before the first `connect`. `cookies` gives the jar
+    whose cookies go along and which learns those that the server sets; without it the client has one of its own.
     """
 
     __slots__ = ("_default", "_link", "_recorder")
 
-    def __init__(self, base_url: str, recorder: Recorder, options: SocketOptions = _DEFAULT_OPTIONS) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        recorder: Recorder,
+        options: SocketOptions = _DEFAULT_OPTIONS,
+        cookies: Callable[[], CookieJar] | None = None,
+    ) -> None:
         self._recorder = recorder
-        self._link = Link(Endpoint(base_url, options), recorder)
+        self._link = Link(Endpoint(base_url, options, cookies), recorder)
         self._default = self.namespace(DEFAULT)
 
     @property
@@ -65,9 +73,18 @@ class SocketClient:
             known = self._link.namespaces[name] = Namespace(name, self._link, self._recorder, timeout_s)
         return known
 
+    @property
+    def recovered(self) -> bool:
+        """Whether the server gave what was missed when it was connected to last; see `Namespace.recovered`."""
+        return self._default.recovered
+
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler(*arguments)` for each `event`; see `Namespace.on`."""
         self._default.on(event, handler)
+
+    def on_any(self, handler: Handler) -> None:
+        """Call `handler(event, *arguments)` for every event; see `Namespace.on_any`."""
+        self._default.on_any(handler)
 
     def connect(self, auth: Auth = None, *, attempts: int = 20) -> None:
         """Connect, trying again with growing pauses; see `Namespace.connect`."""
@@ -76,6 +93,10 @@ class SocketClient:
     def emit(self, event: str, *arguments: Any) -> bool:
         """Send an event; returns whether that was possible. See `Namespace.emit`."""
         return self._default.emit(event, *arguments)
+
+    def emit_volatile(self, event: str, *arguments: Any) -> bool:
+        """Send an event, or drop it when it would have to wait; see `Namespace.emit_volatile`."""
+        return self._default.emit_volatile(event, *arguments)
 
     def call(self, event: str, *arguments: Any, timeout_s: float = ACK_TIMEOUT_S) -> list[Any] | None:
         """Send an event and wait for its acknowledgement; see `Namespace.call`."""

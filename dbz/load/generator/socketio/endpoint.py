@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ import gevent
 from gevent.event import AsyncResult
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
+from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.net.faults import MalformedPacket, ReadTimeout, TransportError
 from dbz.load.generator.socketio.engineio import EngineConnection, Transport
 from dbz.load.generator.socketio.polling import Polling, open_polling
@@ -26,11 +27,14 @@ class SocketOptions:
     """How to reach the server."""
 
     path: str = "/socket.io/"
+    """Where the server listens; a slash is added at its end, as all official clients do."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Parameters that are added to those of the protocol."""
     headers: Mapping[str, str] = field(default_factory=dict)
     transports: tuple[str, ...] = (WEBSOCKET,)
     """What may be used, in this order: ("websocket",), ("polling",), or both to begin with polling and change over."""
+    trailing_slash: bool = True
+    """Whether to add that slash (`addTrailingSlash` of the official clients)."""
     tls: ssl.SSLContext | None = None
     """Replaces the default verification against the system's certificates."""
     compression: bool = True
@@ -47,18 +51,25 @@ class SocketOptions:
 class Endpoint:
     """Where an Engine.IO server is, and how to reach it by each transport."""
 
-    __slots__ = ("base_url", "options")
+    __slots__ = ("base_url", "cookies", "options")
 
-    def __init__(self, base_url: str, options: SocketOptions) -> None:
+    def __init__(self, base_url: str, options: SocketOptions, cookies: Callable[[], CookieJar] | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.options = options
+        if cookies is None:
+            own = CookieJar(split_url(self.base_url)[0])
+            self.cookies: Callable[[], CookieJar] = lambda: own
+        else:
+            self.cookies = cookies
 
     def open(self, deadline_s: float) -> Transport:
         """Connect by the first transport."""
         if self.options.transports[0] == WEBSOCKET:
             return self.open_websocket("", deadline_s)
         options = self.options
-        return open_polling(self.base_url, self.target(POLLING), options.headers, options.tls, deadline_s)
+        return open_polling(
+            self.base_url, self.target(POLLING), options.headers, options.tls, deadline_s, self.cookies()
+        )
 
     def open_websocket(self, sid: str, deadline_s: float) -> WebSocket:
         """Connect by WebSocket; with a `sid` to change a polling connection over."""
@@ -73,11 +84,13 @@ class Endpoint:
             max_bytes=options.max_message_bytes,
             compression=options.compression,
             tls=options.tls,
+            cookies=self.cookies(),
         )
 
     def target(self, transport: str) -> str:
         """The path and the query of a request."""
-        return f"{self.options.path}?{urlencode({**self.options.query, 'EIO': '4', 'transport': transport})}"
+        path = "/" + self.options.path.strip("/") + ("/" if self.options.trailing_slash else "")
+        return f"{path}?{urlencode({**self.options.query, 'EIO': '4', 'transport': transport})}"
 
 
 def upgrade(engine: EngineConnection, polling: Polling, endpoint: Endpoint) -> None:

@@ -5,6 +5,7 @@ The server pings; when it has not for longer than it promised, the connection co
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from dbz.load.generator.net.faults import (
     Disconnected,
     MalformedPacket,
     MessageTooLarge,
+    OldServer,
     ReadTimeout,
     TransportError,
 )
@@ -35,6 +37,10 @@ class Transport(Protocol):
     @property
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether a packet would go out now, and not wait."""
 
     def start(self) -> None:
         """Begin to hand over packets."""
@@ -73,6 +79,11 @@ class EngineConnection:
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._transport.closed
+
+    @property
+    def writable(self) -> bool:
+        """Whether a message would go out now, and not wait."""
+        return self._transport.writable
 
     def carry_on(self, transport: Transport) -> None:
         """Send and receive over `transport` from now on."""
@@ -124,6 +135,8 @@ class EngineConnection:
             self._begin(parse_handshake(packet))
         elif packet == b"1":
             self.close(Disconnected("by the server"))
+        elif _OLD_PAYLOAD.match(packet):
+            raise OldServer
         elif packet != b"6":
             raise MalformedPacket(repr(packet[:60].decode("utf-8", "replace")))
 
@@ -151,6 +164,10 @@ class EngineConnection:
             self._opened.set_exception(error)
         else:
             self._on_close(error)
+
+
+_OLD_PAYLOAD = re.compile(rb"\d+:0\{")
+"""How a polling answer of Engine.IO 3 begins: each of its packets is preceded by its length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,11 @@ class Link:
             raise ConnectionLost("not connected")
         self._engine.send(messages)
 
+    @property
+    def writable(self) -> bool:
+        """Whether a packet would go out now, and not wait."""
+        return self._engine is not None and self._engine.writable
+
     def release(self) -> None:
         """Close the connection unless a namespace uses it."""
         if self._engine is not None and not any(one.in_use for one in self.namespaces.values()):

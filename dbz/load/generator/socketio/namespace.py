@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,14 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.exceptions import BlockingSwitchOutError
 
-from dbz.load.generator.net.faults import ConnectionLost, MessageTooLarge, ReadTimeout, Refused, TransportError
+from dbz.load.generator.net.faults import (
+    ConnectionLost,
+    MessageTooLarge,
+    OldServer,
+    ReadTimeout,
+    Refused,
+    TransportError,
+)
 from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import ACK, CONNECT, OTHER
 from dbz.protocols import socketio as packets
@@ -26,6 +34,10 @@ Handler = Callable[..., Any]
 
 class PacketLink(Protocol):
     """The connection that namespaces share."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether a packet would go out now, and not wait."""
 
     def open(self, deadline_s: float) -> None:
         """Make sure that there is a connection."""
@@ -47,11 +59,14 @@ class Namespace:
 
     __slots__ = (
         "_acks",
+        "_any",
         "_auth",
         "_handlers",
         "_last_number",
         "_link",
+        "_offset",
         "_opened",
+        "_pid",
         "_recorder",
         "_returning",
         "_timeout_s",
@@ -59,6 +74,7 @@ class Namespace:
         "connected",
         "name",
         "on_connected",
+        "recovered",
     )
 
     def __init__(self, name: str, link: PacketLink, recorder: Recorder, timeout_s: float) -> None:
@@ -68,6 +84,11 @@ class Namespace:
         self._link = link
         self._recorder = recorder
         self._timeout_s = timeout_s
+        self.recovered = False
+        """Whether the server kept this member's rooms over the last loss, and gives what was missed."""
+        self._pid: str | None = None
+        self._offset: str | None = None
+        self._any: Handler | None = None
         self._handlers: dict[str, Handler] = {}
         self._acks: dict[int, AsyncResult] | None = None
         self._last_number = 0
@@ -84,10 +105,16 @@ class Namespace:
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler(*arguments)` for each `event`; one handler an event.
 
+        As in JavaScript it gets as many arguments as it takes: what is too much is left out, what is missing is None.
+        A server that recovers connections, for one, adds an argument to its events that most handlers do not know.
         When the server wants an acknowledgement it gets what the handler returns: nothing for None, several values for
         a tuple.
         """
-        self._handlers[event] = handler
+        self._handlers[event] = as_many_as_it_takes(handler)
+
+    def on_any(self, handler: Handler) -> None:
+        """Call `handler(event, *arguments)` for every event, before its own handler; one for the namespace."""
+        self._any = as_many_as_it_takes(handler)
 
     def connect(self, auth: Auth = None, *, attempts: int = 20) -> None:
         """Connect, trying again with growing pauses; the last attempt's `TransportError` is raised.
@@ -118,6 +145,13 @@ class Namespace:
             self._recorder.failure(OTHER, f"emit {event}", time.monotonic() - started_s, str(error))
             return False
         return True
+
+    def emit_volatile(self, event: str, *arguments: Any) -> bool:
+        """Send an event that is worth nothing later; returns whether it was sent.
+
+        When there is no connection, or something waits to be sent already, it is dropped, which is no failure.
+        """
+        return self.connected and self._link.writable and self.emit(event, *arguments)
 
     def call(self, event: str, *arguments: Any, timeout_s: float = ACK_TIMEOUT_S) -> list[Any] | None:
         """Send an event and wait for its acknowledgement, recorded as `ack`; None when none came in time."""
@@ -154,12 +188,16 @@ class Namespace:
 
     def event(self, name: str, arguments: Sequence[Any]) -> Any:
         """Hand an event to its handler; returns what that returned."""
+        if self._pid is not None and arguments and isinstance(arguments[-1], str):
+            self._offset = arguments[-1]
         handler = self._handlers.get(name)
-        if handler is not None:
-            try:
+        try:
+            if self._any is not None:
+                self._any(name, *arguments)
+            if handler is not None:
                 return handler(*arguments)
-            except Exception as error:  # whatever a scenario does wrong must not end the connection
-                self._recorder.note_error("task", f"on {name}", _describe(error))
+        except Exception as error:  # whatever a scenario does wrong must not end the connection
+            self._recorder.note_error("task", f"on {name}", _describe(error))
         return _NOT_HANDLED
 
     def receive(self, packet: Packet) -> None:
@@ -174,10 +212,21 @@ class Namespace:
             if result is not None:
                 result.set(packet.data)
         elif kind == packets.CONNECT and self._opened is not None:
-            self.connected = True
-            self._opened.set(True)
+            self._welcome(packet.data)
         elif kind == packets.CONNECT_ERROR and self._opened is not None:
             self._opened.set_exception(Refused(_reason(packet.data)))
+
+    def _welcome(self, data: Any) -> None:
+        """The server opened the namespace. One of Socket.IO 2 says so to everybody, asked or not, and without an id."""
+        assert self._opened is not None
+        if not isinstance(data, dict) or "sid" not in data:
+            self._opened.set_exception(OldServer())
+            return
+        pid = data.get("pid")
+        self.recovered = pid is not None and pid == self._pid
+        self._pid = pid
+        self.connected = True
+        self._opened.set(True)
 
     def lost(self, error: TransportError) -> None:
         """The connection, or this namespace of it, is gone."""
@@ -215,6 +264,8 @@ class Namespace:
         try:
             auth = self._auth() if callable(self._auth) else self._auth
             self._link.open(deadline_s)
+            if self._pid is not None:  # the server may still know this member, and what it has missed
+                auth = {"pid": self._pid, "offset": self._offset, **(auth or {})}
             self._link.send(packets.encode(packets.CONNECT, self.name, None, auth))
             opened.get(timeout=max(deadline_s - time.monotonic(), 0.001))
         except gevent.Timeout:
@@ -244,6 +295,28 @@ class Namespace:
 
 
 _NOT_HANDLED = object()
+
+
+def as_many_as_it_takes(handler: Handler) -> Handler:
+    """`handler`, for calls with any number of positional arguments."""
+    try:
+        parameters = list(inspect.signature(handler).parameters.values())
+    except (TypeError, ValueError):  # something of C that does not tell
+        return handler
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        most = None
+    else:
+        most = sum(parameter.kind <= parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+    positional = [each for each in parameters if each.kind <= each.POSITIONAL_OR_KEYWORD]
+    least = sum(parameter.default is parameter.empty for parameter in positional)
+    if most is None and least == 0:
+        return handler
+
+    def adapted(*arguments: Any) -> Any:
+        given = arguments if most is None else arguments[:most]
+        return handler(*given, *[None] * (least - len(given)))
+
+    return adapted
 
 
 def _pause_s(attempt: int) -> float:

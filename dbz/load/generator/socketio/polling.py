@@ -13,6 +13,7 @@ import gevent
 from gevent.hub import get_hub
 
 from dbz.load.generator.http import HttpClient
+from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MalformedPacket, TransportError
 from dbz.load.generator.websocket.frames import BINARY, TEXT
@@ -57,6 +58,11 @@ class Polling:
         self._outbox.append((payload, opcode))
         if self._poster is None and not self._paused:
             self._poster = gevent.spawn(self._post)
+
+    @property
+    def writable(self) -> bool:
+        """Whether a packet would go out now, and not wait for another request."""
+        return not self.closed and not self._paused and self._poster is None
 
     def size(self, payload: bytes, opcode: int) -> int:
         """Bytes that a packet takes on the wire: binary ones are base64."""
@@ -154,10 +160,19 @@ class Polling:
 
 
 def open_polling(
-    base_url: str, target: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, deadline_s: float
+    base_url: str,
+    target: str,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext | None,
+    deadline_s: float,
+    cookies: CookieJar,
 ) -> Polling:
-    """Ask for the handshake; `HandshakeRefused` when the server answers with something else."""
+    """Ask for the handshake; `HandshakeRefused` when the server answers with something else.
+
+    All requests send `cookies`, which learn what the server sets: a balancer may hold on to its servers by one.
+    """
     http = HttpClient(base_url, _not_recorded)
+    http.cookies = cookies
     http.headers = {**http.headers, **headers}
     http.tls_context = tls
     try:

@@ -15,6 +15,8 @@ from typing import Any
 
 from gevent.hub import get_hub
 
+from dbz.load.generator.http.cookies import CookieJar
+from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.reader import ResponseReader
 from dbz.load.generator.http.response import Headers, decoded
 from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MessageTooLarge, TransportError
@@ -100,6 +102,11 @@ class WebSocket:
         """Bytes of a message as the server counts them."""
         return len(payload)
 
+    @property
+    def writable(self) -> bool:
+        """Whether a message would go out now, and not wait for the network."""
+        return not self.closed and self._unsent is None
+
     def close(self, error: TransportError | None = None) -> None:
         """Close the connection; `on_close` is told when something else than this side wanted it."""
         if self.closed:
@@ -183,16 +190,19 @@ def open_websocket(
     max_bytes: int = MAX_MESSAGE_BYTES,
     compression: bool = True,
     tls: ssl.SSLContext | None = None,
+    cookies: CookieJar | None = None,
 ) -> WebSocket:
     """Connect and carry out the opening handshake; the socket waits for `start`.
 
-    Waits in the calling greenlet until `deadline_s` on the monotonic clock at most. Raises `HandshakeRefused` when the
+    Waits in the calling greenlet until `deadline_s` on the monotonic clock at most. `cookies` are sent, and learn what
+    the server sets with its answer. Raises `HandshakeRefused` when the
     server does not agree, and the errors of `connect`.
     """
     connection = connect(origin, timeout_s, tls)
     connection.deadline_s = deadline_s
     try:
-        early, extensions = upgrade(connection, origin, target, headers, deflate.OFFER if compression else "")
+        offer = deflate.OFFER if compression else ""
+        early, extensions = upgrade(connection, origin, target, headers, offer, cookies)
         inflater, deflater = deflate.agree(extensions)
         return WebSocket(connection, FrameReader(max_bytes, inflater), deflater, early)
     except BaseException:
@@ -201,7 +211,12 @@ def open_websocket(
 
 
 def upgrade(
-    connection: Connection, origin: Origin, target: str, headers: Mapping[str, str], offer: str = ""
+    connection: Connection,
+    origin: Origin,
+    target: str,
+    headers: Mapping[str, str],
+    offer: str = "",
+    cookies: CookieJar | None = None,
 ) -> tuple[bytes, str]:
     """Carry out the opening handshake; `HandshakeRefused` when the server does not agree.
 
@@ -218,10 +233,16 @@ def upgrade(
         **({"Sec-WebSocket-Extensions": offer} if offer else {}),
         **headers,
     }
-    head = f"GET {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in asked.items()) + "\r\n"
+    cookie = cookies.header(origin, target) if cookies is not None else ""
+    if cookie and not any(name.lower() == "cookie" for name in headers):
+        asked["Cookie"] = cookie
+    lines = "".join(one_line(f"{name}: {value}") + "\r\n" for name, value in asked.items())
+    head = f"GET {target} HTTP/1.1\r\n{lines}\r\n"
     connection.send(head.encode("latin-1", "replace"))
     reader = ResponseReader(_MAX_REFUSAL_BYTES)
     answer, body = reader.read(connection, "GET")
+    if cookies is not None:
+        cookies.store(origin, target, answer.fields)
     fields = Headers(answer.fields)
     if answer.status != 101:
         text = decoded(body, fields.get("content-type", ""))
