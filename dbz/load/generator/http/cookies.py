@@ -123,6 +123,12 @@ class CookieJar:
         fitting.sort(key=lambda cookie: -len(cookie.path))  # RFC 6265, section 5.4: longer paths first
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
+    def header_beside(self, by_hand: str, origin: Origin, target: str) -> str:
+        """As `header`, with the cookies of a field that was written by hand: these win over the jar's by name."""
+        names = {pair.partition("=")[0].strip() for pair in by_hand.split(";")}
+        others = [pair for pair in self.header(origin, target).split("; ") if pair.partition("=")[0] not in names]
+        return "; ".join(filter(None, [*others, by_hand]))
+
     def _put(self, cookie: Cookie) -> None:
         key = (cookie.domain, cookie.path, cookie.name)
         self._cookies.pop(key, None)

@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 from gevent.hub import get_hub
 
-from dbz.load.generator.http import HttpClient
+from dbz.load.generator.http import HttpClient, split_url
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MalformedPacket, TransportError
@@ -27,8 +27,9 @@ _HEADERS = {"Content-Type": "text/plain;charset=UTF-8"}
 class Polling:
     """An open connection by long-polling; packets are handed over on the event loop, as a WebSocket does."""
 
-    def __init__(self, http: HttpClient, target: str, opening: bytes) -> None:
+    def __init__(self, http: HttpClient, target: str, opening: bytes, by_hand: str = "") -> None:
         self._http = http
+        self._by_hand = by_hand
         self._target = target
         self._opening = opening
         self._max_body_bytes = _MAX_BODY_BYTES
@@ -109,12 +110,17 @@ class Polling:
     def _say_goodbye(self, packets: list[tuple[bytes, int]]) -> None:
         if self._poster is not None:
             self._poster.join()
-        self._http.post(self._target, data=_payload(packets), headers=_HEADERS)
+        self._request("POST", _payload(packets))
         self._http.close()
+
+    def _request(self, method: str, payload: bytes | None = None) -> Response:
+        return ask(
+            self._http, method, self._target, self._by_hand, _POLL_TIMEOUT_S if payload is None else None, payload
+        )
 
     def _poll(self) -> None:
         while not self.closed and not self._paused:
-            response = self._http.get(self._target, timeout=_POLL_TIMEOUT_S)
+            response = self._request("GET")
             error = _failure(response)
             if error is not None:
                 self._loop.run_callback(self.close, error)
@@ -126,7 +132,7 @@ class Polling:
         try:
             while self._outbox and not self.closed and not self._paused:
                 packets = self._next_packets()
-                error = _failure(self._http.post(self._target, data=_payload(packets), headers=_HEADERS))
+                error = _failure(self._request("POST", _payload(packets)))
                 if error is not None:
                     self._loop.run_callback(self.close, error)
                     return
@@ -173,17 +179,30 @@ def open_polling(
     """
     http = HttpClient(base_url, _not_recorded)
     http.cookies = cookies
-    http.headers = {**http.headers, **headers}
+    by_hand = "; ".join(value for name, value in headers.items() if name.lower() == "cookie")
+    http.headers = {**http.headers, **{name: value for name, value in headers.items() if name.lower() != "cookie"}}
     http.tls_context = tls
     try:
-        response = http.get(target, timeout=max(deadline_s - time.monotonic(), 0.001))
+        response = ask(http, "GET", target, by_hand, max(deadline_s - time.monotonic(), 0.001))
         error = _failure(response)
         if error is not None:
             raise error
     except BaseException:
         http.close()
         raise
-    return Polling(http, target, response.content)
+    return Polling(http, target, response.content, by_hand)
+
+
+def ask(
+    http: HttpClient, method: str, target: str, by_hand: str, timeout_s: float | None, payload: bytes | None = None
+) -> Response:
+    """One request of the transport. A Cookie field that the scenario wrote does not keep the jar's cookies away: a
+    balancer's among them must reach it.
+    """
+    headers = dict(_HEADERS) if payload is not None else {}
+    if by_hand:
+        headers["Cookie"] = http.cookies.header_beside(by_hand, *split_url(http.base_url + target))
+    return http.request(method, target, data=payload, headers=headers, timeout=timeout_s)
 
 
 def _payload(packets: list[tuple[bytes, int]]) -> bytes:

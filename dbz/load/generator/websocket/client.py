@@ -233,9 +233,10 @@ def upgrade(
         **({"Sec-WebSocket-Extensions": offer} if offer else {}),
         **headers,
     }
-    cookie = cookies.header(origin, target) if cookies is not None else ""
-    if cookie and not any(name.lower() == "cookie" for name in headers):
-        asked["Cookie"] = cookie
+    if cookies is not None:
+        by_hand = "; ".join(asked.pop(name) for name in list(asked) if name.lower() == "cookie")
+        if cookie := cookies.header_beside(by_hand, origin, target):
+            asked["Cookie"] = cookie
     lines = "".join(one_line(f"{name}: {value}") + "\r\n" for name, value in asked.items())
     head = f"GET {target} HTTP/1.1\r\n{lines}\r\n"
     connection.send(head.encode("latin-1", "replace"))
