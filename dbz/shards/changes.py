@@ -6,10 +6,12 @@ import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from bson import encode
 from pymongo.errors import OperationFailure
 
+from dbz.shards.club_id import club_value
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError, HistoryLostError
 
@@ -44,7 +46,7 @@ class ChangeTail:
         self._time_s = 0.0
         try:
             self._stream = self._database.watch(
-                _pipeline(deployment.file.collections, club),
+                _pipeline(deployment.file.collections, club_value(club)),
                 full_document="updateLookup",
                 resume_after=token,
                 max_await_time_ms=_AWAIT_MS,
@@ -150,7 +152,7 @@ def _lost(error: OperationFailure) -> Exception:
     return HistoryLostError(str(error.details or error)) if error.code in _LOST else error
 
 
-def _pipeline(collections: Mapping[str, str], club: str) -> list[Document]:
+def _pipeline(collections: Mapping[str, str], club: Any) -> list[Document]:
     """Every change that may concern the club, and as little as possible of the others."""
     of_club = [
         {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dbz.shards.legacy import legacy_hash
+from dbz.shards.club_id import club_hash
 
 HASH = "legacy"
 _SLOTS_ABOUT = 1024
@@ -54,7 +54,7 @@ class ShardMap:
 
     def slot_of(self, club_id: str) -> int:
         """The slot of a club."""
-        return legacy_hash(club_id) % len(self.slots)
+        return club_hash(club_id) % len(self.slots)
 
     def fence_of(self, club_id: str) -> Fence | None:
         """What holds the writes of a club, if anything does."""

@@ -19,6 +19,7 @@ from pymongo.errors import OperationFailure
 from dbz.bson_order import sort_key
 from dbz.errors import DependencyError, UsageError
 from dbz.filters import refusal
+from dbz.shards.club_id import club_value
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.journal import MoveJournal, old_copies
 from dbz.shards.map import ShardMap
@@ -68,7 +69,9 @@ def _merged(
     with ExitStack() as cursors:
         streams = []
         for shard in shard_map.shards:
-            foreign = [club for club, where in copies if where == shard and shard_map.shard_of(club) != shard]
+            foreign = [
+                club_value(club) for club, where in copies if where == shard and shard_map.shard_of(club) != shard
+            ]
             mine = {"$and": [wanted, {club_field: {"$nin": foreign}}]} if foreign else wanted
             with deployment.reaching(shard):
                 cursor = deployment.shard(shard)[collection].find(mine).sort(list(order)).limit(skip + limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from dbz.shards.legacy import legacy_hash
+from dbz.shards.club_id import club_hash
 from dbz.shards.map import ShardMap
 
 SCHEMA = "dbz.shard-route/1"
@@ -52,7 +52,7 @@ def explain(shard_map: ShardMap, adopted: bool, club_id: str) -> ClubRoute:
         club=club_id,
         shard=shard_map.shard_of(club_id),
         by=by,
-        hash=legacy_hash(club_id),
+        hash=club_hash(club_id),
         slot=shard_map.slot_of(club_id),
         slots=len(shard_map.slots),
         epoch=shard_map.epoch,

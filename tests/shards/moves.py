@@ -8,7 +8,7 @@ from typing import Any
 
 from dbz.shards.control import Control
 from dbz.shards.copies.verify_copies import verify_copies
-from dbz.shards.copies.verify_places import Progress, Verifier, missing_indexes
+from dbz.shards.copies.verify_places import Progress, Verifier, unlike_shards
 from dbz.shards.journal import Move, MoveJournal
 from dbz.shards.lease import hold_lease
 from dbz.shards.move.mover import MoveOptions
@@ -36,7 +36,7 @@ def findings(world: World) -> list[Any]:
             *found,
             *copies.findings,
             *copies.unchecked,
-            *missing_indexes(world.deployment, control.map().shards),
+            *unlike_shards(world.deployment, control.map().shards),
         ]
 
 

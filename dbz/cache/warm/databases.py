@@ -26,7 +26,7 @@ class Databases(Protocol):
     async def refresh(self) -> None:
         """Find out whether clubs lie elsewhere by now."""
 
-    def reading(self, club_id: str) -> Database:
+    def reading(self, club_id: Any) -> Database:
         """The database to read a club from; what others have of it are old copies."""
 
     @property
@@ -48,7 +48,7 @@ class OneDatabase:
     async def refresh(self) -> None:
         """See `Databases`."""
 
-    def reading(self, club_id: str) -> Database:  # noqa: ARG002 all clubs are here
+    def reading(self, club_id: Any) -> Database:  # noqa: ARG002 all clubs are here
         """See `Databases`."""
         return self._database
 

@@ -115,7 +115,7 @@ class Shape:
 
     def _place(self, spec: Join | NumberOf, row: Document) -> Database:
         club = None if spec.shared else at(row, self._club_field)
-        return self._databases.directory if club is None else self._databases.reading(str(club))
+        return self._databases.directory if club is None else self._databases.reading(club)
 
 
 async def _joined(spec: Join, rows: list[Document], place: Database) -> dict[Any, Document]:

@@ -80,7 +80,7 @@ class SourceReader:
         if len(self.homes) == 1:
             return list(rows)  # there is no other place
         field, reading = self.warmer.club_field, self.databases.reading
-        return [row for row in rows if (club := at(row, field)) is None or reading(str(club)) == home]
+        return [row for row in rows if (club := at(row, field)) is None or reading(club) == home]
 
     async def unit(self, rows: list[Document], epoch: str, documents: int) -> Unit:
         """The unit of some rows, without a position."""

@@ -26,7 +26,9 @@ def cancel(
     """Give up moves that have not switched over; their clubs stay, and what was copied is removed.
 
     \b
-    A move that has switched over is undone with dbz shard rollback.
+    A move that has switched over is undone with dbz shard rollback. Without MOVE
+    the whole plan is given up: slots that a new shard had got go back, so that
+    new clubs begin where they did before.
 
     \b
     Examples:
@@ -55,8 +57,10 @@ def cancel(
         for one in itertools.takewhile(lambda _: not interrupts.requested, chosen):
             ended.append(abort(deployment, control, journal, one, "cancelled"))
             typer.echo(move_text(ended[-1]), err=True)
+        returned = False
         if not work.unfinished():
-            work.settle()
-    typer.echo(f"{counted(sum(one.state == State.ABORTED for one in ended), 'move')} given up.")
+            returned = work.give_up() if move is None else work.settle()
+    slots = " The slots that were to change hands are where they were." if returned else ""
+    typer.echo(f"{counted(sum(one.state == State.ABORTED for one in ended), 'move')} given up.{slots}")
     if len(ended) < len(chosen):
         raise InterruptedRunError(f"interrupted; {counted(len(chosen) - len(ended), 'move')} left", hint="run it again")

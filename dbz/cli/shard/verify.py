@@ -11,7 +11,7 @@ import typer
 
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.options import AsJson
-from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, need_clients, open_deployment
 from dbz.documents import DocumentKind
 from dbz.errors import ExitCode, InterruptedRunError, UsageError
 
@@ -49,9 +49,11 @@ def verify(
     Exit codes: 0 nothing found, 1 something found, 3 a shard is out of reach, 4
     nothing found, but not everything could be checked.
     """
+    need_clients()
     from dbz.report.terminal.shards.status import print_findings, print_unchecked
+    from dbz.shards.club_id import readings
     from dbz.shards.copies.verify_copies import verify_copies
-    from dbz.shards.copies.verify_places import Verifier, missing_indexes
+    from dbz.shards.copies.verify_places import Verifier, unlike_shards
     from dbz.shards.errors import PausedError
     from dbz.shards.journal import MoveJournal
     from dbz.shards.map_store import current_map
@@ -59,7 +61,8 @@ def verify(
     watching = Interrupts("before anything was verified").watch()
     with watching as interrupts, open_deployment(config) as deployment:
         shard_map, _ = current_map(deployment)
-        progress = _progress(checkpoint, shard_map.deployment, tuple(club or ()))
+        clubs = tuple(reading for typed in club or () for reading in readings(typed))
+        progress = _progress(checkpoint, shard_map.deployment, clubs)
         interrupts.defer()
         work = Verifier(deployment, progress, lambda now: _save(now, checkpoint), lambda: interrupts.requested)
         try:
@@ -74,7 +77,7 @@ def verify(
         found += copies.findings
         progress.unchecked = copies.unchecked
         progress.notes += copies.notes
-        found += missing_indexes(deployment, shard_map.shards)
+        found += unlike_shards(deployment, shard_map.shards)
     progress.findings = found
     if out is not None:
         _write(out, "".join(json.dumps(vars(one)) + "\n" for one in found), "--out")

@@ -13,8 +13,9 @@ _WHOLE = {"bytes": "the bytes", "docs": "the documents", "ops": "the writes"}
 
 def plan_texts(plan: MovePlan) -> list[str]:
     """What a plan moves, what that brings, how long it takes, and what else would have been moved."""
+    missed = [f"Not within the tolerance of {_percent(plan.tolerance)}: {plan.shortfall}."] if plan.shortfall else []
     if not plan.moves:
-        return [f"Nothing moves: the imbalance is {plan.imbalance_before:.3f} (heaviest shard over mean)."]
+        return [f"Nothing moves: the imbalance is {plan.imbalance_before:.3f} (heaviest shard over mean).", *missed]
     whole = _WHOLE[plan.by]
     share = (
         f"{_percent(plan.moved_share)} of {whole} move; at least {_percent(plan.least_share)} have to, to come within "
@@ -23,12 +24,14 @@ def plan_texts(plan: MovePlan) -> list[str]:
     texts = [
         f"{counted(len(plan.moves), 'club')} to move, {counted(plan.docs, 'document')}, {format_bytes(plan.bytes)}.",
         f"Imbalance (heaviest shard over mean): {plan.imbalance_before:.3f} now, {plan.imbalance_after:.3f} then.",
+        *missed,
         share,
     ]
     if plan.estimated_s is not None and plan.rate_bytes_per_s is not None:
         rate = format_bytes(plan.rate_bytes_per_s)
         texts.append(
-            f"About {format_duration(plan.estimated_s)}; copying at {rate} a second, by a sample that was read."
+            f"About {format_duration(plan.estimated_s)}; copying at {rate} a second, "
+            + ("as earlier moves went." if plan.estimate_measured else "by a sample that was read.")
         )
     if plan.modulo_share is not None:
         better = plan.modulo_share <= len(plan.moves) / max(1, sum(load.clubs for load in plan.loads))

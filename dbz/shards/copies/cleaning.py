@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from dbz.shards.changes import Key
+from dbz.shards.club_id import club_value
 from dbz.shards.control import Control
 from dbz.shards.copies.listing import Copy, copies_of
 from dbz.shards.copies.removal import remove_keys
@@ -74,5 +75,5 @@ def _keys(deployment: Deployment, copy: Copy) -> list[Key]:
     return [
         (collection, row.raw)
         for collection, club_field in deployment.file.collections.items()
-        for row in deployment.raw(copy.shard)[collection].find({club_field: copy.move.club}, {"_id": 1})
+        for row in deployment.raw(copy.shard)[collection].find({club_field: club_value(copy.move.club)}, {"_id": 1})
     ]

@@ -10,6 +10,7 @@ from typing import Any
 from bson import decode, encode
 
 from dbz.shards.changes import Key
+from dbz.shards.club_id import club_value
 from dbz.shards.deployment import Deployment
 
 _AT_ONCE = 1000
@@ -37,7 +38,8 @@ def compare_club(deployment: Deployment, club: str, source: str, target: str, re
     found = ClubDifference()
     for collection, club_field in deployment.file.collections.items():
         there, here = (
-            _digests(read(deployment.raw(shard)[collection].find({club_field: club}))) for shard in (source, target)
+            _digests(read(deployment.raw(shard)[collection].find({club_field: club_value(club)})))
+            for shard in (source, target)
         )
         _compare(collection, there, here, found)
     return found
@@ -52,7 +54,7 @@ def compare_keys(deployment: Deployment, club: str, source: str, target: str, ke
     for collection, ids in by_collection.items():
         field_ = deployment.file.collections[collection]
         for at in range(0, len(ids), _AT_ONCE):
-            wanted = {"_id": {"$in": ids[at : at + _AT_ONCE]}, field_: club}
+            wanted = {"_id": {"$in": ids[at : at + _AT_ONCE]}, field_: club_value(club)}
             there, here = (_digests(deployment.raw(shard)[collection].find(wanted)) for shard in (source, target))
             _compare(collection, there, here, found)
     return found

@@ -13,6 +13,7 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from dbz.shards.club_id import club_value
 from dbz.shards.copies.listing import copies_of
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.journal import MoveJournal
@@ -66,7 +67,7 @@ def with_guard(own: Mapping[str, Any], club_field: str, clubs: Collection[str]) 
     """A validator that refuses clubs, and whatever `own` refuses."""
     if not clubs:
         return dict(own)
-    guard = {club_field: {"$nin": [_MARK, *sorted(clubs)]}}
+    guard = {club_field: {"$nin": [_MARK, *map(club_value, sorted(clubs))]}}
     return {"$and": [guard, dict(own)]} if own else guard
 
 

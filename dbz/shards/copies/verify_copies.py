@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from dbz.shards.changes import ChangeTail, Key
 from dbz.shards.copies.compare import ClubDifference, compare_club, compare_keys
+from dbz.shards.copies.expiry import Expiry
 from dbz.shards.copies.listing import Copy, copies_of
 from dbz.shards.copies.verify_places import Finding, Unchecked, key_text
 from dbz.shards.deployment import Deployment, Document
@@ -89,9 +90,11 @@ def judge(deployment: Deployment, copy: Copy, settle: Settle) -> Judgement:
         changes = _Histories(deployment, club, copy.changes, streams)
         writes = _Histories(deployment, club, ((copy.shard, copy.writes),) if copy.writes else (), streams)
         found = compare_club(deployment, club, copy.owner, copy.shard)
+        expiry = Expiry(deployment, copy.shard, copy.owner)
         for _ in range(_ROUNDS):
             changes.settle(settle)
             writes.settle(settle)
+            found = expiry.without_expired(found, changes.keys)
             unexplained = [key for key in _keys(found, copy) if key not in changes.keys and key not in writes.keys]
             if not unexplained or changes.lost:
                 break
@@ -99,6 +102,7 @@ def judge(deployment: Deployment, copy: Copy, settle: Settle) -> Judgement:
             time.sleep(_LAG_S)
             again = compare_keys(deployment, club, copy.owner, copy.shard, unexplained)
             found = _without(found, unexplained, again)
+        found = expiry.without_expired(found, changes.keys)
     return _verdict(copy, found, changes, writes)
 
 

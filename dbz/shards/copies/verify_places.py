@@ -14,10 +14,12 @@ from typing import Any
 from bson.json_util import CANONICAL_JSON_OPTIONS, dumps, loads
 
 from dbz.bson_order import order_key
+from dbz.shards.club_id import at, club_text, club_value
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import PausedError
 from dbz.shards.journal import MoveJournal, old_copies
 from dbz.shards.map import ShardMap
+from dbz.shards.shapes import shape_differences
 
 SCHEMA = "dbz.shard-verification/1"
 _LOOK_EVERY = 500
@@ -25,16 +27,16 @@ _LOOK_EVERY = 500
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. `kind` is missing, extra, different, misplaced, duplicate, no club or no index.
-
-    `id` is the document's id as extended JSON, or the index's name; `shard` is where it is wrong.
-    """
+    """One thing that is wrong."""
 
     kind: str
+    """missing, extra, different, misplaced, duplicate, no club, no index or options"""
     collection: str
     id: str
+    """The document's id as extended JSON, or the index's name; empty for the options of a collection."""
     club: str
     shard: str
+    """Where it is wrong."""
     detail: str = ""
 
 
@@ -71,7 +73,7 @@ class Progress:
 class _Row:
     key: tuple[Any, ...]
     id: Any
-    club: Any
+    club: str | None
     shard: str
 
 
@@ -124,14 +126,16 @@ class Verifier:
 
     def _rows(self, collection: str, shard: str, after: Any) -> Iterator[_Row]:
         club_field = self._deployment.file.collections[collection]
-        wanted: dict[str, Any] = {club_field: {"$in": list(self._progress.clubs)}} if self._progress.clubs else {}
+        wanted: dict[str, Any] = (
+            {club_field: {"$in": [club_value(club) for club in self._progress.clubs]}} if self._progress.clubs else {}
+        )
         if after is not None:
             # Comparing as an expression goes across types; $gt in a query stays within that of its value.
             wanted["$expr"] = {"$gt": ["$_id", {"$literal": after}]}
         with self._deployment.reaching(shard):
             found = self._deployment.shard(shard)[collection].find(wanted, {"_id": 1, club_field: 1})
             for row in found.sort("_id", 1):
-                yield _Row(order_key(row["_id"]), row["_id"], _at(row, club_field), shard)
+                yield _Row(order_key(row["_id"]), row["_id"], club_text(at(row, club_field)), shard)
 
     def _confirmed(self, shards: Sequence[str], shard_map: ShardMap) -> list[Finding]:
         """Findings that still hold: documents move, and are removed, while they are being read."""
@@ -148,7 +152,7 @@ class Verifier:
                 with self._deployment.reaching(shard):
                     row = self._deployment.shard(shard)[finding.collection].find_one({"_id": document_id})
                 if row is not None:
-                    rows.append(_Row((), document_id, _at(row, club_field), shard))
+                    rows.append(_Row((), document_id, club_text(at(row, club_field)), shard))
             confirmed[where] = judge(finding.collection, rows, shard_map, copies)
         return [finding for found in confirmed.values() for finding in found]
 
@@ -156,10 +160,10 @@ class Verifier:
 def judge(collection: str, rows: Sequence[_Row], shard_map: ShardMap, copies: Any) -> list[Finding]:
     """What is wrong about the documents that have one id, over all shards."""
     findings = []
-    at_home = [row for row in rows if isinstance(row.club, str) and shard_map.shard_of(row.club) == row.shard]
+    at_home = [row for row in rows if row.club is not None and shard_map.shard_of(row.club) == row.shard]
     for row in rows:
-        if not isinstance(row.club, str):
-            findings.append(Finding("no club", collection, _text(row.id), "", row.shard, "its club is no text"))
+        if row.club is None:
+            findings.append(Finding("no club", collection, _text(row.id), "", row.shard, "its club is no id"))
         elif row not in at_home and (row.club, row.shard) not in copies:
             owner = shard_map.shard_of(row.club)
             twin = any(other.club == row.club for other in at_home)
@@ -168,27 +172,19 @@ def judge(collection: str, rows: Sequence[_Row], shard_map: ShardMap, copies: An
     if len(at_home) > 1:
         where = ", ".join(f"'{row.club}' on {row.shard}" for row in at_home)
         findings.append(
-            Finding("duplicate", collection, _text(rows[0].id), at_home[1].club, at_home[1].shard, f"clubs {where}")
+            Finding(
+                "duplicate", collection, _text(rows[0].id), str(at_home[1].club), at_home[1].shard, f"clubs {where}"
+            )
         )
     return findings
 
 
-def missing_indexes(deployment: Deployment, shards: Iterable[str]) -> list[Finding]:
-    """Indexes that some shards have and others lack, or have with other options."""
-    findings = []
-    names = list(shards)
-    for collection in deployment.file.collections:
-        indexes: dict[str, dict[str, Any]] = {}
-        for shard in names:
-            with deployment.reaching(shard):
-                indexes[shard] = dict(deployment.shard(shard)[collection].index_information())
-        every = {name: index for found in indexes.values() for name, index in found.items()}
-        for shard, found in indexes.items():
-            for name, index in every.items():
-                if name != "_id_" and found.get(name) != index:
-                    detail = "it is missing" if name not in found else "it differs from that of another shard"
-                    findings.append(Finding("no index", collection, name, "", shard, detail))
-    return findings
+def unlike_shards(deployment: Deployment, shards: Iterable[str]) -> list[Finding]:
+    """Options, views and indexes that some shards have and others lack, or have otherwise."""
+    return [
+        Finding("no index" if found.name else "options", found.collection, found.name, "", found.shard, found.detail)
+        for found in shape_differences(deployment, shards)
+    ]
 
 
 def _grouped(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
@@ -200,12 +196,6 @@ def _grouped(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
         group.append(row)
     if group:
         yield group
-
-
-def _at(row: Any, path: str) -> Any:
-    for name in path.split("."):
-        row = row.get(name) if isinstance(row, dict) else None
-    return row
 
 
 def _text(document_id: Any) -> str:

@@ -9,6 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from dbz.config.shards import Shards
 from dbz.errors import UsageError
+from dbz.shards.club_id import club_text
 from dbz.shards.deployment import IDENTITY
 from dbz.shards.map import ShardMap, legacy_map
 from dbz.shards.map_store import MAP_COLLECTION, MAP_ID
@@ -55,9 +56,9 @@ class ShardReader:
             if found and found["shard"] != name:
                 raise UsageError(f"the URI of '{name}' ({self._file.shards[name]}) leads to '{found['shard']}'")
 
-    def reading(self, club_id: str) -> Database:
+    def reading(self, club_id: Any) -> Database:
         """The shard of a club, as of `version`."""
-        return self._on_shard(self._map.shard_of(club_id))
+        return self._on_shard(self._map.shard_of(club_text(club_id) or ""))
 
     @property
     def directory(self) -> Database:

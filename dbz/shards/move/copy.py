@@ -11,6 +11,7 @@ from pymongo import DeleteOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from dbz.shards.changes import Key
+from dbz.shards.club_id import club_value
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
 from dbz.shards.move.pace import Pace
@@ -30,7 +31,7 @@ class Copier:
         self._target = deployment.raw(target)
         self._target_name = target
         self._fields = deployment.file.collections
-        self._club = club
+        self._club = club_value(club)
         self._pace = pace
 
     def copy(self, collection: str, copied: Copied) -> None:

@@ -22,8 +22,9 @@ from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedErr
 from dbz.shards.journal import Move, MoveJournal, State
 from dbz.shards.move.copy import Copier
 from dbz.shards.move.pace import Pace
-from dbz.shards.move.preflight import check_move, make_indexes
+from dbz.shards.move.preflight import check_move
 from dbz.shards.move.progress import MovePhase, MoveTracker
+from dbz.shards.shapes import make_alike
 
 _KEEP_TOKEN_EVERY_S = 1.0
 _FENCE_TRIES = 8
@@ -102,7 +103,7 @@ class Mover:
         self._tracker.enter(move, MovePhase.CHECKING)
         if move.state == State.PLANNED and move.token is None:
             check_move(self._deployment, move.club, move.source, move.target, move.bytes)
-        make_indexes(self._deployment, move.source, move.target)
+        make_alike(self._deployment, move.source, move.target)
         self._guard(move, move.target, but=move.club)
         copier = Copier(self._deployment, move.club, move.source, move.target, self._pace)
         with (

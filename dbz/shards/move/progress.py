@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from dbz.shards.journal import Move, State
 from dbz.shards.move.throttle import Slowed
+from dbz.shards.plan.estimate import MoveSpeeds
 
 _BOTH_SIDES = 2
 
@@ -178,6 +179,11 @@ class MoveTracker:
             self._remark = ""
             self._leave()
 
+    def speeds(self, limit_bytes_per_s: float | None) -> MoveSpeeds | None:
+        """How fast moves went below this rate; None before one has ended."""
+        with self._lock:
+            return self._forecast.speeds(limit_bytes_per_s)
+
     def standing(self) -> MoveStanding:
         """Where things stand now."""
         with self._lock:
@@ -269,6 +275,13 @@ class MoveForecast:
         """A move took so long beside copying and comparing."""
         self._rest_s += rest_s
         self._moves += 1
+
+    def speeds(self, limit_bytes_per_s: float | None) -> MoveSpeeds | None:
+        """How fast moves went; None before one has ended."""
+        copying, comparing = self.copying.bytes_per_s, self.comparing.bytes_per_s
+        if not (copying and comparing and self._moves):
+            return None
+        return MoveSpeeds(copying, comparing, self._rest_s / self._moves, limit_bytes_per_s, measured=True)
 
     def left_s(self, to_copy_bytes: float, to_compare_bytes: float, moves: float) -> float | None:
         """Seconds for what is left; None as long as nothing is known of a speed that is needed."""

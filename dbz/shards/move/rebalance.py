@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -22,6 +22,7 @@ from dbz.shards.map import ShardMap
 from dbz.shards.move.mover import MoveOptions, Mover
 from dbz.shards.move.reslot import reslot
 from dbz.shards.plan.document import MovePlan, PlannedMove
+from dbz.shards.plan.estimate import remember_speeds
 
 Result = TypeVar("Result")
 
@@ -74,6 +75,7 @@ class Rebalance:
         for name in plan.add:
             mark_shard(self._deployment, name, shard_map.deployment)
         fields = {"digest": digest, "owners": list(plan.owners), "add": list(plan.add), "drain": list(plan.drain)}
+        fields["owners_before"] = shard_map.owners()
         pins = [[club, shard] for club, shard in plan.pin.items()]
         document = {"_id": _CURRENT, "state": "preparing", **fields, "pin": pins}
         self._plans.replace_one({"_id": _CURRENT}, document, upsert=True)
@@ -86,9 +88,23 @@ class Rebalance:
         back = PlannedMove(move.club, move.target, move.source, move.docs, move.bytes)
         self._journal.add([back], undoes=move)
 
-    def settle(self) -> None:
-        """Nothing of the current plan is left to do."""
+    def give_up(self) -> bool:
+        """Nothing more of the current plan is to be done; whether slots went back to the shards that had them.
+
+        Clubs that have moved stay where they are. A shard that was added, and holds none of them, leaves the map.
+        """
+        current = self.current()
+        returned = bool(current and current.get("owners_before") and (current["add"] or current["drain"]))
+        if current and returned:
+            self._retrying(lambda: self._take_slots(self._control.map().shards, current["owners_before"]))
+            self._control.change(lambda before: _without_unused(before, current["add"]))
+        self.settle()
+        return returned
+
+    def settle(self) -> bool:
+        """Nothing of the current plan is left to do; False, for no slot changes by it."""
         self._plans.update_one({"_id": _CURRENT}, {"$set": {"state": "done"}})
+        return False
 
     def run(self) -> MoveOutcome:
         """Carry out what is to be done, and tell the tracker. Network failures are retried, then raised."""
@@ -106,15 +122,21 @@ class Rebalance:
                 self._retrying(lambda: self._finish(current))
         except PausedError:
             outcome.paused = True
+        speeds = self._options.tracker.speeds(self._options.rate_bytes_per_s)
+        with contextlib.suppress(PyMongoError):  # the next plan then reads a sample
+            remember_speeds(self._control.database, speeds, sum(move.copied_bytes for move in outcome.done))
         return outcome
 
     def _give_slots(self, current: Document) -> None:
         if current["add"] or current["drain"]:
             shards = tuple(dict.fromkeys((*self._control.map().shards, *current["add"])))
-            try:
-                reslot(self._deployment, self._control, shards, current["owners"], self._options.max_fence_s)
-            except FenceOverrunError as overrun:
-                raise DependencyError(f"the slots could not change hands: {overrun}") from overrun
+            self._take_slots(shards, current["owners"])
+
+    def _take_slots(self, shards: tuple[str, ...], owners: Sequence[str]) -> None:
+        try:
+            reslot(self._deployment, self._control, shards, owners, self._options.max_fence_s)
+        except FenceOverrunError as overrun:
+            raise DependencyError(f"the slots could not change hands: {overrun}") from overrun
 
     def _one(self, move: Move) -> Move:
         move = self._journal.get(move.id)
@@ -163,15 +185,21 @@ class Rebalance:
         pins = dict(current["pin"])
 
         def settled(before: ShardMap) -> ShardMap:
-            held = {before.shard_of(club) for club in before.clubs} | set(before.owners())
-            left = tuple(name for name in before.shards if name in held or name not in current["drain"])
+            after = _without_unused(before, current["drain"])
             placed = {club for club, shard in pins.items() if before.shard_of(club) == shard}
-            if left == before.shards and placed <= before.pinned:
-                return before
-            return before.reslotted(left, before.owners(), ()).pinning(placed)
+            if placed <= before.pinned:
+                return after
+            return (before.next() if after is before else after).pinning(placed)
 
         self._control.change(settled)
         self.settle()
+
+
+def _without_unused(before: ShardMap, names: Collection[str]) -> ShardMap:
+    """The next map without those of the shards that hold neither slots nor clubs; the same when there are none."""
+    held = {before.shard_of(club) for club in before.clubs} | set(before.owners())
+    left = tuple(name for name in before.shards if name in held or name not in names)
+    return before if left == before.shards else before.reslotted(left, before.owners(), ())
 
 
 def check_plan(plan: MovePlan, shard_map: ShardMap) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dbz.shards.changes import MARKS
+from dbz.shards.club_id import at, club_text
 from dbz.shards.control import Control
 from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError
@@ -74,10 +75,10 @@ def _closing(before: ShardMap, known: set[str], changing: set[int], max_s: float
 def _clubs(deployment: Deployment, shard: str) -> set[str]:
     database = deployment.shard(shard)
     return {
-        row["_id"]
+        club
         for collection, field in deployment.file.collections.items()
         for row in database[collection].aggregate([{"$group": {"_id": f"${field}"}}])
-        if isinstance(row["_id"], str)
+        if (club := club_text(row["_id"])) is not None
     }
 
 
@@ -102,7 +103,7 @@ class _NewClubs:
             document = change.get("fullDocument") or {}
             if change["ns"]["coll"] == MARKS:
                 self._reached = document.get("at", "")
-            elif isinstance(club := document.get(self._fields[change["ns"]["coll"]]), str):
+            elif (club := club_text(at(document, self._fields[change["ns"]["coll"]]))) is not None:
                 self._seen.add(club)
             if until():
                 break

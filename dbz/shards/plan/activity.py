@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from dbz.shards.club_id import at, club_text
 from dbz.shards.deployment import Deployment
 
 _AWAIT_MS = 100
@@ -35,7 +36,9 @@ def _of_shard(deployment: Deployment, shard: str, over_s: float) -> Counter[str]
             end = time.monotonic() + over_s
             while time.monotonic() < end:
                 change = stream.try_next()
-                club = ((change or {}).get("fullDocument") or {}).get(fields[change["ns"]["coll"]]) if change else None
-                if isinstance(club, str):
+                if change is None:
+                    continue
+                club = club_text(at(change.get("fullDocument") or {}, fields[change["ns"]["coll"]]))
+                if club is not None:
                     counts[club] += 1
     return counts

@@ -11,7 +11,6 @@ from typing import Any, Literal
 from dbz.documents import DocumentKind
 
 SCHEMA = "dbz.shard-plan/1"
-_MOVE_S = 0.5  # verifying and switching over, beside the copying
 
 Measure = Literal["bytes", "docs", "ops"]
 
@@ -93,8 +92,14 @@ class MovePlan:
     rate_bytes_per_s: float | None = None
     """The rate behind `estimated_s`; None when nothing moves."""
     estimated_s: float | None = None
+    estimate_measured: bool = False
+    """Whether the estimate is how earlier moves went; else it comes from a sample that was read."""
     least_share: float = 0.0
     """What any plan must move to come within the tolerance; it may be out of reach like `ideal_share`."""
+    tolerance: float = 0.05
+    """How far from the mean a shard may stay, as a share."""
+    shortfall: str = ""
+    """Why the shards do not come within the tolerance; empty when they do."""
     warnings: tuple[str, ...] = ()
     """What the plan does not forbid, but whoever carries it out should know."""
 
@@ -108,10 +113,9 @@ class MovePlan:
         """Documents that move."""
         return sum(move.docs for move in self.moves)
 
-    def at_rate(self, bytes_per_s: float | None) -> MovePlan:
-        """The plan with its time at a rate."""
-        seconds = self.bytes / bytes_per_s + len(self.moves) * _MOVE_S if bytes_per_s else None
-        return replace(self, rate_bytes_per_s=bytes_per_s, estimated_s=seconds)
+    def at_rate(self, bytes_per_s: float, seconds: float, measured: bool) -> MovePlan:
+        """The plan with the time that it takes."""
+        return replace(self, rate_bytes_per_s=bytes_per_s, estimated_s=seconds, estimate_measured=measured)
 
     def to_json(self) -> str:
         """The plan as JSON."""

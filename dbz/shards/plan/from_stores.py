@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from dbz.shards.club_id import readings
 from dbz.shards.deployment import Deployment
 from dbz.shards.map import ShardMap
 from dbz.shards.map_store import current_map
 from dbz.shards.plan.disk_room import lacks_of_room
-from dbz.shards.plan.document import MovePlan, PlannedMove, Request, Weight
+from dbz.shards.plan.document import MovePlan, Request, Weight
+from dbz.shards.plan.estimate import expected_speeds
 from dbz.shards.plan.indexes import unindexed
 from dbz.shards.plan.inventory import Inventory, take_inventory
 from dbz.shards.plan.planner import make_plan
-
-_SAMPLE_DOCS = 500
-_READ_AND_WRITTEN = 2  # each document is read once and written once; the writing was not measured
+from dbz.shards.shapes import obstacles
 
 
 def weigh(inventory: Inventory, shard_map: ShardMap, ops: Mapping[str, float] | None = None) -> dict[str, Weight]:
@@ -43,23 +42,21 @@ def plan_now(
     for name in request.add:
         with deployment.reaching(name):
             deployment.shard(name).command("ping")
-    plan = make_plan(shard_map, weigh(inventory, shard_map, ops), request)
-    rate = _copy_rate(deployment, plan.moves)
-    if rate is not None and rate_bytes_per_s is not None:
-        rate = min(rate, rate_bytes_per_s)
+    weights = weigh(inventory, shard_map, ops)
+    pin = {_meant(club, weights): shard for club, shard in request.pin.items()}
+    plan = make_plan(shard_map, weights, replace(request, pin=pin))
+    if plan.moves:
+        largest = max(plan.moves, key=lambda move: move.bytes)
+        speeds = expected_speeds(deployment, largest, rate_bytes_per_s)
+        if speeds is not None:
+            plan = plan.at_rate(speeds.copy_bytes_per_s, speeds.seconds(plan.bytes, len(plan.moves)), speeds.measured)
     sources = dict.fromkeys(move.source for move in plan.moves)
     slow = [str(one) for one in unindexed(deployment, sources)]
-    return replace(plan.at_rate(rate), warnings=(*slow, *lacks_of_room(deployment, plan.moves)))
+    obstructed = obstacles(deployment, [(move.source, move.target) for move in plan.moves])
+    refused = [f"this plan will be refused: {obstacle}" for obstacle in obstructed]
+    return replace(plan, warnings=(*refused, *slow, *lacks_of_room(deployment, plan.moves)))
 
 
-def _copy_rate(deployment: Deployment, moves: Sequence[PlannedMove]) -> float | None:
-    """Bytes a second at which documents could be copied, by reading some of the first move's."""
-    if not moves:
-        return None
-    largest = max(moves, key=lambda move: move.bytes)
-    begin, read = time.perf_counter(), 0
-    with deployment.reaching(largest.source):
-        for collection, club_field in deployment.file.collections.items():
-            found = deployment.raw(largest.source)[collection].find({club_field: largest.club}).limit(_SAMPLE_DOCS)
-            read += sum(len(document.raw) for document in found)
-    return read / (time.perf_counter() - begin) / _READ_AND_WRITTEN or None
+def _meant(typed: str, clubs: Collection[str]) -> str:
+    """The club that somebody means who types `42`, or an ObjectId's digits: a text before all others."""
+    return next((reading for reading in readings(typed) if reading in clubs), typed)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from dbz.errors import UsageError
+from dbz.shards.club_id import club_text
 from dbz.shards.deployment import Deployment
 from dbz.shards.map import ShardMap
 
@@ -82,10 +83,12 @@ def _of_shard(deployment: Deployment, shard: str) -> tuple[dict[str, ClubSize], 
                 "bytes": {"$sum": {"$bsonSize": "$$ROOT"}},
             }
             for row in database[collection].aggregate([{"$group": group}], allowDiskUse=True):
-                if isinstance(row["_id"], str):
-                    clubs.setdefault(row["_id"], ClubSize()).add(row["docs"], row["bytes"])
+                if (club := club_text(row["_id"])) is not None:
+                    clubs.setdefault(club, ClubSize()).add(row["docs"], row["bytes"])
                 else:
-                    nameless.append(f"{shard}: {row['docs']:,} in '{collection}' have no text in '{club_field}'")
+                    nameless.append(
+                        f"{shard}: {row['docs']:,} in '{collection}' have no id of a club in '{club_field}'"
+                    )
     return clubs, nameless
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from dbz.errors import UsageError
-from dbz.shards.legacy import legacy_hash
+from dbz.shards.club_id import club_hash
 from dbz.shards.map import ShardMap
 from dbz.shards.plan.balance import Club, ClubMove, balance, imbalance, least_share, spread_slots
 from dbz.shards.plan.document import MovePlan, PlannedMove, Request, ShardLoad, Weight
@@ -53,11 +53,35 @@ def make_plan(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request
         least_share=least_share(before_w, closed, request.tolerance),
         modulo_share=_modulo_share(len(shard_map.shards), len(open_), clubs),
         entries=entries,
+        tolerance=request.tolerance,
+        shortfall=_shortfall(shards, after, open_, request.tolerance),
     )
 
 
 def _move(step: ClubMove, shards: Sequence[str], size: Weight) -> PlannedMove:
     return PlannedMove(step.club.club_id, shards[step.source], shards[step.target], size.docs, size.bytes)
+
+
+def _shortfall(shards: Sequence[str], after: Sequence[Club], open_: Sequence[int], tolerance: float) -> str:
+    """Why a plan does not bring every shard within the tolerance; empty when it does."""
+    loads = _weights(after, len(shards))
+    mean = sum(loads) / len(open_)
+    heaviest, lightest = max(open_, key=loads.__getitem__), min(open_, key=loads.__getitem__)
+    high, low = mean * (1 + tolerance), mean * (1 - tolerance)
+    if not mean or (loads[heaviest] <= high and loads[lightest] >= low):
+        return ""
+    there = [club for club in after if club.shard == heaviest]
+    largest = max(there, key=attrgetter("weight"))
+    if largest.weight > high:
+        times = f"{largest.weight / mean:.2f}"
+        return f"club '{largest.club_id}' alone is {times} times what a shard would hold if all were even"
+    fixed = sum(club.weight for club in there if club.fixed)
+    if fixed > high:
+        return f"the clubs pinned to '{shards[heaviest]}' are {fixed / mean:.2f} times what it would hold"
+    return (
+        f"clubs move as a whole, and none on '{shards[heaviest]}' fits into what '{shards[lightest]}' lacks without "
+        "making it worse"
+    )
 
 
 def _weights(clubs: Sequence[Club], shards: int) -> list[float]:
@@ -109,7 +133,7 @@ def _clubs(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request, o
     elsewhere, slots, count = shard_map.clubs, shard_map.slots, len(shard_map.slots)
     found = []
     for club_id, size in sizes.items():
-        slot = legacy_hash(club_id) % count
+        slot = club_hash(club_id) % count
         shard = elsewhere.get(club_id, slots[slot])
         found.append(Club(club_id, shard, weigh(size), owners[slot], club_id in pinned))
     return found
@@ -145,5 +169,5 @@ def _modulo_share(before: int, after: int, clubs: Sequence[Club]) -> float | Non
     """What the app's own formula would move, by number of clubs; None when the number of shards stays."""
     if not clubs or before == after:
         return None
-    hashes = [legacy_hash(club.club_id) for club in clubs]
+    hashes = [club_hash(club.club_id) for club in clubs]
     return sum(value % before != value % after for value in hashes) / len(hashes)

@@ -1,0 +1,236 @@
+"""How the collections of a shard are made: options, indexes and views; what of it can be moved, and is made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import IndexModel
+from pymongo.errors import OperationFailure
+
+from dbz.shards.copies.store_guard import without_guard
+from dbz.shards.deployment import Deployment
+from dbz.shards.errors import MoveFailedError
+
+_OF_THE_SERVER = frozenset({"v", "ns", "background", "textIndexVersion"})
+_STANDARD = {"validationLevel": "strict", "validationAction": "error"}
+_CHUNKS, _FILES = ".chunks", ".files"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A collection, or a view, as one shard has it."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What it was created with, without what dbz added to a validator, and without what is the default."""
+    indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """{name: keys and options} without that of `_id`."""
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is a view."""
+        return "viewOn" in self.options
+
+
+def shapes_of(deployment: Deployment, shard: str) -> dict[str, Shape]:
+    """The collections of the shards file that a shard has, and the views that show them."""
+    fields = deployment.file.collections
+    database = deployment.shard(shard)
+    listed = {found["name"]: found for found in database.list_collections()}
+    wanted = [name for name in listed if name in fields or _shows(listed, name, fields)]
+    shapes = {}
+    for name in wanted:
+        options = _own_options(listed[name], fields.get(name, ""))
+        indexes = {} if "viewOn" in options or "timeseries" in options else database[name].index_information()
+        shapes[name] = Shape(options, {key: _plain(index) for key, index in indexes.items() if key != "_id_"})
+    return shapes
+
+
+def _shows(listed: Mapping[str, Any], name: str, fields: Mapping[str, str]) -> bool:
+    """Whether it is a view, of a view, … of a collection of the shards file."""
+    for _ in range(len(listed)):
+        name = listed.get(name, {}).get("options", {}).get("viewOn", "")
+        if not name or name in fields:
+            return bool(name)
+    return False
+
+
+def _own_options(listed: Mapping[str, Any], club_field: str) -> dict[str, Any]:
+    options = dict(listed.get("options", {}))
+    options.pop("uuid", None)
+    if listed.get("type") == "timeseries":
+        options.setdefault("timeseries", {})
+    if own := without_guard(options.get("validator") or {}, club_field):
+        options["validator"] = own
+    else:
+        for name in ("validator", *_STANDARD):
+            options.pop(name, None)
+    if (options.get("collation") or {}).get("locale") == "simple":
+        del options["collation"]
+    return {name: value for name, value in options.items() if value != _STANDARD.get(name) and value is not False}
+
+
+def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in index.items() if name not in _OF_THE_SERVER and value is not False}
+    return {**plain, "key": [tuple(pair) for pair in index["key"]]}
+
+
+def immovable(deployment: Deployment, shard: str, shapes: Mapping[str, Shape]) -> list[str]:
+    """Why clubs cannot be moved from a shard whose collections have these shapes; a line for each collection."""
+    fields = deployment.file.collections
+    found = []
+    for name in fields:
+        options = shapes[name].options if name in shapes else {}
+        if "viewOn" in options:
+            found.append(f"'{name}' on {shard} is a view: the shards file must name '{options['viewOn']}' instead")
+        elif "timeseries" in options:
+            found.append(f"'{name}' on {shard} is a time series: it has no history of changes to follow")
+        elif "capped" in options:
+            found.append(f"'{name}' on {shard} is capped: documents of other clubs would fall out of it on the target")
+        elif "collation" in options:
+            locale = options["collation"].get("locale", "?")
+            found.append(
+                f"'{name}' on {shard} compares texts by a collation ({locale}): clubs whose ids differ in letter case "
+                "or accents only would be taken for one"
+            )
+        found += _halves_of_gridfs(deployment, shard, name)
+    return found
+
+
+def _halves_of_gridfs(deployment: Deployment, shard: str, name: str) -> Iterator[str]:
+    """A file is a document of `files` and its `chunks`; one without the other is lost."""
+    for suffix, other in ((_FILES, _CHUNKS), (_CHUNKS, _FILES)):
+        half = name.removesuffix(suffix) + other
+        if name.endswith(suffix) and half not in deployment.file.collections:
+            database = deployment.shard(shard)
+            if database[half].find_one({}, {"_id": 1}) is not None:
+                yield (
+                    f"'{name}' on {shard} is half of a GridFS: '{half}' does not move with it; name both in the shards "
+                    "file, each with a field that holds the club"
+                )
+
+
+def unlike(source: Mapping[str, Shape], target: Mapping[str, Shape], target_name: str) -> list[str]:
+    """What the target has otherwise than the source, so that it cannot be made alike; a line for each."""
+    found = []
+    for name, shape in source.items():
+        there = target.get(name)
+        if there is None:
+            continue
+        if names := differing(shape.options, there.options):
+            found.append(f"'{name}' on {target_name} has other options: {', '.join(names)}")
+        for index, made in shape.indexes.items():
+            if index in there.indexes and there.indexes[index] != made:
+                found.append(f"index '{index}' of '{name}' on {target_name} is another one: {_shown(there, index)}")
+    return found
+
+
+def _shown(shape: Shape, index: str) -> str:
+    keys = ", ".join(f"{name}: {direction}" for name, direction in shape.indexes[index]["key"])
+    more = [name for name in shape.indexes[index] if name != "key"]
+    return f"{{{keys}}}" + (f" with {', '.join(more)}" if more else "")
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The names of options that differ."""
+    return [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+
+
+def obstacles(deployment: Deployment, ways: Iterable[tuple[str, str]]) -> list[str]:
+    """What keeps collections from being moved from source to target as they are made; a line for each."""
+    distinct = list(dict.fromkeys(ways))
+    shapes = {}
+    for shard in dict.fromkeys(name for way in distinct for name in way):
+        with deployment.reaching(shard):
+            shapes[shard] = shapes_of(deployment, shard)
+    found: dict[str, None] = {}
+    for source, target in distinct:
+        with deployment.reaching(source):
+            found |= dict.fromkeys(immovable(deployment, source, shapes[source]))
+        found |= dict.fromkeys(unlike(shapes[source], shapes[target], target))
+    return list(found)
+
+
+def make_alike(deployment: Deployment, source: str, target: str) -> None:
+    """Give the target the collections, options, indexes and views of the source; what it has already is left alone.
+
+    `MoveFailedError` when something cannot be moved, or is there and different.
+    """
+    here, there = shapes_of(deployment, source), shapes_of(deployment, target)
+    problems = [*immovable(deployment, source, here), *unlike(here, there, target)]
+    if problems:
+        raise MoveFailedError("; ".join(problems))
+    database = deployment.shard(target)
+    for name, shape in sorted(here.items(), key=lambda found: found[1].is_view):  # a view after what it shows
+        try:
+            if name not in there:
+                database.create_collection(name, **shape.options)
+            has = [_without_name(index) for index in there[name].indexes.values()] if name in there else []
+            models = [_model(key, index) for key, index in shape.indexes.items() if _without_name(index) not in has]
+            if models:
+                database[name].create_indexes(models)
+        except OperationFailure as error:
+            raise MoveFailedError(f"'{name}' cannot be made on {target}: {str(error)[:200]}") from error
+
+
+def _without_name(index: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in index.items() if key != "name"}
+
+
+def _model(name: str, index: Mapping[str, Any]) -> IndexModel:
+    options = {key: value for key, value in index.items() if key not in ("key", "name")}
+    keys: list[tuple[str, Any]] = []
+    for path, direction in index["key"]:
+        if path == "_fts":  # a text index is listed as the server keeps it
+            keys += [(weighed, "text") for weighed in index.get("weights", {})]
+        elif path != "_ftsx":
+            keys.append((path, direction))
+    return IndexModel(keys, name=name, **options)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that a shard has otherwise than the others, or lacks."""
+
+    collection: str
+    name: str
+    """The index's name; empty for the collection itself."""
+    shard: str
+    detail: str
+
+
+def shape_differences(deployment: Deployment, shards: Iterable[str]) -> list[Difference]:
+    """How the collections of shards differ in options, indexes and views. A collection that is not there does not."""
+    names = list(shards)
+    shapes: dict[str, dict[str, Shape]] = {}
+    for shard in names:
+        with deployment.reaching(shard):
+            shapes[shard] = shapes_of(deployment, shard)
+    found = []
+    for collection in dict.fromkeys(name for of_shard in shapes.values() for name in of_shard):
+        having = {shard: shapes[shard][collection] for shard in names if collection in shapes[shard]}
+        if any(shape.is_view for shape in having.values()):
+            found += [
+                Difference(collection, "", shard, "the view is missing") for shard in names if shard not in having
+            ]
+        found += _of_options(collection, having)
+        found += _of_indexes(collection, having, names)
+    return found
+
+
+def _of_options(collection: str, having: Mapping[str, Shape]) -> Iterator[Difference]:
+    first, *others = having
+    for shard in others:
+        if different := differing(having[first].options, having[shard].options):
+            yield Difference(collection, "", shard, f"{', '.join(different)} differ from those on {first}")
+
+
+def _of_indexes(collection: str, having: Mapping[str, Shape], names: Sequence[str]) -> Iterator[Difference]:
+    every = {name: index for shape in having.values() for name, index in shape.indexes.items()}
+    for shard in names:
+        indexes = having[shard].indexes if shard in having else {}
+        for name, index in every.items():
+            if indexes.get(name) != index:
+                detail = "it is missing" if name not in indexes else "it differs from that of another shard"
+                yield Difference(collection, name, shard, detail)
