@@ -19,6 +19,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from dbz.shards.legacy import legacy_hash
 _WRAPPED = '{"$'
 _UUID_SUBTYPE = 4
 _INT64 = 2**63
+_JAVASCRIPT_ZEROS = -6
 
 
 def club_text(value: Any) -> str | None:
@@ -93,7 +95,20 @@ def _number(value: float | Decimal128) -> str | None:
         return _wrapped("number", str(int(decimal))) if whole else _wrapped("decimal", str(value))
     if not math.isfinite(value):
         return None
-    return _wrapped("number", str(int(value)) if value == int(value) else repr(value))
+    return _wrapped("number", str(int(value)) if value == int(value) else _as_in_javascript(value))
+
+
+def _as_in_javascript(value: float) -> str:
+    """A fraction as `String(value)` gives it: the shortest digits, and a power of ten only below a millionth."""
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    assert isinstance(exponent, int)
+    text, point = "".join(map(str, digits)).rstrip("0"), len(digits) + exponent
+    minus = "-" if sign else ""
+    if point > 0:
+        return f"{minus}{text[:point]}.{text[point:]}"
+    if point > _JAVASCRIPT_ZEROS:
+        return f"{minus}0.{'0' * -point}{text}"
+    return f"{minus}{text[0]}{'.' if text[1:] else ''}{text[1:]}e{point - 1}"
 
 
 def _whole(text: str) -> Any:

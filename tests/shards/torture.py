@@ -291,14 +291,19 @@ def arena(folder: Path) -> Iterator[Arena]:
         yield made
 
 
-def torture(folder: Path, rounds: int, seed: int, say: Callable[[str], None]) -> list[str]:
-    """So many rounds; what is wrong after them. The clients write from the first to the last."""
+def torture(
+    folder: Path, rounds: int, seed: int, say: Callable[[str], None], *, writers: Callable[..., Any] = writing
+) -> list[str]:
+    """So many rounds; what is wrong after them. The clients write from the first to the last.
+
+    `writers` is `writing`, or `node_writing` for those who follow the map by clients/node.
+    """
     rng = random.Random(seed)
     summary = Summary(seed)
     wrong: list[str] | None = None
     with arena(folder) as made:
         try:
-            with writing(made.world, CLUBS, pause_s=0.02, shards=3) as ledger:
+            with writers(made.world, CLUBS, pause_s=0.02, shards=3) as ledger:
                 for number, blow in enumerate(itertools.islice(blows(seed), rounds), 1):
                     summary.hit = blow
                     summary.rounds.append(made.round(blow, rng))

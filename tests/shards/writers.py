@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -18,6 +21,8 @@ from dbz.shards.errors import ClubFencedError
 from dbz.shards.follow.follower import MapFollower
 from dbz.shards.map import ShardMap, legacy_map
 from tests.shards.stores import World
+
+NODE = Path(__file__).parents[2] / "clients" / "node"
 
 
 @dataclass
@@ -150,6 +155,84 @@ def writing(
     writers.thread.start()
     try:
         assert writers.ready.wait(30), "the writers have no map"
+        yield writers.ledger
+    finally:
+        writers.end()
+
+
+class NodeWriters:
+    """The same clients as a program of Node.js, which follows the map by clients/node.
+
+    It says what it begins and what it was told, a line each; the ledger is kept here. When it is killed, what it had
+    begun is uncertain.
+    """
+
+    def __init__(self, world: World, clubs: Sequence[str], pause_s: float, shards: int) -> None:
+        uris = {f"shard_{n}": world.environment[f"TEST_SHARD_{n}"] for n in range(3)}
+        options = {
+            "uris": uris,
+            "control": "shard_0",
+            "database": world.database,
+            "clubs": list(clubs),
+            "shards": [f"shard_{number}" for number in range(shards)],
+            "pauseMs": pause_s * 1000,
+        }
+        self.ledger = Ledger()
+        self.ready = threading.Event()
+        self._process = subprocess.Popen(
+            ["node", str(NODE / "test" / "writer.js"), json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop writing, and wait for the last answers."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            assert self._process.wait(60) == 0, "the Node follower ended with an error"
+        finally:
+            self._process.kill()
+            self._thread.join()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told = json.loads(line)
+            if "ready" in told:
+                self.ready.set()
+            elif "begins" in told:
+                self.ledger.club_of[told["begins"]] = told["club"]
+            else:
+                self._take(told)
+
+    def _take(self, told: dict[str, Any]) -> None:
+        ledger, key, value = self.ledger, told["key"], told["value"]
+        ledger.longest_s = max(ledger.longest_s, told["ms"] / 1000)
+        if told["outcome"] == "ack":
+            ledger.acknowledged[key] = value
+            ledger.writes += 1
+            ledger.uncertain.pop(key, None)
+        elif told["outcome"] == "refused":
+            ledger.refused += 1
+        elif told["outcome"] == "failed":
+            ledger.failed += 1
+            if told["started"]:
+                before = {ledger.acknowledged.get(key), *ledger.uncertain.get(key, ())}
+                ledger.uncertain[key] = {*before, value}
+
+
+@contextmanager
+def node_writing(world: World, clubs: Sequence[str], pause_s: float = 0.01, *, shards: int = 2) -> Iterator[Ledger]:
+    """Write by the Node client within this block; the ledger is complete after it."""
+    writers = NodeWriters(world, clubs, pause_s, shards)
+    try:
+        assert writers.ready.wait(30), "the Node writers have no map"
         yield writers.ledger
     finally:
         writers.end()

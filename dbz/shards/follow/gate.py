@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from dbz.shards.control import ROUTER_LEASE_S
@@ -19,7 +19,8 @@ class WriteGate:
     that for `ROUTER_LEASE_S` nobody waits for it any more, so it writes nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.map: ShardMap | None = None
         self.renewed_at = float("-inf")
         self._under_way: dict[str, int] = {}
@@ -41,15 +42,15 @@ class WriteGate:
                 self._under_way[club_id] = left
             else:
                 del self._under_way[club_id]
-                self._notify()
+                self.notify()
 
     def apply(self, shard_map: ShardMap) -> None:
         """Follow another map from now on."""
         self.map = shard_map
         standing = {*shard_map.fenced.values(), *shard_map.closed.values()}
-        now = time.monotonic()
+        now = self._clock()
         self._seen = {fence: self._seen.get(fence, now) for fence in standing}
-        self._notify()
+        self.notify()
 
     async def drained(self) -> int:
         """Wait until no write is under way that the map forbids; the epoch for which that holds."""
@@ -62,11 +63,11 @@ class WriteGate:
 
     def overrun(self) -> list[Fence]:
         """Fences that stand for longer than they may: whoever put them up is gone."""
-        now = time.monotonic()
+        now = self._clock()
         return [fence for fence, since in self._seen.items() if now - since > fence.max_s]
 
     def _enter(self, club_id: str) -> str | None:
-        if self.map is None or time.monotonic() - self.renewed_at > ROUTER_LEASE_S:
+        if self.map is None or self._clock() - self.renewed_at > ROUTER_LEASE_S:
             return None
         if self.map.fence_of(club_id) is not None:
             return None
@@ -78,7 +79,7 @@ class WriteGate:
         if fence is None:
             raise ClubFencedError("the shard map is not known at the moment")
         deadline = self._seen[fence] + fence.max_s
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := deadline - self._clock()) > 0:
             await self._next_change(left_s)
             shard = self._enter(club_id)
             if shard is not None:
@@ -93,6 +94,7 @@ class WriteGate:
         except TimeoutError:
             return
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
+        """Let everybody who waits look again."""
         self._changed.set()
         self._changed = asyncio.Event()
