@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import JSONDecodeError
 from typing import Any
 
 from bson import encode
@@ -20,7 +21,8 @@ def parse_filter(text: str) -> dict[str, Any]:
     try:
         document = loads(text, json_options=_ANY_DATE)
     except Exception as error:  # each type of extended JSON has an exception of its own
-        raise ValueError(f"the filter is not extended JSON: {reason(error)}") from error
+        kind = "JSON" if isinstance(error, JSONDecodeError) else "extended JSON"
+        raise ValueError(f"the filter is not {kind}: {reason(error)}") from error
     if not isinstance(document, dict):
         raise ValueError('the filter must be a JSON object, like \'{"status": "ongoing"}\'')
     check_filter(document)

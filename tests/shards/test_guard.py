@@ -19,7 +19,8 @@ _OWN = {"n": {"$gte": 0}}
 def guarded(adopted: World) -> World:
     """A deployment whose file asks for guards, and a collection that has a validator of its own."""
     adopted.deployment.file = adopted.deployment.file.model_copy(update={"guard_old_copies": True})
-    adopted.deployment.shard("shard_0").command("collMod", "messages", validator=_OWN)
+    for shard in ("shard_0", "shard_1"):  # a club would be refused by a shard with other rules
+        adopted.deployment.shard(shard).command("collMod", "messages", validator=_OWN)
     return adopted
 
 

@@ -112,7 +112,7 @@ def test_a_club_pinned_earlier_holds_its_shard(world: World) -> None:
 def test_documents_without_a_club_are_named_before_anything_is_planned(world: World) -> None:
     world.fill({"club01": 1})
     world.deployment.shard("shard_1")["posts"].insert_many([{"_id": 1}, {"_id": 2, "club_id": 7}])
-    with pytest.raises(UsageError, match="shard_1: 1 in 'posts' have no club in 'club_id'"):
+    with pytest.raises(UsageError, match="shard_1: 1 in 'posts' have no id of a club in 'club_id'"):
         plan_now(world.deployment, Request(), None)
 
 

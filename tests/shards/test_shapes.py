@@ -220,4 +220,4 @@ def test_an_estimate_comes_from_how_earlier_moves_went(adopted: World) -> None:
         outcome = work.run()
         assert outcome.done
         taken_s = work._options.tracker.standing().elapsed_s
-    assert back.estimated_s / 2.5 < taken_s < back.estimated_s * 2.5
+    assert back.estimated_s / 4 < taken_s < back.estimated_s * 4, "a factor of two, and one of a busy machine"
