@@ -19,7 +19,7 @@ import psutil
 from http_server import pinned
 from live_view import shown
 
-from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorRole, GeneratorSpec
+from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorRole, GeneratorSpec, ProcessEnd
 from dbz.runs.aggregate import latencies
 from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.reading import read_record
@@ -165,7 +165,7 @@ def _run(command: list[str], core: int, env: dict[str, str] | None = None) -> tu
     watching.start()
     text, errors = process.communicate(timeout=_PATIENCE_S)
     watching.join()
-    if process.returncode:
+    if process.returncode not in (0, ProcessEnd.COMPLETE):
         raise SystemExit(f"{command[0]} ended with code {process.returncode}:\n{errors[-2000:]}")
     (from_s, from_cpu_s), (to_s, to_cpu_s) = seen[len(seen) // 2], seen[-3]
     return text, (to_cpu_s - from_cpu_s) / (to_s - from_s)

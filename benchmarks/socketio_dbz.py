@@ -14,7 +14,7 @@ from typing import Any
 import gevent
 
 from dbz.load.generator.net import wire
-from dbz.load.generator.record.deliveries import DeliveryLedger
+from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.sinks import FileSink
 from dbz.load.generator.socketio.client import SocketClient

@@ -20,6 +20,8 @@ class Member(HttpUser):
         self.token, self.me = "", {}
         while not self.token:
             self.log_in()
+        self.me = self.client.get("/api/me", name="/api/me").json()
+        self.background(self.stay_signed_in)
 
     def place(self) -> tuple[int, int]:
         """Which club this user belongs to, and which of its members it is."""
@@ -27,16 +29,31 @@ class Member(HttpUser):
         return self.seat % clubs, self.seat // clubs
 
     def log_in(self) -> None:
-        """Get a token, and who we are."""
+        """Get tokens."""
         login = self.client.post(
             "/api/auth/login", json={"username": self.user_name, "password": "demo"}, name="/api/auth/login"
         )
         if not login.ok:
             self.pause(1, 3)
             return
-        self.token = login.json()["access_token"]
+        self.take_tokens(login.json())
+
+    def take_tokens(self, answer: dict) -> None:
+        """Every request from now on carries the new token, and so does the next connect of a socket."""
+        self.token, self.refresh_token = answer["access_token"], answer.get("refresh_token", "")
+        self.expires_in_s = answer.get("expires_in", 900)
         self.client.headers["Authorization"] = f"Bearer {self.token}"
-        self.me = self.client.get("/api/me", name="/api/me").json()
+
+    def stay_signed_in(self) -> None:
+        """Renew the tokens before they expire, as the app does; who is refused logs in again."""
+        while True:
+            self.pause(0.5 * self.expires_in_s, 0.75 * self.expires_in_s)
+            body = {"refresh_token": self.refresh_token}
+            answer = self.client.post("/api/auth/refresh", json=body, name="/api/auth/refresh")
+            if answer.ok:
+                self.take_tokens(answer.json())
+            else:
+                self.log_in()
 
 
 class LiveMember(Member, SocketUser):
@@ -47,4 +64,4 @@ class LiveMember(Member, SocketUser):
     def on_start(self) -> None:
         """Log in and connect; `on_connected` joins the rooms."""
         super().on_start()
-        self.socket.connect({"token": self.token})
+        self.socket.connect(lambda: {"token": self.token})

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from dbz.children import Child, free_port, python_module, stop_all
-from dbz.errors import DependencyError, ExitCode, UsageError
+from dbz.errors import DependencyError, UsageError
 from dbz.load.secret import master_secret, new_secret
-from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec, ProcessEnd
 from dbz.runs.folder import RunFolder
 
 MASTER = "generator-master"
@@ -65,9 +65,9 @@ class GeneratorProcesses:
         """
         for name, child in self._children.items():
             code = child.exit_code
-            if code in (ExitCode.USAGE, ExitCode.UNREACHABLE):
+            if code in (ProcessEnd.USAGE, ProcessEnd.UNREACHABLE):
                 self._refuse(child, code)
-            if code:
+            if code not in (None, ProcessEnd.COMPLETE):
                 self._lost.add(name)
         working = any(child.exit_code is None for name, child in self._children.items() if name != MASTER)
         steering = MASTER in self._children and self._children[MASTER].exit_code is None
@@ -84,7 +84,7 @@ class GeneratorProcesses:
         deadline_s = time.monotonic() + _LAST_WORDS_S
         for child in self._children.values():
             child.wait(max(deadline_s - time.monotonic(), 0.0))
-        self._lost |= {name for name, child in self._children.items() if child.exit_code != 0}
+        self._lost |= {name for name, child in self._children.items() if child.exit_code != ProcessEnd.COMPLETE}
         stop_all(self._children.values())
         self._secret.close()
 
@@ -96,7 +96,7 @@ class GeneratorProcesses:
     def _refuse(self, child: Child, code: int) -> None:
         lines = [line for line in child.log_tail().splitlines() if line.startswith(ERROR_PREFIX)]
         message = lines[-1].removeprefix(ERROR_PREFIX) if lines else child.log_tail()
-        kind = UsageError if code == ExitCode.USAGE else DependencyError
+        kind = UsageError if code == ProcessEnd.USAGE else DependencyError
         raise kind(message, hint=f"log: {child.log}")
 
 

@@ -73,6 +73,8 @@ class LoadPlan:
     """Whether dbz starts the stack that is loaded."""
     allowed_targets: Sequence[str] = ()
     """Hosts beside the target and this machine that the scenario may reach."""
+    whole_shape: bool = False
+    """Whether the load shape of a Locust file says when the run ends."""
     hosts: Sequence[str] = ()
     """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""
     request: AdHocRequest | None = None
@@ -198,7 +200,22 @@ def _plan_url(request: LoadRequest) -> LoadPlan:
 def _plan_file(request: LoadRequest) -> LoadPlan:
     path = bundled.resolve("Locust", request.subject, "scenarios", ".py")
     base = override(_profile(name=path.stem, scenario=str(path), users=10, budgets="service"), request.overrides)
-    return _plan(base, request, path, _look_into(path, base, request))
+    file = _look_into(path, base, request)
+    if file is None or not file.has_shape:
+        return _plan(base, request, path, file)
+    whole = file.shape_s is not None and "duration" not in request.overrides
+    plan = _plan(override(base, {**_shaped(file), **request.overrides}), request, path, file)
+    return replace(plan, whole_shape=whole)
+
+
+def _shaped(file: LocustFile) -> dict[str, Any]:
+    """The profile keys that a load shape decides, unless the user does: it is run whole, from its first user on."""
+    keys: dict[str, Any] = {"warmup": Parsed(0.0)}
+    if file.shape_s is not None:
+        keys["duration"] = Parsed(max(file.shape_s, 1.0))
+    if file.shape_users:
+        keys["users"] = file.shape_users
+    return keys
 
 
 def _look_into(path: Path, profile: Profile, request: LoadRequest) -> LocustFile | None:

@@ -136,6 +136,7 @@ def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime
         master_port=plan.master_port,
         allowed_targets=tuple(plan.allowed_targets),
         request=plan.request,
+        whole_shape=plan.whole_shape,
         hosts=tuple(plan.hosts),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from dbz.config.shapes import Stage
 from dbz.load.arrivals import Ramp, Spacing
@@ -19,6 +19,16 @@ WORKER_PATIENCE_S = 15.0
 """How long a worker waits for its master."""
 ERROR_PREFIX = "dbz-error: "
 """Begins the line of a generator's log that the user must read when the process refuses to begin."""
+
+
+class ProcessEnd(IntEnum):
+    """The exit codes of a generator process. A scenario may call `exit(0)` at any time: only a code that nothing else
+    ends with shows that the record is complete."""
+
+    COMPLETE = 64
+    USAGE = 65
+    UNREACHABLE = 66
+    ENDED_BY_SCENARIO = 67
 
 
 class GeneratorRole(StrEnum):
@@ -94,6 +104,8 @@ class GeneratorSpec:
     allowed_targets: tuple[str, ...] = ()
     """Hosts beside the target and this machine that users may reach."""
     request: AdHocRequest | None = None
+    whole_shape: bool = False
+    """Whether the file's load shape says how long the run is, not `duration_s`."""
     hosts: tuple[str, ...] = ()
     """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""
 

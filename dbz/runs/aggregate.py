@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from dbz.measure.budget.measuring import Measurements
@@ -13,7 +14,17 @@ from dbz.measure.budget.verdicts import Cut
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import COMPOSITE, GENERATOR, REQUEST_KINDS, UNFINISHED, Series
+from dbz.measure.latency.series import (
+    AFTER_THE_END,
+    COMPOSITE,
+    DELIVERY,
+    DRAINED,
+    GENERATOR,
+    REQUEST_KINDS,
+    SETUP,
+    UNTIMED,
+    Series,
+)
 from dbz.runs import coverage
 from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import Fold, delivery_totals, line_inside
@@ -83,8 +94,8 @@ def _split(record: Record, parts: Sequence[Window]) -> list[Record]:
     for interval in record.intervals if parts else ():
         middle_s = interval.start_s + interval.length_s / 2
         at = math.floor((middle_s - parts[0].start_s) / parts[0].seconds)
-        # What the end of the run cut off was still waiting in its last part.
-        at = len(parts) - 1 if interval.series.kind == UNFINISHED else at
+        # What the end of the run cut off, or waited for, belongs to its last part.
+        at = len(parts) - 1 if interval.series.kind in AFTER_THE_END else at
         if 0 <= at < len(parts):
             intervals[at].append(interval)
     return [replace(record, intervals=some) for some in intervals]
@@ -99,7 +110,7 @@ def operations(found: Measurements) -> list[Operation]:
             count=latency.count,
             errors=latency.errors,
             rate_per_s=latency.count / found.seconds if found.seconds else 0.0,
-            latency_ms=latency_figures(latency),
+            latency_ms=_UNKNOWN if series.kind == UNTIMED else latency_figures(latency),
         )
         for series, latency in found.latencies.items()
         if series.kind in (*REQUEST_KINDS, COMPOSITE) and latency.count
@@ -112,6 +123,7 @@ def latency_figures(latency: Latency) -> LatencyFigures:
     return LatencyFigures(mean=finite(latency.mean_ms()), max=finite(latency.max_ms), **percentiles)
 
 
+_UNKNOWN = LatencyFigures(mean=None, p50=None, p90=None, p95=None, p99=None, p999=None, max=None)
 _PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "p999": 99.9}
 
 
@@ -132,12 +144,15 @@ def error_groups(record: Record, window: Window | None = None) -> list[ErrorGrou
     Requests that the end of the run cut off were waiting in it, and are of it. Without a window: the whole run.
     """
     groups: dict[tuple[str, str, str], list[float]] = {}
-    for line in _worker_lines(record):
+    always = {SETUP, *(AFTER_THE_END if window is not None and window.seconds else ())}
+    marks = ({"t": one["t"], "errors": [[one["kind"], one["name"], one["error"], 1]]} for one in record.errors)
+    for line in chain(_worker_lines(record), marks):
         within = window is None or line_inside(line, window)
         for kind, operation, message, count in line.get("errors", ()):
-            if not (within or (kind == UNFINISHED and window is not None and window.seconds)):
+            if not (within or kind in always):
                 continue
             error = _REPEATED.sub(r"\1", message)
+            kind = DELIVERY if kind == DRAINED else kind
             group = groups.setdefault((kind, operation, error), [0, line["t"], line["t"]])
             group[0] += count
             group[1:] = [min(group[1], line["t"]), max(group[2], line["t"])]
@@ -160,12 +175,13 @@ def deliveries(record: Record) -> list[Deliveries]:
 def generator_health(record: Record, window: Window, found: Measurements, lost_workers: int) -> Generator:
     """CPU of the busiest worker (in % of one core), event-loop lag, garbage collection, late and dropped arrivals."""
     cpu = []
-    begun = late = dropped = 0
+    begun = late = dropped = died = 0
     for lines in record.workers.values():
         inside_lines = _inside(lines, window)
         begun += sum(line.get("begun", 0) for line in lines)
         late += sum(line.get("late", 0) for line in inside_lines)
         dropped += sum(line.get("dropped", 0) for line in lines)  # only known when the run has ended
+        died += sum(line.get("died", 0) for line in lines)
         if inside_lines:
             cpu.append(sum(line["cpu_percent"] for line in inside_lines) / len(inside_lines))
     lag = found.latencies.get(LAG, Latency())
@@ -181,6 +197,7 @@ def generator_health(record: Record, window: Window, found: Measurements, lost_w
         begun_arrivals=begun,
         late_arrivals=late,
         dropped_arrivals=dropped,
+        died_users=died,
     )
 
 

@@ -15,6 +15,7 @@ from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
+from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
 
 SATURATED_CPU_PERCENT = 90.0
@@ -54,7 +55,12 @@ def conclude(
     found = aggregate.measurements(record, window)
     machine = machine_figures(record, window)
     silence = coverage.silence_note(record, window)
-    notes = [*([silence] if silence else []), *misspelt_filters(budgets, found), *busy_notes(machine)]
+    notes = [
+        *([silence] if silence else []),
+        *misspelt_filters(budgets, found),
+        *busy_notes(machine),
+        *notes_of_code(record),
+    ]
     run = run.model_copy(update={"machine": machine, "notes": notes})
     verdicts = judge(budgets, found, aggregate.cut_of(record, window))
     if baseline and found.seconds:
@@ -64,7 +70,10 @@ def conclude(
     held = found.gauges["users.held"]
     comparison = baseline.compare(run, found) if baseline and found.seconds else None
     failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
+    groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
+    failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))
     invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
+    invalid += invalid_code(every)
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
     )
@@ -77,7 +86,6 @@ def conclude(
         invalid += [nothing] if nothing else []
         invalid += [NOTHING_TOLD] if comparison and comparison.blind else []
         invalid += coverage.metrics_reasons(record, window, _about_metrics(verdicts))
-    groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),

@@ -11,7 +11,7 @@ from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import HTTP, UNFINISHED, Series
+from dbz.measure.latency.series import AFTER_THE_END, DRAINED, Series
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window
 
@@ -19,6 +19,8 @@ SERVER_GAUGES = {"server.cpu": "cpu_share", "server.memory": "memory_bytes", "se
 """Metrics, and what the lines of `server.jsonl` call them."""
 _WRONG_DELIVERIES = {"delivery.lost": 3, "delivery.duplicated": 4, "delivery.out_of_order": 5}
 """Metrics, and where their counts stand in the bookkeeping of an event; `expected` stands at 1."""
+_DRAINED_WITHIN_S = 8.0
+"""How long after the judged part deliveries of its messages are waited for, with what a slow machine adds."""
 
 
 class Fold:
@@ -46,17 +48,21 @@ class Fold:
 
     def add_interval(self, interval: Interval) -> None:
         """Take in the histogram of a second and series."""
-        if inside(interval.start_s, interval.length_s, self.window):
-            self._histograms[interval.series].add(interval.histogram)
-        elif interval.series.kind == UNFINISHED and self.window.seconds:
-            # Written when the run has ended, but waited for since it was judged: the end cut it off, so it failed.
-            self._histograms[Series(HTTP, interval.series.name, failed=True)].add(interval.histogram)
+        series, within = interval.series, inside(interval.start_s, interval.length_s, self.window)
+        if series.kind == DRAINED or (series.kind in AFTER_THE_END and not within):
+            # Written when the judged part had ended, but of what began in it: a request that the end cut off, or a
+            # message that was waited for.
+            series, within = Series(AFTER_THE_END[series.kind], series.name, series.failed), self.window.seconds > 0
+        if within:
+            self._histograms[series].add(interval.histogram)
 
     def add_line(self, worker: str, line: Mapping[str, Any]) -> None:
         """Take in what a worker wrote of a second."""
         if line_inside(line, self.window):
             self._users[worker][round(line["t"])] = line["users"]
             add_deliveries(self._deliveries, line)
+        elif 0 < line["t"] - self.window.end_s < _DRAINED_WITHIN_S:
+            add_deliveries(self._deliveries, line, "drained")
 
     def add_server(self, line: Mapping[str, Any]) -> None:
         """Take in a probe of the target, and what its metrics said."""
@@ -117,12 +123,13 @@ def delivery_totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
     totals: dict[str, list[int]] = {}
     for line in lines:
         add_deliveries(totals, line)
+        add_deliveries(totals, line, "drained")
     return totals
 
 
-def add_deliveries(totals: dict[str, list[int]], line: Mapping[str, Any]) -> None:
-    """Add the bookkeeping in one line to that of each event."""
-    for event, counts in line.get("deliveries", {}).items():
+def add_deliveries(totals: dict[str, list[int]], line: Mapping[str, Any], key: str = "deliveries") -> None:
+    """Add the bookkeeping in one line to that of each event; `drained` is that of after the end."""
+    for event, counts in line.get(key, {}).items():
         sums = totals.setdefault(event, [0] * len(counts))
         totals[event] = [total + count for total, count in zip(sums, counts, strict=True)]
 

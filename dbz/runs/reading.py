@@ -12,7 +12,7 @@ import orjson
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
-from dbz.runs.record import END, LOST_WORKERS, STEADY
+from dbz.runs.record import END, ERROR, EXIT_CODE, LOST_WORKERS, STEADY
 from dbz.runs.schema import Window
 
 
@@ -48,6 +48,10 @@ class Record:
     marks: dict[str, float] = field(default_factory=dict)
     lost_workers: int = 0
     damaged_lines: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    """Marks of code of the scenario that failed in a process that records nothing: `t`, `kind`, `name`, `error`."""
+    exit_codes: list[int] = field(default_factory=list)
+    """What listeners set `environment.process_exit_code` to, in each process that said so."""
 
     @property
     def last_s(self) -> float:
@@ -81,6 +85,10 @@ class RecordReader:
         record.machine.extend(self._lines(self._folder.machine))
         for mark in self._lines(self._folder.marks):
             record.marks[mark["mark"]] = mark["t"]
+            if mark["mark"] == ERROR:
+                record.errors.append(mark)
+            elif mark["mark"] == EXIT_CODE:
+                record.exit_codes.append(mark["code"])
             record.lost_workers += mark.get("count", 0) if mark["mark"] == LOST_WORKERS else 0
         return record
 

@@ -15,6 +15,8 @@ from dbz.measure.latency.interval_log import Interval
 
 STEADY, END, LOST_WORKERS = "steady", "end", "lost_workers"
 """Marks: the judged part began; it ended; workers of other machines were lost."""
+ERROR, EXIT_CODE, ENDED_ITSELF = "error", "exit_code", "ended_itself"
+"""Marks: code of the scenario failed where no worker records it; it set an exit code; it ended the run."""
 
 
 class _GrowingFile:
@@ -43,8 +45,12 @@ class LineFile(_GrowingFile):
     """A file of JSON lines."""
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line; `OSError` when the disk is full."""
-        self._append(orjson.dumps(line) + b"\n")
+        """Append one line; half an emoji, which is no text, becomes its number. `OSError` when the disk is full."""
+        try:
+            text = orjson.dumps(line)
+        except TypeError:
+            text = orjson.dumps(_encodable(line))
+        self._append(text + b"\n")
 
 
 class IntervalFile(_GrowingFile):
@@ -59,3 +65,12 @@ class IntervalFile(_GrowingFile):
         text = "".join(map(interval_log.line, intervals))
         if text:
             self._append(text.encode())
+
+
+def _encodable(value: Any) -> Any:
+    """Plain data whose texts all are text: JSON from a server may hold lone surrogates."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value

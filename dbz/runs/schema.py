@@ -145,6 +145,8 @@ class Generator(_Part):
     """Over the whole run; the same goes for those that were dropped, because no user was free for them."""
     late_arrivals: int = 0
     dropped_arrivals: int = 0
+    died_users: int = 0
+    """Users of the whole run that an error of the scenario's code ended, like one in `on_start`."""
 
 
 class Server(_Part):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import COMPOSITE, DELIVERY, REQUEST_KINDS
+from dbz.measure.latency.series import COMPOSITE, DELIVERY, REQUEST_KINDS, UNTIMED
 from dbz.runs.aggregate import LAG
 from dbz.runs.reading import Record
 
@@ -56,6 +57,7 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
     counts = _counts(record.intervals, slots, step_s)
     rates = {kind: _rates(counts, [(kind, False), (kind, True)], slots, step_s) for kind in kinds}
     workers = _by_second(record)
+    timed = [kind for kind in kinds if kind != UNTIMED]
     requests = [rates[kind] for kind in kinds if kind != COMPOSITE]
     return Timeline(
         step_s=step_s,
@@ -64,7 +66,7 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
         rate=[sum(row) for row in zip(*requests, strict=True)] or [0.0] * slots,
         errors=_rates(counts, [(kind, True) for kind in REQUEST_KINDS], slots, step_s),
         rate_by_kind=rates,
-        latency_ms={kind: _percentiles(merged[kind, False], slots) for kind in kinds if (kind, False) in merged},
+        latency_ms={kind: _percentiles(merged[kind, False], slots) for kind in timed if (kind, False) in merged},
         delivery_ms=_deliveries(record, slots, step_s),
         lag_ms=_percentile(merged[LAG.kind, False], slots, 99.0),
         generator_cpu_percent=_in_steps(
@@ -150,11 +152,11 @@ def _percentile(steps: dict[int, Histogram], slots: int, percent: float) -> Valu
 
 def _by_second(record: Record) -> list[tuple[int, list[dict[str, float]]]]:
     """The lines of all workers by the second that they end."""
-    rows: defaultdict[int, list[dict[str, float]]] = defaultdict(list)
-    for lines in record.workers.values():
+    rows: defaultdict[int, dict[str, dict[str, float]]] = defaultdict(dict)
+    for worker, lines in record.workers.items():
         for line in lines:
-            rows[round(line["t"]) - 1].append(line)
-    return sorted(rows.items())
+            rows[math.floor(line["t"] - line.get("dt", 1.0) / 2)][worker] = line  # the last of several in a second
+    return [(second, list(of_worker.values())) for second, of_worker in sorted(rows.items())]
 
 
 def _server(

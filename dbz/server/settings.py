@@ -145,6 +145,7 @@ _ENVIRONMENT = {
     "MONGODB_URI": ("stores", "mongo_uri"),
     "REDIS_URL": ("stores", "redis_url"),
     "ALLOWED_ORIGINS": ("http", "allowed_origins"),
+    "ACCESS_TTL_S": ("auth", "access_ttl_s"),
     "NOTIFICATION_QUEUE_URL": ("notifications", "sqs_queue_url"),
     "NOTIFICATION_DEAD_LETTER_URL": ("notifications", "sqs_dead_letter_url"),
 }

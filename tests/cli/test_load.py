@@ -81,7 +81,7 @@ def test_a_locust_file_cannot_leave_this_machine_with_any_client(tmp_path):
     operations = {one["name"]: one for one in json.loads(done.stdout)["operations"]}
     assert operations["GET /hello"]["errors"] == 0
     outside = {name: one for name, one in operations.items() if name != "GET /hello"}
-    assert set(outside) == {"GET address", "GET name", "GET fast address", "GET fast name"}
+    assert set(outside) == {"GET address", "GET name", "GET fast address", "GET fast name", "Fast.elsewhere"}
     assert all(one["errors"] == one["count"] > 0 for one in outside.values())
     errors = json.loads(done.stdout)["errors"]
     refused = [one["error"] for one in errors if "not on this machine and not allowed" in one["error"]]

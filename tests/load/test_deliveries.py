@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.generator.record.deliveries import DeliveryLedger
+from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.measure.latency.series import DELIVERY, Series
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import read_record

@@ -12,8 +12,8 @@ import gevent
 import pytest
 
 from dbz.children import free_port
+from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.net.faults import TransportError
-from dbz.load.generator.record.deliveries import DeliveryLedger
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.socketio_servers import NODE, PYTHON, Member, member_of, open_descriptors, sweeping, until
 from tests.load.socketio_servers import serving as socketio_serving
@@ -173,7 +173,7 @@ def test_who_waits_for_an_acknowledgement_learns_that_the_connection_is_lost(tmp
 
     with failing(talk, tmp_path) as one:
         assert one.client.call("anyone") is None
-        assert one.failures() == {("ack", "anyone"): 1}
+        assert one.failures() == {("ack", "anyone"): 1, ("connect", "socket"): 1}
         assert one.errors()["ack", "anyone"] == "ConnectionLost: closed by the server"
 
 

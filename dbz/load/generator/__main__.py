@@ -10,7 +10,7 @@ import sys  # noqa: E402
 from dbz.children import raise_open_files  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator.process import execute  # noqa: E402
-from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec  # noqa: E402
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec, ProcessEnd  # noqa: E402
 
 
 def main() -> int:
@@ -21,8 +21,11 @@ def main() -> int:
         execute(spec)
     except DbzError as error:
         sys.stderr.write(f"{ERROR_PREFIX}{error.message}\n")
-        return int(error.exit_code)
-    return int(ExitCode.OK)
+        return int(ProcessEnd.USAGE if error.exit_code is ExitCode.USAGE else ProcessEnd.UNREACHABLE)
+    except SystemExit as ending:  # of a task or a listener: gevent raises it here, wherever it was raised
+        sys.stderr.write(f"{ERROR_PREFIX}the scenario ended the program with code {ending.code}\n")
+        return int(ProcessEnd.ENDED_BY_SCENARIO)
+    return int(ProcessEnd.COMPLETE)
 
 
 if __name__ == "__main__":

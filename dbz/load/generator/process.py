@@ -12,22 +12,33 @@ import gevent
 import locust
 from gevent.event import Event
 from locust.env import Environment
+from locust.runners import STATE_STOPPED
 
-from dbz.errors import DependencyError
+from dbz.errors import DependencyError, UsageError
 from dbz.load.allowed_hosts import check_host
-from dbz.load.generator import population, user_classes
+from dbz.load.generator import hooks, population, user_classes
 from dbz.load.generator.data.feeders import settle_feeders
+from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
+from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.net.channel import Channel, tolerate
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.record import foreign, remote
+from dbz.load.generator.record.marks import Marks
+from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import FileSink, MasterSink, Sink
+from dbz.load.generator.record.under_way import watch_locust_clients
 from dbz.load.generator.record.writer import RecordWriter
 from dbz.load.generator.session import Session
 from dbz.load.generator.steering import Steering
 from dbz.load.spec import GeneratorRole, GeneratorSpec
+from dbz.runs.record import EXIT_CODE
 
 WORKERS_PATIENCE_S = 60.0
+_STOP_PATIENCE_S = 3.0
+"""How long users that are stopped may take: who swallows every exception is left where it is."""
+_LAST_WORD_S = 0.2
+"""A worker's last messages are on their way in a thread of ZeroMQ, which ends with the process."""
 
 
 class GeneratorProcess:
@@ -44,61 +55,110 @@ class GeneratorProcess:
     def execute(self) -> None:
         """Do everything; returns when the record is complete. `UsageError` when the scenario is wrong."""
         if self.spec.role is GeneratorRole.MASTER:
-            fence.install(fence.fence_of(self.spec))
-            self._command(self._environment())
+            self._command()
             return
         if self.spec.role is GeneratorRole.REMOTE:
             self.spec = remote.join(self.spec)
             for host in (self.spec.target, *self.spec.hosts):
                 check_host(host, self.spec.allowed_targets)
-        fence.install(fence.fence_of(self.spec))
-        self._generate(self._environment())
+        self._generate()
 
-    def _command(self, environment: Any) -> None:
+    def _command(self) -> None:
         """Steer the workers of Locust's master once all of them are there."""
+        marks = Marks(self.spec)
+        errors = ScenarioErrors(marks)
+        environment = self._environment(errors)
         Channel(self.spec.secret).install()
         runner = environment.create_master_runner(self.spec.master_host, self.spec.master_port)
         tolerate(runner)
         reception = remote.Reception(self.spec, runner)
-        environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
-        steering = Steering(self.spec, environment, runner, self._interrupted)
+        relay = MasterRelay(self.spec, runner)
+        self._initialize(environment, runner, errors)
+        steering = Steering(self.spec, environment, runner, self._interrupted, marks, relay)
         all_there_by_s = time.monotonic() + WORKERS_PATIENCE_S
         steering.pause_until(all_there_by_s, lambda: len(runner.clients.ready) >= self.spec.workers)
         if len(runner.clients.ready) < self.spec.workers and not self._interrupted.is_set():
             missing = f"only {len(runner.clients.ready)} of {self.spec.workers} workers came"
             raise DependencyError(f"{missing} within {WORKERS_PATIENCE_S:g} s")
         steering.steer()
-        steering.close(lost_workers=reception.end())
-        runner.quit()
+        self._stop(environment, lambda: runner.stop(send_stop_to_client=False))
+        steering.note_lost(reception.end())
+        self._quit(environment, runner, marks)
+        sweep_rings(Path(self.spec.folder))
+        marks.close()
 
-    def _generate(self, environment: Any) -> None:
+    def _generate(self) -> None:
         """Run users, and keep the record of what they do."""
-        sink = self._sink(environment)
-        session = environment.dbz_session = Session(self.spec, sink)
+        sink = self._sink()
+        session = Session(self.spec, sink)
+        environment = self._environment(session.errors)
+        environment.dbz_session = session
         settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
-        foreign.listen(environment.events, session.recorder)
-        alone = self.spec.role is GeneratorRole.LOCAL
+        foreign.listen(environment.events, session.recorder.of_locust)
+        watch_locust_clients()
         runner = self._runner(environment)
         if isinstance(sink, MasterSink):
-            remote.obey(runner, self.interrupt, sink)
-        environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
+            sink.send_by(runner.send_message)
+        session.watch_requests(environment)
+        marks = None if isinstance(sink, MasterSink) else Marks(self.spec)
+        self._initialize(environment, runner, session.errors)
         gevent.spawn(wire.sweep_deadlines)
         writer = RecordWriter(session, runner, pacing)
-        environment.events.spawning_complete.add_listener(writer.settle)
-        writing = writer.start()
-        if alone:
-            steering = Steering(self.spec, environment, runner, self._interrupted)
-            steering.steer()
-            steering.close()
+        writing = writer.start(environment.events)
+        if self.spec.role is GeneratorRole.LOCAL and marks is not None:
+            Steering(self.spec, environment, runner, self._interrupted, marks, session.deliveries).steer()
         else:
+            remote.obey(runner, self.interrupt, sink)
+            bus = session.bus if isinstance(session.bus, MasterBus) else None
+            session.relay = WorkerRelay(self.spec, runner, session.deliveries, bus)
+            listening = gevent.spawn(listen, session.deliveries)
             gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted], count=1)
+            listening.kill()
         writing.kill()
-        runner.stop()
+        self._stop(environment, runner.stop)
         writer.finish()  # before a worker tells its master that it quits: the master stops listening then
+        if marks is not None:
+            session.errors.report_to(marks)
+        if self.spec.role is not GeneratorRole.LOCAL:
+            runner._send_stats()  # Locust's own last report, which its master waits for
+        self._quit(environment, runner, marks)
+
+    def _initialize(self, environment: Any, runner: Any, errors: ScenarioErrors) -> None:
+        """Fire `init`; an error in it ends the process before it began, as it does in Locust."""
+        try:
+            environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
+        except SystemExit as error:
+            raise UsageError(f"a listener of init ended the program with code {error.code}") from error
+        if errors.setup:
+            raise UsageError(errors.setup)
+        errors.on_setup_error = self.interrupt
+        self._aim(environment)
+        environment.events.test_start.add_listener(lambda **_: self._aim(environment))
+
+    def _aim(self, environment: Any) -> None:
+        """The target that was named for the run wins over one that a listener sets, as it does over a class's own."""
+        if not self.spec.hosts:
+            environment.host = environment.parsed_options.host = self.spec.target
+
+    def _stop(self, environment: Any, stop: Any) -> None:
+        """Stop the users, and go on without those that do not let themselves be stopped."""
+        if not hooks.within(environment.stop_timeout + _STOP_PATIENCE_S, stop):
+            logging.warning("not all users ended: a task swallows every exception")
+            environment.runner.update_state(STATE_STOPPED)
+            environment.events.test_stop.fire(environment=environment)
+
+    def _quit(self, environment: Any, runner: Any, marks: Marks | None) -> None:
+        """Fire what Locust fires at its end, and note the exit code that a listener has set."""
         environment.events.quitting.fire(environment=environment, reverse=True)
-        runner.quit()
+        code = environment.process_exit_code
+        if code is not None and marks is not None:
+            marks.mark(EXIT_CODE, marks.now_s, code=code if isinstance(code, int) else 1)
+        environment.events.quit.fire(exit_code=code or 0)
+        hooks.within(_STOP_PATIENCE_S, runner.quit)
+        if self.spec.role in (GeneratorRole.WORKER, GeneratorRole.REMOTE):
+            gevent.sleep(_LAST_WORD_S)
 
     def _runner(self, environment: Any) -> Any:
         if self.spec.role is GeneratorRole.LOCAL:
@@ -111,15 +171,16 @@ class GeneratorProcess:
             return None
         return population.RequestPace(self.spec.requests_per_s, environment.user_classes, self.spec)
 
-    def _sink(self, environment: Any) -> Sink:
+    def _sink(self) -> Sink:
         if self.spec.role is GeneratorRole.REMOTE:
-            return MasterSink(
-                self.spec.worker, self.spec.ticket, lambda kind, data: environment.runner.send_message(kind, data)
-            )
+            return MasterSink(self.spec.worker, self.spec.ticket)
         return FileSink(Path(self.spec.folder), self.spec.worker, self.spec.started_epoch_s)
 
-    def _environment(self) -> Any:
+    def _environment(self, errors: ScenarioErrors) -> Any:
+        """Locust's environment of the scenario, whose code is behind the fence and watched from its import on."""
         spec = self.spec
+        fence.install(fence.fence_of(spec))
+        hooks.watch(errors)
         if spec.request is not None:
             classes, shape = [user_classes.adhoc_user(spec.request)], None
         else:

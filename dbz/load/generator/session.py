@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from dbz.load.generator.record.deliveries import DeliveryLedger
+from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
+from dbz.load.generator.deliveries.ledger import DeliveryLedger
+from dbz.load.generator.deliveries.relay import WorkerRelay
+from dbz.load.generator.hooks import call_listener
 from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import Sink
-from dbz.load.spec import GeneratorSpec
+from dbz.load.generator.record.stats_feed import feed
+from dbz.load.spec import GeneratorRole, GeneratorSpec
+
+_OURS = ("dbz.", "locust.")
 
 
 class Session:
@@ -18,7 +26,13 @@ class Session:
     def __init__(self, spec: GeneratorSpec, sink: Sink) -> None:
         self.spec = spec
         self.recorder = Recorder(sink, spec.started_monotonic_s)
-        self.deliveries = DeliveryLedger(self.recorder)
+        self.errors = ScenarioErrors(self.recorder)
+        self.bus = self._make_bus()
+        self.deliveries = DeliveryLedger(self.recorder, bus=self.bus)
+        self.relay: WorkerRelay | None = None
+        self.counting_listeners = 0
+        """How many listeners of Locust's request event only count requests, as the recorder does."""
+        self._request_event: Any = None
         self._seats: Counter[str] = Counter()
 
     def take_seat(self, group: str) -> int:
@@ -30,6 +44,54 @@ class Session:
     def random_for(self, *identity: object) -> random.Random:
         """Random numbers that depend on the seed of the run and on who asks, and on nothing else."""
         return random.Random(f"{self.spec.seed}:{identity}")
+
+    def watch_requests(self, environment: Any) -> None:
+        """Fill Locust's statistics with what our users do, and see who else listens to requests.
+
+        Called when Locust's own listeners are there.
+        """
+        self._request_event = environment.events.request
+        self.counting_listeners = sum(map(_only_counts, self._request_event._handlers))
+        self.recorder.taken = lambda ok, failed, errors: feed(environment.stats, ok, failed, errors)
+
+    @property
+    def request_listeners(self) -> list[Any]:
+        """All listeners of Locust's request event."""
+        listeners: list[Any] = self._request_event._handlers
+        return listeners
+
+    def tell_of_request(self, **arguments: Any) -> None:
+        """Fire Locust's request event for the listeners of the scenario; ours and Locust's have counted it already."""
+        for handler in self.request_listeners.copy():
+            if not _only_counts(handler):
+                call_listener(self._request_event, handler, arguments, self.errors)
+
+    def take_counts(self) -> dict[str, Any]:
+        """What happened since the last call, for the line of the record."""
+        counts: dict[str, Any] = {"deliveries": self.deliveries.take_counts(), **self.errors.take_counts()}
+        if drained := self.deliveries.take_counts(after_end=True):
+            counts["drained"] = drained
+        if self.relay is not None and self.relay.clock_error_ms is not None:
+            counts["clock_error_ms"] = self.relay.clock_error_ms
+        return counts
+
+    def close(self) -> None:
+        """The record is complete."""
+        self.recorder.close()
+        if self.bus is not None:
+            self.bus.close()
+
+    def _make_bus(self) -> MemoryBus | MasterBus | None:
+        spec = self.spec
+        if spec.workers == 1 or spec.role is GeneratorRole.LOCAL:
+            return None
+        if spec.role is GeneratorRole.REMOTE:
+            return MasterBus(spec.started_monotonic_s, self.recorder)
+        return MemoryBus(Path(spec.folder), spec.worker, spec.workers, self.recorder)
+
+
+def _only_counts(handler: Any) -> bool:
+    return str(getattr(handler, "__module__", "")).startswith(_OURS)
 
 
 def session_of(environment: Any) -> Session:

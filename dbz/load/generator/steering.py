@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
 
+from dbz.load.generator.deliveries.ledger import DEADLINE_S
+from dbz.load.generator.hooks import call_first
+from dbz.load.generator.record.marks import Marks
 from dbz.load.spec import GeneratorSpec
-from dbz.runs.record import END, LOST_WORKERS, STEADY, LineFile
+from dbz.runs.record import END, ENDED_ITSELF, LOST_WORKERS, STEADY
 
 _SPAWN_SHARE_OF_WARMUP = 0.8
 _SPAWN_PATIENCE_S = 30.0
@@ -20,67 +22,137 @@ _LAST_LINE_S = 0.15
 _STEP_S = 1.0
 
 
-class Steering:
-    """Steers Locust's local or master runner through one run; `interrupted` ends it early."""
+class Followed(Protocol):
+    """The deliveries that users follow, in this process or in those of the workers."""
 
-    def __init__(self, spec: GeneratorSpec, environment: Any, runner: Any, interrupted: Event) -> None:
+    def end_at(self, end_s: float) -> None:
+        """Messages that are sent after this moment of the monotonic clock are not followed."""
+
+    def pending(self) -> bool:
+        """Whether a message that was sent before the end is on its way."""
+
+
+class Steering:
+    """Steers Locust's local or master runner through one run; `interrupted` ends it early.
+
+    The scenario may end the run as well: by `runner.quit()`, or by a load shape that has nothing more to say. The
+    judged part ends there, and a run that never left its warm-up is judged as a whole, for there is nothing else of it.
+    """
+
+    def __init__(
+        self, spec: GeneratorSpec, environment: Any, runner: Any, interrupted: Event, marks: Marks, followed: Followed
+    ) -> None:
         self._spec = spec
         self._environment = environment
         self._runner = runner
         self._interrupted = interrupted
-        self._marks = LineFile(Path(spec.folder) / "marks.jsonl")
+        self._marks = marks
+        self._followed = followed
+        self._first_s: float | None = None
+        self._ended_s: float | None = None
+        self._spawned = False
+        call_first(environment.events.test_start, self._on_start)
+        call_first(environment.events.test_stopping, self._on_stopping)
+        environment.events.spawning_complete.add_listener(self._on_spawned)
 
     def steer(self) -> None:
         """Do the whole run: warm-up, judged part, end. The marks are at full seconds, as the record is kept."""
         spec = self._spec
         warm_until_s = time.monotonic() + spec.warmup_s
         self._start_users()
-        self.pause_until(warm_until_s)
-        steady_s = math.ceil(time.monotonic() - spec.started_monotonic_s)
-        self.pause_until(spec.started_monotonic_s + steady_s)
-        if not self._interrupted.is_set():  # else nothing is judged, not even a millisecond
+        steady_s = self._begin(warm_until_s)
+        if not self._over:
             self._mark(STEADY, steady_s)
-        end_s = steady_s + math.ceil(spec.duration_s)
-        self._hold_or_change_users(spec.started_monotonic_s + steady_s, spec.started_monotonic_s + end_s)
-        self._mark(END, end_s)
-        gevent.sleep(_LAST_LINE_S)  # every worker writes the last judged second while its users still run
+            end_s = steady_s + math.ceil(spec.duration_s)
+            self._followed.end_at(spec.started_monotonic_s + end_s)
+            self._hold_or_change_users(spec.started_monotonic_s + steady_s, spec.started_monotonic_s + end_s)
+        elif self._ended_s is not None and self._first_s is not None:
+            steady_s = end_s = self._first_s  # it ended in its warm-up
+            self._mark(STEADY, steady_s)
+        else:
+            end_s = steady_s  # interrupted: nothing is judged, not even a millisecond
+        self._end(end_s)
 
-    def close(self, lost_workers: int = 0) -> None:
-        """Note how many workers of other machines were lost; nothing more will be marked."""
+    def note_lost(self, lost_workers: int) -> None:
+        """Note how many workers of other machines were lost."""
         if lost_workers:
-            self._marks.write({"mark": LOST_WORKERS, "t": self._spec.duration_s, "count": lost_workers})
-        self._marks.close()
+            self._marks.mark(LOST_WORKERS, self._spec.duration_s, count=lost_workers)
 
     def pause_until(self, deadline_s: float, reached: Callable[[], bool] = lambda: False) -> None:
-        """Wait until a moment, until something is reached, or until the run is interrupted."""
-        while not self._interrupted.is_set() and not reached() and time.monotonic() < deadline_s:
+        """Wait until a moment, until something is reached, or until the run is over."""
+        while not self._over and not reached() and time.monotonic() < deadline_s:
             self._interrupted.wait(min(max(deadline_s - time.monotonic(), 0.0), 0.05))
+
+    @property
+    def _over(self) -> bool:
+        return self._interrupted.is_set() or self._ended_s is not None
+
+    @property
+    def _shaped(self) -> bool:
+        return self._environment.shape_class is not None
+
+    def _on_start(self, **_: Any) -> None:
+        if self._first_s is None:
+            self._first_s = self._marks.now_s
+
+    def _on_spawned(self, **_: Any) -> None:
+        self._spawned = True
+
+    def _on_stopping(self, **_: Any) -> None:
+        if self._ended_s is None:
+            self._ended_s = self._marks.now_s
 
     def _start_users(self) -> None:
         """Start all users within four fifths of the warm-up, or let the file's own load shape do it."""
         spec, runner = self._spec, self._runner
-        if self._environment.shape_class is not None:
+        if self._shaped:
             runner.start_shape()
+            self.pause_until(time.monotonic() + _SPAWN_PATIENCE_S, lambda: self._first_s is not None)
             return
         spawn_s = max(spec.warmup_s * _SPAWN_SHARE_OF_WARMUP, 0.5)
         gevent.spawn(runner.start, spec.users, max(math.ceil(spec.users / spawn_s), 1))
         patient_until_s = time.monotonic() + spec.warmup_s + _SPAWN_PATIENCE_S
-        self.pause_until(patient_until_s, lambda: runner.user_count >= spec.users)
+        # Some may have died already: that all were started is enough.
+        self.pause_until(patient_until_s, lambda: self._spawned or runner.user_count >= spec.users)
+
+    def _begin(self, warm_until_s: float) -> float:
+        """Wait for the judged part; returns at which second of the run it begins."""
+        spec = self._spec
+        if self._shaped and not spec.warmup_s and self._first_s is not None:
+            return self._first_s  # a shape is judged from its first user on
+        self.pause_until(warm_until_s)
+        steady_s = math.ceil(time.monotonic() - spec.started_monotonic_s)
+        self.pause_until(spec.started_monotonic_s + steady_s)
+        return steady_s
 
     def _hold_or_change_users(self, steady_s: float, end_s: float) -> None:
         spec = self._spec
+        if self._shaped and spec.whole_shape:
+            self.pause_until(math.inf)
         if not spec.stages or spec.rate_per_s is not None:
             self.pause_until(end_s)
             return
         held = spec.users
-        while time.monotonic() < end_s and not self._interrupted.is_set():
+        while time.monotonic() < end_s and not self._over:
             wanted = round(spec.ramp.at(spec.warmup_s + time.monotonic() - steady_s))
             if wanted != held:
                 gevent.spawn(self._runner.start, wanted, max(abs(wanted - held), 1))
                 held = wanted
             self.pause_until(min(time.monotonic() + _STEP_S, end_s))
 
+    def _end(self, planned_s: float) -> None:
+        """Mark the end; then let every worker write the last judged second, and deliveries come, while users run."""
+        if self._ended_s is not None and not self._interrupted.is_set():
+            self._marks.mark(END, self._ended_s)
+            self._marks.mark(ENDED_ITSELF, self._ended_s)
+            return
+        self._mark(END, planned_s)
+        self._followed.end_at(time.monotonic())
+        gevent.sleep(_LAST_LINE_S)
+        patient_until_s = time.monotonic() + DEADLINE_S
+        while time.monotonic() < patient_until_s and self._followed.pending() and not self._interrupted.is_set():
+            gevent.sleep(0.05)
+
     def _mark(self, name: str, planned_s: float) -> None:
         """Note when something was reached: as planned, or earlier when the run was interrupted."""
-        now_s = time.monotonic() - self._spec.started_monotonic_s
-        self._marks.write({"mark": name, "t": round(min(now_s, planned_s), 3)})
+        self._marks.mark(name, min(self._marks.now_s, planned_s))

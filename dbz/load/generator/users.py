@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import gevent
 from gevent.pool import Group
 from locust import User
+from locust.exception import CatchResponseError
 
 from dbz.load.generator.data.checks import CheckFailedError, problem_of
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import take_lateness_s
+from dbz.load.generator.record.stats_feed import method_and_name
 from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio.client import SocketClient
 from dbz.measure.latency.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
@@ -40,6 +43,7 @@ class HttpUser(User):  # type: ignore[misc]
         self.session = session_of(environment)
         self.requests_made = 0
         self.recorder = self.session.recorder
+        self._listeners = self.session.request_listeners
         group = self.seat_group or type(self).__name__
         self.seat = self.session.take_seat(group)
         self.random = self.session.random_for(group, self.seat)
@@ -80,17 +84,30 @@ class HttpUser(User):  # type: ignore[misc]
         elif problem:
             raise CheckFailedError(f"{answer.operation}: {problem}")
 
+    def background(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """Let the user do something beside its tasks; it ends with the user, and what it raises is counted."""
+        greenlet = gevent.spawn(call, *arguments)
+        greenlet.link_exception(lambda ended: self.session.errors.on_user_error(self, ended.exception))
+        self._background = self._background or Group()
+        self._background.add(greenlet)
+
     def start(self, group: Any) -> Any:
         """Begin; the connections are closed at the end also when a scenario has an `on_stop` of its own."""
         greenlet = super().start(group)
-        greenlet.link(lambda _: self.client.close())
+        greenlet.link(lambda _: self._leave())
         return greenlet
+
+    def _leave(self) -> None:
+        if self._background is not None:
+            self._background.kill(block=False)
+        self.client.close()
 
     def on_stop(self) -> None:
         """Close the connections."""
         self.client.close()
 
     _failed_in_composite = ""
+    _background: Group | None = None
 
     def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
         self.requests_made += 1
@@ -107,6 +124,23 @@ class HttpUser(User):  # type: ignore[misc]
             self.recorder.failure(HTTP, operation, elapsed_s, response.error)
         else:
             self.recorder.success(HTTP, operation, elapsed_s)
+        # Locust's and our own listeners only count, which is done; an event is fired when somebody else listens.
+        if len(self._listeners) > self.session.counting_listeners:
+            self._tell_of_request(response, operation, elapsed_s)
+
+    def _tell_of_request(self, response: Response, operation: str, elapsed_s: float) -> None:
+        method, name = method_and_name(HTTP, operation)
+        self.session.tell_of_request(
+            request_type=method,
+            name=name,
+            response_time=elapsed_s * 1000,
+            response_length=len(response.content),
+            response=response,
+            context=self.context(),
+            exception=CatchResponseError(response.error) if response.error else None,
+            start_time=time.time() - elapsed_s,
+            url=response.url,
+        )
 
 
 class SocketUser(HttpUser):

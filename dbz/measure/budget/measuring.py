@@ -189,7 +189,7 @@ def _rate(whole: Latency, blocks: Sequence[Latency], seconds: float, confidence:
     value = count / seconds if seconds else 0.0
     if len(blocks) < 2:
         return Measured(value, whole.count)
-    mean = count / len(blocks)
+    mean = sum(len(one.ok) for one in blocks) / len(blocks)  # blocks leave out what is over at the end
     deviation = math.sqrt(sum((len(one.ok) - mean) ** 2 for one in blocks) / (len(blocks) - 1) / len(blocks))
     half = t_quantile(len(blocks) - 1, confidence) * deviation / mean * value if mean else 0.0
     return Measured(value, whole.count, max(value - half, 0.0), value + half)

@@ -11,6 +11,10 @@ ACK = "ack"
 DELIVERY = "delivery"
 COMPOSITE = "composite"
 OTHER = "other"
+TASK = "task"
+"""What a scenario's own code tried and raised: tasks, users that could not start, handlers of events. Failures only."""
+UNTIMED = "untimed"
+"""What other clients report as done without saying how long it took: attempts that no latency is about."""
 SERVICE = "service"
 GENERATOR = "generator"
 RUNNING = "running"
@@ -18,8 +22,14 @@ RUNNING = "running"
 answered leaves no sample of its own for as long as it is not."""
 UNFINISHED = "unfinished"
 """HTTP requests that had long been without an answer when the run ended: failures of the judged part."""
+DRAINED = "drained"
+"""Deliveries of messages of the judged part that came, or were given up, after its end: they belong to it."""
+SETUP = "setup"
+"""Errors, without samples, of code that prepares or steers the run: what follows is not what the file means to run."""
 
-REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER)
+AFTER_THE_END = {UNFINISHED: HTTP, DRAINED: DELIVERY}
+"""Kinds that are recorded after the judged part, and what they are kinds of there."""
+REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER, TASK, UNTIMED)
 """Kinds whose samples are single attempts: they make up the totals and the error rate of a run."""
 
 
@@ -37,7 +47,7 @@ class Series:
 
     def tag(self) -> str:
         """The tag of the interval log, which may hold no comma, space or line break."""
-        return f"{self.kind}{'!' if self.failed else ''}:{quote(self.name, safe=_PLAIN, errors='surrogatepass')}"
+        return f"{self.kind}{'!' if self.failed else ''}:{quote(self.name, safe=_PLAIN, errors='backslashreplace')}"
 
     @classmethod
     def from_tag(cls, tag: str) -> Series:
@@ -45,7 +55,7 @@ class Series:
         kind, colon, name = tag.partition(":")
         if not colon or not kind:
             raise ValueError(f"'{tag}' is not a series tag")
-        return cls(kind.removesuffix("!"), unquote(name, errors="surrogatepass"), kind.endswith("!"))
+        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!"))
 
     def as_failed(self) -> Series:
         """The series that takes the failed attempts of this one."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, Series
+from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, UNTIMED, Series
 from dbz.report.words.verdict import KINDS
 from dbz.runs.aggregate import latencies
 from dbz.runs.reading import Record
@@ -33,6 +33,8 @@ def detail_data(run: Run, record: Record) -> dict[str, Any]:
     judged = latencies(record, run.window)
     rows = []
     for kind in KINDS:
+        if kind == UNTIMED:
+            continue
         names = sorted(series.name for series in judged if series.kind == kind and judged[series].count)
         if len(names) > 1:
             rows.append(_row(kind, f"all: {KINDS[kind]}", "", _together(judged, kind, names), _sum(heat, kind, names)))

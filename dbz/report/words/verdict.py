@@ -24,6 +24,8 @@ KINDS = {
     "ack": "Acknowledgements",
     "connect": "Socket connects",
     "other": "Other requests",
+    "untimed": "Requests without a time",
+    "task": "Errors of the scenario's code",
 }
 """The kinds of operations in the order of reports, and what each is called."""
 

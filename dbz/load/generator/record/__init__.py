@@ -1,1 +1,1 @@
-"""What a generator process writes down: samples, deliveries, its own health, and where they go."""
+"""What a generator process writes down: samples, errors, its own health, and where they go."""

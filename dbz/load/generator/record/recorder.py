@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -22,22 +23,20 @@ _MAX_ERROR_LENGTH = 300
 OTHER_ERRORS = "(more kinds of errors than can be kept apart)"
 
 
-class Recorder:
-    """The samples of one worker; `started_s` is the start of the run on the monotonic clock."""
+Counts = dict[tuple[str, str], dict[int, int]]
+"""By kind and name: how many samples are at which position of a histogram."""
+ErrorGroup = tuple[str, str, str]
+"""Kind, name, error."""
 
-    def __init__(self, sink: Sink, started_s: float) -> None:
-        self._started_s = started_s
-        self._sink = sink
-        self._ok: dict[tuple[str, str], dict[int, int]] = {}
-        self._failed: dict[tuple[str, str], dict[int, int]] = {}
-        self._errors: Counter[tuple[str, str, str]] = Counter()
-        self._known_errors: set[tuple[str, str, str]] = set()
-        self._written_s = 0.0
 
-    @property
-    def now_s(self) -> float:
-        """Seconds since the start of the run."""
-        return time.monotonic() - self._started_s
+class Samples:
+    """What was recorded since it was last taken."""
+
+    def __init__(self) -> None:
+        self._ok: Counts = {}
+        self._failed: Counts = {}
+        self._errors: Counter[ErrorGroup] = Counter()
+        self._known_errors: dict[ErrorGroup, ErrorGroup] = {}
 
     def success(self, kind: str, name: str, seconds: float) -> None:
         """Record an attempt that succeeded."""
@@ -62,20 +61,50 @@ class Recorder:
 
     def note_error(self, kind: str, name: str, error: str) -> None:
         """Count an error that has no duration."""
-        group = (kind, _written(name), _written(error)[:_MAX_ERROR_LENGTH])
-        if group not in self._known_errors:
-            if len(self._known_errors) >= _MAX_ERROR_GROUPS:
-                group = (kind, name, OTHER_ERRORS)
-            self._known_errors.add(group)
-        self._errors[group] += 1
+        group = (kind, name, error)
+        known = self._known_errors.get(group)
+        if known is None:
+            full = len(self._known_errors) >= _MAX_ERROR_GROUPS
+            text = OTHER_ERRORS if full else _written(error)[:_MAX_ERROR_LENGTH]
+            known = (kind, _written(name), text)
+            self._known_errors[known if full else group] = known
+        self._errors[known] += 1
+
+    def take(self) -> tuple[Counts, Counts, Counter[ErrorGroup]]:
+        """Successes, failures and errors since the last call."""
+        taken = self._ok, self._failed, self._errors
+        self._ok, self._failed, self._errors = {}, {}, Counter()
+        return taken
+
+
+class Recorder(Samples):
+    """The samples of one worker; `started_s` is the start of the run on the monotonic clock."""
+
+    def __init__(self, sink: Sink, started_s: float) -> None:
+        super().__init__()
+        self._started_s = started_s
+        self._sink = sink
+        self._written_s = 0.0
+        self.of_locust = Samples()
+        """What came through Locust's request event, and so is in Locust's own statistics already."""
+        self.taken: Callable[[Counts, Counts, Counter[ErrorGroup]], None] = lambda *_: None
+        """Called with what is about to be written and is not in Locust's statistics."""
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the start of the run."""
+        return time.monotonic() - self._started_s
 
     def write(self, line: dict[str, Any]) -> None:
         """Write what was recorded since the last call, with one line of what else is known of that time."""
-        ok, self._ok = self._ok, {}
-        failed, self._failed = self._failed, {}
-        errors, self._errors = self._errors, Counter()
         start_s, self._written_s = self._written_s, self.now_s
         length_s = self._written_s - start_s
+        ok, failed, errors = self.take()
+        self.taken(ok, failed, errors)
+        ok_of_locust, failed_of_locust, errors_of_locust = self.of_locust.take()
+        _merge(ok, ok_of_locust)
+        _merge(failed, failed_of_locust)
+        errors.update(errors_of_locust)
         intervals = (
             Interval(Series(kind, _written(name), is_failed), start_s, length_s, Histogram(counts))
             for is_failed, part in ((False, ok), (True, failed))
@@ -89,9 +118,20 @@ class Recorder:
         self._sink.close()
 
 
+def _merge(own: Counts, other: Counts) -> None:
+    for series, counts in other.items():
+        into = own.setdefault(series, {})
+        for index, count in counts.items():
+            into[index] = into.get(index, 0) + count
+
+
 def _written(text: str) -> str:
-    """A text as it may be written down: without the scenario's own secrets, and without those that stand in URLs."""
-    return _masked_urls(masked(text))
+    """A text as it may be written down: without the scenario's own secrets, and without those that stand in URLs.
+
+    Half an emoji is no text that a file could hold: it becomes its number.
+    """
+    whole = text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    return _masked_urls(masked(whole))
 
 
 _masked_urls = lru_cache(maxsize=10_000)(masked_text)

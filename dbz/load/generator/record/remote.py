@@ -1,8 +1,7 @@
 """Workers on other machines: how they join a master, and how the master keeps their record.
 
 A worker asks over Locust's own connection what to do, and gets the spec, the scenario's text, and how far the run is:
-it counts its seconds from there, so the clocks of the machines need not agree. Deliveries are measured between users
-of one process, whose clock sender and receiver share.
+it counts its seconds from there, so the clocks of the machines need not agree.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ import dbz
 from dbz.config import bundled
 from dbz.errors import DependencyError, UsageError
 from dbz.load.generator.net.channel import Channel
-from dbz.load.generator.record.sinks import RECORD_MESSAGE, FileSink, MasterSink
+from dbz.load.generator.record.sinks import RECORD_MESSAGE, FileSink, MasterSink, Sink
 from dbz.load.spec import SECRET_VARIABLE, WORKER_PATIENCE_S, GeneratorRole, GeneratorSpec
 from dbz.measure.latency import interval_log
 
@@ -33,6 +32,7 @@ JOIN_MESSAGE, SPEC_MESSAGE, END_MESSAGE, DONE_MESSAGE = "dbz_join", "dbz_spec", 
 _log = logging.getLogger(__name__)
 _ASK_AGAIN_S = 1.0
 _LAST_RECORD_S = 5.0
+_LAST_STATISTICS_S = 1.5
 
 
 class Reception:
@@ -52,12 +52,14 @@ class Reception:
         runner.register_message(RECORD_MESSAGE, self._on_record)
 
     def end(self) -> int:
-        """Ask the workers for the rest of their record; returns how many of those that joined did not send it."""
-        if self._workers:
-            self._runner.send_message(END_MESSAGE)
+        """Ask the workers for the rest of their record; returns how many of other machines did not send it."""
+        self._runner.send_message(END_MESSAGE)
         deadline_s = time.monotonic() + _LAST_RECORD_S
         while len(self._finished) < len(self._workers) and time.monotonic() < deadline_s:
             gevent.sleep(0.05)
+        deadline_s = min(deadline_s, time.monotonic() + _LAST_STATISTICS_S)
+        while self._runner.worker_count and time.monotonic() < deadline_s:
+            gevent.sleep(0.05)  # their last word for Locust's statistics comes as they leave
         for sink in self._sinks.values():
             sink.close()
         return len(self._workers) - len(self._finished)
@@ -92,10 +94,11 @@ class Reception:
         self._sinks[number].write((interval for interval in intervals if interval is not None), dict(msg.data["line"]))
 
 
-def obey(runner: Any, end: Callable[[], None], sink: MasterSink) -> None:
+def obey(runner: Any, end: Callable[[], None], sink: Sink) -> None:
     """The worker's side of a run: call `end` when the master wants the rest of the record."""
     runner.register_message(END_MESSAGE, lambda **_: end())
-    runner.register_message(DONE_MESSAGE, lambda **_: sink.acknowledged.set())
+    if isinstance(sink, MasterSink):
+        runner.register_message(DONE_MESSAGE, lambda **_: sink.acknowledged.set())
 
 
 def join(spec: GeneratorSpec) -> GeneratorSpec:

@@ -45,14 +45,18 @@ class FileSink:
 
 
 class MasterSink:
-    """Sends the record to the master over Locust's own connection; `send` is the runner's `send_message`, `ticket`
-    shows that the number was handed out to this worker.
+    """Sends the record to the master over Locust's own connection; `ticket` shows that the number was handed out to
+    this worker.
     """
 
-    def __init__(self, worker: int, ticket: str, send: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, worker: int, ticket: str) -> None:
         self._origin = {"worker": worker, "ticket": ticket}
-        self._send = send
+        self._send: Callable[[str, dict[str, Any]], None] = lambda _kind, _data: None
         self.acknowledged = Event()
+
+    def send_by(self, send: Callable[[str, dict[str, Any]], None]) -> None:
+        """The runner's `send_message`, once there is a runner."""
+        self._send = send
 
     def write(self, intervals: Iterable[Interval], line: Mapping[str, Any]) -> None:
         """Send one second, encoded as it will stand in the file: histograms merge without loss wherever they are."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 
+from dbz.load.generator.hooks import call_first
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.record.health import Health
 from dbz.load.generator.record.under_way import OLD_S, ages
@@ -24,8 +25,15 @@ class RecordWriter:
         self._pacing = pacing
         self._health = Health(session.recorder)
 
-    def start(self) -> gevent.Greenlet:
-        """Begin to measure this process and to write; the greenlet writes until it is killed."""
+    def start(self, events: Any) -> gevent.Greenlet:
+        """Begin to measure this process and to write; the greenlet writes until it is killed.
+
+        What there is is also written where users begin and end, so that the judged part can begin and end there, and
+        before listeners look at Locust's statistics.
+        """
+        events.spawning_complete.add_listener(self.settle)
+        for event in (events.test_start, events.test_stopping, events.test_stop):
+            call_first(event, self._flush)
         gevent.spawn(self._health.probe)
         self._health.watch_collections()
         return gevent.spawn(self._write_every_second)
@@ -36,9 +44,10 @@ class RecordWriter:
 
     def finish(self) -> None:
         """Write what is left and close the files."""
+        self._session.deliveries.expire()
         self._session.deliveries.abandon()
         self._write({"dropped": self._pacing.not_begun()})
-        self._session.recorder.close()
+        self._session.close()
 
     def _write_every_second(self) -> None:
         recorder = self._session.recorder
@@ -46,6 +55,9 @@ class RecordWriter:
             gevent.sleep(math.floor(recorder.now_s) + 1 - recorder.now_s)
             self._session.deliveries.expire()
             self._write({})
+
+    def _flush(self, **_: Any) -> None:
+        self._write({})
 
     def _write(self, more: dict[str, Any]) -> None:
         running = ages()
@@ -57,7 +69,7 @@ class RecordWriter:
             "running": len(running),
             "cpu_percent": self._health.cpu_percent(),
             **self._pacing.take_counts(),
-            "deliveries": self._session.deliveries.take_counts(),
+            **self._session.take_counts(),
             **more,
         }
         try:

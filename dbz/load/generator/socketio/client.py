@@ -1,7 +1,7 @@
 """A Socket.IO client (protocol 5 over Engine.IO 4) for thousands of members in one process.
 
 Three series are kept apart: `connect` (until the namespace is usable), `ack` (emit until its acknowledgement) and
-`delivery` (see `dbz.load.generator.record.deliveries`). Nothing is ever recorded as 0 ms because it was not measured.
+`delivery` (see `dbz.load.generator.deliveries.ledger`). Nothing is ever recorded as 0 ms because it was not measured.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from dbz.load.generator.net.faults import (
     Refused,
     TransportError,
 )
+from dbz.load.generator.record.describing import describe_with_line
 from dbz.load.generator.record.recorder import Recorder
-from dbz.measure.latency.series import ACK, CONNECT, OTHER
+from dbz.measure.latency.series import ACK, CONNECT, OTHER, TASK
 from dbz.protocols import socketio as packets
 from dbz.protocols.socketio import Packet
 
@@ -197,7 +198,7 @@ class Namespace:
             if handler is not None:
                 return handler(*arguments)
         except Exception as error:  # whatever a scenario does wrong must not end the connection
-            self._recorder.note_error("task", f"on {name}", _describe(error))
+            self._recorder.failure(TASK, f"on {name}", 0.0, _describe(error))
         return _NOT_HANDLED
 
     def receive(self, packet: Packet) -> None:
@@ -236,7 +237,7 @@ class Namespace:
         if self._opened is not None and not self._opened.ready():
             self._opened.set_exception(error)
         elif was_connected and self._wanted:
-            self._recorder.note_error(CONNECT, self._series, str(error))
+            self._recorder.failure(CONNECT, self._series, 0.0, str(error))  # the user was kept from being connected
             self._returning = gevent.spawn(self._return)
 
     @property
@@ -284,14 +285,14 @@ class Namespace:
         except TransportError:
             self._wanted = False  # every attempt is recorded as a failure already
         except Exception as error:
-            self._recorder.note_error("task", "on_connected", _describe(error))
+            self._recorder.failure(TASK, "on_connected", 0.0, _describe(error))
 
     def _acknowledge(self, number: int, answer: Any) -> None:
         values = [] if answer is None else list(answer) if isinstance(answer, tuple) else [answer]
         try:
             self._send(packets.ACK, number, values)
         except (ConnectionLost, MessageTooLarge, TypeError) as error:
-            self._recorder.note_error(OTHER, "acknowledge", str(error))
+            self._recorder.failure(OTHER, "acknowledge", 0.0, str(error))
 
 
 _NOT_HANDLED = object()
@@ -332,5 +333,4 @@ def _reason(data: Any) -> str:
 def _describe(error: Exception) -> str:
     if isinstance(error, BlockingSwitchOutError):
         return "HandlerBlocks: a handler must not wait, for it holds up all users; spawn a greenlet for that"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return describe_with_line(error)
