@@ -34,6 +34,9 @@ def headline(run: Run) -> str:
     """The verdict in one sentence."""
     counts = _counts(run)
     worse = len(run.comparison.worse) if run.comparison else 0
+    gone = len(run.comparison.vanished) if run.comparison and not run.comparison.vanished_allowed else 0
+    if gone:
+        counts = f"{gone} {plural('operation', gone)} of the baseline vanished; {counts}"
     if worse:
         counts = f"{worse} {plural('operation', worse)} became worse than in the baseline; {counts}"
     if run.verdict is RunVerdict.INVALID:

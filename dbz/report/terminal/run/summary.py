@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from dbz.measure.compare.differences import Change
 from dbz.report.files import HTML_FILE
 from dbz.report.opening import open_run
 from dbz.report.terminal.console import clean, glyphs_for, make_console
@@ -124,6 +125,8 @@ def _list(texts: list[str], sign: str, console: Console, style: str = "bold") ->
 def _changes(comparison: Comparison, console: Console) -> RenderableType:
     """What is not the same as in the baseline, and how that was found."""
     notes = [Text(clean(text), "dim") for text in comparison_remarks(comparison)]
+    if all(one.verdict is Change.SAME for one in comparison.figures):
+        return Group(*notes)
     return Group(comparison_table(comparison, console, changed_only=True), *notes)
 
 
