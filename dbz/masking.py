@@ -34,6 +34,14 @@ def masked_text(text: str) -> str:
     return _PAIR.sub(_masked_pair, text) if "=" in text else text
 
 
+def masked_name(name: str) -> str:
+    """A name that holds a URL without user and password, and without the values whose names say that they are secret.
+
+    The other values of a query stay: they tell pages and operations apart.
+    """
+    return _PAIR.sub(_masked_pair, _USER.sub(f"{MASK}@", name))
+
+
 def _masked_pair(match: re.Match[str]) -> str:
     value = MASK if _is_secret(match["key"]) else match["value"]
     return f"{match['before']}{match['key']}={value}"

@@ -8,7 +8,7 @@ nowhere else. Errors that belong to neither, as of a connection that was never o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,10 @@ def read_artillery(data: Mapping[str, Any], where: Path) -> Imported:
         return _read_legacy(whole, where)
     report = _Report(whole, where)
     imported = Imported("Artillery", summaries=report.summaries())
+    for series, summary in report.endpoints():
+        imported.add(series, summary)
+    if report.skipped:
+        imported.notes.append(f"Artillery skipped {report.skipped:,} sessions: what was asked for was not reached.")
     if Series(HTTP, "") in imported.summaries:
         imported.notes.append(_NOTE)
     if Series(ACK, "") in imported.summaries:
@@ -69,15 +73,17 @@ class _Report:
         self._figures = mapping(whole.get("summaries") or whole.get("histograms") or {}, where, "aggregate.summaries")
         begun, ended = (figure(whole, key, where) or 0.0 for key in ("firstCounterAt", "lastCounterAt"))
         self._seconds = (ended - begun) / 1000
-        self._errors = self._sum("errors.")
+        self.skipped = self._counters.get("vusers.skipped", 0)
+        """Sessions that were not begun, since too many were under way."""
+        self._emits = self._counters.get("socketio.emit", 0)
+        self._unanswered = max(self._emits - self._samples("socketio.response_time"), 0) if self._emits else 0
+        self._lost = self._lost_requests(self._sum("errors."))
+        # What is left are errors of neither: of a connection, or of what was expected of an answer.
+        self._others = max(self._sum("errors.") - self._lost - self._unanswered, 0)
 
     def summaries(self) -> dict[Series, Summary]:
-        """Everything that the report has figures of."""
-        lost, emits, unanswered = self._unanswered(), self._counters.get("socketio.emit", 0), 0
-        if emits:
-            unanswered = max(emits - self._samples("socketio.response_time"), 0)
-        # What is left are errors of neither: of a connection, or of what was expected of an answer.
-        others = max(self._errors - lost - unanswered, 0)
+        """Requests, emits and sessions as a whole, and errors of none of them."""
+        lost, emits, unanswered, others = self._lost, self._emits, self._unanswered, self._others
         sockets = bool(emits) or any(name.startswith("websocket.") for name in self._counters)
         wrong = 0 if sockets else others
         found = {
@@ -87,18 +93,18 @@ class _Report:
         }
         if others and (sockets or not found[Series(HTTP, "")].count):
             found[Series(OTHER, "errors")] = Summary(others, others, untimed=others)
-        for name, prefix in self._endpoints().items():
-            times = f"{_BY_ENDPOINT}response_time.{name}"
-            found[Series(HTTP, clean_name(name))] = self._requests(
-                prefix, times, self._sum(f"{prefix}errors."), 0, known=not others
-            )
         return {series: summary for series, summary in found.items() if summary.count}
 
-    def _endpoints(self) -> dict[str, str]:
-        """The operations that the plugin `metrics-by-endpoint` tells apart, and what their counters begin with."""
+    def endpoints(self) -> Iterator[tuple[Series, Summary]]:
+        """The operations that the plugin `metrics-by-endpoint` tells apart."""
         matches = [_ENDPOINT.match(name) for name in self._counters]
         matches += [_OLD_ENDPOINT.fullmatch(name) for name in self._figures]
-        return {match["name"]: f"{_BY_ENDPOINT}{match['name']}." for match in matches if match}
+        for name in dict.fromkeys(match["name"] for match in matches if match):
+            prefix, times = f"{_BY_ENDPOINT}{name}.", f"{_BY_ENDPOINT}response_time.{name}"
+            lost = self._sum(f"{prefix}errors.")
+            summary = self._requests(prefix, times, lost, 0, known=not self._others)
+            if summary.count:
+                yield Series(HTTP, clean_name(name)), summary
 
     def _sum(self, prefix: str) -> int:
         return sum(times for name, times in self._counters.items() if name.startswith(prefix))
@@ -109,14 +115,14 @@ class _Report:
     def _answered(self, prefix: str, times: str) -> int:
         return self._sum(f"{prefix}codes.") or self._samples(times)
 
-    def _unanswered(self) -> int:
+    def _lost_requests(self, errors: int) -> int:
         """Requests that were never answered. A redirect that was followed is a further request with no answer of its
         own: so they are no more than there are errors, and sessions that neither ended well nor failed."""
         created, completed, failed = (
             self._counters.get(f"vusers.{what}", 0) for what in ("created", "completed", "failed")
         )
         open_requests = self._counters.get("http.requests", 0) - self._answered("http.", "http.response_time")
-        return max(min(open_requests, self._errors + max(created - completed - failed, 0)), 0)
+        return max(min(open_requests, errors + max(created - completed - failed, 0)), 0)
 
     def _requests(self, prefix: str, times: str, lost: int, wrong: int, *, known: bool) -> Summary:
         """HTTP requests; `wrong` are errors that must be of answers, which may be refusals or not."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dbz.errors import UsageError
+from dbz.masking import masked_name
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.series import Series
 from dbz.measure.latency.summaries import Summary
@@ -38,6 +39,14 @@ class Imported:
     """Why its figures say nothing, a sentence each."""
     notes: list[str] = field(default_factory=list)
     """How the tool measures where that is not what a reader would expect, and what of the file is not read."""
+
+    def add(self, series: Series, summary: Summary) -> None:
+        """Add finished figures; names that became equal because secrets in them are masked stay apart by a number."""
+        number, plain = 1, series.name
+        while series in self.summaries:
+            number += 1
+            series = replace(series, name=f"{plain} ({number})")
+        self.summaries[series] = summary
 
 
 def _checked(value: Any, key: str, where: Path) -> float:
@@ -102,5 +111,6 @@ def sequence(values: Any, where: Path, what: str) -> Sequence[Any]:
 
 
 def clean_name(name: Any) -> str:
-    """A name as it can be written everywhere: JSON may hold halves of characters, which no file takes."""
-    return str(name).encode("utf-8", "replace").decode()
+    """A name as it may be written everywhere: JSON may hold halves of characters, which no file takes, and URLs that
+    tools name requests after may hold secrets."""
+    return masked_name(str(name).encode("utf-8", "replace").decode())

@@ -31,7 +31,9 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
     if not found.latencies and not found.summaries.by_series:
         # A trace of a device says nothing of a load, so what a load is required to have is not asked of it.
         budgets = [budget for budget in budgets if _about_imports(budget)]
-    verdicts = judge([each for budget in budgets for each in _by_page(budget, found)], found)
+    verdicts = [
+        _without_time(one) for one in judge([each for budget in budgets for each in _by_page(budget, found)], found)
+    ]
     invalid = [*(text for _, one in imported for text in one.invalid), *undecided_reasons(verdicts)]
     misspelt = unmatched_filters(budgets, found)
     if not anything_decided(verdicts) and not _missed(verdicts, found):
@@ -53,6 +55,20 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
         operations=operations(found) if found.seconds else [],
     )
     return run, list(dict.fromkeys([*misspelt, *(note for _, one in imported for note in one.notes)]))
+
+
+def _without_time(verdict: Verdict) -> Verdict:
+    """A verdict on a budget of stretches of time, of which files of totals say nothing.
+
+    Where all of the time breaks a limit that must hold in every stretch, one of them does.
+    """
+    windows, after_s = verdict.budget.windows, verdict.budget.after_s
+    if not (windows or after_s) or verdict.measured is None:
+        return verdict
+    if verdict.outcome is Outcome.BROKEN and not after_s and windows and windows.share == 1:
+        return verdict
+    note = f"the files do not say what happened when, which '{'window' if windows else 'after'}' asks for"
+    return Verdict(verdict.budget, Outcome.NOT_MEASURED, note=note)
 
 
 def _by_page(budget: Budget, found: Measurements) -> list[Budget]:

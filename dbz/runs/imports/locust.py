@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dbz.errors import UsageError
-from dbz.measure.latency.attempts import Latency
+from dbz.measure.latency.attempts import Latency, combined
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import ACK, CONNECT, HTTP, OTHER, Series
 from dbz.measure.latency.summaries import Summary
@@ -87,7 +87,8 @@ def read_locust_json(rows: Sequence[Mapping[str, Any]], where: Path) -> Imported
         failures = count(row, "num_failures", where)
         untimed = count(row, "num_none_requests", where)
         failed_of(len(every) + untimed, failures, where, series.name)
-        imported.latencies[series] = _without_fastest(every, failures, min(untimed, failures))
+        latency = _without_fastest(every, failures, min(untimed, failures))
+        imported.latencies[series] = combined([*filter(None, [imported.latencies.get(series)]), latency])
         if untimed:
             imported.notes.append(_UNTIMED_NOTE)
         begun.append(number(row, "start_time", where))
@@ -140,13 +141,14 @@ def read_locust_csv(text: str, where: Path) -> Imported:
         stats = {_stat(key): _cell(row, key, where) for key in row if key.endswith("%")}
         named = {"mean": "Average Response Time", "max": "Max Response Time", "min": "Min Response Time"}
         stats |= {stat: _cell(row, key, where) for stat, key in named.items()}
-        imported.summaries[series] = Summary(
+        summary = Summary(
             count=attempts,
             errors=failed_of(attempts, _whole(row, "Failure Count", where), where, name),
             rate_per_s=_cell(row, "Requests/s", where),
             latencies_ms={stat: value for stat, value in stats.items() if stat and value is not None},
             rounding=rounding_ms,
         )
+        imported.add(series, summary)
     return imported
 
 

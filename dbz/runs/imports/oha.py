@@ -10,13 +10,17 @@ from dbz.measure.latency.series import HTTP, Series
 from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, counts, figure, mapping
 
-_DEADLINE = "aborted due to deadline"
-"""What was under way when `-z` was over; it says nothing of the server."""
+_DEADLINE = {"aborted due to deadline", "deadline"}
+"""What oha calls that which was under way when `-z` was over (the latter before 1.2); it says nothing of the server."""
+_PERCENTILES = ("latencyPercentiles", "latencyDistribution")
+"""What the first versions called it is the latter."""
 
 
 def is_oha(data: Any) -> bool:
     """Whether JSON is a report of oha."""
-    return isinstance(data, dict) and "latencyPercentiles" in data and isinstance(data.get("summary"), dict)
+    if not isinstance(data, dict) or not isinstance(data.get("summary"), dict):
+        return False
+    return "statusCodeDistribution" in data and any(key in data for key in _PERCENTILES)
 
 
 def read_oha(data: Mapping[str, Any], where: Path) -> Imported:
@@ -25,13 +29,15 @@ def read_oha(data: Mapping[str, Any], where: Path) -> Imported:
     failures = counts(data.get("errorDistribution") or {}, where, "errorDistribution")
     whole = mapping(data["summary"], where, "summary")
     answered = sum(codes.values())
-    unanswered = sum(times for error, times in failures.items() if error != _DEADLINE)
+    unanswered = sum(times for error, times in failures.items() if error not in _DEADLINE)
+    broken_off = sum(times for error, times in failures.items() if error in _DEADLINE)
+    every = _percentiles(data, next(key for key in _PERCENTILES if key in data), where)
     successful = _percentiles(data, "latencyPercentilesSuccessful", where)
     redirected = any(code[:1] == "3" for code in codes)
     imported = Imported("oha")
-    if failures.get(_DEADLINE):
+    if broken_off:
         imported.notes.append(
-            f"oha broke {failures[_DEADLINE]:,} requests off when its time was over: they are no failures, and how "
+            f"oha broke {broken_off:,} requests off when its time was over: they are no failures, and how "
             "long they had waited is not in the file."
         )
     if answered + unanswered:
@@ -42,14 +48,11 @@ def read_oha(data: Mapping[str, Any], where: Path) -> Imported:
             count=answered + unanswered,
             errors=sum(times for code, times in codes.items() if code[:1] in "45") + unanswered,
             rate_per_s=(answered + unanswered) / seconds if seconds else None,
-            latencies_ms={
-                stat: value * 1000
-                for stat, value in (ends | _percentiles(data, "latencyPercentiles", where)).items()
-                if answered
-            },
+            latencies_ms={stat: value * 1000 for stat, value in (ends | every).items() if answered},
             # oha calls a 3xx not successful, we do: without one both mean the same.
             success_ms={} if redirected else {stat: value * 1000 for stat, value in successful.items()},
             untimed=unanswered,
+            errors_known="errorDistribution" in data,
         )
     return imported
 

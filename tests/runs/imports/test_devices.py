@@ -83,6 +83,11 @@ def test_a_page_that_led_elsewhere_says_so(tmp_path: Path) -> None:
     assert read_file(path).notes == ["http://a/games led to http://a/login, which is what Lighthouse measured."]
 
 
+def test_the_secrets_of_an_address_are_not_shown(tmp_path: Path) -> None:
+    path = written(tmp_path, page("https://me:pw@a/?id=7&access_token=abc", 100))
+    assert found_in(path).names("import.page_load") == ["https://***@a/?id=7&access_token=***"]
+
+
 def test_older_reports_have_another_name_for_the_address(tmp_path: Path) -> None:
     older = {key: value for key, value in page("http://a/", 100).items() if key != "finalDisplayedUrl"}
     del older["requestedUrl"]

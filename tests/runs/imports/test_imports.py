@@ -297,3 +297,15 @@ def test_a_misspelt_filter_is_named_with_the_nearest_operation_and_decides_nothi
     assert run.reasons[1] == "posts: no op is called GET /api/postz; did you mean GET /api/posts?"
     run, notes = judge_files([FILES / "locust.json"], [wrong, parse_budget("all", "http", "count", "> 1")])
     assert (run.verdict, run.reasons) == (RunVerdict.PASS, []) and "did you mean GET /api/posts?" in notes[0]
+
+
+def test_stretches_of_time_are_not_judged_by_totals() -> None:
+    def outcome(**terms: str) -> str:
+        budgets = [parse_budget("it", "http", "p95", **terms), parse_budget("any", "http", "count", "> 1")]
+        return judge_files([FILES / "vegeta.json"], budgets)[0].budgets[0].verdict
+
+    assert outcome(limit="< 500ms", window="10s") == "not measured"
+    assert outcome(limit="< 500ms", after="10s") == "not measured"
+    assert outcome(limit="< 5ms", window="10s") == "broken"
+    assert outcome(limit="< 5ms", window="10s in 90%") == "not measured"
+    assert outcome(limit="< 500ms") == "pass"

@@ -122,3 +122,21 @@ def test_a_name_may_be_a_very_long_url(tmp_path: Path) -> None:
 def test_short_rows_and_odd_characters_are_read(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD + "GET,/a\x00b,10,0\n" + row(name="/b", count=10), "l_stats.csv")
     assert {of.name for of in read_file(path).summaries} == {"GET /a\x00b", "GET /b"}
+
+
+def test_operations_that_differ_in_a_secret_only_are_not_lost(tmp_path: Path) -> None:
+    rows = row(name="/a?token=one", count=10) + row(name="/a?token=two", count=20, failures=20)
+    path = written(tmp_path, HEAD + rows, "l_stats.csv")
+    assert {of.name: one.count for of, one in read_file(path).summaries.items()} == {
+        "GET /a?token=***": 10,
+        "GET /a?token=*** (2)": 20,
+    }
+    entry = {
+        "method": "GET",
+        "num_failures": 0,
+        "start_time": 0,
+        "last_request_timestamp": 9,
+        "response_times": {"5": 4},
+    }
+    path = written(tmp_path, [entry | {"name": f"/a?token={n}"} for n in range(3)], "l.json")
+    assert value_of(path, 'http{op="GET /a?token=***"}', "count") == 12

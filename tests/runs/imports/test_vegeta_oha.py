@@ -71,3 +71,14 @@ def test_oha_with_the_times_of_successes_alone(tmp_path: Path) -> None:
     assert value_of(written(tmp_path, half), "http", "p25") == 250
     moved = half | {"statusCodeDistribution": {"200": 900, "302": 100, "503": 1000}}
     assert value_of(written(tmp_path, moved), "http", "p25") == 300, "oha calls a redirect not successful"
+
+
+def test_the_first_versions_of_oha_had_other_names(tmp_path: Path) -> None:
+    old = {key: value for key, value in OHA.items() if key not in ("latencyPercentiles", "metrics", "rps")}
+    old |= {"latencyDistribution": OHA["latencyPercentiles"], "errorDistribution": {"deadline": 50}}
+    old["statusCodeDistribution"] = {"200": 2000}
+    path = written(tmp_path, old)
+    assert value_of(path, "http", "p95") == pytest.approx(53.3) and value_of(path, "http", "error_rate") == 0
+    assert "broke 50 requests off" in read_file(path).notes[0]
+    del old["errorDistribution"]
+    assert value_of(written(tmp_path, old), "http", "error_rate") is None, "refused connections are not in the file"
