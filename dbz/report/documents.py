@@ -84,6 +84,7 @@ def size_json(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float) -
             "tasks_at_best": one.at_best,
             "by": one.by,
             "needs": one.needs,
+            "not_measured": list(one.not_measured),
             "verdict": one.verdict.value,
             "advice": one.advice,
         }
@@ -107,6 +108,7 @@ def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation])
             "policy": one.policy,
             "under_capacity_s": one.under_s,
             "lost_share": one.lost,
+            "at_least": bool(one.censored_s),
             "task_hours": one.task_hours,
             "most_tasks": one.highest,
             "flaps": one.flaps,
@@ -118,6 +120,7 @@ def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation])
         "schema": "dbz.simulation/1",
         "trace": load.name,
         "seconds": len(load),
+        "censored_s": load.censored_s,
         "requests_per_s_per_task": per_task_per_s,
         "policies": rows,
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dbz.config.phases import load_phases
 from dbz.errors import ConfigError
 from dbz.scaling.decide.policies import rules_of
-from dbz.scaling.simulate.simulator import ByRules, Fixed, Simulation, simulate
+from dbz.scaling.simulate.simulator import ByAlarms, ByRules, Fixed, Simulation, simulate
 from dbz.scaling.simulate.traces import SHAPES, Trace, make_shape, read_trace
 
 PLAN = load_phases()
@@ -107,3 +107,41 @@ def test_a_bad_trace_is_named_with_its_line(tmp_path: Path, text: str, message: 
 def test_a_trace_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_trace(tmp_path / "none.csv", 50.0)
+
+
+def test_a_trace_at_full_cpu_is_censored_and_says_only_the_least(tmp_path: Path) -> None:
+    """Half an hour at 100 % of 4 tasks: nobody knows how much more was asked."""
+    rows = ["time,cpu,tasks", *(f"{minute * 60},{100 if 30 <= minute < 60 else 50},4" for minute in range(90))]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    trace = read_trace(tmp_path / "t.csv", 50.0)
+    assert trace.censored_s == 1800
+    found = simulate("fixed:4", Fixed(4, 60), trace, 4, per_task=250)
+    assert found.censored_s == 1800 and found.under_s == 0
+    (tmp_path / "r.csv").write_text("time,requests\n0,500\n60,500\n")
+    assert read_trace(tmp_path / "r.csv", 50.0).censored_s == 0, "requests say what was asked"
+
+
+def test_alarms_of_aws_scale_in_where_the_daemon_would_not() -> None:
+    """After a step out AWS does not rest before one in, and it does not ask whether the load would come back."""
+    demand = [2.8] * 600 + [0.2] * 1400 + [2.8] * 600
+    trace = Trace("waves", demand, [0.0] * len(demand))
+    native = simulate("rules", ByAlarms(rules_of(PLAN, 1, 20)), trace, 3, per_task=250)
+    own = by_rules(trace, tasks=3)
+    first_in = [next(change.at_s for change in one.changes if change.after < change.before) for one in (native, own)]
+    assert first_in[0] <= first_in[1]
+    assert native.changes[0].at_s == 300
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.one_of(st.none(), st.floats(0, 30)), st.integers(30, 900)), min_size=1, max_size=6))
+def test_alarms_of_aws_keep_the_bounds_and_never_scale_in_on_missing_data(
+    pieces: list[tuple[float | None, int]],
+) -> None:
+    demand = [value for value, seconds in pieces for _ in range(seconds)]
+    trace = Trace("any", demand, [0.0] * len(demand))
+    found = simulate("rules", ByAlarms(rules_of(PLAN, 2, 6)), trace, 3, per_task=250)
+    assert all(2 <= value <= 6 for value in found.desired)
+    for change in found.changes:
+        if change.after < change.before:
+            minutes = [demand[at - 60 : at] for at in range(change.at_s, change.at_s - 900, -60)]
+            assert all(any(value is not None for value in minute) for minute in minutes)

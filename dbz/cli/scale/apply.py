@@ -63,7 +63,7 @@ def apply(
     elif saved:
         made = read_plan(saved)
     else:
-        made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires)
+        made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires, reports=reports)
     checks = _Checks(access, verify, target, reports)
     checks.refuse_early()
     carry_out(access, made, yes=yes, timeout_s=duration_of("--timeout", timeout), verify=checks.run if verify else None,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.options import AsJson, AwsOptions
+from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Reports
 from dbz.cli.scale.access import Access, AllowScaleIn, Expires, expiry, reach
-from dbz.errors import UsageError
+from dbz.errors import DbzError, UsageError
 
 if TYPE_CHECKING:
+    from dbz.config.phases import Phase
     from dbz.scaling.change.steps import ChangePlan
 
 PhaseName = Annotated[str, typer.Argument(metavar="PHASE", help="A phase of the plan, like phase_2.")]
@@ -25,6 +27,10 @@ def plan(
     allow_scale_in: AllowScaleIn = False,
     *,
     aws: AwsOptions,
+    reports: Reports = DEFAULT_REPORTS,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 when a step of dbz or of yours is open, for CI.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare what runs with a phase, and print what has to be done.
@@ -38,9 +44,10 @@ def plan(
       dbz scale plan phase_2
       dbz scale plan phase_3 --out phase_3.json
       dbz scale plan phase_1 --allow-scale-in
+      dbz scale plan phase_2 --exit-code          for CI: 1 while a step is open
     """
     access = reach(aws)
-    made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires)
+    made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires, reports=reports)
     if out:
         _save(made, out)
     if as_json:
@@ -49,6 +56,11 @@ def plan(
         from dbz.report.terminal.scale.words import print_plan
 
         print_plan(made, access.aws.where)
+    still_open = len(made.steps) + len(made.manual)
+    if exit_code and still_open:
+        raise DbzError(
+            f"{phase} is not reached: {len(made.steps)} steps of dbz and {len(made.manual)} of yours are open"
+        )
 
 
 def _save(made: ChangePlan, out: Path) -> None:
@@ -59,7 +71,9 @@ def _save(made: ChangePlan, out: Path) -> None:
     typer.echo(f"Saved: dbz scale apply --plan {out}", err=True)
 
 
-def make_plan(access: Access, name: str, *, allow_scale_in: bool, expires: str) -> ChangePlan:
+def make_plan(
+    access: Access, name: str, *, allow_scale_in: bool, expires: str, reports: Path = DEFAULT_REPORTS
+) -> ChangePlan:
     """The plan for a phase, from what runs now."""
     from dbz.scaling.change.live import read_live, with_target_groups
     from dbz.scaling.change.planner import Wanted, plan_phase
@@ -70,6 +84,21 @@ def make_plan(access: Access, name: str, *, allow_scale_in: bool, expires: str) 
         raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
     until = expiry(expires)
     live = with_target_groups(access.aws, read_live(access.handle, access.cache_group))
-    return plan_phase(
-        live, with_balancer(access.plan, live), phase, Wanted(name, phase.api_servers, allow_scale_in, until)
-    )
+    plan = with_balancer(access.plan, live)
+    made = plan_phase(live, plan, phase, Wanted(name, phase.api_servers, allow_scale_in, until))
+    short = _shortfall(phase, reports)
+    return replace(made, notes=(short, *made.notes)) if short else made
+
+
+def _shortfall(phase: Phase, reports: Path) -> str:
+    """What the phase's tasks do not carry, by the newest capacity of the reports folder; empty without one."""
+    from dbz.scaling.size.measured import newest_capacity, read_measured
+    from dbz.scaling.size.sizing import shortfall
+
+    file = newest_capacity(reports)
+    if file is None:
+        return ""
+    try:
+        return shortfall(phase, read_measured(str(file), reports, None))
+    except UsageError:  # a capacity of somebody else's servers says nothing about these
+        return ""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dbz.config.phases import Phase, Phases
     from dbz.scaling.simulate.simulator import Controller
 
+HOURS_A_MONTH = 730
 FILLED = 0.7
 """How busy the plan's own servers are assumed to be when no capacity was measured."""
 
@@ -31,6 +32,10 @@ def simulate(
         list[str] | None,
         typer.Option(help="rules, rules:FILE, fixed:N or target:60%; several are compared [default: rules]."),
     ] = None,
+    how: Annotated[
+        Literal["dbz", "native"],
+        typer.Option("--as", help="Who follows the conditions: dbz scale auto, or alarms of AWS."),
+    ] = "dbz",
     per_task: Annotated[str, typer.Option(help="Requests that one task carries, like 50/s.")] = "",
     source: Annotated[
         str, typer.Option("--from", metavar="FILE|RUN", help="Take that from a capacity.json or a run.")
@@ -58,7 +63,8 @@ def simulate(
       dbz scale simulate --policy rules --policy target:60% --policy fixed:6
     """
     from dbz.config.phases import load_phases
-    from dbz.report.terminal.scale.charts import print_simulations
+    from dbz.report.terminal.scale.charts import Price, print_simulations
+    from dbz.scaling.change.surroundings import ONLY_BY_DBZ
     from dbz.scaling.simulate.simulator import simulate as replay
     from dbz.scaling.simulate.traces import make_shape, read_trace
     from dbz.units import format_number
@@ -71,7 +77,7 @@ def simulate(
     delay_s = round(duration_of("--start-delay", start_delay))
     found = []
     for text in policy or ["rules"]:
-        name, controller, begin = _controller(text, plan, lowest, highest)
+        name, controller, begin = _controller(text, plan, lowest, highest, how)
         first = begin or min(max(tasks or lowest, lowest), highest)
         found.append(
             replay(name, controller, load, first, per_task=plan.scaling.connections_per_server, start_delay_s=delay_s)
@@ -81,9 +87,13 @@ def simulate(
 
         typer.echo(simulation_json(load, rate, found))
     else:
-        print_simulations(
-            load, f"one task carries {format_number(rate)} requests/s ({whence})", (lowest, highest), found
-        )
+        monthly = plan.prices.api_server
+        price = Price(monthly / HOURS_A_MONTH, plan.prices.currency) if monthly else None
+        about = f"one task carries {format_number(rate)} requests/s ({whence})"
+        print_simulations(load, about, (lowest, highest), found, price)
+        if how == "native":
+            for note in ONLY_BY_DBZ:
+                typer.echo(f"Note: {note}.")
 
 
 def _phase(plan: Phases, name: str) -> Phase:
@@ -120,7 +130,7 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
     return phase.requests / servers / FILLED, assumed
 
 
-def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str, Controller, int | None]:
+def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) -> tuple[str, Controller, int | None]:
     """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
     from dbz.config.grammar.conditions import Watched
     from dbz.config.grammar.target_tracking import Target
@@ -134,7 +144,7 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int) -> tuple[str
         used = load_phases(value) if value else plan
         if not used.scale_out_when_any and not used.target_tracking:
             raise UsageError(f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking")
-        return text, controller_of(used, lowest, highest), None
+        return text, controller_of(used, lowest, highest, native=how == "native"), None
     if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
         return text, Fixed(int(value), plan.scaling.period), int(value)
     if kind == "target":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, share_of
 from dbz.errors import UsageError
+
+if TYPE_CHECKING:
+    from dbz.scaling.size.sizing import PhaseSize
 
 
 def size(
@@ -20,6 +23,9 @@ def size(
     measured_tasks: Annotated[
         int | None, typer.Option(min=1, help="Server processes that were measured, where the record does not say.")
     ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the right numbers into the file of --phases; comments stay.")
+    ] = False,
     reports: Reports = DEFAULT_REPORTS,
     as_json: AsJson = False,
 ) -> None:
@@ -36,6 +42,7 @@ def size(
       dbz scale size                              by the newest dbz capacity
       dbz scale size --from reports/ID --headroom 50%
       dbz scale size --from latest --json         by a run that held its budgets
+      dbz scale size --phases phases.yaml --write
     """
     from dbz.config.phases import load_phases
     from dbz.scaling.size.measured import read_measured
@@ -45,7 +52,7 @@ def size(
     measured = read_measured(source or newest(reports), reports, measured_tasks)
     if not measured.per_task():
         raise UsageError(f"{measured.source} measured neither users, connections nor requests")
-    sizes = size_phases(plan.phases, measured, share)
+    sizes = size_phases(plan.phases, measured, share, plan.scaling.connections_per_server)
     if as_json:
         from dbz.report.documents import size_json
 
@@ -54,6 +61,24 @@ def size(
         from dbz.report.terminal.scale.size import print_sizes
 
         print_sizes(measured, sizes, share)
+    if write:
+        _write(phases, sizes)
+
+
+def _write(phases: str, sizes: list[PhaseSize]) -> None:
+    from dbz.config.phases import DEFAULT
+    from dbz.scaling.size.writing import counts_to_write, write_counts
+
+    if phases == DEFAULT:
+        raise UsageError("--write needs a plan of your own", hint="--phases FILE; copy configs/phases.yaml")
+    counts = counts_to_write(sizes)
+    write_counts(Path(phases), counts)
+    for name, servers in counts.items():
+        number = servers.min if servers.fixed else f"{servers.min} to {servers.max}"
+        typer.echo(f"{phases}: {name} has {number} API servers now.", err=True)
+    for size in sizes:
+        if size.not_measured and size.phase not in counts:
+            typer.echo(f"{phases}: {size.phase} stays as it is: {size.advice}.", err=True)
 
 
 def newest(reports: Path) -> str:

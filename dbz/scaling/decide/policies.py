@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbz.config.phases import Phases
 from dbz.scaling.decide.rules import Policy
 from dbz.scaling.decide.tracking import Both, TargetTracker
-from dbz.scaling.simulate.simulator import ByRules, Controller
+from dbz.scaling.simulate.simulator import ByAlarms, ByRules, Controller
 
 
 def rules_of(plan: Phases, lowest: int, highest: int) -> Policy:
@@ -25,9 +25,13 @@ def rules_of(plan: Phases, lowest: int, highest: int) -> Policy:
     )
 
 
-def controller_of(plan: Phases, lowest: int, highest: int) -> Controller:
-    """Everything that the plan says about scaling: conditions, target tracking, or both."""
-    rules = ByRules(rules_of(plan, lowest, highest))
+def controller_of(plan: Phases, lowest: int, highest: int, *, native: bool = False) -> Controller:
+    """Everything that the plan says about scaling: conditions, target tracking, or both.
+
+    The conditions as `dbz scale auto` follows them, or `native`, as the alarms do that are made of them.
+    """
+    policy = rules_of(plan, lowest, highest)
+    rules = ByAlarms(policy) if native else ByRules(policy)
     if not plan.target_tracking:
         return rules
     scaling = plan.scaling

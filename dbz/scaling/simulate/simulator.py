@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dbz.config.grammar.conditions import Watched
-from dbz.scaling.decide.rules import Action, Decision, Policy, RuleEngine, Sample
+from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine, Sample
 from dbz.scaling.simulate.traces import Trace
 
 FLAP_S = 1800.0
@@ -45,6 +45,55 @@ class ByRules:
         return decision
 
 
+class ByAlarms:
+    """The rules of the YAML as CloudWatch alarms and step policies carry them out.
+
+    Each policy rests by its own last step only, and nothing asks whether the load would come back on fewer tasks. The
+    one alarm for scaling in must hold in every period of the longest duration.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.period_s = policy.period_s
+        self._policy = policy
+        self._engine = RuleEngine(policy)
+        size = max((each.samples(policy.period_s)[1] for each in policy.in_all), default=1)
+        self._all_hold: deque[bool] = deque(maxlen=size)
+        self._last_s = {Action.OUT: float("-inf"), Action.IN: float("-inf")}
+
+    def decide(self, sample: Sample, desired: int) -> Decision:
+        """What the alarms set off after a sample."""
+        policy = self._policy
+        self._engine.observe(sample)
+        standings = self._engine.standings()
+        inwards = [one for one in standings if one.direction is Action.IN]
+        self._all_hold.append(bool(inwards) and all(_holds_now(one, sample) for one in inwards))
+        out = next((one for one in standings if one.direction is Action.OUT and one.met), None)
+        if out is not None and self._rested(Action.OUT, sample.at_s, policy.cooldown_out_s):
+            return self._to(
+                Action.OUT, sample.at_s, desired, min(desired + policy.step, policy.highest), str(out.condition)
+            )
+        quiet = len(self._all_hold) == self._all_hold.maxlen and all(self._all_hold)
+        if out is None and quiet and self._rested(Action.IN, sample.at_s, policy.cooldown_in_s):
+            fewer = max(desired - policy.step, policy.lowest)
+            return self._to(Action.IN, sample.at_s, desired, fewer, "every condition for scaling in is met")
+        return Decision(Action.HOLD, desired, "no alarm")
+
+    def _rested(self, action: Action, now_s: float, cooldown_s: float) -> bool:
+        return now_s - self._last_s[action] >= cooldown_s
+
+    def _to(self, action: Action, now_s: float, desired: int, wanted: int, why: str) -> Decision:
+        if wanted == desired:
+            return Decision(Action.HOLD, desired, why)
+        self._last_s[action] = now_s
+        return Decision(action, wanted, why)
+
+
+def _holds_now(standing: ConditionStanding, sample: Sample) -> bool:
+    """Whether a condition holds in the period of a sample; without a datapoint of that period it does not."""
+    value = standing.value if standing.at_s == sample.at_s else None
+    return value is not None and standing.condition.compare(value, standing.condition.limit)
+
+
 class Fixed:
     """A number of tasks that never changes."""
 
@@ -70,20 +119,27 @@ class CountChange:
 
 @dataclass
 class Simulation:
-    """What came of it. `under_s` is the time with more demand than running tasks, `lost` the demand that found no
-    capacity as a share of all. `demand`, `running` and `desired` are once a second."""
+    """What came of it."""
 
     policy: str
     trace: str
     seconds: int
     under_s: int = 0
+    """Seconds with more demand than running tasks; at least so many where the trace is censored."""
     lost: float = 0.0
+    """The demand that found no capacity, as a share of all; at least so much where the trace is censored."""
     task_hours: float = 0.0
     highest: int = 0
+    """Most tasks that were asked for."""
     demand: Sequence[float | None] = ()
+    """Once a second, in tasks."""
     running: list[int] = field(default_factory=list)
+    """Once a second."""
     desired: list[int] = field(default_factory=list)
+    """Once a second."""
     changes: list[CountChange] = field(default_factory=list)
+    censored_s: int = 0
+    """Seconds of the trace in which nobody knows how much was asked: see `Trace.censored`."""
 
     @property
     def flaps(self) -> int:
@@ -95,7 +151,7 @@ def simulate(
     name: str, controller: Controller, trace: Trace, tasks: int, *, per_task: int, start_delay_s: int = 60
 ) -> Simulation:
     """Replay `trace` from `tasks` tasks on; `per_task` connections are what one task holds."""
-    result = Simulation(name, trace.name, len(trace), demand=trace.demand)
+    result = Simulation(name, trace.name, len(trace), demand=trace.demand, censored_s=trace.censored_s)
     fleet = _Fleet(tasks, start_delay_s)
     means = _Means(trace, per_task)
     period, lost, whole = max(1, round(controller.period_s)), 0.0, 0.0

@@ -23,15 +23,25 @@ NOISE = 0.03
 
 @dataclass(frozen=True)
 class Trace:
-    """Once a second: `demand` in tasks (2.5 keeps two and a half tasks fully busy), `connections`, and `memory` as a
-    fraction of one task's where it was recorded. None where nothing was recorded. `per_task_per_s` requests keep a task
-    busy; 0 where that is not known."""
+    """A load once a second; None where nothing was recorded."""
 
     name: str
     demand: Sequence[float | None]
+    """In tasks: 2.5 keeps two and a half tasks fully busy. Of a censored second at least so much."""
     connections: Sequence[float | None]
+    """Of all tasks."""
     memory: Sequence[float | None] | None = None
+    """As a fraction of one task's; None: not recorded."""
     per_task_per_s: float = 0.0
+    """So many requests keep a task busy; 0: not known."""
+    censored: Sequence[bool] | None = None
+    """The seconds in which all recorded tasks were fully busy, so that nobody knows how much more was asked; None: in
+    none."""
+
+    @property
+    def censored_s(self) -> int:
+        """How many seconds are censored."""
+        return sum(self.censored or ())
 
     def __len__(self) -> int:
         return len(self.demand)
@@ -114,6 +124,8 @@ SHAPES: dict[str, Callable[[Sequence[Phase], Phase], Shares]] = {
     "spike": _spike, "ramp": _ramp, "day": _day, "phases": _phases,
 }  # fmt: skip
 
+SATURATED = 99.0
+"""A mean CPU from so many percent on is all that there is."""
 COLUMNS = ("time", "requests", "cpu", "tasks", "connections", "memory")
 
 
@@ -201,6 +213,7 @@ def _per_second(path: Path, rows: Sequence[_Row], per_task_per_s: float) -> Trac
     demand: list[float | None] = []
     connections: list[float | None] = []
     memory: list[float | None] = []
+    censored: list[bool] = []
     last_step_s = rows[-1].time_s - rows[-2].time_s
     ends_s = [row.time_s for row in rows[1:]] + [rows[-1].time_s + last_step_s]
     for row, end_s in zip(rows, ends_s, strict=True):
@@ -209,8 +222,14 @@ def _per_second(path: Path, rows: Sequence[_Row], per_task_per_s: float) -> Trac
         connections += [row.numbers.get("connections")] * seconds
         percent = row.numbers.get("memory")
         memory += [None if percent is None else percent / 100] * seconds
+        censored += [_saturated(row.numbers)] * seconds
     known = memory if "memory" in rows[0].numbers else None
-    return Trace(path.stem, demand, connections, known, per_task_per_s)
+    return Trace(path.stem, demand, connections, known, per_task_per_s, censored if any(censored) else None)
+
+
+def _saturated(numbers: dict[str, float | None]) -> bool:
+    """Whether the load was read off a CPU that could give no more."""
+    return numbers.get("requests") is None and (numbers.get("cpu") or 0.0) >= SATURATED
 
 
 def _demand(numbers: dict[str, float | None], per_task_per_s: float) -> float | None:

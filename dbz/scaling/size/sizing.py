@@ -20,16 +20,21 @@ WASTEFUL = 2.0
 
 @dataclass(frozen=True)
 class MeasuredTask:
-    """What so many `servers` carried together. `users`, `connections` and `requests_per_s` held all budgets at once;
-    None where the load had none. `bracket` is the lowest load that did not hold over this one, None when all that was
-    tried held: then a task carries at least so much."""
+    """What servers carried together, holding all budgets at once."""
 
     source: str
+    """The id of the run or of the capacity search."""
     servers: int
+    """How many server processes were measured."""
     users: int | None
+    """None where the load had none of its own."""
     connections: float | None
+    """None or 0 where the load had none."""
     requests_per_s: float | None
+    """None or 0 where the load had none."""
     bracket: float | None
+    """The lowest load that did not hold over this one; None when all that was tried held: then a task carries at least
+    so much."""
 
     def per_task(self) -> dict[str, float]:
         """What one task carries, by what."""
@@ -45,28 +50,40 @@ class SizeVerdict(StrEnum):
     WASTEFUL = "wasteful"
     UNKNOWN = "not decidable"
     NOT_PLANNED = "nothing planned"
+    NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True)
 class PhaseSize:
-    """What a phase needs: `tasks` by the load that held, `at_best` by the one that did not; `by` is what needs them."""
+    """What a phase needs."""
 
     phase: str
     planned: ApiServers | None
     needs: dict[str, int]
+    """Tasks by what was measured: users, connections, requests."""
     tasks: int
+    """The most of these, by the load that held."""
     at_best: int | None
+    """The same by the load that did not hold; None: there was none."""
     by: str
+    """What needs most."""
     verdict: SizeVerdict
     advice: str
+    not_measured: tuple[str, ...] = ()
+    """What the phase must carry and the measured load had none of: how many tasks that needs is not known."""
 
 
-def size_phases(phases: Sequence[Phase], measured: MeasuredTask, headroom: float) -> list[PhaseSize]:
-    """The size of each phase; `headroom` 0.3 plans for 30 % more than the phase's targets."""
-    return [_size(phase, measured, headroom) for phase in phases]
+def size_phases(
+    phases: Sequence[Phase], measured: MeasuredTask, headroom: float, connections_per_server: int | None = None
+) -> list[PhaseSize]:
+    """The size of each phase; `headroom` 0.3 plans for 30 % more than the phase's targets.
+
+    `connections_per_server` is what the plan assumes where connections were not measured.
+    """
+    return [_size(phase, measured, headroom, connections_per_server) for phase in phases]
 
 
-def _size(phase: Phase, measured: MeasuredTask, headroom: float) -> PhaseSize:
+def _size(phase: Phase, measured: MeasuredTask, headroom: float, assumed: int | None) -> PhaseSize:
     per_task = measured.per_task()
     wanted = {"users": phase.users, "connections": phase.connections, "requests": phase.requests}
     needs = {name: _tasks(wanted[name] * (1 + headroom), each) for name, each in per_task.items()}
@@ -76,7 +93,32 @@ def _size(phase: Phase, measured: MeasuredTask, headroom: float) -> PhaseSize:
     if measured.bracket is not None:
         at_best = max(_tasks(wanted[name] * (1 + headroom), each * measured.bracket) for name, each in per_task.items())
     verdict, advice = _judge(phase, tasks, at_best, by)
-    return PhaseSize(phase.name, phase.api_servers, needs, tasks, at_best, by, verdict, advice)
+    unknown = tuple(name for name, load in wanted.items() if load and name not in per_task)
+    # Users make connections and requests: measured with those they need no figure of their own, and users that were
+    # measured stand for what the record does not have; but not for a load that it says was none.
+    none_at_all = {"connections": measured.connections == 0, "requests": measured.requests_per_s == 0}
+    blind = [name for name in unknown if name != "users" and (measured.users is None or none_at_all[name])]
+    if blind and verdict is not SizeVerdict.TOO_SMALL:
+        verdict, advice = SizeVerdict.NOT_MEASURED, f"its {' and '.join(blind)} were not measured"
+        if "connections" in blind and assumed:
+            advice += f"; by connections_per_server ({assumed}) they need {_tasks(phase.connections, assumed)}"
+    return PhaseSize(phase.name, phase.api_servers, needs, tasks, at_best, by, verdict, advice, unknown)
+
+
+def shortfall(phase: Phase, measured: MeasuredTask) -> str:
+    """What of a phase's targets its planned tasks do not carry by what was measured, in a sentence; empty: nothing."""
+    if phase.api_servers is None:
+        return ""
+    tasks = phase.api_servers.max
+    wanted = {"users": float(phase.users), "connections": float(phase.connections), "requests": phase.requests}
+    unit = {"users": "users", "connections": "connections", "requests": "requests/s"}
+    rows = [
+        f"{each * tasks:,.4g} of {wanted[name]:,.4g} {unit[name]}"
+        for name, each in measured.per_task().items()
+        if each * tasks < wanted[name] * (1 - 1e-9)
+    ]
+    count = f"{tasks} task{'' if tasks == 1 else 's'}"
+    return f"{count} of {phase.name} carry {', '.join(rows)}, by {measured.source}: not enough" if rows else ""
 
 
 def _tasks(load: float, per_task: float) -> int:

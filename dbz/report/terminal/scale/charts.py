@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.text import Text
@@ -19,8 +20,18 @@ _WIDEST = 96
 _MOST_STEPS = 16
 
 
-def print_simulations(load: Trace, about: str, bounds: tuple[int, int], found: Sequence[Simulation]) -> None:
-    """Print each policy's chart, then all of them in one table."""
+@dataclass(frozen=True)
+class Price:
+    """What a task costs."""
+
+    an_hour: float
+    currency: str
+
+
+def print_simulations(
+    load: Trace, about: str, bounds: tuple[int, int], found: Sequence[Simulation], price: Price | None = None
+) -> None:
+    """Print each policy's chart, then all of them in one table, with money where a task has a price."""
     console = make_console(sys.stdout)
     console.print(Text(clean(f"{load.name}: {format_duration(len(load))} of load; {about}.")))
     for one in found:
@@ -32,7 +43,14 @@ def print_simulations(load: Trace, about: str, bounds: tuple[int, int], found: S
         for line in _chart(one, console):
             console.print(line)
     console.print()
-    console.print(_table(found))
+    console.print(_table(found, price))
+    if load.censored_s:
+        console.print()
+        text = (
+            f"For {format_duration(load.censored_s)} the recorded CPU is at its end (100 %): how much more was asked "
+            "is not known, so what is under capacity or lost is AT LEAST what the table says. Record requests instead."
+        )
+        console.print(Text(text, "yellow"))
     if len(found) == 1 and found[0].changes:
         console.print()
         console.print(_steps(found[0]))
@@ -78,19 +96,29 @@ def _column(one: Simulation, begin: int, end: int) -> tuple[float, int, int]:
     return max(known, default=0.0), min(one.running[begin:end]), one.desired[end - 1]
 
 
-def _table(found: Sequence[Simulation]) -> object:
-    table = grid("<policy", "under capacity", "load lost", "task-hours", "most tasks", "steps", "flaps")
+def _table(found: Sequence[Simulation], price: Price | None) -> object:
+    money = ["cost"] if price else []
+    table = grid("<policy", "under capacity", "load lost", "task-hours", *money, "most tasks", "steps", "flaps")
     for one in found:
         table.add_row(
             cell(one.policy),
-            Text(format_duration(one.under_s), "red" if one.under_s else "green"),
-            format_percent(one.lost),
+            _under(one),
+            ("≥ " if one.censored_s else "") + format_percent(one.lost),
             f"{one.task_hours:,.1f}",
+            *([f"{one.task_hours * price.an_hour:,.2f} {price.currency}"] if price else []),
             str(one.highest),
             str(len(one.changes)),
             Text(str(one.flaps), "yellow" if one.flaps else ""),
         )
     return table
+
+
+def _under(one: Simulation) -> Text:
+    """The time under capacity; where the trace is censored only the least that it was."""
+    if one.censored_s:
+        text = f"≥ {format_duration(one.under_s)}, {format_duration(one.censored_s)} not known"
+        return Text(text, "red" if one.under_s else "yellow")
+    return Text(format_duration(one.under_s), "red" if one.under_s else "green")
 
 
 def _steps(one: Simulation) -> object:

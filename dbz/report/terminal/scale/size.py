@@ -16,6 +16,7 @@ def print_sizes(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float)
     """What a task carries, and the tasks that each phase needs; `headroom` is a share of one."""
     console = make_console(sys.stdout)
     styles = {SizeVerdict.ENOUGH: "green", SizeVerdict.TOO_SMALL: "bold red", SizeVerdict.WASTEFUL: "yellow"}
+    styles |= {SizeVerdict.NOT_MEASURED: "yellow"}
     table = grid("<phase", "planned", "needed", "<by", "<verdict", "<")
     for one in sizes:
         table.add_row(
