@@ -18,6 +18,7 @@ from moto.cloudwatch.models import CloudWatchBackend
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elasticache.responses import ElastiCacheResponse
 
 from dbz.cloud.autoscaling.tracking import create_alarms
@@ -25,6 +26,7 @@ from dbz.cloud.autoscaling.tracking import create_alarms
 HIGH_RESOLUTION_S = (10, 20, 30)
 SHORTEST_S = 10
 DAY_S = 86_400
+FINE_S = 20
 MOST_SERVICES = 10
 MOST_TASKS = 5000
 ECS_DIMENSION = "ecs:service:DesiredCount"
@@ -40,6 +42,7 @@ def install(period_s: float) -> None:
     _wrap(ApplicationAutoscalingBackend, "put_scaling_policy", _put_scaling_policy)
     _wrap(FakeApplicationAutoscalingPolicy, "create_alarms", create_alarms(period_s))
     _wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm(period_s))
+    EC2ContainerServiceResponse.describe_service_revisions = _describe_service_revisions  # type: ignore[attr-defined]
     for name, change in (("increase_replica_count", 1), ("decrease_replica_count", -1)):
         setattr(ElastiCacheResponse, name, _replica_count(change))
 
@@ -58,6 +61,7 @@ def _update_service(original: Any, backend: Any, properties: dict[str, Any]) -> 
     if desired is not None and not 0 <= desired <= MOST_TASKS:
         raise InvalidParameterException("Invalid desired count")
     forced = properties.pop("force_new_deployment", False)
+    monitoring = properties.pop("monitoring", None)
     cluster = properties.get("cluster", "default")
     service = backend._get_service(cluster, properties["service"].split("/")[-1])
     if desired is not None and service.scheduling_strategy == "DAEMON":
@@ -68,6 +72,8 @@ def _update_service(original: Any, backend: Any, properties: dict[str, Any]) -> 
     if definition != before[2]:
         definition = backend.describe_task_definition(definition).arn
     updated.running_count, updated.pending_count, updated.task_definition = before[0], before[1], definition
+    if monitoring is not None:
+        service.monitoring, forced = monitoring, True
     # Whether a rollout is wanted is the reconciler's to see.
     updated.wanted_revision = getattr(updated, "wanted_revision", 0) + (forced or definition != before[2])
     return updated
@@ -76,7 +82,27 @@ def _update_service(original: Any, backend: Any, properties: dict[str, Any]) -> 
 def _describe_services(original: Any, backend: Any, cluster: str, services: list[str]) -> Any:
     if len(services) > MOST_SERVICES:
         raise InvalidParameterException(f"Services cannot exceed {MOST_SERVICES} elements")
-    return original(backend, cluster, services)
+    found, failures = original(backend, cluster, services)
+    for service in found:
+        arn = service.arn.replace(":service/", ":service-revision/")
+        service.current_service_revisions = [{"arn": f"{arn}/{getattr(service, 'wanted_revision', 0) + 1}"}]
+    return found, failures
+
+
+def fine_metrics(service: Any) -> set[str]:
+    """The metrics of a service that are written every 20 s."""
+    settings = (getattr(service, "monitoring", None) or {}).get("metricConfigurations", [])
+    return {name for one in settings if one.get("resolutionSeconds") == FINE_S for name in one.get("metricNames", [])}
+
+
+def _describe_service_revisions(response: Any) -> Any:
+    revisions = []
+    for arn in response._get_param("serviceRevisionArns"):
+        cluster, name, _ = arn.split(":service-revision/")[1].split("/")
+        service = response.ecs_backend._get_service(cluster, name)
+        revision = {"serviceRevisionArn": arn, "serviceArn": service.arn}
+        revisions.append(revision | {"monitoring": getattr(service, "monitoring", None) or {}})
+    return ActionResult({"serviceRevisions": revisions, "failures": []})
 
 
 def _list_tasks(original: Any, backend: Any, cluster: Any = None, instance: Any = None, family: Any = None,
@@ -126,6 +152,7 @@ def _put_scaling_policy(original: Any, backend: Any, **given: Any) -> Any:
     names = ("service_namespace", "resource_id", "scalable_dimension", "policy_name")
     known = backend.policies.get(FakeApplicationAutoscalingPolicy.formulate_key(*(given[name] for name in names)))
     _refuse_second_tracking(backend, given)
+    _refuse_without_fine_metrics(backend, given)
     policy = original(backend, **given)
     if known is not None:
         known.delete_alarms(backend.account_id, backend.region_name)
@@ -146,6 +173,18 @@ def _refuse_second_tracking(backend: Any, given: dict[str, Any]) -> None:
             raise AWSValidationException(
                 "Only one TargetTrackingScaling policy for a given metric specification is allowed."
             )
+
+
+def _refuse_without_fine_metrics(backend: Any, given: dict[str, Any]) -> None:
+    """A policy on metrics of 20 s needs a service that has them."""
+    named = str((_tracked_metric(given["policy_body"]) or {}).get("PredefinedMetricType", ""))
+    if not named.endswith("HighResolution"):
+        return
+    _, cluster, name = given["resource_id"].split("/")
+    (service,), _ = backend.ecs_backend.describe_services(cluster, [name])
+    metric = named.removeprefix("ECSServiceAverage").removesuffix("HighResolution")
+    if metric not in fine_metrics(service):
+        raise AWSValidationException(f"High-resolution metrics of {metric} are not enabled for the service.")
 
 
 def _tracked_metric(body: Any) -> Any:

@@ -101,6 +101,10 @@ class Cloud:
             self._balancing.tick(self.reconciler.fleets)
             if isinstance(self._runner, PaperRunner):
                 self._runner.load.running = sum(len(fleet.ready()) for fleet in self.reconciler.fleets.values())
+        if self._metrics.due_finely:
+            with self._lock:
+                self._metrics.write_finely(self.reconciler.fleets)
+                self._autoscaler.tick()
         if self._metrics.due:
             totals = self._runner.totals()  # without the lock: a busy task may take its time to answer
             with self._lock:

@@ -30,7 +30,7 @@ MOST_METRICS = 10
 """As many metrics as the expression of an alarm may be about."""
 _ABSENT = -1
 """What stands for a missing value; no metric that scales is below zero."""
-_ECS = {Watched.CPU: "CPUUtilization", Watched.MEMORY: "MemoryUtilization"}
+ECS_METRICS = {Watched.CPU: "CPUUtilization", Watched.MEMORY: "MemoryUtilization"}
 
 
 def policies_for(plan: Phases) -> dict[str, Json]:
@@ -181,8 +181,8 @@ def queries_for(metric: Watched, scaling: Scaling, name: str) -> list[dict[str, 
     """
     period_s = _period_s(scaling)
     service = [{"Name": "ClusterName", "Value": scaling.cluster}, {"Name": "ServiceName", "Value": scaling.service}]
-    if metric in _ECS:
-        return [_query(name, "AWS/ECS", _ECS[metric], service, "Average", period_s)]
+    if metric in ECS_METRICS:
+        return [_query(name, "AWS/ECS", ECS_METRICS[metric], service, "Average", period_s)]
     if metric is Watched.CONNECTIONS:
         return [_query(name, APP_NAMESPACE, CONNECTIONS, service, "Average", period_s)]
     if not scaling.load_balancer:

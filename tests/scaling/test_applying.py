@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from dbz.scaling.change.journal import (
 from dbz.scaling.change.live import (
     find_services,
     list_service_names,
+    read_fine_metrics,
     read_live,
     read_services,
     read_target,
@@ -124,6 +126,26 @@ def test_target_tracking_goes_there_and_back(cloud: RunningCloud, aws: Aws) -> N
     assert plan_native(live, plan, servers).steps == (), "applying it again has nothing to do"
     take_back(aws, entries()[-1], Said().manner)
     assert read_live(ServiceHandle(aws, "dbz", service)).fingerprint() == before.fingerprint()
+
+
+def test_metrics_of_20_seconds_go_there_and_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
+    """Switched on by a deployment before the policy that needs them is made; without them AWS refuses it."""
+    handle = ServiceHandle(aws, "dbz", service)
+    tracking = {"scale_out_when_any": [], "scale_in_when_all": []}
+    tracking["target_tracking"] = [parse_target("CPU at 60% every 20 seconds")]
+    plan = PLAN.model_copy(update={**tracking, "scaling": PLAN.scaling.model_copy(update={"service": service})})
+    live = read_live(handle)
+    assert read_fine_metrics(handle) is None
+    made = plan_native(live, plan, ApiServers(min=1, max=4))
+    refused = replace(made, steps=tuple(step for step in made.steps if step.kind is not Kind.RESOLUTION))
+    with pytest.raises(DependencyError, match="not enabled for the service"):
+        apply_plan(aws, refused, Said().manner)
+    apply_plan(aws, made, Said().manner)
+    assert read_fine_metrics(handle) == ["CPUUtilization"]
+    with_them = replace(read_live(handle), fine_metrics=("CPUUtilization",))
+    assert plan_native(with_them, plan, ApiServers(min=1, max=4)).steps == ()
+    take_back(aws, entries()[-1], Said().manner)
+    assert read_fine_metrics(handle) is None and read_live(handle).fingerprint() == live.fingerprint()
 
 
 def test_a_plan_is_refused_when_what_is_there_has_changed(cloud: RunningCloud, aws: Aws, service: str) -> None:

@@ -14,7 +14,7 @@ from dbz.config.phases import ApiServers, Phases, build_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 from dbz.report.terminal.scale.words import alarm_text, step_texts
-from dbz.scaling.change.planner import plan_native
+from dbz.scaling.change.planner import fine_metrics, plan_native
 from dbz.scaling.change.state import Alarm
 from dbz.scaling.change.steps import Kind
 from dbz.scaling.decide.policies import controller_of
@@ -149,3 +149,66 @@ def test_bounds_hold_and_missing_data_never_scale_in(pieces: list[tuple[float | 
         if change.after < change.before:
             minutes = (demand[at - 60 : at] for at in range(change.at_s, change.at_s - 900, -60))
             assert all(any(value is not None for value in minute) for minute in minutes)
+
+
+FINE = "CPU at 60% every 20 seconds"
+
+
+def test_metrics_of_20_seconds_are_a_metric_of_their_own_and_need_a_service_that_has_them() -> None:
+    plan = plan_of(f"target_tracking: [{FINE}, Memory at 75% every 20 s, requests at 10/s per task]\n"
+                   f"scaling: {{{BALANCER}}}\n")  # fmt: skip
+    assert [str(one) for one in plan.target_tracking][:2] == [FINE, "Memory at 75% every 20 seconds"]
+    found = [one["TargetTrackingScalingPolicyConfiguration"] for one in tracking_policies(
+        plan.target_tracking, plan.scaling).values()]  # fmt: skip
+    assert [one["PredefinedMetricSpecification"]["PredefinedMetricType"] for one in found] == [
+        "ECSServiceAverageCPUUtilizationHighResolution", "ECSServiceAverageMemoryUtilizationHighResolution",
+        "ALBRequestCountPerTarget",
+    ]  # fmt: skip
+    servers = ApiServers(min=1, max=3)
+    for there in (None, ("CPUUtilization",)):
+        made = plan_native(replace(live(2), fine_metrics=there), plan, servers)
+        (step,) = [one for one in made.steps if one.kind is Kind.RESOLUTION]
+        assert made.steps.index(step) < min(made.steps.index(one) for one in made.steps if one.kind is Kind.POLICY)
+        assert step.after == ["CPUUtilization", "MemoryUtilization"] and step.before == (list(there) if there else None)
+        assert "deployment" in made.notes[0]
+    both = replace(live(2), fine_metrics=("CPUUtilization", "MemoryUtilization"))
+    assert all(one.kind is not Kind.RESOLUTION for one in plan_native(both, plan, servers).steps)
+
+
+def test_conditions_every_20_seconds_need_such_metrics_too() -> None:
+    plan = plan_of("scale_out_when_any: [CPU > 70% for 1 minute]\nscaling: {period: 20s}\n")
+    assert fine_metrics(plan) == ["CPUUtilization"]
+    steps = plan_native(live(2), plan, ApiServers(min=1, max=3)).steps
+    (alarm,) = [step.after for step in steps if step.kind is Kind.ALARM]
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (20, 3)
+    assert fine_metrics(plan_of("scale_out_when_any: [CPU > 70% for 1 minute]\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CPU at 60% every 30 seconds", "'20 seconds': ECS writes no metric at another rate"),
+        ("CPU at 60% every 20 minutes", "expected 'seconds'"),
+        ("connections at 60% capacity every 20 seconds", "only CPU and memory are written so often"),
+        ("CPU at 60% each 20 seconds", "'every 20 seconds', or nothing more"),
+    ],
+)
+def test_other_rates_and_other_metrics_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_target(text)
+
+
+def test_three_times_as_often_is_three_times_as_soon() -> None:
+    """Out after 3 datapoints of either kind; in after 15 minutes of either kind."""
+    fine = tracked(constant(4.0, 1200), "CPU at 50% every 20 seconds")
+    assert [(one.at_s, one.before, one.after) for one in fine.changes] == [(60, 5, 8)]
+    assert [(one.at_s, one.after) for one in tracked(constant(1.0, 1800), "CPU at 50% every 20 seconds").changes] == [
+        (900, 2)
+    ]  # fmt: skip
+
+
+def test_targets_of_both_kinds_side_by_side() -> None:
+    """The one that is looked at once a minute acts as it would alone."""
+    alone = tracked(constant(4.0, 1200), "requests at 3000/min per task")
+    beside = tracked(constant(4.0, 1200), "requests at 3000/min per task", "memory at 90% every 20 seconds")
+    assert [(one.at_s, one.after) for one in beside.changes] == [(one.at_s, one.after) for one in alone.changes]

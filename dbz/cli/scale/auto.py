@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -96,11 +96,13 @@ def _servers(plan: Phases, phase: str) -> ApiServers:
 
 def _emit(access: Access, plan: Phases, servers: ApiServers, *, yes: bool, as_json: bool) -> None:
     from dbz.cli.scale.carry_out import carry_out
-    from dbz.scaling.change.live import read_live, with_target_groups
-    from dbz.scaling.change.planner import plan_native
+    from dbz.scaling.change.live import read_fine_metrics, read_live, with_target_groups
+    from dbz.scaling.change.planner import fine_metrics, plan_native
     from dbz.scaling.native import with_balancer
 
     live = with_target_groups(access.aws, read_live(access.handle))
+    if fine_metrics(plan):
+        live = replace(live, fine_metrics=tuple(read_fine_metrics(access.handle) or ()))
     carry_out(access, plan_native(live, with_balancer(plan, live), servers), yes=yes, timeout_s=900.0, as_json=as_json)
 
 

@@ -75,8 +75,8 @@ def make_plan(
     access: Access, name: str, *, allow_scale_in: bool, expires: str, reports: Path = DEFAULT_REPORTS
 ) -> ChangePlan:
     """The plan for a phase, from what runs now."""
-    from dbz.scaling.change.live import read_live, with_target_groups
-    from dbz.scaling.change.planner import Wanted, plan_phase
+    from dbz.scaling.change.live import read_fine_metrics, read_live, with_target_groups
+    from dbz.scaling.change.planner import Wanted, fine_metrics, plan_phase
     from dbz.scaling.native import with_balancer
 
     phase = access.plan.phase(name)
@@ -85,6 +85,8 @@ def make_plan(
     until = expiry(expires)
     live = with_target_groups(access.aws, read_live(access.handle, access.cache_group))
     plan = with_balancer(access.plan, live)
+    if fine_metrics(plan):
+        live = replace(live, fine_metrics=tuple(read_fine_metrics(access.handle) or ()))
     made = plan_phase(live, plan, phase, Wanted(name, phase.api_servers, allow_scale_in, until))
     short = _shortfall(phase, reports)
     return replace(made, notes=(short, *made.notes)) if short else made

@@ -30,7 +30,7 @@ def simulate(
     phases: PhasesFile = "default",
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="rules, rules:FILE, fixed:N or target:60%; several are compared [default: rules]."),
+        typer.Option(help="rules, rules:FILE, fixed:N, target:60%, target:60%@20s; several compared [default: rules]."),
     ] = None,
     how: Annotated[
         Literal["dbz", "native"],
@@ -53,7 +53,8 @@ def simulate(
     dbz scale auto, its target_tracking as AWS would. A trace is a CSV file with the columns time (seconds or
     ISO 8601) and requests (a second), or cpu (percent) with tasks; and, if
     known, connections and memory (percent). An empty cell is missing data.
-    target:60% is what AWS target tracking on CPU would do.
+    target:60% is what AWS target tracking on CPU would do, target:60%@20s
+    with the metrics that ECS can write every 20 seconds.
 
     \b
     Examples:
@@ -61,6 +62,7 @@ def simulate(
       dbz scale simulate --shape spike --phase phase_3
       dbz scale simulate --trace monday.csv --per-task 60/s
       dbz scale simulate --policy rules --policy target:60% --policy fixed:6
+      dbz scale simulate --policy target:60% --policy target:60%@20s
     """
     from dbz.config.phases import load_phases
     from dbz.report.terminal.scale.charts import Price, print_simulations
@@ -133,7 +135,7 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
 def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) -> tuple[str, Controller, int | None]:
     """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
     from dbz.config.grammar.conditions import Watched
-    from dbz.config.grammar.target_tracking import Target
+    from dbz.config.grammar.target_tracking import COARSE_S, FINE_S, Target
     from dbz.config.phases import load_phases
     from dbz.scaling.decide.policies import controller_of
     from dbz.scaling.decide.tracking import TargetTracker
@@ -148,7 +150,9 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
     if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
         return text, Fixed(int(value), plan.scaling.period), int(value)
     if kind == "target":
-        share = share_of(f"--policy {text}", value)
-        if 0 < share <= 1:
-            return text, TargetTracker([Target(Watched.CPU, share)], (lowest, highest)), None
-    raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4 or target:60%")
+        percent, _, often = value.partition("@")
+        share = share_of(f"--policy {text}", percent)
+        if 0 < share <= 1 and often in ("", "20s"):
+            target = Target(Watched.CPU, share, FINE_S if often else COARSE_S)
+            return text, TargetTracker([target], (lowest, highest)), None
+    raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4, target:60% or target:60%@20s")

@@ -9,6 +9,8 @@ from moto.cloudwatch.models import Dimension
 
 IN_BELOW = 0.9
 """AWS scales in below nine tenths of the target."""
+FINER = 3
+"""So many datapoints of 20 s in a minute."""
 _ECS = {
     "ECSServiceAverageCPUUtilization": "CPUUtilization",
     "ECSServiceAverageMemoryUtilization": "MemoryUtilization",
@@ -39,6 +41,7 @@ def _correct(alarm: Any, resource_id: str, configuration: Any, period_s: float) 
     own = configuration.get("CustomizedMetricSpecification")
     named = configuration.get("PredefinedMetricSpecification", {})
     _, cluster, service = resource_id.split("/")
+    fine = False
     if own:
         alarm.namespace, alarm.metric_name, alarm.statistic = own["Namespace"], own["MetricName"], own["Statistic"]
         dimensions = {one["Name"]: one["Value"] for one in own.get("Dimensions", [])}
@@ -48,9 +51,13 @@ def _correct(alarm: Any, resource_id: str, configuration: Any, period_s: float) 
         dimensions = {"LoadBalancer": balancer, "TargetGroup": f"targetgroup/{group}"}
         target *= period_s / 60  # the target is of a minute
     else:
-        alarm.namespace, alarm.metric_name = "AWS/ECS", _ECS[named["PredefinedMetricType"]]
+        metric = named["PredefinedMetricType"]
+        fine = metric.endswith("HighResolution")
+        alarm.namespace, alarm.metric_name = "AWS/ECS", _ECS[metric.removesuffix("HighResolution")]
         dimensions = {"ClusterName": cluster, "ServiceName": service}
     alarm.dimensions = [Dimension(name, value) for name, value in dimensions.items()]
-    alarm.period = max(1, round(period_s))
+    alarm.period = max(1, round(period_s / FINER if fine else period_s))
+    if fine and alarm.comparison_operator.startswith("Less"):
+        alarm.evaluation_periods *= FINER  # 15 minutes all the same
     alarm.unit = None
     alarm.threshold = target * (1.0 if alarm.comparison_operator.startswith("Greater") else IN_BELOW)

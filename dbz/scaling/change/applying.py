@@ -25,6 +25,7 @@ from dbz.scaling.exclusive.lease import LeaseLostError
 from dbz.scaling.handle import ServiceHandle
 
 Say = Callable[[str], None]
+MOST_TASKS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def carry_out(aws: Aws, plan: ChangePlan, journal: ChangeJournal, manner: Manner
         journal.step("done", number)
         if step.kind is Kind.REPLICAS:
             waiter.until_cache(step.resource, step.after, manner.timeout_s)
+        if step.kind is Kind.RESOLUTION:  # AWS takes the policy only once the metrics are written so often
+            waiter.until_steady((0, MOST_TASKS), manner.timeout_s)
     waiter.until_steady(_expected(aws, plan, plan.steps), manner.timeout_s)
 
 
@@ -120,7 +123,7 @@ def _expected(aws: Aws, plan: ChangePlan, steps: Sequence[ChangeStep]) -> tuple[
     if target is not None:
         return int(target["MinCapacity"]), int(target["MaxCapacity"])
     counts = [int(step.after) for step in steps if step.kind is Kind.DESIRED]
-    return (counts[-1], counts[-1]) if counts else (0, 1_000_000)
+    return (counts[-1], counts[-1]) if counts else (0, MOST_TASKS)
 
 
 def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = False) -> Undone:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dbz.config.grammar.target_tracking import COARSE_S, FINE_S
 from dbz.scaling.aws import NotThereError
-from dbz.scaling.change.live import AAS, read_cache, read_live, read_service, read_target
+from dbz.scaling.change.live import AAS, read_cache, read_fine_metrics, read_live, read_service, read_target
 from dbz.scaling.change.names import POLICY_ARN
 from dbz.scaling.change.steps import ChangeStep, Kind
 from dbz.scaling.handle import ServiceHandle
@@ -26,6 +27,8 @@ class Executor:
             return read_target(self._handle)
         if step.kind is Kind.REPLICAS:
             return read_cache(self._aws, step.resource).replicas
+        if step.kind is Kind.RESOLUTION:
+            return read_fine_metrics(self._handle)
         live = read_live(self._handle)
         if step.kind is Kind.POLICY:
             return live.policies.get(step.resource)
@@ -43,6 +46,7 @@ class Executor:
             Kind.ALARM: self._alarm,
             Kind.REPLICAS: self._replicas,
             Kind.SCHEDULE: self._schedule,
+            Kind.RESOLUTION: self._resolution,
         }
         perform[step.kind](step)
 
@@ -87,6 +91,13 @@ class Executor:
         if not arns:
             raise NotThereError(f"the scaling policy {name} does not exist")
         return str(arns[0])
+
+    def _resolution(self, step: ChangeStep) -> None:
+        """Another resolution is another service revision, and so a deployment."""
+        names, seconds = (step.after, FINE_S) if step.after else (step.before, COARSE_S)
+        configuration = {"metricConfigurations": [{"metricNames": list(names), "resolutionSeconds": seconds}]}
+        handle = self._handle
+        self._aws.call("ecs", "update_service", cluster=handle.cluster, service=handle.name, monitoring=configuration)
 
     def _replicas(self, step: ChangeStep) -> None:
         verb = "increase" if step.after > step.before else "decrease"

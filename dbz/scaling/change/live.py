@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dbz.config.grammar.target_tracking import FINE_S
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws, NotThereError
 from dbz.scaling.change.names import alarm_prefix
@@ -122,6 +123,21 @@ def read_cache(aws: Aws, group_id: str) -> CacheGroup:
     (group,) = answer["ReplicationGroups"]
     shards = max(1, len(group.get("NodeGroups", [])))
     return CacheGroup(group_id, group["Status"], shards, len(group["MemberClusters"]) // shards - 1)
+
+
+def read_fine_metrics(handle: ServiceHandle) -> list[str] | None:
+    """The metrics of a service that ECS writes every 20 s, in order; None: every minute, or not known here."""
+    revisions = read_service(handle).revisions
+    if not revisions:
+        return None
+    answer = handle.aws.call("ecs", "describe_service_revisions", serviceRevisionArns=list(revisions))
+    settings = [
+        one
+        for revision in answer["serviceRevisions"]
+        for one in (revision.get("monitoring") or {}).get("metricConfigurations", [])
+    ]
+    names = {name for one in settings if one.get("resolutionSeconds") == FINE_S for name in one.get("metricNames", [])}
+    return sorted(names) or None
 
 
 def with_target_groups(aws: Aws, live: Live) -> Live:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from dbz.config.grammar.target_tracking import FINE, FINE_S
 from dbz.config.phases import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers
@@ -18,7 +19,7 @@ from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, alarm_prefix
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
 from dbz.scaling.change.surroundings import notes_about, refuse_impossible
-from dbz.scaling.native import alarms_for, policies_for
+from dbz.scaling.native import ECS_METRICS, alarms_for, policies_for
 
 MOST_REPLICAS = 5
 
@@ -124,10 +125,26 @@ def _autoscaling(live: Live, plan: Phases | None) -> list[ChangeStep]:
     mine = {name: one for name, one in live.policies.items() if name.startswith(OWN_PREFIX)}
     there = {name: one.settings for name, one in live.alarms.items() if name.startswith(prefix)}
     changed = _changes(Kind.POLICY, mine, policies), _changes(Kind.ALARM, there, alarms)
+    finer = _resolution(live, plan) if plan else []
     # An alarm needs its policy: made after it, taken away before it.
     made = [one for steps in changed for one in steps if one.after is not None]
     removed = [one for steps in reversed(changed) for one in steps if one.after is None]
-    return [*removed, *made]
+    return [*finer, *removed, *made]
+
+
+def fine_metrics(plan: Phases) -> list[str]:
+    """The metrics that ECS must write every 20 s for a plan's policies and alarms, as CloudWatch calls them."""
+    fine = {target.metric for target in plan.target_tracking if target.every_s == FINE_S}
+    if plan.scaling.period == FINE_S:
+        fine |= {condition.metric for condition in (*plan.scale_out_when_any, *plan.scale_in_when_all)}
+    return sorted(ECS_METRICS[metric] for metric in fine & set(FINE))
+
+
+def _resolution(live: Live, plan: Phases) -> list[ChangeStep]:
+    wanted, there = fine_metrics(plan), list(live.fine_metrics or ())
+    if set(wanted) <= set(there):
+        return []
+    return [ChangeStep(Kind.RESOLUTION, live.service.name, there or None, sorted({*wanted, *there}))]
 
 
 def _changes(kind: Kind, before: Mapping[str, Json], after: Mapping[str, Json]) -> list[ChangeStep]:

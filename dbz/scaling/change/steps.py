@@ -25,6 +25,7 @@ class Kind(StrEnum):
     ALARM = "alarm"
     REPLICAS = "cache replicas"
     SCHEDULE = "scheduled action"
+    RESOLUTION = "metric resolution"
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ def notes_about(
     """
     return (
         *_suspensions(live, steps),
+        *_resolution(steps),
         *_schedules(live, servers),
         *_policies(live, steps),
         *_deployments(live),
@@ -80,6 +81,12 @@ def _suspensions(live: Live, steps: list[ChangeStep]) -> list[str]:
             "scheduled actions are suspended, so the range would NOT be put back by itself when the time is over"
         )
     return notes
+
+
+def _resolution(steps: list[ChangeStep]) -> list[str]:
+    if not any(step.kind is Kind.RESOLUTION and step.after for step in steps):
+        return []
+    return ["metrics every 20 s are switched on by a deployment of the service, and CloudWatch charges for them"]
 
 
 def _schedules(live: Live, servers: ApiServers | None) -> list[str]:

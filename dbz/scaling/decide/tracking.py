@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbz.config.grammar.conditions import Watched
-from dbz.config.grammar.target_tracking import Target
+from dbz.config.grammar.target_tracking import FINE_S, Target
 from dbz.config.phases import Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import TRACK_PREFIX
@@ -27,9 +27,9 @@ _PREDEFINED = {
     Watched.MEMORY: "ECSServiceAverageMemoryUtilization",
     Watched.REQUESTS: "ALBRequestCountPerTarget",
 }
-OUT_SAMPLES, IN_SAMPLES = 3, 15
+OUT_SAMPLES, IN_S = 3, 900
 IN_BELOW = 0.9
-"""Out after 3 minutes above the target, in after 15 minutes below nine tenths of it."""
+"""Out after 3 datapoints above the target, in after 15 minutes below nine tenths of it."""
 
 
 def tracking_policies(targets: Sequence[Target], scaling: Scaling) -> dict[str, Json]:
@@ -69,7 +69,8 @@ def _metric(target: Target, scaling: Scaling) -> dict[str, Any]:
                 "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
             }
         }  # fmt: skip
-    found: dict[str, Any] = {"PredefinedMetricType": _PREDEFINED[target.metric]}
+    fine = "HighResolution" if target.every_s == FINE_S else ""
+    found: dict[str, Any] = {"PredefinedMetricType": _PREDEFINED[target.metric] + fine}
     if target.metric is Watched.REQUESTS:
         if not (scaling.load_balancer and scaling.target_group):
             raise UsageError(
@@ -83,10 +84,9 @@ def _metric(target: Target, scaling: Scaling) -> dict[str, Any]:
 class TargetTracker:
     """What these policies do, sample by sample, as a controller of the simulator.
 
-    In proportion to how far the mean of the deciding minutes is from the target.
+    In proportion to how far the mean of the deciding datapoints is from the target. Each target has a datapoint as
+    often as its metric is written; where one comes every 20 seconds, those of the others are means over three samples.
     """
-
-    period_s = 60.0
 
     def __init__(
         self,
@@ -99,14 +99,23 @@ class TargetTracker:
         self._lowest, self._highest = bounds
         self._out_s, self._in_s = cooldowns_s
         self._per_task = connections_per_task
-        self._shares: Mapping[Target, deque[float | None]] = {one: deque(maxlen=IN_SAMPLES) for one in targets}
+        self.period_s = float(min((target.every_s for target in targets), default=60))
+        self._shares: Mapping[Target, deque[float | None]] = {
+            target: deque(maxlen=_in_samples(target)) for target in targets
+        }
+        self._parts: dict[Target, list[float]] = {target: [] for target in targets}
         self._last_out_s = self._last_s = -math.inf
 
     def decide(self, sample: Sample, desired: int) -> Decision:
         """The wanted number of tasks after a sample."""
         for target, shares in self._shares.items():
-            shares.append(self._share(target, sample))
-        out = self._asked(sample, OUT_SAMPLES, above=True)
+            share = self._share(target, sample)
+            self._parts[target] += [] if share is None else [share]
+            if not sample.at_s % target.every_s:
+                parts = self._parts[target]
+                shares.append(sum(parts) / len(parts) if parts else None)
+                self._parts[target] = []
+        out = self._asked(sample, above=True)
         if out:
             target = max(out, key=lambda one: out[one])
             wanted = min(self._highest, out[target])
@@ -114,7 +123,7 @@ class TargetTracker:
                 self._last_out_s = self._last_s = sample.at_s
                 return Decision(Action.OUT, wanted, f"above {target}")
             return Decision(Action.HOLD, desired, f"above {target}, at the maximum or resting")
-        back = self._asked(sample, IN_SAMPLES, above=False)
+        back = self._asked(sample, above=False)
         if len(back) == len(self._shares) and sample.at_s - self._last_s >= self._in_s:
             wanted = max(self._lowest, *back.values())
             if wanted < desired:
@@ -130,27 +139,36 @@ class TargetTracker:
         of_all = {Watched.CONNECTIONS: sample.tasks * self._per_task, Watched.REQUESTS: sample.tasks}
         return value / of_all.get(target.metric, 1) / target.value
 
-    def _asked(self, sample: Sample, minutes: int, *, above: bool) -> dict[Target, int]:
-        """The targets whose alarm that minutes make lasts, each with the tasks that would meet it."""
+    def _asked(self, sample: Sample, *, above: bool) -> dict[Target, int]:
+        """The targets whose alarm lasts, each with the tasks that would meet it."""
         found = {}
         for target, shares in self._shares.items():
-            newest = [share for share in list(shares)[-minutes:] if share is not None]
-            if len(newest) == minutes and all(share > 1 if above else share < IN_BELOW for share in newest):
-                found[target] = math.ceil(round(sample.tasks * sum(newest) / minutes, 9))
+            count = OUT_SAMPLES if above else _in_samples(target)
+            newest = [share for share in list(shares)[-count:] if share is not None]
+            if len(newest) == count and all(share > 1 if above else share < IN_BELOW for share in newest):
+                found[target] = math.ceil(round(sample.tasks * sum(newest) / count, 9))
         return found
+
+
+def _in_samples(target: Target) -> int:
+    """As many datapoints as must be below the target for scaling in."""
+    return IN_S // target.every_s
 
 
 class Both:
     """Conditions that only scale out, beside target tracking that does both: AWS takes the larger number."""
 
     def __init__(self, rules: Controller, tracker: TargetTracker) -> None:
-        self.period_s = rules.period_s
+        self.period_s = min(rules.period_s, tracker.period_s)
         self._rules, self._tracker = rules, tracker
-        self._tracked_s = -math.inf
+        self._ruled_s = self._tracked_s = -math.inf
 
     def decide(self, sample: Sample, desired: int) -> Decision:
-        """The rules look once their period, the tracker once a minute."""
-        first = self._rules.decide(sample, desired)
+        """Each of them looks once in its own period."""
+        first = Decision(Action.HOLD, desired, "no condition is met")
+        if sample.at_s - self._ruled_s >= self._rules.period_s:
+            self._ruled_s = sample.at_s
+            first = self._rules.decide(sample, desired)
         if sample.at_s - self._tracked_s < self._tracker.period_s:
             return first
         self._tracked_s = sample.at_s

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _KEPT = {
     "ECSServiceAverageCPUUtilization": "CPU at {} %",
     "ECSServiceAverageMemoryUtilization": "memory at {} %",
+    "ECSServiceAverageCPUUtilizationHighResolution": "CPU at {} %, every 20 s",
+    "ECSServiceAverageMemoryUtilizationHighResolution": "memory at {} %, every 20 s",
     "ALBRequestCountPerTarget": "requests at {} a minute per task",
     "ActiveConnections": "connections at {} per task",
 }
@@ -93,6 +95,8 @@ def step_texts(step: ChangeStep) -> tuple[str, str]:
 def _state(kind: Kind, value: Any) -> str:
     if value is None:
         return "–"
+    if kind is Kind.RESOLUTION:
+        return f"{', '.join(value)} every 20 s"
     if kind is Kind.TARGET:
         return f"{value['MinCapacity']} to {value['MaxCapacity']} tasks"
     if kind is Kind.POLICY:
