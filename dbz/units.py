@@ -103,7 +103,7 @@ def format_percent(share: float) -> str:
         return f"{percent:,.4g} %" if abs(percent) < 1e6 else f"{percent:,.0f} %"
     text = f"{percent:.4g}"
     if text == "100" and percent != 100:  # two digits of what is missing
-        text = f"{percent:.{1 - math.floor(math.log10(abs(100 - percent)))}f}"
+        text = f"{percent:.{1 - math.floor(math.log10(abs(100 - percent)))}f}".rstrip("0")
     return f"{_without_exponent(text, percent)} %"
 
 

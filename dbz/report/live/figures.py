@@ -13,7 +13,7 @@ from dbz.measure.budget.verdicts import Verdict, judge
 from dbz.measure.latency.attempts import Latency, combined
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
+from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, Series
 from dbz.runs.aggregate import LAG
 from dbz.runs.fold import Fold
 from dbz.runs.reading import Record
@@ -39,6 +39,7 @@ class LiveFigures:
         self._judged = Fold(window)
         self._seen: defaultdict[str, int] = defaultdict(int)
         self._seconds: dict[int, dict[str, Latency]] = {}
+        self._operations: dict[int, dict[Series, Latency]] = {}
         self.last_lines: dict[str, dict[str, Any]] = {}
         """The newest line of each worker."""
         self.server: dict[str, Any] = {}
@@ -99,6 +100,15 @@ class LiveFigures:
         kinds = [kind for kind in _KINDS if any(kind in second for second in self._seconds.values())]
         return {kind: combined(second[kind] for second in self._seconds.values() if kind in second) for kind in kinds}
 
+    def worst(self, most: int) -> list[tuple[Series, Latency]]:
+        """The operations of the last seconds that need a look: those that fail most often first, then the slowest."""
+        names = {series for second in self._operations.values() for series in second}
+        found = [
+            (name, combined(second[name] for second in self._operations.values() if name in second)) for name in names
+        ]
+        found.sort(key=lambda one: (-one[1].errors, -one[1].percentile_ms(95), one[0].name))
+        return found[:most]
+
     def lag_ms_p99(self) -> float:
         """Event-loop lag of the generator over its whole run."""
         return self.lag.percentile_us(99) / 1000
@@ -112,9 +122,12 @@ class LiveFigures:
         if series == LAG:
             self.lag.add(interval.histogram)
         if series.kind in _KINDS:
-            second = self._seconds.setdefault(round(interval.start_s), {})
-            latency = second.setdefault(series.kind, Latency(Histogram(), Histogram()))
-            (latency.failed if series.failed else latency.ok).add(interval.histogram)
+            second = round(interval.start_s)
+            of_kind = self._seconds.setdefault(second, {}).setdefault(series.kind, Latency(Histogram(), Histogram()))
+            named = Series(series.kind, series.name)
+            of_name = self._operations.setdefault(second, {}).setdefault(named, Latency(Histogram(), Histogram()))
+            for latency in (of_kind, of_name):
+                (latency.failed if series.failed else latency.ok).add(interval.histogram)
 
     def _measurements(self) -> Measurements:
         window = self._judged.window
@@ -124,3 +137,4 @@ class LiveFigures:
     def _forget(self) -> None:
         for second in [one for one in self._seconds if one < self.last_s - RECENT_S - 0.5]:
             del self._seconds[second]
+            del self._operations[second]

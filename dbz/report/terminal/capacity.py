@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from rich import box
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from dbz.report.terminal.console import clean, glyphs_for, make_console
+from dbz.report.terminal.console import clean, framed, glyphs_for, indented, make_console
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.report.words.capacity import (
     ANSWERS,
@@ -36,7 +34,7 @@ _ANSWER_STYLES = {"holds": "green", "breaks": "bold red"}
 def print_capacity(found: Capacity, page: Path, stream: TextIO | None = None) -> None:
     """Print what was found, what broke first, the phases, the law and the steps; `page` is the HTML page."""
     console = make_console(stream or sys.stdout)
-    console.print(_head(found))
+    console.print(_head(found, console))
     broken = broken_texts(found)
     if broken:
         _section(console, "First to break", _list(broken, glyphs_for(console).bad))
@@ -52,7 +50,7 @@ def print_capacity(found: Capacity, page: Path, stream: TextIO | None = None) ->
     console.print(Text.assemble(("Report  ", "bold"), str(page)), soft_wrap=True)
 
 
-def _head(found: Capacity) -> Panel:
+def _head(found: Capacity, console: Console) -> Panel:
     style = _STYLES.get(found.outcome, "yellow")
     text = Text.assemble(
         (f" {BADGES[found.outcome]} ", f"badge {style}"),
@@ -61,13 +59,13 @@ def _head(found: Capacity) -> Panel:
     if found.capacity:
         text.append("\n" + clean(capacity_text(found)))
     text.append("\n" + clean(about_text(found)), "dim")
-    return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1))
+    return framed(text, style, console)
 
 
 def _section(console: Console, title: str, body: RenderableType) -> None:
     console.print()
     console.print(Text(title, "bold"))
-    console.print(Padding(body, (0, 0, 0, 2)))
+    console.print(indented(body))
 
 
 def _list(texts: list[str], sign: str) -> RenderableType:

@@ -7,10 +7,15 @@ import os
 from dataclasses import dataclass
 from typing import TextIO
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.text import Text
 from rich.theme import Theme
 
-_WIDTH_OF_FILES = 120
+_WIDTH_OF_FILES = 10_000
+"""Columns where nobody sees columns: in a file or a pipe nothing is cut, and nothing is wrapped."""
 _COLOURS = {"red": 160, "green": 28, "yellow": 130, "cyan": 31}
 """The names of colours that reports use, in the fixed palette of 256. Of the 16 that themes choose, yellow can often
 not be read on white; each of these has a contrast of about four to black and to white."""
@@ -47,6 +52,16 @@ def make_console(stream: TextIO, *, width: int | None = None) -> Console:
     if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_OF_FILES
     return console
+
+
+def indented(body: RenderableType) -> Padding:
+    """Something two columns further right, not filled up to the edge of the screen."""
+    return Padding(body, (0, 0, 0, 2), expand=False)
+
+
+def framed(text: Text, style: str, console: Console) -> Panel:
+    """The head of a report; in a file the frame is as wide as its text."""
+    return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1), expand=console.width < _WIDTH_OF_FILES)
 
 
 def glyphs_for(console: Console) -> Glyphs:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from dbz.measure.budget.limits import format_value
 from dbz.measure.compare.differences import Change
 from dbz.report.sparkline import sparkline
-from dbz.report.terminal.console import FANCY, clean, glyphs_for, make_console
+from dbz.report.terminal.console import FANCY, clean, glyphs_for, indented, make_console
 from dbz.report.terminal.run.tables import WIDE, cell, grid
 from dbz.report.words.comparison import (
     by_verdict,
@@ -42,9 +41,9 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
         sign, style = glyphs.bad, "bold yellow"
     console.print(Text(f"{sign} {comparison_headline(comparison)}", style))
     for text in comparison.findings:
-        console.print(Padding(Text(clean(text), "bold"), (0, 0, 0, 2)))
+        console.print(indented(Text(clean(text), "bold")))
     for text in suspect_advice(comparison):
-        console.print(Padding(Text(clean(text), "yellow"), (0, 0, 0, 2)))
+        console.print(indented(Text(clean(text), "yellow")))
     console.print()
     if comparison.figures:
         console.print(comparison_table(comparison, console))

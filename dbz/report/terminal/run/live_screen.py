@@ -21,11 +21,16 @@ from dbz.units import counted, format_bytes, format_ms, format_rate
 _BUSY_PERCENT = 80.0
 _FIXED_LINES = 15
 """Lines of the screen beside those of the kinds and the budgets."""
+_MAX_WORST, _LEAST_BUDGETS = 5, 4
+"""The worst operations get lines only when so many are left for the budgets."""
 
 
 def screen(figures: LiveFigures, title: str, elapsed_s: float, planned_s: float, console: Console) -> RenderableType:
     """Everything on one screen; budgets are cut when it is too low."""
     room = max(console.height - _FIXED_LINES - len(figures.recent()), 1)
+    worst = min(_MAX_WORST, room - _LEAST_BUDGETS - 2)
+    worst = worst if worst >= 1 and figures.recent() else 0
+    room -= worst + 2 if worst else 0
     parts: list[RenderableType] = [
         Text(clean(title), "bold", no_wrap=True, overflow="ellipsis"),
         Text(),
@@ -35,6 +40,7 @@ def screen(figures: LiveFigures, title: str, elapsed_s: float, planned_s: float,
         Text(),
         _recent(figures),
         Text(),
+        *_worst_now(figures, worst),
         _budgets(figures.verdicts, glyphs_for(console), room),
         Text("Ctrl-C stops early; what was measured is kept and judged.", "dim"),
     ]
@@ -105,6 +111,21 @@ def _recent(figures: LiveFigures) -> Table:
             Text(f"{latency.errors:,}", "bold red" if latency.errors else "dim"),
         )
     return table
+
+
+def _worst_now(figures: LiveFigures, most: int) -> list[RenderableType]:
+    """Where to look: what fails most often, then what is slowest; nothing without room for it."""
+    if not most:
+        return []
+    table = grid("<worst now", "rate", "p50 ms", "p95 ms", "p99 ms", "failed")
+    for series, latency in figures.worst(most):
+        table.add_row(
+            cell(f"{series.kind} {series.name}"),
+            format_rate(latency.count / figures.recent_s),
+            *(_latency(latency.percentile_ms(percent)) for percent in (50, 95, 99)),
+            Text(f"{latency.errors:,}", "bold red" if latency.errors else "dim"),
+        )
+    return [table, Text()]
 
 
 def _latency(value_ms: float) -> Text:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +15,7 @@ from rich.text import Text
 from dbz.measure.compare.differences import Change
 from dbz.report.files import HTML_FILE
 from dbz.report.opening import open_run
-from dbz.report.terminal.console import clean, glyphs_for, make_console
+from dbz.report.terminal.console import clean, framed, glyphs_for, indented, make_console
 from dbz.report.terminal.run.comparison import comparison_table
 from dbz.report.terminal.run.tables import (
     budgets_table,
@@ -30,7 +28,15 @@ from dbz.report.terminal.run.tables import (
 )
 from dbz.report.words.advice import next_steps
 from dbz.report.words.comparison import comparison_headline, comparison_remarks
-from dbz.report.words.facts import generator_text, judged_text, load_text, machine_text, server_text, target_text
+from dbz.report.words.facts import (
+    errors_outside_text,
+    generator_text,
+    judged_text,
+    load_text,
+    machine_text,
+    server_text,
+    target_text,
+)
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
@@ -71,8 +77,8 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
             console, f"Against the baseline: {comparison_headline(run.comparison)}", _changes(run.comparison, console)
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
-    _section(console, "Deliveries", deliveries_table(run) if run.deliveries else None)
-    _section(console, "Errors", errors_table(run) if run.errors else None)
+    _section(console, "Deliveries, warm-up included", deliveries_table(run) if run.deliveries else None)
+    _section(console, "Errors", _errors(run, console))
     _section(console, "Health", _health(run))
     console.print()
     console.print(Text.assemble(("Report  ", "bold"), str(report)), soft_wrap=True)
@@ -93,7 +99,7 @@ def _verdict(run: Run, console: Console) -> Panel:
         ("\n" + clean(f"{run.title}, {target_text(run)}"), "dim"),
         ("\n" + judged_text(run), "dim"),
     )
-    return Panel(text, box=box.ROUNDED, border_style=style, padding=(0, 1))
+    return framed(text, style, console)
 
 
 def _badge(run: Run, console: Console) -> str:
@@ -106,7 +112,7 @@ def _section(console: Console, title: str, body: RenderableType | None) -> None:
     if body is not None:
         console.print()
         console.print(Text(title, "bold"))
-        console.print(Padding(body, (0, 0, 0, 2)))
+        console.print(indented(body))
 
 
 def _reasons(run: Run, console: Console) -> RenderableType:
@@ -128,6 +134,12 @@ def _changes(comparison: Comparison, console: Console) -> RenderableType:
     if all(one.verdict is Change.SAME for one in comparison.figures):
         return Group(*notes)
     return Group(comparison_table(comparison, console, changed_only=True), *notes)
+
+
+def _errors(run: Run, console: Console) -> RenderableType | None:
+    parts = [errors_table(run, console)] if run.errors else []
+    outside = [Text(errors_outside_text(run), "dim")] if run.errors_outside else []
+    return Group(*parts, *outside) if parts or outside else None
 
 
 def _health(run: Run) -> RenderableType | None:

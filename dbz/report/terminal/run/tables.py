@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -31,6 +32,8 @@ from dbz.units import format_duration, format_percent, format_rate, format_times
 
 WIDE = 110
 """From this many columns on, tables show everything that they have."""
+NARROW = 72
+"""Below this, they show names in full, and only the figures that decide."""
 _MAX_OPERATIONS = 18
 _MAX_ERRORS = 5
 _BAR = 10
@@ -54,6 +57,8 @@ def cell(text: str, style: str = "") -> Text:
 def budgets_table(budgets: Sequence[BudgetResult], console: Console) -> Table:
     """Broken budgets first; what was not measured and not required is left to `unmeasured`."""
     glyphs, wide = glyphs_for(console), console.width >= WIDE
+    if console.width < NARROW:
+        return _narrow_budgets(budgets, glyphs)
     shown = [one for one in by_importance(budgets) if one.verdict != Outcome.NOT_MEASURED or failed(one)]
     more = ["<used", "samples", "error"] if wide else ["samples"]
     table = grid("<", "<statistic" if wide else "<", "measured", "<limit", "95 % interval", *more)
@@ -73,6 +78,19 @@ def budgets_table(budgets: Sequence[BudgetResult], console: Console) -> Table:
             f"{budget.samples:,}",
             *([Text(error_text(budget), "dim")] if wide else []),
         )
+    return table
+
+
+def _narrow_budgets(budgets: Sequence[BudgetResult], glyphs: Glyphs) -> Table:
+    table = grid("<", "measured", "<limit")
+    for budget in by_importance(budgets):
+        if budget.verdict == Outcome.NOT_MEASURED and not failed(budget):
+            continue
+        sign, style = _sign(budget, glyphs)
+        plain = style in ("green", "yellow")
+        name = Text.assemble((sign, style), " ", (clean(budget.name), "" if plain else style), overflow="fold")
+        table.add_row(name, Text(value_text(budget), "bold" if plain else style), Text(limit_text(budget)))
+    table.columns[1].no_wrap = table.columns[2].no_wrap = True
     return table
 
 
@@ -118,6 +136,8 @@ def _bar(share: float | None, glyphs: Glyphs) -> Text:
 def operations_table(operations: Sequence[Operation], console: Console) -> Table:
     """Operations by kind, the slowest of each kind first."""
     wide = console.width >= WIDE
+    if console.width < NARROW:
+        return _narrow_operations(operations)
     percentiles = ["p50", "p90", "p95", "p99", "p999", "max"] if wide else ["p50", "p95", "p99"]
     headings = [f"{name.replace('p999', 'p99.9')} ms" for name in percentiles]
     table = grid("<", "<", "count", "errors", *(["rate"] if wide else []), *headings)
@@ -135,6 +155,25 @@ def operations_table(operations: Sequence[Operation], console: Console) -> Table
     return table
 
 
+def _narrow_operations(operations: Sequence[Operation]) -> Table:
+    """The kind stands above its operations, so that names have room."""
+    table = grid("<", "count", "errors", "p50 ms", "p95 ms")
+    shown = slowest_first(operations)[:_MAX_OPERATIONS]
+    for kind, members in itertools.groupby(shown, key=lambda one: one.kind):
+        table.add_row(Text(clean(kind), "dim"))
+        for one in members:
+            table.add_row(
+                Text(f"  {clean(one.name)}", overflow="fold"),
+                f"{one.count:,}",
+                Text(f"{one.errors:,}", "red" if one.errors else "dim"),
+                _latency(one.latency_ms.p50, strong=False),
+                _latency(one.latency_ms.p95, strong=True),
+            )
+    if len(operations) > _MAX_OPERATIONS:
+        table.add_row(Text(f"and {len(operations) - _MAX_OPERATIONS} more, see report.html", "dim"))
+    return table
+
+
 def _latency(value_ms: float | None, *, strong: bool) -> Text:
     return Text(latency_text(value_ms), "red" if value_ms is None else "bold" if strong else "")
 
@@ -149,10 +188,15 @@ def deliveries_table(run: Run) -> Table:
     return table
 
 
-def errors_table(run: Run) -> Table:
+def errors_table(run: Run, console: Console) -> Table:
     """The most frequent errors."""
-    table = grid("<", "<", "count", "first", "last")
+    narrow = console.width < NARROW
+    table = grid("<", "count") if narrow else grid("<", "<", "count", "first", "last")
     for group in run.errors[:_MAX_ERRORS]:
+        if narrow:
+            what = Text.assemble((clean(group.error), "red"), f" in {clean(group.operation)}", overflow="fold")
+            table.add_row(what, f"{group.count:,}")
+            continue
         times = (f"{group.first_s:,.0f} s", f"{group.last_s:,.0f} s")
         table.add_row(cell(group.error, "red"), cell(group.operation), f"{group.count:,}", *times)
     if len(run.errors) > _MAX_ERRORS:
