@@ -20,6 +20,7 @@ from dbz.report.terminal.run.live_screen import screen
 from dbz.report.terminal.run.summary import print_summary
 from dbz.report.words.facts import users_text
 from dbz.runs.aggregate import error_groups, measurements
+from dbz.runs.conclude import budget_result
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, read_record
 from dbz.runs.schema import Run
