@@ -10,13 +10,13 @@ from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.limits import format_interval
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspelt_filters, nothing_decided
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
+from dbz.measure.latency.series import COMPOSITE, GENERATOR, REQUEST_KINDS
 from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
-from dbz.runs.schema import BudgetResult, Generator, Run, RunVerdict
+from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict
 
 SATURATED_CPU_PERCENT = 90.0
 LAG_SHARE_OF_BUDGET = 0.5
@@ -77,6 +77,8 @@ def conclude(
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
     )
+    groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
+    invalid += limit_reasons(groups)
     workers = run.profile.get("workers") or 0
     invalid += coverage.record_reasons(record, window, workers, lost=min(health.lost_workers, allowed_losses))
     invalid += [no_measure] if no_measure else []
@@ -127,6 +129,15 @@ def invalid_reasons(
         pause = f"up to {health.gc_ms_max:.1f} ms to collect garbage ({health.gc_percent:.1f} % of the time)"
         stalls.append((f"stood still for {pause}", health.gc_ms_max))
     return reasons + [reason for what, stall_ms in stalls if (reason := _stalled(verdicts, what, stall_ms))]
+
+
+def limit_reasons(groups: Sequence[ErrorGroup]) -> list[str]:
+    """What the generator itself ran out of, so that requests of the scenario were never made."""
+    limits: dict[str, int] = {}
+    for group in groups:
+        if group.kind == GENERATOR:
+            limits[group.error] = limits.get(group.error, 0) + group.count
+    return [f"{count:,} attempts were never made: {error}" for error, count in limits.items()]
 
 
 def _slow_generator(health: Generator) -> str:

@@ -12,12 +12,13 @@ from gevent import socket as gsocket
 from gevent import ssl as gssl
 
 from dbz.load.generator.net.faults import ConnectFailed, ConnectTimeout, NameNotResolved, TlsFailed
+from dbz.load.generator.net.limits import limit_behind
 
 
 def dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
     """A connected TCP socket; `timeout_s` covers the look-up of the name as well, and stays set.
 
-    Raises `NameNotResolved`, `ConnectFailed` or `ConnectTimeout`.
+    Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, or `GeneratorLimit` when this process is the reason.
     """
     try:
         with gevent.Timeout(timeout_s, TimeoutError):
@@ -27,7 +28,7 @@ def dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
     except TimeoutError as error:
         raise ConnectTimeout(f"{timeout_s:g} s") from error
     except (OSError, OverflowError) as error:
-        raise ConnectFailed(getattr(error, "strerror", "") or str(error)) from error
+        raise limit_behind(error) or ConnectFailed(getattr(error, "strerror", "") or str(error)) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -47,12 +48,16 @@ def tls_context(verify: bool | str, cert: str | tuple[str, str] | None = None) -
         else:
             context.load_default_certs()
     except OSError as error:
-        raise TlsFailed(f"the CA bundle {verify} cannot be used: {error.strerror or error}") from error
+        raise limit_behind(error) or TlsFailed(
+            f"the CA bundle {verify} cannot be used: {error.strerror or error}"
+        ) from error
     try:
         if cert is not None:
             context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
     except OSError as error:
-        raise TlsFailed(f"the client certificate {cert} cannot be used: {error.strerror or error}") from error
+        raise limit_behind(error) or TlsFailed(
+            f"the client certificate {cert} cannot be used: {error.strerror or error}"
+        ) from error
     if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -33,6 +33,12 @@ class ConnectFailed(TransportError):  # noqa: N818
     name = "ConnectFailed"
 
 
+class GeneratorLimit(TransportError):  # noqa: N818
+    """The generator ran out of something of its own (see `limits`): no failure of the server's."""
+
+    name = "GeneratorLimit"
+
+
 class ConnectTimeout(TransportError):  # noqa: N818
     """No connection, or no TLS handshake, within the connect timeout."""
 

@@ -11,7 +11,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 
 from dbz.hosts import is_loopback
 from dbz.load.generator.net.dial import dial
-from dbz.load.generator.net.faults import ProxyFailed, TransportError
+from dbz.load.generator.net.faults import GeneratorLimit, ProxyFailed, TransportError
 from dbz.load.generator.net.origin import Origin
 
 _LONGEST_HEAD_BYTES = 65536
@@ -66,6 +66,8 @@ def dial_proxy(proxy: Proxy, timeout_s: float) -> Any:
     """A socket that is connected to the proxy; `ProxyFailed` when it cannot be reached."""
     try:
         return dial(proxy.host, proxy.port, timeout_s)
+    except GeneratorLimit:
+        raise
     except TransportError as error:
         raise ProxyFailed(f"{proxy.host}:{proxy.port}: {error}") from error
 

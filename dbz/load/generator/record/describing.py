@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dbz
 from dbz.config import bundled
+from dbz.load.generator.net.limits import limit_behind
 
 _SCENARIOS = str(bundled.bundled_folder("scenarios"))
 _LOCUST = find_spec("locust")
@@ -21,7 +22,10 @@ _OF_OTHERS = (
 
 
 def describe(exception: BaseException) -> str:
-    """The error's class and message on one line."""
+    """The error's class and message on one line; of one that the generator itself is the reason of, that reason."""
+    limit = limit_behind(exception)
+    if limit is not None:
+        return str(limit)
     text = " ".join(str(exception).split())
     return f"{type(exception).__name__}: {text}" if text else type(exception).__name__
 

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any
 
 from dbz.load.generator.data.secrets import masked
+from dbz.load.generator.net.limits import OWN_LIMIT
 from dbz.load.generator.record.sinks import Sink
 from dbz.masking import masked_text
 from dbz.measure.latency.histogram import HALF_BITS, HIGHEST_US, SUB_BITS, SUB_MASK, Histogram, index_of
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import Series
+from dbz.measure.latency.series import GENERATOR, Series
 
 _MAX_ERROR_GROUPS = 200
 _MAX_ERROR_LENGTH = 300
@@ -54,6 +55,9 @@ class Samples:
 
     def failure(self, kind: str, name: str, seconds: float, error: str) -> None:
         """Record an attempt that failed, and why."""
+        if OWN_LIMIT in error:
+            self.note_error(kind, name, error)  # it was never made: the target has no part in it
+            return
         counts = self._failed.setdefault((kind, name), {})
         index = index_of(min(max(int(seconds * 1e6), 0), HIGHEST_US))
         counts[index] = counts.get(index, 0) + 1
@@ -61,6 +65,8 @@ class Samples:
 
     def note_error(self, kind: str, name: str, error: str) -> None:
         """Count an error that has no duration."""
+        if OWN_LIMIT in error:
+            kind = GENERATOR
         group = (kind, name, error)
         known = self._known_errors.get(group)
         if known is None:
