@@ -18,6 +18,7 @@ from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.load import load
 from dbz.cli.options import grouped
+from dbz.cli.rehearse import try_scenario
 from dbz.cli.report.group import app as report_app
 from dbz.cli.scale.group import app as scale_app
 from dbz.cli.serve import serve
@@ -41,6 +42,7 @@ app.command()(grouped(load))
 app.command()(grouped(capacity))
 app.command()(grouped(serve))
 app.command("import")(grouped(import_files))
+app.command("try")(grouped(try_scenario))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")
@@ -67,6 +69,7 @@ def dbz_command(
       dbz load api --target URL     the API scenario against your own server
       dbz capacity                  how many users it can hold
       dbz import session.har        a scenario out of a recorded session
+      dbz try scenario.py           one user does everything once; each exchange is printed
       dbz serve                     the backend alone, until Ctrl-C
       dbz scale simulate            what the scaling rules would do
       dbz cache warm                fill its cache before the users come

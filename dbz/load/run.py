@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
@@ -56,7 +57,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     reader, watch = RecordReader(folder), AbortWatch(plan.budgets)
     failure: DbzError | None = None
     interrupted, stopped = False, ""
-    spec = _spec(plan, folder, started_s, started)
+    spec = generator_spec(plan, folder.path, started_s, started)
     with (
         Sampler(plan.base_url, folder.server, started_s),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
@@ -109,10 +110,11 @@ def _failure(check: Callable[[], None]) -> DbzError | None:
     return None
 
 
-def _spec(plan: LoadPlan, folder: RunFolder, started_s: float, started: datetime) -> GeneratorSpec:
+def generator_spec(plan: LoadPlan, folder: Path, started_s: float, started: datetime) -> GeneratorSpec:
+    """What the generator of a plan is told; its record goes into `folder`. The start is one moment on both clocks."""
     profile = plan.profile
     return GeneratorSpec(
-        folder=str(folder.path.resolve()),
+        folder=str(folder.resolve()),
         role=GeneratorRole.MASTER if plan.master_port else GeneratorRole.LOCAL,
         worker=0,
         workers=profile.workers or 1,

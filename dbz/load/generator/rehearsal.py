@@ -1,0 +1,262 @@
+"""`python -m dbz.load.generator.rehearsal`: each user class once, each of its tasks once, and every exchange told.
+
+What happens is written as lines of JSON into the file that the question names; `dbz.load.rehearsal` reads them.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+import traceback  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
+from functools import partial  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any, TextIO  # noqa: E402
+
+import gevent  # noqa: E402
+from locust.exception import InterruptTaskSet, RescheduleTask, StopUser  # noqa: E402
+from locust.user.task import TaskSet  # noqa: E402
+
+import dbz  # noqa: E402
+from dbz.errors import DbzError, ExitCode  # noqa: E402
+from dbz.load.generator import users  # noqa: E402
+from dbz.load.generator.data.feeders import settle_feeders  # noqa: E402
+from dbz.load.generator.data.secrets import masked  # noqa: E402
+from dbz.load.generator.net import fence, wire  # noqa: E402
+from dbz.load.generator.process import GeneratorProcess  # noqa: E402
+from dbz.load.generator.session import Session  # noqa: E402
+from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
+from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
+from dbz.protocols import socketio as packets  # noqa: E402
+
+TASK_S = 20.0
+"""No task, `on_start` or `on_stop` takes longer than this in a rehearsal."""
+_LISTENING_S = 1.0
+"""After the last task what other users sent has this long to arrive."""
+_LONGEST_BODY = 2000
+_ENDS = (StopUser, InterruptTaskSet, RescheduleTask)
+_PACKETS = {packets.CONNECT: "connect", packets.DISCONNECT: "disconnect", packets.CONNECT_ERROR: "refused"}
+
+
+class _NoRecord:
+    """A sink that keeps nothing: a rehearsal measures nothing."""
+
+    def write(self, *_: Any) -> None:
+        """Forget it."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class _Teller:
+    """Writes what happens."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def tell(self, what: str, **more: Any) -> None:
+        """One line; secrets of the scenario are masked."""
+        self._file.write(masked(json.dumps({"what": what, **more}, default=str)) + "\n")
+        self._file.flush()
+
+    def watch_clients(self, events: Any) -> None:
+        """Tell every HTTP exchange, of our client and of others, and every packet of sockets."""
+        record = users.HttpUser._record
+
+        def record_and_tell(user: Any, response: Any, operation: str, elapsed_s: float) -> None:
+            record(user, response, operation, elapsed_s)
+            self._exchange(response, operation, elapsed_s * 1000, response.error)
+
+        setattr(users.HttpUser, "_record", record_and_tell)  # noqa: B010 a method is replaced on purpose
+
+        def on_request(name: str, request_type: str, response_time: float | None, **more: Any) -> None:
+            if not isinstance(more.get("context", {}).get("dbz_user"), users.HttpUser) and not _is_ours(
+                more.get("response")
+            ):
+                exception = more.get("exception")
+                self._exchange(more.get("response"), f"{request_type} {name}", response_time, str(exception or ""))
+
+        events.request.add_listener(on_request)
+        self._watch_sockets()
+
+    def _exchange(self, response: Any, operation: str, elapsed_ms: float | None, error: str) -> None:
+        request = getattr(response, "request", None)
+        self.tell(
+            "http",
+            operation=operation,
+            url=str(getattr(request, "url", "") or getattr(response, "url", "")),
+            sent_headers=dict(getattr(request, "headers", None) or {}),
+            sent=_text(getattr(request, "body", b"")),
+            status=getattr(response, "status_code", 0),
+            headers=dict(getattr(response, "headers", None) or {}),
+            body=_text(getattr(response, "content", b"") or b""),
+            bytes=len(getattr(response, "content", b"") or b""),
+            ms=elapsed_ms,
+            error=error,
+        )
+
+    def _watch_sockets(self) -> None:
+        """Tell events, acknowledgements and what becomes of connections, in both directions."""
+        send, handle, receive, lost = Namespace._send, Namespace.event, Namespace.receive, Namespace.lost
+
+        def send_and_tell(namespace: Any, kind: int, number: int | None, data: Any) -> None:
+            self.tell("socket", sent=True, kind=_kind(kind, number), namespace=namespace.name, data=data)
+            send(namespace, kind, number, data)
+
+        def handle_and_tell(namespace: Any, name: str, arguments: Any) -> Any:
+            handled = name in namespace._handlers
+            self.tell(
+                "socket", sent=False, kind="event", namespace=namespace.name, data=[name, *arguments], handled=handled
+            )
+            return handle(namespace, name, arguments)
+
+        def receive_and_tell(namespace: Any, packet: Any) -> None:
+            if packet.kind not in (packets.EVENT, packets.BINARY_EVENT):
+                kind = _kind(packet.kind, packet.number)
+                self.tell("socket", sent=False, kind=kind, namespace=namespace.name, data=packet.data)
+            receive(namespace, packet)
+
+        def lost_and_told(namespace: Any, error: Any) -> None:
+            self.tell("socket", sent=False, kind="lost", namespace=namespace.name, data=str(error))
+            lost(namespace, error)
+
+        watched = {"_send": send_and_tell, "event": handle_and_tell, "receive": receive_and_tell, "lost": lost_and_told}
+        for name, method in watched.items():
+            setattr(Namespace, name, method)
+
+
+def _is_ours(response: Any) -> bool:
+    return type(response).__module__.startswith("dbz.")
+
+
+def _kind(kind: int, number: int | None) -> str:
+    if kind in (packets.ACK, packets.BINARY_ACK):
+        return "ack"
+    return _PACKETS.get(kind, "event with ack" if number is not None else "event")
+
+
+def _text(body: Any) -> str:
+    if isinstance(body, str):
+        return body[:_LONGEST_BODY]
+    if not isinstance(body, bytes | bytearray):
+        return "" if body is None else f"({type(body).__name__})"
+    try:
+        return bytes(body).decode()[:_LONGEST_BODY]
+    except UnicodeDecodeError:
+        return f"({len(body)} bytes that are no text)"
+
+
+class _Rehearsal:
+    """Lets every user class of an environment do everything once."""
+
+    def __init__(self, environment: Any, teller: _Teller) -> None:
+        self._environment = environment
+        self._teller = teller
+
+    def run(self) -> None:
+        """All classes side by side, since one may wait for what another sends; then all of them stop."""
+        made = [
+            user_class(self._environment)
+            for user_class in self._environment.user_classes
+            if user_class.weight or user_class.fixed_count
+        ]
+        greenlets = [gevent.spawn(self._play, user) for user in made]
+        gevent.joinall(greenlets)
+        gevent.sleep(_LISTENING_S)
+        for user in made:
+            self._step(user, "on_stop", user.on_stop)
+
+    def _play(self, user: Any) -> None:
+        if not self._step(user, "on_start", user.on_start):
+            return
+        for name, task in _tasks(user, user):
+            if not self._step(user, name, task):
+                return
+
+    def _step(self, user: Any, name: str, act: Callable[[], Any]) -> bool:
+        """Do one thing within its time, and tell what came of it; whether the user goes on."""
+        self._teller.tell("step", user=type(user).__name__, task=name)
+        began_s = time.monotonic()
+        try:
+            with gevent.Timeout(TASK_S, TimeoutError(f"not done within {TASK_S:g} s")):
+                act()
+        except _ENDS as end:
+            return not isinstance(end, StopUser)
+        except BaseException as error:
+            self._teller.tell("raised", user=type(user).__name__, task=name, error=_described(error), line=_line(error))
+            return name != "on_start"
+        finally:
+            self._teller.tell("done", user=type(user).__name__, task=name, ms=(time.monotonic() - began_s) * 1000)
+        return True
+
+
+def _tasks(user: Any, parent: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every task of a user or a task set once, those of nested sets with their `on_start` and `on_stop` around them."""
+    listed = parent.tasks.items() if isinstance(parent.tasks, dict) else [(task, 1) for task in parent.tasks]
+    for task in dict.fromkeys(task for task, _ in listed):
+        if not (isinstance(task, type) and issubclass(task, TaskSet)):
+            yield task.__name__, partial(task, parent)
+            continue
+        inner = task(parent)
+        yield f"{task.__name__}.on_start", inner.on_start
+        for name, act in _tasks(user, inner):
+            yield f"{task.__name__}.{name}", act
+        yield f"{task.__name__}.on_stop", inner.on_stop
+
+
+def _described(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _line(error: BaseException) -> str:
+    """File and line of the scenario where an error came from; empty where none of its lines had a part in it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_of_users(Path(frame.filename))]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _is_of_users(path: Path) -> bool:
+    """Whether code is neither ours nor that of an installed package."""
+    return path.is_file() and "site-packages" not in path.parts and not path.is_relative_to(Path(dbz.__file__).parent)
+
+
+def rehearse(spec: GeneratorSpec, file: TextIO) -> None:
+    """Rehearse the scenario of a spec; `UsageError` when it is wrong."""
+    fence.install(fence.fence_of(spec))
+    environment = GeneratorProcess(spec)._environment()
+    environment.dbz_session = Session(spec, _NoRecord())
+    settle_feeders(spec.worker, spec.workers, spec.users, spec.seed)
+    runner = environment.create_local_runner()
+    teller = _Teller(file)
+    teller.watch_clients(environment.events)
+    gevent.spawn(wire.sweep_deadlines)
+    environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
+    environment.events.test_start.fire(environment=environment)
+    _Rehearsal(environment, teller).run()
+    environment.events.test_stop.fire(environment=environment)
+
+
+def main() -> int:
+    """Rehearse; what the user must know of a failure is the last line, told as an error."""
+    logging.basicConfig(level=logging.WARNING)
+    question = json.loads(os.environ.pop(ENVIRONMENT_KEY))
+    with Path(question["answer"]).open("w", encoding="utf-8") as file:
+        try:
+            rehearse(GeneratorSpec.from_json(question["spec"]), file)
+        except DbzError as error:
+            file.write(json.dumps({"what": "refused", "error": error.message, "hint": error.hint}) + "\n")
+            file.flush()
+            return int(error.exit_code)
+    return int(ExitCode.OK)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # users that do not end must not keep a finished process alive
