@@ -67,7 +67,7 @@ class GeneratorProcess:
         """Steer the workers of Locust's master once all of them are there."""
         marks = Marks(self.spec)
         errors = ScenarioErrors(marks)
-        environment = self._environment(errors)
+        environment = self.environment_of(errors)
         Channel(self.spec.secret).install()
         runner = environment.create_master_runner(self.spec.master_host, self.spec.master_port)
         tolerate(runner)
@@ -91,7 +91,7 @@ class GeneratorProcess:
         """Run users, and keep the record of what they do."""
         sink = self._sink()
         session = Session(self.spec, sink)
-        environment = self._environment(session.errors)
+        environment = self.environment_of(session.errors)
         environment.dbz_session = session
         settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
@@ -176,7 +176,7 @@ class GeneratorProcess:
             return MasterSink(self.spec.worker, self.spec.ticket)
         return FileSink(Path(self.spec.folder), self.spec.worker, self.spec.started_epoch_s)
 
-    def _environment(self, errors: ScenarioErrors) -> Any:
+    def environment_of(self, errors: ScenarioErrors) -> Any:
         """Locust's environment of the scenario, whose code is behind the fence and watched from its import on."""
         spec = self.spec
         fence.install(fence.fence_of(spec))

@@ -27,7 +27,7 @@ from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator import users  # noqa: E402
 from dbz.load.generator.data.feeders import settle_feeders  # noqa: E402
 from dbz.load.generator.data.secrets import masked  # noqa: E402
-from dbz.load.generator.net import fence, wire  # noqa: E402
+from dbz.load.generator.net import wire  # noqa: E402
 from dbz.load.generator.process import GeneratorProcess  # noqa: E402
 from dbz.load.generator.session import Session  # noqa: E402
 from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
@@ -75,9 +75,7 @@ class _Teller:
         setattr(users.HttpUser, "_record", record_and_tell)  # noqa: B010 a method is replaced on purpose
 
         def on_request(name: str, request_type: str, response_time: float | None, **more: Any) -> None:
-            if not isinstance(more.get("context", {}).get("dbz_user"), users.HttpUser) and not _is_ours(
-                more.get("response")
-            ):
+            if not _is_ours(more.get("response")):
                 exception = more.get("exception")
                 self._exchange(more.get("response"), f"{request_type} {name}", response_time, str(exception or ""))
 
@@ -227,10 +225,11 @@ def _is_of_users(path: Path) -> bool:
 
 def rehearse(spec: GeneratorSpec, file: TextIO) -> None:
     """Rehearse the scenario of a spec; `UsageError` when it is wrong."""
-    fence.install(fence.fence_of(spec))
-    environment = GeneratorProcess(spec)._environment()
-    environment.dbz_session = Session(spec, _NoRecord())
+    session = Session(spec, _NoRecord())
+    environment = GeneratorProcess(spec).environment_of(session.errors)
+    environment.dbz_session = session
     settle_feeders(spec.worker, spec.workers, spec.users, spec.seed)
+    session.watch_requests(environment)
     runner = environment.create_local_runner()
     teller = _Teller(file)
     teller.watch_clients(environment.events)
