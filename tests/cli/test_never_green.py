@@ -1,0 +1,116 @@
+"""No load is green on a server that is bad, whatever is loaded and however; and the same loads are on a good one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from dbz.errors import ExitCode
+from tests.children.processes import carrying, eventually
+from tests.cli.bad_server import bad_server
+from tests.cli.running import DBZ
+
+LOCUST_FILE = """\
+from locust import HttpUser, constant, task
+class Visitor(HttpUser):
+    wait_time = constant(0.02)
+    @task
+    def visit(self):
+        self.client.get("/x")
+"""
+SCENARIO = LOCUST_FILE.replace("from locust import", "from dbz.users import")
+TIMES = ["--duration", "8s", "--warmup", "1s", "--no-live", "--json"]
+LOADS: dict[str, list[str]] = {
+    "closed URL": ["{url}/x", "--users", "4"],
+    "open URL": ["{url}/x", "--rate", "40/s"],
+    "Locust file": ["file.py", "--target", "{url}", "--users", "4", "--budgets", "answers"],
+    "own scenario, two workers": [
+        *("scenario.py", "--target", "{url}", "--users", "4", "--workers", "2", "--budgets", "answers")
+    ],
+}
+
+
+def all_loads(url: str, folder: Path) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Exit code and run.json of each load; they run side by side."""
+    (folder / "file.py").write_text(LOCUST_FILE)
+    (folder / "scenario.py").write_text(SCENARIO)
+    running = {
+        name: subprocess.Popen(
+            [*DBZ, "load", *(part.format(url=url) for part in load), *TIMES, "--out", f"reports {name}"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for name, load in LOADS.items()
+    }
+    done = {}
+    for name, process in running.items():
+        with process:
+            out, _ = process.communicate(timeout=90)
+        done[name] = (process.returncode, json.loads(out) if out else {})
+    return done
+
+
+BAD = ["one in fifty fails", "is silent for a while", "hangs at the end", "health 503"]
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_no_load_is_green_on_a_bad_server(kind: str, tmp_path: Path) -> None:
+    with bad_server(kind) as url:
+        done = all_loads(url, tmp_path)
+    codes = {name: code for name, (code, _) in done.items()}
+    assert codes == dict.fromkeys(LOADS, ExitCode.BROKEN), {name: run.get("reasons") for name, (_, run) in done.items()}
+
+
+def test_the_same_loads_are_green_on_a_good_server(tmp_path: Path) -> None:
+    with bad_server("good") as url:
+        done = all_loads(url, tmp_path)
+    codes = {name: code for name, (code, _) in done.items()}
+    assert codes == dict.fromkeys(LOADS, ExitCode.OK), {name: run.get("reasons") for name, (_, run) in done.items()}
+
+
+def generators(mark: str) -> list[int]:
+    """The processes of the load generator of a run, without their guards, the master's last."""
+    found = []
+    for pid in carrying("DBZ_TEST", mark):
+        process = psutil.Process(pid)
+        if "dbz.load.generator" in process.cmdline()[-1] and not any("guard.py" in one for one in process.cmdline()):
+            found.append(process)
+    return [one.pid for one in sorted(found, key=lambda one: '"master"' in one.environ().get("DBZ_LOAD_SPEC", ""))]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("for_s", [4.0, None], ids=["for a while", "for ever"])
+def test_a_generator_that_stands_still_is_invalid_and_ends_soon(
+    workers: int, for_s: float | None, tmp_path: Path
+) -> None:
+    load = ["load", "{url}/x", "--users", "4", "--workers", str(workers), *TIMES]
+    with bad_server("good") as url:
+        process = subprocess.Popen(
+            [*DBZ, *(part.format(url=url) for part in load)],
+            cwd=tmp_path,
+            env={**os.environ, "DBZ_TEST": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert eventually(lambda: any(log.read_text().count("\n") >= 4 for log in tmp_path.rglob("worker-0.jsonl")), 30)
+        frozen = generators(str(tmp_path))[0]
+        os.kill(frozen, signal.SIGSTOP)
+        if for_s is not None:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.communicate(timeout=for_s)
+            os.kill(frozen, signal.SIGCONT)
+        with process:
+            out, _ = process.communicate(timeout=40)
+    assert process.returncode == ExitCode.INVALID
+    reasons = json.loads(out)["reasons"]
+    assert any("stood still" in reason or "lost" in reason for reason in reasons), reasons
