@@ -71,6 +71,7 @@ def capacity(
       dbz capacity                                  mixed users, embedded stack
       dbz capacity api --start 100 --max 2000       the HTTP API alone
       dbz capacity --target http://127.0.0.1:8480   your own server
+      dbz capacity http://127.0.0.1:8480/api/posts  requests/s that a URL takes
       dbz capacity api --rate 50/s --budgets ci.yaml
       dbz capacity --json | jq .capacity
 

@@ -34,6 +34,8 @@ from dbz.runs.conclude import unjudged
 from dbz.runs.schema import Run
 
 DEFAULT_PROFILE = "mixed"
+URL_BUDGETS = "answers"
+"""By which a URL is judged when nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _plan_subject(request: LoadRequest) -> LoadPlan:
 
 
 def _plan_url(request: LoadRequest) -> LoadPlan:
-    base = {"name": "url", "scenario": "request", "budgets": "answers", "duration": Parsed(10), "warmup": Parsed(1)}
+    base = {"name": "url", "scenario": "request", "budgets": URL_BUDGETS, "duration": Parsed(10), "warmup": Parsed(1)}
     # In the open model users only wait for arrivals: there must be enough for a slow server, and idle ones cost little.
     users = 10 if "rate" not in request.overrides else 500
     profile = override(_profile(users=users, **base), request.overrides)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Sequence
 
 from dbz.errors import ExitCode
@@ -31,6 +33,12 @@ NOTHING_TOLD = (
     "(--repeat 5)"
 )
 
+_OWN_LIMITS = {
+    errno.EMFILE: "the load generator has no open files left; raise the limit (ulimit -n), or use fewer users here",
+    errno.ENFILE: "this machine has no open files left; raise its limit (fs.file-max), or use fewer users here",
+    errno.EADDRNOTAVAIL: "this machine has no ports left; let users keep their connections, or use more machines",
+    errno.ENOBUFS: "this machine has no memory for sockets left; use fewer users here",
+}
 EXIT_CODES = {
     RunVerdict.PASS: ExitCode.OK,
     RunVerdict.FAIL: ExitCode.BROKEN,
@@ -132,12 +140,16 @@ def invalid_reasons(
 
 
 def limit_reasons(groups: Sequence[ErrorGroup]) -> list[str]:
-    """What the generator itself ran out of, so that requests of the scenario were never made."""
+    """What the generator's own machine ran out of: requests were never made, and that is no failure of the target.
+
+    Our own clients say so by the kind of the error, others only by its text.
+    """
     limits: dict[str, int] = {}
     for group in groups:
-        if group.kind == GENERATOR:
-            limits[group.error] = limits.get(group.error, 0) + group.count
-    return [f"{count:,} attempts were never made: {error}" for error, count in limits.items()]
+        texts = [what for code, what in _OWN_LIMITS.items() if os.strerror(code) in group.error]
+        what = group.error if group.kind == GENERATOR else texts[0] if texts else ""
+        limits[what] = limits.get(what, 0) + group.count
+    return [f"{count:,} attempts were never made: {what}" for what, count in limits.items() if what]
 
 
 def _slow_generator(health: Generator) -> str:

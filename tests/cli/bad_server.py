@@ -47,6 +47,17 @@ class BadServer:
             self._writers.discard(writer)
             writer.close()
 
+    async def close(self) -> None:
+        """Hang up, and end all tasks."""
+        assert self.server is not None
+        self.server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _answer(self, path: str, writer: asyncio.StreamWriter) -> None:
         if path == "/metrics":
             writer.write(answer(404))
@@ -80,10 +91,7 @@ def bad_server(kind: str) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
+        asyncio.run_coroutine_threadsafe(bad.close(), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        bad.server.close()
         loop.close()

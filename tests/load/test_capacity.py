@@ -14,8 +14,9 @@ from dbz.errors import UsageError
 from dbz.load.capacity.campaign import CapacityPlan, plan_capacity, plan_step
 from dbz.load.capacity.result import conclude_capacity, headroom, step_of
 from dbz.load.capacity.search import Answer, Bounds, Next, Tried
-from dbz.load.plan import LoadPlan
-from dbz.runs.capacity import Capacity, CapacityFigures, CapacityStep, StepOutcome
+from dbz.load.plan import LoadPlan, LoadRequest, plan_load
+from dbz.report.words.capacity import fit_text, headroom_text
+from dbz.runs.capacity import Capacity, CapacityFigures, CapacityStep, ScalabilityFit, StepOutcome
 from dbz.runs.schema import RunVerdict
 from tests.runs.capacities import budget, first_run, made_run, made_step, searched
 
@@ -72,6 +73,34 @@ def test_a_run_that_confirms_is_twice_as_long() -> None:
 def test_with_a_rate_the_rate_is_scaled() -> None:
     one = plan_step(planned(rate="80/s"), Next(240, 0)).profile
     assert (one.rate, one.users, one.stack.clubs) == (240, 520, 3)
+
+
+def test_a_bare_url_is_asked_for_at_growing_rates_and_must_keep_up() -> None:
+    bare = plan_capacity(plan_load(LoadRequest("http://127.0.0.1:1/x")), load_phases(), None, None, 20)
+    assert bare.scales_rate and bare.bounds.start == 50
+    step = plan_step(bare, Next(300, earlier=0))
+    assert (step.profile.rate, step.profile.users, step.profile.duration) == (300, 500, 20)
+    assert [one.name for one in step.budgets] == ["error_rate", "response_time", "uptime", "goodput"]
+    assert step.budgets[-1].limit.value == pytest.approx(297) and step.budgets[-1].required
+    assert plan_step(bare, Next(3000, earlier=0)).profile.users == 3000
+    told = plan_load(LoadRequest("http://127.0.0.1:1/x", overrides={"budgets": "service"}))
+    assert not plan_capacity(told, load_phases(), None, None, 20).scales_rate
+
+
+def test_a_run_that_only_looks_for_a_limit_is_short() -> None:
+    plan = planned()
+    assert plan_step(plan, Next(65, earlier=0, exploring=True)).profile.duration == 5
+    assert plan_step(planned(step_s=2), Next(65, earlier=0, exploring=True)).profile.duration == 2
+
+
+def test_the_law_has_no_peak_beyond_what_was_measured() -> None:
+    fit = ScalabilityFit(
+        lambda_=0.2, sigma=0.0, kappa=1e-6, r_squared=1.0, points=5, what="requests", peak_users=None, peak_per_s=None
+    )
+    assert fit_text(fit, 500).endswith("no peak up to 500 users, the most that was measured")
+    within = fit.model_copy(update={"peak_users": 400.0, "peak_per_s": 70.0})
+    assert "peak 70 requests/s at 400 users" in fit_text(within, 500)
+    assert "70" not in fit_text(within, 300)
 
 
 def test_connections_and_requests_keep_their_share() -> None:
@@ -132,8 +161,9 @@ def test_the_phases_are_compared_with_all_that_was_measured() -> None:
 def test_what_the_load_had_none_of_is_not_compared() -> None:
     figures = CapacityFigures(load=50, users=9, rate_per_s=50.0, attempts_per_s=50, requests_per_s=50, connections=0.0)
     row = headroom(figures, load_phases().phase("phase_1"))
-    assert (row.users, row.connections, row.by) == (None, None, "requests")
-    assert row.lowest == pytest.approx(50 * 60 / 2500)
+    assert (row.users, row.connections, row.lowest, row.by) == (None, None, None, "")
+    assert row.requests == pytest.approx(50 * 60 / 2500)
+    assert headroom_text(concluded(), row) == "not measured: no users and connections were loaded"
 
 
 def test_all_that_was_tried_holding_is_at_least_that() -> None:

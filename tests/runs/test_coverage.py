@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -313,3 +315,13 @@ def test_a_slow_generator_is_not_the_targets_fault(tmp_path: Path) -> None:
     concluded = conclude(run, replace(record, workers={"worker-0": lines}), [ERRORS])
     assert concluded.verdict is RunVerdict.INVALID
     assert any("used 99 % of a core" in reason for reason in concluded.reasons)
+
+
+@pytest.mark.parametrize(("code", "hint"), [(errno.EMFILE, "ulimit -n"), (errno.EADDRNOTAVAIL, "no ports left")])
+def test_what_the_generators_own_machine_refused_is_not_the_targets_fault(
+    whole: tuple[Run, Record], code: int, hint: str
+) -> None:
+    lines = [dict(line) for line in whole[1].workers["worker-0"]]
+    lines[8]["errors"] = [["http", POSTS.name, f"ConnectFailed: {os.strerror(code)}", 40]]
+    run = judged(whole, [ERRORS], workers={**whole[1].workers, "worker-0": lines})
+    assert run.verdict is RunVerdict.INVALID and hint in run.reasons[0] and "40 attempts were never made" in run.reasons[0]

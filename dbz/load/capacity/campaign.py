@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.phases import Phases
 from dbz.config.profile import override
@@ -18,14 +19,24 @@ from dbz.load.allowed_hosts import reach
 from dbz.load.capacity.result import conclude_capacity, step_of
 from dbz.load.capacity.search import Answer, Bounds, Next, Tried, search
 from dbz.load.phases import scaled, stack_for
+from dbz.load.plan import URL_BUDGETS as URL_DEFAULT_BUDGETS
 from dbz.load.plan import LoadPlan, new_run
 from dbz.load.run import POLL_S, Surroundings, run_load
+from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.capacity import RATE, USERS, Capacity, CapacityStep, load_text
 from dbz.runs.folder import RunFolder, create_run_folder, new_run_id
 from dbz.runs.schema import RunVerdict
 
 REPEATED_LASTS = 2
 """A run that confirms an earlier one is this many times as long: the answer rests on it."""
+EXPLORING_SHARE, EXPLORING_LEAST_S = 0.25, 3.0
+"""A run that only looks for a load that does not hold is this share of a step long, and so many seconds at least."""
+GOODPUT_SHARE = 0.99
+"""A load of one URL holds when this share of the asked rate is answered well."""
+URL_BUDGETS = "limit"
+URL_START_PER_S = 50
+_URL_USERS = (500, 5000)
+"""Least and most users of a load of one URL: one for each arrival a second, since none may take more than a second."""
 DEFAULT_MAX_USERS = 5000
 DEFAULT_MAX_RATE_PER_S = 20_000
 _START_SHARE = 8
@@ -78,8 +89,11 @@ def plan_capacity(
 ) -> CapacityPlan:
     """The plan of a search; `UsageError` when the profile's load changes by itself or the bounds make no sense.
 
-    Budgets about the number of users say nothing here, where that number is what is searched: they are left out.
+    A bare URL, of which nobody said how it is to be judged, is asked for at growing rates. Budgets about the number of
+    users say nothing here, where that number is what is searched: they are left out.
     """
+    if plan.request is not None and plan.profile.budgets == URL_DEFAULT_BUDGETS:
+        plan = _bare_url(plan)
     profile = plan.profile
     if profile.stages or profile.shape:
         raise UsageError(f"profile '{profile.name}' changes its load by itself; a capacity search needs a constant one")
@@ -99,21 +113,36 @@ def plan_capacity(
     return planned
 
 
+def _bare_url(plan: LoadPlan) -> LoadPlan:
+    """A load of one URL in the open model, judged by whether the server keeps up."""
+    keys: dict[str, object] = {"budgets": URL_BUDGETS}
+    if plan.profile.rate is None:
+        keys["rate"] = Parsed(URL_START_PER_S * _START_SHARE)
+    return replace(plan, profile=override(plan.profile, keys), budgets=load_budgets(URL_BUDGETS))
+
+
 def plan_step(plan: CapacityPlan, step: Next) -> LoadPlan:
     """The run of one step: the profile's load at another size."""
-    profile = plan.plan.profile
+    profile, budgets = plan.plan.profile, plan.plan.budgets
     if plan.scales_rate:
         keys: dict[str, object] = {"rate": Parsed(step.load)}
+        if profile.budgets == URL_BUDGETS:
+            least, most = _URL_USERS
+            keys["users"] = min(max(step.load, least), most)
+            goodput = f">= {GOODPUT_SHARE * step.load:.6g}/s"
+            budgets = [*budgets, parse_budget("goodput", "http", "rate", goodput, required=True)]
     else:
         keys = scaled(profile, step.load)
         if plan.plan.embedded:
             keys["stack"] = stack_for(profile, step.load)
     length_s = plan.step_s * (REPEATED_LASTS if step.earlier else 1)
+    if step.exploring:
+        length_s = min(max(EXPLORING_SHARE * length_s, EXPLORING_LEAST_S), length_s)
     # Users start no faster than the profile's do: signing in all at once is another load, and the backlog that it
     # leaves would be judged.
     ramp_s = 0.0 if plan.scales_rate else profile.warmup * step.load / profile.users
     keys |= {"duration": Parsed(length_s), "warmup": Parsed(max(min(profile.warmup, plan.step_s), ramp_s))}
-    return replace(plan.plan, profile=override(profile, keys))
+    return replace(plan.plan, profile=override(profile, keys), budgets=budgets)
 
 
 def find_capacity(plan: CapacityPlan, folder: Path, caller: Caller) -> Capacity:

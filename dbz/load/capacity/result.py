@@ -182,14 +182,18 @@ def _statement(
 
 
 def headroom(figures: CapacityFigures, phase: Phase) -> Headroom:
-    """The capacity against what a phase must carry; what the load had none of is not compared."""
+    """The capacity against what a phase must carry.
+
+    A load that had none of something shows nothing of a phase that needs it, however much there was of the rest.
+    """
     measured = {
         "users": (None if figures.rate_per_s is not None else float(figures.users), float(phase.users)),
         "connections": (figures.connections, float(phase.connections)),
         "requests": (figures.requests_per_s, phase.requests),
     }
     ratios = {name: round(have / need, 4) for name, (have, need) in measured.items() if have and need}
-    by = min(ratios, key=lambda name: ratios[name], default="")
+    needed = {name for name, (_, need) in measured.items() if need}
+    by = min(ratios, key=lambda name: ratios[name]) if ratios.keys() == needed else ""
     return Headroom(
         phase=phase.name,
         users=ratios.get("users"),
@@ -205,6 +209,7 @@ def scalability(steps: Sequence[CapacityStep]) -> ScalabilityFit | None:
     decided = [step for step in steps if step.answer != Answer.UNDECIDED]
     # Requests are what users ask for; deliveries grow with the size of a room too, and would look like a gain.
     requests = any(step.requests_per_s for step in decided)
+    highest = max((step.load for step in decided), default=0)
     law = fit([(step.load, step.requests_per_s if requests else step.attempts_per_s) for step in decided])
     if law is None:
         return None
@@ -215,6 +220,7 @@ def scalability(steps: Sequence[CapacityStep]) -> ScalabilityFit | None:
         r_squared=law.r_squared,
         points=law.points,
         what="requests" if requests else "attempts",
-        peak_users=law.peak_users,
-        peak_per_s=law.peak_throughput,
+        # Beyond what was measured the law is a guess, and its peak the most daring part of it.
+        peak_users=law.peak_users if (law.peak_users or 0) <= highest else None,
+        peak_per_s=law.peak_throughput if (law.peak_users or 0) <= highest else None,
     )

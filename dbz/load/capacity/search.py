@@ -52,10 +52,13 @@ class Tried:
 
 @dataclass(frozen=True)
 class Next:
-    """Run this load; `earlier` runs of it have been made."""
+    """Run this load."""
 
     load: int
     earlier: int
+    """How many runs of it have been made."""
+    exploring: bool = False
+    """Whether no load is known yet that does not hold: then a short look is enough, since nothing rests on it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     low, high = _bracket(opinions)
     between = _between(bounds, low, high)
     if between is not None:
-        return Next(between, earlier=0)
+        return Next(between, earlier=0, exploring=high is None)
     for end in (high, low):
         if end is not None and not opinions[end].settled:
             return Next(end, earlier=opinions[end].runs)

@@ -65,7 +65,9 @@ def used_text(step: CapacityStep) -> str:
 def headroom_text(found: Capacity, row: Headroom) -> str:
     """Whether a phase is carried, and what is scarcest; what was not tried is not called too little."""
     if row.lowest is None:
-        return "not comparable"
+        ratios = {"users": row.users, "connections": row.connections, "requests": row.requests}
+        missing = [name for name, ratio in ratios.items() if ratio is None]
+        return f"not measured: no {' and '.join(missing)} were loaded"
     if row.lowest >= 1:
         return f"carried, {(row.lowest - 1) * 100:,.0f} % to spare ({row.by})"
     short = "short" if found.outcome is StepOutcome.FOUND else "not shown"
@@ -86,10 +88,9 @@ def fit_text(fit: ScalabilityFit, highest: int) -> str:
     quality = "" if fit.r_squared is None else f", R² {fit.r_squared:.3f}"
     spread = f"contention σ {fit.sigma + 0.0:.3g}, coherency κ {fit.kappa + 0.0:.3g}"
     law = f"{spread}{quality} over {counted(fit.points, 'run')}"
-    if fit.peak_users is None or fit.peak_per_s is None or fit.peak_users > 100 * highest:
-        return f"{law}; no peak in sight: throughput grows with users as far as was measured"
-    beyond = " (beyond what was measured)" if fit.peak_users > highest else ""
-    return f"{law}; peak {_number(fit.peak_per_s)} {fit.what}/s at {fit.peak_users:,.0f} users{beyond}"
+    if fit.peak_users is None or fit.peak_per_s is None or fit.peak_users > highest:
+        return f"{law}; no peak up to {highest:,} users, the most that was measured"
+    return f"{law}; peak {_number(fit.peak_per_s)} {fit.what}/s at {fit.peak_users:,.0f} users"
 
 
 def about_text(found: Capacity) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.lateness import take_lateness_s
 from dbz.load.generator.record.describing import describe
 from dbz.load.generator.record.recorder import Samples
-from dbz.measure.latency.series import HTTP, OTHER, UNTIMED
+from dbz.load.generator.record.under_way import OLD_S, watch_locust_clients
+from dbz.measure.latency.series import HTTP, OTHER, UNFINISHED, UNTIMED
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -29,4 +31,9 @@ def listen(events: Any, samples: Samples) -> None:
         else:
             samples.success(UNTIMED if response_time is None else kind, operation, elapsed_s)
 
+    def on_cut_off(operation: str, age_s: float) -> None:
+        if age_s > OLD_S:
+            samples.failure(UNFINISHED, operation, age_s, UNFINISHED_ERROR)
+
+    watch_locust_clients(on_cut_off)
     events.request.add_listener(on_request)

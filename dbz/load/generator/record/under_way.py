@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from gevent import GreenletExit
 
 OLD_S = 1.0
 """Requests of at least this age are recorded each second."""
@@ -23,24 +26,37 @@ def ages() -> list[tuple[str, float]]:
     return [(operation, now_s - started_s) for operation, started_s in list(under_way.values())]
 
 
-def watch_locust_clients() -> None:
-    """Let Locust's own clients, which report a request only when it has ended, say when one begins."""
+def watch_locust_clients(cut_off: Callable[[str, float], None]) -> None:
+    """Let Locust's own clients, which report a request only when it has ended, say when one begins.
+
+    `cut_off` gets the operation and the age in seconds of each that the end of the run ended.
+    """
     from locust.clients import HttpSession  # not above: our own client needs this module in unpatched processes too
     from locust.contrib.fasthttp import FastHttpSession
 
     for client in (HttpSession, FastHttpSession):
-        if not hasattr(client.request, "__wrapped__"):
-            client.request = _watched(client.request)
+        request = getattr(client.request, "__wrapped__", client.request)
+        client.request = _watched(request, cut_off)
 
 
-def _watched(request: Callable[..., Any]) -> Callable[..., Any]:
+def _watched(request: Callable[..., Any], cut_off: Callable[[str, float], None]) -> Callable[..., Any]:
     @wraps(request)
     def watched(session: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
-        key = object()
-        under_way[id(key)] = (f"{method.upper()} {options.get('name') or url}", time.monotonic())
+        key, started_s = object(), time.monotonic()
+        operation = f"{method.upper()} {options.get('name') or _path(url)}"
+        under_way[id(key)] = (operation, started_s)
         try:
             return request(session, method, url, *args, **options)
+        except GreenletExit:
+            cut_off(operation, time.monotonic() - started_s)
+            raise
         finally:
             del under_way[id(key)]
 
     return watched
+
+
+def _path(url: str) -> str:
+    """What Locust calls a request without a name."""
+    parts = urlsplit(url)
+    return urlunsplit(("", "", parts.path or "/", parts.query, ""))
