@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbz.measure.budget.budgets import Budget, parse_budget
@@ -54,6 +54,7 @@ GAPS = st.tuples(st.integers(WARMUP_S, SECONDS - 2), st.integers(2, 12)).map(
 )
 
 
+@settings(deadline=None)
 @given(worker=st.sampled_from(["worker-0", "worker-1"]), gap=GAPS, frozen=st.booleans())
 def test_a_worker_that_stood_still_makes_the_run_invalid(
     whole: tuple[Run, Record], worker: str, gap: tuple[int, int], frozen: bool
@@ -73,6 +74,7 @@ def _t(line: dict[str, Any]) -> float:
     return float(line["t"])
 
 
+@settings(deadline=None)
 @given(late=st.floats(0, 0.9), second=st.integers(WARMUP_S + 1, SECONDS - 1))
 def test_a_line_that_is_a_little_late_is_no_gap(whole: tuple[Run, Record], late: float, second: int) -> None:
     lines = [dict(line) for line in whole[1].workers["worker-0"]]
@@ -109,6 +111,7 @@ def probed(states: list[int | str]) -> list[dict[str, Any]]:
     return lines
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_uptime_is_the_share_of_all_seconds_in_which_the_target_was_up(
     whole: tuple[Run, Record], states: list[int | str]
@@ -124,6 +127,7 @@ def test_uptime_is_the_share_of_all_seconds_in_which_the_target_was_up(
     assert run.verdict is (RunVerdict.PASS if all(good) else RunVerdict.FAIL)
 
 
+@settings(deadline=None)
 @given(missing=st.sets(st.integers(WARMUP_S, SECONDS - 1), min_size=1))
 def test_seconds_in_which_dbz_did_not_ask_count_as_down_and_make_the_run_invalid(
     whole: tuple[Run, Record], missing: set[int]
@@ -151,6 +155,7 @@ def silent(whole: tuple[Run, Record], start: int, end: int, name: str = POSTS.na
     return {"intervals": sorted(kept, key=lambda one: one.start_s), "server": []}
 
 
+@settings(deadline=None)
 @given(start=st.integers(WARMUP_S, SECONDS - 6), length=st.integers(3, 5))
 def test_total_silence_of_a_closed_load_is_down_time_and_reaches_the_percentiles(
     whole: tuple[Run, Record], start: int, length: int
@@ -279,6 +284,7 @@ def simulated(users: int, rate: float, slots: int, service_s: float) -> tuple[Ru
     return run, record
 
 
+@settings(deadline=None)
 @given(service_s=st.floats(0.005, 0.2), rate=st.integers(50, 200), share=st.floats(0.05, 0.85), slots=st.integers(1, 8))
 def test_a_server_too_slow_for_the_asked_rate_is_what_fails(
     service_s: float, rate: int, share: float, slots: int
@@ -296,6 +302,7 @@ def test_a_server_too_slow_for_the_asked_rate_is_what_fails(
     assert "the target was too slow for the asked rate" in concluded.reasons[0]
 
 
+@settings(deadline=None)
 @given(service_s=st.floats(0.02, 0.5), share=st.floats(0.1, 0.85), users=st.integers(1, 20))
 def test_too_few_users_for_a_quick_server_are_the_users_fault(service_s: float, share: float, users: int) -> None:
     asked = users / service_s / share

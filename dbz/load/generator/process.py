@@ -27,7 +27,6 @@ from dbz.load.generator.record import foreign, remote
 from dbz.load.generator.record.marks import Marks
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import FileSink, MasterSink, Sink
-from dbz.load.generator.record.under_way import watch_locust_clients
 from dbz.load.generator.record.writer import RecordWriter
 from dbz.load.generator.session import Session
 from dbz.load.generator.steering import Steering
@@ -97,7 +96,6 @@ class GeneratorProcess:
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
         foreign.listen(environment.events, session.recorder.of_locust)
-        watch_locust_clients()
         runner = self._runner(environment)
         if isinstance(sink, MasterSink):
             sink.send_by(runner.send_message)
