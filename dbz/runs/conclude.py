@@ -15,10 +15,11 @@ from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspel
 from dbz.measure.latency.series import COMPOSITE, GENERATOR, REQUEST_KINDS
 from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
+from dbz.runs.compare.document import Comparison
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
-from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict
+from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
 
 SATURATED_CPU_PERCENT = 90.0
 LAG_SHARE_OF_BUDGET = 0.5
@@ -73,36 +74,30 @@ def conclude(
     verdicts = judge(budgets, found, aggregate.cut_of(record, window))
     if baseline and found.seconds:
         verdicts = baseline.judge(verdicts, run, found)
-    health = aggregate.generator_health(record, window, found, lost_workers)
-    allowed_losses = run.profile.get("lost_workers", 0)
-    held = found.gauges["users.held"]
     comparison = baseline.compare(run, found) if baseline and found.seconds else None
-    failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
+    health = aggregate.generator_health(record, window, found, lost_workers)
     groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
+    invalid = [*invalid_reasons(found, health, verdicts, run.profile.get("lost_workers", 0))]
+    invalid += [*undecided_reasons(verdicts), *invalid_code(every), *limit_reasons(groups)]
+    invalid += _gaps(run, record, window, health)
+    failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
     failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))
-    invalid = [*invalid_reasons(found, health, verdicts, allowed_losses), *undecided_reasons(verdicts)]
-    invalid += invalid_code(every)
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
     )
-    groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
-    invalid += limit_reasons(groups)
-    workers = run.profile.get("workers") or 0
-    invalid += coverage.record_reasons(record, window, workers, lost=min(health.lost_workers, allowed_losses))
     invalid += [no_measure] if no_measure else []
     failures += [too_slow] if too_slow else []
-    if not (failures or any(verdict.breaks_run for verdict in verdicts)):
-        nothing = nothing_decided(verdicts) if comparison is None and found.seconds else ""
-        invalid += [nothing] if nothing else []
-        invalid += [NOTHING_TOLD] if comparison and comparison.blind else []
-        invalid += coverage.metrics_reasons(record, window, _about_metrics(verdicts))
+    failed = bool(failures) or any(verdict.breaks_run for verdict in verdicts)
+    if not failed:
+        invalid += _nothing_to_pass_by(record, window, found, verdicts, comparison)
+    held = found.gauges["users.held"]
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),
             "window": window,
             "users_held": int(min(held)) if held else None,
             "users_most": int(max(held)) if held else None,
-            "verdict": _verdict(verdicts, invalid, interrupted=interrupted, failed=bool(failures)),
+            "verdict": _verdict(invalid, interrupted=interrupted, failed=failed),
             "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
@@ -114,6 +109,22 @@ def conclude(
             "server": aggregate.server_figures(found, aggregate.server_connections(record, window)),
         }
     )
+
+
+def _gaps(run: Run, record: Record, window: Window, health: Generator) -> list[str]:
+    """Where the record says nothing of a judged second; workers that may be lost may leave out what came after that."""
+    lost = min(health.lost_workers, run.profile.get("lost_workers", 0))
+    return coverage.record_reasons(record, window, run.profile.get("workers") or 0, lost=lost)
+
+
+def _nothing_to_pass_by(
+    record: Record, window: Window, found: Measurements, verdicts: Sequence[Verdict], comparison: Comparison | None
+) -> list[str]:
+    """Why a run in which nothing is broken has not shown that anything is good either."""
+    nothing = nothing_decided(verdicts) if comparison is None and found.seconds else ""
+    reasons = [nothing] if nothing else []
+    reasons += [NOTHING_TOLD] if comparison and comparison.blind else []
+    return reasons + coverage.metrics_reasons(record, window, _about_metrics(verdicts))
 
 
 def invalid_reasons(
@@ -200,12 +211,12 @@ def _stall_decides(verdict: Verdict, stall_ms: float) -> bool:
     return stall_ms > LAG_SHARE_OF_BUDGET * budget.limit.value and not broken_anyway
 
 
-def _verdict(verdicts: Sequence[Verdict], invalid: Sequence[str], *, interrupted: bool, failed: bool) -> RunVerdict:
+def _verdict(invalid: Sequence[str], *, interrupted: bool, failed: bool) -> RunVerdict:
     if interrupted:
         return RunVerdict.INTERRUPTED
     if invalid:
         return RunVerdict.INVALID
-    return RunVerdict.FAIL if failed or any(verdict.breaks_run for verdict in verdicts) else RunVerdict.PASS
+    return RunVerdict.FAIL if failed else RunVerdict.PASS
 
 
 def unjudged(budgets: Sequence[Budget]) -> list[BudgetResult]:

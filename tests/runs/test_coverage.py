@@ -331,4 +331,6 @@ def test_what_the_generators_own_machine_refused_is_not_the_targets_fault(
     lines = [dict(line) for line in whole[1].workers["worker-0"]]
     lines[8]["errors"] = [["http", POSTS.name, f"ConnectFailed: {os.strerror(code)}", 40]]
     run = judged(whole, [ERRORS], workers={**whole[1].workers, "worker-0": lines})
-    assert run.verdict is RunVerdict.INVALID and hint in run.reasons[0] and "40 attempts were never made" in run.reasons[0]
+    assert (
+        run.verdict is RunVerdict.INVALID and hint in run.reasons[0] and "40 attempts were never made" in run.reasons[0]
+    )
