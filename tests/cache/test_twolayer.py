@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from dbz.cache import TwoLayerCache
 from tests.cache.conftest import MakeProcess, RedisServer
 from tests.server.clients import eventually
 
@@ -254,3 +256,14 @@ async def test_memory_pressure_drops_expired_entries(process: MakeProcess) -> No
     one.sync._sweep_s, one.sync._heap_limit_bytes = 0.05, 1
     one.sync.start()
     await eventually(lambda: len(one.cache.local) == 1)
+
+
+async def test_what_is_no_json_in_redis_is_loaded_as_if_it_were_not_there(redis: Redis) -> None:
+    """A cache that fails never fails a request: somebody wrote something else under the cache's key."""
+    cache = TwoLayerCache(redis)
+    await redis.set("cache:odd", b"\xff no JSON")
+
+    async def load() -> str:
+        return "loaded"
+
+    assert await cache.get("odd", load) == "loaded"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
+import math
+import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +17,7 @@ SCHEMA = "dbz.cache-stats/1"
 DEFAULT_SAMPLE = 10_000
 _MEASURED_OF_A_FAMILY = 500
 _BOUNDS_S = (60.0, 600.0, 3600.0)
+_Z95 = 1.96
 LIVES = ("under 1 min", "1 to 10 min", "10 to 60 min", "over 1 h", "for ever")
 """The classes of remaining life."""
 
@@ -41,7 +45,11 @@ class FamilyFigures:
 
     name: str
     keys: int = 0
+    keys_margin: int = 0
+    """How far `keys` may be off, with 95 % confidence; 0 when all keys were looked at."""
     memory_bytes: int = 0
+    memory_margin_bytes: int = 0
+    """How far `memory_bytes` may be off, with 95 % confidence."""
     lives: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LIVES, 0))
     life_s: dict[str, float] = field(default_factory=dict)
 
@@ -99,10 +107,54 @@ async def survey(redis: AnyRedis, names: Names, sample: int = DEFAULT_SAMPLE) ->
         if looked >= sample:
             exact = looked >= everything
             break
-    times = 1.0 if exact or not looked else everything / looked
-    families = [await _family(redis, name, entries, times) for name, entries in found.items()]
+
+    seen = 1.0 if exact or not looked else looked / everything
+    families = [await _family(redis, name, entries, looked, seen) for name, entries in found.items()]
     families.sort(key=lambda one: -one.memory_bytes)
     return Survey(servers, families, await processes(redis, names), looked, exact)
+
+
+@dataclass(frozen=True)
+class BigKey:
+    """A key and its memory; `requests` is what processes ask it for, by their sample, 0 when it is not among theirs."""
+
+    key: str
+    kind: str
+    memory_bytes: int
+    requests: int = 0
+
+    @property
+    def traffic_bytes(self) -> int:
+        """What reading it has moved, about: the hot keys by bytes."""
+        return self.memory_bytes * self.requests
+
+
+async def big_keys(redis: AnyRedis, names: Names, most: int) -> list[BigKey]:
+    """The largest keys of the cache, of all primaries, and those that are asked for most. Every key is looked at."""
+    client: Any = redis
+    asked = {key: count for process in await processes(redis, names) for key, count in process.hottest}
+    heap: list[tuple[int, bytes]] = []
+    hot: dict[bytes, int] = {}
+    start = len(names.prefix.encode(errors="surrogateescape"))
+    async for batch in Nodes(redis).scan(names.glob("*")):
+        async with client.pipeline(transaction=False) as pipe:
+            for entry in batch:
+                pipe.execute_command("MEMORY USAGE", entry, keys=[entry])
+            sizes = await pipe.execute(raise_on_error=False)
+        permitted(sizes)
+        for entry, size in zip(batch, sizes, strict=True):
+            if isinstance(size, int):
+                heapq.heappush(heap, (size, entry))
+                if len(heap) > most:
+                    heapq.heappop(heap)
+                if entry[start:].decode(errors="replace") in asked:
+                    hot[entry] = size
+    found = []
+    for entry, size in ({entry: size for size, entry in heap} | hot).items():
+        key = entry[start:].decode(errors="replace")
+        kind = (await client.type(entry)).decode()
+        found.append(BigKey(key, kind, size, asked.get(key, 0)))
+    return sorted(found, key=lambda one: (-one.memory_bytes, one.key))
 
 
 async def _servers(redis: AnyRedis) -> list[ServerFigures]:
@@ -125,7 +177,9 @@ async def _servers(redis: AnyRedis) -> list[ServerFigures]:
     ]
 
 
-async def _family(redis: Any, name: str, entries: list[bytes], times: float) -> FamilyFigures:
+async def _family(redis: Any, name: str, entries: list[bytes], looked: int, seen: float) -> FamilyFigures:
+    """The figures of a family, of which `entries` were among the `looked` keys, a share `seen` of all."""
+    times = 1 / seen
     measured = entries[:_MEASURED_OF_A_FAMILY]
     async with redis.pipeline(transaction=False) as pipe:
         for entry in measured:
@@ -137,6 +191,14 @@ async def _family(redis: Any, name: str, entries: list[bytes], times: float) -> 
     share = len(entries) * times / len(measured)
     sizes = [size for size in answers[1::2] if isinstance(size, int)]
     figures.memory_bytes = round(sum(sizes) * share)
+    part = len(entries) / looked
+    # Redis gives keys in the order of their hashes, so what came first is a sample without replacement.
+    keys_off = math.sqrt((1 - part) / len(entries) * (1 - seen))
+    mean = sum(sizes) / len(sizes) if sizes else 0.0
+    spread = statistics.stdev(sizes) / mean if len(sizes) > 1 and mean else 0.0
+    sizes_off = spread / math.sqrt(len(sizes)) * math.sqrt(1 - len(sizes) / (len(entries) * times)) if sizes else 0.0
+    figures.keys_margin = round(_Z95 * keys_off * figures.keys)
+    figures.memory_margin_bytes = round(_Z95 * math.hypot(keys_off, sizes_off) * figures.memory_bytes)
     lives_s = [left / 1000 for left in answers[0::2] if isinstance(left, int) and left >= 0]
     endless = sum(left == -1 for left in answers[0::2])
     for life_s in lives_s:

@@ -163,7 +163,10 @@ class TwoLayerCache:
         found = {}
         for key, encoded in zip(keys, values, strict=True):
             if encoded is not None:
-                found[key] = orjson.loads(encoded)
+                try:
+                    found[key] = orjson.loads(encoded)
+                except orjson.JSONDecodeError:
+                    continue  # somebody else's value under our key: it is loaded as if there were none
                 self._keep_local(key, found[key], len(encoded), ttl_s, mark)
         self.stats.hit("remote", found)
         self.stats.miss("remote", [key for key in keys if key not in found])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from dbz.cache.warm.databases import Databases, Document
-from dbz.cache.warm.shape import KeyTemplate, Shape, encode
+from dbz.cache.warm.shape import KeyTemplate, Shape, at, encode
 from dbz.config.warmup import Warmer
 
 
@@ -47,6 +48,8 @@ class Renderer:
         self._jitter = jitter
         self._version = warmer.version
         self._more = {warmer.club_field, *warmer.sort}
+        self.reasons: Counter[str] = Counter()
+        """Why documents gave no item, naming the field, and how many."""
 
     @property
     def fields(self) -> dict[str, int]:
@@ -61,14 +64,27 @@ class Renderer:
         for row, value in zip(rows, await self._shape.values(rows), strict=True):
             key = self._key.fill(row)
             if key is None:
+                lacking = next(name for name in self._key.fields if at(row, name) is None)
+                self.reasons[f"no '{lacking}', which the key is made of"] += 1
                 continue
             try:
                 encoded = encode(value)
                 version = encode(value[self._version]) if self._version else b""
             except TypeError:
+                self.reasons[_formless(value)] += 1
                 continue
             out.append(Item(key, encoded, jittered_ms(self._ttl_ms, self._jitter), row["_id"], version))
         return out
+
+
+def _formless(value: dict[str, Any]) -> str:
+    """Which field of a value has no form in JSON."""
+    for name, part in value.items():
+        try:
+            encode(part)
+        except TypeError:
+            return f"'{name}' has no form in JSON ({type(part).__name__})"
+    return "no form in JSON"
 
 
 def jittered_ms(ttl_ms: float, jitter: float) -> int:

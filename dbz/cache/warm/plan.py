@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +47,8 @@ class Planner:
         self._order = order
         self._databases = databases
         self.nameless: set[str] = set()
+        self.reasons: dict[str, Counter[str]] = {}
+        """Why documents gave no value, of each warmer."""
 
     @property
     def places(self) -> str:
@@ -118,12 +121,17 @@ class Planner:
             rows = warmup.named(warmer.listed.rows) if warmer.listed.rows else None
             described = (rows, Renderer(rows, databases, warmup.jitter)) if rows else None
             return ListPageReader(warmer, databases, described, clubs, epoch, warmup.jitter)
-        renderer = Renderer(warmer, databases, warmup.jitter)
-        reader = SourceReader(warmer, databases, renderer, partial(self._check_row, warmer))
+        reader = self.reader(warmer)
         every_club = not self._order.clubs
         if warmer.limit is not None:
             return TopDocuments(reader, clubs, epoch, every_club=every_club)
         return Documents(reader, clubs, epoch, min(step, _BATCH), every_club=every_club)
+
+    def reader(self, warmer: Warmer) -> SourceReader:
+        """Reads documents of a warmer, and makes of them what it caches; not for list pages."""
+        renderer = Renderer(warmer, self._databases, self._order.warmup.jitter)
+        self.reasons[warmer.name] = renderer.reasons
+        return SourceReader(warmer, self._databases, renderer, partial(self._check_row, warmer))
 
 
 def _collections(warmup: Warmup, warmer: Warmer) -> list[tuple[str, bool]]:

@@ -40,6 +40,8 @@ class Tally:
     keys: int = 0
     bytes: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why documents could not be used, with the field."""
     state: str = "waiting"
     began_s: float = 0.0
     seconds: float = 0.0
@@ -48,6 +50,16 @@ class Tally:
     def handled(self) -> int:
         """Keys that were written or skipped."""
         return self.keys + self.skipped.total()
+
+    @property
+    def in_vain(self) -> str:
+        """Why it ended without any key in the cache; empty when it has not, or left nothing there to do."""
+        if self.state != "done" or self.handled - self.skipped[UNUSABLE]:
+            return ""
+        if self.documents:
+            why, count = next(iter(self.reasons.most_common(1)), ("they cannot be used", self.documents))
+            return f"{count:,} of {self.documents:,} documents: {why}"
+        return "no document matches"
 
     @property
     def keys_per_s(self) -> float:
@@ -71,6 +83,7 @@ class Tally:
             "keys": self.keys,
             "bytes": self.bytes,
             "skipped": {why: self.skipped[why] for why in SKIPPED},
+            "reasons": dict(self.reasons),
             "seconds": round(self.seconds, 3),
             "keys_per_s": round(self.keys_per_s, 1),
         }
@@ -92,6 +105,13 @@ class WarmReport:
     def keys(self) -> int:
         """Keys written by all warmers."""
         return sum(tally.keys for tally in self.tallies)
+
+    @property
+    def in_vain(self) -> list[str]:
+        """Warmers none of whose documents could be used; all that wrote nothing, when nothing at all is there now."""
+        idle = [tally for tally in self.tallies if tally.in_vain]
+        worked = any(tally.handled - tally.skipped[UNUSABLE] for tally in self.tallies) or self.resumed or self.stopped
+        return [f"{tally.name}: {tally.in_vain}" for tally in idle if tally.documents or not worked]
 
     @property
     def bytes(self) -> int:

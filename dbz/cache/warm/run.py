@@ -111,6 +111,7 @@ class WarmRun:
             return await self._all_checked()
         writer = writer_for(self._redis, self._order.prefix, warmer.version or "")
         source = self._planner.source(warmer, clubs, writer.epoch, self._pacer.step(_BATCH_KEYS))
+        tally.reasons = self._planner.reasons.get(warmer.name, tally.reasons)
         tally.begin()
         state, checked = "stopped", False
         try:

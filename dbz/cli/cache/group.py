@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dbz.cli.cache.bench import bench
+from dbz.cli.cache.check import check
 from dbz.cli.cache.get import get
 from dbz.cli.cache.invalidate import invalidate
 from dbz.cli.cache.stats import stats
@@ -12,5 +13,5 @@ from dbz.cli.options import command_group
 
 app = command_group(
     "Warm the cache, look into it, make parts of it stale.",
-    warm=warm, stats=stats, invalidate=invalidate, get=get, ttl=ttl, bench=bench,
+    warm=warm, check=check, stats=stats, invalidate=invalidate, get=get, ttl=ttl, bench=bench,
 )  # fmt: skip

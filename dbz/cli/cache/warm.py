@@ -25,7 +25,7 @@ from dbz.cli.cache.stores import (
 from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
 from dbz.cli.options import AllowTarget, AsJson, Yes
-from dbz.errors import DependencyError, InterruptedRunError, UsageError
+from dbz.errors import DependencyError, ExitCode, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from dbz.cache.nodes import AnyRedis
@@ -53,6 +53,9 @@ def warm(
     allow_target: AllowTarget = None,
     yes: Yes = False,
     config: Annotated[str, typer.Option(metavar="FILE", help="What to warm; see configs/warmup.yaml.")] = "default",
+    from_redis: Annotated[
+        str, typer.Option(metavar="URL", help="Copy what another Redis has, in place of reading the document store.")
+    ] = "",
     redis_url: RedisUrl = "",
     mongo_uri: MongoUri = "",
     database: Database = DEFAULT_DATABASE,
@@ -79,10 +82,12 @@ def warm(
       REDIS_URL=rediss://… MONGODB_URI=… dbz cache warm
       dbz cache warm --shards shards.yaml    every shard that the file names
       dbz cache warm --embedded              a trial, with demo data
+      dbz cache warm --from-redis rediss://blue --redis-url rediss://green
 
     \b
-    Exit codes: 0 complete, 2 wrong usage, 3 a store failed or Redis has no
-    room (what was written is reported), 130 interrupted (run it again to
+    Exit codes: 0 complete, 1 a warmer could use none of its documents, or
+    nothing was written at all, 2 wrong usage, 3 a store failed or Redis has
+    no room (what was written is reported), 130 interrupted (run it again to
     go on).
     """
     from dbz.cache.warm import WarmOrder
@@ -92,6 +97,12 @@ def warm(
     order = WarmOrder(load_warmup(config), names, club or (), prefix)
     _ = order.warmers
     rate_per_s = order.warmup.rate if rate is None else _rate(rate)
+    if from_redis:
+        if measure or dry_run or only or club or embedded or mongo_uri or shards:
+            raise UsageError("--from-redis copies a whole cache; it goes with --redis-url, --rate and --prefix only")
+        with stores(redis_url) as where:
+            run_interruptibly(_copy(from_redis, where.redis_url, prefix, rate_per_s, as_json=as_json))
+        return
     with stores(redis_url, mongo_uri, shards, needs_mongo=True, embedded=embedded) as where:
         if measure:
             load = _load(where, target, allow_target or [])
@@ -187,6 +198,20 @@ async def _warm(
     _complain(report)
 
 
+async def _copy(from_url: str, to_url: str, prefix: str, rate_per_s: float | None, *, as_json: bool) -> None:
+    from dbz.cache.admin.connect import connected_redis
+    from dbz.cache.warm.copying import CacheCopy
+
+    if from_url == to_url:
+        raise UsageError("--from-redis is the same Redis as the one to be warmed")
+    async with AsyncExitStack() as resources:
+        source = await resources.enter_async_context(connected_redis(from_url))
+        target = await resources.enter_async_context(connected_redis(to_url))
+        report = await CacheCopy(source, target, prefix, rate_per_s).run()
+    _show(report, as_json=as_json)
+    _complain(report)
+
+
 def _complain(report: WarmReport) -> None:
     """Raise what a warm-up that is not complete ends with."""
     if report.stopped == INTERRUPTED:
@@ -195,6 +220,10 @@ def _complain(report: WarmReport) -> None:
         raise DependencyError(
             f"the warm-up is not complete: {report.stopped}", hint="what was written stays; run it again to go on"
         )
+    if report.in_vain:
+        for line in report.in_vain:
+            typer.echo(f"dbz: nothing was written by {line}", err=True)
+        raise typer.Exit(ExitCode.BROKEN)
 
 
 INTERRUPTED = "interrupted"

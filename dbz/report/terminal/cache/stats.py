@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dbz.cache.admin.survey import FamilyFigures, ServerFigures, Survey
+from dbz.cache.admin.survey import BigKey, FamilyFigures, ServerFigures, Survey
 from dbz.cache.layers.stats import Counts, ProcessFigures
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.tables import cell, grid
@@ -122,8 +122,27 @@ def _families(families: list[FamilyFigures], counts: Counts) -> Table:
             outcomes = counts.get(name, {}).get(layer, {})
             hits, misses = outcomes.get("hit", 0), outcomes.get("miss", 0)
             asked += [f"{hits:,}", ratio(hits, misses)]
-        table.add_row(cell(name), f"{one.keys:,}", format_bytes(one.memory_bytes), *lives, endless, *asked)
+        keys = f"{one.keys:,}" + (f" ±{one.keys_margin:,}" if one.keys_margin else "")
+        off = f" ±{format_bytes(one.memory_margin_bytes)}" if one.memory_margin_bytes else ""
+        table.add_row(cell(name), keys, format_bytes(one.memory_bytes) + off, *lives, endless, *asked)
     return table
+
+
+def print_big_keys(keys: list[BigKey], most: int, stream: TextIO | None = None) -> None:
+    """The largest keys, and those whose reading moves most bytes."""
+    console = make_console(stream or sys.stdout)
+    table = grid("<largest keys", "<type", "memory", "requests, about")
+    for one in keys[:most]:
+        table.add_row(cell(one.key), cell(one.kind), format_bytes(one.memory_bytes), f"{one.requests:,}")
+    console.print(table)
+    hot = sorted((one for one in keys if one.requests), key=lambda one: -one.traffic_bytes)[:most]
+    if hot:
+        console.print()
+        table = grid("<hot keys, by bytes", "memory", "requests, about", "bytes read, about")
+        for one in hot:
+            row = (format_bytes(one.memory_bytes), f"{one.requests:,}", format_bytes(one.traffic_bytes))
+            table.add_row(cell(one.key), *row)
+        console.print(table)
 
 
 def _hottest(keys: list[tuple[str, int]]) -> Table:
