@@ -9,6 +9,10 @@ class PausedError(Exception):
     """The user asked to stop; the journal knows how to go on."""
 
 
+class RehearsedError(Exception):
+    """A move was copied and verified, and is not to switch over: it was a rehearsal."""
+
+
 class MoveLeaseLostError(DependencyError):
     """Somebody else has taken over: nothing more may be written."""
 

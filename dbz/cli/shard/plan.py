@@ -23,6 +23,9 @@ Drain = Annotated[list[str] | None, typer.Option("--drain", metavar="SHARD", hel
 Pin = Annotated[
     list[str] | None, typer.Option("--pin", metavar="CLUB=SHARD", help="Put a club on a shard, and keep it there.")
 ]
+Move = Annotated[
+    list[str] | None, typer.Option("--move", metavar="CLUB=SHARD", help="Move exactly this club, and no other.")
+]
 By = Annotated[
     Literal["bytes", "docs", "ops"], typer.Option("--by", help="What is to be even; ops are writes, counted now.")
 ]
@@ -34,6 +37,7 @@ def plan(
     add: Add = None,
     drain: Drain = None,
     pin: Pin = None,
+    move: Move = None,
     by: By = "bytes",
     sample: Sample = "10s",
     tolerance: Tolerance = "5%",
@@ -55,12 +59,13 @@ def plan(
       dbz shard plan --add shard_2               a share for a new shard
       dbz shard plan --drain shard_0             empty a shard
       dbz shard plan --pin club07=shard_1        keep a club where you want it
+      dbz shard plan --move club07=shard_1       one hot club, and nothing else
       dbz shard plan --by ops --sample 1m        even out the writes
       dbz shard plan --add shard_2 --out plan.json
     """
     from dbz.report.terminal.shards.status import print_plan
 
-    made = plan_of(config, add, drain, pin, by, sample, tolerance, rate)
+    made = plan_of(config, add, drain, pin, move, by, sample, tolerance, rate)
     _remember(made)
     if out is not None:
         _save(made, out)
@@ -76,6 +81,7 @@ def plan_of(
     add: list[str] | None,
     drain: list[str] | None,
     pin: list[str] | None,
+    move: list[str] | None,
     by: Literal["bytes", "docs", "ops"],
     sample: str,
     tolerance: str,
@@ -89,7 +95,8 @@ def plan_of(
     request = Request(
         add=tuple(dict.fromkeys(add or ())),
         drain=tuple(dict.fromkeys(drain or ())),
-        pin=_pins(pin or []),
+        pin=_pins("--pin", pin or []),
+        move=_pins("--move", move or []),
         by=by,
         tolerance=parsed("--tolerance", tolerance, parse_percent),
     )
@@ -114,14 +121,14 @@ def _count_writes(deployment: Deployment, over_s: float) -> Mapping[str, float]:
     return found
 
 
-def _pins(texts: list[str]) -> dict[str, str]:
+def _pins(option: str, texts: list[str]) -> dict[str, str]:
     pins: dict[str, str] = {}
     for text in texts:
         club, equals, shard = text.rpartition("=")
         if not equals or not shard:
-            raise UsageError(f"--pin: '{text}' is not CLUB=SHARD")
+            raise UsageError(f"{option}: '{text}' is not CLUB=SHARD")
         if pins.setdefault(club, shard) != shard:
-            raise UsageError(f"--pin: club '{club}' cannot be pinned to '{pins[club]}' and '{shard}'")
+            raise UsageError(f"{option}: club '{club}' cannot be pinned to '{pins[club]}' and '{shard}'")
     return pins
 
 

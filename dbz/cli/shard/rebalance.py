@@ -12,7 +12,8 @@ import typer
 from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.options import AsJson, Yes, parsed
-from dbz.cli.shard.deployment import DEFAULT_CONFIG, DEFAULT_RATE, ConfigFile, Rate, open_deployment
+from dbz.cli.shard.deployment import DEFAULT_CONFIG, DEFAULT_RATE, ConfigFile, Rate, bytes_per_s, open_deployment
+from dbz.cli.shard.holding import hook_of, throttled
 from dbz.cli.shard.moving import MaxFence, MaxLatency, Offline, carry_out, options_of, report, working
 from dbz.cli.shard.plan import last_plan
 from dbz.errors import UsageError
@@ -33,6 +34,20 @@ def rebalance(
     max_latency: MaxLatency = None,
     max_fence: MaxFence = "500ms",
     window: Window = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Copy and verify, then remove the copies: nothing switches over.")
+    ] = False,
+    postpone_switch: Annotated[
+        bool, typer.Option("--postpone-switch", help="Follow each club until dbz shard control switch.")
+    ] = False,
+    hook: Annotated[
+        str, typer.Option(metavar="COMMAND", help="Run it before and after each move; a failure before is a veto.")
+    ] = "",
+    throttle_url: Annotated[str, typer.Option(metavar="URL", help="Hold back while this does not answer 200.")] = "",
+    throttle_query: Annotated[
+        str,
+        typer.Option(metavar="COLLECTION:FILTER", help="Hold back while a document on the first shard matches."),
+    ] = "",
     offline: Offline = False,
     force: Annotated[
         bool, typer.Option("--force", help="Read large collections from end to end where they lack an index.")
@@ -56,8 +71,15 @@ def rebalance(
     --rate unlimited the stores are copied as fast as they can.
 
     \b
+    While it runs, dbz shard control says how far it is, pauses it, changes the
+    rate, and lets a postponed club switch over. --hook gets what happens in
+    DBZ_HOOK (before-move, before-switch, after-switch), and DBZ_MOVE, DBZ_CLUB,
+    DBZ_SOURCE, DBZ_TARGET.
+
+    \b
     Examples:
       dbz shard plan --add shard_2 && dbz shard rebalance --yes
+      dbz shard rebalance --rehearse --yes       would it work, and how long?
       dbz shard rebalance --plan plan.json --rate 5MB/s --window 01:00-05:00
       dbz shard rebalance --yes                  go on after a pause
 
@@ -68,14 +90,26 @@ def rebalance(
     from dbz.shards.move.pace import parse_window
     from dbz.shards.move.preflight import refuse_unready
     from dbz.shards.move.rebalance import check_plan
+    from dbz.shards.move.steering import Steering
     from dbz.shards.plan.document import load_plan
 
+    if rehearse and postpone_switch:
+        raise UsageError("--rehearse never switches over, so there is nothing for --postpone-switch to put off")
     chosen = load_plan(plan) if plan else last_plan()
     hours = parsed("--window", window, parse_window) if window else lambda: True
     watching = Interrupts("before any club was moved; nothing was changed").watch()
     with watching as interrupts, open_deployment(config) as deployment:
-        options = replace(options_of(rate, max_latency, max_fence, interrupts), may_work=hours)
-        with working(deployment, options, offline=offline) as (work, control, _):
+        options = replace(
+            options_of(rate, max_latency, max_fence, interrupts),
+            may_work=hours,
+            rehearse=rehearse,
+            steering=Steering(parsed("--rate", rate, bytes_per_s), postpone=postpone_switch),
+            hook=hook_of(hook),
+        )
+        with (
+            throttled(options, deployment, throttle_url, throttle_query),
+            working(deployment, options, offline=offline) as (work, control, _),
+        ):
             with deployment.reaching("the control store"):
                 if chosen is not None and not work.unfinished() and not work.current():
                     check_plan(chosen, control.map())

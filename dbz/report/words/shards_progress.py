@@ -6,7 +6,7 @@ from dbz.shards.journal import State
 from dbz.shards.move.progress import Current, MovePhase, MoveStanding
 from dbz.shards.move.rebalance import MoveOutcome
 from dbz.shards.move.throttle import Slowed
-from dbz.units import format_bytes, format_duration, format_ms
+from dbz.units import counted, format_bytes, format_duration, format_ms
 
 SCHEMA = "dbz.shard-progress/1"
 
@@ -15,6 +15,7 @@ _PAUSED_AT = {
     MovePhase.COPYING: "partly copied",
     MovePhase.FOLLOWING: "copied and followed",
     MovePhase.VERIFYING: "copied, not verified",
+    MovePhase.POSTPONED: "copied and verified",
     MovePhase.SWITCHING: "copied and verified",
     MovePhase.WAITING: "waiting for the window",
 }
@@ -44,7 +45,9 @@ def move_texts(current: Current, bytes_per_s: float | None) -> list[str]:
     if current.phase == MovePhase.COPYING and bytes_per_s is not None:
         parts.append(f"{format_bytes(bytes_per_s)}/s")
     if current.phase == MovePhase.WAITING:
-        parts.append("until the window opens")
+        parts.append("until the window opens, or it is told to go on")
+    if current.phase == MovePhase.POSTPONED:
+        parts.append("until dbz shard control switch")
     return [*parts, *left_texts(current.left_s)]
 
 
@@ -141,6 +144,9 @@ def outcome_texts(outcome: MoveOutcome, now: MoveStanding) -> list[str]:
     clubs = "1 club" if len(outcome.done) == 1 else f"{len(outcome.done):,} clubs"
     copied = f", {format_bytes(moved)} copied" if moved else ""
     texts = [f"{clubs} moved{failed}{copied} in {format_duration(max(now.elapsed_s, 0.1))}{longest}."]
+    if outcome.rehearsed:
+        count = counted(len(outcome.rehearsed), "club")
+        texts = [f"Rehearsed: {count} copied and verified, then removed again{failed}; the app was not touched."]
     if now.slowed_s >= 1:
         slow, whole = format_duration(round(now.slowed_s)), format_duration(round(now.elapsed_s))
         texts.append(f"Copying gave way to the app for {slow} of {whole}, while shards answered late.")
@@ -153,7 +159,7 @@ def outcome_document(outcome: MoveOutcome, now: MoveStanding) -> dict[str, objec
     """What became of the moves, as JSON."""
     found = {one.move.id: one for one in now.ended}
     moves = []
-    for move in (*outcome.done, *outcome.failed):
+    for move in (*outcome.done, *outcome.rehearsed, *outcome.failed):
         ended = found[move.id]
         row: dict[str, object] = {"id": move.id, "club": move.club, "source": move.source, "target": move.target}
         row |= {"state": str(move.state), "block_ms": move.block_ms, "retries": move.retries, "reason": move.reason}
@@ -165,8 +171,23 @@ def outcome_document(outcome: MoveOutcome, now: MoveStanding) -> dict[str, objec
         "seconds": round(now.elapsed_s, 2),
         "slowed_s": round(now.slowed_s, 2),
         "moves_left": now.moves - len(now.ended),
+        "rehearsed": len(outcome.rehearsed),
         "moves": moves,
+        "next_steps": next_steps(outcome),
     }
+
+
+def next_steps(outcome: MoveOutcome) -> list[str]:
+    """The commands that come next, the nearest first."""
+    steps = ["dbz shard rebalance --yes", "dbz shard cancel --yes"] if outcome.paused else []
+    if outcome.rehearsed:
+        return ["dbz shard rebalance --yes"]
+    if outcome.failed:
+        steps.append("dbz shard plan")
+    if outcome.done:
+        undo = [f"dbz shard rollback {move.id}" for move in outcome.done[:1] if not move.undoes]
+        steps += ["dbz shard verify", *undo, "dbz shard clean --after 24h"]
+    return steps
 
 
 def _rounded(value: float | None) -> float | None:

@@ -18,12 +18,13 @@ from dbz.shards.control import Control
 from dbz.shards.copies.compare import compare_club, compare_keys
 from dbz.shards.copies.store_guard import guard_copies
 from dbz.shards.deployment import Deployment, Document
-from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedError, PausedError
+from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedError, PausedError, RehearsedError
 from dbz.shards.journal import Move, MoveJournal, State
 from dbz.shards.move.copy import Copier
 from dbz.shards.move.pace import Pace
 from dbz.shards.move.preflight import check_move
 from dbz.shards.move.progress import MovePhase, MoveTracker
+from dbz.shards.move.steering import Steering
 from dbz.shards.shapes import make_alike
 
 _KEEP_TOKEN_EVERY_S = 1.0
@@ -45,6 +46,12 @@ class MoveOptions:
     """How late a shard may answer (p95) before copying gives way; None for twice as late as before."""
     max_fence_s: float = 0.5
     """How long the writes of a club may be held at most."""
+    rehearse: bool = False
+    """Copy and verify, but never switch over."""
+    steering: Steering | None = None
+    """Orders that come while moves run."""
+    hook: Callable[[str, Move], str] = lambda _when, _move: ""
+    """Called with `before-move`, `before-switch` and `after-switch`; a reason that it gives before is a veto."""
     stop: Callable[[], bool] = lambda: False
     """Whether the user asked for a pause."""
     may_work: Callable[[], bool] = lambda: True
@@ -65,6 +72,7 @@ class Mover:
         self._options = options
         self._tracker = options.tracker
         self._pace = Pace(options.rate_bytes_per_s, options.max_latency_s, options.stop)
+        self._steering = options.steering or Steering(options.rate_bytes_per_s)
         self._glanced_at = 0.0
 
     def run(self, move: Move) -> Move:
@@ -101,6 +109,8 @@ class Mover:
 
     def _run(self, move: Move) -> Move:
         self._tracker.enter(move, MovePhase.CHECKING)
+        if move.state == State.PLANNED:
+            self._ask_hook("before-move", move)
         if move.state == State.PLANNED and move.token is None:
             check_move(self._deployment, move.club, move.source, move.target, move.bytes)
         make_alike(self._deployment, move.source, move.target)
@@ -118,7 +128,26 @@ class Mover:
                 move = self._copy(move, copier, tail)
             move = self._catch_up(move, copier, tail)
             move = self._verify(move, copier, tail)
-            return self._switch(move, copier, tail)
+            if self._options.rehearse:
+                raise RehearsedError
+            move = self._postpone(move, copier, tail)
+            self._ask_hook("before-switch", move)
+            switched = self._switch(move, copier, tail)
+        self._steering.switched()
+        self._options.hook("after-switch", switched)
+        return switched
+
+    def _ask_hook(self, when: str, move: Move) -> None:
+        if veto := self._options.hook(when, move):
+            raise MoveFailedError(f"vetoed {when.replace('-', ' the ')}: {veto}")
+
+    def _postpone(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+        """Follow the club until it may switch over."""
+        while not self._steering.may_switch():
+            self._pause_if_asked()
+            move = self._catch_up(move, copier, tail, MovePhase.POSTPONED)
+            time.sleep(_GLANCE_EVERY_S)
+        return move
 
     def _copy(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
         self._tracker.enter(move, MovePhase.COPYING)
@@ -144,11 +173,12 @@ class Mover:
         self._tracker.moved(size_bytes)
         self._tracker.lagging(len(tail.dirty), tail.complete_until)
         self._tracker.throttled(self._pace.slowed)
+        self._pace.allow(self._steering.rate_bytes_per_s)
         self._pause_if_asked()
 
-    def _catch_up(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+    def _catch_up(self, move: Move, copier: Copier, tail: ChangeTail, phase: MovePhase = MovePhase.FOLLOWING) -> Move:
         """Apply changes until hardly any are left."""
-        self._tracker.enter(move, MovePhase.FOLLOWING)
+        self._tracker.enter(move, phase)
         kept = time.monotonic()
         while True:
             self._pause_if_asked()
@@ -242,12 +272,16 @@ class Mover:
         block_ms = (time.monotonic() - begin) * 1000
         return self._journal.advance(move, State.REVERSING, block_ms=round(block_ms, 1), reason="")
 
+    def _is_allowed(self) -> bool:
+        return self._options.may_work() and self._steering.is_going
+
     def _pause_if_asked(self) -> None:
         if self._options.stop():
             raise PausedError
-        if not self._options.may_work():
+        if not self._is_allowed():
             with self._tracker.waiting():
-                while not self._options.may_work():
+                while not self._is_allowed():
+                    self._tracker.remark(self._steering.held)
                     time.sleep(0.2)
                     if self._options.stop():
                         raise PausedError

@@ -47,6 +47,12 @@ class Pace:
         self._decided_at = self._cut_at = 0.0
         self.slowed: Slowed | None = None
 
+    def allow(self, rate_bytes_per_s: float | None) -> None:
+        """Another highest rate from now on; the same one changes nothing."""
+        if (self._control.most if self._control else None) != rate_bytes_per_s:
+            self._control = RateControl(rate_bytes_per_s) if rate_bytes_per_s is not None else None
+            self.slowed = None
+
     @property
     def batch_docs(self) -> int:
         """Documents at once: short batches let the app's requests in between."""

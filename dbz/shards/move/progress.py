@@ -24,6 +24,7 @@ class MovePhase(StrEnum):
     COPYING = "copying"
     FOLLOWING = "following"
     VERIFYING = "verifying"
+    POSTPONED = "postponed"
     SWITCHING = "switching"
     WAITING = "waiting"
 
@@ -227,7 +228,8 @@ class MoveTracker:
         to_copy = (
             size - self._copied if self._phase in (MovePhase.CHECKING, MovePhase.COPYING) and not move.undoes else 0
         )
-        to_compare = 0 if self._phase == MovePhase.SWITCHING else max(0, _BOTH_SIDES * size - self._compared)
+        done = self._phase in (MovePhase.SWITCHING, MovePhase.POSTPONED)
+        to_compare = 0 if done else max(0, _BOTH_SIDES * size - self._compared)
         return to_copy, to_compare
 
     def _left_in_all(self, current: Current | None) -> float | None:

@@ -16,7 +16,7 @@ from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.shards.control import Control
 from dbz.shards.copies.removal import remove_club
 from dbz.shards.deployment import Deployment, Document, mark_shard, unreachable
-from dbz.shards.errors import FenceOverrunError, MoveFailedError, PausedError
+from dbz.shards.errors import FenceOverrunError, MoveFailedError, PausedError, RehearsedError
 from dbz.shards.journal import UNFINISHED, Move, MoveJournal, State
 from dbz.shards.map import ShardMap
 from dbz.shards.move.mover import MoveOptions, Mover
@@ -27,6 +27,7 @@ from dbz.shards.plan.estimate import remember_speeds
 Result = TypeVar("Result")
 
 _CURRENT = "current"
+_REHEARSED = "rehearsed: it was copied and verified, and was not to switch over"
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -36,6 +37,8 @@ class MoveOutcome:
 
     done: list[Move] = field(default_factory=list)
     failed: list[Move] = field(default_factory=list)
+    rehearsed: list[Move] = field(default_factory=list)
+    """Copied, verified, and removed again."""
     paused: bool = False
 
 
@@ -112,13 +115,16 @@ class Rebalance:
         try:
             left, current = self._retrying(lambda: (self.unfinished(), self.current()))
             self._options.tracker.begin(left)
-            if current:
+            if current and not self._options.rehearse:
                 self._retrying(lambda: self._give_slots(current))
             for move in left:
                 result = self._retrying(partial(self._one, move))
-                (outcome.done if result.state == State.REVERSING else outcome.failed).append(result)
+                ended = outcome.rehearsed if result.reason == _REHEARSED else outcome.failed
+                (outcome.done if result.state == State.REVERSING else ended).append(result)
                 self._options.tracker.ended(result)
-            if current:
+            if current and self._options.rehearse:
+                self.settle()
+            elif current:
                 self._retrying(lambda: self._finish(current))
         except PausedError:
             outcome.paused = True
@@ -146,6 +152,8 @@ class Rebalance:
             raise PausedError
         try:
             done = self._mover.run(move)
+        except RehearsedError:
+            return abort(self._deployment, self._control, self._journal, self._journal.get(move.id), _REHEARSED)
         except MoveFailedError as failed:
             return abort(self._deployment, self._control, self._journal, self._journal.get(move.id), str(failed))
         if move.undoes:

@@ -24,6 +24,8 @@ class Request:
     pin: Mapping[str, str] = field(default_factory=dict)
     by: Measure = "bytes"
     tolerance: float = 0.05
+    move: Mapping[str, str] = field(default_factory=dict)
+    """{club: shard} of clubs that are to move, and nothing else."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def plan_now(
 
     `rate_bytes_per_s` is the highest rate allowed, None without a limit. `UsageError` for what cannot be placed.
     """
-    for name in (*request.add, *request.drain, *request.pin.values()):
+    for name in (*request.add, *request.drain, *request.pin.values(), *request.move.values()):
         deployment.file.known(name, "shard")
     shard_map, _ = current_map(deployment)
     inventory = take_inventory(deployment, shard_map.shards)
@@ -44,7 +44,8 @@ def plan_now(
             deployment.shard(name).command("ping")
     weights = weigh(inventory, shard_map, ops)
     pin = {_meant(club, weights): shard for club, shard in request.pin.items()}
-    plan = make_plan(shard_map, weights, replace(request, pin=pin))
+    move = {_meant(club, weights): shard for club, shard in request.move.items()}
+    plan = make_plan(shard_map, weights, replace(request, pin=pin, move=move))
     if plan.moves:
         largest = max(plan.moves, key=lambda move: move.bytes)
         speeds = expected_speeds(deployment, largest, rate_bytes_per_s)

@@ -22,13 +22,15 @@ def make_plan(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request
     """
     _check_shards(shard_map, request)
     _check_pins(shard_map, sizes, request)
+    _check_moves(shard_map, sizes, request)
     shards = (*shard_map.shards, *request.add)
     index = {name: at for at, name in enumerate(shards)}
     closed = frozenset(index[name] for name in request.drain)
     owners = spread_slots(shard_map.slots, len(shards), closed) if request.add or request.drain else shard_map.slots
     clubs = _clubs(shard_map, sizes, request, owners)
-    steps = _pins(clubs, request, index)
-    steps += balance(_after(clubs, steps), len(shards), closed, request.tolerance)
+    steps = _put(clubs, {**request.pin, **request.move}, index)
+    if not request.move:
+        steps += balance(_after(clubs, steps), len(shards), closed, request.tolerance)
     after = _after(clubs, steps)
     entries = sum(club.shard != club.home for club in after)
     _refuse_too_many(max(entries, sum(club.shard != club.home for club in clubs)))
@@ -110,6 +112,18 @@ def _check_shards(shard_map: ShardMap, request: Request) -> None:
         raise UsageError("--drain: no shard would be left to hold the clubs")
 
 
+def _check_moves(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request) -> None:
+    if request.move and (request.add or request.drain or request.pin):
+        raise UsageError("--move moves exactly the clubs that it names; it goes without --add, --drain and --pin")
+    for club_id, name in request.move.items():
+        if club_id not in sizes:
+            raise UsageError(f"--move: there is no club '{club_id}'")
+        if name not in shard_map.shards:
+            raise UsageError(f"--move {club_id}={name}: the shard holds no clubs yet", hint=f"--add {name} first")
+        if club_id in shard_map.pinned:
+            raise UsageError(f"--move: club '{club_id}' is pinned", hint=f"pin it elsewhere: --pin {club_id}={name}")
+
+
 def _check_pins(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request) -> None:
     for club_id, name in request.pin.items():
         if club_id not in sizes:
@@ -139,8 +153,9 @@ def _clubs(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request, o
     return found
 
 
-def _pins(clubs: Sequence[Club], request: Request, index: dict[str, int]) -> list[ClubMove]:
-    wanted = {club_id: index[shard] for club_id, shard in request.pin.items()}
+def _put(clubs: Sequence[Club], places: Mapping[str, str], index: dict[str, int]) -> list[ClubMove]:
+    """The moves that bring clubs to the shards that were asked for."""
+    wanted = {club_id: index[shard] for club_id, shard in places.items()}
     pinned = [club for club in clubs if club.club_id in wanted]
     return [ClubMove(club, club.shard, target) for club in pinned if (target := wanted[club.club_id]) != club.shard]
 
