@@ -15,6 +15,8 @@ from dbz.runs.folder import RunFolder
 
 MASTER = "generator-master"
 _LAST_WORDS_S = 3.0
+_MASTER_ALONE_S = 10.0
+"""How long a master may take after its last worker."""
 _GRACE_S = 2.0
 """Between asking a process that has had its last words to end and killing it."""
 
@@ -26,6 +28,7 @@ class GeneratorProcesses:
         self._folder = folder
         self._children: dict[str, Child] = {}
         self._lost: set[str] = set()
+        self._alone_since_s = 0.0
         self._secret = ExitStack()
         try:
             for name, orders in _roles(self._with_secret(spec)):
@@ -71,7 +74,11 @@ class GeneratorProcesses:
                 self._lost.add(name)
         working = any(child.exit_code is None for name, child in self._children.items() if name != MASTER)
         steering = MASTER in self._children and self._children[MASTER].exit_code is None
-        return (working and MASTER not in self._lost) or (steering and len(self._children) == 1)
+        if working or not steering or len(self._children) == 1:
+            return (working and MASTER not in self._lost) or steering
+        # Its listeners may have something to do at the end, like judging what all workers did.
+        self._alone_since_s = self._alone_since_s or time.monotonic()
+        return time.monotonic() - self._alone_since_s < _MASTER_ALONE_S
 
     def interrupt(self) -> None:
         """Ask all processes to end early, with a complete record."""

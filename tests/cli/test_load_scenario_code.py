@@ -275,3 +275,17 @@ def test_no_listener_leads_a_run_away_from_its_target(event: str, tmp_path: Path
         _, run = load(tmp_path, HEAD + code)
         assert rows(run)["http GET /hello"]["count"] > 10
         assert not other.hits  # type: ignore[attr-defined]
+
+
+def test_what_users_do_beside_their_tasks_ends_with_them_and_counts_when_it_raises(tmp_path: Path) -> None:
+    code = HEAD.replace("(HttpUser)", "(dbz.users.HttpUser)") + (
+        "    def on_start(self):\n        self.background(self.poll, '/poll')\n        self.background(self.fail)\n"
+        "    def poll(self, path):\n        while True:\n            self.client.get(path)\n"
+        "            self.pause(0.05, 0.1)\n"
+        "    def fail(self):\n        self.pause(2.5, 3)\n        raise RuntimeError('beside')\n"
+    )
+    status, run = load(tmp_path, code)
+    assert status == ExitCode.BROKEN
+    assert rows(run)["http GET /poll"]["count"] > 20 and rows(run)["http GET /hello"]["count"] > 20
+    assert run["errors"][0]["error"] == "RuntimeError: beside (mine.py:20)"
+    assert run["generator"]["died_users"] == 0

@@ -36,6 +36,8 @@ from dbz.runs.record import EXIT_CODE
 WORKERS_PATIENCE_S = 60.0
 _STOP_PATIENCE_S = 3.0
 """How long users that are stopped may take: who swallows every exception is left where it is."""
+_STOP_USER_S = 0.001
+"""What each of many users adds to it: they say goodbye to the server."""
 _LAST_WORD_S = 0.2
 """A worker's last messages are on their way in a thread of ZeroMQ, which ends with the process."""
 
@@ -142,7 +144,8 @@ class GeneratorProcess:
 
     def _stop(self, environment: Any, stop: Any) -> None:
         """Stop the users, and go on without those that do not let themselves be stopped."""
-        if not hooks.within(environment.stop_timeout + _STOP_PATIENCE_S, stop):
+        patience_s = environment.stop_timeout + _STOP_PATIENCE_S + self.spec.users * _STOP_USER_S
+        if not hooks.within(patience_s, stop):
             logging.warning("not all users ended: a task swallows every exception")
             environment.runner.update_state(STATE_STOPPED)
             environment.events.test_stop.fire(environment=environment)
