@@ -151,6 +151,12 @@ def test_nothing_hangs_over_the_edge_of_a_phone(page: webdriver.Chrome) -> None:
     try:
         page.refresh()
         assert page.execute_script("return document.documentElement.scrollWidth") <= 390  # type: ignore[no-untyped-call]
+        bars = "return [...document.querySelectorAll('.scroll')].map((one) => [one.scrollWidth > one.clientWidth,"
+        shown = page.execute_script(bars + " one.offsetHeight - one.clientHeight])")  # type: ignore[no-untyped-call]
+        assert any(wider for wider, _ in shown)
+        assert all(bar >= 8 for wider, bar in shown if wider), "a table that goes on to the right has a bar to see"
+        words = "return [...document.querySelector('#budgets td.text').childNodes].map((one) => one.nodeName)"
+        assert "WBR" in page.execute_script(words)  # type: ignore[no-untyped-call]
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

@@ -60,7 +60,7 @@ def chart_data(text: str) -> dict[str, Any]:
 def test_the_verdict_and_its_reasons_come_first(broken: RunFolder) -> None:
     text = unescape(render(broken))
     reasons = open_run(broken)[0].reasons
-    places = [text.index(part) for part in ("FAIL</p>", *reasons, "<h2>Budgets", "<h2>Over time", "<h2>Operations")]
+    places = [text.index(part) for part in ("FAIL</p>", *reasons, "<h2>Budgets", "<h2>Operations", "<h2>Over time")]
     assert places == sorted(places) and len(reasons) >= 2
 
 

@@ -20,6 +20,7 @@ BANDS = 6 * BANDS_A_DECADE
 """From 0.1 ms to 100 s; what is faster or slower falls into the first and the last band."""
 PERCENTS = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99)
 _MAX_STEPS = 240
+_MAX_ITEMS = 400
 
 
 def detail_data(run: Run, record: Record) -> dict[str, Any]:
@@ -32,13 +33,18 @@ def detail_data(run: Run, record: Record) -> dict[str, Any]:
     heat = _heat(record, step_s)
     judged = latencies(record, run.window)
     rows = []
+    shown = _most_used(judged)
     for kind in KINDS:
         if kind == UNTIMED:
             continue
         names = sorted(series.name for series in judged if series.kind == kind and judged[series].count)
         if len(names) > 1:
             rows.append(_row(kind, f"all: {KINDS[kind]}", "", _together(judged, kind, names), _sum(heat, kind, names)))
-        rows += [_row(kind, name, name, judged[Series(kind, name)], heat[kind, name]) for name in names]
+        rows += [
+            _row(kind, name, name, judged[Series(kind, name)], heat[kind, name])
+            for name in names
+            if Series(kind, name) in shown
+        ]
     return {
         "step_s": step_s,
         "steps": -(-round(record.last_s) // step_s),
@@ -46,6 +52,11 @@ def detail_data(run: Run, record: Record) -> dict[str, Any]:
         "percents": PERCENTS,
         "items": rows,
     }
+
+
+def _most_used(judged: dict[Series, Latency]) -> set[Series]:
+    """The operations that get details: a page of thousands would be too large to open."""
+    return set(sorted(judged, key=lambda series: -judged[series].count)[:_MAX_ITEMS])
 
 
 Heat = defaultdict[tuple[str, str], dict[tuple[int, int], int]]

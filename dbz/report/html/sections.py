@@ -13,6 +13,7 @@ from dbz.measure.budget.verdicts import Outcome
 from dbz.report.html.charts import Chart
 from dbz.report.words.advice import next_steps
 from dbz.report.words.facts import (
+    errors_outside_text,
     facts,
     generator_text,
     judged_text,
@@ -40,6 +41,9 @@ from dbz.report.words.verdict import (
 )
 from dbz.runs.schema import BudgetResult, ErrorGroup, Operation, Run
 from dbz.units import format_number, format_percent, format_rate
+
+SHOWN_OPERATIONS = 100
+"""The other rows of a longer table are folded away, so that the charts stay within reach."""
 
 Cell = tuple[str, float | str]
 """What a table shows, already escaped, and what it is sorted by."""
@@ -126,7 +130,14 @@ def operations(run: Run) -> str:
     """One row for each operation, the slowest of each kind first."""
     head = ["Operation", "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
     rows = [("broken" if one.errors else "", _operation_cells(one)) for one in slowest_first(run.operations)]
-    return section("operations", "Operations", table(head, rows, text_columns=(0, 1))) if rows else ""
+    if not rows:
+        return ""
+    body = table(head, rows[:SHOWN_OPERATIONS], text_columns=(0, 1))
+    rest = rows[SHOWN_OPERATIONS:]
+    if rest:
+        more = f"{len(rest):,} more operations, each faster than those of its kind above"
+        body += f"<details><summary>{more}</summary>{table(head, rest, text_columns=(0, 1))}</details>"
+    return section("operations", "Operations", body)
 
 
 def _operation_cells(operation: Operation) -> list[Cell]:
@@ -143,8 +154,8 @@ def _operation_cells(operation: Operation) -> list[Cell]:
 
 def _detail_link(operation: Operation) -> str:
     """The name, which chooses the operation in the part about details."""
-    name = escape(operation.name)
-    return f'<button class="link" data-detail="{escape(operation.kind)} {name}">{name}</button>'
+    key = escape(f"{operation.kind} {operation.name}")
+    return f'<button class="link" data-detail="{key}">{escape(operation.name)}</button>'
 
 
 def deliveries(run: Run) -> str:
@@ -154,7 +165,7 @@ def deliveries(run: Run) -> str:
         ("broken" if row.lost or row.duplicated or row.out_of_order else "", _delivery_cells(row.model_dump()))
         for row in run.deliveries
     ]
-    return section("deliveries", "Deliveries", table(head, rows)) if rows else ""
+    return section("deliveries", "Deliveries, warm-up included", table(head, rows)) if rows else ""
 
 
 def _delivery_cells(row: dict[str, int | str]) -> list[Cell]:
@@ -165,7 +176,10 @@ def errors(run: Run) -> str:
     """Equal errors together, the most frequent first."""
     head = ["Error", "Operation", "Count", "First at s", "Last at s"]
     rows = [("broken", _error_cells(group)) for group in run.errors]
-    return section("errors-table", "Errors", table(head, rows, text_columns=(0, 1))) if rows else ""
+    outside = errors_outside_text(run)
+    body = table(head, rows, text_columns=(0, 1)) if rows else ""
+    body += f"<p><small>{escape(outside)}</small></p>" if outside else ""
+    return section("errors-table", "Errors", body) if body else ""
 
 
 def _error_cells(group: ErrorGroup) -> list[Cell]:
@@ -213,7 +227,8 @@ def table(head: Sequence[str], rows: Iterable[Row], *, text_columns: Sequence[in
         + "</tr>"
         for name, cells in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+    grid = f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{grid}</div>'
 
 
 def section(name: str, title: str, body: str) -> str:

@@ -1,6 +1,12 @@
 "use strict";
-// Sorts the tables of a page by the heading that is clicked.
+// Sorts the tables of a page by the heading that is clicked, and lets names wrap after their separators only.
 (() => {
+  for (const cell of document.querySelectorAll("td.text")) {
+    const holder = cell.querySelector("button") ?? cell;
+    if (holder.children.length) continue;
+    const parts = holder.textContent.match(/[^\/_.:?&=,-]*[\/_.:?&=,-]+|[^\/_.:?&=,-]+/g) ?? [];
+    if (parts.length > 1) holder.replaceChildren(...parts.flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part])));
+  }
   for (const table of document.querySelectorAll("table")) {
     const heads = [...table.tHead.rows[0].cells];
     const body = table.tBodies[0];
