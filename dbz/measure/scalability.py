@@ -27,16 +27,18 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Scalability:
-    """The fitted law: `lambda_` in attempts a second and user, `sigma` and `kappa` without unit.
-
-    `r_squared` is 1 when the curve goes through every point; None when all points have the same throughput.
-    """
+    """The fitted law."""
 
     lambda_: float
+    """Attempts a second of a single user."""
     sigma: float
+    """The share that users wait for each other, without unit."""
     kappa: float
+    """What users spend on agreeing with each other, without unit."""
     r_squared: float | None
+    """1 when the curve goes through every point; None when all points have the same throughput."""
     points: int
+    """From how many measured points it comes."""
 
     def throughput(self, users: float) -> float:
         """X(N), in attempts a second."""

@@ -14,6 +14,7 @@ from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
 from dbz.runs.record import END, ERROR, EXIT_CODE, LOST_WORKERS, STEADY
 from dbz.runs.schema import Window
+from dbz.runs.sound_lines import MACHINE, MARK, SERVER, WORKER, is_sound
 
 
 class RecordTail:
@@ -80,10 +81,10 @@ class RecordReader:
             for text in self._tail(path).new_lines():
                 self._add_interval(text)
         for path in self._folder.worker_lines():
-            record.workers.setdefault(path.stem, []).extend(self._lines(path))
-        record.server.extend(self._lines(self._folder.server))
-        record.machine.extend(self._lines(self._folder.machine))
-        for mark in self._lines(self._folder.marks):
+            record.workers.setdefault(path.stem, []).extend(self._lines(path, WORKER))
+        record.server.extend(self._lines(self._folder.server, SERVER))
+        record.machine.extend(self._lines(self._folder.machine, MACHINE))
+        for mark in self._lines(self._folder.marks, MARK):
             record.marks[mark["mark"]] = mark["t"]
             if mark["mark"] == ERROR:
                 record.errors.append(mark)
@@ -95,13 +96,13 @@ class RecordReader:
     def _tail(self, path: Path) -> RecordTail:
         return self._tails.setdefault(path, RecordTail(path))
 
-    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
+    def _lines(self, path: Path, kind: str) -> Iterator[dict[str, Any]]:
         for text in self._tail(path).new_lines():
             try:
                 line = orjson.loads(text)
             except orjson.JSONDecodeError:
                 line = None
-            if isinstance(line, dict) and isinstance(line.get("t"), int | float):
+            if is_sound(line, kind):
                 yield line
             else:
                 self.record.damaged_lines += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from dbz.runs.reading import Record, RecordReader, read_record
 from dbz.runs.record import END, STEADY, IntervalFile, LineFile
 from dbz.runs.schema import Window
 from dbz.runs.timeline import timeline
-from tests.runs.builder import Scene
+from tests.runs.builder import Scene, build_run
 
 POSTS = Series(HTTP, "GET /api/posts")
 
@@ -227,3 +228,29 @@ def test_an_interval_that_took_longer_is_spread_over_its_seconds(folder: RunFold
     chart = timeline(read_record(folder))
     assert chart.rate == [10.0, 10.0, 10.0, 2.0]
     assert [value is None for value in chart.latency_ms["http"][50]] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("worker-0.jsonl", {"t": 1, "users": "many", "cpu_percent": 1}),
+        ("worker-0.jsonl", {"t": 1e300, "users": 1, "cpu_percent": 1}),
+        ("worker-0.jsonl", {"t": 1, "users": 1, "cpu_percent": 1, "deliveries": {"chat": [1, 2]}}),
+        ("worker-0.jsonl", {"t": 1, "users": 1, "cpu_percent": 1, "errors": [["http", "GET /", 7]]}),
+        ("server.jsonl", {"t": 1, "queries": {"posts": 3}}),
+        ("server.jsonl", {"t": 1, "memory_bytes": "1 GB"}),
+        ("machine.jsonl", {"t": 1, "dt": 1}),
+        ("marks.jsonl", {"t": 1, "mark": {}}),
+        ("marks.jsonl", {"t": 1, "mark": "exit_code"}),
+        ("marks.jsonl", []),
+    ],
+)
+def test_a_line_that_no_run_writes_is_damaged(tmp_path: Path, name: str, line: object) -> None:
+    folder = build_run(tmp_path, Scene(seconds=2, warmup_s=0))
+    before = read_record(folder)
+    assert before.damaged_lines == 0
+    (path,) = folder.path.rglob(name)
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    after = read_record(folder)
+    assert after.damaged_lines == 1 and (after.workers, after.server) == (before.workers, before.server)

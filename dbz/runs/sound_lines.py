@@ -1,0 +1,93 @@
+"""Whether a line of a record is one that a run writes: anything else is damaged, and is counted instead of read.
+
+A disk that was full, an editor or another program can leave lines that are JSON and still nonsense. Whoever computes
+from a record may then rely on the types of what stands in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbz.runs.record import EXIT_CODE
+
+LONGEST_S = 1e7
+"""No run takes longer than this, some four months; seconds are counted one by one."""
+WORKER, SERVER, MACHINE, MARK = "worker", "server", "machine", "mark"
+"""The kinds of lines."""
+_REQUIRED = {
+    WORKER: ("t",),
+    SERVER: ("t",),
+    MACHINE: ("t", "dt", "cores", "own", "steal"),
+    MARK: ("t",),
+}
+_NUMBERS = frozenset(
+    ("dt", "users", "cpu_percent", "begun", "late", "dropped", "died", "running", "clock_error_ms", "count", "others")
+)
+_MAYBE_NUMBERS = frozenset(("memory_bytes", "cpu_share", "connections"))
+"""Null where the target did not say it."""
+_OF_AN_EVENT = 6
+"""So many counts of the messages of an event there are: sent, expected, arrived, lost, twice, out of order."""
+
+
+def is_sound(line: Any, kind: str) -> bool:
+    """Whether a line that was read as JSON has the shape of its kind."""
+    if not isinstance(line, dict) or not all(_is_number(line.get(key)) for key in _REQUIRED[kind]):
+        return False
+    if not 0 <= line["t"] <= LONGEST_S or not 0 <= line.get("dt", 0) <= LONGEST_S:
+        return False
+    if kind == MARK:
+        needed = "code" if line.get("mark") == EXIT_CODE else "t"
+        return isinstance(line.get("mark"), str) and _is_number(line.get(needed)) and _is_number(line.get("count", 0))
+    if any(
+        (key in _NUMBERS and not _is_number(value))
+        or (key in _MAYBE_NUMBERS and value is not None and not _is_number(value))
+        for key, value in line.items()
+    ):
+        return False
+    return (
+        _are_counts(line.get("deliveries", {}))
+        and _are_counts(line.get("drained", {}))
+        and _are_queries(line.get("queries", {}))
+        and _are_errors(line.get("errors", []))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
+
+
+def _are_counts(events: Any) -> bool:
+    return isinstance(events, dict) and all(
+        isinstance(counts, list) and len(counts) == _OF_AN_EVENT and all(map(_is_number, counts))
+        for counts in events.values()
+    )
+
+
+def _are_queries(queries: Any) -> bool:
+    return isinstance(queries, dict) and all(
+        isinstance(query, Mapping)
+        and _is_number(query.get("sum_s"))
+        and isinstance(query.get("counts"), dict)
+        and all(_is_bound(bound) and _is_number(count) for bound, count in query["counts"].items())
+        for query in queries.values()
+    )
+
+
+def _is_bound(text: str) -> bool:
+    """Whether a text is the upper bound of a bucket, which may be infinite."""
+    try:
+        return float(text) >= 0
+    except ValueError:
+        return False
+
+
+def _are_errors(errors: Any) -> bool:
+    """Groups of failures: kind, operation, message, and how many."""
+    return isinstance(errors, list) and all(
+        isinstance(group, list)
+        and len(group) == 4
+        and all(isinstance(text, str) for text in group[:3])
+        and _is_number(group[3])
+        for group in errors
+    )
