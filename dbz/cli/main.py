@@ -122,9 +122,14 @@ def _named(arguments: list[str]) -> str:
 
 def _complain(message: str, hint: str = "") -> None:
     with contextlib.suppress(OSError):
-        typer.echo(f"dbz: {message}", err=True)
+        typer.echo(f"dbz: {_harmless(message)}", err=True)
         if hint:
-            typer.echo(f"     {hint}", err=True)
+            typer.echo(f"     {_harmless(hint)}", err=True)
+
+
+def _harmless(text: str) -> str:
+    """The text without what would steer a terminal: names in messages may come from files and servers."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _save_traceback() -> str:

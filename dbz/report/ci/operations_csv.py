@@ -34,5 +34,6 @@ def _row(operation: Operation) -> list[object]:
 
 
 def _no_formula(name: str) -> str:
-    """The name such that no spreadsheet takes it for a formula."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
+    """The name such that no spreadsheet takes it for a formula, and no terminal for a command."""
+    plain = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in name)
+    return f"'{plain}" if name.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else plain
