@@ -10,7 +10,7 @@ import zlib
 import gevent
 import pytest
 
-from dbz.load.generator.http.reader import ResponseReader
+from dbz.load.generator.http.answer.reader import ResponseReader
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import always, read_request, response, routed, serving
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import zstandard
 
-from dbz.load.generator.http import reader
+from dbz.load.generator.http.answer import reader
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import Talk, always, read_request, response, routed, serving
 

@@ -2,8 +2,11 @@
 
 import io
 import json
+import random
 import re
+import time
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -77,13 +80,17 @@ def judgement(case: Answer, ours: Outcome, peers: list[Outcome]) -> str:
     return f"ours {ours}, requests and httpx {peers}"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_answers_are_judged_as_requests_or_httpx_judge_them(seed):
+@pytest.mark.parametrize(("seed", "pieces"), [(1, False), (2, True)])
+def test_answers_are_judged_as_requests_or_httpx_judge_them(seed, pieces):
     cases = list(answers(seed, ANSWERS))
 
     def talk(connection):
         if request := read_request(connection):
-            connection.sendall(cases[int(request.split(b" ")[1][1:])].raw)
+            raw = cases[int(request.split(b" ")[1][1:])].raw
+            cuts = sorted(random.Random(raw).choices(range(len(raw) + 1), k=3)) if pieces else []
+            for start, end in pairwise([0, *cuts, len(raw)]):
+                connection.sendall(raw[start:end])
+                time.sleep(0.002 if pieces else 0)
 
     wrong = []
     with serving(talk) as server:

@@ -16,7 +16,7 @@ from dbz.errors import ExitCode, UsageError
 from dbz.load.generator.data.checks import ExtractionError, extract, problem_of
 from dbz.load.generator.data.feeders import Feeder, FeederEmptyError, read_rows
 from dbz.load.generator.data.secrets import masked, secret
-from dbz.load.generator.http.reader import Head
+from dbz.load.generator.http.answer.reader import Head
 from dbz.load.generator.http.response import Response
 from dbz.protocols import json_path
 from tests.cli.running import dbz, newest_run, small_server

@@ -19,10 +19,10 @@ from typing import Any, Unpack
 
 from gevent import GreenletExit
 
+from dbz.load.generator.http.answer.decoding import accepted_codings
 from dbz.load.generator.http.authentication import answer_challenge, authorize, prepared_request
 from dbz.load.generator.http.bodies import encode_body, encode_params
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.http.decoding import accepted_codings
 from dbz.load.generator.http.fields import HeaderFields, one_line
 from dbz.load.generator.http.memory import Memory
 from dbz.load.generator.http.options import (

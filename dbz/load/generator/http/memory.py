@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbz.load.generator.http.head import Head
+from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.response import Response
 
 _MOST_URLS = 64

@@ -6,10 +6,10 @@ import ssl
 import time
 from typing import NamedTuple
 
-from dbz.load.generator.http.head import Head
-from dbz.load.generator.http.reader import ResponseReader
+from dbz.load.generator.http.answer.head import Head
+from dbz.load.generator.http.answer.reader import ResponseReader
+from dbz.load.generator.http.answer.streaming import BodyStream
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.http.streaming import BodyStream
 from dbz.load.generator.http.urls import full_url
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin

@@ -15,8 +15,8 @@ import orjson
 from requests.exceptions import HTTPError, JSONDecodeError
 from requests.utils import parse_header_links
 
-from dbz.load.generator.http.head import NO_HEAD, Head
-from dbz.load.generator.http.streaming import BodyStream
+from dbz.load.generator.http.answer.head import NO_HEAD, Head
+from dbz.load.generator.http.answer.streaming import BodyStream
 
 MAX_BODY_BYTES = 64_000_000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

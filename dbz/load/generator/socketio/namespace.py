@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gevent
 from gevent.event import AsyncResult
@@ -89,8 +90,8 @@ class Namespace:
         """Whether the server kept this member's rooms over the last loss, and gives what was missed."""
         self._pid: str | None = None
         self._offset: str | None = None
-        self._any: Handler | None = None
-        self._handlers: dict[str, Handler] = {}
+        self._any: _Taking | None = None
+        self._handlers: dict[str, _Taking] = {}
         self._acks: dict[int, AsyncResult] | None = None
         self._last_number = 0
         self._opened: AsyncResult | None = None
@@ -111,11 +112,11 @@ class Namespace:
         When the server wants an acknowledgement it gets what the handler returns: nothing for None, several values for
         a tuple.
         """
-        self._handlers[event] = as_many_as_it_takes(handler)
+        self._handlers[event] = _limits_of(handler)
 
     def on_any(self, handler: Handler) -> None:
         """Call `handler(event, *arguments)` for every event, before its own handler; one for the namespace."""
-        self._any = as_many_as_it_takes(handler)
+        self._any = _limits_of(handler)
 
     def connect(self, auth: Auth = None, *, attempts: int = 20) -> None:
         """Connect, trying again with growing pauses; the last attempt's `TransportError` is raised.
@@ -194,9 +195,9 @@ class Namespace:
         handler = self._handlers.get(name)
         try:
             if self._any is not None:
-                self._any(name, *arguments)
+                _call(self._any, (name, *arguments))
             if handler is not None:
-                return handler(*arguments)
+                return _call(handler, arguments)
         except Exception as error:  # whatever a scenario does wrong must not end the connection
             self._recorder.failure(TASK, f"on {name}", 0.0, _describe(error))
         return _NOT_HANDLED
@@ -298,26 +299,33 @@ class Namespace:
 _NOT_HANDLED = object()
 
 
-def as_many_as_it_takes(handler: Handler) -> Handler:
-    """`handler`, for calls with any number of positional arguments."""
+class _Taking(NamedTuple):
+    """A handler, and how many arguments it needs and takes."""
+
+    call: Handler
+    least: int
+    most: float
+
+
+def _limits_of(handler: Handler) -> _Taking:
     try:
         parameters = list(inspect.signature(handler).parameters.values())
     except (TypeError, ValueError):  # something of C that does not tell
-        return handler
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        most = None
-    else:
-        most = sum(parameter.kind <= parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+        return _Taking(handler, 0, math.inf)
     positional = [each for each in parameters if each.kind <= each.POSITIONAL_OR_KEYWORD]
-    least = sum(parameter.default is parameter.empty for parameter in positional)
-    if most is None and least == 0:
-        return handler
+    endless = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    least = sum(each.default is each.empty for each in positional)
+    return _Taking(handler, least, math.inf if endless else len(positional))
 
-    def adapted(*arguments: Any) -> Any:
-        given = arguments if most is None else arguments[:most]
-        return handler(*given, *[None] * (least - len(given)))
 
-    return adapted
+def _call(handler: _Taking, arguments: Sequence[Any]) -> Any:
+    call, least, most = handler
+    count = len(arguments)
+    if least <= count <= most:
+        return call(*arguments)
+    if count < least:
+        return call(*arguments, *[None] * (least - count))
+    return call(*arguments[: int(most)])
 
 
 def _pause_s(attempt: int) -> float:

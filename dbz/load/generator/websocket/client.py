@@ -15,9 +15,9 @@ from typing import Any
 
 from gevent.hub import get_hub
 
+from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import one_line
-from dbz.load.generator.http.reader import ResponseReader
 from dbz.load.generator.http.response import Headers, decoded
 from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MessageTooLarge, TransportError
 from dbz.load.generator.net.origin import Origin

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from dbz.load.generator.http.decoding import decompressed
-from dbz.load.generator.http.head import Head
-from dbz.load.generator.http.reader import ResponseReader
+from dbz.load.generator.http.answer.decoding import decompressed
+from dbz.load.generator.http.answer.head import Head
+from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.net.wire import Connection
 
 LARGEST_PIECE_BYTES = 64_000_000

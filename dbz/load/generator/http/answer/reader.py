@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dbz.load.generator.http.decoding import decompress
-from dbz.load.generator.http.head import Head, parse_head
+from dbz.load.generator.http.answer.decoding import decompress
+from dbz.load.generator.http.answer.head import Head, parse_head
 from dbz.load.generator.net.faults import (
     BodyTooLarge,
     ConnectionLost,

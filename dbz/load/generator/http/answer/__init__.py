@@ -1,0 +1,1 @@
+"""Answers as they come from a connection: their heads, framing and codings."""
