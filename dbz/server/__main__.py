@@ -36,6 +36,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         "--emf", metavar="CLUSTER/SERVICE", help="write open connections to standard output for CloudWatch"
     )
     parser.add_argument("--emf-period", type=float, metavar="SECONDS", help="how often (60)")
+    parser.add_argument("--access-ttl", type=int, metavar="SECONDS", help="how long access tokens are valid (900)")
     given = parser.parse_args(argv)
     cluster, _, service = (given.emf or "").partition("/")
     overrides = {
@@ -46,6 +47,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             "redis_url": given.redis_url,
             "shards": given.shards,
         },
+        "auth": {"access_ttl_s": given.access_ttl},
         "realtime": {"policy": given.policy},
         "cache": {"warmup": given.warmup},
         "emf": {"cluster": cluster or None, "service": service or None, "period_s": given.emf_period},

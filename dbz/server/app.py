@@ -165,6 +165,7 @@ class Application:
     def _refresh(self, figures: Figures) -> None:
         figures.cache_requests.values = dict(_cache_rows(self.core.cache))
         figures.connections = len(self.gateway.connections)
+        figures.unauthenticated = self.gateway.unauthenticated
 
 
 def _cache_rows(cache: TwoLayerCache) -> list[tuple[tuple[str, ...], float]]:

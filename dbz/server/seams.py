@@ -41,8 +41,8 @@ class Members(Protocol):
 class Emitter(Protocol):
     """Sends events to sockets, whichever process holds them; answered by the real-time gateway."""
 
-    def emit(self, event: str, data: Any, room: str) -> None:
-        """Send `event` to every socket in `room`."""
+    def emit(self, event: str, data: Any, room: str, but: str = "") -> None:
+        """Send `event` to every socket in `room`, but for the socket `but`."""
 
 
 class Events(Protocol):

@@ -18,6 +18,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Rate(_Section):
+    """At most `limit` actions of one user in any `window_s` seconds."""
+
+    limit: int = Field(ge=1)
+    window_s: float = Field(gt=0)
+
+
 class Http(_Section):
     """Where to listen and the limits of requests and answers.
 
@@ -30,6 +37,7 @@ class Http(_Section):
     group: str = ""
     drain_s: float = Field(default=5.0, ge=0, le=60)
     max_body_bytes: int = Field(default=1_000_000, ge=1024)
+    body_timeout_s: float = Field(default=10.0, gt=0)
     compress_from_bytes: int = Field(default=1024, ge=0)
     compress_level: int = Field(default=6, ge=1, le=9)
     stream_from_bytes: int = Field(default=1_000_000, ge=1024)
@@ -58,6 +66,8 @@ class Auth(_Section):
     refresh_ttl_s: int = Field(default=14 * 86400, ge=1)
     password_rounds: int = Field(default=1000, ge=1)
     revocation_poll_s: float = Field(default=1.0, gt=0)
+    login_rate: Rate = Rate(limit=300, window_s=60)
+    failed_login_rate: Rate = Rate(limit=10, window_s=60)
 
 
 class CacheSettings(_Section):
@@ -72,13 +82,6 @@ class CacheSettings(_Section):
     max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     heap_limit_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
     sweep_s: float = Field(default=60.0, gt=0)
-
-
-class Rate(_Section):
-    """At most `limit` actions of one user in any `window_s` seconds."""
-
-    limit: int = Field(ge=1)
-    window_s: float = Field(gt=0)
 
 
 class Realtime(_Section):
@@ -102,6 +105,9 @@ class Realtime(_Section):
     idle_s: float = Field(default=1800.0, gt=0)
     heap_limit_bytes: int = Field(default=1024 * 1024 * 1024, ge=1)
     guard_s: float = Field(default=60.0, gt=0)
+    connect_timeout_s: float = Field(default=10.0, gt=0)
+    max_unauthenticated: int = Field(default=1000, ge=1)
+    room_join_rate: Rate = Rate(limit=60, window_s=10)
     message_rate: Rate = Rate(limit=30, window_s=60)
     game_action_rate: Rate = Rate(limit=10, window_s=10)
     typing_rate: Rate = Rate(limit=60, window_s=60)

@@ -11,6 +11,7 @@ import heapq
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -26,6 +27,8 @@ from dbz.shards.map import ShardMap
 
 Order = Sequence[tuple[str, int]]
 _TRIES = 5
+_BATCH = 10_000
+"""Documents that a shard sends at once at most."""
 _PATH = re.compile(r"(?![$])[^.\s\x00\ud800-\udfff]+(\.(?![$])[^.\s\x00\ud800-\udfff]+)*").fullmatch
 _DIRECTED = re.compile(r".*[:= ](-?1|asc|desc)", re.IGNORECASE).fullmatch
 
@@ -66,8 +69,8 @@ def _merged(
 ) -> list[Document]:
     club_field = deployment.file.collections[collection]
     copies = old_copies(MoveJournal(deployment.control).all())
-    with ExitStack() as cursors:
-        streams = []
+    with ExitStack() as cursors, ThreadPoolExecutor(max_workers=len(shard_map.shards)) as asking:
+        first: list[Future[Iterator[Document]]] = []
         for shard in shard_map.shards:
             foreign = [
                 club_value(club) for club, where in copies if where == shard and shard_map.shard_of(club) != shard
@@ -75,9 +78,18 @@ def _merged(
             mine = {"$and": [wanted, {club_field: {"$nin": foreign}}]} if foreign else wanted
             with deployment.reaching(shard):
                 cursor = deployment.shard(shard)[collection].find(mine).sort(list(order)).limit(skip + limit)
-            streams.append(_reading(deployment, shard, cursors.enter_context(cursor)))
+            cursor.batch_size(min(skip + limit, _BATCH))
+            # All shards work at the same time: an answer takes as long as the slowest of them, not as all together.
+            first.append(asking.submit(_begun, _reading(deployment, shard, cursors.enter_context(cursor))))
+        streams = [stream.result() for stream in first]
         merged = heapq.merge(*streams, key=lambda document: sort_key(document, order))
         return list(itertools.islice(merged, skip, skip + limit))
+
+
+def _begun(stream: Iterator[Document]) -> Iterator[Document]:
+    """The stream once its first document, or its end, has arrived."""
+    begin = list(itertools.islice(stream, 1))
+    return itertools.chain(begin, stream)
 
 
 def _reading(deployment: Deployment, shard: str, cursor: Any) -> Iterator[Document]:

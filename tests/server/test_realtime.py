@@ -335,7 +335,8 @@ async def test_polling_answers_are_compressed(sign_in: SignIn, backend: Backend)
 async def test_who_leaves_a_room_hears_nothing_more(sign_in: SignIn) -> None:
     """Chat rooms and games alike; and may not write there any more."""
     host, guest = await (await sign_in("user0007")).socket(), await (await sign_in("user0115")).socket()
-    for one in (host, guest):
+    third = await (await sign_in("user0116")).socket()
+    for one in (host, guest, third):
         await one.call("room:join", {"roomId": "room:club00"})
         await one.call("game:join", {"gameId": "club00-g07"})
     await guest.call("room:leave", {"roomId": "room:club00"})
@@ -343,9 +344,36 @@ async def test_who_leaves_a_room_hears_nothing_more(sign_in: SignIn) -> None:
     await host.call("message:send", {"roomId": "room:club00", "content": "gone?"})
     await host.call("game:score_update", {"gameId": "club00-g07", "score": {"home": 0, "away": 1}})
     await host.until("message:batch")
-    await host.until("game:score_updated")
+    await third.until("game:score_updated")
     assert not guest.of("message:batch") and not guest.of("game:score_updated")
     assert (await guest.call("message:send", {"roomId": "room:club00", "content": "x"}))["code"] == "forbidden"
+
+
+async def test_a_score_does_not_come_back_to_its_sender(sign_in: SignIn) -> None:
+    """Its other devices get it, like everybody else who watches."""
+    host = await sign_in("user0008")
+    phone, tablet = await host.socket(), await host.socket()
+    for socket in (phone, tablet):
+        await socket.call("game:join", {"gameId": "club00-g08"})
+    await phone.call("game:score_update", {"gameId": "club00-g08", "score": {"home": 5, "away": 1}})
+    await tablet.until("game:score_updated")
+    await tablet.call("game:score_update", {"gameId": "club00-g08", "score": {"home": 5, "away": 2}})
+    (seen,) = await phone.until("game:score_updated")
+    assert seen["score"] == {"home": 5, "away": 2}
+    await asyncio.sleep(0.2)
+    assert len(tablet.of("game:score_updated")) == len(phone.of("game:score_updated")) == 1
+
+
+async def test_who_only_listens_is_not_idle(strict: Backend, enter: Enter) -> None:
+    """What is delivered counts as much as what is sent; nothing of both for the idle time does not."""
+    talker, listener = await (await enter(strict, "user0124")).socket(), await (await enter(strict, "user0125")).socket()
+    for socket in (talker, listener):
+        await socket.call("room:join", {"roomId": "room:club00"})
+    for number in range(12):
+        await talker.call("message:send", {"roomId": "room:club00", "tempId": f"{number}", "content": "still there?"})
+        await asyncio.sleep(0.3)
+    assert listener.client.connected and len(listener.messages()) == 12
+    await eventually(lambda: not listener.client.connected)
 
 
 async def test_idle_connections_are_dropped(strict: Backend, enter: Enter) -> None:

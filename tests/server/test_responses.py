@@ -91,10 +91,32 @@ async def test_fields_keep_only_those_fields(sign_in: SignIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["page=0", "page=-1", "limit=0", "limit=101", "limit=x", "page=1.5", "page=", "limit=1e3"]
+    ("query", "page", "rows"),
+    [("page=0", 1, 20), ("page=-1", 1, 20), ("limit=0", 1, 1), ("limit=200", 1, 30), ("limit=-5&page=2", 2, 1)],
 )
-async def test_pagination_limits(sign_in: SignIn, query: str) -> None:
-    """page >= 1, 1 <= limit <= 100; anything else is refused, naming the parameter."""
+@pytest.mark.parametrize("path", ["/api/posts", "/api/games"])
+async def test_pages_out_of_range_are_the_nearest(
+    sign_in: SignIn, path: str, query: str, page: int, rows: int
+) -> None:
+    """page >= 1, 1 <= limit <= 100, as the plan says."""
+    response = await (await sign_in("user0210")).get(f"{path}?{query}")
+    assert response.status_code == 200
+    listed = response.json()
+    assert listed["pagination"]["current_page"] == page
+    assert len(listed["items"]) == rows if rows < 30 else 30 <= len(listed["items"]) <= 100
+
+
+async def test_more_than_a_hundred_rows_are_never_given(sign_in: SignIn) -> None:
+    """Members are many enough to tell."""
+    user = await sign_in("user0210")
+    assert len((await user.get("/api/clubs/club01/members?limit=200")).json()["items"]) == 100
+    assert (await user.get("/api/notifications?limit=200")).status_code == 200
+    assert (await user.get("/api/rooms/room:club01/messages?limit=0")).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["limit=x", "page=1.5", "page=", "limit=1e3"])
+async def test_pages_that_are_no_numbers_are_refused(sign_in: SignIn, query: str) -> None:
+    """The answer names the parameter."""
     response = await (await sign_in("user0001")).get(f"/api/posts?{query}")
     assert response.status_code == 422
     assert response.json()["error"]["problems"][0]["where"] == f"query.{query.split('=')[0]}"
@@ -126,6 +148,9 @@ async def test_json_over_one_megabyte_is_streamed(sign_in: SignIn) -> None:
     response, body = await raw(user.http, "/api/posts?limit=100", **PLAIN)
     assert len(body) > 1_000_000
     assert "content-length" not in response.headers and response.headers["transfer-encoding"] == "chunked"
+    packed, body = await raw(user.http, "/api/posts?limit=100", **{"accept-encoding": "gzip"})
+    assert len(body) < 100_000 and packed.headers["content-encoding"] == "gzip"
+    assert "content-length" not in packed.headers, "the size of the JSON decides, however small it gets when packed"
     small, body = await raw(user.http, "/api/posts?limit=1", **PLAIN)
     assert int(small.headers["content-length"]) == len(body)
 

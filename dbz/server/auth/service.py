@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -17,9 +18,10 @@ from dbz.server.auth.tokens import Tokens, unauthorized
 from dbz.server.auth.users import Users
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Reply, Route
-from dbz.server.http.errors import forbidden, not_found
+from dbz.server.http.errors import forbidden, not_found, rate_limited
 from dbz.server.http.pages import Page
 from dbz.server.http.schemas import CLUB, MEMBER, TOKENS, listed
+from dbz.server.limits import RateLimits
 from dbz.server.seams import EventHandler, Indexes
 
 
@@ -72,10 +74,21 @@ class AuthService:
         self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
         self._sessions = Sessions(core, self.tokens, self.revocations)
         self._users = Users(core)
+        self._limits = RateLimits(core.redis, {"login": auth.login_rate, "failed_login": auth.failed_login_rate})
+        self._retry_after_s = math.ceil(auth.failed_login_rate.window_s)
         self._tasks: list[asyncio.Task[None]] = []
         self.events: dict[str, EventHandler] = {}
         self.routes = (
-            Route("POST", "/api/auth/login", self.login, "Log in", body=Login, public=True, answers={200: TOKENS}),
+            Route(
+                "POST",
+                "/api/auth/login",
+                self.login,
+                "Log in",
+                body=Login,
+                public=True,
+                answers={200: TOKENS},
+                refusals=(429,),
+            ),
             Route(
                 "POST",
                 "/api/auth/refresh",
@@ -117,8 +130,12 @@ class AuthService:
     async def login(self, call: Call) -> Reply:
         """POST /api/auth/login."""
         body: Login = await call.body()
-        user = await self._users.by_name(body.username)
+        name = body.username
+        if await self._limits.is_spent("failed_login", name) or not await self._limits.allows("login", name):
+            raise rate_limited("too many logins with this user name; try again later", self._retry_after_s)
+        user = await self._users.by_name(name)
         if not await verify_password(body.password, user["password_hash"] if user else None) or user is None:
+            await self._limits.allows("failed_login", name)
             raise unauthorized("the user name or the password is wrong")
         return Reply(await self._sessions.open(user))
 

@@ -28,7 +28,9 @@ class Rooms:
     async def enter(self, identity: Identity, room_id: str) -> dict[str, Any]:
         """The room, if the reader may enter it; refuses with 404, also for rooms of other clubs."""
         club_id = identity.club_id
-        room = await self._core.cache.get(f"chat_room:{room_id}", lambda: self._load(club_id, room_id), self._ttl_s)
+        room = await self._core.cache.get(
+            f"chat_room:{club_id}:{room_id}", lambda: self._load(club_id, room_id), self._ttl_s
+        )
         if room is None or not _admits(room, identity):
             raise not_found("room")
         return _shown(room)

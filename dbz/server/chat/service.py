@@ -15,6 +15,7 @@ from dbz.server.clock import now_ms
 from dbz.server.core import Core
 from dbz.server.http import ApiError, Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden
+from dbz.server.http.pages import Limit
 from dbz.server.http.schemas import MESSAGE, ROOM, items
 from dbz.server.ids import new_id
 from dbz.server.seams import Emitter, EventHandler, Indexes, MemberConnection
@@ -47,7 +48,7 @@ class HistoryQuery(Fields):
     """`since` is a message id: what came after it. Without it, the latest messages."""
 
     since: str | None = Field(default=None, max_length=64)
-    limit: int = Field(default=50, ge=1, le=100)
+    limit: Limit = 50
 
     @field_validator("since")
     @classmethod

@@ -19,6 +19,8 @@ from dbz.server.seams import Profiles
 Status = Literal["scheduled", "ongoing", "completed", "cancelled"]
 Skill = Literal["beginner", "intermediate", "advanced"]
 
+_DUE_BATCH = 100
+_NIL = {"home": 0, "away": 0}
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 
 
@@ -57,7 +59,7 @@ class Games:
     async def players(self, club_id: str, game_id: str) -> dict[str, Any]:
         """{club_id, host, participants, status} of a game, which a new score does not make stale; refuses with 404."""
         cached: dict[str, Any] | None = await self._core.cache.get(
-            f"players:{game_id}", lambda: self._load_players(club_id, game_id), self._ttl.game_ttl_s
+            f"players:{club_id}:{game_id}", lambda: self._load_players(club_id, game_id), self._ttl.game_ttl_s
         )
         if cached is None or cached["club_id"] != club_id:
             raise not_found("game")
@@ -70,6 +72,7 @@ class Games:
             "club_id": club_id,
             **fields,
             "status": "scheduled",
+            "planned": True,
             "created_by": host_id,
             "participants": [host_id],
             "waiting": [],
@@ -111,14 +114,45 @@ class Games:
                 await self._move_up(game_id, before["max_participants"], games)
         return await self._changed(club_id, game_id)
 
+    async def start(self, club_id: str, game_id: str) -> dict[str, Any]:
+        """A scheduled game is on; doing it twice changes nothing. Refuses with 409 when it is over."""
+        return await self._become(club_id, game_id, "ongoing", ("scheduled", "ongoing"))
+
+    async def cancel(self, club_id: str, game_id: str) -> dict[str, Any]:
+        """A game that is not over does not take place; doing it twice changes nothing. Refuses with 409."""
+        return await self._become(club_id, game_id, "cancelled", ("scheduled", "ongoing", "cancelled"))
+
+    async def start_due(self) -> int:
+        """Have the planned games whose time has come begin; returns how many. Demo games stay as they were made."""
+        started = 0
+        due = {"status": "scheduled", "planned": True, "game_date": {"$lte": utc_now()}}
+        for database in self._core.router.shards():
+            with self._core.queries.timed("games.due"):
+                rows = await database["games"].find(due, {"club_id": 1}).limit(_DUE_BATCH).to_list()
+            for row in rows:
+                # Where its club lies now: the copy that a move keeps on another shard is no game.
+                changed = await self._games(row["club_id"]).update_one(
+                    {"_id": row["_id"], "status": "scheduled"}, {"$set": {"status": "ongoing", "score": _NIL}}
+                )
+                if changed.modified_count:
+                    started += 1
+                    await self._list_changed(row["club_id"])
+                    await self._forget(row["club_id"], row["_id"])
+        return started
+
     async def set_score(self, club_id: str, game_id: str, score: dict[str, int], at_ms: int) -> None:
-        """Store a score of a game that is not over, unless a newer one is stored."""
+        """Store a score of a game that is not over, unless a newer one is stored; a scheduled game begins with it."""
+        begins = (await self.players(club_id, game_id))["status"] == "scheduled"
         with self._core.queries.timed("games.score"):
             await self._games(club_id).update_one(
                 {"_id": game_id, "status": {"$in": ["scheduled", "ongoing"]}, "score_at_ms": {"$not": {"$gt": at_ms}}},
-                {"$set": {"score": score, "score_at_ms": at_ms}},
+                # Whoever counts points has begun to play.
+                {"$set": {"score": score, "score_at_ms": at_ms, "status": "ongoing"}},
             )
         await self._core.cache.invalidate(f"game:{escape(game_id)}")
+        if begins:
+            await self._list_changed(club_id)
+            await self._forget(club_id, game_id)
 
     async def finish(self, club_id: str, game_id: str, score: dict[str, int], by: str) -> dict[str, Any]:
         """Close a game with its final score; refuses with 409 when it is closed already."""
@@ -155,8 +189,23 @@ class Games:
             "status": row["status"],
         }
 
+    async def _become(self, club_id: str, game_id: str, status: Status, before: tuple[Status, ...]) -> dict[str, Any]:
+        change = {"status": status, **({"score": _NIL} if status == "ongoing" else {})}
+        with self._core.queries.timed(f"games.{status}"):
+            await self._games(club_id).update_one(
+                {"_id": game_id, "club_id": club_id, "status": {"$in": before, "$ne": status}}, {"$set": change}
+            )
+        await self._list_changed(club_id)
+        game = await self._changed(club_id, game_id)
+        if game["status"] != status:
+            raise conflict("game_closed", f"the game is {game['status']}")
+        return game
+
+    async def _forget(self, club_id: str, game_id: str) -> None:
+        await self._core.cache.invalidate(f"game:{escape(game_id)}", f"players:{escape(club_id)}:{escape(game_id)}")
+
     async def _changed(self, club_id: str, game_id: str) -> dict[str, Any]:
-        await self._core.cache.invalidate(f"game:{escape(game_id)}", f"players:{escape(game_id)}")
+        await self._forget(club_id, game_id)
         return await self.game(club_id, game_id)
 
     async def _list_changed(self, club_id: str) -> None:

@@ -27,6 +27,8 @@ class Update:
     """Points by side: {home, away}."""
     by: str
     """The user who counted it."""
+    sid: str = ""
+    """The socket that it came from, which is not told what it said itself; empty for none."""
     at_ms: int = field(default_factory=now_ms)
     """When it came, in milliseconds since 1970; of two scores of a game the later one counts."""
 

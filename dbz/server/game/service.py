@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import PyMongoError
 
+from dbz.background import end
 from dbz.server.core import Core
 from dbz.server.game.games import Games, GamesQuery, Skill
 from dbz.server.game.scores import ScoreBoard, Update
@@ -21,6 +25,8 @@ from dbz.server.seams import Emitter, EventHandler, Events, Indexes, MemberConne
 
 Points = Annotated[int, Field(ge=0, le=999)]
 GameId = Annotated[str, Field(min_length=1, max_length=100)]
+_LOOK_S = 5.0
+_log = logging.getLogger(__name__)
 _OPEN = ("scheduled", "ongoing")
 
 
@@ -66,6 +72,7 @@ INDEXES = (
         "games",
         (
             IndexModel([("club_id", ASCENDING), ("game_date", ASCENDING), ("created_at", DESCENDING)]),
+            IndexModel([("planned", ASCENDING), ("status", ASCENDING), ("game_date", ASCENDING)]),
             IndexModel([("club_id", ASCENDING), ("status", ASCENDING), ("game_date", ASCENDING)]),
         ),
     ),
@@ -81,6 +88,7 @@ class GameService:
     def __init__(self, core: Core, profiles: Profiles, emitter: Emitter, happenings: Events) -> None:
         self._games = Games(core, profiles)
         self._emitter = emitter
+        self._tasks: list[asyncio.Task[None]] = []
         self._happenings = happenings
         window_ms = core.settings.realtime.score_window_ms
         turns = Turns(core.redis, window_ms)
@@ -97,15 +105,27 @@ class GameService:
             Route("GET", path, self.detail, "A game", query=Fields, answers={200: GAME}),
             Route("POST", f"{path}/join", self.join, "Take part", answers={200: GAME}, refusals=(409,)),
             Route("POST", f"{path}/leave", self.leave, "Give up a place", answers={200: GAME}),
+            Route("POST", f"{path}/start", self.begin, "Begin", answers={200: GAME}, refusals=(409,)),
+            Route("POST", f"{path}/cancel", self.cancel, "Call off", answers={200: GAME}, refusals=(409,)),
             Route("POST", f"{path}/result", self.result, "Close", body=Result, answers={200: GAME}, refusals=(409,)),
         )
 
     async def start(self) -> None:
-        """Nothing runs in the background."""
+        """Have games begin when their time has come."""
+        self._tasks = [asyncio.create_task(self._start_due_games())]
 
     async def stop(self) -> None:
         """Send and store the scores that wait."""
+        await end(self._tasks)
         await self._board.drain()
+
+    async def _start_due_games(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                await self._games.start_due()
+            except (PyMongoError, OSError, TimeoutError) as error:
+                _log.warning("games whose time has come wait: %s", error)
 
     async def list_games(self, call: Call) -> Reply:
         """GET /api/games."""
@@ -132,6 +152,24 @@ class GameService:
     async def leave(self, call: Call) -> Reply:
         """POST /api/games/{game_id}/leave."""
         return Reply(await self._games.leave(call.reader.club_id, call.path["game_id"], call.reader.user_id))
+
+    async def begin(self, call: Call) -> Reply:
+        """POST /api/games/{game_id}/start: players, the host and admins."""
+        game_id, reader = call.path["game_id"], call.reader
+        _may_score(await self._games.players(reader.club_id, game_id), reader)
+        return Reply(await self._games.start(reader.club_id, game_id))
+
+    async def cancel(self, call: Call) -> Reply:
+        """POST /api/games/{game_id}/cancel: the host and admins; the players hear of it."""
+        game_id, reader = call.path["game_id"], call.reader
+        players = await self._games.players(reader.club_id, game_id)
+        if reader.user_id != players["host"] and not reader.is_admin:
+            raise forbidden("only the host and admins may call a game off")
+        if players["status"] == "cancelled":
+            return Reply(await self._games.game(reader.club_id, game_id))
+        game = await self._games.cancel(reader.club_id, game_id)
+        await self._happenings.happened("game.cancelled", reader.club_id, _cancelled(game))
+        return Reply(game)
 
     async def result(self, call: Call) -> Reply:
         """POST /api/games/{game_id}/result."""
@@ -166,7 +204,7 @@ class GameService:
         if players["status"] not in _OPEN:
             raise conflict("game_closed", f"the game is {players['status']}")
         score = update.score.model_dump()
-        stored = self._board.submit(Update(identity.club_id, update.gameId, score, identity.user_id))
+        stored = self._board.submit(Update(identity.club_id, update.gameId, score, identity.user_id, connection.sid))
 
         async def answer() -> dict[str, Any]:
             await stored
@@ -183,7 +221,7 @@ class GameService:
         return list(players["participants"]) if players["status"] in _OPEN else []
 
     def _send_score(self, update: Update) -> None:
-        self._emitter.emit("game:score_updated", update.event(), f"game:{update.game_id}")
+        self._emitter.emit("game:score_updated", update.event(), f"game:{update.game_id}", but=update.sid)
 
     async def _store_score(self, update: Update) -> None:
         await self._games.set_score(update.club_id, update.game_id, update.score, update.at_ms)
@@ -194,6 +232,14 @@ def _may_score(players: dict[str, Any], identity: Identity) -> None:
     takes_part = identity.user_id == players["host"] or identity.user_id in players["participants"]
     if not (takes_part or identity.is_admin):
         raise forbidden("only players, the host and admins may change the score")
+
+
+def _cancelled(game: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "user_ids": [player["id"] for player in game["participants"]],
+        "event_id": f"{game['id']}:cancelled",
+        "game_title": game["title"],
+    }
 
 
 def _finished(game: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from dbz.server.http.errors import ApiError
 from dbz.server.http.models import Body, Query
 from dbz.server.identity import Identity
+from dbz.server.settings import Http
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -24,10 +26,20 @@ _DISCARDED = 8
 class Call:
     """A request with a valid query string; `reader` is who asks (routes that are public have none)."""
 
-    __slots__ = ("_body_limit", "_body_model", "_reader", "_receive", "headers", "path", "query", "scope")
+    __slots__ = (
+        "_body_limit",
+        "_body_model",
+        "_body_timeout_s",
+        "_reader",
+        "_receive",
+        "headers",
+        "path",
+        "query",
+        "scope",
+    )
 
     def __init__(
-        self, scope: MutableMapping[str, Any], receive: Receive, body_model: type[Body] | None, body_limit: int
+        self, scope: MutableMapping[str, Any], receive: Receive, body_model: type[Body] | None, limits: Http
     ) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -36,7 +48,8 @@ class Call:
         self._receive = receive
         self._reader: Identity | None = None
         self._body_model = body_model
-        self._body_limit = body_limit
+        self._body_limit = limits.max_body_bytes
+        self._body_timeout_s = limits.body_timeout_s
 
     @property
     def reader(self) -> Identity:
@@ -49,16 +62,24 @@ class Call:
         self._reader = identity
 
     async def body(self) -> Any:
-        """The JSON body (none counts as {}), validated against its model; refuses with 400, 413 or 422."""
+        """The JSON body (none counts as {}), validated against its model; refuses with 400, 408, 413 or 422."""
         assert self._body_model is not None, "this route has no body"
         try:
-            data = orjson.loads(await self._read() or b"{}")
+            data = orjson.loads(await self._read_in_time() or b"{}")
         except orjson.JSONDecodeError as error:
             raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from None
         try:
             return self._body_model.model_validate(data)
         except ValidationError as error:
             raise _invalid(error, "body") from None
+
+    async def _read_in_time(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                return await self._read()
+        except TimeoutError:
+            message = f"the body of a request must come within {self._body_timeout_s:g} s"
+            raise ApiError(408, "body_too_slow", message) from None
 
     async def _read(self) -> bytes:
         body, size, more = bytearray(), 0, True

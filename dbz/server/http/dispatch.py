@@ -122,7 +122,7 @@ class Dispatcher:
     async def _run(
         self, route: Route, parameters: dict[str, str], scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> int:
-        call = Call(scope, receive, route.body, self._settings.max_body_bytes)
+        call = Call(scope, receive, route.body, self._settings)
         call.path = parameters
         if not route.public:
             call.reader = self._authenticate(call.headers.get(b"authorization"))
@@ -143,8 +143,10 @@ class Dispatcher:
             headers = ((b"www-authenticate", b"Bearer"),)
         elif error.status == 405:
             headers = ((b"allow", ", ".join(error.details["allow"]).encode()),)
-        elif error.status == 503:
-            headers = ((b"retry-after", b"1"),)
+        elif error.status == 408:
+            headers = ((b"connection", b"close"),)  # the rest of the body may still be on its way
+        elif error.status in (429, 503):
+            headers = ((b"retry-after", str(error.details.get("retry_after_s", 1)).encode()),)
         return await self._responder.json(send, Reply(error.body(), error.status, headers), asked, head, False)
 
     def _measure(self, path: str, method: str, status: int, seconds: float) -> None:

@@ -30,6 +30,11 @@ def forbidden(message: str) -> ApiError:
     return ApiError(403, "forbidden", message)
 
 
+def rate_limited(message: str, retry_after_s: int) -> ApiError:
+    """429: too much of something that is right by itself."""
+    return ApiError(429, "rate_limited", message, retry_after_s=retry_after_s)
+
+
 def conflict(code: str, message: str) -> ApiError:
     """409: the state of the thing does not allow this."""
     return ApiError(409, code, message)

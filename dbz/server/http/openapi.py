@@ -98,7 +98,7 @@ def _responses(route: Route) -> dict[str, Any]:
     if not route.public or route.path.startswith("/api/auth"):
         refusals.add(401)
     if route.body is not None:
-        refusals |= {400, 413}
+        refusals |= {400, 408, 413}
     if "{" in route.path or route.body is not None:
         refusals |= {403, 404}
     refused = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dbz.server.http.models import Fields
 
@@ -13,11 +13,19 @@ MAX_LIMIT = 100
 MAX_PAGE = 100_000
 
 
-class Page(Fields):
-    """`page` from 1, `limit` from 1 to 100."""
+def _within(lowest: int, highest: int) -> AfterValidator:
+    return AfterValidator(lambda value: min(max(value, lowest), highest))
 
-    page: int = Field(default=1, ge=1, le=MAX_PAGE)
-    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+
+Limit = Annotated[int, _within(1, MAX_LIMIT)]
+"""How many rows are asked for. Too many, or none, is no mistake: the client gets the nearest number that there is."""
+
+
+class Page(Fields):
+    """`page` from 1, `limit` from 1 to 100; what lies outside is taken for the nearest."""
+
+    page: Annotated[int, _within(1, MAX_PAGE)] = Field(default=1, le=MAX_PAGE)
+    limit: Limit = DEFAULT_LIMIT
 
     @property
     def skip(self) -> int:

@@ -72,10 +72,11 @@ class Responder:
             tag = b""
             headers.append((b"cache-control", b"no-store"))
         headers.append((b"vary", b"accept-encoding, authorization"))
+        streamed = len(body) > self._settings.stream_from_bytes  # of the JSON, however small it gets when packed
         if self._compresses(body, asked):
             headers.append((b"content-encoding", b"gzip"))
             body = self._gzip(tag, body)
-        return await self._send(send, reply.status, headers, body, head)
+        return await self._send(send, reply.status, headers, body, head, streamed)
 
     async def raw(self, send: Send, reply: Raw, asked: dict[bytes, bytes], head: bool) -> int:
         """Send an answer that is not JSON; an `etag` among its headers makes it conditional."""
@@ -83,10 +84,12 @@ class Responder:
         tag = dict(reply.headers).get(b"etag", b"")
         if tag and _matches(asked.get(b"if-none-match"), tag):
             return await self._send(send, 304, headers[1:], b"", head=True)
-        return await self._send(send, reply.status, headers, reply.body, head)
+        streamed = len(reply.body) > self._settings.stream_from_bytes
+        return await self._send(send, reply.status, headers, reply.body, head, streamed)
 
-    async def _send(self, send: Send, status: int, headers: Headers, body: bytes, head: bool) -> int:
-        streamed = len(body) > self._settings.stream_from_bytes
+    async def _send(
+        self, send: Send, status: int, headers: Headers, body: bytes, head: bool, streamed: bool = False
+    ) -> int:
         if not streamed and status != 304:
             headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -19,6 +19,7 @@ from dbz.server.clock import now_ms, utc_now
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import not_found
+from dbz.server.http.pages import DEFAULT_LIMIT, Limit
 from dbz.server.http.schemas import NOTIFICATION, STRING, items, record
 from dbz.server.ids import new_id
 from dbz.server.notification.inbox import Inbox
@@ -51,7 +52,7 @@ class NewNotification(Body):
 class InboxQuery(Fields):
     """How many of the newest notifications."""
 
-    limit: int = Field(default=20, ge=1, le=100)
+    limit: Limit = DEFAULT_LIMIT
 
 
 INDEXES = (

@@ -11,6 +11,7 @@ from dbz.server.core import Core
 DEFAULTS = {
     "post.commented": ("New comment on $post_title", "$author_name: $content"),
     "game.starting": ("$game_title starts soon", "It starts at $starts_at."),
+    "game.cancelled": ("$game_title does not take place", "It was called off."),
     "game.finished": ("Final score of $game_title", "$home : $away"),
 }
 

@@ -35,7 +35,9 @@ class Figures:
         self.cache_requests = Counters("dbz_cache_requests", "Keys asked for.", ("layer", "outcome"))
         self.events = Counters("dbz_socket_events", "Real-time events received.", ("event", "outcome"))
         self.deliveries = Counters("dbz_socket_deliveries", "Packets handed to sockets.", ("event",))
+        self.refused_connections = Counters("dbz_socket_refused", "Connections turned away.", ("reason",))
         self.connections = 0
+        self.unauthenticated = 0
 
     def families(self) -> dict[str, Counters | Histograms]:
         """Every counter and histogram by its name."""
@@ -44,12 +46,15 @@ class Figures:
     def dump(self) -> bytes:
         """The state as JSON, for another process to merge."""
         rows = {name: family.dump() for name, family in self.families().items()}
-        return orjson.dumps({"connections": self.connections, "families": rows})
+        return orjson.dumps(
+            {"connections": self.connections, "unauthenticated": self.unauthenticated, "families": rows}
+        )
 
     def merge(self, dumped: bytes) -> None:
         """Add what another process dumped."""
         data = orjson.loads(dumped)
         self.connections += data["connections"]
+        self.unauthenticated += data["unauthenticated"]
         mine = self.families()
         for name, rows in data["families"].items():
             if name in mine:
@@ -60,6 +65,8 @@ class Figures:
         for family in self.families().values():
             yield from family.collect()
         yield GaugeMetricFamily("dbz_socket_connections", "Open real-time connections.", value=self.connections)
+        nobodys = "Open real-time connections that have not shown a valid token yet."
+        yield GaugeMetricFamily("dbz_socket_unauthenticated", nobodys, value=self.unauthenticated)
 
 
 class ServerMetrics:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -41,27 +42,28 @@ class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
         self._overflow = overflow
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE)
 
-    def broadcast(self, event: str, data: Any, room: str) -> None:
-        """Send `event` to a room in every process."""
-        self.deliver(event, data, room)
-        self._queue({"method": "emit", "event": event, "data": data, "room": room})
+    def broadcast(self, event: str, data: Any, room: str, but: str = "") -> None:
+        """Send `event` to a room in every process; not to the socket `but`, which has it already."""
+        self.deliver(event, data, room, but)
+        self._queue({"method": "emit", "event": event, "data": data, "room": room, "but": but})
 
-    def deliver(self, event: str, data: Any, room: str | None) -> int:
+    def deliver(self, event: str, data: Any, room: str | None, but: str = "") -> int:
         """Send `event` to the sockets of `room` in this process; returns how many there were."""
         if "/" not in self.rooms:
             return 0
         body = self.server.packet_class(EVENT, namespace="/", data=[event, data]).encode()
         packet = EnginePacket(EIO_MESSAGE, body)
         packet.encode()
-        sockets, count = self.server.eio.sockets, 0
+        sockets, count, now = self.server.eio.sockets, 0, time.monotonic()
         for sid, eio_sid in self.get_participants("/", room):
             socket = sockets.get(eio_sid)
-            if socket is None or socket.closed or socket.closing:
+            if socket is None or socket.closed or socket.closing or sid == but:
                 continue
             if socket.queue.qsize() >= self._outbox_limit:
                 self._overflow(sid)
                 continue
             socket.queue.put_nowait(packet)
+            socket.delivered_at = now
             count += 1
         self._figures.deliveries.add((event,), count)
         return count
@@ -101,7 +103,7 @@ class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
             _log.warning("events for other processes are dropped: Redis does not keep up")
 
     async def _handle_emit(self, message: dict[str, Any]) -> None:
-        self.deliver(message["event"], message["data"], message["room"])
+        self.deliver(message["event"], message["data"], message["room"], message.get("but", ""))
 
     async def _listen(self) -> AsyncIterator[bytes]:
         """What other processes published; own messages are skipped before they are decoded."""

@@ -22,8 +22,22 @@ class SocketConnection:
         self.order = asyncio.Lock()
         self.under_way = 0
         self.active_at = time.monotonic()
+        self.expiry: asyncio.TimerHandle | None = None
+        """Ends the connection with its access token."""
         self._sio = sio
         self._adapter = adapter
+
+    @property
+    def last_used_at(self) -> float:
+        """When it last sent an event, or was sent one, on the monotonic clock: who only listens is there too."""
+        socket = self._sio.eio.sockets.get(self._adapter.eio_sid_from_sid(self.sid, "/"))
+        return max(self.active_at, getattr(socket, "delivered_at", 0.0))
+
+    async def close(self) -> None:
+        """End the transport, not the namespace: clients take that as a reason to connect again by themselves."""
+        socket = self._sio.eio.sockets.get(self._adapter.eio_sid_from_sid(self.sid, "/"))
+        if socket is not None:
+            await socket.close(wait=False)
 
     async def join(self, room: str) -> None:
         """Enter a room."""

@@ -41,6 +41,9 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     The library bounds that wait by a timeout to notice dead clients; here the end of a connection wakes it instead.
     """
 
+    delivered_at = 0.0
+    """When an event was last put into its queue, on the monotonic clock."""
+
     async def poll(self) -> list[Any]:
         """The packets that wait for the client, at least one; none when the connection has ended."""
         packets = [await self.queue.get()]
@@ -59,7 +62,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     """Makes connections of the class above.
 
     It also ends a long poll that is under way when its connection closes; otherwise it would hang until the next ping.
+    `admit` decides about each new connection; one that it does not admit is refused.
     """
+
+    admit: Callable[[str], bool] = staticmethod(lambda _sid: True)
 
     def generate_id(self) -> str:
         """A connection id that names the process which holds it, see `relay`."""
@@ -69,6 +75,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if event == "connect":
             # The library has no hook for making connections; this is the first moment at which one exists.
             self.sockets[args[0]].__class__ = Socket
+            if not self.admit(args[0]):
+                return "too many connections without a token; try again shortly"
         result = await super()._trigger_event(event, *args, **kwargs)
         socket = self.sockets.get(args[0]) if event == "disconnect" else None
         if socket is not None:
@@ -82,6 +90,29 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+
+async def read_body(receive: Receive, most_bytes: int, timeout_s: float) -> bytes:
+    """The body of a request; `TimeoutError` when it does not come in time, `ValueError` when it is too large."""
+    body, more = bytearray(), True
+    async with asyncio.timeout(timeout_s):
+        while more:
+            event = await receive()
+            body += event.get("body", b"")
+            more = event["type"] == "http.request" and event.get("more_body", False)
+            if len(body) > most_bytes:
+                raise ValueError(f"a body has at most {most_bytes} bytes")
+    return bytes(body)
+
+
+def with_body(body: bytes, receive: Receive) -> Receive:
+    """`receive` that gives this body first."""
+    events: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_event() -> MutableMapping[str, Any]:
+        return events.pop() if events else await receive()
+
+    return next_event
 
 
 def with_upgrade_timeout(scope: MutableMapping[str, Any], receive: Receive, timeout_s: float) -> Receive:

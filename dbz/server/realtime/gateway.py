@@ -20,13 +20,14 @@ from dbz.background import end
 from dbz.server.core import Core
 from dbz.server.http.errors import ApiError
 from dbz.server.identity import Identity
+from dbz.server.limits import RateLimits
 from dbz.server.realtime import wire
 from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.connection import SocketConnection
-from dbz.server.realtime.engine import SocketServer, protocol_log, with_upgrade_timeout
+from dbz.server.realtime.engine import SocketServer, protocol_log, read_body, with_body, with_upgrade_timeout
 from dbz.server.realtime.guard import Guard
-from dbz.server.realtime.legacy import is_legacy, serve_legacy
-from dbz.server.realtime.limits import RateLimits
+from dbz.server.realtime.legacy_polling import serve_legacy_polling
+from dbz.server.realtime.legacy_websocket import is_legacy, serve_legacy
 from dbz.server.realtime.relay import Relay, owner_of
 from dbz.server.seams import EventHandler
 
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 _MAX_UNDER_WAY = 100
 _POLLERS_S = 0.1  # a client that polls asks again within this time, or it is gone
 _ACTIONS = {
+    "room:join": "room_join",
     "message:send": "message",
     "typing": "typing",
     "game:join": "game_action",
@@ -54,6 +56,7 @@ class Gateway:
         self.limits = RateLimits(
             core.redis,
             {
+                "room_join": settings.room_join_rate,
                 "message": settings.message_rate,
                 "game_action": settings.game_action_rate,
                 "typing": settings.typing_rate,
@@ -79,9 +82,10 @@ class Gateway:
         self._guard = Guard(
             settings,
             lambda: list(self.connections.values()),
-            self.sio.disconnect,
+            self._close,
             (self.limits.clean_up, self.adapter.drop_backlogs, core.cache.local.drop_expired),
         )
+        self.sio.eio.admit = self._admit
         self._draining = False
         self._relay = Relay(self._handle_here)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -117,24 +121,63 @@ class Gateway:
             self._tasks.add(self.adapter.thread)
         await end(self._tasks)
 
-    def emit(self, event: str, data: Any, room: str) -> None:
+    def emit(self, event: str, data: Any, room: str, but: str = "") -> None:
         """See `Emitter`."""
-        self.adapter.broadcast(event, data, room)
+        self.adapter.broadcast(event, data, room, but)
 
     async def handle(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one HTTP request or WebSocket under /socket.io/."""
-        if is_legacy(scope):
-            settings = self._core.settings.realtime
-            silence_s = settings.ping_interval_s + settings.ping_timeout_s
-            await serve_legacy(self._handle_here, scope, receive, send, silence_s)
-            return
+        if scope["type"] == "http" and scope["method"] == "POST":
+            try:
+                settings = self._core.settings
+                limits = settings.realtime.max_message_bytes, settings.http.body_timeout_s
+                receive = with_body(await read_body(receive, *limits), receive)
+            except (TimeoutError, ValueError) as error:
+                await _refuse_body(send, 408 if isinstance(error, TimeoutError) else 413)
+                return
         owner = owner_of(scope)
         if owner is None or owner == os.getpid() or not await self._relay.forward(owner, scope, receive, send):
             await self._handle_here(scope, receive, send)
 
     async def _handle_here(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        settings = self._core.settings.realtime
+        if not is_legacy(scope):
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            silence_s = settings.ping_interval_s + settings.ping_timeout_s
+            await serve_legacy(self._serve, scope, receive, send, silence_s)
+        else:
+            find = self.sio.eio.sockets.get
+            await serve_legacy_polling(self._serve, find, scope, receive, send)
+
+    async def _serve(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         timeout_s = self._core.settings.realtime.upgrade_timeout_s
         await self.sio.handle_request(scope, with_upgrade_timeout(scope, receive, timeout_s), send)
+
+    @property
+    def unauthenticated(self) -> int:
+        """How many connections have not shown a valid token yet."""
+        return max(0, len(self.sio.eio.sockets) - len(self.connections))
+
+    def _admit(self, eio_sid: str) -> bool:
+        """Whether a new connection, which is nobody's yet, may stay for a while."""
+        settings = self._core.settings.realtime
+        if self.unauthenticated > settings.max_unauthenticated:
+            self._core.figures.refused_connections.add(("too_many_unauthenticated",))
+            return False
+        asyncio.get_running_loop().call_later(settings.connect_timeout_s, self._end_unless_known, eio_sid)
+        return True
+
+    def _end_unless_known(self, eio_sid: str) -> None:
+        socket = self.sio.eio.sockets.get(eio_sid)
+        if socket is not None and self.adapter.sid_from_eio_sid(eio_sid, "/") not in self.connections:
+            self._core.figures.refused_connections.add(("no_token_in_time",))
+            self._spawn(socket.close(wait=False))
+
+    async def _close(self, sid: str) -> None:
+        connection = self.connections.get(sid)
+        if connection is not None:
+            await connection.close()
 
     async def end_session(self, session_id: str) -> None:
         """Disconnect the sockets of an ended session."""
@@ -153,6 +196,9 @@ class Gateway:
             raise socketio.exceptions.ConnectionRefusedError(error.message) from None
         connection = SocketConnection(self.sio, self.adapter, sid, identity)
         self.connections[sid] = connection
+        # An identity is good for as long as its token: whoever has a new one connects again with that.
+        seconds_left = max(identity.expires_at - time.time(), 0.0)
+        connection.expiry = asyncio.get_running_loop().call_later(seconds_left, self._expire, sid)
         self._core.figures.connections = len(self.connections)
         await connection.join(f"user:{identity.user_id}")
 
@@ -163,8 +209,17 @@ class Gateway:
         # The transport is closed, not the namespace: clients take that as a reason to connect again by themselves.
         await socket.close(wait=False)
 
+    def _expire(self, sid: str) -> None:
+        self.adapter.deliver("auth:expired", {"error": "the access token has expired; connect with a new one"}, sid)
+        self._spawn(self._close(sid))
+
     async def _disconnect(self, sid: str, _reason: Any = None) -> None:
-        self.connections.pop(sid, None)
+        connection = self.connections.pop(sid, None)
+        if connection is not None and connection.expiry is not None:
+            connection.expiry.cancel()
+        # Who only left the namespace holds a connection without a token again.
+        settings, eio_sid = self._core.settings.realtime, self.adapter.eio_sid_from_sid(sid, "/")
+        asyncio.get_running_loop().call_later(settings.connect_timeout_s, self._end_unless_known, eio_sid)
         self._core.figures.connections = len(self.connections)
 
     def _receiver(self, event: str) -> Callable[..., Any]:
@@ -225,9 +280,16 @@ class Gateway:
     def _drop_slow(self, sid: str) -> None:
         """A receiver that does not read would keep every message in memory: it must connect again and catch up."""
         _log.warning("a socket that does not read is disconnected", extra={"sid": sid})
-        self._spawn(self.sio.disconnect(sid))
+        self._spawn(self._close(sid))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _refuse_body(send: Any, status: int) -> None:
+    # The rest of the body may still be on its way.
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

@@ -24,12 +24,12 @@ class Guard:
         self,
         settings: Realtime,
         connections: Callable[[], Iterable[SocketConnection]],
-        disconnect: Callable[[str], Awaitable[None]],
+        close: Callable[[str], Awaitable[None]],
         clean_ups: tuple[Callable[[], int], ...],
     ) -> None:
         self._settings = settings
         self._connections = connections
-        self._disconnect = disconnect
+        self._close = close
         self._clean_ups = clean_ups
 
     async def run(self) -> None:
@@ -47,8 +47,8 @@ class Guard:
             gc.collect()
             _log.warning("memory is short", extra={"resident_bytes": resident_bytes, "entries_removed": removed})
         now = time.monotonic()
-        idle = [connection.sid for connection in self._connections() if now - connection.active_at > idle_s]
+        idle = [connection.sid for connection in self._connections() if now - connection.last_used_at > idle_s]
         for sid in idle:
-            await self._disconnect(sid)
+            await self._close(sid)
         if idle:
             _log.info("idle connections dropped", extra={"connections": len(idle)})

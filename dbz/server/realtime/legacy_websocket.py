@@ -20,12 +20,12 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Handle = Callable[[Event, Receive, Send], Awaitable[None]]
 
-_PING, _PONG, _OPEN, _CONNECT, _ERROR = "2", "3", "0", "40", "44"
+PING, PONG, OPEN, CONNECT, ERROR = "2", "3", "0", "40", "44"
 
 
 def is_legacy(scope: Event) -> bool:
-    """Whether this is a WebSocket of an Engine.IO 3 client."""
-    return scope["type"] == "websocket" and parse_qs(scope["query_string"]).get(b"EIO") == [b"3"]
+    """Whether this comes from a client of Engine.IO 3."""
+    return parse_qs(scope["query_string"]).get(b"EIO") == [b"3"]
 
 
 async def serve_legacy(handle: Handle, scope: Event, receive: Receive, send: Send, silence_s: float) -> None:
@@ -59,9 +59,9 @@ class _Translator:
             event = await self._receive()
             self._heard_at = time.monotonic()
             text = event.get("text")
-            if text == _PING:
-                await self._send({"type": "websocket.send", "text": _PONG})
-            elif not isinstance(text, str) or not _opens_default_namespace(text):
+            if text == PING:
+                await self._send({"type": "websocket.send", "text": PONG})
+            elif not isinstance(text, str) or not opens_default_namespace(text):
                 await self._events.put(event)
             if event["type"] == "websocket.disconnect":
                 return
@@ -73,24 +73,30 @@ class _Translator:
     async def send(self, event: Event) -> None:
         """Pass on what the server sends."""
         text = event.get("text")
-        if text == _PING:
+        if text == PING:
             if time.monotonic() - self._heard_at < self._silence_s:
-                await self._say(_PONG)
+                await self._say(PONG)
             return
-        if isinstance(text, str) and text.startswith(_CONNECT):
-            event = {**event, "text": _CONNECT}
-        elif isinstance(text, str) and text.startswith(_ERROR):
-            event = {**event, "text": _ERROR + orjson.dumps(_message(text.removeprefix(_ERROR))).decode()}
-        await self._send(event)
-        if isinstance(text, str) and text.startswith(_OPEN):
-            await self._say(_CONNECT + orjson.dumps({"token": self._token}).decode())
+        await self._send({**event, "text": old_form(text)} if isinstance(text, str) else event)
+        if isinstance(text, str) and text.startswith(OPEN):
+            await self._say(CONNECT + orjson.dumps({"token": self._token}).decode())
 
     async def _say(self, text: str) -> None:
         await self._events.put({"type": "websocket.receive", "text": text})
 
 
-def _opens_default_namespace(text: str) -> bool:
-    return text.startswith(_CONNECT) and not text.startswith(_CONNECT + "/")
+def old_form(packet: str) -> str:
+    """A packet of the server as an old client reads it: an opened namespace without data, an error as a text."""
+    if packet.startswith(CONNECT):
+        return CONNECT
+    if packet.startswith(ERROR):
+        return ERROR + orjson.dumps(_message(packet.removeprefix(ERROR))).decode()
+    return packet
+
+
+def opens_default_namespace(text: str) -> bool:
+    """Whether a client asks for the default namespace, which is opened for it unasked."""
+    return text.startswith(CONNECT) and not text.startswith(CONNECT + "/")
 
 
 def _message(payload: str) -> str:
