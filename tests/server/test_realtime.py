@@ -366,7 +366,10 @@ async def test_a_score_does_not_come_back_to_its_sender(sign_in: SignIn) -> None
 
 async def test_who_only_listens_is_not_idle(strict: Backend, enter: Enter) -> None:
     """What is delivered counts as much as what is sent; nothing of both for the idle time does not."""
-    talker, listener = await (await enter(strict, "user0124")).socket(), await (await enter(strict, "user0125")).socket()
+    talker, listener = (
+        await (await enter(strict, "user0124")).socket(),
+        await (await enter(strict, "user0125")).socket(),
+    )
     for socket in (talker, listener):
         await socket.call("room:join", {"roomId": "room:club00"})
     for number in range(12):

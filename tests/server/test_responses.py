@@ -95,9 +95,7 @@ async def test_fields_keep_only_those_fields(sign_in: SignIn) -> None:
     [("page=0", 1, 20), ("page=-1", 1, 20), ("limit=0", 1, 1), ("limit=200", 1, 30), ("limit=-5&page=2", 2, 1)],
 )
 @pytest.mark.parametrize("path", ["/api/posts", "/api/games"])
-async def test_pages_out_of_range_are_the_nearest(
-    sign_in: SignIn, path: str, query: str, page: int, rows: int
-) -> None:
+async def test_pages_out_of_range_are_the_nearest(sign_in: SignIn, path: str, query: str, page: int, rows: int) -> None:
     """page >= 1, 1 <= limit <= 100, as the plan says."""
     response = await (await sign_in("user0210")).get(f"{path}?{query}")
     assert response.status_code == 200

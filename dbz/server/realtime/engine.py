@@ -14,6 +14,7 @@ import socketio
 from engineio.async_socket import AsyncSocket
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _UPGRADE_STEPS = 2  # the probe, and the packet that completes the upgrade
 
@@ -90,6 +91,36 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+
+def closable(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Both ends of a WebSocket, which the server can close while it waits for the client.
+
+    The ASGI server sends its closing frame only when nobody waits for a message any more. Somebody always does, so
+    clients would learn by a ping that does not come, a minute later, that they have to connect again.
+    """
+    waiting: asyncio.Future[MutableMapping[str, Any]] | None = None
+    closing = False
+
+    async def next_event() -> MutableMapping[str, Any]:
+        nonlocal waiting
+        waiting = asyncio.ensure_future(receive())
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if not closing:
+                raise
+            return {"type": "websocket.disconnect", "code": 1000}
+
+    async def send_event(event: MutableMapping[str, Any]) -> None:
+        nonlocal closing
+        if event["type"] == "websocket.close":
+            closing = True
+            if waiting is not None:
+                waiting.cancel()
+        await send(event)
+
+    return next_event, send_event
 
 
 async def read_body(receive: Receive, most_bytes: int, timeout_s: float) -> bytes:

@@ -1,0 +1,31 @@
+// A member of a club with the client that web pages use. Arguments: URL, then JSON with `version` (4 or 2), `token`,
+// `transports`, `room`, `say` (texts, each sent when the one before is stored) and `seconds` to stay.
+// Prints each thing that happens as a line of JSON: [what, details].
+import { createRequire } from "node:module";
+const require = createRequire(import.meta.url);
+
+const [url, given] = [process.argv[2], JSON.parse(process.argv[3])];
+const io = given.version === 2 ? require("socket.io-client2") : (await import("socket.io-client")).io;
+const note = (what, details = null) => process.stdout.write(JSON.stringify([what, details]) + "\n");
+const identity = given.version === 2 ? { query: { token: given.token } } : { auth: { token: given.token } };
+const socket = io(url, { transports: given.transports, reconnectionDelay: 100, ...identity });
+const transport = () => socket.io.engine?.transport?.name;
+const call = (event, data) => new Promise((answered) => socket.emit(event, data, answered));
+
+socket.on("disconnect", (reason) => note("disconnect", reason));
+socket.on("connect_error", (error) => note("refused", error.message));
+socket.on("error", (error) => note("refused", String(error.message ?? error)));
+socket.on("auth:expired", () => note("expired"));
+socket.on("message:batch", (batch) => batch.messages.forEach((message) => note("message", message.content)));
+socket.on("connect", async () => {
+  note("connect", transport());
+  if (!given.room) return;
+  note("join", (await call("room:join", { roomId: given.room })).ok);
+  for (const content of given.say ?? []) {
+    note("stored", (await call("message:send", { roomId: given.room, tempId: content, content })).ok);
+  }
+});
+setTimeout(() => {
+  note("end", transport());
+  process.exit(0);
+}, given.seconds * 1000);
