@@ -1,8 +1,9 @@
 """Artillery: `--output` of version 2, and the reports that versions 1 and 2.0.0-dev wrote.
 
-A request without an answer and one with a status from 400 up have failed. So has every emit of Socket.IO that no
-response time belongs to: a response that did not come, or was not the expected one, is counted under `errors.` and
-nowhere else. Errors that belong to neither, as of a connection that was never opened, are failed attempts of their own.
+A request without an answer and one with a status from 400 up have failed. So has an emit of Socket.IO whose response
+did not come, or was not the expected one: these are counted under `errors.` and nowhere else. How many times there are
+says little of how many emits succeeded, since one with a response has two and one with a wrong response has one. Errors
+that belong to neither, as of a connection that was never opened, are failed attempts of their own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ _NOTE = (
 _EMIT_NOTE = (
     "Artillery takes an emit that waits for nothing for one answered at once, and has one figure for all events."
 )
+_UNANSWERED_EMITS = ("response timeout", "invalid arguments")
+_WRONG_ANSWERS = ("data is not valid", "Failed match")
+"""What the engine for Socket.IO calls the failures of an emit: those without a response time, and those with one."""
+_CONNECTION = re.compile(
+    r"poll|post error|websocket|socket hang up|timeout|connect|ECONN|ENOTFOUND|EPIPE", re.IGNORECASE
+)
+"""Names of errors that are of a connection and of no emit."""
 _BY_ENDPOINT = "plugins.metrics-by-endpoint."
 _ENDPOINT = re.compile(re.escape(_BY_ENDPOINT) + r"(?P<name>.+)\.(codes|errors)\.", re.DOTALL)
 _OLD_ENDPOINT = re.compile(re.escape(_BY_ENDPOINT) + r"response_time\.(?P<name>.+)", re.DOTALL)
@@ -75,20 +83,32 @@ class _Report:
         self._seconds = (ended - begun) / 1000
         self.skipped = self._counters.get("vusers.skipped", 0)
         """Sessions that were not begun, since too many were under way."""
+        errors = {name.removeprefix("errors."): n for name, n in self._counters.items() if name.startswith("errors.")}
+        self._lost = self._lost_requests(sum(errors.values()))
         self._emits = self._counters.get("socketio.emit", 0)
-        self._unanswered = max(self._emits - self._samples("socketio.response_time"), 0) if self._emits else 0
-        self._lost = self._lost_requests(self._sum("errors."))
+        silent, wrong = (sum(errors.pop(name, 0) for name in names) for names in (_UNANSWERED_EMITS, _WRONG_ANSWERS))
+        # An emit that succeeded has a time at least, so those without one did not, whatever became of them.
+        untimed = self._emits - self._samples("socketio.response_time") - wrong
+        self._unanswered = min(max(silent, untimed if self._emits else 0), self._emits)
+        self._wrong_answers = min(wrong, self._emits - self._unanswered)
         # What is left are errors of neither: of a connection, or of what was expected of an answer.
-        self._others = max(self._sum("errors.") - self._lost - self._unanswered, 0)
+        self._others = max(sum(errors.values()) - self._lost, 0)
+        self._of_connections = sum(n for name, n in errors.items() if _CONNECTION.search(name))
 
     def summaries(self) -> dict[Series, Summary]:
         """Requests, emits and sessions as a whole, and errors of none of them."""
-        lost, emits, unanswered, others = self._lost, self._emits, self._unanswered, self._others
+        lost, emits, others = self._lost, self._emits, self._others
         sockets = bool(emits) or any(name.startswith("websocket.") for name in self._counters)
         wrong = 0 if sockets else others
         found = {
             Series(HTTP, ""): self._requests("http.", "http.response_time", lost, wrong, known=wrong == others),
-            Series(ACK, ""): self._summary("socketio.response_time", emits, unanswered, untimed=unanswered),
+            Series(ACK, ""): self._summary(
+                "socketio.response_time",
+                emits,
+                self._unanswered + self._wrong_answers,
+                untimed=self._unanswered,
+                known=others <= self._of_connections,
+            ),
             Series(COMPOSITE, "session"): self._sessions(),
         }
         if others and (sockets or not found[Series(HTTP, "")].count):

@@ -11,7 +11,15 @@ import dbz
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.metrics import Filter, Selector
-from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, anything_decided, judge, unmatched_filters
+from dbz.measure.budget.verdicts import (
+    Effect,
+    Outcome,
+    Verdict,
+    anything_decided,
+    judge,
+    misspelt_filters,
+    unmatched_filters,
+)
 from dbz.runs.aggregate import operations
 from dbz.runs.conclude import budget_result, undecided_reasons
 from dbz.runs.imports.reading import read_files, together
@@ -35,8 +43,9 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
         _without_time(one) for one in judge([each for budget in budgets for each in _by_page(budget, found)], found)
     ]
     invalid = [*(text for _, one in imported for text in one.invalid), *undecided_reasons(verdicts)]
-    misspelt = unmatched_filters(budgets, found)
+    misspelt = misspelt_filters(budgets, found)
     if not anything_decided(verdicts) and not _missed(verdicts, found):
+        misspelt = unmatched_filters(budgets, found)
         invalid = ["nothing was judged: no budget is about anything that these files have", *misspelt, *invalid]
     broken = [verdict.reason for verdict in verdicts if verdict.effect is Effect.FAIL]
     verdict = RunVerdict.INVALID if invalid else RunVerdict.FAIL if broken else RunVerdict.PASS

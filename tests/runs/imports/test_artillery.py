@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runs.imports.reading import budget, figure_of, judged, value_of, written
+from tests.runs.imports.reading import FILES, budget, figure_of, judged, value_of, written
 
 
 def times(count: int, value: float, **more: float) -> dict[str, float]:
@@ -146,3 +146,17 @@ def test_version_1_over_sockets_and_against_nothing(tmp_path: Path) -> None:
     nothing = LEGACY | {"codes": {}, "requestsCompleted": 0, "errors": {"ECONNREFUSED": 100}, "latency": {}}
     path = written(tmp_path, {"aggregate": nothing})
     assert value_of(path, "http", "error_rate") == 1 and value_of(path, "http", "p50") == math.inf
+
+
+def test_the_engine_for_socketio_has_two_times_of_a_success_and_one_of_a_wrong_answer() -> None:
+    path = FILES / "artillery_socketio.json"  # 55 emits: 13 without a response, 17 wrong ones, 25 right ones: 67 times
+    assert value_of(path, "ack", "error_rate") == pytest.approx(30 / 55)
+    assert value_of(path, "errors", "error_rate") == pytest.approx(30 / 55)
+    assert value_of(path, "ack", "p50") == math.inf and value_of(path, "ack", "count") == 25
+
+
+def test_a_report_that_version_1_wrote() -> None:
+    path = FILES / "artillery_1.json"  # 90 answers, of them 12 refusals and 30 redirects
+    assert value_of(path, "http", "error_rate") == pytest.approx(12 / 90)
+    assert value_of(path, "http", "p95") == math.inf and value_of(path, "http", "mean") is None
+    assert value_of(path, "composite{name=session}", "error_rate") == 0
