@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from dbz.cloud.cloudwatch.metrics import MetricWriter
 from dbz.cloud.ecs.balancing import Balancing
 from dbz.cloud.ecs.reconciler import Reconciler
 from dbz.cloud.ecs.tasks import PaperLoad
@@ -85,13 +86,16 @@ class Gate:
 class Controls:
     """What can be changed while the cloud runs."""
 
-    def __init__(self, reconciler: Reconciler, balancing: Balancing, load: PaperLoad | None) -> None:
-        self._reconciler, self._balancing, self._load = reconciler, balancing, load
+    def __init__(
+        self, reconciler: Reconciler, balancing: Balancing, metrics: MetricWriter, load: PaperLoad | None
+    ) -> None:
+        self._reconciler, self._balancing, self._metrics, self._load = reconciler, balancing, metrics, load
 
     def set(self, wanted: dict[str, Any]) -> None:
-        """Take over `never_settles`, and `passing` of health checks; for tasks on paper `demand`, `memory`,
-        `connections`, `requests`, `healthy`, `failure`."""
+        """Take over `never_settles`, `passing` of health checks, and `late`, the seconds after which each datapoint
+        comes; for tasks on paper `demand`, `memory`, `connections`, `requests`, `healthy`, `failure`."""
         self._balancing.passing = bool(wanted.get("passing", self._balancing.passing))
+        self._metrics.late_s = float(wanted.get("late", self._metrics.late_s))
         if "never_settles" in wanted:
             self._reconciler.never_settles = bool(wanted["never_settles"])
         for key in ("demand", "memory", "connections", "requests", "healthy", "failure"):

@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from dbz.cloud import corrections, paging
+from dbz.cloud.autoscaling import activities
 from dbz.cloud.autoscaling.scaling import ApplicationAutoScaling
 from dbz.cloud.cloudwatch.metrics import MetricWriter
 from dbz.cloud.ecs import balancing
@@ -51,6 +52,7 @@ class Cloud:
         corrections.install(options.period_s)
         balancing.install()
         paging.install()
+        activities.install()
         self._runner = runner
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -64,7 +66,7 @@ class Cloud:
             self._ecs, cloudwatch, applicationautoscaling_backends[DEFAULT_ACCOUNT_ID][region]
         )
         load = runner.load if isinstance(runner, PaperRunner) else None
-        controls = Controls(self.reconciler, self._balancing, load)
+        controls = Controls(self.reconciler, self._balancing, self._metrics, load)
         gate = Gate(DomainDispatcherApplication(create_backend_app), controls, self._lock, lambda: self.ready)
         self._server = make_server(options.host, options.port, gate, threaded=True, request_handler=_Handler)
         self.port = self._server.server_port
@@ -101,6 +103,8 @@ class Cloud:
             self._balancing.tick(self.reconciler.fleets)
             if isinstance(self._runner, PaperRunner):
                 self._runner.load.running = sum(len(fleet.ready()) for fleet in self.reconciler.fleets.values())
+        with self._lock:
+            self._metrics.deliver()
         if self._metrics.due_finely:
             with self._lock:
                 self._metrics.write_finely(self.reconciler.fleets)

@@ -69,6 +69,8 @@ def scale_status(found: Overview) -> dict[str, Any]:
         "headroom": found.headroom,
         "per_task_from": found.measured,
         "targets": [asdict(one) for one in found.targets],
+        "suspended": list(live.suspended),
+        "activities": [asdict(one) for one in found.activities],
         "present": [asdict(one) for one in found.present],
         "unfinished": [one.id for one in unfinished(live.place)],
     }

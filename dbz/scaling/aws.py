@@ -63,6 +63,8 @@ class Aws:
     """Key and secret for such a cloud; None: as the environment says."""
     read_timeout_s: float = 15.0
     """How long one attempt of a call may be silent."""
+    attempts: int = _ATTEMPTS
+    """How often a call is made until it fails."""
     guards: list[Callable[[], None]] = field(default_factory=list)
     """What is asked right before each request that changes something; see `guarded`."""
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Aws:
             self._session = boto3.Session(
                 profile_name=self.profile, region_name=region, aws_access_key_id=key, aws_secret_access_key=secret
             )
-        retries = {"mode": "adaptive", "total_max_attempts": _ATTEMPTS}
+        retries = {"mode": "adaptive", "total_max_attempts": self.attempts}
         config = Config(retries=retries, connect_timeout=_CONNECT_S, read_timeout=self.read_timeout_s)
         client = self._session.client(service, endpoint_url=self.endpoint, config=config)
         client.meta.events.register("before-parse", _check_answer)

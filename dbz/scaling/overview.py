@@ -9,8 +9,8 @@ from pathlib import Path
 from dbz.config.phases import Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.health import GroupHealth, read_health
-from dbz.scaling.change.live import find_services, list_service_names, read_live
-from dbz.scaling.change.state import EcsService, Live
+from dbz.scaling.change.live import find_services, list_service_names, read_activities, read_live
+from dbz.scaling.change.state import EcsService, Live, ScalingActivity
 from dbz.scaling.exclusive.roles import Presence, who_is_there
 from dbz.scaling.handle import ServiceHandle
 from dbz.scaling.size.measured import newest_capacity, read_measured
@@ -18,16 +18,24 @@ from dbz.scaling.size.measured import newest_capacity, read_measured
 
 @dataclass(frozen=True)
 class Overview:
-    """`headroom` is how many times a phase's targets the running tasks carry, by phase; empty without a capacity."""
+    """What `dbz scale status` shows."""
 
     where: str
+    """Region, and endpoint when it is not Amazon's."""
     live: Live
     services: Sequence[EcsService]
+    """All active services of the cluster."""
     nearest: str
+    """The phase whose planned tasks are nearest, in words."""
     headroom: dict[str, float]
+    """How many times a phase's targets the running tasks carry, by phase; empty without a capacity."""
     measured: str
+    """The id of that capacity."""
     present: Sequence[Presence]
+    """Who follows or changes the service now."""
     targets: Sequence[GroupHealth]
+    activities: Sequence[ScalingActivity] = ()
+    """What AWS did by its policies lately, and why it did not."""
 
     def headroom_texts(self) -> list[str]:
         """A sentence for each phase, or why there is none."""
@@ -63,9 +71,11 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
                     if targets[name]
                 ]
                 headroom[phase.name] = min(ratios)
+    activities = read_activities(handle) if live.policies else []
     present = who_is_there(aws, plan.scaling, live.place)
     health = read_health(aws, live.service.target_groups)
-    return Overview(aws.where, live, services, nearest_phase(plan, live), headroom, measured, present, health)
+    nearest = nearest_phase(plan, live)
+    return Overview(aws.where, live, services, nearest, headroom, measured, present, health, activities)
 
 
 def nearest_phase(plan: Phases, live: Live) -> str:

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from dbz.cloud.autoscaling.activities import note
 from dbz.cloud.autoscaling.tracking import ratio
 from dbz.cloud.cloudwatch.alarms import evaluate_alarm
 from dbz.cloud.corrections import clamp
@@ -52,11 +53,15 @@ class ApplicationAutoScaling:
         wanted = min(max(wanted, target.min_capacity), target.max_capacity)
         inwards = wanted < service.desired_count
         suspended = target.suspended_state or {}
-        if wanted == service.desired_count or suspended.get(f"DynamicScaling{'In' if inwards else 'Out'}Suspended"):
+        if suspended.get(f"DynamicScaling{'In' if inwards else 'Out'}Suspended"):
+            return
+        if wanted == service.desired_count:
+            note(self._scaling, policy, alarm, wanted, wanted, target)
             return
         now_s = time.monotonic()
         if now_s - self._acted_s.get(policy.policy_arn, -math.inf) >= _cooldown_s(policy, inwards=inwards):
             self._acted_s[policy.policy_arn] = now_s
+            note(self._scaling, policy, alarm, service.desired_count, wanted, target)
             service.desired_count = wanted
 
     def _tracked_in(self, policy: Any, service: Any) -> int:

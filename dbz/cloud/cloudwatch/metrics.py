@@ -31,6 +31,9 @@ class MetricWriter:
         self._next_s = time.monotonic() + period_s
         self._next_fine_s = time.monotonic() + period_s / FINER
         self._before: TaskTotals | None = None
+        self.late_s = 0.0
+        """How long after its time a datapoint comes."""
+        self._under_way: list[tuple[float, str, dict[str, Any]]] = []
 
     @property
     def due(self) -> bool:
@@ -104,10 +107,26 @@ class MetricWriter:
             "Timestamp": at,
             "Value": value.value,
         }
-        self._cloudwatch.put_metric_data(value.namespace, [datum])
+        self._send(value.namespace, datum)
+
+    def _send(self, namespace: str, datum: dict[str, Any]) -> None:
+        """Let a datapoint arrive, now or when it is late enough."""
+        if self.late_s:
+            now = datetime.now(UTC).replace(tzinfo=None)
+            self._under_way.append((time.monotonic() + self.late_s, namespace, {"Timestamp": now, **datum}))
+        else:
+            self._cloudwatch.put_metric_data(namespace, [datum])
+
+    def deliver(self) -> None:
+        """Let arrive what was under way for long enough."""
+        now_s = time.monotonic()
+        for due_s, namespace, datum in self._under_way:
+            if due_s <= now_s:
+                self._cloudwatch.put_metric_data(namespace, [datum])
+        self._under_way = [one for one in self._under_way if one[0] > now_s]
 
     def _put(self, namespace: str, name: str, dimensions: dict[str, str], unit: str, values: list[float]) -> None:
         if values:
             named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
             datum = {"MetricName": name, "Dimensions": named, "Unit": unit, "Values": values}
-            self._cloudwatch.put_metric_data(namespace, [datum])
+            self._send(namespace, datum)

@@ -92,6 +92,9 @@ class Reconciler:
     def tick(self) -> None:
         """Look at every service once."""
         for key, service in list(self._backend.services.items()):
+            if not service.deployments:  # CodeDeploy or somebody else deploys it, by task sets: it only is there
+                service.running_count, service.pending_count = service.desired_count, 0
+                continue
             fleet = self.fleets.setdefault(key, Fleet(revision=getattr(service, "wanted_revision", 0)))
             self._reconcile(service, fleet)
 

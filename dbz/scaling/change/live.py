@@ -18,6 +18,7 @@ from dbz.scaling.change.state import (
     Json,
     Live,
     Place,
+    ScalingActivity,
     ServiceDeployment,
     TargetGroup,
 )
@@ -26,6 +27,14 @@ from dbz.scaling.handle import ServiceHandle
 AAS = "application-autoscaling"
 MOST_SERVICES = 10
 """As many services as DescribeServices takes at once."""
+_REASONS = {
+    "AlreadyAtMaxCapacity": "the maximum of its range is reached",
+    "AlreadyAtMinCapacity": "the minimum of its range is reached",
+    "AlreadyAtDesiredCapacity": "it has as many tasks as it should already",
+    "AutoScalingAnticipatedFlapping": "it would have to be taken back at once",
+    "TargetServicePutResourceAsUnscalable": "ECS does not let it be scaled now",
+}
+"""Why Application Auto Scaling did not scale, by its code."""
 _ALARM_KEYS = (
     "AlarmName", "AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions", "InsufficientDataActions",
     "MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit", "EvaluationPeriods",
@@ -123,6 +132,24 @@ def read_cache(aws: Aws, group_id: str) -> CacheGroup:
     (group,) = answer["ReplicationGroups"]
     shards = max(1, len(group.get("NodeGroups", [])))
     return CacheGroup(group_id, group["Status"], shards, len(group["MemberClusters"]) // shards - 1)
+
+
+def read_activities(handle: ServiceHandle, most: int = 5) -> list[ScalingActivity]:
+    """What AWS did with the service by its policies lately, and why it did not, the newest first; none where it does
+    not say. It is asked once only: this is a courtesy."""
+    try:
+        answer = replace(handle.aws, attempts=1, _clients={}).call(
+            AAS, "describe_scaling_activities", **handle.scalable, IncludeNotScaledActivities=True, MaxResults=most
+        )
+    except DbzError:
+        return []
+    return [
+        ScalingActivity(
+            one["StartTime"], one.get("Description", ""), one.get("Cause", ""), one.get("StatusMessage", ""),
+            tuple(_REASONS.get(each["Code"], each["Code"]) for each in one.get("NotScaledReasons", [])),
+        )
+        for one in answer["ScalingActivities"]
+    ]  # fmt: skip
 
 
 def read_fine_metrics(handle: ServiceHandle) -> list[str] | None:

@@ -143,6 +143,24 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class ScalingActivity:
+    """What a policy of AWS did, or did not."""
+
+    at: datetime
+    description: str
+    cause: str
+    """The alarm and policy behind it."""
+    status: str
+    """What AWS says beside; often empty."""
+    not_scaled: tuple[str, ...]
+    """Why it did not scale; empty when it did."""
+
+    def __str__(self) -> str:
+        what = f"NOT scaled: {', '.join(self.not_scaled)}" if self.not_scaled else self.description
+        return f"{self.at:%H:%M:%S} {what} ({self.cause})" if self.cause else f"{self.at:%H:%M:%S} {what}"
+
+
+@dataclass(frozen=True)
 class CacheGroup:
     """An ElastiCache replication group; `replicas` for each of its `shards`."""
 

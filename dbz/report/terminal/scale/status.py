@@ -71,6 +71,7 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
             rows.append(("suspended", f"scaling {', '.join(live.suspended)}: that does not happen on AWS now"))
     else:
         rows.append(("range", "none: nothing scales this service by itself on AWS"))
+    rows += [("by AWS", str(one)) for one in found.activities[:3]]
     for name, action in live.schedules.items():
         wanted = action["ScalableTargetAction"]
         rows.append(
