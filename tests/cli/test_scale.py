@@ -48,7 +48,7 @@ class Shell:
         finally:
             os.environ.clear()
             os.environ.update(before)
-        return subprocess.CompletedProcess(command, code, out.getvalue(), errors.getvalue())
+        return subprocess.CompletedProcess(command, code or 0, out.getvalue(), errors.getvalue())
 
     def program(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same as a process of its own."""
