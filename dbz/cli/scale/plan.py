@@ -11,7 +11,7 @@ import typer
 
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Reports
 from dbz.cli.scale.access import Access, AllowScaleIn, Expires, expiry, reach
-from dbz.errors import DbzError, UsageError
+from dbz.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from dbz.config.phases import Phase
@@ -58,7 +58,7 @@ def plan(
         print_plan(made, access.aws.where)
     still_open = len(made.steps) + len(made.manual)
     if exit_code and still_open:
-        raise DbzError(
+        raise VerificationError(
             f"{phase} is not reached: {len(made.steps)} steps of dbz and {len(made.manual)} of yours are open"
         )
 

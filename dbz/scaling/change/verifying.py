@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dbz.children import python_module
-from dbz.errors import DbzError, DependencyError, ExitCode, InvalidRunError, UsageError
+from dbz.errors import DbzError, DependencyError, ExitCode, InvalidRunError, UsageError, VerificationError
 
 _ERRORS: dict[int, tuple[type[DbzError], str]] = {
-    ExitCode.BROKEN: (DbzError, "broke a budget"),
+    ExitCode.BROKEN: (VerificationError, "broke a budget"),
     ExitCode.USAGE: (UsageError, "could not be started"),
     ExitCode.UNREACHABLE: (DependencyError, "could not reach its target"),
     ExitCode.INVALID: (InvalidRunError, "was not valid, so nothing is verified"),
