@@ -29,7 +29,7 @@ from dbz.scaling.change.steps import ChangePlan, Kind
 from dbz.scaling.decide.policies import rules_of
 from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine, Sample
 from dbz.scaling.decide.sources import SampleSource
-from dbz.scaling.exclusive.lease import Lease
+from dbz.scaling.exclusive.lease import Lease, LeaseLostError
 from dbz.scaling.exclusive.lock import LockRole
 from dbz.scaling.exclusive.roles import lease_of, one_step
 from dbz.scaling.handle import ServiceHandle
@@ -250,7 +250,7 @@ def run_forever(
     while True:
         try:
             tell(auto.evaluate())
-        except NoDataError:
+        except (NoDataError, LeaseLostError):
             raise
         except DependencyError as error:
             warn(f"holding: {error.message}")
