@@ -24,6 +24,7 @@ class RecordWriter:
         self._runner = runner
         self._pacing = pacing
         self._health = Health(session.recorder)
+        self._settled = False
 
     def start(self, events: Any) -> gevent.Greenlet:
         """Begin to measure this process and to write; the greenlet writes until it is killed.
@@ -31,7 +32,8 @@ class RecordWriter:
         What there is is also written where users begin and end, so that the judged part can begin and end there, and
         before listeners look at Locust's statistics.
         """
-        events.spawning_complete.add_listener(self.settle)
+        if self._runner.environment.shape_class is None:  # a shape is judged while its users start
+            events.spawning_complete.add_listener(self.settle)
         for event in (events.test_start, events.test_stopping, events.test_stop):
             call_first(event, self._flush)
         gevent.spawn(self._health.probe)
@@ -39,8 +41,10 @@ class RecordWriter:
         return gevent.spawn(self._write_every_second)
 
     def settle(self, **_: Any) -> None:
-        """All users are there: a listener of Locust's `spawning_complete`."""
-        self._health.settle()
+        """All users are there, for the first time: a listener of Locust's `spawning_complete`."""
+        if not self._settled:
+            self._settled = True
+            self._health.settle()
 
     def finish(self) -> None:
         """Write what is left and close the files."""
