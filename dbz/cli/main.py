@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import sys
@@ -29,6 +30,10 @@ from dbz.extras import extra_of
 
 # The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
+
+_NO_FAULT_OF_THE_NAME = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+"""Errors of a file that another name would not mend."""
+_MAX_NAME = 300
 
 app = typer.Typer(
     name="dbz",
@@ -104,6 +109,11 @@ def run(arguments: list[str]) -> int | None:
             return _internal_error()
         _complain(f"{_named(arguments)} needs a package that is not installed: {error.name}", missing)
         return int(ExitCode.UNREACHABLE)
+    except OSError as error:
+        if error.filename is None:
+            return _internal_error()
+        _complain(f"{str(error.filename)[:_MAX_NAME]}: {error.strerror}")
+        return int(ExitCode.UNREACHABLE if error.errno in _NO_FAULT_OF_THE_NAME else ExitCode.USAGE)
     except Exception:
         return _internal_error()
     return code if isinstance(code, int) else None
