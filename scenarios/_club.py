@@ -65,3 +65,9 @@ class LiveMember(Member, SocketUser):
         """Log in and connect; `on_connected` joins the rooms."""
         super().on_start()
         self.socket.connect(lambda: {"token": self.token})
+
+    def take_tokens(self, answer: dict) -> None:
+        """The socket goes on with the new token, else it would be closed when the old one expires."""
+        super().take_tokens(answer)
+        if self.socket.connected:
+            self.socket.emit("auth:renew", {"token": self.token})

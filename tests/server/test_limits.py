@@ -85,6 +85,23 @@ async def test_a_socket_ends_with_its_token(short: Backend) -> None:
             assert (await socket.call("room:join", {"roomId": "room:club01"}))["ok"]
 
 
+async def test_a_socket_goes_on_with_a_newer_token(short: Backend) -> None:
+    """Of the same user, as often as it likes; with another user's token nothing changes."""
+    async with httpx.AsyncClient(base_url=short.url) as http:
+        tokens = await login(http, "user0336")
+        other = (await login(http, "user0337"))["access_token"]
+        async with connected(short.url, tokens["access_token"]) as socket:
+            for _ in range(3):
+                await asyncio.sleep(1.5)
+                answer = await http.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+                tokens = answer.json()
+                assert (await socket.call("auth:renew", {"token": tokens["access_token"]}))["ok"]
+            assert socket.client.connected
+            for data in (None, {}, {"token": 7}, {"token": "x"}, {"token": other}):
+                assert not (await socket.call("auth:renew", data))["ok"]
+            await eventually(lambda: not socket.client.connected, within_s=8)
+
+
 async def test_strangers_hold_few_connections_and_not_for_long(short: Backend) -> None:
     """Without a token a connection has a deadline and a limit; both are counted. Members connect beside them."""
     url = f"{short.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"

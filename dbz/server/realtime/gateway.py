@@ -79,6 +79,7 @@ class Gateway:
         )
         self.sio.on("connect", self._connect)
         self.sio.on("disconnect", self._disconnect)
+        self.sio.on("auth:renew", self._renew)
         self._guard = Guard(
             settings,
             lambda: list(self.connections.values()),
@@ -198,9 +199,7 @@ class Gateway:
             raise socketio.exceptions.ConnectionRefusedError(error.message) from None
         connection = SocketConnection(self.sio, self.adapter, sid, identity)
         self.connections[sid] = connection
-        # An identity is good for as long as its token: whoever has a new one connects again with that.
-        seconds_left = max(identity.expires_at - time.time(), 0.0)
-        connection.expiry = asyncio.get_running_loop().call_later(seconds_left, self._expire, sid)
+        self._expire_in_time(connection)
         self._core.figures.connections = len(self.connections)
         await connection.join(f"user:{identity.user_id}")
 
@@ -210,6 +209,27 @@ class Gateway:
             self.adapter.deliver("server:draining", {"retryAfter": retry_after_ms}, sid)
         # The transport is closed, not the namespace: clients take that as a reason to connect again by themselves.
         await socket.close(wait=False)
+
+    async def _renew(self, sid: str, data: Any = None) -> dict[str, Any]:
+        """auth:renew {token}: go on with a newer token of the same user, without connecting again."""
+        connection = self.connections.get(sid)
+        token = data.get("token") if isinstance(data, dict) else None
+        try:
+            identity = self._identify(token if isinstance(token, str) else "")
+        except ApiError as error:
+            return {"ok": False, "code": error.code, "error": error.message}
+        if connection is None or identity.user_id != connection.identity.user_id:
+            return {"ok": False, "code": "forbidden", "error": "the token is another user's"}
+        connection.identity = identity
+        self._expire_in_time(connection)
+        return {"ok": True}
+
+    def _expire_in_time(self, connection: SocketConnection) -> None:
+        """An identity is good for as long as its token."""
+        if connection.expiry is not None:
+            connection.expiry.cancel()
+        seconds_left = max(connection.identity.expires_at - time.time(), 0.0)
+        connection.expiry = asyncio.get_running_loop().call_later(seconds_left, self._expire, connection.sid)
 
     def _expire(self, sid: str) -> None:
         self.adapter.deliver("auth:expired", {"error": "the access token has expired; connect with a new one"}, sid)
