@@ -261,6 +261,7 @@ def test_a_streamed_connection_is_used_again_when_its_body_was_read_and_closed_w
         client.get("/", stream=True)
         answer = client.get("/", stream=True)
         assert answer.status_code == 200 and server.connections == 3
+        assert answer.size == len(PLAIN) and answer.stream is not None
         client.close()
 
 
@@ -370,3 +371,12 @@ def test_cookies_can_be_used_like_the_jar_of_requests():
     assert client.cookies.keys() == ["b"] and client.cookies.values() == ["2"]
     with pytest.raises(KeyError):
         client.cookies["a"]
+
+
+def test_what_a_listener_is_told_comes_with_the_response():
+    with serving(routed({"/": response(b"four")})) as server:
+        client, _ = client_of(server.url)
+        answer = client.get("/", context={"tenant": "a"})
+        assert (answer.context, answer.size) == ({"tenant": "a"}, 4)
+        assert client.get("/").context == {}
+        client.close()

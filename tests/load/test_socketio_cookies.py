@@ -10,9 +10,11 @@ from dbz.children import Child, free_port, wait_until
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.net.faults import HandshakeRefused, OldServer, TransportError
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
+from tests.cli.running import dbz, newest_run
 from tests.load.raw_server import read_request, response, serving
 from tests.load.recorders import recorder_in
-from tests.load.socketio_servers import NODE_FOLDER, listens, member_of, node_packages, sweeping, until
+from tests.load.socketio_servers import NODE, NODE_FOLDER, listens, member_of, node_packages, sweeping, until
+from tests.load.socketio_servers import serving as node_serving
 from tests.load.test_socketio_faults import CONNECTED, HANDSHAKE, OPENED, accepted
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
@@ -132,3 +134,30 @@ def test_a_handshake_of_engine_io_3_is_named(tmp_path):
         pytest.raises(OldServer, match="it speaks Socket"),
     ):
         member.client.connect(attempts=1)
+
+
+SCENARIO = """\
+from dbz.users import SocketUser, constant, task
+
+class Member(SocketUser):
+    wait_time = constant(0.1)
+
+    def on_start(self):
+        self.client.cookies.set("sid", f"s{self.seat}")
+        self.socket.connect()
+
+    @task
+    def ask(self):
+        cookie = self.socket.call("cookie")[0]
+        assert cookie == f"sid=s{self.seat}", cookie
+"""
+
+
+def test_the_sockets_of_users_have_their_session_without_a_line_of_code(tmp_path):
+    (tmp_path / "member.py").write_text(SCENARIO)
+    with node_serving(NODE, tmp_path / "log") as (url, _):
+        arguments = ("--target", url, "--users", "3", "--duration", "2s", "--warmup", "1s", "--no-live")
+        dbz("load", "member.py", *arguments, cwd=tmp_path)
+    run = newest_run(tmp_path)
+    assert run["errors"] == []
+    assert [(row["kind"], row["name"]) for row in run["operations"]] == [("ack", "cookie")]

@@ -332,14 +332,14 @@ class HttpClient(Verbs):
         return origin, target, ""
 
     def _pool(
-        self, origin: Origin, verify: bool | str, cert: Certificate | None = None, wanted: str | None = None
+        self, origin: Origin, verify: bool | str, cert: Certificate | None = None, proxy_url: str | None = None
     ) -> Pool:
-        wanted = self.proxy if wanted is None else wanted
-        key = (origin, verify, cert, wanted)
+        proxy_url = self.proxy if proxy_url is None else proxy_url
+        key = (origin, verify, cert, proxy_url)
         pool = self._pools.get(key)
         if pool is None:
             context = (self.tls_context or tls_context(verify, cert)) if origin.tls else None
-            proxy = proxy_for(origin.host, origin.port, origin.tls, wanted)
+            proxy = proxy_for(origin.host, origin.port, origin.tls, proxy_url)
             pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes)
         return pool
 

@@ -166,6 +166,11 @@ class Response:
         return self.body
 
     @property
+    def size(self) -> int:
+        """Bytes of the body; of one that was not read yet what the server announced, so that nobody waits for it."""
+        return len(self.body) if self.stream is None else max(self.head.length, 0)
+
+    @property
     def headers(self) -> Headers:
         """Header fields by name, whatever its case."""
         if self._headers is None:

@@ -64,16 +64,16 @@ class _FencedResolver:
     def getaddrinfo(self, host: Any, *arguments: Any, **options: Any) -> Any:
         """As `socket.getaddrinfo`."""
         self._check(host)
-        found = self._resolver.getaddrinfo(host, *arguments, **options)
-        self._fence.learn([str(entry[4][0]) for entry in found])
-        return found
+        answer = self._resolver.getaddrinfo(host, *arguments, **options)
+        self._fence.learn([str(entry[4][0]) for entry in answer])
+        return answer
 
     def gethostbyname_ex(self, host: Any, *arguments: Any) -> Any:
         """As `socket.gethostbyname_ex`."""
         self._check(host)
-        found = self._resolver.gethostbyname_ex(host, *arguments)
-        self._fence.learn(found[2])
-        return found
+        answer = self._resolver.gethostbyname_ex(host, *arguments)
+        self._fence.learn(answer[2])
+        return answer
 
     def gethostbyname(self, host: Any, *arguments: Any) -> Any:
         """As `socket.gethostbyname`."""

@@ -28,14 +28,14 @@ class Proxy:
     """The value of the Proxy-Authorization field; empty for none."""
 
 
-def proxy_for(host: str, port: int, tls: bool, wanted: str | None) -> Proxy | None:
-    """The proxy towards a server: `wanted` when it is a URL, none when it is empty, otherwise the environment's.
+def proxy_for(host: str, port: int, tls: bool, url: str | None) -> Proxy | None:
+    """The proxy towards a server: `url` when it is a URL, none when it is empty, otherwise the environment's.
 
     The environment is `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`; it never applies to loopback, because a
     load on this machine must not leave it by accident.
     """
-    if wanted is not None:
-        return parse_proxy(wanted) if wanted else None
+    if url is not None:
+        return parse_proxy(url) if url else None
     if is_loopback(host):
         return None
     proxies = getproxies_environment()

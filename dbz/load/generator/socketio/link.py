@@ -73,7 +73,7 @@ class Link:
 
     def release(self) -> None:
         """Close the connection unless a namespace uses it."""
-        if self._engine is not None and not any(one.in_use for one in self.namespaces.values()):
+        if self._engine is not None and not any(space.in_use for space in self.namespaces.values()):
             self._engine.close()
             self._engine = None
 

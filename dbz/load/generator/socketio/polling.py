@@ -73,7 +73,7 @@ class Polling:
         """Stop, and return what was not sent yet; `gevent.Timeout` when the requests on their way do not end."""
         self._paused = True
         with gevent.Timeout(timeout_s):
-            gevent.joinall([one for one in (self._poller, self._poster) if one is not None])
+            gevent.joinall([each for each in (self._poller, self._poster) if each is not None])
         if self.closed:
             raise ConnectionLost("lost while changing the transport")
         self.closed = True

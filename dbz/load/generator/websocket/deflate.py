@@ -66,7 +66,7 @@ def agree(answer: str) -> tuple[Inflater | None, Deflater | None]:
     name, *parameters = [part.strip() for part in answer.split(";")]
     if name != "permessage-deflate":
         raise HandshakeRefused(f"an extension that was not offered: {answer[:80]}")
-    values = dict(_parameter(one) for one in parameters)
+    values = dict(_parameter(text) for text in parameters)
     known = {"server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits"}
     if set(values) - known - {"client_max_window_bits"}:
         raise HandshakeRefused(f"unknown parameters: {answer[:80]}")

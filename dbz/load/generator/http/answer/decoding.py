@@ -215,19 +215,19 @@ class _Zstd:
         return self._frame is None or bool(self._frame.eof)
 
     def feed(self, data: bytes, limit: int) -> bytes:
-        plain, at = bytearray(), 0
-        while at < len(data) and self._frame is not None and len(plain) <= limit:
+        plain, position = bytearray(), 0
+        while position < len(data) and self._frame is not None and len(plain) <= limit:
             if self._frame.eof:
-                data, at = self._after + data[at:], 0
+                data, position = self._after + data[position:], 0
                 if len(data) < len(_ZSTD_MAGIC) and _ZSTD_MAGIC.startswith(data):
                     self._after = data
                     break
                 self._frame = self._decompressor.decompressobj() if data.startswith(_ZSTD_MAGIC) else None
                 self._after = b""
             else:
-                step = data[at : at + _STEP_BYTES]
+                step = data[position : position + _STEP_BYTES]
                 plain += self._frame.decompress(step)
-                at += len(step) - len(self._frame.unused_data)
+                position += len(step) - len(self._frame.unused_data)
         return bytes(plain)
 
 

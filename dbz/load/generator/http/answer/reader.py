@@ -151,12 +151,12 @@ class ResponseReader:
     def _chunks(self, connection: Connection, data: bytes) -> Iterator[bytes]:
         """The data of a chunked body (RFC 9112, section 7.1); extensions and trailers are passed over.
 
-        `at` moves through what has arrived: cutting the bytes behind each chunk off would copy what remains each time,
-        which a server that sends chunks of one byte could make as slow as it likes.
+        `position` moves through what has arrived. Cutting each chunk off would copy what remains each time, which a
+        server that sends chunks of one byte could make as slow as it likes.
         """
-        at = 0
+        position = 0
         while True:
-            data, at, line = _line(connection, data, at)
+            data, position, line = _line(connection, data, position)
             size_line = _CHUNK_LINE.fullmatch(line)
             if size_line is None:
                 raise MalformedResponse(f"a chunk size was expected, not {line[:40].decode('latin-1').strip()!r}")
@@ -164,22 +164,22 @@ class ResponseReader:
             if not missing:
                 break
             while missing:
-                if at == len(data):
-                    data, at = _more(connection), 0
-                piece = data[at : at + missing]
+                if position == len(data):
+                    data, position = _more(connection), 0
+                piece = data[position : position + missing]
                 yield piece
-                at += len(piece)
+                position += len(piece)
                 missing -= len(piece)
-            data, at, line = _line(connection, data, at)
+            data, position, line = _line(connection, data, position)
             if line != b"\r\n":
                 raise MalformedResponse("a chunk that is longer than it says")
         trailers = 0
         while line not in (b"\r\n", b"\n"):
-            data, at, line = _line(connection, data, at)
+            data, position, line = _line(connection, data, position)
             trailers += len(line)
             if trailers > MAX_HEADER_BYTES:
                 raise HeadersTooLarge(f"trailers of more than {MAX_HEADER_BYTES:,} bytes")
-        if at < len(data):
+        if position < len(data):
             raise UnaskedResponse("bytes after the end of the answer")
 
 
@@ -190,15 +190,15 @@ def _more(connection: Connection) -> bytes:
     return data
 
 
-def _line(connection: Connection, data: bytes, at: int) -> tuple[bytes, int, bytes]:
-    """The line at `at`, with its end; returned after the bytes that it was found in and where it ends in them."""
-    end = data.find(b"\n", at)
+def _line(connection: Connection, data: bytes, position: int) -> tuple[bytes, int, bytes]:
+    """The line at `position`, with its end; returned after the bytes that it was found in and where it ends in them."""
+    end = data.find(b"\n", position)
     while end < 0:
-        if len(data) - at > MAX_HEADER_BYTES:
+        if len(data) - position > MAX_HEADER_BYTES:
             raise HeadersTooLarge(f"a line of more than {MAX_HEADER_BYTES:,} bytes")
-        data, at = data[at:] + _more(connection), 0
+        data, position = data[position:] + _more(connection), 0
         end = data.find(b"\n")
-    return data, end + 1, data[at : end + 1]
+    return data, end + 1, data[position : end + 1]
 
 
 def _until_head(connection: Connection, data: bytes) -> tuple[bytes, int]:
