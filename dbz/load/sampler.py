@@ -57,12 +57,13 @@ class Sampler:
         self._file.close()
 
     def _run(self) -> None:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._task)
-        except asyncio.CancelledError:
-            self._loop.close()
+        self._loop.close()
 
     async def _sample(self) -> None:
+        if not self._url.startswith(("http://", "https://")):
+            return  # whatever speaks at a `tcp://` host of a scenario would not understand the question
         await asyncio.gather(self._each_second(self._health), self._each_second(self._metrics))
 
     async def _each_second(self, look: Callable[[], Awaitable[dict[str, Any] | None]]) -> None:

@@ -249,3 +249,13 @@ class FullFile:
     def write(self, _line: object) -> None:
         """Fails."""
         raise OSError(28, "No space left on device")
+
+
+def test_a_host_that_speaks_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "server.jsonl"
+    with (
+        server(lambda connection, _path, _number: connection.sendall(OK)) as url,
+        Sampler(url.replace("http://", "tcp://"), path, time.monotonic()),
+    ):
+        time.sleep(1.5)
+    assert (tmp_path / "server.jsonl").read_text() == ""

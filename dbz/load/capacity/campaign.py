@@ -141,7 +141,8 @@ def plan_step(plan: CapacityPlan, step: Next) -> LoadPlan:
     # Users start no faster than the profile's do: signing in all at once is another load, and the backlog that it
     # leaves would be judged.
     ramp_s = 0.0 if plan.scales_rate else profile.warmup * step.load / profile.users
-    keys |= {"duration": Parsed(length_s), "warmup": Parsed(max(min(profile.warmup, plan.step_s), ramp_s))}
+    least_s = min(profile.warmup, EXPLORING_LEAST_S if step.exploring else plan.step_s)
+    keys |= {"duration": Parsed(length_s), "warmup": Parsed(max(least_s, ramp_s))}
     return replace(plan.plan, profile=override(profile, keys), budgets=budgets)
 
 
