@@ -67,7 +67,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
         while generator.running() and time.monotonic() < end_s:
             machine.update()
             record = reader.poll()
-            if _is_over(record, time.monotonic() - started_s):
+            if is_over(record, time.monotonic() - started_s):
                 break
             around.show(record, time.monotonic() - started_s, plan.planned_s)
             if not (interrupted or failure or stopped):
@@ -95,11 +95,12 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     return concluded
 
 
-def _is_over(record: Record, now_s: float) -> bool:
+def is_over(record: Record, now_s: float) -> bool:
     """Whether a generator that still runs has nothing more to tell: it is frozen, or does not end."""
     if END in record.marks:
         return now_s > record.marks[END] + _LAST_WORDS_S
-    return bool(record.workers) and now_s > record.last_s + _SILENCE_S
+    # Before the first line a worker is still starting, which takes as long as the machine is slow.
+    return record.last_s > 0 and now_s > record.last_s + _SILENCE_S
 
 
 def _failure(check: Callable[[], None]) -> DbzError | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dbz.load.abort import AbortWatch
+from dbz.load.run import is_over
 from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.reading import Record, read_record
 from tests.runs.builder import Scene
@@ -59,3 +60,16 @@ def test_silence_does_not_end_a_breach(tmp_path: Path) -> None:
     whole.intervals = [one for one in whole.intervals if one.start_s < 9]
     watch = AbortWatch([parse_budget("it", "delivery{event=chat}", "p95", "< 100ms", abort_after="10s")])
     assert next(record.last_s for record in growing(whole) if watch.update(record)) == 2 + 5 + 10
+
+
+def lines(*seconds: float) -> list[dict[str, float]]:
+    return [{"t": second} for second in seconds]
+
+
+def test_a_generator_that_writes_nothing_more_is_over_but_not_one_that_is_still_starting() -> None:
+    starting = Record(workers={"worker-0": []})
+    assert not is_over(starting, 60.0)
+    going = Record(workers={"worker-0": lines(1, 2), "worker-1": lines(1, 2, 3)}, marks={"steady": 2.0})
+    assert not is_over(going, 12.9) and is_over(going, 13.1)
+    ended = Record(workers={"worker-0": lines(1, 30)}, marks={"steady": 2.0, "end": 12.0})
+    assert not is_over(ended, 31.9) and is_over(ended, 32.1)
