@@ -59,7 +59,8 @@ def auto(
     \b
     Exit codes: 0 ended by Ctrl-C or --once, 2 wrong usage, or another one
     leads, or AWS scales the service by policies already, 3 AWS or the metrics
-    out of reach at the start, or another machine has taken over.
+    out of reach at the start, no data for scaling.no_data_after, or another
+    machine has taken over.
     """
     access = reach(aws)
     plan = access.plan
