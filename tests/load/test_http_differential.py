@@ -14,6 +14,8 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 
+from dbz.load.generator.http.urls import prepare_url
+from dbz.load.generator.net.faults import BadUrl
 from tests.load.http_answers import Answer, answers
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import read_request, response, serving
@@ -260,3 +262,27 @@ def test_a_digest_challenge_is_answered():
     assert b'uri="/a?b=1"' in seen[1] and seen[1].endswith(b'{"n":1}')
     assert len(seen) == 3, "the second request knows the nonce"
     assert ledger.rows == [("POST /a", ""), ("GET /c", "")]
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "target"),
+    [
+        ("http://bücher.example/ä", ("xn--bcher-kva.example", 80, False), "/%C3%A4"),
+        ("HTTPS://Club.Example:8443", ("club.example", 8443, True), "/"),
+        ("http://me:p%20w@[::1]:81/a?b#c", ("::1", 81, False), "/a?b"),
+        ("http://club.example?x=1", ("club.example", 80, False), "/?x=1"),
+        ("http://club.example/a/../../b/.", ("club.example", 80, False), "/b/"),
+    ],
+)
+def test_urls_lead_where_requests_goes(url, origin, target):
+    assert prepare_url(url)[:2] == (origin, target)
+    theirs = requests.Request("GET", url).prepare()
+    assert theirs.path_url == target and httpx.URL(theirs.url).raw_host.decode().strip("[]") == origin[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://*.club.example/", "http://a:b/", "ftp://club.example/", "http://[::1/"]
+)
+def test_what_requests_takes_for_no_url_is_none_here(url):
+    with pytest.raises(BadUrl):
+        prepare_url(url)
