@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from _club import Member
 
 from dbz.users import between, task
@@ -22,7 +24,7 @@ class PhoneUser(Member):
         self.games: list[dict] = []
         self.start_app()
 
-    @task(1)
+    @task(2)
     def start_app(self) -> None:
         """The preload of an app start: everything in parallel, as the app does it."""
         with self.composite("app_launch") as parallel:
@@ -31,7 +33,7 @@ class PhoneUser(Member):
             parallel.spawn(self.list_posts)
             parallel.spawn(self.list_games)
 
-    @task(6)
+    @task(12)
     def browse_posts(self) -> None:
         """The posts screen: the list, then the authors' pictures in parallel."""
         with self.composite("page_load") as parallel:
@@ -40,31 +42,31 @@ class PhoneUser(Member):
             for picture in pictures:
                 parallel.spawn(self.client.get, f"{picture}?w={SCREEN_PX}&q=85", name="/media/{id}")
 
-    @task(4)
+    @task(8)
     def read_post(self) -> None:
         """A post with its comments."""
         if self.posts:
             self.client.get(f"/api/posts/{self.random.choice(self.posts)['id']}", name="/api/posts/{id}")
 
-    @task(3)
+    @task(6)
     def browse_games(self) -> None:
         """The games list, then one of them."""
         self.list_games()
         if self.games:
             self.client.get(f"/api/games/{self.random.choice(self.games)['id']}", name="/api/games/{id}")
 
-    @task(2)
+    @task(4)
     def search(self) -> None:
         """A search, typed with the app's debounce."""
         self.client.get("/api/posts", params={"search": "training", "limit": 10}, name="/api/posts?search")
 
-    @task(1)
+    @task(2)
     def like(self) -> None:
         """A like."""
         if self.posts:
             self.client.post(f"/api/posts/{self.random.choice(self.posts)['id']}/like", name="/api/posts/{id}/like")
 
-    @task(1)
+    @task(2)
     def comment(self) -> None:
         """A comment."""
         if self.posts:
@@ -72,6 +74,60 @@ class PhoneUser(Member):
             self.client.post(
                 f"/api/posts/{post}/comments", json={"content": "See you there!"}, name="/api/posts/{id}/comments"
             )
+
+    @task(3)
+    def scroll_on(self) -> None:
+        """Near the end of the list the app fetches the next page."""
+        for page in (2, 3):
+            answer = self.client.get("/api/posts", params={"limit": 10, "page": page}, name="/api/posts?page")
+            if not answer.ok or not answer.json()["pagination"]["has_more"]:
+                return
+            self.pause(1, 3)
+
+    @task(2)
+    def look_at_inbox(self) -> None:
+        """The bell: what is new for this member."""
+        self.client.get("/api/notifications", params={"limit": 20}, name="/api/notifications")
+
+    @task(1)
+    def look_at_members(self) -> None:
+        """Who is in the club."""
+        club = self.me["club_id"]
+        self.client.get(f"/api/clubs/{club}/members", params={"limit": 20}, name="/api/clubs/{id}/members")
+
+    @task(1)
+    def read_chat(self) -> None:
+        """The list of rooms, then what was written in the club's."""
+        self.client.get("/api/rooms", name="/api/rooms")
+        room = f"room:{self.me['club_id']}"
+        self.client.get(f"/api/rooms/{room}/messages", params={"limit": 50}, name="/api/rooms/{id}/messages")
+
+    @task(1)
+    def take_part(self) -> None:
+        """Join a game that is planned, and mostly stay; some think better of it."""
+        planned = [game for game in self.games if game["status"] == "scheduled"]
+        if not planned:
+            return
+        game = self.random.choice(planned)["id"]
+        joined = self.client.post(f"/api/games/{game}/join", name="/api/games/{id}/join")
+        if joined.ok and self.random.random() < 0.5:
+            self.pause(1, 5)
+            self.client.post(f"/api/games/{game}/leave", name="/api/games/{id}/leave")
+
+    @task(1)
+    def write_or_plan(self) -> None:
+        """A post of one's own, or a game from its plan to its result: rare, as they are."""
+        choice = self.random.random()
+        if choice < 0.2:
+            post = {"title": "Who has time on Sunday?", "content": "Two courts are free from ten to twelve."}
+            self.client.post("/api/posts", json=post, name="/api/posts")
+        elif choice < 0.4:
+            when = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+            answer = self.client.post("/api/games", json={"title": "Doubles", "game_date": when}, name="/api/games")
+            if answer.ok:
+                self.pause(5, 15)
+                score = {"score": {"home": 21, "away": self.random.randint(5, 19)}}
+                self.client.post(f"/api/games/{answer.json()['id']}/result", json=score, name="/api/games/{id}/result")
 
     def list_posts(self) -> None:
         """The first window of the posts list."""
