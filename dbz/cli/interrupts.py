@@ -5,7 +5,6 @@ However long the winding down takes: the second one ends it where it stands, and
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -14,7 +13,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from dbz.background import run_to_end
 from dbz.errors import ExitCode, InterruptedRunError
 
 T = TypeVar("T")
@@ -79,6 +77,10 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
 
     Work that has something to tell after an interrupt catches the cancellation and raises an error of its own.
     """
+
+    import asyncio  # its import takes a tenth of the start of every command
+
+    from dbz.background import run_to_end
 
     try:
         return run_to_end(work)

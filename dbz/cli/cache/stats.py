@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -74,6 +73,8 @@ async def _show_big_keys(redis_url: str, prefix: str, *, as_json: bool) -> None:
 
 
 async def _show(redis_url: str, prefix: str, sample: int, every_s: float, *, as_json: bool) -> None:
+    import asyncio
+
     from dbz.cache.admin.connect import connected_redis
     from dbz.cache.admin.survey import survey
     from dbz.cache.names import Names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -233,6 +232,8 @@ async def carry_out(
     order: WarmOrder, databases: Databases, redis: AnyRedis, rate_per_s: float | None, *, restart: bool
 ) -> WarmReport:
     """Warm with a live view; an interrupt ends it with a report that says so."""
+    import asyncio
+
     from dbz.background import end
     from dbz.cache.problems import reported
     from dbz.cache.warm import WarmRun

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -64,6 +62,9 @@ def throttled(options: MoveOptions, deployment: Deployment, url: str, query: str
 def _url(url: str) -> Callable[[], str]:
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"--throttle-url: '{url}' is not a URL of HTTP")
+
+    import urllib.error
+    import urllib.request
 
     def look() -> str:
         try:
