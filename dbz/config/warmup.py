@@ -19,6 +19,7 @@ from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
 UNLIMITED = "max"
+HASH = "hash"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _PATH = re.compile(r"[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*")
 _LIST_NAMES = ("club_id", "page", "limit")
@@ -148,6 +149,8 @@ class Warmer(Strict):
     key: Key
     ttl: Duration = Field(gt=0, le=30 * 86_400)
     projection: Projection | None = None
+    type: Literal["json", "hash", "msgpack", "raw"] = "json"
+    """The form of the value in Redis; the reference server's cache reads JSON only."""
     version: str | None = None
     serves: Sequence[str] = ()
 
@@ -161,6 +164,10 @@ class Warmer(Strict):
             raise ValueError("'projection' is missing: which fields may be cached?")
         if self.version is not None and self.version not in (self.projection or {}):
             raise ValueError(f"version '{self.version}' is not a name of the projection")
+        if self.type != "json" and (self.listed is not None or self.version is not None):
+            raise ValueError(f"type '{self.type}' goes without 'list' and 'version', which are about JSON")
+        if self.type == "raw" and len(self.projection or {}) != 1:
+            raise ValueError("type 'raw' writes one field as it is; name exactly one in 'projection'")
         if self.limit is not None and not self.each_club and not self.sort:
             raise ValueError("'limit' needs a 'sort': which documents come first?")
         return self

@@ -166,7 +166,7 @@ async def test_a_warmer_that_could_use_nothing_names_the_field(database: Databas
     await database["docs"].insert_many(rows)
     photos = {**DOCS, "name": "photos", "key": "photo:{_id}", "projection": ["photo"]}
     report = await warm(database, redis, order(DOCS, photos))
-    assert report.in_vain == ["photos: 20 of 20 documents: 'photo' has no form in JSON (Binary)"]
+    assert report.in_vain == ["photos: 20 of 20 documents: 'photo' has no form in the cache (Binary)"]
     assert not (await warm(database, redis)).in_vain, "everything is there already: that is no fault"
 
 

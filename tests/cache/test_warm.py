@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from datetime import UTC, datetime
 from typing import Any
 
+import msgpack
 import orjson
 import pytest
 from bson import ObjectId
 from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
+from dbz.cache.admin.check import FreshnessCheck
 from dbz.cache.warm.databases import Database, OneDatabase
 from dbz.cache.warm.dry_run import dry_run
-from dbz.errors import UsageError
+from dbz.errors import ConfigError, UsageError
 from tests.cache.warming import DOCS, fill, order, warm
 
 pytestmark = pytest.mark.anyio
@@ -251,3 +254,46 @@ async def test_a_dry_run_says_when_redis_has_no_room(database: Database, redis: 
         assert not (await dry_run(order(), OneDatabase(database), redis)).fits
     finally:
         await redis.config_set("maxmemory", 0)
+
+
+async def test_values_may_be_hashes_messagepack_or_one_field_as_it_is(database: Database, redis: Redis) -> None:
+    at = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
+    rows = [
+        {"_id": "a", "name": "Ann", "n": 1, "on": True, "at": at, "none": None, "in": {"x": [1]}, "photo": b"\x00\xff"},
+        {"_id": "b", "name": "Ä", "photo": "text"},
+    ]
+    await database["docs"].insert_many(rows)
+    fields = ["name", "n", "on", "at", "none", "in"]
+    kinds = {"hash": fields, "msgpack": [*fields, "photo"], "raw": ["photo"]}
+    made = [
+        {**DOCS, "name": kind, "type": kind, "key": f"{kind}:{{_id}}", "projection": named}
+        for kind, named in kinds.items()
+    ]
+    what = order(*made)
+    report = await warm(database, redis, what)
+    assert report.keys == 6 and not report.in_vain
+    assert await redis.hgetall("cache:hash:a") == {
+        b"name": b"Ann", b"n": b"1", b"on": b"true", b"at": b'"2026-11-29T00:00:00.000Z"', b"in": b'{"x":[1]}',
+    }  # fmt: skip
+    assert await redis.hgetall("cache:hash:b") == {b"name": "Ä".encode()} and await redis.pttl("cache:hash:b") > 3e6
+    assert msgpack.unpackb(await redis.get("cache:msgpack:a"))["photo"] == b"\x00\xff"
+    assert await redis.get("cache:raw:a") == b"\x00\xff" and await redis.get("cache:raw:b") == b"text"
+    assert (await warm(database, redis, what)).keys == 0, "what is there stays"
+    found = await FreshnessCheck(what, OneDatabase(database), redis, 100).run()
+    assert [(one.sampled, one.stale) for one in found] == [(2, [])] * 3
+    await database["docs"].update_many({}, {"$set": {"name": "new", "photo": b"new"}})
+    found = await FreshnessCheck(what, OneDatabase(database), redis, 100).run()
+    assert [len(one.stale) for one in found] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"type": "raw", "projection": ["a", "b"]}, "one field as it is"),
+        ({"type": "hash", "version": "a", "projection": ["a"]}, "goes without"),
+        ({"type": "yaml", "projection": ["a"]}, "json"),
+    ],
+)
+def test_forms_that_cannot_be(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        order({**DOCS, **more})

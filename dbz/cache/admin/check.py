@@ -17,9 +17,10 @@ from dbz.cache.glob import escape
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.warm.databases import Databases
+from dbz.cache.warm.forms import fields_of
 from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.sources import SourceReader
-from dbz.config.warmup import Warmer
+from dbz.config.warmup import HASH, Warmer
 from dbz.measure.confidence import share_interval
 
 SCHEMA = "dbz.cache-check/1"
@@ -138,16 +139,17 @@ class FreshnessCheck:
 
     async def _suspects(self, reader: SourceReader, pattern: re.Pattern[str], keys: Sequence[str]) -> Mapping[str, str]:
         """{key: why} of those whose value is not what the store gives; keys that have gone are none."""
+        hashes = reader.warmer.type == HASH
         async with self._redis.pipeline(transaction=False) as pipe:
             for key in keys:
-                pipe.get(self._names.entry(key))
+                (pipe.hgetall if hashes else pipe.get)(self._names.entry(key))
             values = dict(zip(keys, await pipe.execute(raise_on_error=False), strict=True))
         ids = {one for key in keys for one in _ids(pattern.fullmatch(key))}
         now = {item.key: item.value for item in await reader.again(ids)}
         return {
             key: "differs" if key in now else "gone"
             for key, value in values.items()
-            if isinstance(value, bytes) and not (key in now and _same(value, now[key]))
+            if isinstance(value, bytes | dict) and value != {} and not (key in now and _same(value, now[key]))
         }
 
     async def _stale(self, key: str, why: str, warmer: Warmer) -> StaleKey:
@@ -186,7 +188,9 @@ def _ids(match: re.Match[str] | None) -> list[Any]:
     return found
 
 
-def _same(one: bytes, other: bytes) -> bool:
+def _same(one: bytes | dict[bytes, bytes], other: bytes) -> bool:
+    if isinstance(one, dict):
+        return one == fields_of(other)
     if one == other:
         return True
     try:

@@ -51,7 +51,13 @@ async def read_entry(redis: AnyRedis, names: Names, key: str) -> StoredEntry | N
     kind = (await client.type(name)).decode()
     if kind == "none":
         return None
-    value = await client.get(name) if kind == "string" else b""
+    value = b""
+    if kind == "string":
+        value = await client.get(name)
+    elif kind == "hash":
+        fields = await client.hgetall(name)
+        texts = {field.decode(errors="replace"): text.decode(errors="replace") for field, text in fields.items()}
+        value = json.dumps(texts).encode()
     left_ms = await client.pttl(name)
     memory = await client.memory_usage(name)
     if value is None or left_ms == -2:

@@ -38,6 +38,16 @@ redis.call('PUBLISH', KEYS[3], line)
 )
 """Raises the epoch, and tells everybody which pattern (ARGV[1]) became stale, and who says so (ARGV[3])."""
 
+HASH_IF_ABSENT = """
+local function put_hash(key, parts, ttl)
+  if redis.call('EXISTS', key) == 1 then return 0 end
+  redis.call('HSET', key, unpack(cjson.decode(parts)))
+  redis.call('PEXPIRE', key, ttl)
+  return 1
+end
+"""
+"""`put_hash` makes a hash of fields and values in turn, given as JSON, unless there is something already."""
+
 PUT_IF_OLDER = """
 local function put(key, value, ttl, field, encoded)
   local there = redis.pcall('GET', key)

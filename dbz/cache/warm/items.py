@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from dbz.cache.warm.databases import Databases, Document
+from dbz.cache.warm.forms import Form, form_of
 from dbz.cache.warm.shape import KeyTemplate, Shape, at, encode
 from dbz.config.warmup import Warmer
 
@@ -47,6 +48,7 @@ class Renderer:
         self._ttl_ms = warmer.ttl * 1000
         self._jitter = jitter
         self._version = warmer.version
+        self._encode = form_of(warmer.type)
         self._more = {warmer.club_field, *warmer.sort}
         self.reasons: Counter[str] = Counter()
         """Why documents gave no item, naming the field, and how many."""
@@ -68,23 +70,23 @@ class Renderer:
                 self.reasons[f"no '{lacking}', which the key is made of"] += 1
                 continue
             try:
-                encoded = encode(value)
+                encoded = self._encode(value)
                 version = encode(value[self._version]) if self._version else b""
             except TypeError:
-                self.reasons[_formless(value)] += 1
+                self.reasons[_formless(value, self._encode)] += 1
                 continue
             out.append(Item(key, encoded, jittered_ms(self._ttl_ms, self._jitter), row["_id"], version))
         return out
 
 
-def _formless(value: dict[str, Any]) -> str:
-    """Which field of a value has no form in JSON."""
+def _formless(value: dict[str, Any], form: Form) -> str:
+    """Which field of a value has no such form."""
     for name, part in value.items():
         try:
-            encode(part)
+            form({name: part})
         except TypeError:
-            return f"'{name}' has no form in JSON ({type(part).__name__})"
-    return "no form in JSON"
+            return f"'{name}' has no form in the cache ({type(part).__name__})"
+    return "no form in the cache"
 
 
 def jittered_ms(ttl_ms: float, jitter: float) -> int:

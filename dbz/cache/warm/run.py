@@ -21,7 +21,7 @@ from dbz.cache.warm.plan import Planner, WarmOrder
 from dbz.cache.warm.progress import CHANGED, DONE, LEFT_OUT, PRESENT, UNUSABLE, Checkpoint, Tally, WarmReport
 from dbz.cache.warm.sources import WarmSource, ahead, no_epoch
 from dbz.cache.warm.writer import BatchWriter, ClusterWriter, ScriptWriter, Written
-from dbz.config.warmup import Warmer
+from dbz.config.warmup import HASH, Warmer
 from dbz.errors import UsageError
 
 _BATCH_KEYS = 250
@@ -109,7 +109,7 @@ class WarmRun:
         if state:
             tally.state = state
             return await self._all_checked()
-        writer = writer_for(self._redis, self._order.prefix, warmer.version or "")
+        writer = writer_for(self._redis, self._order.prefix, warmer.version or "", hashes=warmer.type == HASH)
         source = self._planner.source(warmer, clubs, writer.epoch, self._pacer.step(_BATCH_KEYS))
         tally.reasons = self._planner.reasons.get(warmer.name, tally.reasons)
         tally.begin()
@@ -166,11 +166,11 @@ class WarmRun:
         return written
 
 
-def writer_for(redis: AnyRedis, prefix: str, version: str) -> BatchWriter:
-    """The writer that fits the client."""
+def writer_for(redis: AnyRedis, prefix: str, version: str, *, hashes: bool = False) -> BatchWriter:
+    """The writer that fits the client and the values."""
     if isinstance(redis, RedisCluster):
-        return ClusterWriter(redis, prefix, version)
-    return ScriptWriter(redis, prefix, version)
+        return ClusterWriter(redis, prefix, version, hashes=hashes)
+    return ScriptWriter(redis, prefix, version, hashes=hashes)
 
 
 def batches(items: list[Item], most: int) -> list[list[Item]]:

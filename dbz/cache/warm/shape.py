@@ -32,10 +32,11 @@ def encode(value: Any) -> bytes:
 
     Dates become `2026-11-23T06:34:00.000Z`, object ids and decimals text.
     """
-    return orjson.dumps(value, _as_json, _OPTIONS)
+    return orjson.dumps(value, as_json, _OPTIONS)
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """What stands in JSON for a value that it has no form for; `TypeError` when nothing does."""
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

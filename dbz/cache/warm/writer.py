@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from dbz.cache.layers.invalidations import matches_any
-from dbz.cache.layers.lua import EPOCH, NOT_NEWER, PUT_IF_OLDER
+from dbz.cache.layers.lua import EPOCH, HASH_IF_ABSENT, NOT_NEWER, PUT_IF_OLDER
 from dbz.cache.layers.remote import parse_line
 from dbz.cache.names import Names
 from dbz.cache.nodes import Nodes
@@ -23,6 +23,20 @@ local written, bytes = 0, 0
 for i = 3, #KEYS do
   local value = ARGV[2 * i - 4]
   if redis.call('SET', KEYS[i], value, 'PX', ARGV[2 * i - 3], 'NX') then
+    written, bytes = written + 1, bytes + #KEYS[i] + #value
+  end
+end
+return {e, 'written', written, bytes}
+"""
+)
+_HASH_IF_ABSENT = (
+    HASH_IF_ABSENT
+    + NOT_NEWER
+    + """
+local written, bytes = 0, 0
+for i = 3, #KEYS do
+  local value = ARGV[2 * i - 4]
+  if put_hash(KEYS[i], value, ARGV[2 * i - 3]) == 1 then
     written, bytes = written + 1, bytes + #KEYS[i] + #value
   end
 end
@@ -68,13 +82,13 @@ class BatchWriter(Protocol):
 class ScriptWriter:
     """For one Redis: a script checks and writes a whole batch in one step. `version` names the field to compare."""
 
-    def __init__(self, redis: Redis, prefix: str, version: str = "") -> None:
+    def __init__(self, redis: Redis, prefix: str, version: str = "", *, hashes: bool = False) -> None:
         names = Names(prefix)
         self._prefix = prefix
         self._meta = [names.epoch, names.log]
         self._version = version
         self._now = redis.register_script(_NOW)
-        self._script = redis.register_script(_IF_OLDER if version else _IF_ABSENT)
+        self._script = redis.register_script(_IF_OLDER if version else _HASH_IF_ABSENT if hashes else _IF_ABSENT)
 
     async def epoch(self) -> str:
         """See `BatchWriter`."""
@@ -108,6 +122,7 @@ class ScriptWriter:
         return [epoch, self._version, *[part for item in items for part in (item.value, item.ttl_ms, item.version)]]
 
 
+_PUT_HASH = HASH_IF_ABSENT + "return put_hash(KEYS[1], ARGV[1], ARGV[2])"
 _NEWS = NOT_NEWER + "return {e, 'same'}"
 _PUT = PUT_IF_OLDER + "return put(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])"
 
@@ -119,8 +134,9 @@ class ClusterWriter:
     removed at once. An existing key is never overwritten, or with a `version` only when its own is lower.
     """
 
-    def __init__(self, redis: RedisCluster, prefix: str, version: str = "") -> None:
+    def __init__(self, redis: RedisCluster, prefix: str, version: str = "", *, hashes: bool = False) -> None:
         self._redis = redis
+        self._hashes = hashes
         self._names = Names(prefix)
         self._version = version
         self._now = redis.register_script(_NOW)
@@ -165,6 +181,8 @@ class ClusterWriter:
             name = self._names.entry(item.key)
             if self._version:  # by its text: a primary that has just taken over knows no script
                 pipe.execute_command("EVAL", _PUT, 1, name, item.value, item.ttl_ms, self._version, item.version)
+            elif self._hashes:
+                pipe.execute_command("EVAL", _PUT_HASH, 1, name, item.value, item.ttl_ms)
             else:
                 pipe.set(name, item.value, px=item.ttl_ms, nx=True)
         return list(await pipe.execute()) if items else []
