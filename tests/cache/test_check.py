@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -19,6 +21,7 @@ from dbz.cache.admin.survey import big_keys, survey
 from dbz.cache.layers.stats import publish
 from dbz.cache.names import Names
 from dbz.cache.warm import OneDatabase
+from dbz.cache.warm.benefit import p95_interval_ms
 from dbz.cache.warm.copying import CacheCopy
 from dbz.cache.warm.databases import Database
 from dbz.children import free_port
@@ -177,3 +180,19 @@ async def test_nothing_at_all_is_in_vain_but_one_empty_collection_is_not(databas
     assert not (await warm(database, redis, order(DOCS, none))).in_vain
     await redis.flushall()
     assert (await warm(database, redis, order(none))).in_vain == ["none: no document matches"]
+
+
+def test_the_interval_of_a_p95_holds_the_true_one_and_shrinks_with_the_requests() -> None:
+    latency = {"p50": 10.0, "p90": 20.0, "p95": 25.0, "p99": 40.0, "p999": 80.0, "max": 100.0}
+    assert p95_interval_ms(latency, 100) == (20.0, 80.0) and p95_interval_ms(latency, 10_000) == (20.0, 40.0)
+    assert p95_interval_ms({}, 0) == (0.0, float("inf"))
+    rng = random.Random(1)
+    true = -10 * math.log(0.05)
+    held = 0
+    for _ in range(200):
+        times = sorted(rng.expovariate(0.1) for _ in range(400))
+        shares = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+        known: dict[str, float | None] = {name: times[math.ceil(share * 400) - 1] for name, share in shares.items()}
+        low, high = p95_interval_ms({**known, "max": times[-1]}, 400)
+        held += low <= true <= high
+    assert held >= 190

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis
 from dbz.children import Child, python_module
 from dbz.errors import DependencyError
+from dbz.measure.confidence import normal_quantile, share_interval
 
 SCHEMA = "dbz.warm-comparison/1"
 _DEADLINE_S = 120.0
+_CONFIDENCE = 0.95
+_SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,19 @@ class ShortLoad:
 
 @dataclass(frozen=True)
 class CacheState:
-    """One load's figures: p95 in ms and number of requests by operation, hits and misses by layer."""
+    """One load's figures, by operation and by layer."""
 
     p95_ms: dict[str, float]
     requests: dict[str, int]
     hits: dict[str, tuple[int, int]]
+    """Hits and misses of each layer."""
+    p95_interval_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Where the 95th percentile lies with 95 % confidence, taking requests for independent."""
+
+    def hit_ratio_interval(self, layer: str) -> tuple[float, float] | None:
+        """Where the share of hits lies with 95 % confidence, None when the layer was not asked for anything."""
+        hits, misses = self.hits.get(layer, (0, 0))
+        return share_interval(hits, hits + misses, _CONFIDENCE) if hits + misses else None
 
     def hit_ratio(self, layer: str) -> float | None:
         """The share of hits of a layer, None when it was not asked for anything."""
@@ -54,14 +66,31 @@ class WarmUpBenefit:
     warm: CacheState
     operations: list[str]
 
+    def told_apart(self, name: str) -> bool:
+        """Whether an operation's p95 differ by more than chance explains: their intervals do not overlap."""
+        cold, warm = self.cold.p95_interval_ms.get(name), self.warm.p95_interval_ms.get(name)
+        return cold is not None and warm is not None and (cold[0] > warm[1] or warm[0] > cold[1])
+
     def document(self) -> dict[str, Any]:
         """The JSON document."""
         rows = [
-            {"name": name, "cold_p95_ms": self.cold.p95_ms.get(name), "warm_p95_ms": self.warm.p95_ms.get(name)}
+            {
+                "name": name,
+                "cold_p95_ms": self.cold.p95_ms.get(name),
+                "warm_p95_ms": self.warm.p95_ms.get(name),
+                "cold_p95_interval_ms": _open_ended(self.cold.p95_interval_ms.get(name)),
+                "warm_p95_interval_ms": _open_ended(self.warm.p95_interval_ms.get(name)),
+                "told_apart": self.told_apart(name),
+            }
             for name in self.operations
         ]
         ratios = {
-            layer: {"cold": self.cold.hit_ratio(layer), "warm": self.warm.hit_ratio(layer)}
+            layer: {
+                "cold": self.cold.hit_ratio(layer),
+                "warm": self.warm.hit_ratio(layer),
+                "cold_interval": self.cold.hit_ratio_interval(layer),
+                "warm_interval": self.warm.hit_ratio_interval(layer),
+            }
             for layer in ("local", "remote")
         }
         return {"schema": SCHEMA, "operations": rows, "hit_ratio": ratios}
@@ -99,7 +128,27 @@ async def _side(redis: AnyRedis, names: Names, load: ShortLoad) -> CacheState:
     hits = _difference(before, added_up(await processes(redis, names)))
     operations = {one["name"]: one for one in run["operations"] if one["kind"] == "http"}
     p95_ms = {name: one["latency_ms"]["p95"] for name, one in operations.items()}
-    return CacheState(p95_ms, {name: one["count"] for name, one in operations.items()}, hits)
+    counts = {name: one["count"] for name, one in operations.items()}
+    intervals = {name: p95_interval_ms(one["latency_ms"], counts[name]) for name, one in operations.items()}
+    return CacheState(p95_ms, counts, hits, intervals)
+
+
+def _open_ended(interval: tuple[float, float] | None) -> list[float | None] | None:
+    """An interval for JSON; null stands for an end that is open."""
+    return None if interval is None else [end if math.isfinite(end) else None for end in interval]
+
+
+def p95_interval_ms(latency_ms: Mapping[str, float | None], count: int) -> tuple[float, float]:
+    """The interval of the 95th percentile of `count` requests, by the percentiles that are known of them.
+
+    By ranks, as for order statistics: of how many requests more or fewer it may be. Between two known percentiles the
+    farther one is taken, so that the interval is rather too wide.
+    """
+    known = [(share, value) for name, share in _SHARES.items() if (value := latency_ms.get(name)) is not None]
+    off = normal_quantile(_CONFIDENCE) * math.sqrt(0.05 * 0.95 / max(1, count))
+    below = [value for share, value in known if share <= 0.95 - off]
+    above = [value for share, value in known if share >= 0.95 + off]
+    return (below[-1] if below else 0.0), (above[0] if above else math.inf)
 
 
 def _difference(before: Counts, after: Counts) -> dict[str, tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dbz.cache.warm.benefit import WarmUpBenefit
+from dbz.cache.warm.benefit import CacheState, WarmUpBenefit
 from dbz.cache.warm.dry_run import WarmPlan, WarmUpForecast
 from dbz.cache.warm.progress import LEFT_OUT, SKIPPED, Tally, WarmReport
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for, make_console
@@ -149,17 +150,36 @@ def _room(plan: WarmPlan) -> str:
 def print_benefit(found: WarmUpBenefit, stream: TextIO | None = None) -> None:
     """The p95 of the operations that the warmers serve, and the hit ratios of both layers."""
     console = make_console(stream or sys.stdout)
-    table = grid("<p95", "cold", "warm", "cold / warm", "requests")
+    table = grid("<p95", "cold", "<", "warm", "<", "cold / warm", "requests")
     for name in found.operations:
         cold, warm = found.cold.p95_ms[name], found.warm.p95_ms[name]
-        times = f"{cold / warm:.2f}" if warm else "-"
+        times = f"{cold / warm:.2f}" if warm and found.told_apart(name) else "not told apart"
         requests = f"{found.cold.requests[name]:,} / {found.warm.requests[name]:,}"
-        table.add_row(cell(name), format_ms(cold), format_ms(warm), times, requests)
+        sides = [
+            part
+            for side in (found.cold, found.warm)
+            for part in (format_ms(side.p95_ms[name]), _interval_ms(side.p95_interval_ms.get(name)))
+        ]
+        table.add_row(cell(name), *sides, times, requests)
     console.print(table)
     console.print()
     ratios = grid("<hit ratio", "cold", "warm")
     for layer, title in (("local", "local layer"), ("remote", "Redis, of what the local layer had not")):
-        shown = (found.cold.hit_ratio(layer), found.warm.hit_ratio(layer))
-        ratios.add_row(title, *("-" if one is None else format_percent(one) for one in shown))
+        ratios.add_row(title, *(_ratio(side, layer) for side in (found.cold, found.warm)))
     console.print(ratios)
     console.print(Text("\nAll users began at once, each on a cache that had just been emptied.", "dim"))
+    console.print(Text("Intervals are those of 95 % confidence, requests taken for independent.", "dim"))
+
+
+def _interval_ms(interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"({format_ms(low)} to {format_ms(high)})" if math.isfinite(high) else f"({format_ms(low)} or more)"
+
+
+def _ratio(side: CacheState, layer: str) -> str:
+    ratio, interval = side.hit_ratio(layer), side.hit_ratio_interval(layer)
+    if ratio is None or interval is None:
+        return "-"
+    return f"{format_percent(ratio)} ({' to '.join(format_percent(round(share, 3)) for share in interval)})"
