@@ -17,12 +17,13 @@ def plan_texts(plan: MovePlan) -> list[str]:
     if not plan.moves:
         return [f"Nothing moves: the imbalance is {plan.imbalance_before:.3f} (heaviest shard over mean).", *missed]
     whole = _WHOLE[plan.by]
+    verb = "moves" if len(plan.moves) == 1 else "move"
     share = (
         f"{_percent(plan.moved_share)} of {whole} move; at least {_percent(plan.least_share)} have to, to come within "
         f"the tolerance, and {_percent(plan.ideal_share)} to even out exactly."
     )
     texts = [
-        f"{counted(len(plan.moves), 'club')} to move, {counted(plan.docs, 'document')}, {format_bytes(plan.bytes)}.",
+        f"{counted(len(plan.moves), 'club')} {verb}, {counted(plan.docs, 'document')}, {format_bytes(plan.bytes)}.",
         f"Imbalance (heaviest shard over mean): {plan.imbalance_before:.3f} now, {plan.imbalance_after:.3f} then.",
         *missed,
         share,
