@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -51,6 +52,27 @@ def metrics() -> str:
     return "\n".join(["| metric | label | statistics | what it is |", "| --- | --- | --- | --- |", *rows])
 
 
+def about(path: Path) -> str:
+    """The first paragraph of a module's docstring, or of a package's."""
+    module = path / "__init__.py" if path.is_dir() else path
+    text = ast.get_docstring(ast.parse(module.read_text())) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|")
+
+
+def rooms() -> str:
+    """For each room of the package a table: each of its files and folders, and what it is for."""
+    package = ROOT / "dbz"
+    parts = ["| beside the rooms | |", "| --- | --- |"]
+    parts += [f"| `{path.name}` | {about(path)} |" for path in sorted(package.glob("*.py")) if path.stem != "__init__"]
+    for room in sorted(path for path in package.iterdir() if (path / "__init__.py").exists()):
+        parts += ["", f"### `dbz/{room.name}`", "", about(room), "", "| | |", "| --- | --- |"]
+        inside = sorted(room.iterdir(), key=lambda path: (path.is_file(), path.name))
+        for path in inside:
+            if (path / "__init__.py").exists() or (path.suffix == ".py" and path.stem != "__init__"):
+                parts.append(f"| `{path.name}{'/' if path.is_dir() else ''}` | {about(path)} |")
+    return "\n".join(parts)
+
+
 def with_recipes(text: str) -> str:
     """The page about CI with the files of docs/ci in it."""
     for name in ("github-actions", "gitlab-ci"):
@@ -70,12 +92,14 @@ def with_block(text: str, name: str, body: str) -> str:
 def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
     readme, budgets, ci = ROOT / "README.md", ROOT / "docs" / "budgets.md", ROOT / "docs" / "ci.md"
+    architecture = ROOT / "ARCHITECTURE.md"
     schemas = {ROOT / "docs" / "schemas" / f"{name}.schema.json": schema_text(name) for name in MODELS}
     wanted = schemas | {
         ROOT / "docs" / "cli.md": cli_reference(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
         ci: with_recipes(ci.read_text()),
+        architecture: with_block(architecture.read_text(), "rooms", rooms()),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" not in sys.argv:

@@ -63,7 +63,7 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     for source in sources:
         own = [one for one in exchanges if not source or one.source == source]
         held = [one for one in sessions if one.source == source]
-        script.flows.append(_Reader(templates, deliveries, rooms, secrets).flow(source, own, held))
+        script.flows.append(_FlowReader(templates, deliveries, rooms, secrets).flow(source, own, held))
     script.secrets = sorted(set(secrets.values()))
     if not recording.recorded:
         script.weights = Counter(f"{one.method} {templates.of(one.path)}" for one in exchanges)
@@ -129,7 +129,7 @@ def _is_static(exchange: Exchange) -> bool:
     return exchange.method == "GET" and (bool(_STATIC.search(exchange.path)) or kind.startswith(_STATIC_TYPES))
 
 
-class _Reader:
+class _FlowReader:
     """Reads what one user did."""
 
     def __init__(

@@ -19,7 +19,7 @@ _CHUNKS, _FILES = ".chunks", ".files"
 
 
 @dataclass(frozen=True)
-class Shape:
+class CollectionShape:
     """A collection, or a view, as one shard has it."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Shape:
         return "viewOn" in self.options
 
 
-def shapes_of(deployment: Deployment, shard: str) -> dict[str, Shape]:
+def shapes_of(deployment: Deployment, shard: str) -> dict[str, CollectionShape]:
     """The collections of the shards file that a shard has, and the views that show them."""
     fields = deployment.file.collections
     database = deployment.shard(shard)
@@ -43,7 +43,7 @@ def shapes_of(deployment: Deployment, shard: str) -> dict[str, Shape]:
     for name in wanted:
         options = _own_options(listed[name], fields.get(name, ""))
         indexes = {} if "viewOn" in options or "timeseries" in options else database[name].index_information()
-        shapes[name] = Shape(options, {key: _plain(index) for key, index in indexes.items() if key != "_id_"})
+        shapes[name] = CollectionShape(options, {key: _plain(index) for key, index in indexes.items() if key != "_id_"})
     return shapes
 
 
@@ -76,7 +76,7 @@ def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, "key": [tuple(pair) for pair in index["key"]]}
 
 
-def immovable(deployment: Deployment, shard: str, shapes: Mapping[str, Shape]) -> list[str]:
+def immovable(deployment: Deployment, shard: str, shapes: Mapping[str, CollectionShape]) -> list[str]:
     """Why clubs cannot be moved from a shard whose collections have these shapes; a line for each collection."""
     fields = deployment.file.collections
     found = []
@@ -111,7 +111,7 @@ def _halves_of_gridfs(deployment: Deployment, shard: str, name: str) -> Iterator
                 )
 
 
-def unlike(source: Mapping[str, Shape], target: Mapping[str, Shape], target_name: str) -> list[str]:
+def unlike(source: Mapping[str, CollectionShape], target: Mapping[str, CollectionShape], target_name: str) -> list[str]:
     """What the target has otherwise than the source, so that it cannot be made alike; a line for each."""
     found = []
     for name, shape in source.items():
@@ -126,7 +126,7 @@ def unlike(source: Mapping[str, Shape], target: Mapping[str, Shape], target_name
     return found
 
 
-def _shown(shape: Shape, index: str) -> str:
+def _shown(shape: CollectionShape, index: str) -> str:
     keys = ", ".join(f"{name}: {direction}" for name, direction in shape.indexes[index]["key"])
     more = [name for name in shape.indexes[index] if name != "key"]
     return f"{{{keys}}}" + (f" with {', '.join(more)}" if more else "")
@@ -190,7 +190,7 @@ def _model(name: str, index: Mapping[str, Any]) -> IndexModel:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ShapeDifference:
     """Something that a shard has otherwise than the others, or lacks."""
 
     collection: str
@@ -200,10 +200,10 @@ class Difference:
     detail: str
 
 
-def shape_differences(deployment: Deployment, shards: Iterable[str]) -> list[Difference]:
+def shape_differences(deployment: Deployment, shards: Iterable[str]) -> list[ShapeDifference]:
     """How the collections of shards differ in options, indexes and views. A collection that is not there does not."""
     names = list(shards)
-    shapes: dict[str, dict[str, Shape]] = {}
+    shapes: dict[str, dict[str, CollectionShape]] = {}
     for shard in names:
         with deployment.reaching(shard):
             shapes[shard] = shapes_of(deployment, shard)
@@ -212,25 +212,27 @@ def shape_differences(deployment: Deployment, shards: Iterable[str]) -> list[Dif
         having = {shard: shapes[shard][collection] for shard in names if collection in shapes[shard]}
         if any(shape.is_view for shape in having.values()):
             found += [
-                Difference(collection, "", shard, "the view is missing") for shard in names if shard not in having
+                ShapeDifference(collection, "", shard, "the view is missing") for shard in names if shard not in having
             ]
         found += _of_options(collection, having)
         found += _of_indexes(collection, having, names)
     return found
 
 
-def _of_options(collection: str, having: Mapping[str, Shape]) -> Iterator[Difference]:
+def _of_options(collection: str, having: Mapping[str, CollectionShape]) -> Iterator[ShapeDifference]:
     first, *others = having
     for shard in others:
         if different := differing(having[first].options, having[shard].options):
-            yield Difference(collection, "", shard, f"{', '.join(different)} differ from those on {first}")
+            yield ShapeDifference(collection, "", shard, f"{', '.join(different)} differ from those on {first}")
 
 
-def _of_indexes(collection: str, having: Mapping[str, Shape], names: Sequence[str]) -> Iterator[Difference]:
+def _of_indexes(
+    collection: str, having: Mapping[str, CollectionShape], names: Sequence[str]
+) -> Iterator[ShapeDifference]:
     every = {name: index for shape in having.values() for name, index in shape.indexes.items()}
     for shard in names:
         indexes = having[shard].indexes if shard in having else {}
         for name, index in every.items():
             if indexes.get(name) != index:
                 detail = "it is missing" if name not in indexes else "it differs from that of another shard"
-                yield Difference(collection, name, shard, detail)
+                yield ShapeDifference(collection, name, shard, detail)

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from dbz.cache import TwoLayerCache
 from dbz.cache.admin.check import Freshness, FreshnessCheck, StaleKey
 from dbz.cache.admin.survey import big_keys, survey
-from dbz.cache.layers.stats import publish
+from dbz.cache.layers.published import publish
 from dbz.cache.names import Names
 from dbz.cache.warm import OneDatabase
 from dbz.cache.warm.benefit import p95_interval_ms

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from dbz.cache.admin.entries import read_entry, read_lives
 from dbz.cache.admin.selection import selection
 from dbz.cache.admin.survey import survey
-from dbz.cache.layers.stats import CacheStats, publish
+from dbz.cache.layers.published import publish
+from dbz.cache.layers.stats import CacheStats
 from dbz.cache.names import Names
 from tests.cache.conftest import MakeProcess
 from tests.server.clients import eventually

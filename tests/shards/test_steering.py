@@ -20,7 +20,7 @@ from dbz.report.words.shards_progress import outcome_document, standing_document
 from dbz.shards.journal import State
 from dbz.shards.move.mover import MoveOptions
 from dbz.shards.move.progress import MovePhase, MoveTracker
-from dbz.shards.move.steering import ControlSocket, Steering, send_order
+from dbz.shards.move.steering import ControlSocket, MoveSteering, send_order
 from dbz.shards.plan.document import PlannedMove, Request
 from dbz.shards.plan.from_stores import plan_now
 from tests.shards.moves import CLUBS, findings, working
@@ -49,7 +49,7 @@ def moving(world: World, club: str, **options: Any) -> Iterator[tuple[MoveTracke
 
 
 def test_orders_over_the_socket(tmp_path: Path) -> None:
-    steering = Steering(1e6, postpone=True)
+    steering = MoveSteering(1e6, postpone=True)
     path = tmp_path / "s"
     with pytest.raises(UsageError, match="no rebalance runs here"):
         send_order(path, "status")
@@ -78,7 +78,7 @@ def test_orders_over_the_socket(tmp_path: Path) -> None:
 
 
 def test_a_postponed_club_is_followed_until_it_may_switch(adopted: World) -> None:
-    steering = Steering(None, postpone=True)
+    steering = MoveSteering(None, postpone=True)
     with moving(adopted, CLUBS[0], steering=steering) as (tracker, found):
         assert eventually(lambda: _phase(tracker) == MovePhase.POSTPONED)
         source = adopted.deployment.shard("shard_0" if adopted.found(CLUBS[0], "shard_0")["posts"] else "shard_1")
@@ -96,7 +96,7 @@ def _phase(tracker: MoveTracker) -> MovePhase | None:
 
 
 def test_a_pause_holds_everything_and_resume_lets_it_go_on(adopted: World) -> None:
-    steering = Steering(None)
+    steering = MoveSteering(None)
     steering.obey("pause", bytes_per_s)
     with moving(adopted, CLUBS[0], steering=steering) as (tracker, found):
         assert eventually(lambda: _phase(tracker) == MovePhase.WAITING)
@@ -165,7 +165,7 @@ def test_a_url_and_a_query_hold_moves_back(adopted: World) -> None:
     url = f"http://127.0.0.1:{server.server_port}/"
     jobs = adopted.deployment.shard("shard_0")["jobs"]
     jobs.insert_one({"_id": 1, "state": "running"})
-    steering = Steering(None)
+    steering = MoveSteering(None)
     options = MoveOptions(steering=steering)
     try:
         with throttled(options, adopted.deployment, url, 'jobs:{"state": "running"}'):

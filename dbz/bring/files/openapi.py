@@ -29,7 +29,7 @@ def read_openapi(document: Mapping[str, Any], source: str) -> Recording:
     paths = document.get("paths")
     if not isinstance(paths, dict) or not paths:
         raise UsageError(f"{source}: the document has no paths")
-    reader = _Reader(document, source)
+    reader = _DocumentReader(document, source)
     recording = Recording(recorded=False, origin=reader.origin())
     for path, item in paths.items():
         operations = reader.followed(item)
@@ -44,7 +44,7 @@ def read_openapi(document: Mapping[str, Any], source: str) -> Recording:
     return recording
 
 
-class _Reader:
+class _DocumentReader:
     """One document, with its references followed."""
 
     def __init__(self, document: Mapping[str, Any], source: str) -> None:

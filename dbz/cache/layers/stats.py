@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import socket
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-from redis.asyncio import Redis
 
 from dbz.cache.names import Names, family
 from dbz.cache.nodes import AnyRedis
-
-if TYPE_CHECKING:
-    from dbz.cache.layers.twolayer import TwoLayerCache
 
 LAYERS = ("local", "remote")
 OUTCOMES = ("hit", "miss", "error")
@@ -103,7 +97,7 @@ class CacheStats:
 
 PUBLISH_S = 1.0
 _FRESH_S = 5.0
-_KEPT_S = 60
+KEPT_S = 60
 
 Counts = dict[str, dict[str, dict[str, int]]]
 """{family: {layer: {outcome: number of keys}}}"""
@@ -125,24 +119,6 @@ class ProcessFigures:
     load_s: float = 0.0
 
 
-async def publish(redis: Redis, cache: TwoLayerCache) -> None:
-    """Put the figures of this process's cache into Redis; raises redis-py's errors."""
-    figures = {
-        "at_s": time.time(),
-        "entries": len(cache.local),
-        "size_bytes": cache.local.size_bytes,
-        "max_bytes": cache.limits.max_bytes,
-        **cache.stats.document(),
-    }
-    # The end tells the caches of one process apart, and a process from an earlier one with its id.
-    name = f"{socket.gethostname()}:{os.getpid()}:{cache.remote.origin[:6]}"
-    where = cache.remote.names.statistics
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.hset(where, name, orjson.dumps(figures))
-        pipe.expire(where, _KEPT_S)
-        await pipe.execute()
-
-
 async def processes(redis: AnyRedis, names: Names) -> list[ProcessFigures]:
     """The figures of all processes that have published some in the last seconds; forgets those that are long gone."""
     client: Any = redis
@@ -155,7 +131,7 @@ async def processes(redis: AnyRedis, names: Names) -> list[ProcessFigures]:
             published = ProcessFigures(name=name.decode(), **figures)
         except (ValueError, TypeError, KeyError):
             continue  # of another version, or of somebody else
-        if age_s > _KEPT_S:
+        if age_s > KEPT_S:
             await client.hdel(names.statistics, name)
         if abs(age_s) <= _FRESH_S:
             found.append(published)

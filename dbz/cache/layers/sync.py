@@ -16,8 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.background import end
+from dbz.cache.layers.published import publish
 from dbz.cache.layers.remote import Invalidation, UnavailableError, parse_line
-from dbz.cache.layers.stats import PUBLISH_S, publish
+from dbz.cache.layers.stats import PUBLISH_S
 from dbz.cache.layers.twolayer import TwoLayerCache
 
 _log = logging.getLogger(__name__)

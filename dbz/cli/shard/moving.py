@@ -38,7 +38,7 @@ Offline = Annotated[
 def options_of(rate: str, max_latency: str | None, max_fence: str, interrupts: Interrupts) -> MoveOptions:
     """How to move, from the command line."""
     from dbz.shards.move.mover import MoveOptions
-    from dbz.shards.move.steering import Steering
+    from dbz.shards.move.steering import MoveSteering
     from dbz.units import parse_duration
 
     max_fence_s = parsed("--max-fence", max_fence, parse_duration)
@@ -51,7 +51,7 @@ def options_of(rate: str, max_latency: str | None, max_fence: str, interrupts: I
         rate_bytes_per_s=parsed("--rate", rate, bytes_per_s),
         max_latency_s=max_latency_s,
         max_fence_s=max_fence_s,
-        steering=Steering(parsed("--rate", rate, bytes_per_s)),
+        steering=MoveSteering(parsed("--rate", rate, bytes_per_s)),
         stop=lambda: interrupts.requested,
     )
 
@@ -60,10 +60,10 @@ def carry_out(work: Rebalance, options: MoveOptions, interrupts: Interrupts, *, 
     """Do what is to be done, and show how far it is. A first Ctrl-C pauses, a second one ends it where it stands."""
     from dbz.report.terminal.shards.moves import moves_view
     from dbz.report.words.shards_progress import standing_document
-    from dbz.shards.move.steering import ControlSocket, Steering
+    from dbz.shards.move.steering import ControlSocket, MoveSteering
 
     interrupts.defer("in the middle of a move; it can be resumed all the same: dbz shard rebalance --yes")
-    steering = options.steering or Steering(options.rate_bytes_per_s)
+    steering = options.steering or MoveSteering(options.rate_bytes_per_s)
     orders = ControlSocket(control_path(), steering, lambda: standing_document(options.tracker.standing()), bytes_per_s)
     with orders, moves_view(options.tracker, lambda: interrupts.requested, as_json=as_json):
         return work.run()

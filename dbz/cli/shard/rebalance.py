@@ -90,7 +90,7 @@ def rebalance(
     from dbz.shards.move.pace import parse_window
     from dbz.shards.move.preflight import refuse_unready
     from dbz.shards.move.rebalance import check_plan
-    from dbz.shards.move.steering import Steering
+    from dbz.shards.move.steering import MoveSteering
     from dbz.shards.plan.document import load_plan
 
     if rehearse and postpone_switch:
@@ -103,7 +103,7 @@ def rebalance(
             options_of(rate, max_latency, max_fence, interrupts),
             may_work=hours,
             rehearse=rehearse,
-            steering=Steering(parsed("--rate", rate, bytes_per_s), postpone=postpone_switch),
+            steering=MoveSteering(parsed("--rate", rate, bytes_per_s), postpone=postpone_switch),
             hook=hook_of(hook),
         )
         with (

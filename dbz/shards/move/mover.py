@@ -24,7 +24,7 @@ from dbz.shards.move.copy import Copier
 from dbz.shards.move.pace import Pace
 from dbz.shards.move.preflight import check_move
 from dbz.shards.move.progress import MovePhase, MoveTracker
-from dbz.shards.move.steering import Steering
+from dbz.shards.move.steering import MoveSteering
 from dbz.shards.shapes import make_alike
 
 _KEEP_TOKEN_EVERY_S = 1.0
@@ -48,7 +48,7 @@ class MoveOptions:
     """How long the writes of a club may be held at most."""
     rehearse: bool = False
     """Copy and verify, but never switch over."""
-    steering: Steering | None = None
+    steering: MoveSteering | None = None
     """Orders that come while moves run."""
     hook: Callable[[str, Move], str] = lambda _when, _move: ""
     """Called with `before-move`, `before-switch` and `after-switch`; a reason that it gives before is a veto."""
@@ -72,7 +72,7 @@ class Mover:
         self._options = options
         self._tracker = options.tracker
         self._pace = Pace(options.rate_bytes_per_s, options.max_latency_s, options.stop)
-        self._steering = options.steering or Steering(options.rate_bytes_per_s)
+        self._steering = options.steering or MoveSteering(options.rate_bytes_per_s)
         self._glanced_at = 0.0
 
     def run(self, move: Move) -> Move:

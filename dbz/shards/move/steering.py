@@ -24,7 +24,7 @@ ORDERS = "status, pause, resume, rate RATE, switch, switch all"
 Parse = Callable[[str], float | None]
 
 
-class Steering:
+class MoveSteering:
     """Orders that are in force; written by one thread, read by the one that moves."""
 
     def __init__(self, rate_bytes_per_s: float | None, *, postpone: bool = False) -> None:
@@ -81,7 +81,7 @@ class ControlSocket:
     """Takes orders for as long as its block lasts. Another dbz that moves clubs here already keeps its socket."""
 
     def __init__(
-        self, path: Path, steering: Steering, standing: Callable[[], Mapping[str, Any]], parse_rate: Parse
+        self, path: Path, steering: MoveSteering, standing: Callable[[], Mapping[str, Any]], parse_rate: Parse
     ) -> None:
         self._path = path
         self._steering = steering
@@ -167,7 +167,7 @@ class Throttle:
     `look` gives the reason to hold back, empty for none; what fails is a reason.
     """
 
-    def __init__(self, steering: Steering, look: Callable[[], str]) -> None:
+    def __init__(self, steering: MoveSteering, look: Callable[[], str]) -> None:
         self._steering = steering
         self._look = look
         self._ended = threading.Event()
