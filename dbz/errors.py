@@ -71,6 +71,15 @@ _LONGEST = 400
 _MOST_PROBLEMS = 50
 
 
+INDENTED = "\n    "
+"""Begins a further line of a message."""
+
+
+def printable(text: str) -> str:
+    """A text on one line, with the escapes of Python for what is not printable."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in a configuration file: where, what, and what would be allowed."""
@@ -82,8 +91,9 @@ class Problem:
     def __str__(self) -> str:
         what = self.what if len(self.what) <= _LONGEST else f"{self.what[:_LONGEST]}…"
         text = f"{self.where}: {what}" + (f" (allowed: {self.allowed})" if self.allowed else "")
-        # Messages quote what stands in a file, and go to terminals, which obey control characters.
-        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        # Messages quote what stands in a file, and go to terminals, which obey control characters. Lines that are
+        # indented are our own: they show a sentence with a mark below it.
+        return INDENTED.join(printable(part) for part in text.split(INDENTED))
 
 
 class ConfigError(UsageError):

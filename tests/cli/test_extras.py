@@ -43,6 +43,8 @@ GIVEN = {
     ("scale", "set"): ["--tasks", "2"],
     ("scale", "auto"): ["--dry-run"],
     ("load",): ["smoke", "--embedded"],
+    ("try",): ["smoke"],
+    ("shard", "control"): ["status"],
     ("capacity",): ["smoke", "--embedded"],
 }
 NEEDS_NOTHING = {"report", "budget", "import"}

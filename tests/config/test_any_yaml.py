@@ -65,7 +65,7 @@ def loads_or_says_why(kind: str, text: str) -> str:
     except ConfigError as error:
         message = error.message
     assert len(message) < 40_000
-    assert all(re.match(r"f\.yaml:\d+: ", line) for line in message.splitlines()[:50]), message[:300]
+    assert all(re.match(r"f\.yaml:\d+: |    ", line) for line in message.splitlines()[:50]), message[:300]
     assert all(sign.isprintable() or sign == "\n" for sign in message), message[:300]
     return message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ def test_any_name_survives_its_tag(one: Series) -> None:
     tag = one.tag()
     assert not set(tag) & set(", \n\r\t")
     assert len(tag.splitlines()) == 1
-    assert Series.from_tag(tag) == one
+    # Half an emoji is no text: it is written, and read, as its number.
+    name = one.name.encode("utf-8", "backslashreplace").decode()
+    assert Series.from_tag(tag) == replace(one, name=name)
 
 
 @pytest.mark.parametrize("tag", ["", "http", ":name"])

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
@@ -41,8 +41,23 @@ READING_ANYTHING: dict[str, Any] = {
 
 def shown(url: str) -> str:
     """A URL without its user, password and options, which may hold a password too."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(a URL that cannot be read)"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def host_of(url: str) -> str | None:
+    """The host of a Redis URL, None where it names none; `UsageError` when it is no URL."""
+    return _parts(url).hostname
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise _no_url(url, error) from None
 
 
 @asynccontextmanager
@@ -93,7 +108,7 @@ def check_database(url: str) -> None:
 
     redis-py takes database 0 for `/stage`, and 12 for `/1/2`: a purge would then empty a database that nobody named.
     """
-    parts = urlsplit(url)
+    parts = _parts(url)
     given = [unquote(value) for value in parse_qs(parts.query, keep_blank_values=True).get("db", ())]
     if parts.scheme in ("redis", "rediss") and parts.path not in ("", "/"):
         given.append(unquote(parts.path)[1:])
@@ -104,7 +119,7 @@ def check_database(url: str) -> None:
 
 
 def _check_files(url: str) -> None:
-    for name, (path, *_) in parse_qs(urlsplit(url).query).items():
+    for name, (path, *_) in parse_qs(_parts(url).query).items():
         if name in _FILES and not Path(path).is_file():
             raise UsageError(f"the file '{path}', which {name} in the Redis URL names, does not exist")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import typer
 
@@ -44,7 +43,9 @@ def bench(
     130 interrupted or declined.
     """
     with stores(redis_url, embedded=embedded) as where:
-        if urlsplit(where.redis_url).hostname not in _LOOPBACK:
+        from dbz.cache.admin.connect import host_of
+
+        if host_of(where.redis_url) not in _LOOPBACK:
             question = "This Redis is on another machine. Write 20,000 keys (12 MB) into it, and remove them again?"
             confirm(question, yes=yes, so_far="nothing was measured")
         found = run_interruptibly(_measure(where.redis_url))

@@ -31,6 +31,8 @@ def load_scenario(path: str) -> tuple[list[Any], Any | None]:
         raise UsageError(f"{path} ended the program at import with code {error.code}") from error
     except BaseException as error:
         line = _line_in(path, error)
+        if isinstance(error, SyntaxError) and error.filename and Path(error.filename).name == Path(path).name:
+            raise UsageError(f"{path}{line} is not Python: {error.msg}") from error
         raise UsageError(f"{path}{line} cannot be imported: {type(error).__name__}: {error}") from error
     if Path(path).parent == bundled.bundled_folder("scenarios"):
         sys.path[:] = before  # Locust lets scenarios import from the current folder; ours have no business there

@@ -1,0 +1,328 @@
+"""Whatever is bad, and whatever runs: no verdict is green.
+
+Each cell is a load as a user starts it, against a server that is bad in one way (`bad_server`), or with a generator, a
+disk or a worker to which something happens. The cells run side by side; most of their time they wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from dbz.errors import ExitCode
+from tests.cli.running import DBZ
+
+AT_A_TIME = 8
+
+SCENARIO = """\
+from dbz.users import HttpUser, constant, task
+
+class Reader(HttpUser):
+    wait_time = constant(0.05)
+
+    def on_start(self):
+        answer = self.client.post("/login", json={"name": "ann"}, name="login")
+        self.client.headers["Authorization"] = "Bearer " + answer.json()["token"]
+
+    @task
+    def read(self):
+        with self.client.get("/items", name="items", catch_response=True) as answer:
+            if not answer.json()["ok"]:
+                answer.failure("not ok")
+"""
+LOCUST_FILE = SCENARIO.replace("dbz.users", "locust")
+SOCKETS = """\
+from dbz.users import SocketOptions, SocketUser, constant, task
+
+class Talker(SocketUser):
+    wait_time = constant(0.2)
+
+    def on_start(self):
+        self.said = 0
+        self.socket.options = SocketOptions(transports=("websocket",))
+        self.socket.on("said", self.on_said)
+        self.socket.connect()
+        self.client.get("/items", name="items")
+
+    def on_connected(self):
+        self.deliveries.join("said", "all", self.seat)
+
+    def on_said(self, message):
+        self.deliveries.received("said", "all", message["key"], self.seat)
+
+    @task
+    def say(self):
+        self.said += 1
+        key = f"{self.seat}-{self.said}"
+        self.deliveries.sent("said", "all", key, self.seat)
+        self.socket.emit("said", {"key": key})
+"""
+BUDGETS = """\
+schema: dbz.budgets/1
+budgets:
+  - {name: quick, of: http, stat: p95, limit: "< 500ms"}
+  - {name: errors, of: errors, stat: error_rate, limit: "< 1%", required: true}
+"""
+SERVER_BUDGETS = BUDGETS + '  - {name: cpu, of: server.cpu, stat: mean, limit: "< 70%", required: true}\n'
+PROFILE = """\
+schema: dbz.profile/1
+name: mine
+scenario: scenario.py
+target: ${MATRIX_TARGET}
+users: 3
+duration: 3s
+warmup: 1s
+budgets: budgets.yaml
+"""
+FILES = {
+    "scenario.py": SCENARIO,
+    "locustfile.py": LOCUST_FILE,
+    "sockets.py": SOCKETS,
+    "budgets.yaml": BUDGETS,
+    "server.yaml": SERVER_BUDGETS,
+    "profile.yaml": PROFILE,
+}
+SHORT = ["--duration", "3s", "--warmup", "1s"]
+LONG = ["--duration", "9s", "--warmup", "1s"]
+
+RUNS = {
+    "URL, open": ["{url}/items", "--rate", "40/s", *SHORT],
+    "URL, closed": ["{url}/items", "--users", "3", *SHORT],
+    "profile": ["profile.yaml"],
+    "Locust file": ["locustfile.py", "--target", "{url}", "--users", "3", *SHORT],
+    "Locust file, 2 workers": ["locustfile.py", "--target", "{url}", "--users", "4", "--workers", "2", *SHORT],
+    "scenario, open": ["scenario.py", "--target", "{url}", "--rate", "20/s", "--users", "40", *SHORT],
+    "scenario, twice": ["scenario.py", "--target", "{url}", "--users", "3", *SHORT, "--repeat", "2"],
+    "sockets": ["sockets.py", "--target", "{url}", "--users", "4", *SHORT],
+    "sockets, 2 workers": ["sockets.py", "--target", "{url}", "--users", "4", "--workers", "2", *SHORT],
+}
+HTTP_RUNS = [name for name in RUNS if "sockets" not in name]
+KNOWING_RUNS = [name for name in HTTP_RUNS if "URL" not in name]
+"""Runs whose scenario says what a right answer is: a URL alone takes any answer with a good status for one."""
+
+BAD_FOR_ALL = ("refuses", "404", "503", "refuses half", "hangs", "dies at the start", "one of two is dead")
+CELLS = [
+    *((bad, run) for bad in BAD_FOR_ALL for run in HTTP_RUNS),
+    *((bad, run) for bad in ("an error inside", "a page", "empty", "login fails") for run in KNOWING_RUNS),
+    *(("dies at the end", run) for run in ("URL, open", "URL, closed", "Locust file", "profile")),
+    *((bad, run) for bad in ("sockets stay silent", "cuts sockets") for run in ("sockets", "sockets, 2 workers")),
+]  # fmt: skip
+
+
+@contextlib.contextmanager
+def bad_server(kind: str) -> Iterator[str]:
+    """The URL of a server that is bad in this way."""
+    if kind == "refuses":
+        yield "http://127.0.0.1:9"
+        return
+    command = [sys.executable, "-m", "tests.verdicts.bad_server", kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        server.kill()
+
+
+def load(folder: Path, url: str, arguments: list[str], timeout_s: float = 110) -> subprocess.CompletedProcess[str]:
+    """`dbz load` in a folder that has the files of the matrix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    command = [*DBZ, "load", *(part.format(url=url) for part in arguments), "--no-live"]
+    env = {**os.environ, "NO_COLOR": "1", "MATRIX_TARGET": url}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout_s)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Future[Any]]]:
+    """What became of each cell; all of them begin as soon as the first is asked for."""
+    root = tmp_path_factory.mktemp("matrix")
+
+    def run(number: int, bad: str, what: str) -> subprocess.CompletedProcess[str]:
+        with bad_server(bad) as url:
+            return load(root / str(number), url, RUNS[what])
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {cell: pool.submit(run, number, *cell) for number, cell in enumerate(CELLS)}
+
+
+def assert_not_green(done: subprocess.CompletedProcess[str]) -> None:
+    """Neither green nor a fault of dbz: broken, unreachable, or not a valid measurement; and it says why."""
+    codes = {ExitCode.BROKEN, ExitCode.UNREACHABLE, ExitCode.INVALID}
+    assert done.returncode in codes, (done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "✗" in done.stdout or "INVALID" in done.stdout or "dbz: " in done.stderr
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("bad", "what"), CELLS, ids=lambda name: str(name))
+def test_nothing_bad_is_green(results: dict[tuple[str, str], Future[Any]], bad: str, what: str) -> None:
+    assert_not_green(results[bad, what].result(timeout=560))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "what", ["URL, open", "profile", "Locust file", "Locust file, 2 workers", "sockets", "sockets, 2 workers"]
+)
+def test_a_good_server_is_green(tmp_path: Path, what: str) -> None:
+    with bad_server("good") as url:
+        done = load(tmp_path, url, RUNS[what])
+    assert done.returncode == ExitCode.OK, (done.stdout[-2500:], done.stderr[-2000:])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("model", [["--users", "3"], ["--rate", "40/s", "--users", "100"]], ids=["closed", "open"])
+def test_five_seconds_of_silence_are_not_green(tmp_path: Path, model: list[str]) -> None:
+    with bad_server("hangs for 5 s") as url:
+        assert_not_green(load(tmp_path, url, ["locustfile.py", "--target", url, *model, *LONG]))
+
+
+def generators(folder: Path) -> list[psutil.Process]:
+    """The generator processes of the load that runs in a folder: workers, and not the master of several."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if any("dbz.load.generator" in word for word in _words(process)) and _folder_of(process) == folder
+    ]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _folder_of(process: psutil.Process) -> Path | None:
+    try:
+        return Path(process.cwd())
+    except psutil.Error:
+        return None
+
+
+def later(folder: Path, after_s: float, act: Any) -> threading.Thread:
+    """Do something to the generator processes of a folder, a while after they have begun."""
+
+    def work() -> None:
+        until_s = time.monotonic() + 60
+        while time.monotonic() < until_s and not list(folder.glob("reports/*/worker-*.hlog")):
+            time.sleep(0.05)
+        time.sleep(after_s)
+        act(generators(folder))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def freeze(processes: list[psutil.Process]) -> None:
+    """Let every generator process stand still for three seconds."""
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+
+
+def kill_last(processes: list[psutil.Process]) -> None:
+    """Kill the generator process that began last: a worker."""
+    max(processes, key=lambda process: process.create_time()).kill()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("what", ["URL, open", "Locust file, 2 workers"])
+def test_a_generator_that_stood_still_is_not_green(tmp_path: Path, what: str) -> None:
+    with bad_server("good") as url:
+        thread = later(tmp_path, 2.0, freeze)
+        done = load(tmp_path, url, [*RUNS[what][: -len(SHORT)], *LONG])
+        thread.join()
+    assert done.returncode == ExitCode.INVALID, (done.stdout[-2500:], done.stderr[-2000:])
+
+
+@pytest.mark.timeout(300)
+def test_a_lost_worker_is_not_green(tmp_path: Path) -> None:
+    with bad_server("good") as url:
+        thread = later(tmp_path, 2.0, kill_last)
+        done = load(tmp_path, url, RUNS["Locust file, 2 workers"])
+        thread.join()
+    assert done.returncode == ExitCode.INVALID, (done.stdout[-2500:], done.stderr[-2000:])
+
+
+@pytest.mark.timeout(300)
+def test_broken_metrics_are_not_green_where_a_budget_needs_them(tmp_path: Path) -> None:
+    with bad_server("metrics broken") as url:
+        done = load(tmp_path, url, [*RUNS["Locust file"], "--budgets", "server.yaml"])
+    assert_not_green(done)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of its own takes the rights of root to mount")
+def test_a_full_disk_is_not_green(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2000k", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+
+    def fill(_: object) -> None:
+        with contextlib.suppress(OSError), (disk / "fill").open("wb") as file:
+            while True:
+                file.write(b"x" * 1024)
+                file.flush()
+
+    try:
+        with bad_server("good") as url:
+            thread = later(disk, 3.0, fill)
+            done = load(disk, url, [*RUNS["Locust file"][: -len(SHORT)], *LONG])
+            thread.join()
+        assert done.returncode in {ExitCode.UNREACHABLE, ExitCode.INVALID}, (done.stdout[-2500:], done.stderr[-2000:])
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.timeout(300)
+def test_a_bad_server_is_not_green_against_a_good_baseline_and_compare_says_so(tmp_path: Path) -> None:
+    arguments = [*RUNS["Locust file"][3:], "--budgets", "none"]
+    with bad_server("good") as url:
+        assert (
+            load(tmp_path, url, ["locustfile.py", "--target", url, *arguments, "--out", "good"]).returncode
+            == ExitCode.OK
+        )
+    with bad_server("one of two is dead") as url:
+        done = load(tmp_path, url, ["locustfile.py", "--target", url, *arguments, "--out", "bad", "--baseline", "good"])
+    assert_not_green(done)
+    compared = subprocess.run(
+        [*DBZ, "report", "compare", "good", "bad"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    # 2: the run is not even taken for a comparison, because its figures cannot be trusted.
+    assert compared.returncode in {ExitCode.BROKEN, ExitCode.INVALID, ExitCode.USAGE}, compared.stdout
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"metrics": {"http_reqs": {"count": 10}, "http_req_failed": {"passes": 10, "fails": 0, "value": 1}}},
+        {"metrics": {"http_reqs": {"count": 0, "rate": 0}}},
+        {"metrics": {}},
+        [],
+    ],
+    ids=["all failed", "no request", "nothing", "no entries"],
+)
+def test_a_results_file_without_anything_good_is_not_green(tmp_path: Path, document: Any) -> None:
+    (tmp_path / "budgets.yaml").write_text(BUDGETS)
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    command = [*DBZ, "budget", "check", "results.json", "--budgets", "budgets.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode in {ExitCode.BROKEN, ExitCode.INVALID, ExitCode.USAGE}, done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
