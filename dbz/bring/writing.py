@@ -68,6 +68,8 @@ class _ClassWriter:
         yield ""
         if self._script.origin:
             yield f"    host = {quoted(self._script.origin)}"
+        if len(self._script.flows) > 1:
+            yield '    seat_group = "visitors"  # one numbering for all classes: deliveries tell members apart by it'
         yield "    wait_time = between(1, 3)"
         if not self._script.recorded:
             yield from self._single_tasks()

@@ -174,7 +174,7 @@ def test_the_headers_of_browsers_are_left_to_the_client() -> None:
 def test_a_message_of_one_tab_is_measured_until_the_other_has_it() -> None:
     text = scenario_text(script_of(read_files([str(FILES / "tab1.har"), str(FILES / "tab2.har")])), "Two tabs.")
     compile(text, "scenario", "exec")
-    assert text.count("class Visitor") == 2
+    assert text.count("class Visitor") == text.count('seat_group = "visitors"') == 2
     assert text.count('self.deliveries.sent("said", self.room_id, key, self.seat)') == 4
     assert text.count('self.deliveries.received("said", arguments[0]["room"], arguments[0]["id"], self.seat)') == 2
     assert text.count('self.deliveries.join("said", self.room_id, self.seat)') == 2
