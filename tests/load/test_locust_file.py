@@ -95,7 +95,7 @@ def test_a_client_of_the_files_own_needs_no_url(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("import locust\n\nraise RuntimeError('no seed')", "mine.py:3 cannot be imported: RuntimeError: no seed"),
-        ("def broken(:", "mine.py:1 cannot be imported: SyntaxError"),
+        ("def broken(:", "mine.py:1 is not Python"),
         ("import sys\nsys.exit(3)", "ended the program at import with code 3"),
         ("import os\nos._exit(0)", "ended the program at import with code 0"),
         ("x = 1", "defines no user class"),

@@ -45,7 +45,7 @@ def test_what_a_sentence_says(text: str, metric: Watched, value: float) -> None:
         ("requests at 600/min", "expected 'per task', but it ends there", ""),
         ("requests at 600/min per club", "expected 'task', not 'club'", "club"),
         ("connections at 60%", "expected 'capacity', but it ends there", ""),
-        ("CPU at 60% for 5 minutes", "expected nothing more, not 'for'", "for"),
+        ("CPU at 60% for 5 minutes", "or nothing more, not 'for'", "for"),
         ("CPU at 0%", "nothing can be kept at zero", ""),
         ("load at 3", "expected a metric", "load"),
     ],
