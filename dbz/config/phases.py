@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -134,6 +135,10 @@ class Phase(Strict):
     queue: Annotated[list[Words], BeforeValidator(_one_or_more)] = Field(default_factory=list)
     search: Words | None = None
     more: list[Words] = Field(default_factory=list)
+    warm_cache: Words | None = None
+    """What `dbz scale apply` offers to warm: a file as configs/warmup.yaml, or `default`."""
+    move_clubs: Words | None = None
+    """The shards file by which `dbz scale apply` offers to carry out the plan of `dbz shard plan`."""
 
     @model_validator(mode="after")
     def _a_connection_belongs_to_a_user(self) -> Phase:
@@ -213,6 +218,44 @@ class Phases(Strict):
             return found
         suggestion = did_you_mean(name, self.names)
         raise UsageError(f"unknown phase '{name}'{suggestion} (known: {', '.join(self.names)})")
+
+    def whole_phase(self, name: str) -> Phase:
+        """The phase of that name with what the phases before it have added and it says nothing about.
+
+        Queues and `more` add up; the rest is what was said last. `null`, or an empty list, takes an entry away.
+        """
+        last = self.phase(name)
+        reached = self.phases[: self.names.index(name) + 1]
+        single = {key: _said_last(reached, key) for key in _LASTING}
+        lists = {key: _added_up(reached, key) for key in ("queue", "more")}
+        return last.model_copy(update={**single, "database": _database(reached), **lists})
+
+
+_LASTING = ("cache", "load_balancer", "cdn", "search", "warm_cache", "move_clubs")
+"""Entries of a phase that stay until a later one says otherwise."""
+
+
+def _said_last(phases: Sequence[Phase], key: str) -> Any:
+    return next((getattr(one, key) for one in reversed(phases) if key in one.model_fields_set), None)
+
+
+def _added_up(phases: Sequence[Phase], key: str) -> list[str]:
+    found: list[str] = []
+    for one in phases:
+        said: list[str] = getattr(one, key)
+        if key in one.model_fields_set and not said:
+            found.clear()
+        found += [text for text in said if text not in found]
+    return found
+
+
+def _database(phases: Sequence[Phase]) -> Database | None:
+    """What was said last, with the cluster's name where only an earlier phase has it."""
+    last: Database | None = _said_last(phases, "database")
+    if last is None or last.cluster:
+        return last
+    earlier = [one.database for one in phases if one.database and one.database.service == last.service]
+    return last.model_copy(update={"cluster": next((one.cluster for one in reversed(earlier) if one.cluster), "")})
 
 
 def load_phases(path: str | Path = DEFAULT) -> Phases:

@@ -39,8 +39,8 @@ _REFUSED = re.compile(
     r"AuthFailure|MissingAuthenticationToken|InvalidSignature"
 )
 _EXPIRED = re.compile(r"ExpiredToken")
-_MISSING = re.compile(r"NotFound|MissingException|NotActive")
-_PERMISSION_NAMES = {"monitoring": "cloudwatch", "elbv2": "elasticloadbalancing"}
+_MISSING = re.compile(r"NotFound|MissingException|NotActive|NonExistent|DoesNotExist|NoSuchDistribution")
+_PERMISSION_NAMES = {"monitoring": "cloudwatch", "elbv2": "elasticloadbalancing", "opensearch": "es", "docdb": "rds"}
 _LOOKING = ("Describe", "List", "Get")
 _HTML = (b"<!doctype html", b"<html")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")

@@ -96,12 +96,16 @@ def test_status_plan_apply_history_and_rollback(shell: Shell) -> None:
     assert f"phase_2: {shell.service} in cluster dbz, eu-west-1 at http://127.0.0.1" in plan.stdout
     assert "atlas clusters update CLUSTER --tier M30" in plan.stdout
     assert "HOST: aws elbv2" in " ".join(plan.stdout.split())
+    assert "ALB: aws elbv2 create-load-balancer" in plan.stdout and "no key of Atlas" in " ".join(plan.stdout.split())
     refused = shell.scale("apply", "phase_2")
     assert (refused.returncode, shell.counts()) == (ExitCode.USAGE, (2, 2))
     assert "nothing was changed" in refused.stderr and "add --yes" in refused.stderr
     applied = shell.scale("apply", "phase_2", "--yes")
     assert (applied.returncode, shell.counts()) == (ExitCode.OK, (4, 4)), applied.stderr
-    assert "Done and steady. The way back: dbz scale rollback 2" in applied.stdout
+    assert "Done and steady. 4 of its steps are yours, see above. The way back: dbz scale rollback 2" in applied.stdout
+    still_open = shell.scale("plan", "phase_2", "--exit-code")
+    assert still_open.returncode == ExitCode.BROKEN and "0 steps of dbz and 4 of yours are open" in still_open.stderr
+    assert "dbz has nothing to do; 4 steps below are yours." in still_open.stdout
     assert "has started 2 tasks" in applied.stderr
     assert shell.scale("apply", "phase_2", "--yes").stdout.count("dbz has nothing to do") == 1
     (change,) = shell.json("history")["changes"]

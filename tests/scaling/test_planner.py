@@ -17,6 +17,7 @@ from dbz.scaling.change.comparing import covers
 from dbz.scaling.change.planner import Wanted, plan_phase, plan_tasks
 from dbz.scaling.change.state import Alarm, Live, TargetGroup
 from dbz.scaling.change.steps import ChangePlan, Kind, plan_of
+from dbz.scaling.entries.standing import EntryKey, there
 from dbz.scaling.native import alarms_for, policies_for
 from tests.scaling.lives import live
 
@@ -114,7 +115,11 @@ def test_manual_steps_are_filled_in_with_what_runs_and_with_the_plan() -> None:
         live(2).service, target_groups=("arn",), subnets=("subnet-1", "subnet-2"), security_groups=("sg-1",)
     )
     behind = replace(live(2), service=service, target_groups=(group,))
-    assert manual(behind, "phase_1")["load balancer"] == "ALB: nothing to do, api is behind app/shop/1"
+    lookups = {EntryKey("load balancer", "ALB"): there("api is behind app/shop/1")}
+    phase = PLAN.phase("phase_1")
+    looked = plan_phase(behind, PLAN, phase, Wanted("phase_1", ApiServers(min=2, max=2)), lookups)
+    assert [(one.resource, one.text) for one in looked.present] == [("load balancer", "ALB: api is behind app/shop/1")]
+    assert "load balancer" not in [one.resource for one in looked.manual]
     assert "--origin-domain-name shop-1.eu-west-1.elb.amazonaws.com" in manual(behind, "phase_2")["CDN"]
     bare = replace(live(2), service=replace(service, target_groups=()))
     assert "--subnets subnet-1 subnet-2 --security-groups sg-1" in manual(bare, "phase_1")["load balancer"]

@@ -56,7 +56,8 @@ def carry_out(
     if as_json:
         typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do"), indent=1))
     elif done:
-        typer.echo(f"\nDone and steady. The way back: dbz scale rollback {done}")
+        left = f" {len(plan.manual)} of its steps are yours, see above." if plan.manual else ""
+        typer.echo(f"\nDone and steady.{left} The way back: dbz scale rollback {done}")
 
 
 def change_document(plan: ChangePlan, change: str, outcome: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ import typer
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Reports
 from dbz.cli.scale.access import Access, AllowScaleIn, Expires, expiry, reach
 from dbz.errors import UsageError, VerificationError
+from dbz.units import counted
 
 if TYPE_CHECKING:
     from dbz.config.phases import Phase
@@ -37,7 +38,8 @@ def plan(
 
     \b
     Nothing is changed. dbz itself does the tasks, the autoscaling and the
-    cache's replicas; for the rest it prints how.
+    cache's replicas; the rest it looks up where there is an API, and prints
+    how to get what is not there. A phase needs what those before it added.
 
     \b
     Examples:
@@ -56,11 +58,9 @@ def plan(
         from dbz.report.terminal.scale.words import print_plan
 
         print_plan(made, access.aws.where)
-    still_open = len(made.steps) + len(made.manual)
-    if exit_code and still_open:
-        raise VerificationError(
-            f"{phase} is not reached: {len(made.steps)} steps of dbz and {len(made.manual)} of yours are open"
-        )
+    if exit_code and (made.steps or made.manual):
+        mine, yours = counted(len(made.steps), "step"), len(made.manual)
+        raise VerificationError(f"{phase} is not reached: {mine} of dbz and {yours} of yours are open")
 
 
 def _save(made: ChangePlan, out: Path) -> None:
@@ -77,9 +77,10 @@ def make_plan(
     """The plan for a phase, from what runs now."""
     from dbz.scaling.change.live import read_fine_metrics, read_live, with_target_groups
     from dbz.scaling.change.planner import Wanted, fine_metrics, plan_phase
+    from dbz.scaling.entries.looking import look_up
     from dbz.scaling.native import with_balancer
 
-    phase = access.plan.phase(name)
+    phase = access.plan.whole_phase(name)
     if phase.api_servers is None:
         raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
     until = expiry(expires)
@@ -87,7 +88,8 @@ def make_plan(
     plan = with_balancer(access.plan, live)
     if fine_metrics(plan):
         live = replace(live, fine_metrics=tuple(read_fine_metrics(access.handle) or ()))
-    made = plan_phase(live, plan, phase, Wanted(name, phase.api_servers, allow_scale_in, until))
+    wanted = Wanted(name, phase.api_servers, allow_scale_in, until)
+    made = plan_phase(live, plan, phase, wanted, look_up(access.aws, live, phase))
     short = _shortfall(phase, reports)
     return replace(made, notes=(short, *made.notes)) if short else made
 

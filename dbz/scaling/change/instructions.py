@@ -8,23 +8,49 @@ from __future__ import annotations
 
 from dbz.config.phases import ApiServers, Database, Phase, Phases, Prices
 from dbz.scaling.change.state import Live
-from dbz.scaling.change.steps import Cost, Manual
+from dbz.scaling.change.steps import Cost, Manual, PresentEntry
+from dbz.scaling.entries.standing import EntryKey, Lookup, Lookups, Standing, entries_of, kind_and_name
 
 
-def manual_steps(live: Live, phase: Phase) -> list[Manual]:
-    """The database, load balancer, CDN, queues and search of a phase, each with how to get it."""
-    name = f"{live.service.cluster}-{live.service.name}"
-    steps = [Manual("database", _database_text(phase.database))] if phase.database else []
-    if phase.load_balancer:
-        steps.append(Manual("load balancer", _balancer_text(live, phase.load_balancer, name)))
-    if phase.cdn:
-        steps.append(Manual("CDN", _cdn_text(live, phase.cdn)))
-    steps += [Manual("queue", f"{one}: {_queue_text(one, name)}") for one in phase.queue]
-    if phase.search:
-        command = f"aws opensearch create-domain --domain-name {name}"
-        steps.append(Manual("search", f"{phase.search}: {command}, or its own cloud"))
-    steps += [Manual("more", one) for one in phase.more]
-    return steps
+def manual_steps(live: Live, phase: Phase, lookups: Lookups) -> list[Manual]:
+    """The database, load balancer, CDN, queues and search of a phase that are not known to be there, each with how to
+    get it; and what it wants besides, which nobody can look up."""
+    steps = []
+    for entry in entries_of(phase):
+        found = lookups.get(entry)
+        if found is None or found.standing is not Standing.THERE:
+            steps.append(Manual(entry.resource, _instruction(live, phase, entry), _why(found)))
+    return steps + [Manual("more", one) for one in phase.more]
+
+
+def present_entries(phase: Phase, lookups: Lookups) -> list[PresentEntry]:
+    """The entries of a phase that are there, each with what was found."""
+    known = [(entry, lookups[entry]) for entry in entries_of(phase) if entry in lookups]
+    return [
+        PresentEntry(entry.resource, f"{entry.text}: {found.text}")
+        for entry, found in known
+        if found.standing is Standing.THERE
+    ]
+
+
+def _why(found: Lookup | None) -> str:
+    if found is None:
+        return ""
+    return found.text if found.standing is Standing.MISSING else f"not looked up: {found.text}"
+
+
+def _instruction(live: Live, phase: Phase, entry: EntryKey) -> str:
+    """How to get what an entry names."""
+    kind, name = kind_and_name(entry.text, f"{live.service.cluster}-{live.service.name}")
+    if entry.resource == "database" and phase.database:
+        return _database_text(phase.database)
+    if entry.resource == "load balancer":
+        return _balancer_text(live, entry.text, name)
+    if entry.resource == "CDN":
+        return _cdn_text(live, entry.text)
+    if entry.resource == "queue":
+        return f"{entry.text}: {_queue_text(kind, name)}"
+    return f"{entry.text}: aws opensearch create-domain --domain-name {name}, or its own cloud"
 
 
 def _database_text(database: Database) -> str:
@@ -46,9 +72,6 @@ def _database_text(database: Database) -> str:
 
 
 def _balancer_text(live: Live, what: str, name: str) -> str:
-    known = next((one.load_balancer for one in live.target_groups if one.load_balancer), "")
-    if known:
-        return f"{what}: nothing to do, {live.service.name} is behind {known}"
     if live.service.target_groups:
         group = live.service.target_groups[0]
         return f"{what}: {live.service.name} has the target group {group}, which no load balancer uses: add a listener"

@@ -14,13 +14,16 @@ from dbz.config.grammar.target_tracking import FINE, FINE_S
 from dbz.config.phases import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers
-from dbz.scaling.change.instructions import cost_of, manual_steps
+from dbz.scaling.change.instructions import cost_of, manual_steps, present_entries
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, alarm_prefix
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
 from dbz.scaling.change.surroundings import notes_about, refuse_impossible
+from dbz.scaling.entries.standing import Lookups
 from dbz.scaling.native import ECS_METRICS, alarms_for, policies_for
 
+NOTHING: Lookups = {}
+"""No entry was looked up."""
 MOST_REPLICAS = 5
 
 
@@ -40,17 +43,19 @@ class Wanted:
     """Whether the range of an autoscaler stays as it is."""
 
 
-def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted) -> ChangePlan:
-    """Everything that a phase needs. `UsageError` when that would scale in and may not."""
+def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted, lookups: Lookups = NOTHING) -> ChangePlan:
+    """Everything that a phase needs; `lookups` say which of its entries are there. `UsageError` when that would scale
+    in and may not."""
     steps = _tasks(live, wanted)
     native = not wanted.servers.fixed and plan.scaling.autoscaler == "native"
     steps += _autoscaling(live, plan if native else None)
     cache, cache_manual = _cache(live, phase, wanted)
     growing = cache is not None and cache.after > cache.before
     ordered = [*([cache] if cache and growing else []), *steps, *([cache] if cache and not growing else [])]
-    manual = [*cache_manual, *manual_steps(live, phase)]
+    manual = [*cache_manual, *manual_steps(live, phase, lookups)]
     made = _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
-    return replace(made, notes=notes_about(live, ordered, wanted.servers, plan if native else None))
+    notes = notes_about(live, ordered, wanted.servers, plan if native else None)
+    return replace(made, notes=notes, present=tuple(present_entries(phase, lookups)))
 
 
 def plan_tasks(live: Live, wanted: Wanted) -> ChangePlan:

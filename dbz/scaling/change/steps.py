@@ -51,6 +51,18 @@ class Manual:
 
     resource: str
     instruction: str
+    why: str = ""
+    """What was seen when it was looked up, or why it was not; empty: there is nothing to look up."""
+
+
+@dataclass(frozen=True)
+class PresentEntry:
+    """An entry of a phase that was looked up, and is there."""
+
+    resource: str
+    """What it is about, as in `CDN`."""
+    text: str
+    """The entry, and what was found."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,8 @@ class ChangePlan:
     """What dbz does, in order."""
     manual: tuple[Manual, ...] = ()
     """What people do."""
+    present: tuple[PresentEntry, ...] = ()
+    """What was looked up and is there already."""
     cost: Cost | None = None
     """What it costs; None without prices."""
     notes: tuple[str, ...] = ()
@@ -130,6 +144,7 @@ def _made(document: Mapping[str, Any]) -> ChangePlan:
         cache_group=str(document["cache_group"]),
         steps=steps_of(document["steps"]),
         manual=tuple(Manual(**one) for one in document["manual"]),
+        present=tuple(PresentEntry(**one) for one in document.get("present", ())),
         cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
         notes=tuple(str(note) for note in document.get("notes", ())),
         seen=dict(document.get("seen", {})),

@@ -43,7 +43,8 @@ def print_plan(plan: ChangePlan, where: str) -> None:
         console.print(Text("dbz does, in this order"))
         console.print(_steps(plan.steps))
     else:
-        manual = f"; {len(plan.manual)} steps below are yours" if plan.manual else ": everything is so already"
+        steps = "1 step below is" if len(plan.manual) == 1 else f"{len(plan.manual)} steps below are"
+        manual = f"; {steps} yours" if plan.manual else ": everything is so already"
         console.print(Text(f"dbz has nothing to do{manual}."))
     _print_end(console, plan)
     for note in plan.notes:
@@ -55,14 +56,31 @@ def print_plan(plan: ChangePlan, where: str) -> None:
         table = grid("<", "<")
         table.show_header = False
         for one in plan.manual:
-            table.add_row(cell(f"  {one.resource}"), Text(clean(one.instruction), overflow="fold"))
+            instruction = Text(clean(one.instruction), overflow="fold")
+            if one.why:
+                instruction.append(f" – {clean(one.why)}", "dim")
+            table.add_row(cell(f"  {one.resource}"), instruction)
         console.print(table)
+    _print_present(console, plan)
     if plan.cost:
         cost = plan.cost
         unpriced = f"; not counted: {', '.join(cost.unpriced)}" if cost.unpriced else ""
         console.print()
         text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"
         console.print(Text(clean(text)))
+
+
+def _print_present(console: Console, plan: ChangePlan) -> None:
+    """What was looked up, and is there."""
+    if not plan.present:
+        return
+    console.print()
+    console.print(Text("Looked up, and there"))
+    table = grid("<", "<")
+    table.show_header = False
+    for one in plan.present:
+        table.add_row(cell(f"  {one.resource}"), Text(clean(one.text), overflow="fold"))
+    console.print(table)
 
 
 def _print_end(console: Console, plan: ChangePlan) -> None:
