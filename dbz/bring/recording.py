@@ -12,6 +12,8 @@ import orjson
 
 JSON, FORM, MULTIPART, TEXT, NOTHING = "json", "form", "multipart", "text", "nothing"
 """Kinds of bodies."""
+PLACEHOLDER = "TOKEN"
+"""Stands for a credential that the material asks for and does not have."""
 
 
 @dataclass(frozen=True)

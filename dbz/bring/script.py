@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from dbz.bring import names
 from dbz.bring.correlation import Correlation
 from dbz.bring.deliveries import find_deliveries
-from dbz.bring.recording import FORM, JSON, MULTIPART, Exchange, MessageBody, Recording
+from dbz.bring.recording import FORM, JSON, MULTIPART, PLACEHOLDER, Exchange, MessageBody, Recording
 from dbz.bring.sockets import SocketEvent, SocketSession, is_polling, socket_sessions
 from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
 from dbz.bring.values import Expression, Formatted, leaves, replaced, value_at
@@ -65,6 +65,7 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
         held = [one for one in sessions if one.source == source]
         script.flows.append(_FlowReader(templates, deliveries, rooms, secrets).flow(source, own, held))
     script.secrets = sorted(set(secrets.values()))
+    script.secret_values = {name: value for value, name in secrets.items() if value != PLACEHOLDER}
     if not recording.recorded:
         script.weights = Counter(f"{one.method} {templates.of(one.path)}" for one in exchanges)
         script.paths = _paths(exchanges, templates)

@@ -134,4 +134,8 @@ class Script:
     """Where order does not matter: the paths, with their queries, of each operation that was seen with several."""
     secrets: list[str] = field(default_factory=list)
     """The environment variables that hold what was too secret to be written down."""
+    secret_values: dict[str, str] = field(default_factory=dict, repr=False)
+    """What these variables were in the material; placeholders are not in it. Never written down."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Where order does not matter: operations that users do not make, each with the reason in words."""
     notes: list[str] = field(default_factory=list)

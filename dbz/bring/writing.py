@@ -142,7 +142,12 @@ class _ClassWriter:
                 continue
             done.add(step.operation)
             weight = min(self._script.weights.get(step.operation, 1), _MAX_WEIGHT)
-            yield from ("", f"    @task({weight})" if weight > 1 else "    @task")
+            yield ""
+            reason = self._script.left_out.get(step.operation)
+            if reason:
+                yield f"    # Not a task: {reason}. Give it what the server knows, and write @task here."
+            else:
+                yield f"    @task({weight})" if weight > 1 else "    @task"
             yield f"    def {_task_name(step, done)}(self):"
             yield f'        """{step.title or step.operation}."""'.replace("\\", "\\\\")
             yield from self._call(step)

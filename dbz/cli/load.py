@@ -82,7 +82,7 @@ def load(
     with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
         def carry_out(plan: LoadPlan, number: int) -> tuple[Run, RunFolder]:
-            return _carry_out(plan, output, interrupts, number, baseline.repeat)
+            return carry_out_run(plan, output, interrupts, number, baseline.repeat)
 
         code = carry_out_repeatedly(plan, baseline.repeat, carry_out)
     raise typer.Exit(code)
@@ -106,7 +106,7 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
     typer.echo("The run has ended; its report is the master's.", err=True)
 
 
-def _carry_out(
+def carry_out_run(
     plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, number: int, count: int
 ) -> tuple[Run, RunFolder]:
     """Measure, judge and write the reports of run `number` of `count`; only the last one is printed."""

@@ -47,7 +47,7 @@ GIVEN = {
     ("shard", "control"): ["status"],
     ("capacity",): ["smoke", "--embedded"],
 }
-NEEDS_NOTHING = {"report", "budget", "import"}
+NEEDS_NOTHING = {"report", "budget", "import", "init"}
 WORKS_PLAINLY = {("scale", "history"), ("scale", "simulate"), ("scale", "size")}
 
 

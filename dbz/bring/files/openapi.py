@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from dbz.bring.recording import FORM, JSON, MULTIPART, TEXT, Exchange, MessageBody, Recording
+from dbz.bring.recording import FORM, JSON, MULTIPART, PLACEHOLDER, TEXT, Exchange, MessageBody, Recording
 from dbz.errors import UsageError
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -132,11 +132,11 @@ class _DocumentReader:
             scheme = self.followed(schemes.get(name) or {})
             kind = str(scheme.get("type") or "").lower()
             if kind == "apikey" and scheme.get("in") == "header":
-                yield str(scheme.get("name") or "x-api-key").lower(), "TOKEN"
+                yield str(scheme.get("name") or "x-api-key").lower(), PLACEHOLDER
             elif kind == "basic" or str(scheme.get("scheme") or "").lower() == "basic":
-                yield "authorization", "Basic TOKEN"
+                yield "authorization", f"Basic {PLACEHOLDER}"
             elif kind in ("http", "oauth2", "openidconnect"):
-                yield "authorization", "Bearer TOKEN"
+                yield "authorization", f"Bearer {PLACEHOLDER}"
 
     @staticmethod
     def _expected(operation: dict[str, Any]) -> int:

@@ -36,7 +36,11 @@ def read_files(paths: Sequence[str]) -> Recording:
 
 def read_file(path: Path) -> Recording:
     """What one file brings, by its contents; its name counts for nothing."""
-    text, source = _contents(path), path.name
+    return read_content(_contents(path), path.name)
+
+
+def read_content(text: bytes, source: str) -> Recording:
+    """What a content brings; `source` names it in messages."""
     document = _document(text, source)
     try:
         if isinstance(document, dict):

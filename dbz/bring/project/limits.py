@@ -1,0 +1,72 @@
+"""Limits for a project's budgets, proposed from a first measurement."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+
+from dbz.measure.budget.metrics import ATTEMPT_KINDS, CATALOGUE
+from dbz.runs.schema import Operation, Run
+
+_TIMES = 3.0
+_MARGIN_MS = 50.0
+"""A limit is so many times the measured p95, and at least so much above it: machines of CI are slow, and noisy."""
+_ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+_MOST = 20
+"""A file that somebody is to read has at most so many limits."""
+ANSWERED = (
+    "  - {name: error_rate, of: errors, stat: error_rate, limit: \"< 0.1%\", required: true}\n"
+    "  - {name: uptime, of: uptime, stat: rate, limit: \">= 99.9%\"}\n"
+)  # fmt: skip
+
+
+def limit_ms(measured_ms: float) -> float:
+    """A round limit for what was measured."""
+    least = max(measured_ms * _TIMES, measured_ms + _MARGIN_MS)
+    magnitude = 10.0 ** math.floor(math.log10(least))
+    return next(step * magnitude for step in _ROUND if step * magnitude >= least * (1 - 1e-9))
+
+
+def budgets_text(first: Run | None) -> str:
+    """`budgets.yaml`; without a first measurement it only demands that what is asked is answered."""
+    head = [
+        "# What every run must keep: a broken limit ends `dbz load` with exit code 1, and turns CI red.",
+        "# More statistics, windows, and limits against a baseline: docs/budgets.md; `dbz budget metrics` lists all.",
+    ]
+    if first is not None:
+        head += [
+            f"# Limits of latency are proposals: three times the p95 of a first run of {first.window.seconds:.0f} s.",
+            "# Put there what your users need.",
+        ]
+    lines = list(_limits(first)) if first is not None else []
+    return "\n".join(head) + "\nschema: dbz.budgets/1\nbudgets:\n" + ANSWERED + "".join(lines)
+
+
+def _limits(first: Run) -> Iterator[str]:
+    kinds = sorted(ATTEMPT_KINDS)
+    measured = [one for one in first.operations if one.kind in kinds and '"' not in one.name]
+    ranked = sorted(measured, key=lambda one: -one.count)[:_MOST]
+    for operation in sorted(ranked, key=lambda one: (one.kind != "http", one.kind, one.name)):
+        yield _limit(operation)
+    for event in first.deliveries:
+        if event.expected and '"' not in event.event:
+            name = json.dumps(f"lost {event.event}", ensure_ascii=False)
+            of = f"'delivery.lost{{event=\"{_doubled(event.event)}\"}}'"
+            yield f'  - {{name: {name}, of: {of}, stat: error_rate, limit: "< 0.1%"}}\n'
+
+
+def _limit(operation: Operation) -> str:
+    p95 = operation.latency_ms.p95
+    called = operation.name if operation.kind == "http" else f"{operation.kind} {operation.name}".strip()
+    if p95 is None:
+        return f"  # {called}: {operation.errors} of {operation.count} failed, so no limit can be proposed\n"
+    label = CATALOGUE[operation.kind].label
+    of = f"'{operation.kind}{{{label}=\"{_doubled(operation.name)}\"}}'" if operation.name else operation.kind
+    name = json.dumps(called[:80], ensure_ascii=False)
+    limit = f"{limit_ms(p95):g}ms"
+    return f'  - {{name: {name}, of: {of}, stat: p95, limit: "< {limit}"}}   # measured: {p95:.1f} ms\n'
+
+
+def _doubled(name: str) -> str:
+    return name.replace("'", "''")
