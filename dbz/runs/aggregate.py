@@ -20,6 +20,7 @@ from dbz.measure.latency.series import (
     DELIVERY,
     DRAINED,
     GENERATOR,
+    HTTP,
     REQUEST_KINDS,
     SETUP,
     UNTIMED,
@@ -30,7 +31,7 @@ from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import Fold, delivery_totals, line_inside
 from dbz.runs.reading import Record
 from dbz.runs.record import END
-from dbz.runs.schema import Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
+from dbz.runs.schema import AnswerMeans, Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
 
 LAG = Series(GENERATOR, "lag")
 COLLECTIONS = Series(GENERATOR, "gc")
@@ -111,10 +112,26 @@ def operations(found: Measurements) -> list[Operation]:
             errors=latency.errors,
             rate_per_s=latency.count / found.seconds if found.seconds else 0.0,
             latency_ms=_UNKNOWN if series.kind == UNTIMED else latency_figures(latency),
+            answers=_answer_means(found, series),
         )
         for series, latency in found.latencies.items()
         if series.kind in (*REQUEST_KINDS, COMPOSITE) and latency.count
     ]
+
+
+def _answer_means(found: Measurements, series: Series) -> AnswerMeans | None:
+    sums = found.answers.get(series.name) if series.kind == HTTP else None
+    if sums is None or sums.answers <= 0:
+        return None
+    parts = {name: getattr(sums, f"{name}_s") for name in ("connect", "tls", "first_byte", "body")}
+    means = {f"{name}_ms": round(seconds * 1000 / sums.answers, 4) for name, seconds in parts.items()}
+    return AnswerMeans(
+        count=round(sums.answers),
+        mean_ms=round(sums.seconds * 1000 / sums.answers, 4),
+        connections=round(sums.connections),
+        bytes=round(sums.bytes / sums.answers, 1),
+        **means,
+    )
 
 
 def latency_figures(latency: Latency) -> LatencyFigures:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from operator import add
+from typing import Any, TypeVar
 
 from dbz.measure.budget.measuring import Measurements
+from dbz.measure.latency.answers import AnswerSums
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
@@ -31,6 +33,7 @@ class Fold:
         self._histograms: defaultdict[Series, Histogram] = defaultdict(Histogram)
         self._users: defaultdict[str, dict[int, float]] = defaultdict(dict)
         self._deliveries: dict[str, list[int]] = {}
+        self._answers: dict[str, list[float]] = {}
         self._gauges: dict[str, list[float]] = {metric: [] for metric in SERVER_GAUGES}
         self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
         self._probes = [0, 0]
@@ -61,6 +64,7 @@ class Fold:
         if line_inside(line, self.window):
             self._users[worker][round(line["t"])] = line["users"]
             add_deliveries(self._deliveries, line)
+            _add_sums(self._answers, line.get("answers", {}))
         elif 0 < line["t"] - self.window.end_s < _DRAINED_WITHIN_S:
             add_deliveries(self._deliveries, line, "drained")
 
@@ -104,6 +108,7 @@ class Fold:
             queries=dict(self._queries),
             probes=(self._probes[0], self._probes[1]),
             deliveries=_wrong_deliveries(self._deliveries),
+            answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
         )
 
 
@@ -129,9 +134,16 @@ def delivery_totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
 
 def add_deliveries(totals: dict[str, list[int]], line: Mapping[str, Any], key: str = "deliveries") -> None:
     """Add the bookkeeping in one line to that of each event; `drained` is that of after the end."""
-    for event, counts in line.get(key, {}).items():
-        sums = totals.setdefault(event, [0] * len(counts))
-        totals[event] = [total + count for total, count in zip(sums, counts, strict=True)]
+    _add_sums(totals, line.get(key, {}))
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _add_sums(totals: dict[str, list[_Number]], more: Mapping[str, Sequence[_Number]]) -> None:
+    for name, values in more.items():
+        sums = totals.get(name)
+        totals[name] = list(map(add, sums, values)) if sums else list(values)
 
 
 def _wrong_deliveries(totals: Mapping[str, Sequence[int]]) -> dict[str, dict[str, tuple[int, int]]]:

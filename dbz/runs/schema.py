@@ -95,6 +95,24 @@ class LatencyFigures(_Part):
     max: float | None
 
 
+class AnswerMeans(_Part):
+    """What answered HTTP requests took in the mean, in milliseconds; the four parts add up to `mean_ms`."""
+
+    count: int
+    mean_ms: float
+    connect_ms: float
+    """Looking up the name and connecting, through a proxy too; almost nothing where connections are kept."""
+    tls_ms: float
+    first_byte_ms: float
+    """Sending the request and waiting for the first byte of its answer."""
+    body_ms: float
+    """From that byte to the last one, read and decompressed."""
+    connections: int
+    """How many were opened for these requests."""
+    bytes: float
+    """The mean size of a body as it was sent, still compressed."""
+
+
 class Operation(_Part):
     """The judged part of one operation."""
 
@@ -104,6 +122,8 @@ class Operation(_Part):
     errors: int
     rate_per_s: float
     latency_ms: LatencyFigures
+    answers: AnswerMeans | None = None
+    """Where the time of those that were answered went; null for other kinds, and for clients that do not say."""
 
 
 class ErrorGroup(_Part):

@@ -26,6 +26,8 @@ _NUMBERS = frozenset(
 )
 _MAYBE_NUMBERS = frozenset(("memory_bytes", "cpu_share", "connections"))
 """Null where the target did not say it."""
+_OF_AN_OPERATION = 7
+"""So many sums there are of the answers of an operation, as `AnswerSums` has them."""
 _OF_AN_EVENT = 6
 """So many counts of the messages of an event there are: sent, expected, arrived, lost, twice, out of order."""
 
@@ -46,8 +48,9 @@ def is_sound(line: Any, kind: str) -> bool:
     ):
         return False
     return (
-        _are_counts(line.get("deliveries", {}))
-        and _are_counts(line.get("drained", {}))
+        _are_rows(line.get("deliveries", {}), _OF_AN_EVENT)
+        and _are_rows(line.get("drained", {}), _OF_AN_EVENT)
+        and _are_rows(line.get("answers", {}), _OF_AN_OPERATION)
         and _are_queries(line.get("queries", {}))
         and _are_errors(line.get("errors", []))
     )
@@ -57,10 +60,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
 
 
-def _are_counts(events: Any) -> bool:
-    return isinstance(events, dict) and all(
-        isinstance(counts, list) and len(counts) == _OF_AN_EVENT and all(map(_is_number, counts))
-        for counts in events.values()
+def _are_rows(rows: Any, length: int) -> bool:
+    """Whether there is a list of so many numbers by name."""
+    return isinstance(rows, dict) and all(
+        isinstance(row, list) and len(row) == length and all(map(_is_number, row)) for row in rows.values()
     )
 
 

@@ -166,6 +166,10 @@ def test_several_workers_share_the_users_and_their_records_are_one(tmp_path):
         done = dbz("load", f"{url}/slow", *options, cwd=tmp_path)
     run = json.loads(done.stdout)
     assert (run["verdict"], run["users_held"], run["generator"]["workers"]) == ("pass", 6, 2)
+    (operation,) = run["operations"]
+    answers = operation["answers"]
+    assert answers["count"] == operation["count"] and answers["bytes"] > 0, "both workers' answers are counted"
+    assert answers["first_byte_ms"] == pytest.approx(answers["mean_ms"], rel=0.5), "this server is slow to begin"
     folder = next((tmp_path / "reports").iterdir())
     assert len(list(folder.glob("worker-*.hlog"))) == 2
 

@@ -95,6 +95,7 @@ class _Teller:
             body=_text(getattr(response, "content", b"") or b""),
             bytes=len(getattr(response, "content", b"") or b""),
             ms=elapsed_ms,
+            parts=_parts(response),
             error=error,
         )
 
@@ -126,6 +127,15 @@ class _Teller:
         watched = {"_send": send_and_tell, "event": handle_and_tell, "receive": receive_and_tell, "lost": lost_and_told}
         for name, method in watched.items():
             setattr(Namespace, name, method)
+
+
+def _parts(response: Any) -> dict[str, float]:
+    """Where the milliseconds of an answered request of our own client went."""
+    if not (_is_ours(response) and response.first_byte_s):
+        return {}
+    waited_s = response.elapsed_s - response.connect_s - response.tls_s - response.body_s
+    parts = {"connect": response.connect_s, "TLS": response.tls_s, "first byte": waited_s, "body": response.body_s}
+    return {name: seconds * 1000 for name, seconds in parts.items() if seconds}
 
 
 def _is_ours(response: Any) -> bool:

@@ -11,6 +11,7 @@ from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.deliveries.relay import WorkerRelay
 from dbz.load.generator.hooks import call_listener
+from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import Sink
@@ -26,6 +27,7 @@ class Session:
     def __init__(self, spec: GeneratorSpec, sink: Sink) -> None:
         self.spec = spec
         self.recorder = Recorder(sink, spec.started_monotonic_s)
+        self.answers = AnswerCosts()
         self.errors = ScenarioErrors(self.recorder)
         self.bus = self._make_bus()
         self.deliveries = DeliveryLedger(self.recorder, bus=self.bus)
@@ -71,6 +73,8 @@ class Session:
         counts: dict[str, Any] = {"deliveries": self.deliveries.take_counts(), **self.errors.take_counts()}
         if drained := self.deliveries.take_counts(after_end=True):
             counts["drained"] = drained
+        if answers := self.answers.take():
+            counts["answers"] = answers
         if self.relay is not None and self.relay.clock_error_ms is not None:
             counts["clock_error_ms"] = self.relay.clock_error_ms
         return counts

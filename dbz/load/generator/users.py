@@ -43,6 +43,7 @@ class HttpUser(User):  # type: ignore[misc]
         self.session = session_of(environment)
         self.requests_made = 0
         self.recorder = self.session.recorder
+        self._answers = self.session.answers
         self._listeners = self.session.request_listeners
         group = self.seat_group or type(self).__name__
         self.seat = self.session.take_seat(group)
@@ -115,6 +116,8 @@ class HttpUser(User):  # type: ignore[misc]
             if elapsed_s > UNFINISHED_S:
                 self.recorder.failure(UNFINISHED, operation, elapsed_s, response.error)
             return
+        if response.first_byte_s:
+            self._answers.add(operation, response)
         lateness_s = take_lateness_s()
         if lateness_s:
             self.recorder.success(SERVICE, operation, elapsed_s)

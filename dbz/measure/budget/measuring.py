@@ -19,6 +19,7 @@ from dbz.measure.confidence import (
     share_interval,
 )
 from dbz.measure.latency import series
+from dbz.measure.latency.answers import AnswerSums
 from dbz.measure.latency.attempts import Latency, combined
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram, merged, rank_of
@@ -47,6 +48,8 @@ class Measurements:
     """How many health probes were answered, of how many that were due."""
     deliveries: Mapping[str, Kept] = field(default_factory=dict)
     """By metric: what went wrong."""
+    answers: Mapping[str, AnswerSums] = field(default_factory=dict)
+    """By HTTP operation: where the time of answered requests went, and how large the answers were."""
     blocks: Sequence[Mapping[Series, Latency]] = ()
     """The latencies of equal stretches of time, for intervals that know of correlated samples; without them samples
     count as independent."""

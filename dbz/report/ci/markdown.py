@@ -18,7 +18,7 @@ from dbz.report.words.comparison import (
     p_text,
     unit_of,
 )
-from dbz.report.words.facts import errors_outside_text, facts, generator_text, machine_text, server_text
+from dbz.report.words.facts import errors_outside_text, facts, health
 from dbz.report.words.verdict import (
     BADGES,
     by_importance,
@@ -203,5 +203,4 @@ def _deliveries(run: Run) -> str:
 
 
 def _facts(run: Run) -> str:
-    health = [("Generator", generator_text(run)), ("Server", server_text(run)), ("Machine", machine_text(run))]
-    return "\n".join(f"- {label}: {escape(text)}" for label, text in [*health, *facts(run)] if text)
+    return "\n".join(f"- {label}: {escape(text)}" for label, text in [*health(run), *facts(run)] if text)

@@ -15,10 +15,8 @@ from dbz.report.words.advice import next_steps
 from dbz.report.words.facts import (
     errors_outside_text,
     facts,
-    generator_text,
+    health,
     judged_text,
-    machine_text,
-    server_text,
     target_text,
     users_text,
 )
@@ -39,8 +37,8 @@ from dbz.report.words.verdict import (
     verdict_text,
     warns,
 )
-from dbz.runs.schema import BudgetResult, ErrorGroup, Operation, Run
-from dbz.units import format_number, format_percent, format_rate
+from dbz.runs.schema import AnswerMeans, BudgetResult, ErrorGroup, Operation, Run
+from dbz.units import format_bytes, format_number, format_percent, format_rate
 
 SHOWN_OPERATIONS = 100
 """The other rows of a longer table are folded away, so that the charts stay within reach."""
@@ -152,6 +150,28 @@ def _operation_cells(operation: Operation) -> list[Cell]:
     ]
 
 
+def answers(run: Run) -> str:
+    """Where the time of answered requests went, by operation; empty when no client of ours made any."""
+    head = ["Answers of", "Mean ms", "Connect", "TLS", "First byte", "Body", "Bytes", "New connections", "Answered"]
+    rows = [("", _answer_cells(one.name, one.answers)) for one in slowest_first(run.operations) if one.answers]
+    if not rows:
+        return ""
+    said = "<p><small>Mean times of answered requests, in milliseconds; bytes of bodies as they were sent.</small></p>"
+    body = table(head, rows[:SHOWN_OPERATIONS]) + said
+    return section("answers", "Where the time goes", body)
+
+
+def _answer_cells(name: str, answers: AnswerMeans) -> list[Cell]:
+    times = (answers.mean_ms, answers.connect_ms, answers.tls_ms, answers.first_byte_ms, answers.body_ms)
+    return [
+        text_cell(name),
+        *(number_cell(latency_text(value), value) for value in times),
+        number_cell(format_bytes(answers.bytes), answers.bytes),
+        number_cell(f"{answers.connections:,}", answers.connections),
+        number_cell(f"{answers.count:,}", answers.count),
+    ]
+
+
 def _detail_link(operation: Operation) -> str:
     """The name, which chooses the operation in the part about details."""
     key = escape(f"{operation.kind} {operation.name}")
@@ -194,13 +214,10 @@ def _error_cells(group: ErrorGroup) -> list[Cell]:
 
 def run_facts(run: Run) -> str:
     """The health of generator and server, and what was run."""
-    health = [
-        ("Load generator", generator_text(run)),
-        ("Server", server_text(run)),
-        ("Machine", machine_text(run)),
-    ]
     rows = "".join(
-        f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>" for label, text in [*health, *facts(run)] if text
+        f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>"
+        for label, text in [*health(run), *facts(run)]
+        if text
     )
     return section("run", "The run", f'<dl class="facts">{rows}</dl>')
 

@@ -105,6 +105,38 @@ def generator_text(run: Run) -> str:
     return ", ".join([*parts, *(f"{count:,} {names[key][count != 1]}" for key, count in counts if count)])
 
 
+def health(run: Run) -> list[tuple[str, str]]:
+    """How answers, generator, server and machine fared: label and text of each that is known."""
+    rows = [
+        ("Answers", answers_text(run)),
+        ("Generator", generator_text(run)),
+        ("Server", server_text(run)),
+        ("Machine", machine_text(run)),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def answers_text(run: Run) -> str:
+    """Where the time of all answered HTTP requests went, in one line; empty when it is not known."""
+    known = [one.answers for one in run.operations if one.answers]
+    count = sum(one.count for one in known)
+    if not count:
+        return ""
+
+    def mean(name: str) -> float:
+        return sum(float(getattr(one, name)) * one.count for one in known) / count
+
+    opened = sum(one.connections for one in known)
+    parts = (("connect", "connect_ms"), ("TLS", "tls_ms"), ("first byte", "first_byte_ms"), ("body", "body_ms"))
+    times = [f"{label} {format_ms(mean(name))}" for label, name in parts if mean(name) >= _SHOWN_MS]
+    opening = [counted(opened, "new connection")] if opened else []
+    return ", ".join([f"mean {format_ms(mean('mean_ms'))}", *times, f"{format_bytes(mean('bytes'))} each", *opening])
+
+
+_SHOWN_MS = 0.005
+"""Parts of the time below this are left out of a line."""
+
+
 def server_text(run: Run) -> str:
     """What the server said of itself in one line; empty when it said nothing."""
     server = run.server

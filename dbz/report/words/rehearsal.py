@@ -49,6 +49,8 @@ class RehearsalLines:
     def _exchange(self, told: Mapping[str, Any]) -> Iterator[str]:
         self.exchanges += 1
         ms = "" if told["ms"] is None else f", {told['ms']:.1f} ms"
+        if told["parts"]:
+            ms += f" ({', '.join(f'{name} {part_ms:.1f}' for name, part_ms in told['parts'].items())})"
         yield f"   {told['operation']}  {told['url']}"
         yield from self._headers(told["sent_headers"], ">")
         if told["sent"]:

@@ -174,7 +174,10 @@ class HttpClient(Verbs):
             raise
         finally:
             del under_way[id(response)]
-        response.elapsed_s = time.monotonic() - started_s
+        ended_s = time.monotonic()
+        response.elapsed_s = ended_s - started_s
+        if response.first_byte_s:
+            response.body_s = ended_s - response.first_byte_s
         if not catch_response:
             response.finish()
         return response

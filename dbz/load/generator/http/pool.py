@@ -68,13 +68,13 @@ class Pool:
             except ConnectionLost:
                 if not repeatable or kept[1].started:
                     raise
-        self._converse(self._open(deadline_s, waits), response, message, deadline_s, waits, body)
+        self._converse(self._open(response, deadline_s, waits), response, message, deadline_s, waits, body)
 
     def begin(self, response: Response, message: bytes, deadline_s: float, waits: Waits) -> None:
         """As `exchange`, but read the head only: `response.stream` gives the body, and brings the connection back."""
         response.sent = message
         kept = self._take(repeatable=False)
-        connection, reader = pair = kept or self._open(deadline_s, waits)
+        connection, reader = pair = kept or self._open(response, deadline_s, waits)
         connection.deadline_s, connection.read_timeout_s = deadline_s, waits.read_s
         wait_s = waits.read_s or deadline_s - time.monotonic()
         try:
@@ -84,6 +84,7 @@ class Pool:
             connection.close()
             raise
         response.take(head, b"")
+        response.first_byte_s, response.received_bytes = reader.first_byte_s, max(head.length, 0)
         response.stream = BodyStream(connection, reader, head, wait_s, lambda reusable: self._keep(pair, reusable))
 
     def close(self) -> None:
@@ -113,6 +114,7 @@ class Pool:
             connection.close()
             raise
         response.head, response.status_code, response.body = head, head.status, content
+        response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
         self._keep(pair, reader.reusable)
 
     def _keep(self, pair: tuple[Connection, ResponseReader], reusable: bool) -> None:
@@ -131,11 +133,14 @@ class Pool:
             connection.close()
         return None
 
-    def _open(self, deadline_s: float, waits: Waits) -> tuple[Connection, ResponseReader]:
+    def _open(self, response: Response, deadline_s: float, waits: Waits) -> tuple[Connection, ResponseReader]:
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             raise ConnectTimeout("no time left to connect")
         connection = connect(self.origin, min(waits.connect_s, left_s), self._context, self._proxy)
+        response.connections += 1
+        response.connect_s += connection.connect_s
+        response.tls_s += connection.tls_s
         if not self.origin.tls and connection.recv_now():
             connection.close()
             raise UnaskedResponse("the server spoke before it was asked")

@@ -104,6 +104,16 @@ class Response:
     """Why it is a failure; empty while nobody objected."""
     elapsed_s = 0.0
     """Seconds from sending to the last byte of the last redirect; with `stream` to the end of its head."""
+    connections = 0
+    """How many connections were opened for it."""
+    connect_s = tls_s = 0.0
+    """How much of `elapsed_s` went into opening them, and into their TLS handshakes."""
+    first_byte_s = 0.0
+    """When the first byte of the last answer came, on the monotonic clock; 0 before."""
+    body_s = 0.0
+    """How much of `elapsed_s` passed between that byte and the last one."""
+    received_bytes = 0
+    """The size of the body as it was sent, still encoded; with `stream` what was announced."""
     context: Mapping[str, Any] = {}
     """What the scenario gave for listeners of Locust's request event."""
     head = NO_HEAD
@@ -137,6 +147,7 @@ class Response:
         """Another request is sent for this response: the first, or the next after a redirect."""
         self.method, self._url = method, url
         self.status_code, self.body, self.head, self.stream, self._headers = 0, b"", NO_HEAD, None, None
+        self.first_byte_s = 0.0
 
     def take(self, head: Head, body: bytes) -> None:
         """This is what was answered."""

@@ -42,8 +42,10 @@ class Connection:
         "_socket",
         "_until_s",
         "_waiting",
+        "connect_s",
         "deadline_s",
         "read_timeout_s",
+        "tls_s",
         "unasked",
     )
 
@@ -57,6 +59,8 @@ class Connection:
         self._armed = False
         self._waiting: Any = None
         self.deadline_s = self._until_s = self.read_timeout_s = 0.0
+        self.connect_s = self.tls_s = 0.0
+        """How long it took to look up the name and connect, through a proxy's tunnel too, and for the TLS handshake."""
         self.unasked = False
         _open.add(self)
 
@@ -213,14 +217,19 @@ def connect(
 
     Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, `ProxyFailed` or `TlsFailed`.
     """
+    started_s = time.monotonic()
     sock = dial(origin.host, origin.port, timeout_s) if proxy is None else dial_proxy(proxy, timeout_s)
     try:
+        if origin.tls and proxy is not None:
+            open_tunnel(sock, proxy, origin.host, origin.port)
+        connected_s = time.monotonic()
         if origin.tls:
-            if proxy is not None:
-                open_tunnel(sock, proxy, origin.host, origin.port)
             sock = wrap_tls(sock, origin.host, context or tls_context(True))
         sock.settimeout(None)
-        return Connection(sock)
+        connection = Connection(sock)
+        connection.connect_s = connected_s - started_s
+        connection.tls_s = time.monotonic() - connected_s if origin.tls else 0.0
+        return connection
     except BaseException:
         sock.close()
         raise

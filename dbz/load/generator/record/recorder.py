@@ -71,8 +71,8 @@ class Samples:
         known = self._known_errors.get(group)
         if known is None:
             full = len(self._known_errors) >= _MAX_ERROR_GROUPS
-            text = OTHER_ERRORS if full else _written(error)[:_MAX_ERROR_LENGTH]
-            known = (kind, _written(name), text)
+            text = OTHER_ERRORS if full else written(error)[:_MAX_ERROR_LENGTH]
+            known = (kind, written(name), text)
             self._known_errors[known if full else group] = known
         self._errors[known] += 1
 
@@ -112,7 +112,7 @@ class Recorder(Samples):
         _merge(failed, failed_of_locust)
         errors.update(errors_of_locust)
         intervals = (
-            Interval(Series(kind, _written(name), is_failed), start_s, length_s, Histogram(counts))
+            Interval(Series(kind, written(name), is_failed), start_s, length_s, Histogram(counts))
             for is_failed, part in ((False, ok), (True, failed))
             for (kind, name), counts in part.items()
         )
@@ -131,7 +131,7 @@ def _merge(own: Counts, other: Counts) -> None:
             into[index] = into.get(index, 0) + count
 
 
-def _written(text: str) -> str:
+def written(text: str) -> str:
     """A text as it may be written down: without the scenario's own secrets, and without those that stand in URLs.
 
     Half an emoji is no text that a file could hold: it becomes its number.

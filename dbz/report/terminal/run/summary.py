@@ -30,11 +30,9 @@ from dbz.report.words.advice import next_steps
 from dbz.report.words.comparison import comparison_headline, comparison_remarks
 from dbz.report.words.facts import (
     errors_outside_text,
-    generator_text,
+    health,
     judged_text,
     load_text,
-    machine_text,
-    server_text,
     target_text,
 )
 from dbz.report.words.verdict import BADGES, headline
@@ -144,9 +142,7 @@ def _errors(run: Run, console: Console) -> RenderableType | None:
 
 def _health(run: Run) -> RenderableType | None:
     rows = Table.grid(padding=(0, 2))
-    texts = (("load", load_text), ("generator", generator_text), ("server", server_text), ("machine", machine_text))
-    lines = [(label, text_of(run)) for label, text_of in texts]
-    for label, text in lines:
+    for label, text in [("load", load_text(run)), *health(run)]:
         if text:
-            rows.add_row(Text(label, "dim"), Text(clean(text)))
+            rows.add_row(Text(label.lower(), "dim"), Text(clean(text)))
     return rows if rows.row_count else None

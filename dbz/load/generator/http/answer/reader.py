@@ -7,6 +7,7 @@ whole process, and the body of a known head is counted off.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 from dbz.load.generator.http.answer.decoding import decompress
@@ -31,7 +32,7 @@ _known_heads: dict[bytes, Head] = {}
 class ResponseReader:
     """Reads the responses of one connection, one after the other."""
 
-    __slots__ = ("_bodyless", "_limit", "_rest", "leftover", "reusable", "started")
+    __slots__ = ("_bodyless", "_limit", "_rest", "body_bytes", "first_byte_s", "leftover", "reusable", "started")
 
     def __init__(self, max_body_bytes: int) -> None:
         self._limit = max_body_bytes
@@ -39,6 +40,10 @@ class ResponseReader:
         self._bodyless = False
         self.started = False
         """Whether any byte of the last answer came."""
+        self.first_byte_s = 0.0
+        """When the first of them came, on the monotonic clock."""
+        self.body_bytes = 0
+        """The size of the last whole body as it was sent, still encoded."""
         self.reusable = False
         """Whether the connection can carry another request after the last answer."""
         self.leftover = b""
@@ -52,6 +57,7 @@ class ResponseReader:
         """
         self.started = False
         data = early or connection.recv()
+        self.first_byte_s = time.monotonic()
         self.started = bool(data)
         end = data.find(b"\r\n\r\n") + 4
         head = _known_heads.get(data[:end]) if end > 3 else None
@@ -61,6 +67,7 @@ class ResponseReader:
         else:
             head = self._begin(connection, method, data)
             body = self._whole(connection, head)
+        self.body_bytes = len(body)
         if head.encoding and body:
             body = decompress(body, head.encoding.decode("latin-1"), self._limit)
         return head, body
@@ -69,6 +76,7 @@ class ResponseReader:
         """Read the head of an answer only; `pieces` gives its body. Raises as `read` does."""
         self.started = False
         data = early or connection.recv()
+        self.first_byte_s = time.monotonic()
         self.started = bool(data)
         return self._begin(connection, method, data)
 
