@@ -16,11 +16,13 @@ from dbz.load.generator.data.checks import extract
 from dbz.load.generator.data.feeders import feeder
 from dbz.load.generator.data.secrets import secret
 from dbz.load.generator.http.response import Response
+from dbz.load.generator.once import OnceARun, setup, teardown
 from dbz.load.generator.socketio.endpoint import SocketOptions
 from dbz.load.generator.users import HttpUser, SocketUser
 
 __all__ = [
     "HttpUser",
+    "OnceARun",
     "Response",
     "SocketOptions",
     "SocketUser",
@@ -31,6 +33,8 @@ __all__ = [
     "extract",
     "feeder",
     "secret",
+    "setup",
     "tag",
     "task",
+    "teardown",
 ]

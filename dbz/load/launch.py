@@ -61,9 +61,10 @@ class GeneratorProcesses:
         """Workers that ended with an error, or had to be killed."""
         return len(self._lost)
 
-    def running(self) -> bool:
-        """Whether load is still being made; `UsageError` or `DependencyError` when a process refused to begin.
+    def running(self, patient_until_s: float = 0.0) -> bool:
+        """Whether load is still being made; a master alone has until a moment of the monotonic clock for its teardown.
 
+        `UsageError` or `DependencyError` when a process refused to begin.
         Without its master a worker would wait for ever, and without a worker the master.
         """
         for name, child in self._children.items():
@@ -78,7 +79,7 @@ class GeneratorProcesses:
             return (working and MASTER not in self._lost) or steering
         # Its listeners may have something to do at the end, like judging what all workers did.
         self._alone_since_s = self._alone_since_s or time.monotonic()
-        return time.monotonic() - self._alone_since_s < _MASTER_ALONE_S
+        return time.monotonic() < max(self._alone_since_s + _MASTER_ALONE_S, patient_until_s)
 
     def interrupt(self) -> None:
         """Ask all processes to end early, with a complete record."""

@@ -20,7 +20,7 @@ from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.reading import Record, RecordReader
-from dbz.runs.record import END
+from dbz.runs.record import END, SETUP_UNTIL, TEARDOWN_UNTIL
 from dbz.runs.schema import Run
 
 POLL_S = 0.25
@@ -31,6 +31,8 @@ _SILENCE_S = 10.0
 _LAST_WORDS_S = 20.0
 """From the end of the judged part until all processes have ended: what is under way may still be waited for."""
 _STOP_PATIENCE_S = 10.0
+_GOODBYE_S = 5.0
+"""Between the end of the teardown and that of its process."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
         GeneratorProcesses(spec, folder) as generator,
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
-        while generator.running() and time.monotonic() < end_s:
+        record = reader.record
+        while generator.running(started_s + _teardown_s(record)) and time.monotonic() < max(
+            end_s + record.marks.get(SETUP_UNTIL, 0.0), started_s + _teardown_s(record)
+        ):
             machine.update()
             record = reader.poll()
             if is_over(record, time.monotonic() - started_s):
@@ -98,9 +103,14 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
 def is_over(record: Record, now_s: float) -> bool:
     """Whether a generator that still runs has nothing more to tell: it is frozen, or does not end."""
     if END in record.marks:
-        return now_s > record.marks[END] + _LAST_WORDS_S
+        return now_s > max(record.marks[END] + _LAST_WORDS_S, _teardown_s(record))
     # Before the first line a worker is still starting, which takes as long as the machine is slow.
     return record.last_s > 0 and now_s > record.last_s + _SILENCE_S
+
+
+def _teardown_s(record: Record) -> float:
+    """Until which second of the run its teardown may go on; 0 while there is none."""
+    return record.marks[TEARDOWN_UNTIL] + _GOODBYE_S if TEARDOWN_UNTIL in record.marks else 0.0
 
 
 def _failure(check: Callable[[], None]) -> DbzError | None:

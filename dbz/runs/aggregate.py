@@ -16,12 +16,11 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import (
     AFTER_THE_END,
-    COMPOSITE,
     DELIVERY,
     DRAINED,
     GENERATOR,
     HTTP,
-    REQUEST_KINDS,
+    OPERATION_KINDS,
     SETUP,
     UNTIMED,
     Series,
@@ -31,7 +30,17 @@ from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import Fold, delivery_totals, line_inside
 from dbz.runs.reading import Record
 from dbz.runs.record import END
-from dbz.runs.schema import AnswerMeans, Deliveries, ErrorGroup, Generator, LatencyFigures, Operation, Server, Window
+from dbz.runs.schema import (
+    AnswerMeans,
+    CounterFigures,
+    Deliveries,
+    ErrorGroup,
+    Generator,
+    LatencyFigures,
+    Operation,
+    Server,
+    Window,
+)
 
 LAG = Series(GENERATOR, "lag")
 COLLECTIONS = Series(GENERATOR, "gc")
@@ -103,7 +112,7 @@ def _split(record: Record, parts: Sequence[Window]) -> list[Record]:
 
 
 def operations(found: Measurements) -> list[Operation]:
-    """One row for each series of attempts, and for each composite of them."""
+    """One row for each series of attempts, for each composite of them, and for what the scenario measured itself."""
     return [
         Operation(
             name=series.name,
@@ -115,7 +124,20 @@ def operations(found: Measurements) -> list[Operation]:
             answers=_answer_means(found, series),
         )
         for series, latency in found.latencies.items()
-        if series.kind in (*REQUEST_KINDS, COMPOSITE) and latency.count
+        if series.kind in OPERATION_KINDS and latency.count
+    ]
+
+
+def counters(found: Measurements) -> list[CounterFigures]:
+    """What the scenario counted, by name."""
+    return [
+        CounterFigures(
+            name=name,
+            calls=one.calls,
+            total=one.total,
+            rate_per_s=one.total / found.seconds if found.seconds else 0.0,
+        )
+        for name, one in found.counters.items()
     ]
 
 

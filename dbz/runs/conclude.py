@@ -12,7 +12,7 @@ from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.limits import format_interval
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspelt_filters, nothing_decided
-from dbz.measure.latency.series import COMPOSITE, GENERATOR, REQUEST_KINDS
+from dbz.measure.latency.series import GENERATOR, MEASURE, OPERATION_KINDS, REQUEST_KINDS
 from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
@@ -101,6 +101,7 @@ def conclude(
             "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
+            "counters": aggregate.counters(found),
             "errors": groups,
             "errors_outside": sum(one.count for one in every) - sum(one.count for one in groups),
             "deliveries": aggregate.deliveries(record),
@@ -132,7 +133,7 @@ def invalid_reasons(
 ) -> list[str]:
     """Why the numbers cannot be trusted, each with what would help; empty when they can."""
     reasons = []
-    if not found.attempts(REQUEST_KINDS).count:
+    if not found.attempts((*REQUEST_KINDS, MEASURE)).count:
         reasons.append("nothing was measured: no request ended in the judged part of the run")
     if health.lost_workers > allowed_losses:
         allowed = f", and {allowed_losses} may be" if allowed_losses else ""
@@ -199,12 +200,11 @@ def _stalled(verdicts: Sequence[Verdict], what: str, stall_ms: float) -> str:
 def _stall_decides(verdict: Verdict, stall_ms: float) -> bool:
     """Whether the time that the generator lost is large against a latency limit, and could decide the verdict."""
     budget = verdict.budget
-    kinds = (*REQUEST_KINDS, COMPOSITE)
     if (
         verdict.value is None
         or not budget.limit.known
         or budget.limit.unit != "ms"
-        or budget.of.metric.name not in kinds
+        or budget.of.metric.name not in OPERATION_KINDS
     ):
         return False
     broken_anyway = not budget.limit.holds(verdict.value - stall_ms)

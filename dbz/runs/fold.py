@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import Any, TypeVar
 
+from dbz.measure.budget.counted import CounterTally
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.answers import AnswerSums
 from dbz.measure.latency.attempts import Latency
@@ -36,6 +37,7 @@ class Fold:
         self._answers: dict[str, list[float]] = {}
         self._gauges: dict[str, list[float]] = {metric: [] for metric in SERVER_GAUGES}
         self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
+        self._counters = CounterTally()
         self._probes = [0, 0]
 
     def add_record(self, record: Record) -> Fold:
@@ -65,6 +67,7 @@ class Fold:
             self._users[worker][round(line["t"])] = line["users"]
             add_deliveries(self._deliveries, line)
             _add_sums(self._answers, line.get("answers", {}))
+            self._counters.add(line)
         elif 0 < line["t"] - self.window.end_s < _DRAINED_WITHIN_S:
             add_deliveries(self._deliveries, line, "drained")
 
@@ -101,14 +104,16 @@ class Fold:
 
     def measurements(self, seconds: float | None = None, until_s: float = float("inf")) -> Measurements:
         """Everything that budgets can judge; `seconds` is how long it lasted so far, if the window has no end yet."""
+        length_s = self.window.seconds if seconds is None else seconds
         return Measurements(
-            seconds=self.window.seconds if seconds is None else seconds,
+            seconds=length_s,
             latencies=self.latencies(),
             gauges={"users.held": self.users(until_s), **self._gauges},
             queries=dict(self._queries),
             probes=(self._probes[0], self._probes[1]),
             deliveries=_wrong_deliveries(self._deliveries),
             answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
+            counters=self._counters.counted(self.window.start_s, self.window.start_s + length_s),
         )
 
 

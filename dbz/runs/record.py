@@ -17,6 +17,10 @@ STEADY, END, LOST_WORKERS = "steady", "end", "lost_workers"
 """Marks: the judged part began; it ended; workers of other machines were lost."""
 ERROR, EXIT_CODE, ENDED_ITSELF = "error", "exit_code", "ended_itself"
 """Marks: code of the scenario failed where no worker records it; it set an exit code; it ended the run."""
+SETUP_UNTIL, TEARDOWN_UNTIL = "setup_until", "teardown_until"
+"""Marks: by when setup (or teardown) will have ended; once it has, when that was."""
+SETUP_NAME, TEARDOWN_NAME = "setup", "teardown"
+"""What an error of them is called."""
 
 
 class _GrowingFile:

@@ -8,7 +8,7 @@ from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.series import SETUP, TASK
 from dbz.runs.reading import Record
-from dbz.runs.record import ENDED_ITSELF
+from dbz.runs.record import ENDED_ITSELF, SETUP_NAME, TEARDOWN_NAME
 from dbz.runs.schema import ErrorGroup, Generator
 from dbz.units import format_duration
 
@@ -16,10 +16,17 @@ from dbz.units import format_duration
 def invalid_code(errors: Sequence[ErrorGroup]) -> list[str]:
     """Errors of code that prepares or steers the run: what was measured is not what the file means to measure."""
     return [
-        f"{one.operation} of the scenario failed, so what ran is not what the file means to run: {one.error}"
+        f"{_OF_ONCE.get(one.operation, f'{one.operation} of the scenario failed, so {_NOT_MEANT}')}: {one.error}"
         for one in errors
         if one.kind == SETUP
     ]
+
+
+_NOT_MEANT = "what ran is not what the file means to run"
+_OF_ONCE = {
+    SETUP_NAME: "the setup of the scenario failed, so there was no load",
+    TEARDOWN_NAME: "the teardown of the scenario failed, so what it removes may still be there",
+}
 
 
 def notes_of_code(record: Record) -> list[str]:

@@ -126,6 +126,16 @@ class Operation(_Part):
     """Where the time of those that were answered went; null for other kinds, and for clients that do not say."""
 
 
+class CounterFigures(_Part):
+    """The judged part of what the scenario counted."""
+
+    name: str
+    calls: int
+    """How often it was counted up."""
+    total: float
+    rate_per_s: float
+
+
 class ErrorGroup(_Part):
     """Equal errors of one operation in the judged part."""
 
@@ -222,6 +232,7 @@ class Run(_Part):
     """The most; more than were held where a load has stages or a shape."""
     budgets: list[BudgetResult] = Field(default_factory=list)
     operations: list[Operation] = Field(default_factory=list)
+    counters: list[CounterFigures] = Field(default_factory=list)
     errors: list[ErrorGroup] = Field(default_factory=list)
     errors_outside: int = 0
     """Errors before and after the judged part, which no figure counts."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import COMPOSITE, DELIVERY, REQUEST_KINDS, UNTIMED
+from dbz.measure.latency.series import DELIVERY, OPERATION_KINDS, REQUEST_KINDS, UNTIMED
 from dbz.runs.aggregate import LAG
 from dbz.runs.reading import Record
 
 PERCENTILES = (50.0, 95.0, 99.0)
-_KINDS = (*REQUEST_KINDS, COMPOSITE)
 _SHORTEST_S = 0.5
 """Less is no second."""
 
@@ -31,11 +30,11 @@ class Timeline:
     """When each step begins."""
     users: Values = field(default_factory=list)
     rate: list[float] = field(default_factory=list)
-    """Attempts a second, failed ones included, composites not."""
+    """Attempts a second, failed ones included, composites and what the scenario measured not."""
     errors: list[float] = field(default_factory=list)
     """Failed attempts a second."""
     rate_by_kind: dict[str, list[float]] = field(default_factory=dict)
-    """The same as `rate` for each kind, composites too."""
+    """The same as `rate` for each kind of operation, composites too."""
     latency_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
     """By kind and percentile, of successes."""
     delivery_ms: dict[str, dict[float, Values]] = field(default_factory=dict)
@@ -53,12 +52,12 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
     record = _without_rest(record)
     slots = -(-round(record.last_s) // step_s)
     merged = _merged(record.intervals, slots, step_s)
-    kinds = [kind for kind in _KINDS if any((kind, failed) in merged for failed in (False, True))]
+    kinds = [kind for kind in OPERATION_KINDS if any((kind, failed) in merged for failed in (False, True))]
     counts = _counts(record.intervals, slots, step_s)
     rates = {kind: _rates(counts, [(kind, False), (kind, True)], slots, step_s) for kind in kinds}
     workers = _by_second(record)
     timed = [kind for kind in kinds if kind != UNTIMED]
-    requests = [rates[kind] for kind in kinds if kind != COMPOSITE]
+    requests = [rates[kind] for kind in kinds if kind in REQUEST_KINDS]
     return Timeline(
         step_s=step_s,
         seconds=[slot * step_s for slot in range(slots)],

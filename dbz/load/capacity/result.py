@@ -9,7 +9,7 @@ from functools import partial
 from dbz.config.phases import Phase, Phases
 from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, known
 from dbz.measure.budget.verdicts import Outcome as BudgetOutcome
-from dbz.measure.latency.series import COMPOSITE, HTTP
+from dbz.measure.latency.series import HTTP, REQUEST_KINDS
 from dbz.measure.scalability import fit
 from dbz.runs.arrivals import were_dropped
 from dbz.runs.capacity import (
@@ -36,7 +36,7 @@ def step_of(run: Run, step: Next) -> CapacityStep:
         repeated=step.earlier,
         judged_s=run.window.seconds,
         answer=_answer(run).value,
-        attempts_per_s=sum(one.rate_per_s for one in run.operations if one.kind != COMPOSITE),
+        attempts_per_s=sum(one.rate_per_s for one in run.operations if one.kind in REQUEST_KINDS),
         requests_per_s=sum(one.rate_per_s for one in run.operations if one.kind == HTTP),
         connections=run.server.connections if run.server else None,
         used=None if share is None or math.isinf(share) else round(share, 4),

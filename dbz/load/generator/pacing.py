@@ -38,6 +38,10 @@ class Arrivals:
         self._schedule = schedule
         self._origin_s = time.monotonic()
 
+    def begin(self) -> None:
+        """The first arrivals are due now."""
+        self._origin_s = time.monotonic()
+
     def next_start_s(self, user: Any) -> float:  # noqa: ARG002 whoever is free
         """Take the next arrival."""
         return self._origin_s + next(self._schedule, float("inf"))
@@ -80,6 +84,11 @@ class Pacing:
             schedule = arrival_times(spec.ramp, spec.spacing, spec.seed, spec.worker, spec.workers)
             self._arrivals = Arrivals(schedule)
         self._begun = self._late = 0
+
+    def begin(self) -> None:
+        """Users may start only now: what was due while the run was being prepared is due from now on."""
+        if self._arrivals is not None:
+            self._arrivals.begin()
 
     def pacer_of(self, user: Any) -> Pacer | None:
         """What paces a user; None when it goes on whenever it is ready."""

@@ -22,6 +22,7 @@ from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
 from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.net.channel import Channel, tolerate
+from dbz.load.generator.once import Preparation, prepares
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.record import foreign, remote
 from dbz.load.generator.record.marks import Marks
@@ -29,6 +30,7 @@ from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import FileSink, MasterSink, Sink
 from dbz.load.generator.record.writer import RecordWriter
 from dbz.load.generator.session import Session
+from dbz.load.generator.shared import SharedByMaster
 from dbz.load.generator.steering import Steering
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.record import EXIT_CODE
@@ -74,6 +76,8 @@ class GeneratorProcess:
         tolerate(runner)
         reception = remote.Reception(self.spec, runner)
         relay = MasterRelay(self.spec, runner)
+        preparation = Preparation(self.spec, marks, self._interrupted)
+        sharing = SharedByMaster(runner, preparation)
         self._initialize(environment, runner, errors)
         steering = Steering(self.spec, environment, runner, self._interrupted, marks, relay)
         all_there_by_s = time.monotonic() + WORKERS_PATIENCE_S
@@ -81,9 +85,14 @@ class GeneratorProcess:
         if len(runner.clients.ready) < self.spec.workers and not self._interrupted.is_set():
             missing = f"only {len(runner.clients.ready)} of {self.spec.workers} workers came"
             raise DependencyError(f"{missing} within {WORKERS_PATIENCE_S:g} s")
-        steering.steer()
+        if preparation.prepare():
+            sharing.publish()
+            steering.steer()
         self._stop(environment, lambda: runner.stop(send_stop_to_client=False))
         steering.note_lost(reception.end())
+        if preparation.leaves_something:
+            hooks.within(_STOP_PATIENCE_S + environment.stop_timeout, lambda: _wait_until_left(runner))
+        preparation.clean_up()
         self._quit(environment, runner, marks)
         sweep_rings(Path(self.spec.folder))
         marks.close()
@@ -97,6 +106,8 @@ class GeneratorProcess:
         settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
+        if prepares():
+            hooks.call_first(environment.events.test_start, lambda **_: pacing.begin())
         foreign.listen(environment.events, session.recorder.of_locust)
         runner = self._runner(environment)
         if isinstance(sink, MasterSink):
@@ -107,10 +118,16 @@ class GeneratorProcess:
         gevent.spawn(wire.sweep_deadlines)
         writer = RecordWriter(session, runner, pacing)
         writing = writer.start(environment.events)
+        preparation: Preparation | None = None
         if self.spec.role is GeneratorRole.LOCAL and marks is not None:
-            Steering(self.spec, environment, runner, self._interrupted, marks, session.deliveries).steer()
+            steering = Steering(self.spec, environment, runner, self._interrupted, marks, session.deliveries)
+            preparation = Preparation(self.spec, marks, self._interrupted)
+            if preparation.prepare():
+                session.shared.put(preparation.shared or b"null")
+                steering.steer()
         else:
             remote.obey(runner, self.interrupt, sink)
+            session.shared.ask_master(runner)
             bus = session.bus if isinstance(session.bus, MasterBus) else None
             session.relay = WorkerRelay(self.spec, runner, session.deliveries, bus)
             listening = gevent.spawn(listen, session.deliveries)
@@ -121,6 +138,8 @@ class GeneratorProcess:
         writer.finish()  # before a worker tells its master that it quits: the master stops listening then
         if marks is not None:
             session.errors.report_to(marks)
+        if preparation is not None:
+            preparation.clean_up()
         if self.spec.role is not GeneratorRole.LOCAL:
             runner._send_stats()  # Locust's own last report, which its master waits for
         self._quit(environment, runner, marks)
@@ -195,6 +214,11 @@ class GeneratorProcess:
         return Environment(
             user_classes=classes, shape_class=shape, host=options.host, events=locust.events, parsed_options=options
         )
+
+
+def _wait_until_left(runner: Any) -> None:
+    while runner.worker_count:
+        gevent.sleep(0.05)
 
 
 def execute(spec: GeneratorSpec) -> None:

@@ -19,12 +19,13 @@ from pathlib import Path  # noqa: E402
 from typing import Any, TextIO  # noqa: E402
 
 import gevent  # noqa: E402
+from gevent.event import Event  # noqa: E402
 from locust.exception import InterruptTaskSet, RescheduleTask, StopUser  # noqa: E402
 from locust.user.task import TaskSet  # noqa: E402
 
 import dbz  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
-from dbz.load.generator import users  # noqa: E402
+from dbz.load.generator import once, users  # noqa: E402
 from dbz.load.generator.data.feeders import settle_feeders  # noqa: E402
 from dbz.load.generator.data.secrets import masked  # noqa: E402
 from dbz.load.generator.net import wire  # noqa: E402
@@ -33,6 +34,7 @@ from dbz.load.generator.session import Session  # noqa: E402
 from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
 from dbz.protocols import socketio as packets  # noqa: E402
+from dbz.runs.record import SETUP_NAME, SETUP_UNTIL, TEARDOWN_NAME, TEARDOWN_UNTIL  # noqa: E402
 
 TASK_S = 20.0
 """No task, `on_start` or `on_stop` takes longer than this in a rehearsal."""
@@ -58,11 +60,26 @@ class _Teller:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._begun: set[str] = set()
 
     def tell(self, what: str, **more: Any) -> None:
         """One line; secrets of the scenario are masked."""
         self._file.write(masked(json.dumps({"what": what, **more}, default=str)) + "\n")
         self._file.flush()
+
+    now_s = 0.0
+    """A rehearsal has no course of which notes are taken."""
+
+    def mark(self, what: str, at_s: float, **more: object) -> None:  # noqa: ARG002 a rehearsal has no clock
+        """Tell that setup, or teardown, begins; the mark of its end is the second one."""
+        name = {SETUP_UNTIL: SETUP_NAME, TEARDOWN_UNTIL: TEARDOWN_NAME}[what]
+        if name not in self._begun:
+            self._begun.add(name)
+            self.tell("step", user="scenario", task=name)
+
+    def note_error(self, kind: str, name: str, error: str) -> None:  # noqa: ARG002 there is one kind here
+        """Tell that setup or teardown failed."""
+        self.tell("raised", user="scenario", task=name, error=error, line="")
 
     def watch_clients(self, events: Any) -> None:
         """Tell every HTTP exchange, of our client and of others, and every packet of sockets."""
@@ -73,6 +90,14 @@ class _Teller:
             self._exchange(response, operation, elapsed_s * 1000, response.error)
 
         setattr(users.HttpUser, "_record", record_and_tell)  # noqa: B010 a method is replaced on purpose
+
+        judge = once.OnceARun._judge
+
+        def judge_and_tell(run: Any, response: Any, operation: str, elapsed_s: float) -> None:
+            self._exchange(response, operation, elapsed_s * 1000, response.error)
+            judge(run, response, operation, elapsed_s)
+
+        setattr(once.OnceARun, "_judge", judge_and_tell)  # noqa: B010 a method is replaced on purpose
 
         def on_request(name: str, request_type: str, response_time: float | None, **more: Any) -> None:
             if not _is_ours(more.get("response")):
@@ -245,9 +270,13 @@ def rehearse(spec: GeneratorSpec, file: TextIO) -> None:
     teller.watch_clients(environment.events)
     gevent.spawn(wire.sweep_deadlines)
     environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
-    environment.events.test_start.fire(environment=environment)
-    _Rehearsal(environment, teller).run()
-    environment.events.test_stop.fire(environment=environment)
+    preparation = once.Preparation(spec, teller, Event())
+    if preparation.prepare():
+        session.shared.put(preparation.shared or b"null")
+        environment.events.test_start.fire(environment=environment)
+        _Rehearsal(environment, teller).run()
+        environment.events.test_stop.fire(environment=environment)
+    preparation.clean_up()
 
 
 def main() -> int:

@@ -7,10 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from dbz.load.generator.data.metrics import OwnMetrics
 from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.deliveries.relay import WorkerRelay
 from dbz.load.generator.hooks import call_listener
+from dbz.load.generator.once import Shared
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
@@ -29,6 +31,8 @@ class Session:
         self.recorder = Recorder(sink, spec.started_monotonic_s)
         self.answers = AnswerCosts()
         self.errors = ScenarioErrors(self.recorder)
+        self.metrics = OwnMetrics(self.recorder)
+        self.shared = Shared()
         self.bus = self._make_bus()
         self.deliveries = DeliveryLedger(self.recorder, bus=self.bus)
         self.relay: WorkerRelay | None = None

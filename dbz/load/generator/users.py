@@ -52,6 +52,11 @@ class HttpUser(User):  # type: ignore[misc]
         self.client = HttpClient(self.base_url, self._record)
         self.client.redirect_hosts.update(self.session.spec.allowed_targets)
 
+    @property
+    def shared(self) -> Any:
+        """What the scenario's setup returned, the same object for all users of a worker; None without a setup."""
+        return self.session.shared.get()
+
     @contextmanager
     def composite(self, name: str) -> Iterator[Group]:
         """Measure several requests as one user action, recorded as `composite`.
@@ -72,6 +77,20 @@ class HttpUser(User):  # type: ignore[misc]
     def pause(self, shortest_s: float, longest_s: float) -> None:
         """Do nothing for a while, as people do: between so many seconds, by the user's own random numbers."""
         gevent.sleep(self.random.uniform(shortest_s, longest_s))
+
+    def measure(self, name: str, seconds: float) -> None:
+        """Record how long something took that is no single request; budgets name it `measure{name="…"}`.
+
+        `ValueError`, which counts as an error of the run, for what is no duration.
+        """
+        self.session.metrics.measure(name, seconds)
+
+    def count(self, name: str, amount: float = 1) -> None:
+        """Count something up; budgets name it `counter{name="…"}`. An `amount` of 0 only says that the counter exists.
+
+        `ValueError`, which counts as an error of the run, for what cannot be counted.
+        """
+        self.session.metrics.count(name, amount)
 
     def check(self, answer: Response, **demands: Any) -> None:
         """Demand something of an answer: `status`, `json`, `text`, `headers`, as `dbz.load.generator.data.checks` says.

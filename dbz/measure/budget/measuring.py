@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dbz.measure.budget.counted import Counted
 from dbz.measure.budget.measured import Measured
-from dbz.measure.budget.metrics import ATTEMPT_KINDS, SHARE, Selector, apdex_threshold_ms, percent_of
+from dbz.measure.budget.metrics import SAMPLED_KINDS, SHARE, Selector, apdex_threshold_ms, percent_of
 from dbz.measure.confidence import (
     CONFIDENCE,
     Interval,
@@ -55,6 +56,8 @@ class Measurements:
     count as independent."""
     waiting: Mapping[Series, Histogram] = field(default_factory=dict)
     """How long requests had been waiting that had no answer: each is a latency of at least so much."""
+    counters: Mapping[str, Counted] = field(default_factory=dict)
+    """What the scenario counted, by name."""
     summaries: Summaries = field(default_factory=Summaries)
     """The finished figures of other tools."""
 
@@ -62,7 +65,8 @@ class Measurements:
         """What the parts of a metric are called that were measured, in order; empty for one without parts."""
         named = {of.name for of in (*self.latencies, *self.summaries.by_series) if of.kind == metric and of.name}
         named |= set(self.parts.get(metric, ())) | set(self.deliveries.get(metric, ()))
-        return sorted(named | (set(self.queries) if metric == "server.query" else set()))
+        named |= set(self.queries) if metric == "server.query" else set()
+        return sorted(named | (set(self.counters) if metric == "counter" else set()))
 
     def attempts(self, kinds: Iterable[str], selector: Selector | None = None) -> Latency:
         """All attempts of some kinds, or those that a selector takes."""
@@ -98,9 +102,11 @@ def measure(selector: Selector, stat: str, found: Measurements, confidence: floa
         return Measured(answered / every, every) if every else None
     if metric.name == "server.query":
         return _of_buckets([one for name, one in found.queries.items() if selector.matches(name)], stat, confidence)
+    if metric.name == "counter":
+        return _of_counters(selector, stat, found, confidence)
     if metric.name in found.deliveries:
         return _of_kept(found.deliveries[metric.name], selector, stat, confidence)
-    if metric.name == "errors" or metric.name in ATTEMPT_KINDS:
+    if metric.name == "errors" or metric.name in SAMPLED_KINDS:
         return _of_attempts(selector, stat, found, confidence) or found.summaries.measure(selector, stat, confidence)
     if metric.label:
         parts = found.parts.get(metric.name, {})
@@ -206,6 +212,22 @@ def _of_kept(kept: Kept, selector: Selector, stat: str, confidence: float) -> Me
     if stat == "count":
         return Measured(float(wrong), expected)
     return Measured(wrong / expected, expected, *share_interval(wrong, expected, confidence))
+
+
+def _of_counters(selector: Selector, stat: str, found: Measurements, confidence: float) -> Measured | None:
+    chosen = [one for name, one in found.counters.items() if selector.matches(name)]
+    if not chosen:
+        return None
+    calls, total = sum(one.calls for one in chosen), math.fsum(one.total for one in chosen)
+    if stat == "count":
+        return Measured(total, calls)
+    rate = total / found.seconds if found.seconds else 0.0
+    spread = _of_gauge(
+        [math.fsum(second) for second in zip(*(one.by_second for one in chosen), strict=True)], "mean", confidence
+    )
+    if spread is None or spread.low is None or spread.high is None or math.isinf(spread.high):
+        return Measured(rate, calls)
+    return Measured(rate, calls, max(rate - (spread.value - spread.low), 0.0), rate + (spread.high - spread.value))
 
 
 def _of_buckets(parts: Sequence[Buckets], stat: str, confidence: float) -> Measured | None:

@@ -46,6 +46,7 @@ class Metric:
 
 
 _ATTEMPTS = ("mean", _PERCENTILES, "max", "error_rate", "rate", "count", _APDEX_FORM)
+_OWN = ("mean", _PERCENTILES, "max", "rate", "count", _APDEX_FORM)
 _GAUGE = ("mean", "min", "max", _PERCENTILES)
 _LOST = ("error_rate", "count")
 
@@ -62,6 +63,14 @@ CATALOGUE: Mapping[str, Metric] = {
         Metric("ack", LATENCY, "event", _ATTEMPTS, "a socket event until its acknowledgement"),
         Metric("delivery", LATENCY, "event", _ATTEMPTS, "a sender's emit until another member's receipt"),
         Metric("composite", LATENCY, "name", _ATTEMPTS, "several requests that make one user action"),
+        Metric("measure", LATENCY, "name", _OWN, "what the scenario measured itself, with `self.measure`"),
+        Metric(
+            "counter",
+            COUNT,
+            "name",
+            ("rate", "count"),
+            "what the scenario counted, with `self.count`: a second, and in all",
+        ),
         Metric("other", LATENCY, "name", _ATTEMPTS, "what other clients report"),
         Metric("errors", SHARE, "", ("error_rate",), "failed attempts of all kinds, as a share of all"),
         Metric("delivery.lost", SHARE, "event", _LOST, "messages that did not arrive, of those expected"),
@@ -92,8 +101,10 @@ CATALOGUE: Mapping[str, Metric] = {
         _imported("mobile_fps", COUNT, "a device trace: frames a second"),
     )
 }
-ATTEMPT_KINDS = frozenset({series.HTTP, series.CONNECT, series.ACK, series.DELIVERY, series.COMPOSITE, series.OTHER})
-"""Metrics whose samples are single attempts, which can fail."""
+SAMPLED_KINDS = frozenset(
+    {series.HTTP, series.CONNECT, series.ACK, series.DELIVERY, series.COMPOSITE, series.MEASURE, series.OTHER}
+)
+"""Metrics with a histogram of samples; those that are attempts can fail."""
 
 
 @dataclass(frozen=True)

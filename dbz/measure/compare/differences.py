@@ -19,10 +19,9 @@ from dbz.measure.budget.metrics import CATALOGUE, Filter, Selector
 from dbz.measure.compare.detection import smallest_change
 from dbz.measure.compare.latency_tests import LatencyTest, Pair, latency_tests
 from dbz.measure.compare.terms import ComparisonTerms
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, Series
+from dbz.measure.latency.series import OPERATION_KINDS, Series
 from dbz.measure.student import t_quantile, t_two_sided
 
-_KINDS = (*REQUEST_KINDS, COMPOSITE)
 LATENCY_STATS = ("p50", "p95")
 ERROR_STAT = "error_rate"
 MIN_ERROR_INCREASE = 0.001
@@ -112,7 +111,7 @@ def _among(one: Difference, p: float, figures: int, terms: ComparisonTerms) -> D
 
 def _common_names(runs: Sequence[Measurements]) -> list[Series]:
     """The operations that every run has attempts of."""
-    named = [{of for of, one in run.latencies.items() if of.kind in _KINDS and one.count} for run in runs]
+    named = [{of for of, one in run.latencies.items() if of.kind in OPERATION_KINDS and one.count} for run in runs]
     return sorted(set.intersection(*named)) if named else []
 
 

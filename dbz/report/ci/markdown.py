@@ -29,6 +29,7 @@ from dbz.report.words.verdict import (
     latency_text,
     limit_text,
     slowest_first,
+    total_text,
     unsure,
     value_text,
     warns,
@@ -65,6 +66,7 @@ def render_markdown(run: Run, chart: Timeline) -> str:
         _sparklines(run, chart),
         _details("Operations", _operations(run)),
         _details("Errors", _errors(run)) if run.errors else "",
+        _details("Counters", _counters(run)) if run.counters else "",
         _details("Deliveries, warm-up included", _deliveries(run)) if run.deliveries else "",
         _details("Generator, server and run", _facts(run)),
     ]
@@ -192,6 +194,14 @@ def _errors(run: Run) -> str:
     outside = errors_outside_text(run)
     more += f"\n\n{outside}" if outside else ""
     return _table(["Error", "Count", "First at"], rows) + more
+
+
+def _counters(run: Run) -> str:
+    rows = [
+        [escape(_cut(one.name)), total_text(one.total), format_rate(one.rate_per_s)]
+        for one in run.counters[:_MAX_OPERATIONS]
+    ]
+    return _table(["Counter", "Total", "Rate"], rows)
 
 
 def _deliveries(run: Run) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, UNTIMED, Series
+from dbz.measure.latency.series import OPERATION_KINDS, UNTIMED, Series
 from dbz.report.words.verdict import KINDS
 from dbz.runs.aggregate import latencies
 from dbz.runs.reading import Record
@@ -67,7 +67,7 @@ def _heat(record: Record, step_s: int) -> Heat:
     heat: Heat = defaultdict(dict)
     for interval in record.intervals:
         series = interval.series
-        if series.failed or series.kind not in (*REQUEST_KINDS, COMPOSITE):
+        if series.failed or series.kind not in OPERATION_KINDS:
             continue
         step = int(max(interval.start_s + interval.length_s / 2, 0.0) // step_s)
         cells = heat[series.kind, series.name]

@@ -40,7 +40,7 @@ def render_html(run: Run, record: Record) -> str:
         budgets=sections.budgets(run) + comparison(run),
         operations=sections.operations(run) + sections.errors(run),
         charts="".join(sections.figure(Chart(**chart)) for chart in data["charts"]),
-        tables=sections.answers(run) + sections.deliveries(run) + sections.run_facts(run),
+        tables=sections.answers(run) + sections.counters(run) + sections.deliveries(run) + sections.run_facts(run),
         run_id=escape(run.id),
     )
 

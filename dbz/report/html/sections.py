@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from dbz.measure.budget.verdicts import Outcome
+from dbz.measure.latency.series import REQUEST_KINDS
 from dbz.report.html.charts import Chart
 from dbz.report.words.advice import next_steps
 from dbz.report.words.facts import (
@@ -32,6 +33,7 @@ from dbz.report.words.verdict import (
     limit_text,
     share_of_limit,
     slowest_first,
+    total_text,
     unsure,
     value_text,
     verdict_text,
@@ -66,9 +68,9 @@ def _list(name: str, texts: Sequence[str]) -> str:
 
 def figures(run: Run) -> str:
     """The few numbers that people ask for first."""
-    count = sum(operation.count for operation in run.operations if operation.kind != "composite")
-    errors = sum(operation.errors for operation in run.operations if operation.kind != "composite")
-    rate = sum(operation.rate_per_s for operation in run.operations if operation.kind != "composite")
+    count = sum(operation.count for operation in run.operations if operation.kind in REQUEST_KINDS)
+    errors = sum(operation.errors for operation in run.operations if operation.kind in REQUEST_KINDS)
+    rate = sum(operation.rate_per_s for operation in run.operations if operation.kind in REQUEST_KINDS)
     tiles = [
         ("attempts", f"{count:,}"),
         ("attempts a second", format_rate(rate).removesuffix("/s")),
@@ -176,6 +178,22 @@ def _detail_link(operation: Operation) -> str:
     """The name, which chooses the operation in the part about details."""
     key = escape(f"{operation.kind} {operation.name}")
     return f'<button class="link" data-detail="{key}">{escape(operation.name)}</button>'
+
+
+def counters(run: Run) -> str:
+    """What the scenario counted."""
+    rows = [
+        (
+            "",
+            [
+                text_cell(one.name),
+                number_cell(total_text(one.total), one.total),
+                number_cell(format_rate(one.rate_per_s).removesuffix("/s"), one.rate_per_s),
+            ],
+        )
+        for one in run.counters
+    ]
+    return section("counters", "Counters", table(["Counter", "Total", "Rate /s"], rows)) if rows else ""
 
 
 def deliveries(run: Run) -> str:

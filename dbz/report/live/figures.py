@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.counted import Counted, CounterTally
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Verdict, judge
 from dbz.measure.latency.attempts import Latency, combined
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS, Series
+from dbz.measure.latency.series import OPERATION_KINDS, Series
 from dbz.runs.aggregate import LAG
 from dbz.runs.fold import Fold
 from dbz.runs.reading import Record
@@ -21,7 +22,6 @@ from dbz.runs.record import END, STEADY
 from dbz.runs.schema import Window
 
 RECENT_S = 10
-_KINDS = (*REQUEST_KINDS, COMPOSITE)
 
 
 class LiveFigures:
@@ -40,6 +40,7 @@ class LiveFigures:
         self._seen: defaultdict[str, int] = defaultdict(int)
         self._seconds: dict[int, dict[str, Latency]] = {}
         self._operations: dict[int, dict[Series, Latency]] = {}
+        self._counters = CounterTally()
         self.last_lines: dict[str, dict[str, Any]] = {}
         """The newest line of each worker."""
         self.server: dict[str, Any] = {}
@@ -62,6 +63,7 @@ class LiveFigures:
             for line in self._new(worker, lines):
                 self.last_lines[worker] = line
                 self._judged.add_line(worker, line)
+                self._counters.add(line)
         for line in self._new("server", record.server):
             self.server = line
             self._judged.add_server(line)
@@ -97,8 +99,12 @@ class LiveFigures:
 
     def recent(self) -> dict[str, Latency]:
         """Latency of each kind over the last seconds."""
-        kinds = [kind for kind in _KINDS if any(kind in second for second in self._seconds.values())]
+        kinds = [kind for kind in OPERATION_KINDS if any(kind in second for second in self._seconds.values())]
         return {kind: combined(second[kind] for second in self._seconds.values() if kind in second) for kind in kinds}
+
+    def counters(self) -> dict[str, Counted]:
+        """What the scenario counted since the start of the run, with the amounts of the last seconds."""
+        return self._counters.counted(self.last_s - self.recent_s, self.last_s)
 
     def worst(self, most: int) -> list[tuple[Series, Latency]]:
         """The operations of the last seconds that need a look: those that fail most often first, then the slowest."""
@@ -121,7 +127,7 @@ class LiveFigures:
         series = interval.series
         if series == LAG:
             self.lag.add(interval.histogram)
-        if series.kind in _KINDS:
+        if series.kind in OPERATION_KINDS:
             second = round(interval.start_s)
             of_kind = self._seconds.setdefault(second, {}).setdefault(series.kind, Latency(Histogram(), Histogram()))
             named = Series(series.kind, series.name)

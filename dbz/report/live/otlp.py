@@ -2,6 +2,7 @@
 
 dbz.attempts{kind, operation, outcome}      counter
 dbz.latency{kind, operation}                histogram of successes, in seconds
+dbz.counter{name}                           counter, of what the scenario counted
 dbz.users, dbz.generator.cpu                gauges
 dbz.budget.value, .limit, .broken {budget}  gauges, over the judged part so far
 
@@ -108,6 +109,9 @@ class OtlpStream:
         attempts = Sum(self._points(counts, now_ns), cumulative, is_monotonic=True)
         yield Metric("dbz.attempts", "Attempts that ended", "{attempt}", attempts)
         yield Metric("dbz.latency", "Latency of successes", "s", Histogram(self._latencies(now_ns), cumulative))
+        counted = [({"name": name}, one.total) for name, one in totals.figures.counters().items()]
+        counters = Sum(self._points(counted, now_ns), cumulative, is_monotonic=True)
+        yield Metric("dbz.counter", "What the scenario counted", "", counters)
         yield self._gauge("dbz.users", "Virtual users running", "{user}", [({}, totals.figures.users)], now_ns)
         cpu = totals.figures.generator_cpu_percent / 100
         yield self._gauge("dbz.generator.cpu", "CPU of the busiest worker, of a core", "1", [({}, cpu)], now_ns)

@@ -2,6 +2,7 @@
 
 dbz_attempts_total{kind, operation, outcome}      outcome is ok or failed
 dbz_latency_seconds{kind, operation}              histogram of successes
+dbz_counter_total{name}                           what the scenario counted
 dbz_users                                         virtual users running
 dbz_generator_cpu_ratio                           busiest worker, of a core
 dbz_budget_value{budget}, dbz_budget_limit{budget}, dbz_budget_broken{budget}   over the judged part so far
@@ -66,6 +67,7 @@ class MetricsEndpoint(Collector):
         with self._totals.lock:
             yield self._attempts()
             yield self._latencies()
+            yield self._counters()
             yield from self._health()
             yield from self._budgets()
 
@@ -83,6 +85,12 @@ class MetricsEndpoint(Collector):
                 total += count
                 rows.append((bound, float(total)))
             family.add_metric(labels, rows, spread.sum_s)
+        return family
+
+    def _counters(self) -> Metric:
+        family = CounterMetricFamily("dbz_counter", "What the scenario counted", labels=["name"])
+        for name, counter in self._totals.figures.counters().items():
+            family.add_metric([name], counter.total)
         return family
 
     def _health(self) -> Iterator[Metric]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.verdicts import Verdict
 from dbz.measure.latency.histogram import Histogram
-from dbz.measure.latency.series import COMPOSITE, REQUEST_KINDS
+from dbz.measure.latency.series import OPERATION_KINDS
 from dbz.report.live.figures import LiveFigures
 from dbz.runs.reading import Record
 
@@ -23,7 +23,6 @@ BUDGET_GAUGES = {
     "limit": "The limit, in the same unit",
     "broken": "1 when the run would fail because of it",
 }
-_KINDS = frozenset((*REQUEST_KINDS, COMPOSITE))
 
 
 @dataclass
@@ -76,7 +75,7 @@ class RunTotals:
             new, self._seen = record.intervals[self._seen :], len(record.intervals)
             for interval in new:
                 series = interval.series
-                if series.kind not in _KINDS or not interval.histogram:
+                if series.kind not in OPERATION_KINDS or not interval.histogram:
                     continue
                 # Both outcomes from the start: a share of failures is then zero, and not unknown, until the first one.
                 for outcome in ("ok", "failed"):

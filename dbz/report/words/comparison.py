@@ -8,6 +8,7 @@ from dbz.measure.compare.detection import MOST_RUNS
 from dbz.measure.compare.differences import ERROR_STAT, Change
 from dbz.measure.compare.terms import TAIL_NOISE
 from dbz.runs.compare.document import ComparedFigure, Comparison
+from dbz.units import format_rate
 
 _NAMED = 5
 """So many operations are named where there are more."""
@@ -79,6 +80,7 @@ def comparison_remarks(comparison: Comparison) -> list[str]:
         texts.append(f"Left out, because the machine was busy with something else: {', '.join(comparison.left_out)}.")
     texts += [f"{text[0].upper()}{text[1:]}." for text in comparison.missing]
     texts += [f"Take care: {text}." for text in comparison.damaged]
+    texts += _counters(comparison)
     texts += _untold(comparison)
     if comparison.vanished and comparison.vanished_allowed:
         texts += [f"Accepted: {one.sentence}." for one in comparison.vanished]
@@ -94,6 +96,17 @@ def comparison_remarks(comparison: Comparison) -> list[str]:
             f"{_percent(TAIL_NOISE * noise)} for the tail. Five runs a side measure it (--repeat 5)."
         )
     return [*texts, *_sensitivity(comparison)]
+
+
+def _counters(comparison: Comparison) -> list[str]:
+    """What the scenario counted, in one sentence."""
+    shown = [
+        f"{one.name} {format_rate(one.new_per_s)}, before {format_rate(one.base_per_s)}"
+        + ("" if one.change is None else f" ({one.change * 100:+.3g} %)")
+        for one in comparison.counters[:_NAMED]
+    ]
+    more = len(comparison.counters) - _NAMED
+    return [f"Counted: {'; '.join(shown)}{f'; and {more} more' if more > 0 else ''}."] if shown else []
 
 
 def _untold(comparison: Comparison) -> list[str]:

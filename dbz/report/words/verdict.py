@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from dbz.measure.budget.counted import Counted
 from dbz.measure.budget.limits import Limit, format_value
 from dbz.measure.budget.verdicts import Effect, Outcome
 from dbz.runs.schema import BudgetResult, Deliveries, Operation, Run, RunVerdict
-from dbz.units import format_duration
+from dbz.units import format_duration, format_rate
 
 BADGES = {
     RunVerdict.PASS: "PASS",
@@ -17,10 +18,13 @@ BADGES = {
     RunVerdict.INTERRUPTED: "INTERRUPTED",
     RunVerdict.RUNNING: "UNFINISHED",
 }
+_MOST_COUNTERS = 4
+"""So many counters have room beside the other figures of a running load."""
 KINDS = {
     "http": "HTTP requests",
     "delivery": "Deliveries, sender to receiver",
     "composite": "User actions",
+    "measure": "Measured by the scenario",
     "ack": "Acknowledgements",
     "connect": "Socket connects",
     "other": "Other requests",
@@ -161,6 +165,25 @@ def delivery_text(row: Deliveries) -> str:
     bad = {"lost": row.lost, "delivered twice": row.duplicated, "out of order": row.out_of_order}
     found = ", ".join(f"{count:,} {what}" for what, count in bad.items() if count)
     return f"{row.delivered:,} of {row.expected:,} delivered, {found or 'none lost, twice or out of order'}"
+
+
+def counter_text(total: float, rate_per_s: float) -> str:
+    """What was counted, in all and a second: `312, 5.2/s`."""
+    return f"{total_text(total)}, {format_rate(rate_per_s)}"
+
+
+def total_text(total: float) -> str:
+    """What was counted in all; whole numbers to the last digit."""
+    return f"{int(total):,}" if float(total).is_integer() else format_value(total, "")
+
+
+def counters_now_text(counters: Mapping[str, Counted]) -> str:
+    """What counters say while a load runs, the first few of them: `orders 312, 5.2/s`."""
+    shown = [
+        f"{name} {counter_text(one.total, sum(one.by_second) / max(len(one.by_second), 1))}"
+        for name, one in list(counters.items())[:_MOST_COUNTERS]
+    ]
+    return "; ".join([*shown, *(["…"] if len(counters) > _MOST_COUNTERS else [])])
 
 
 def share_of_limit(budget: BudgetResult) -> float | None:

@@ -88,6 +88,16 @@ class VanishedOperation(_Part):
         )
 
 
+class ComparedCounter(_Part):
+    """What a scenario counted a second, before and after. Whether more of it is better only the scenario knows."""
+
+    name: str
+    base_per_s: float
+    new_per_s: float
+    change: float | None
+    """As a share of the base; null where the base counted nothing."""
+
+
 class Comparison(_Part):
     """What became of a comparison of runs with runs."""
 
@@ -107,6 +117,8 @@ class Comparison(_Part):
     assumed_noise: float | None = None
     """What medians of single runs were taken to differ by, as a share; null where the runs themselves show it."""
     figures: list[ComparedFigure] = Field(default_factory=list)
+    counters: list[ComparedCounter] = Field(default_factory=list)
+    """The counters that both sides have; they are told, and not judged."""
     missing: list[str] = Field(default_factory=list)
     """Which operations only one side has, a text for each side."""
     vanished: list[VanishedOperation] = Field(default_factory=list)

@@ -15,7 +15,7 @@ from dbz.measure.compare.differences import ERROR_STAT, Change, Difference, comp
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.measure.latency.series import GENERATOR, SERVICE, UNFINISHED, Series
 from dbz.runs.compare.comparable import cautions, profile_hash
-from dbz.runs.compare.document import ComparedFigure, Comparison, Sensitivity, VanishedOperation
+from dbz.runs.compare.document import ComparedCounter, ComparedFigure, Comparison, Sensitivity, VanishedOperation
 from dbz.runs.compare.sides import Side, busier, quiet
 
 _SOME_CHANGE = 0.005
@@ -24,6 +24,7 @@ _EXPECTED = 10
 """So many expected attempts and none made happen by chance once in 20,000 cases."""
 _INTERNAL = {GENERATOR, SERVICE, UNFINISHED}
 """Series that are no operations."""
+_COUNTER = "counter"
 WANTED = 0.10
 """The slowdown for which the number of runs is told."""
 
@@ -50,6 +51,7 @@ def compare_sides(all_base: Side, all_new: Side, terms: ComparisonTerms, forced:
         threshold=terms.threshold,
         assumed_noise=terms.noise if min(len(base.runs), len(new.runs)) == 1 else None,
         figures=figures,
+        counters=_counters(base, new),
         missing=_missing(base, new, figures),
         vanished=_vanished(base, new),
         vanished_allowed=terms.allow_vanished,
@@ -79,13 +81,46 @@ def _attempts(side: Side) -> dict[tuple[str, str], list[int]]:
     }
 
 
+def _made(side: Side) -> dict[tuple[str, str], list[int]]:
+    """The same with the counters, and how often each was counted up."""
+    names = sorted({name for found in side.found for name in found.counters})
+    counted = {
+        (_COUNTER, name): [run.counters[name].calls if name in run.counters else 0 for run in side.found]
+        for name in names
+    }
+    return {**_attempts(side), **counted}
+
+
+def _counters(base: Side, new: Side) -> list[ComparedCounter]:
+    """Counters by the second over all runs of a side."""
+    before, after = _rates(base), _rates(new)
+    return [
+        ComparedCounter(
+            name=name,
+            base_per_s=round(before[name], 6),
+            new_per_s=round(after[name], 6),
+            change=round(after[name] / before[name] - 1, 6) if before[name] else None,
+        )
+        for name in sorted(before.keys() & after.keys())
+    ]
+
+
+def _rates(side: Side) -> dict[str, float]:
+    seconds = sum(found.seconds for found in side.found)
+    totals: defaultdict[str, float] = defaultdict(float)
+    for found in side.found:
+        for name, counter in found.counters.items():
+            totals[name] += counter.total
+    return {name: total / seconds if seconds else 0.0 for name, total in totals.items()}
+
+
 def _vanished(base: Side, new: Side) -> list[VanishedOperation]:
     """What the base makes so often that its absence from the new runs is no chance.
 
     A rare operation of a random mix may well be missing from a run, so it must have been made in every base run, and be
     expected many times in the time of the new ones.
     """
-    before, after = _attempts(base), _attempts(new)
+    before, after = _made(base), _made(new)
     base_s, new_s = (sum(found.seconds for found in side.found) for side in (base, new))
     appeared: dict[str, list[str]] = {}
     for kind, name in after.keys() - before.keys():
@@ -109,10 +144,10 @@ def _uncompared(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> lis
 
 def _missing(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
     """Which operations only one side has, a text for each side."""
-    names = [{(of.kind, of.name) for found in side.found for of in found.latencies} for side in (base, new)]
+    names = [set(_made(side)) for side in (base, new)]
     compared = {(one.kind, one.operation) for one in figures}
     only = [
-        sorted(name for kind, name in here - there if (kind, name) not in compared and kind not in _INTERNAL)
+        sorted(name for kind, name in here - there if (kind, name) not in compared)
         for here, there in (names, reversed(names))
     ]
     return [

@@ -37,6 +37,7 @@ class Samples:
         self._ok: Counts = {}
         self._failed: Counts = {}
         self._errors: Counter[ErrorGroup] = Counter()
+        self._counters: dict[str, list[float]] = {}
         self._known_errors: dict[ErrorGroup, ErrorGroup] = {}
 
     def success(self, kind: str, name: str, seconds: float) -> None:
@@ -75,6 +76,17 @@ class Samples:
             known = (kind, written(name), text)
             self._known_errors[known if full else group] = known
         self._errors[known] += 1
+
+    def count(self, name: str, amount: float) -> None:
+        """Count something up."""
+        counter = self._counters.setdefault(name, [0, 0])
+        counter[0] += 1
+        counter[1] += amount
+
+    def take_counters(self) -> dict[str, list[float]]:
+        """By name the calls and the amount since the last call of this."""
+        taken, self._counters = self._counters, {}
+        return {_written(name): counter for name, counter in taken.items()}
 
     def take(self) -> tuple[Counts, Counts, Counter[ErrorGroup]]:
         """Successes, failures and errors since the last call."""
@@ -117,6 +129,8 @@ class Recorder(Samples):
             for (kind, name), counts in part.items()
         )
         rows = [[*group, count] for group, count in errors.items()]
+        if counters := self.take_counters():
+            line = {**line, "counters": counters}
         self._sink.write(intervals, {"t": round(self._written_s, 3), "dt": round(length_s, 3), **line, "errors": rows})
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from dbz.measure.latency.series import REQUEST_KINDS
 from dbz.report.live.figures import LiveFigures
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.live_screen import clock, phase, screen
-from dbz.report.words.verdict import latency_text
+from dbz.report.words.verdict import counters_now_text, latency_text
 from dbz.runs.reading import Record
 from dbz.units import counted, format_percent, format_rate
 
@@ -109,6 +109,8 @@ def plain_line(figures: LiveFigures, elapsed_s: float, planned_s: float) -> str:
         *(f"{kind} p95 {latency_text(latency.percentile_ms(95), ' ms')}" for kind, latency in recent.items()),
         f"{format_percent(errors / count if count else 0)} failed",
     ]
+    if counters := figures.counters():
+        parts.append(counters_now_text(counters))
     if figures.verdicts:
         parts.append(f"budgets {len(measured) - broken} hold, {broken} broken")
     return ", ".join(parts)

@@ -15,7 +15,7 @@ from dbz.measure.budget.verdicts import Outcome, Verdict
 from dbz.report.live.figures import LiveFigures
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
 from dbz.report.terminal.run.tables import cell, grid
-from dbz.report.words.verdict import KINDS, latency_text
+from dbz.report.words.verdict import KINDS, counters_now_text, latency_text
 from dbz.units import counted, format_bytes, format_ms, format_rate
 
 _BUSY_PERCENT = 80.0
@@ -27,7 +27,7 @@ _MAX_WORST, _LEAST_BUDGETS = 5, 4
 
 def screen(figures: LiveFigures, title: str, elapsed_s: float, planned_s: float, console: Console) -> RenderableType:
     """Everything on one screen; budgets are cut when it is too low."""
-    room = max(console.height - _FIXED_LINES - len(figures.recent()), 1)
+    room = max(console.height - _FIXED_LINES - len(figures.recent()) - bool(figures.counters()), 1)
     worst = min(_MAX_WORST, room - _LEAST_BUDGETS - 2)
     worst = worst if worst >= 1 and figures.recent() else 0
     room -= worst + 2 if worst else 0
@@ -84,6 +84,8 @@ def _now(figures: LiveFigures) -> Table:
     lag = f", lag {format_ms(figures.lag_ms_p99())} (p99)"
     rows.add_row(Text("generator", "dim"), Text.assemble((f"{cpu:.0f} % of a core", busy), lag))
     rows.add_row(Text("server", "dim"), _server(server))
+    if counters := figures.counters():
+        rows.add_row(Text("counted", "dim"), cell(counters_now_text(counters)))
     return rows
 
 

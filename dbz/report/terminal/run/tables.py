@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dbz.measure.budget.verdicts import Outcome
+from dbz.measure.latency.series import REQUEST_KINDS
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
 from dbz.report.words.facts import target_text, users_text
 from dbz.report.words.verdict import (
@@ -23,11 +24,12 @@ from dbz.report.words.verdict import (
     limit_text,
     share_of_limit,
     slowest_first,
+    total_text,
     unsure,
     value_text,
     warns,
 )
-from dbz.runs.schema import BudgetResult, Operation, Run
+from dbz.runs.schema import BudgetResult, CounterFigures, Operation, Run
 from dbz.units import format_duration, format_percent, format_rate, format_times
 
 WIDE = 110
@@ -188,6 +190,16 @@ def deliveries_table(run: Run) -> Table:
     return table
 
 
+def counters_table(counters: Sequence[CounterFigures]) -> Table:
+    """What the scenario counted."""
+    table = grid("<", "total", "rate")
+    for one in counters[:_MAX_OPERATIONS]:
+        table.add_row(cell(one.name), total_text(one.total), format_rate(one.rate_per_s))
+    if len(counters) > _MAX_OPERATIONS:
+        table.add_row(cell(f"and {len(counters) - _MAX_OPERATIONS} more, see report.html", "dim"))
+    return table
+
+
 def errors_table(run: Run, console: Console) -> Table:
     """The most frequent errors."""
     narrow = console.width < NARROW
@@ -209,8 +221,9 @@ def runs_table(runs: Sequence[Run]) -> Table:
     table = grid("<run", "<verdict", "<target", "judged", "users", "errors")
     styles = {"pass": "green", "fail": "bold red"}
     for run in runs:
-        count = sum(operation.count for operation in run.operations)
-        errors = sum(operation.errors for operation in run.operations)
+        attempts = [operation for operation in run.operations if operation.kind in REQUEST_KINDS]
+        count = sum(operation.count for operation in attempts)
+        errors = sum(operation.errors for operation in attempts)
         table.add_row(
             Text(clean(run.id), no_wrap=True),
             Text(run.verdict.value, styles.get(run.verdict.value, "yellow")),
