@@ -28,6 +28,8 @@ _MAYBE_NUMBERS = frozenset(("memory_bytes", "cpu_share", "connections"))
 """Null where the target did not say it."""
 _OF_AN_OPERATION = 7
 """So many sums there are of the answers of an operation, as `AnswerSums` has them."""
+_OF_A_COUNTER = 2
+"""How often it was counted up, and by how much."""
 _OF_AN_EVENT = 6
 """So many counts of the messages of an event there are: sent, expected, arrived, lost, twice, out of order."""
 
@@ -51,7 +53,7 @@ def is_sound(line: Any, kind: str) -> bool:
         _are_rows(line.get("deliveries", {}), _OF_AN_EVENT)
         and _are_rows(line.get("drained", {}), _OF_AN_EVENT)
         and _are_rows(line.get("answers", {}), _OF_AN_OPERATION)
-        and _are_counters(line.get("counters", {}))
+        and _are_rows(line.get("counters", {}), _OF_A_COUNTER)
         and _are_queries(line.get("queries", {}))
         and _are_errors(line.get("errors", []))
     )
@@ -65,12 +67,6 @@ def _are_rows(rows: Any, length: int) -> bool:
     """Whether there is a list of so many numbers by name."""
     return isinstance(rows, dict) and all(
         isinstance(row, list) and len(row) == length and all(map(_is_number, row)) for row in rows.values()
-    )
-
-
-def _are_counters(counters: Any) -> bool:
-    return isinstance(counters, dict) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair)) for pair in counters.values()
     )
 
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 
-from dbz.measure.budget.metrics import ATTEMPT_KINDS, CATALOGUE
+from dbz.measure.budget.metrics import CATALOGUE, SAMPLED_KINDS
 from dbz.runs.schema import Operation, Run
 
 _TIMES = 3.0
@@ -44,7 +44,7 @@ def budgets_text(first: Run | None) -> str:
 
 
 def _limits(first: Run) -> Iterator[str]:
-    kinds = sorted(ATTEMPT_KINDS)
+    kinds = sorted(SAMPLED_KINDS)
     measured = [one for one in first.operations if one.kind in kinds and '"' not in one.name]
     ranked = sorted(measured, key=lambda one: -one.count)[:_MOST]
     for operation in sorted(ranked, key=lambda one: (one.kind != "http", one.kind, one.name)):

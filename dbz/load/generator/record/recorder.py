@@ -86,7 +86,7 @@ class Samples:
     def take_counters(self) -> dict[str, list[float]]:
         """By name the calls and the amount since the last call of this."""
         taken, self._counters = self._counters, {}
-        return {_written(name): counter for name, counter in taken.items()}
+        return {written(name): counter for name, counter in taken.items()}
 
     def take(self) -> tuple[Counts, Counts, Counter[ErrorGroup]]:
         """Successes, failures and errors since the last call."""
