@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from dbz.bring import names
 from dbz.bring.correlation import Correlation
@@ -29,6 +29,7 @@ _BROWSERS_OWN = re.compile(
 )
 """Headers that a client sends of itself, or that another origin would ask for."""
 _MAX_PATHS = 50
+_REDIRECTS = (301, 302, 303, 307, 308)
 _SECRET_HEADERS = re.compile(r"authorization|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
 
 
@@ -46,6 +47,8 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     """The script of a recording; `UsageError` when nothing of it is left."""
     sessions = socket_sessions(recording)
     exchanges, origin, notes = _wanted(recording, choice)
+    if recording.recorded:
+        exchanges = list(without_followed(exchanges))
     sessions = [session for session in sessions if session.origin == origin or not origin]
     if not exchanges and not sessions:
         raise UsageError(
@@ -70,6 +73,31 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
         script.weights = Counter(f"{one.method} {templates.of(one.path)}" for one in exchanges)
         script.paths = _paths(exchanges, templates)
     return script
+
+
+def without_followed(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
+    """The exchanges without those that only follow a redirect: clients follow by themselves.
+
+    The request that was redirected gets the last answer, as the client of a scenario does.
+    """
+    waiting: dict[str, Exchange] = {}  # by source: redirected, and to be followed
+    for exchange in sorted(exchanges, key=lambda one: one.started_s):
+        first = waiting.pop(exchange.source, None)
+        if first is not None and _leads_to(first, exchange):
+            cookies = [field for field in first.answer_headers if field[0] == "set-cookie"]
+            headers = [*cookies, *exchange.answer_headers]
+            exchange = replace(first, status=exchange.status, answer_headers=headers, answer=exchange.answer)
+        elif first is not None:
+            yield first
+        if exchange.status in _REDIRECTS and exchange.answer_header("location"):
+            waiting[exchange.source] = exchange
+        else:
+            yield exchange
+    yield from waiting.values()
+
+
+def _leads_to(first: Exchange, then: Exchange) -> bool:
+    return urljoin(first.url, first.answer_header("location")).partition("#")[0] == then.url.partition("#")[0]
 
 
 def _paths(exchanges: Iterable[Exchange], templates: names.PathTemplates) -> dict[str, list[str]]:
@@ -163,6 +191,7 @@ class _FlowReader:
             elif what.sent:
                 flow.steps.append(self._emit(what))
             else:
+                flow.received.append(what)
                 self._receive(what, flow)
         return flow
 
@@ -171,7 +200,7 @@ class _FlowReader:
         call = HttpStep(
             exchange.method, path, self._name(exchange.path, path), exchange.started_s, status=exchange.status
         )
-        call.title = exchange.title
+        call.title, call.recorded = exchange.title, exchange
         call.query = [(name, self._value(name, value)) for name, value in exchange.query]
         call.headers = {
             name: self._header(name, value) for name, value in exchange.headers if not _BROWSERS_OWN.match(name)
@@ -246,7 +275,9 @@ class _FlowReader:
         # What an event is given without a key is, more often than not, the id of what it is about.
         arguments = replaced(list(event.arguments), lambda place, value: self._value(_key(place) or "id", value))
         delivery = self._deliveries.get(event.name)
-        emit = Emit(event.name, arguments, event.namespace, event.at_s, event.asks_answer, delivery=delivery)
+        emit = Emit(
+            event.name, arguments, event.namespace, event.at_s, event.asks_answer, delivery=delivery, recorded=event
+        )
         if delivery is None:
             emit.joins = self._joined(event)
         self._seen.note_sent(arguments)

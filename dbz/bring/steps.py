@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dbz.bring.recording import MessageBody
+from dbz.bring.recording import Exchange, MessageBody
+from dbz.bring.sockets import SocketEvent
 from dbz.bring.values import Formatted, Location
 
 
@@ -37,6 +38,8 @@ class HttpStep:
     """The status that was recorded; 0 where none is known."""
     keeps: list[Keep] = field(default_factory=list)
     title: str = ""
+    recorded: Exchange | None = field(default=None, repr=False)
+    """What it was made from."""
 
     @property
     def operation(self) -> str:
@@ -66,6 +69,8 @@ class Emit:
     keeps: list[Keep] = field(default_factory=list)
     delivery: Delivery | None = None
     joins: Joined | None = None
+    recorded: SocketEvent | None = field(default=None, repr=False)
+    """What it was made from."""
 
 
 Step = HttpStep | Connect | Emit
@@ -113,6 +118,8 @@ class Flow:
     source: str
     steps: list[Step]
     handlers: list[Handler] = field(default_factory=list)
+    received: list[SocketEvent] = field(default_factory=list)
+    """The events that arrived."""
 
     @property
     def connects(self) -> bool:

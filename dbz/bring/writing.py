@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dbz.bring import names
 from dbz.bring.recording import FORM, JSON, MULTIPART
@@ -20,7 +21,7 @@ _MAX_WEIGHT = 1000
 
 def scenario_text(script: Script, about: str) -> str:
     """The whole file; `about` says in a sentence what it was made from."""
-    classes = [_ClassWriter(script, flow, name) for flow, name in zip(script.flows, _class_names(script), strict=True)]
+    classes = [_ClassWriter(script, flow, name) for flow, name in zip(script.flows, class_names(script), strict=True)]
     bodies = ["\n".join(writer.lines()) for writer in classes]
     text = "\n\n\n".join(bodies)
     samples = "\n".join(_samples(script))
@@ -44,7 +45,8 @@ def _samples(script: Script) -> Iterator[str]:
     yield '"""What was seen of each operation, from which users choose."""'
 
 
-def _class_names(script: Script) -> list[str]:
+def class_names(script: Script) -> list[str]:
+    """What the user class of each flow is called."""
     if len(script.flows) == 1:
         return ["Visitor" if script.recorded else "Client"]
     return [f"Visitor{number}" for number in range(1, len(script.flows) + 1)]
@@ -74,53 +76,45 @@ class _ClassWriter:
         if not self._script.recorded:
             yield from self._single_tasks()
             return
-        start, repeated = self._parts()
-        if start or self._flow.handlers or self._counts:
-            yield from self._on_start(start)
-        joins, repeated = self._joins(repeated)
-        if joins:
-            yield from self._on_connected(joins)
-        yield from self._task(repeated)
+        parts = _parts_of(self._flow.steps)
+        if parts.start or self._flow.handlers or self._counts:
+            yield from self._on_start(parts)
+        if parts.joins or parts.again:
+            yield from self._on_connected(parts)
+        yield from self._task(parts)
         for handler in self._flow.handlers:
             yield from self._handler(handler)
-        if any(emit.joins for emit in joins):
-            yield from self._on_stop([emit for emit in joins if emit.joins])
+        joined = [step for step in self._flow.steps if isinstance(step, Emit) and step.joins]
+        if joined:
+            yield from self._on_stop(_different(joined))
 
-    def _parts(self) -> tuple[list[Step], list[Step]]:
-        """What is done once, up to the login and the connection, and what is done again and again."""
-        steps = self._flow.steps
-        once = 0
-        for number, step in enumerate(steps):
-            if isinstance(step, Connect) or (isinstance(step, HttpStep) and _is_login(step)):
-                once = number + 1
-        return (steps[:once], steps[once:]) if once < len(steps) else (steps[: once - 1], steps[once - 1 :])
-
-    def _joins(self, steps: list[Step]) -> tuple[list[Emit], list[Step]]:
-        """The events that enter rooms, which are sent again after each reconnect, and the other steps."""
-        joins = [step for step in steps if isinstance(step, Emit) and step.joins]
-        unique = list({(emit.event, code(emit.arguments)): emit for emit in joins}.values())
-        return unique, [step for step in steps if step not in joins]
-
-    def _on_start(self, steps: Sequence[Step]) -> Iterator[str]:
+    def _on_start(self, parts: _Parts) -> Iterator[str]:
         yield from (
             "",
             "    def on_start(self):",
-            '        """Sign in, and connect."""' if steps else '        """Get ready."""',
+            '        """Sign in, and connect."""' if parts.start else '        """Get ready."""',
         )
+        if parts.again:
+            yield "        self.entered = False"
         if self._counts:
             yield "        self.messages = 0"
         for handler in self._flow.handlers:
             on = f"self.socket{_of(handler.namespace)}.on"
             yield f"        {on}({quoted(handler.event)}, self.{_handler_name(handler)})"
-        yield from self._steps(steps)
+        yield from self._steps(parts.start)
+        if parts.again:
+            yield "        self.entered = True"
 
-    def _on_connected(self, joins: Sequence[Emit]) -> Iterator[str]:
-        yield from ("", "    def on_connected(self):", '        """Enter the rooms, also after a reconnect."""')
-        for emit in joins:
-            yield from self._emit(emit)
-            if emit.joins:
-                room = code(_argument(emit, emit.joins.room))
-                yield f"        self.deliveries.join({quoted(emit.joins.event)}, {room}, self.seat)"
+    def _on_connected(self, parts: _Parts) -> Iterator[str]:
+        yield from ("", "    def on_connected(self):")
+        if parts.joins:
+            yield '        """Enter the rooms, also after a reconnect."""'
+            yield from self._steps(parts.joins)
+            return
+        yield '        """Enter the rooms again after a reconnect."""'
+        yield "        if self.entered:"
+        for line in self._steps(parts.again):
+            yield f"    {line}"
 
     def _on_stop(self, joins: Sequence[Emit]) -> Iterator[str]:
         yield from ("", "    def on_stop(self):", '        """Leave the rooms before the connection goes."""')
@@ -130,9 +124,12 @@ class _ClassWriter:
                 yield f"        self.deliveries.leave({quoted(emit.joins.event)}, {room}, self.seat)"
         yield "        super().on_stop()"
 
-    def _task(self, steps: Sequence[Step]) -> Iterator[str]:
+    def _task(self, parts: _Parts) -> Iterator[str]:
         yield from ("", "    @task", "    def session(self):", '        """The recorded steps, in their order."""')
-        yield from self._steps(steps) if steps else ["        self.pause(1, 3)"]
+        before = [*parts.start, *parts.joins]
+        yield from (
+            self._steps(parts.task, before[-1] if before else None) if parts.task else ["        self.pause(1, 3)"]
+        )
 
     def _single_tasks(self) -> Iterator[str]:
         """A task for each operation, as often as it was seen."""
@@ -152,8 +149,9 @@ class _ClassWriter:
             yield f'        """{step.title or step.operation}."""'.replace("\\", "\\\\")
             yield from self._call(step)
 
-    def _steps(self, steps: Sequence[Step]) -> Iterator[str]:
-        before_s = steps[0].at_s if steps else 0.0
+    def _steps(self, steps: Sequence[Step], after: Step | None = None) -> Iterator[str]:
+        """Lines for steps with the pauses between them, and before the first where there was a step before."""
+        before_s = after.at_s if after else steps[0].at_s if steps else 0.0
         for step in steps:
             gap_s = min(step.at_s - before_s, LONGEST_PAUSE_S)
             if gap_s >= SHORTEST_PAUSE_S:
@@ -213,6 +211,9 @@ class _ClassWriter:
         text = _called(f"self.socket{_of(emit.namespace)}.{verb}", given, 8)
         yield f"        {'answer = ' if emit.keeps else ''}{text}"
         yield from self._kept(emit.keeps)
+        if emit.joins:
+            room = code(_argument(emit, emit.joins.room))
+            yield f"        self.deliveries.join({quoted(emit.joins.event)}, {room}, self.seat)"
 
     @staticmethod
     def _kept(keeps: Sequence[Keep]) -> Iterator[str]:
@@ -226,6 +227,50 @@ class _ClassWriter:
             yield f"        self.{keep.attribute} = {keep.code}"
         if handler.delivery:
             yield from _received(handler.delivery)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The steps of a user by when they are done."""
+
+    start: Sequence[Step]
+    """Once, in `on_start`."""
+    joins: Sequence[Emit]
+    """After each connect: what enters rooms, where nothing else lies between connecting and that."""
+    again: Sequence[Emit]
+    """After each reconnect: what enters rooms, where the first time is in `on_start`, after what it needs."""
+    task: Sequence[Step]
+    """Again and again."""
+
+
+def _parts_of(steps: Sequence[Step]) -> _Parts:
+    """What is done once, up to the login, the connection and the rooms, and what is done again and again."""
+    once = 0
+    for number, step in enumerate(steps):
+        if isinstance(step, Connect) or (isinstance(step, HttpStep) and _is_login(step)):
+            once = number + 1
+    rest = steps[once:]
+    first_message = next((i for i, step in enumerate(rest) if isinstance(step, Emit) and step.delivery), len(rest))
+    joining = [i for i in range(first_message) if _joins(rest[i])]
+    length = joining[-1] + 1 if joining else 0
+    leading = [step for step in rest[:length] if isinstance(step, Emit) and step.joins]
+    if len(leading) == length and once and isinstance(steps[once - 1], Connect):
+        start, joins, again = steps[:once], _different(leading), []
+    else:
+        start, joins, again = steps[: once + length], [], _different(leading)
+    task = rest[length:]
+    if not task and start and not length:
+        start, task = start[:-1], start[-1:]
+    return _Parts(start, joins, again, task)
+
+
+def _joins(step: Step) -> bool:
+    return isinstance(step, Emit) and step.joins is not None
+
+
+def _different(joins: Sequence[Emit]) -> list[Emit]:
+    """The joins without repetitions."""
+    return list({(emit.event, code(emit.arguments)): emit for emit in joins}.values())
 
 
 def _received(delivery: Delivery) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbz.cli.options import AllowTarget
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ def import_files(
     ] = "",
     statics: Annotated[bool, typer.Option("--statics", help="Ask for pictures, scripts and styles as well.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Let one user play it, and compare with the recording; a file that is there stays."
+        ),
+    ] = False,
+    allow_target: AllowTarget = None,
 ) -> None:
     """Write a scenario out of somebody else's material.
 
@@ -41,14 +49,29 @@ def import_files(
       dbz import tab1.har tab2.har         two users of a chat, recorded side by side
       dbz import openapi.json --target http://127.0.0.1:8080
       dbz import access.log                each operation as often as the log has it
+      dbz import session.har --check       does the scenario do what was recorded?
+
+    Exit codes: 0 good, 1 with --check it differs from the recording, 2 wrong usage, 3 with --check out of reach.
     """
     from dbz.bring.files.opening import read_files
     from dbz.bring.script import Choice, script_of
-    from dbz.bring.writing import scenario_text
 
-    if out.exists() and not force:
+    kept = check and out.exists() and not force
+    if out.exists() and not (force or kept):
         raise UsageError(f"{out} is there already", hint="choose another --out, or write over it with --force")
     script = script_of(read_files(files), Choice(target, statics))
+    if not kept:
+        _write(script, files, out, target)
+    if check:
+        from dbz.cli.fidelity import check_scenario
+
+        check_scenario(out, script, target or script.origin, allow_target or [])
+
+
+def _write(script: Script, files: list[str], out: Path, target: str) -> None:
+    """Write the scenario, and tell of it."""
+    from dbz.bring.writing import scenario_text
+
     names = ", ".join(Path(name).name for name in files)
     text = scenario_text(script, f"Made from {names} by dbz import.")
     try:

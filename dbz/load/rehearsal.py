@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,24 @@ _POLL_S = 0.1
 _DEADLINE_S = 600.0
 
 Told = dict[str, Any]
-"""What happened, by `what`: `step` and `done` (with user and task), `http`, `socket`, `raised`."""
+"""What happened, by `what`: `step` and `done` (with user and task), `http`, `socket`, `raised`; `at_s` says when."""
 
 
-def rehearse(plan: LoadPlan, interrupted: Callable[[], bool]) -> Iterator[Told]:
+@dataclass(frozen=True)
+class RehearsalTerms:
+    """How a rehearsal is played."""
+
+    task_s: float = 20.0
+    """No task, `on_start` or `on_stop` takes longer than this."""
+    exact_pauses: bool = False
+    """Whether `self.pause(a, b)` lasts as long as its middle each time."""
+    starts_s: Mapping[str, float] = field(default_factory=dict)
+    """By user class: how long after the others it begins."""
+
+
+def rehearse(
+    plan: LoadPlan, interrupted: Callable[[], bool], terms: RehearsalTerms = RehearsalTerms()
+) -> Iterator[Told]:
     """What happens in a rehearsal of a plan, as it happens.
 
     `UsageError` when the scenario is wrong, `DependencyError` when its process ends before it is done.
@@ -32,7 +47,7 @@ def rehearse(plan: LoadPlan, interrupted: Callable[[], bool]) -> Iterator[Told]:
     with tempfile.TemporaryDirectory(prefix="dbz-try-") as scratch:
         answer = Path(scratch) / "told.jsonl"
         spec = generator_spec(plan, Path(scratch), time.monotonic(), datetime.now(UTC))
-        question = json.dumps({"spec": spec.to_json(), "answer": str(answer)})
+        question = json.dumps({"spec": spec.to_json(), "answer": str(answer), "terms": asdict(terms)})
         command, log = python_module("dbz.load.generator.rehearsal"), Path(scratch) / "log"
         with Child("rehearsal", command, log=log, env={ENVIRONMENT_KEY: question}, grace_s=1) as child:
             tail, until_s = RecordTail(answer), time.monotonic() + _DEADLINE_S

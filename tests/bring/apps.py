@@ -13,11 +13,11 @@ from tests.load.socketio_servers import NODE_FOLDER, listens, node_packages
 
 
 @contextmanager
-def node_app(log: Path) -> Iterator[str]:
-    """The app for the length of a block: its URL."""
+def node_app(log: Path, file: str = "app.mjs", *arguments: str) -> Iterator[str]:
+    """An app of tests/node for the length of a block: its URL."""
     node_packages()
     port = free_port()
-    with Child("app", ["node", str(NODE_FOLDER / "app.mjs"), str(port)], log=log, grace_s=0.3) as child:
+    with Child("app", ["node", str(NODE_FOLDER / file), str(port), *arguments], log=log, grace_s=0.3) as child:
         wait_until(lambda: listens(port), child, deadline_s=20, what="app")
         yield f"http://127.0.0.1:{port}"
 

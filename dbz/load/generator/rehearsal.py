@@ -13,7 +13,7 @@ import os  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 import traceback  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
+from collections.abc import Callable, Iterator, Mapping  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, TextIO  # noqa: E402
@@ -31,16 +31,15 @@ from dbz.load.generator.data.secrets import masked  # noqa: E402
 from dbz.load.generator.net import wire  # noqa: E402
 from dbz.load.generator.process import GeneratorProcess  # noqa: E402
 from dbz.load.generator.session import Session  # noqa: E402
+from dbz.load.generator.socketio.client import SocketClient  # noqa: E402
 from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
 from dbz.protocols import socketio as packets  # noqa: E402
 from dbz.runs.record import SETUP_NAME, SETUP_UNTIL, TEARDOWN_NAME, TEARDOWN_UNTIL  # noqa: E402
 
-TASK_S = 20.0
-"""No task, `on_start` or `on_stop` takes longer than this in a rehearsal."""
 _LISTENING_S = 1.0
 """After the last task what other users sent has this long to arrive."""
-_LONGEST_BODY = 2000
+_LONGEST_BODY = 500_000
 _ENDS = (StopUser, InterruptTaskSet, RescheduleTask)
 _PACKETS = {packets.CONNECT: "connect", packets.DISCONNECT: "disconnect", packets.CONNECT_ERROR: "refused"}
 
@@ -61,10 +60,12 @@ class _Teller:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._begun: set[str] = set()
+        self._owners: dict[int, str] = {}  # by the connection that the namespaces of a user share
 
     def tell(self, what: str, **more: Any) -> None:
         """One line; secrets of the scenario are masked."""
-        self._file.write(masked(json.dumps({"what": what, **more}, default=str)) + "\n")
+        line = {"what": what, "at_s": time.monotonic(), **more}
+        self._file.write(masked(json.dumps(line, default=str)) + "\n")
         self._file.flush()
 
     now_s = 0.0
@@ -81,20 +82,26 @@ class _Teller:
         """Tell that setup or teardown failed."""
         self.tell("raised", user="scenario", task=name, error=error, line="")
 
+    def know(self, user: Any) -> None:
+        """Tell packets of this user's connection as its own."""
+        socket = getattr(user, "socket", None)
+        if isinstance(socket, SocketClient):
+            self._owners[id(socket._link)] = type(user).__name__
+
     def watch_clients(self, events: Any) -> None:
         """Tell every HTTP exchange, of our client and of others, and every packet of sockets."""
         record = users.HttpUser._record
 
         def record_and_tell(user: Any, response: Any, operation: str, elapsed_s: float) -> None:
             record(user, response, operation, elapsed_s)
-            self._exchange(response, operation, elapsed_s * 1000, response.error)
+            self._exchange(type(user).__name__, response, operation, elapsed_s * 1000, response.error)
 
         setattr(users.HttpUser, "_record", record_and_tell)  # noqa: B010 a method is replaced on purpose
 
         judge = once.OnceARun._judge
 
         def judge_and_tell(run: Any, response: Any, operation: str, elapsed_s: float) -> None:
-            self._exchange(response, operation, elapsed_s * 1000, response.error)
+            self._exchange("scenario", response, operation, elapsed_s * 1000, response.error)
             judge(run, response, operation, elapsed_s)
 
         setattr(once.OnceARun, "_judge", judge_and_tell)  # noqa: B010 a method is replaced on purpose
@@ -102,15 +109,17 @@ class _Teller:
         def on_request(name: str, request_type: str, response_time: float | None, **more: Any) -> None:
             if not _is_ours(more.get("response")):
                 exception = more.get("exception")
-                self._exchange(more.get("response"), f"{request_type} {name}", response_time, str(exception or ""))
+                operation = f"{request_type} {name}"
+                self._exchange("", more.get("response"), operation, response_time, str(exception or ""))
 
         events.request.add_listener(on_request)
         self._watch_sockets()
 
-    def _exchange(self, response: Any, operation: str, elapsed_ms: float | None, error: str) -> None:
+    def _exchange(self, user: str, response: Any, operation: str, elapsed_ms: float | None, error: str) -> None:
         request = getattr(response, "request", None)
         self.tell(
             "http",
+            user=user,
             operation=operation,
             url=str(getattr(request, "url", "") or getattr(response, "url", "")),
             sent_headers=dict(getattr(request, "headers", None) or {}),
@@ -128,25 +137,26 @@ class _Teller:
         """Tell events, acknowledgements and what becomes of connections, in both directions."""
         send, handle, receive, lost = Namespace._send, Namespace.event, Namespace.receive, Namespace.lost
 
+        def tell(namespace: Any, **more: Any) -> None:
+            self.tell("socket", user=self._owners.get(id(namespace._link), ""), namespace=namespace.name, **more)
+
         def send_and_tell(namespace: Any, kind: int, number: int | None, data: Any) -> None:
-            self.tell("socket", sent=True, kind=_kind(kind, number), namespace=namespace.name, data=data)
+            tell(namespace, sent=True, kind=_kind(kind, number), data=data, number=number)
             send(namespace, kind, number, data)
 
         def handle_and_tell(namespace: Any, name: str, arguments: Any) -> Any:
             handled = name in namespace._handlers
-            self.tell(
-                "socket", sent=False, kind="event", namespace=namespace.name, data=[name, *arguments], handled=handled
-            )
+            tell(namespace, sent=False, kind="event", data=[name, *arguments], handled=handled)
             return handle(namespace, name, arguments)
 
         def receive_and_tell(namespace: Any, packet: Any) -> None:
             if packet.kind not in (packets.EVENT, packets.BINARY_EVENT):
                 kind = _kind(packet.kind, packet.number)
-                self.tell("socket", sent=False, kind=kind, namespace=namespace.name, data=packet.data)
+                tell(namespace, sent=False, kind=kind, data=packet.data, number=packet.number)
             receive(namespace, packet)
 
         def lost_and_told(namespace: Any, error: Any) -> None:
-            self.tell("socket", sent=False, kind="lost", namespace=namespace.name, data=str(error))
+            tell(namespace, sent=False, kind="lost", data=str(error))
             lost(namespace, error)
 
         watched = {"_send": send_and_tell, "event": handle_and_tell, "receive": receive_and_tell, "lost": lost_and_told}
@@ -187,9 +197,10 @@ def _text(body: Any) -> str:
 class _Rehearsal:
     """Lets every user class of an environment do everything once."""
 
-    def __init__(self, environment: Any, teller: _Teller) -> None:
+    def __init__(self, environment: Any, teller: _Teller, terms: Mapping[str, Any]) -> None:
         self._environment = environment
         self._teller = teller
+        self._terms = terms
 
     def run(self) -> None:
         """All classes side by side, since one may wait for what another sends; then all of them stop."""
@@ -198,7 +209,11 @@ class _Rehearsal:
             for user_class in self._environment.user_classes
             if user_class.weight or user_class.fixed_count
         ]
-        greenlets = [gevent.spawn(self._play, user) for user in made]
+        for user in made:
+            self._teller.know(user)
+        starts_s = self._terms["starts_s"]
+        gevent.get_hub().loop.update_now()  # its clock stood still while the scenario was imported
+        greenlets = [gevent.spawn_later(starts_s.get(type(user).__name__, 0.0), self._play, user) for user in made]
         gevent.joinall(greenlets)
         gevent.sleep(_LISTENING_S)
         for user in made:
@@ -214,9 +229,9 @@ class _Rehearsal:
     def _step(self, user: Any, name: str, act: Callable[[], Any]) -> bool:
         """Do one thing within its time, and tell what came of it; whether the user goes on."""
         self._teller.tell("step", user=type(user).__name__, task=name)
-        began_s = time.monotonic()
+        began_s, task_s = time.monotonic(), self._terms["task_s"]
         try:
-            with gevent.Timeout(TASK_S, TimeoutError(f"not done within {TASK_S:g} s")):
+            with gevent.Timeout(task_s, TimeoutError(f"not done within {task_s:g} s")):
                 act()
         except _ENDS as end:
             return not isinstance(end, StopUser)
@@ -258,8 +273,14 @@ def _is_of_users(path: Path) -> bool:
     return path.is_file() and "site-packages" not in path.parts and not path.is_relative_to(Path(dbz.__file__).parent)
 
 
-def rehearse(spec: GeneratorSpec, file: TextIO) -> None:
-    """Rehearse the scenario of a spec; `UsageError` when it is wrong."""
+def _pause_exactly(_user: Any, shortest_s: float, longest_s: float) -> None:
+    gevent.sleep((shortest_s + longest_s) / 2)
+
+
+def rehearse(spec: GeneratorSpec, terms: Mapping[str, Any], file: TextIO) -> None:
+    """Rehearse the scenario of a spec by the terms of `dbz.load.rehearsal`; `UsageError` when it is wrong."""
+    if terms["exact_pauses"]:
+        setattr(users.HttpUser, "pause", _pause_exactly)  # noqa: B010 a method is replaced on purpose
     session = Session(spec, _NoRecord())
     environment = GeneratorProcess(spec).environment_of(session.errors)
     environment.dbz_session = session
@@ -274,7 +295,7 @@ def rehearse(spec: GeneratorSpec, file: TextIO) -> None:
     if preparation.prepare():
         session.shared.put(preparation.shared or b"null")
         environment.events.test_start.fire(environment=environment)
-        _Rehearsal(environment, teller).run()
+        _Rehearsal(environment, teller, terms).run()
         environment.events.test_stop.fire(environment=environment)
     preparation.clean_up()
 
@@ -285,7 +306,7 @@ def main() -> int:
     question = json.loads(os.environ.pop(ENVIRONMENT_KEY))
     with Path(question["answer"]).open("w", encoding="utf-8") as file:
         try:
-            rehearse(GeneratorSpec.from_json(question["spec"]), file)
+            rehearse(GeneratorSpec.from_json(question["spec"]), question["terms"], file)
         except DbzError as error:
             file.write(json.dumps({"what": "refused", "error": error.message, "hint": error.hint}) + "\n")
             file.flush()
