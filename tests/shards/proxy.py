@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from dbz.children import free_port
 
 
 class Proxy:
-    """Forwards to a port of this machine; `cut_after(n)` counts whole messages from then on, and cuts once."""
+    """Forwards to a port of this machine; `cut_after(n)` counts whole messages from then on, and cuts once.
+
+    `before` is called with each message of a client before it goes on; an error of it cuts that connection.
+    """
 
     def __init__(self, target_port: int) -> None:
         self.port = free_port()
         self.cuts = 0
+        self.before: Callable[[bytes], None] = lambda _message: None
         self._target_port = target_port
         self._left: int | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -54,7 +59,7 @@ class Proxy:
         self._open |= {writer, there}
         try:
             await asyncio.gather(self._requests(reader, there), self._answers(there_reader, writer))
-        except (OSError, asyncio.IncompleteReadError, EOFError):
+        except (OSError, asyncio.IncompleteReadError, EOFError, threading.BrokenBarrierError):
             pass
         finally:
             self._open -= {writer, there}
@@ -71,6 +76,7 @@ class Proxy:
                     self._left = None
                     self._cut()
                     raise EOFError
+            self.before(body)
             there.write(head + body)
             await there.drain()
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +37,15 @@ def shard_folder() -> Iterator[Path]:
 def shard_uris(shard_folder: Path) -> Iterator[list[str]]:
     """The URIs of the stores."""
     ports = [free_port() for _ in range(SHARDS)]
+    folders = [shard_folder / str(number) for number in range(SHARDS)]
+    for folder in folders:
+        folder.mkdir()
+    with ThreadPoolExecutor(SHARDS) as starting:
+        started = [
+            starting.submit(start_mongo, *where, "--sync-on-commit") for where in zip(folders, ports, strict=True)
+        ]
     with ExitStack() as stack:
-        children = []
-        for number, port in enumerate(ports):
-            folder = shard_folder / str(number)
-            folder.mkdir()
-            children.append(stack.enter_context(start_mongo(folder, port, "--sync-on-commit")))
+        children = [stack.enter_context(one.result()) for one in started]
         yield [mongo_uri(port) for port in ports]
         for child in children:
             child.interrupt(signal.SIGKILL)  # a tidy end takes seconds, and the data are thrown away

@@ -158,8 +158,14 @@ class _Trap(MoveJournal):
         strike()
 
 
-def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[str, int], cut: Signals) -> None:
+def _move(
+    file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[str, int], cut: Signals, diary: Path
+) -> None:
     """A process that carries out what is to be done; `blow` strikes it, or a store, on the way."""
+
+    def told(what: object) -> None:
+        with diary.open("a") as lines:
+            lines.write(f"{time.monotonic():.1f} {what}\n")
 
     def strike() -> None:
         assert blow is not None
@@ -170,12 +176,24 @@ def _move(file: Any, environment: dict[str, str], blow: Blow | None, pids: dict[
             os.kill(os.getpid() if blow.fault == "kill dbz" else pids[blow.fault.split()[1]], signal.SIGKILL)
 
     with ExitStack() as stack:
-        stack.enter_context(suppress(DbzError, PyMongoError))  # what a user would be told; anything else is a defect
+        stack.enter_context(_telling(told))
         deployment = stack.enter_context(Deployment(file, environment, timeout_s=1.0))
         control = stack.enter_context(Control(deployment))
         lease = stack.enter_context(hold_lease(control.database))
         journal = _Trap(control.database, lease, blow, strike) if blow else MoveJournal(control.database, lease)
-        Rebalance(deployment, control, journal, MoveOptions(rate_bytes_per_s=None, max_fence_s=1.0)).run()
+        options = MoveOptions(
+            rate_bytes_per_s=None, max_fence_s=1.0, told=lambda move, what: told(f"{move.id}: {what}")
+        )
+        Rebalance(deployment, control, journal, options).run()
+
+
+@contextmanager
+def _telling(told: Callable[[object], None]) -> Iterator[None]:
+    """Write down what a user would be told; anything else is a defect."""
+    try:
+        yield
+    except (DbzError, PyMongoError) as error:
+        told(repr(error))
 
 
 class Signals:
@@ -191,6 +209,7 @@ class Arena:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.diary = folder / "diary.txt"
         self.ports = [free_port() for _ in range(3)]
         self.stores: list[Child] = []
         self.proxies = [Proxy(port) for port in self.ports]
@@ -242,7 +261,9 @@ class Arena:
         """Run until all is done, or for so long; whether the blow struck."""
         cut, cuts_before, killed = Signals(), proxy.cuts, False
         process = _spawn.Process(
-            target=_move, args=(self.world.deployment.file, self.environment, blow, pids, cut), daemon=True
+            target=_move,
+            args=(self.world.deployment.file, self.environment, blow, pids, cut, self.diary),
+            daemon=True,
         )
         process.start()
         end = time.monotonic() + within_s
@@ -267,9 +288,19 @@ class Arena:
             with suppress(DbzError, PyMongoError), Control(self.world.deployment) as control:
                 if (state := MoveJournal(control.database).get(move_id).state) not in UNFINISHED:
                     return tries, state
-            assert time.monotonic() < end, f"{move_id} does not finish"
+            assert time.monotonic() < end, f"{move_id} does not finish: {self._standing(move_id)}"
             self._run(None, {}, self.proxies[0], 30.0)
         raise AssertionError
+
+    def _standing(self, move_id: str) -> str:
+        """What keeps a move: its state, the fences, who follows the map, and what was said lately."""
+        with Control(self.world.deployment) as control:
+            move, fenced, routers = MoveJournal(control.database).get(move_id), control.map().fenced, control.routers()
+            lease = control.database["lease"].find_one()
+        said = self.diary.read_text().splitlines()[-20:] if self.diary.exists() else []
+        return f"{move}\nfences {fenced}, followers {routers}, lease {lease}, now {time.monotonic():.1f}\n" + "\n".join(
+            said
+        )
 
     def check(self, ledger: Any) -> list[str]:
         """What is wrong now: lost or altered writes, misplaced or duplicate documents, fences that stay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
@@ -102,11 +103,10 @@ class ShardedRouter(ClubRouter):
 
     async def ping(self) -> None:
         """Whether the directory and all shards that hold clubs answer, and the map is known; else pymongo's error."""
-        await super().ping()
         if self.gate.map is None:
             raise ClubFencedError("the shard map is not known yet")
-        for name in self.gate.map.shards:
-            await self.on_shard(name).command("ping")
+        shards = [self.on_shard(name) for name in self.gate.map.shards]
+        await asyncio.gather(super().ping(), *(shard.command("ping") for shard in shards))
 
     def club(self, club_id: str) -> Any:
         """Stands for the database of a club; each operation goes where the club lies at that moment."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -14,6 +16,7 @@ from dbz.server.settings import StoreSettings
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+Answer = TypeVar("Answer")
 
 
 def open_mongo(stores: StoreSettings) -> AsyncMongoClient[Document]:
@@ -95,3 +98,11 @@ class ClubRouter:
     def shards(self) -> list[Database]:
         """Every database that holds club data."""
         return [self._database]
+
+    async def on_every_shard(self, ask: Callable[[Database], Awaitable[Answer]]) -> list[Answer]:
+        """What every database says, in their order; all are asked at once. The first error, when all have answered."""
+        found = await asyncio.gather(*map(ask, self.shards()), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+        return [one for one in found if not isinstance(one, BaseException)]

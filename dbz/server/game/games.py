@@ -11,6 +11,7 @@ from pymongo import ReturnDocument
 from dbz.cache.glob import escape
 from dbz.server.clock import iso, utc_now
 from dbz.server.core import Core
+from dbz.server.data.stores import Database
 from dbz.server.http.errors import conflict, not_found
 from dbz.server.http.pages import Page
 from dbz.server.ids import new_id
@@ -126,9 +127,12 @@ class Games:
         """Have the planned games whose time has come begin; returns how many. Demo games stay as they were made."""
         started = 0
         due = {"status": "scheduled", "planned": True, "game_date": {"$lte": utc_now()}}
-        for database in self._core.router.shards():
+
+        async def found(database: Database) -> list[dict[str, Any]]:
             with self._core.queries.timed("games.due"):
-                rows = await database["games"].find(due, {"club_id": 1}).limit(_DUE_BATCH).to_list()
+                return await database["games"].find(due, {"club_id": 1}).limit(_DUE_BATCH).to_list()
+
+        for rows in await self._core.router.on_every_shard(found):
             for row in rows:
                 # Where its club lies now: the copy that a move keeps on another shard is no game.
                 changed = await self._games(row["club_id"]).update_one(

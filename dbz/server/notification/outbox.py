@@ -7,6 +7,7 @@ from typing import Any
 
 from dbz.server.clock import utc_now
 from dbz.server.core import Core
+from dbz.server.data.stores import Database
 from dbz.server.notification.queue import Job
 
 _BATCH = 100
@@ -33,12 +34,14 @@ class Outbox:
     async def overdue(self) -> list[Job]:
         """Promised jobs that should long be finished; each is handed out again only after another grace period."""
         now = utc_now()
-        jobs: list[Job] = []
-        for database in self._core.router.shards():
-            rows = database["notification_outbox"]
+
+        async def late(database: Database) -> list[dict[str, Any]]:
             with self._core.queries.timed("outbox.overdue"):
-                late = await rows.find({"check_at": {"$lt": now}}).limit(_BATCH).to_list()
-            for row in late:
+                return await database["notification_outbox"].find({"check_at": {"$lt": now}}).limit(_BATCH).to_list()
+
+        jobs: list[Job] = []
+        for rows in await self._core.router.on_every_shard(late):
+            for row in rows:
                 # Where its club lies now: the copy that a move keeps on another shard is nobody's promise.
                 mine = await self._rows(row["club_id"]).update_one(
                     {"_id": row["_id"], "check_at": row["check_at"]}, {"$set": {"check_at": now + self._grace}}
