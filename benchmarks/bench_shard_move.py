@@ -41,7 +41,7 @@ from dbz.shards.lease import hold_lease
 from dbz.shards.map import legacy_map
 from dbz.shards.move.copy import Copier
 from dbz.shards.move.mover import MoveOptions
-from dbz.shards.move.pace import Pace
+from dbz.shards.move.pace import Pace, PaceOnShards
 from dbz.shards.move.rebalance import Rebalance
 from dbz.shards.plan.adoption import adopt
 from dbz.shards.plan.document import PlannedMove
@@ -136,7 +136,7 @@ def far_rates(environment: dict[str, str], uris: list[str]) -> None:
 def compare(deployment: Deployment, source: Any, target: Any, more: dict[str, Callable[[], int]], title: str) -> None:
     """The loop, insert_many, `more` and dbz."""
     batch = documents(DOCS)
-    copier = Copier(deployment, CLUB, "shard_0", "shard_1", Pace(None))
+    copier = Copier(deployment, CLUB, "shard_0", "shard_1", PaceOnShards(Pace(None), ()))
     ways: dict[str, Callable[[], int]] = {
         LOOP: lambda: loop(source, target["posts"]),
         "insert_many, 1,000 at a time": lambda: insert(target["posts"], batch, 1000, 1),

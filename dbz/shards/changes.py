@@ -22,6 +22,8 @@ _LOST = frozenset({136, 260, 280, 286})  # capped position lost, invalid token, 
 _UNREADABLE = 9  # a token of another version, or of a store that was made anew
 _AWAIT_MS = 20
 _EMPTY = 5
+_GLANCE_S = 0.02
+_GLANCE_EVERY_S = 0.1
 _LONG_AGO_S = 1_000_000_000
 _KEYSTRING_TIME = re.compile("82([0-9A-Fa-f]{8})[0-9A-Fa-f]{8}").match
 
@@ -44,6 +46,7 @@ class ChangeTail:
         self._mark = f"{club}:{time.monotonic_ns()}"
         self._reached = ""
         self._time_s = 0.0
+        self._glanced_at = 0.0
         try:
             self._stream = self._database.watch(
                 _pipeline(deployment.file.collections, club_value(club)),
@@ -82,6 +85,12 @@ class ChangeTail:
         while self._take() and time.monotonic() < end:
             taken += 1
         return taken
+
+    def glance(self) -> None:
+        """Take some changes between two batches of something else; hardly anything when that was done just now."""
+        if time.monotonic() - self._glanced_at > _GLANCE_EVERY_S:
+            self.collect(_GLANCE_S)
+            self._glanced_at = time.monotonic()
 
     def collect_seen(self, within_s: float) -> bool:
         """Take every change that was made before this call, without writing a marker; whether it got so far in time.

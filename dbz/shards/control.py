@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
@@ -87,20 +87,24 @@ class Control:
 
     def routers(self) -> list[dict[str, Any]]:
         """The servers that follow the map, as they last reported; those that are gone are forgotten."""
-        routers = self.database[ROUTERS]
-        now = self.database.client.admin.command("hello")["localTime"]
-        routers.delete_many({"seen": {"$lt": now - _GONE_AFTER}})
-        return list(routers.find())
+        self.database[ROUTERS].delete_many({"seen": {"$lt": self._gone_before()}})
+        return list(self.database[ROUTERS].find())
+
+    def _gone_before(self) -> datetime:
+        now: datetime = self.database.client.admin.command("hello")["localTime"]
+        return now - _GONE_AFTER
 
     def wait_for_routers(self, epoch: int, deadline: float) -> None:
         """Until every server has the epoch and no write under way that it forbids; `deadline` is monotonic seconds.
 
-        `FenceOverrunError` names a server that did not get there in time.
+        `FenceOverrunError` names a server that did not get there in time. Writes are held meanwhile, so each look is
+        one question; who was gone before it is not waited for, and forgotten another time.
         """
+        wanted = {"epoch": {"$lt": epoch}, "seen": {"$not": {"$lt": self._gone_before()}}}
         while True:
-            behind = [router for router in self.routers() if router["epoch"] < epoch]
-            if not behind:
+            behind = self.database[ROUTERS].find_one(wanted)
+            if behind is None:
                 return
             if time.monotonic() > deadline:
-                raise FenceOverrunError(f"server {behind[0]['_id']} did not follow in time")
+                raise FenceOverrunError(f"server {behind['_id']} did not follow in time")
             time.sleep(_ASK_EVERY_S)

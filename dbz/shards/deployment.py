@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -46,6 +47,7 @@ class Deployment:
         self._environment = environment
         self._timeout_ms = int(timeout_s * 1000)
         self._clients: dict[str, MongoClient[Document]] = {}
+        self._connecting = threading.Lock()
         _check_distinct(file, environment)
 
     def __enter__(self) -> Deployment:
@@ -127,19 +129,23 @@ class Deployment:
         return self._client(name, self.file.uri_of(name, self._environment))
 
     def _client(self, name: str, uri: str) -> MongoClient[Document]:
-        if name not in self._clients:
-            try:
-                self._clients[name] = MongoClient(
-                    uri,
-                    serverSelectionTimeoutMS=self._timeout_ms,
-                    connectTimeoutMS=self._timeout_ms,
-                    socketTimeoutMS=12 * self._timeout_ms,
-                    tz_aware=True,
-                    datetime_conversion="DATETIME_AUTO",
-                )
-            except (ConfigurationError, InvalidURI, ValueError) as error:
-                raise UsageError(f"the URI of {self._described(name)} is not valid: {_without_uri(error)}") from None
-        return self._clients[name]
+        with self._connecting:
+            if name not in self._clients:
+                self._clients[name] = self._connected(name, uri)
+            return self._clients[name]
+
+    def _connected(self, name: str, uri: str) -> MongoClient[Document]:
+        try:
+            return MongoClient(
+                uri,
+                serverSelectionTimeoutMS=self._timeout_ms,
+                connectTimeoutMS=self._timeout_ms,
+                socketTimeoutMS=12 * self._timeout_ms,
+                tz_aware=True,
+                datetime_conversion="DATETIME_AUTO",
+            )
+        except (ConfigurationError, InvalidURI, ValueError) as error:
+            raise UsageError(f"the URI of {self._described(name)} is not valid: {_without_uri(error)}") from None
 
 
 def unreachable(who: str, error: Exception) -> DependencyError:

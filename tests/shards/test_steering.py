@@ -71,8 +71,8 @@ def test_orders_over_the_socket(tmp_path: Path) -> None:
             with pytest.raises(UsageError):
                 send_order(path, wrong)
         send_order(path, "switch")
-        assert steering.may_switch()
-        steering.switched()
+        assert steering.may_switch() and steering.claim_switch("m1") and not steering.claim_switch("m2")
+        assert steering.claim_switch("m1"), "an order stays that of the move that took it"
         assert not steering.may_switch() and send_order(path, "switch all")["switches_wait"] is False
     assert not path.exists()
 

@@ -116,6 +116,6 @@ def test_a_move_gives_way_while_a_shard_answers_late_and_is_none_the_worse(adopt
 
 def test_copying_without_a_rate_asks_nobody_and_never_rests(adopted: World) -> None:
     pace = Pace(None)
-    with pace.watching(adopted.deployment, "no such shard"):
-        pace.rest(10**12, 10**6)
+    with pace.watching(adopted.deployment, "no such shard") as there:
+        there.rest(10**12, 10**6)
     assert pace.slowed is None

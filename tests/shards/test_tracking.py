@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.shards.journal import Move, State
-from dbz.shards.move.progress import Meter, MoveForecast, MovePhase, MoveTracker
+from dbz.shards.move.forecast import Meter, MoveForecast
+from dbz.shards.move.progress import MovePhase, MoveTracker
 from dbz.shards.move.throttle import Slowed
 
 FIRST = Move("m0001", "club01", "shard_0", "shard_2", 100, 10_000_000)
@@ -24,35 +25,39 @@ class Scene:
         self.tracker = MoveTracker(lambda: self.now)
         self.tracker.begin(moves)
 
+    def enter(self, move: Move, phase: MovePhase) -> None:
+        self.move = move
+        self.tracker.enter(move, phase)
+
     def moved(self, size_bytes: int, seconds: float) -> None:
         self.now += seconds
-        self.tracker.moved(size_bytes)
+        self.tracker.moved(self.move, size_bytes)
 
     def finish(self, move: Move) -> None:
         """Copy at 1 MB/s, compare both sides at 2 MB/s, switch within a second."""
-        self.tracker.enter(move, MovePhase.COPYING)
+        self.enter(move, MovePhase.COPYING)
         for _ in range(move.bytes // 1_000_000):
             self.moved(1_000_000, 1.0)
-        self.tracker.enter(move, MovePhase.VERIFYING)
+        self.enter(move, MovePhase.VERIFYING)
         for _ in range(move.bytes // 1_000_000):
             self.moved(2_000_000, 1.0)
-        self.tracker.enter(move, MovePhase.SWITCHING)
+        self.enter(move, MovePhase.SWITCHING)
         self.now += 1.0
         self.tracker.ended(replace(move, state=State.REVERSING, block_ms=20.0))
 
 
 def test_time_left_is_told_for_the_move_in_hand_and_for_all() -> None:
     scene = Scene(FIRST, SECOND)
-    scene.tracker.enter(FIRST, MovePhase.CHECKING)
+    scene.enter(FIRST, MovePhase.CHECKING)
     assert scene.tracker.standing().left_s is None, "nothing is known yet"
     scene.finish(FIRST)
-    scene.tracker.enter(SECOND, MovePhase.COPYING)
+    scene.enter(SECOND, MovePhase.COPYING)
     scene.moved(1_000_000, 1.0)
     now = scene.tracker.standing()
     assert now.current is not None and now.current.left_s == pytest.approx(29 + 30 + 1, rel=0.01)
     assert (now.done, now.moves, now.bytes_done, now.bytes_total) == (1, 2, 11_000_000, 40_000_000)
     assert now.left_s == pytest.approx(now.current.left_s)
-    scene.tracker.enter(SECOND, MovePhase.VERIFYING)
+    scene.enter(SECOND, MovePhase.VERIFYING)
     scene.moved(20_000_000, 10.0)
     assert scene.tracker.standing().left_s == pytest.approx(21, rel=0.05)
 
@@ -71,32 +76,32 @@ def test_the_whole_estimate_holds_when_nothing_changes() -> None:
 
 def test_a_move_that_was_begun_before_counts_what_is_copied_already() -> None:
     scene = Scene(replace(FIRST, copied_bytes=4_000_000))
-    scene.tracker.enter(replace(FIRST, copied_bytes=4_000_000), MovePhase.COPYING)
+    scene.enter(replace(FIRST, copied_bytes=4_000_000), MovePhase.COPYING)
     scene.moved(1_000_000, 1.0)
     now = scene.tracker.standing()
     assert now.current is not None
     assert (now.bytes_done, now.current.bytes_done, now.current.bytes_total) == (5_000_000, 5_000_000, 10_000_000)
-    scene.tracker.enter(FIRST, MovePhase.COPYING)
+    scene.enter(FIRST, MovePhase.COPYING)
     assert scene.tracker.standing().bytes_done == 0, "the copy began again"
 
 
 def test_lag_grows_until_the_target_has_everything() -> None:
     scene = Scene(FIRST)
-    scene.tracker.enter(FIRST, MovePhase.COPYING)
-    scene.tracker.lagging(3, scene.now)
+    scene.enter(FIRST, MovePhase.COPYING)
+    scene.tracker.lagging(FIRST, 3, scene.now)
     scene.now += 7.0
     current = scene.tracker.standing().current
     assert current is not None and (current.lag_changes, current.lag_s) == (3, 7.0)
-    scene.tracker.lagging(0, scene.now)
+    scene.tracker.lagging(FIRST, 0, scene.now)
     current = scene.tracker.standing().current
     assert current is not None and (current.lag_changes, current.lag_s) == (0, 0.0)
 
 
 def test_waiting_for_the_window_does_not_count_for_the_speed() -> None:
     scene = Scene(FIRST)
-    scene.tracker.enter(FIRST, MovePhase.COPYING)
+    scene.enter(FIRST, MovePhase.COPYING)
     scene.moved(1_000_000, 1.0)
-    with scene.tracker.waiting():
+    with scene.tracker.waiting(FIRST):
         scene.now += 3600.0
         current = scene.tracker.standing().current
         assert current is not None and current.phase == MovePhase.WAITING

@@ -22,6 +22,8 @@ from dbz.shards.follow.follower import MapFollower
 from dbz.shards.map import ShardMap, legacy_map
 from tests.shards.stores import World
 
+_MOST_MINE = 200
+"""Documents of a club: else a long run, or a slow machine, has ever larger clubs to move, and ever slower moves."""
 NODE = Path(__file__).parents[2] / "clients" / "node"
 
 
@@ -102,7 +104,7 @@ class Writers:
         number, mine = 0, list[str]()
         while not self._ending.is_set():
             number += 1
-            if len(mine) < 20 or rng.random() < 0.3:
+            if len(mine) < 20 or (len(mine) < _MOST_MINE and rng.random() < 0.3):
                 mine.append(f"{club}/{self._name}/{number}")
                 await self._try(club, follower, clients, mine[-1], number, insert=True)
             elif rng.random() < 0.8:
@@ -176,6 +178,7 @@ class NodeWriters:
             "clubs": list(clubs),
             "shards": [f"shard_{number}" for number in range(shards)],
             "pauseMs": pause_s * 1000,
+            "mostMine": _MOST_MINE,
         }
         self.ledger = Ledger()
         self.ready = threading.Event()

@@ -56,7 +56,7 @@ export class MapFollower {
     await this._control.collection(ROUTERS).deleteOne({ _id: this._name }, MAJORITY).catch(() => {});
   }
 
-  /** Fetch the map, follow it, and report. */
+  /** Fetch the map, follow it, and report; whether there is nothing to look at again at once. */
   async catchUp() {
     if (performance.now() / 1000 - this.gate.renewedAt > LEASE_S / 2) {
       // On the list before the map is read: whoever fences a club after that waits for this process.
@@ -67,18 +67,20 @@ export class MapFollower {
     const known = this.gate.map;
     if (known === null || found.epoch !== known.epoch || found.deployment !== known.deployment) this.gate.apply(found);
     for (const fence of this.gate.overrun()) await this._lift(found, fence.move);
-    await this._report();
+    return this._report();
   }
 
   async _report() {
     const fenced = this.gate.map.fences.length > 0;
     const epoch = (await this.gate.drained(fenced ? this._pollS : Infinity)) ?? this._reported;
+    const isDrained = epoch === this.gate.map.epoch;
     const begin = performance.now() / 1000;
-    if (epoch === this._reported && begin - this.gate.renewedAt < RENEW_S) return;
+    if (epoch === this._reported && begin - this.gate.renewedAt < RENEW_S) return isDrained;
     await this._writeEntry(epoch);
     // From before the request: the store's own time of it is later, so this process gives up sooner than others it.
     this.gate.renewedAt = begin;
     this._reported = epoch;
+    return isDrained;
   }
 
   async _writeEntry(epoch) {
@@ -97,6 +99,7 @@ export class MapFollower {
   async _poll() {
     while (!this._ending) {
       let woken = false;
+      let isDrained = true;
       const waking = new Promise((resolve) => {
         this._wake = () => {
           woken = true;
@@ -104,11 +107,12 @@ export class MapFollower {
         };
       });
       try {
-        await this.catchUp();
+        isDrained = await this.catchUp();
       } catch (problem) {
         this._warn(problem);
       }
-      if (!woken && !this._ending) await Promise.race([waking, pause(this._pollS * 1000)]);
+      // Not drained: somebody holds writes and waits for this process, and the wait for the drain was a pause.
+      if (isDrained && !woken && !this._ending) await Promise.race([waking, pause(this._pollS * 1000)]);
     }
   }
 }

@@ -1,5 +1,5 @@
 // Clients that write through the map in a process of their own; the outside ledger reads what they were told.
-// node writer.js '{"uris": {shard: uri}, "control": shard, "database": …, "clubs": […], "shards": […], "pauseMs": 20}'
+// node writer.js '{"uris": {shard: uri}, "control": shard, "database": …, "clubs": […], "shards": […], "pauseMs": 20, "mostMine": 200}'
 
 import { MongoClient } from 'mongodb';
 
@@ -41,7 +41,7 @@ async function member(club) {
   const mine = [];
   for (let number = 1; !ending; number += 1) {
     const any = () => mine[Math.floor(Math.random() * mine.length)];
-    if (mine.length < 20 || Math.random() < 0.3) {
+    if (mine.length < 20 || (mine.length < options.mostMine && Math.random() < 0.3)) {
       mine.push(`${club}/node/${number}`);
       await write(club, mine.at(-1), number, true);
     } else if (Math.random() < 0.8) await write(club, any(), number, false);

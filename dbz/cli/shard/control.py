@@ -25,7 +25,7 @@ def control(
     status says how far it is; pause and resume hold it and let it go on, between
     two batches, with every club where it is; rate changes the most that is copied
     a second; switch lets the club switch over that --postpone-switch keeps
-    waiting, switch all this one and all that follow.
+    waiting (one of several), switch all these and all that follow.
 
     \b
     Examples:
@@ -47,5 +47,5 @@ def control(
     rate = "unlimited" if found["rate_bytes_per_s"] is None else f"{format_bytes(found['rate_bytes_per_s'])}/s"
     state = "paused" if found["paused"] else f"held: {found['held']}" if found["held"] else "going on"
     typer.echo(f"{state}; {now['moves_done']} of {now['moves']} clubs moved; rate {rate}")
-    if now["move"]:
-        typer.echo(f"{now['move']['id']}  {now['move']['club']}  {now['move']['phase']}")
+    for move in now["moves_in_hand"]:
+        typer.echo(f"{move['id']}  {move['club']}  {move['phase']}")

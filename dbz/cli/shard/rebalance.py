@@ -21,8 +21,15 @@ from dbz.units import counted
 
 if TYPE_CHECKING:
     from dbz.shards.move.rebalance import Rebalance
+    from dbz.shards.move.schedule import Parallelism
     from dbz.shards.plan.document import MovePlan
 
+Parallel = Annotated[
+    int, typer.Option("--parallel", min=1, max=64, metavar="N", help="Move so many clubs at the same time.")
+]
+PerShard = Annotated[
+    int, typer.Option("--per-shard", min=1, max=16, metavar="N", help="Of which so many leave, and come to, one shard.")
+]
 Window = Annotated[str | None, typer.Option(metavar="HH:MM-HH:MM", help="Work only in these hours, in UTC.")]
 
 
@@ -33,6 +40,8 @@ def rebalance(
     rate: Rate = DEFAULT_RATE,
     max_latency: MaxLatency = None,
     max_fence: MaxFence = "500ms",
+    parallel: Parallel = 1,
+    per_shard: PerShard = 1,
     window: Window = None,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Copy and verify, then remove the copies: nothing switches over.")
@@ -71,6 +80,11 @@ def rebalance(
     --rate unlimited the stores are copied as fast as they can.
 
     \b
+    With --parallel 4 up to four clubs move at once; --rate is then that of all of
+    them together, and a store gives them no more of its time than a single one.
+    They switch over one after the other.
+
+    \b
     While it runs, dbz shard control says how far it is, pauses it, changes the
     rate, and lets a postponed club switch over. --hook gets what happens in
     DBZ_HOOK (before-move, before-switch, after-switch), and DBZ_MOVE, DBZ_CLUB,
@@ -90,6 +104,7 @@ def rebalance(
     from dbz.shards.move.pace import parse_window
     from dbz.shards.move.preflight import refuse_unready
     from dbz.shards.move.rebalance import check_plan
+    from dbz.shards.move.schedule import Parallelism
     from dbz.shards.move.steering import MoveSteering
     from dbz.shards.plan.document import load_plan
 
@@ -105,6 +120,7 @@ def rebalance(
             rehearse=rehearse,
             steering=MoveSteering(parsed("--rate", rate, bytes_per_s), postpone=postpone_switch),
             hook=hook_of(hook),
+            parallel=Parallelism(parallel, per_shard),
         )
         with (
             throttled(options, deployment, throttle_url, throttle_query),
@@ -115,8 +131,19 @@ def rebalance(
                     check_plan(chosen, control.map())
                     refuse_unready(deployment, chosen, force=force)
                 _take_on(work, chosen, given=plan is not None, yes=yes)
+                _tell_what_is_not_parallel(work, options.parallel)
             outcome = carry_out(work, options, interrupts, as_json=as_json)
     report(outcome, options.tracker, as_json=as_json)
+
+
+def _tell_what_is_not_parallel(work: Rebalance, allowed: Parallelism) -> None:
+    from dbz.shards.move.schedule import startable
+
+    left = work.unfinished()
+    at_once = len(startable(left, (), allowed))
+    if at_once < min(allowed.moves, len(left)):
+        shards = "so many of them leave, or come to, one shard; --per-shard allows more of these at once"
+        typer.echo(f"Only {counted(at_once, 'club')} can begin at the same time: {shards}.", err=True)
 
 
 def _take_on(work: Rebalance, chosen: MovePlan | None, *, given: bool, yes: bool) -> None:

@@ -85,12 +85,15 @@ def standing_line(now: MoveStanding) -> str:
             parts.append(f"{format_bytes(now.copy_bytes_per_s)}/s")
         behind = f" ({one.lag_changes:,} docs)" if one.lag_changes else ""
         parts.append(f"lag {format_duration(round(one.lag_s, 1))}{behind}")
+        if now.beside:
+            parts.append(f"and {counted(len(now.beside), 'club')} beside it")
     return "; ".join(", ".join(texts) for texts in (head, parts) if texts)
 
 
 def standing_document(now: MoveStanding) -> dict[str, object]:
     """A moment of a rebalance as JSON: bytes, seconds, bytes a second."""
-    slowed, one = now.slowed, now.current
+    slowed = now.slowed
+    in_hand = [_move_document(one) for one in now.in_hand]
     return {
         "schema": SCHEMA,
         "elapsed_s": round(now.elapsed_s, 1),
@@ -101,20 +104,8 @@ def standing_document(now: MoveStanding) -> dict[str, object]:
         "bytes_done": now.bytes_done,
         "copy_bytes_per_s": _rounded(now.copy_bytes_per_s),
         "left_s": _rounded(now.left_s),
-        "move": None
-        if one is None
-        else {
-            "id": one.move.id,
-            "club": one.move.club,
-            "source": one.move.source,
-            "target": one.move.target,
-            "phase": str(one.phase),
-            "phase_bytes": one.bytes_total,
-            "phase_bytes_done": one.bytes_done,
-            "lag_changes": one.lag_changes,
-            "lag_s": round(one.lag_s, 2),
-            "left_s": _rounded(one.left_s),
-        },
+        "move": in_hand[0] if in_hand else None,
+        "moves_in_hand": in_hand,
         "slowed": None
         if slowed is None
         else {
@@ -128,10 +119,25 @@ def standing_document(now: MoveStanding) -> dict[str, object]:
     }
 
 
+def _move_document(one: Current) -> dict[str, object]:
+    return {
+        "id": one.move.id,
+        "club": one.move.club,
+        "source": one.move.source,
+        "target": one.move.target,
+        "phase": str(one.phase),
+        "phase_bytes": one.bytes_total,
+        "phase_bytes_done": one.bytes_done,
+        "lag_changes": one.lag_changes,
+        "lag_s": round(one.lag_s, 2),
+        "left_s": _rounded(one.left_s),
+    }
+
+
 def paused_text(now: MoveStanding) -> str:
     """What a pause leaves."""
     left = now.moves - len(now.ended)
-    begun = f", {now.current.move.club} is {_PAUSED_AT[now.current.phase]}" if now.current else ""
+    begun = "".join(f", {one.move.club} is {_PAUSED_AT[one.phase]}" for one in now.in_hand)
     return f"paused: {left} of {now.moves} clubs are not moved yet{begun}; the app goes on as it is"
 
 

@@ -23,16 +23,16 @@ _MARK = "dbz: clubs that moved away"
 
 
 def guard_copies(
-    deployment: Deployment, journal: MoveJournal, shard_map: ShardMap, shard: str, but: str | None = None
+    deployment: Deployment, journal: MoveJournal, shard_map: ShardMap, shard: str, but: Collection[str] = ()
 ) -> list[str]:
-    """Make a shard refuse the clubs whose old copies lie on it, and no others, nor the club `but`.
+    """Make a shard refuse the clubs whose old copies lie on it, and no others, nor those in `but`.
 
     Returns what the store did not take, and why. Guards that stand are taken away where the shards file asks for none.
     """
     clubs: set[str] = set()
     if deployment.file.guard_old_copies:
         copies = copies_of(journal.all(), shard_map).judged
-        clubs = {copy.move.club for copy in copies if copy.old and copy.shard == shard and copy.move.club != but}
+        clubs = {copy.move.club for copy in copies if copy.old and copy.shard == shard} - {*but}
     options = {found["name"]: found.get("options", {}) for found in deployment.shard(shard).list_collections()}
     problems = [
         _guard(deployment, shard, collection, clubs, options[collection])

@@ -62,8 +62,8 @@ class MapFollower:
             async with asyncio.timeout(1.0):
                 await self._control[ROUTERS].delete_one({"_id": self._name})
 
-    async def catch_up(self) -> None:
-        """Fetch the map, follow it, and report."""
+    async def catch_up(self) -> bool:
+        """Fetch the map, follow it, and report; whether there is nothing to look at again at once."""
         if time.monotonic() - self.gate.renewed_at > ROUTER_LEASE_S / 2:
             # On the list before the map is read: whoever fences a club after that waits for this process.
             await self._write_entry(_NOWHERE)
@@ -73,10 +73,10 @@ class MapFollower:
             self.gate.apply(found)
         for fence in self.gate.overrun():
             await self._lift(found, fence.move)
-        await self._report()
+        return await self._report()
 
-    async def _report(self) -> None:
-        """Renew this process's entry; the epoch counts once no write is under way that it forbids."""
+    async def _report(self) -> bool:
+        """Renew this process's entry; whether its epoch counts: once no write is under way that it forbids."""
         assert self.gate.map is not None
         fenced = bool(self.gate.map.fenced or self.gate.map.closed)
         try:
@@ -84,12 +84,14 @@ class MapFollower:
                 epoch = await self.gate.drained()
         except TimeoutError:
             epoch = self._reported
+        is_drained = epoch == self.gate.map.epoch
         begin = time.monotonic()
         if epoch == self._reported and begin - self.gate.renewed_at < _RENEW_S:
-            return
+            return is_drained
         await self._write_entry(epoch)
         # From before the request: the store's own time of it is later, so this process gives up sooner than others it.
         self.gate.renewed_at, self._reported = begin, epoch
+        return is_drained
 
     async def _write_entry(self, epoch: int) -> None:
         change = {"$set": {"epoch": epoch}, "$currentDate": {"seen": True}}
@@ -111,13 +113,16 @@ class MapFollower:
 
     async def _poll(self) -> None:
         while True:
+            is_drained = True
             try:
                 self._wake.clear()
-                await self.catch_up()
+                is_drained = await self.catch_up()
             except (PyMongoError, OSError, TimeoutError) as error:
                 _log.warning("the shard map cannot be read: %s", error)
             except ValueError:
                 _log.exception("the shard map cannot be followed")
+            if not is_drained:
+                continue  # somebody holds writes and waits for this process, and the wait for the drain was a pause
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()

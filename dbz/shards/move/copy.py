@@ -14,7 +14,7 @@ from dbz.shards.changes import Key
 from dbz.shards.club_id import club_value
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
-from dbz.shards.move.pace import Pace
+from dbz.shards.move.pace import PaceOnShards
 
 _REFRESH_DOCS = 1000
 _DUPLICATE = 11000
@@ -26,7 +26,7 @@ Copied = Callable[[int, int], None]
 class Copier:
     """Copies one club from shard to shard. Nothing of another club is ever written or removed."""
 
-    def __init__(self, deployment: Deployment, club: str, source: str, target: str, pace: Pace) -> None:
+    def __init__(self, deployment: Deployment, club: str, source: str, target: str, pace: PaceOnShards) -> None:
         self._source = deployment.raw(source)
         self._target = deployment.raw(target)
         self._target_name = target
@@ -100,7 +100,7 @@ def _key(document_id: Any) -> bytes:
     return encode({"_id": document_id})
 
 
-def _batches(cursor: Iterable[Any], pace: Pace) -> Iterable[list[Any]]:
+def _batches(cursor: Iterable[Any], pace: PaceOnShards) -> Iterable[list[Any]]:
     batch: list[Any] = []
     size = 0
     for document in cursor:

@@ -8,6 +8,7 @@ epoch that the fence made, moves the club. Whoever takes the fence away raises t
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,10 @@ from dbz.shards.deployment import Deployment, Document
 from dbz.shards.errors import FenceOverrunError, HistoryLostError, MoveFailedError, PausedError, RehearsedError
 from dbz.shards.journal import Move, MoveJournal, State
 from dbz.shards.move.copy import Copier
-from dbz.shards.move.pace import Pace
+from dbz.shards.move.pace import Pace, PaceOnShards
 from dbz.shards.move.preflight import check_move
 from dbz.shards.move.progress import MovePhase, MoveTracker
+from dbz.shards.move.schedule import Parallelism
 from dbz.shards.move.steering import MoveSteering
 from dbz.shards.shapes import make_alike
 
@@ -33,7 +35,7 @@ _FENCE_PAUSE_S = 0.5
 _VERIFY_ROUNDS = 6
 _SETTLED = 200  # changes in one look at the stream: fewer are no backlog, and the writes may be held
 _GLANCE_S = 0.02
-_GLANCE_EVERY_S = 0.1
+_POSTPONED_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,16 @@ class MoveOptions:
     """Hears of what did not go as planned."""
     tracker: MoveTracker = field(default_factory=MoveTracker)
     """Hears of everything."""
+    parallel: Parallelism = field(default_factory=Parallelism)
+    """How many moves run at the same time."""
 
 
 class Mover:
-    """Carries out moves, one at a time, from wherever the journal says they are."""
+    """Carries out moves from wherever the journal says they are; several at the same time, each in a thread of its own.
+
+    What concerns more than the club in hand is done by one of them at a time: giving a shard its collections and
+    guards, and switching over, for each flip needs the very epoch of its own fence.
+    """
 
     def __init__(self, deployment: Deployment, control: Control, journal: MoveJournal, options: MoveOptions) -> None:
         self._deployment = deployment
@@ -73,10 +81,21 @@ class Mover:
         self._tracker = options.tracker
         self._pace = Pace(options.rate_bytes_per_s, options.max_latency_s, options.stop)
         self._steering = options.steering or MoveSteering(options.rate_bytes_per_s)
-        self._glanced_at = 0.0
+        self._shaping = threading.Lock()
+        self._switching = threading.Lock()
+        self._arriving: set[tuple[str, str]] = set()
 
     def run(self, move: Move) -> Move:
         """Take a move to `reversing`. `MoveFailedError` when it cannot be; the club then stays where it is."""
+        with self._shaping:
+            self._arriving.add((move.target, move.club))
+        try:
+            return self._to_the_end(move)
+        finally:
+            with self._shaping:
+                self._arriving.discard((move.target, move.club))
+
+    def _to_the_end(self, move: Move) -> Move:
         move = self.recover(move)
         while move.state != State.REVERSING:
             try:
@@ -90,8 +109,11 @@ class Mover:
         self._guard(move, move.source)
         return move
 
-    def _guard(self, move: Move, shard: str, but: str | None = None) -> None:
-        for problem in guard_copies(self._deployment, self._journal, self._control.map(), shard, but):
+    def _guard(self, move: Move, shard: str) -> None:
+        with self._shaping:
+            arriving = [club for target, club in self._arriving if target == shard]
+            problems = guard_copies(self._deployment, self._journal, self._control.map(), shard, arriving)
+        for problem in problems:
             self._options.told(move, problem)
 
     def recover(self, move: Move) -> Move:
@@ -104,7 +126,7 @@ class Mover:
         return self._journal.advance(move, State.TAILING)
 
     def _tell(self, move: Move, what: str) -> None:
-        self._tracker.remark(what)
+        self._tracker.remark(what, move)
         self._options.told(move, what)
 
     def _run(self, move: Move) -> Move:
@@ -113,13 +135,14 @@ class Mover:
             self._ask_hook("before-move", move)
         if move.state == State.PLANNED and move.token is None:
             check_move(self._deployment, move.club, move.source, move.target, move.bytes)
-        make_alike(self._deployment, move.source, move.target)
-        self._guard(move, move.target, but=move.club)
-        copier = Copier(self._deployment, move.club, move.source, move.target, self._pace)
+        with self._shaping:
+            make_alike(self._deployment, move.source, move.target)
+        self._guard(move, move.target)
         with (
-            self._pace.watching(self._deployment, move.source, move.target),
+            self._pace.watching(self._deployment, move.source, move.target) as pace,
             ChangeTail(self._deployment, move.source, move.club, move.token) as tail,
         ):
+            copier = Copier(self._deployment, move.club, move.source, move.target, pace)
             if move.token is None:
                 move = self._journal.advance(move, State.COPYING, token=tail.token)
             elif move.state == State.PLANNED:
@@ -127,13 +150,12 @@ class Mover:
             if move.state == State.COPYING:
                 move = self._copy(move, copier, tail)
             move = self._catch_up(move, copier, tail)
-            move = self._verify(move, copier, tail)
+            move = self._verify(move, copier, tail, pace)
             if self._options.rehearse:
                 raise RehearsedError
             move = self._postpone(move, copier, tail)
             self._ask_hook("before-switch", move)
             switched = self._switch(move, copier, tail)
-        self._steering.switched()
         self._options.hook("after-switch", switched)
         return switched
 
@@ -143,10 +165,10 @@ class Mover:
 
     def _postpone(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
         """Follow the club until it may switch over."""
-        while not self._steering.may_switch():
-            self._pause_if_asked()
+        while not self._steering.claim_switch(move.id):
+            self._pause_if_asked(move)
             move = self._catch_up(move, copier, tail, MovePhase.POSTPONED)
-            time.sleep(_GLANCE_EVERY_S)
+            time.sleep(_POSTPONED_EVERY_S)
         return move
 
     def _copy(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
@@ -156,7 +178,7 @@ class Mover:
         def batch(_docs: int, size_bytes: int) -> None:
             nonlocal copied
             copied += size_bytes
-            self._moved(tail, size_bytes)
+            self._moved(move, tail, size_bytes)
 
         for collection in self._deployment.file.collections:
             if collection not in move.copied:
@@ -165,27 +187,25 @@ class Mover:
                 move = self._journal.advance(move, copied=done, copied_bytes=copied)
         return self._journal.advance(move, State.TAILING)
 
-    def _moved(self, tail: ChangeTail, size_bytes: int) -> None:
+    def _moved(self, move: Move, tail: ChangeTail, size_bytes: int) -> None:
         """After each batch that was copied or compared: look at the stream, tell, and pause if that is asked."""
-        if time.monotonic() - self._glanced_at > _GLANCE_EVERY_S:
-            tail.collect(_GLANCE_S)
-            self._glanced_at = time.monotonic()
-        self._tracker.moved(size_bytes)
-        self._tracker.lagging(len(tail.dirty), tail.complete_until)
+        tail.glance()
+        self._tracker.moved(move, size_bytes)
+        self._tracker.lagging(move, len(tail.dirty), tail.complete_until)
         self._tracker.throttled(self._pace.slowed)
         self._pace.allow(self._steering.rate_bytes_per_s)
-        self._pause_if_asked()
+        self._pause_if_asked(move)
 
     def _catch_up(self, move: Move, copier: Copier, tail: ChangeTail, phase: MovePhase = MovePhase.FOLLOWING) -> Move:
         """Apply changes until hardly any are left."""
         self._tracker.enter(move, phase)
         kept = time.monotonic()
         while True:
-            self._pause_if_asked()
+            self._pause_if_asked(move)
             few = tail.collect() < _SETTLED
-            self._tracker.lagging(len(tail.dirty), tail.complete_until)
+            self._tracker.lagging(move, len(tail.dirty), tail.complete_until)
             move_token = self._flush(copier, tail)
-            self._tracker.lagging(len(tail.dirty), tail.complete_until)
+            self._tracker.lagging(move, len(tail.dirty), tail.complete_until)
             if few:
                 return self._journal.advance(move, token=move_token)
             if time.monotonic() - kept > _KEEP_TOKEN_EVERY_S:
@@ -199,7 +219,7 @@ class Mover:
             del tail.dirty[key]
         return token
 
-    def _verify(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+    def _verify(self, move: Move, copier: Copier, tail: ChangeTail, pace: PaceOnShards) -> Move:
         """Compare all documents; what differs, because it is being written or was there before, is brought up to date.
 
         Only what still differs after several rounds is a failure.
@@ -208,11 +228,11 @@ class Mover:
         where = (move.club, move.source, move.target)
 
         def read(cursor: Any) -> Iterator[Any]:
-            return self._pace.reading(cursor, lambda size_bytes: self._moved(tail, size_bytes))
+            return pace.reading(cursor, lambda size_bytes: self._moved(move, tail, size_bytes))
 
         keys = compare_club(self._deployment, *where, read).keys()
         for _ in range(_VERIFY_ROUNDS):
-            self._pause_if_asked()
+            self._pause_if_asked(move)
             if not keys:
                 return self._journal.advance(move, State.VERIFIED)
             tail.collect()
@@ -230,19 +250,22 @@ class Mover:
     def _switch(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
         """Hold the writes, fetch the last changes, and flip; after an overrun let go, wait, and try again."""
         for attempt in range(1, _FENCE_TRIES + 1):
-            self._pause_if_asked()
-            move = self._catch_up(move, copier, tail)
-            self._tracker.enter(move, MovePhase.SWITCHING)
-            with ChangeTail(self._deployment, move.target, move.club, None) as reverse:
-                try:
-                    return self._flip(move, copier, tail, reverse)
-                except FenceOverrunError as overrun:
-                    move = self._let_go(move, f"{overrun}")
-                    if move.state == State.REVERSING:
-                        return move
+            move = self._try_to_flip(move, copier, tail)
+            if move.state == State.REVERSING:
+                return move
             self._tell(move, f"held the writes too long ({move.reason}); trying again")
             time.sleep(_FENCE_PAUSE_S * attempt)
         raise MoveFailedError(f"the writes could not be held short enough {_FENCE_TRIES} times: {move.reason}")
+
+    def _try_to_flip(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
+        with ChangeTail(self._deployment, move.target, move.club, None) as reverse, self._switching:
+            self._pause_if_asked(move)
+            move = self._catch_up(move, copier, tail)
+            self._tracker.enter(move, MovePhase.SWITCHING)
+            try:
+                return self._flip(move, copier, tail, reverse)
+            except FenceOverrunError as overrun:
+                return self._let_go(move, f"{overrun}")
 
     def _let_go(self, move: Move, reason: str) -> Move:
         move = self.recover(self._journal.get(move.id))
@@ -275,11 +298,11 @@ class Mover:
     def _is_allowed(self) -> bool:
         return self._options.may_work() and self._steering.is_going
 
-    def _pause_if_asked(self) -> None:
+    def _pause_if_asked(self, move: Move) -> None:
         if self._options.stop():
             raise PausedError
         if not self._is_allowed():
-            with self._tracker.waiting():
+            with self._tracker.waiting(move):
                 while not self._is_allowed():
                     self._tracker.remark(self._steering.held)
                     time.sleep(0.2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dbz.shards.journal import Move, State
+from dbz.shards.move.forecast import MoveForecast
+from dbz.shards.move.schedule import Parallelism, least_seconds
 from dbz.shards.move.throttle import Slowed
 from dbz.shards.plan.estimate import MoveSpeeds
 
 _BOTH_SIDES = 2
+_ALONE = Parallelism()
 
 
 class MovePhase(StrEnum):
@@ -70,7 +72,15 @@ class MoveStanding:
     slowed: Slowed | None
     slowed_s: float
     current: Current | None
+    """The move in hand; of several the one that began first."""
     remark: str
+    beside: tuple[Current, ...] = ()
+    """Those that run beside it."""
+
+    @property
+    def in_hand(self) -> tuple[Current, ...]:
+        """All moves that run now."""
+        return (self.current, *self.beside) if self.current else ()
 
     @property
     def done(self) -> int:
@@ -78,66 +88,88 @@ class MoveStanding:
         return sum(one.move.state == State.REVERSING for one in self.ended)
 
 
+@dataclass
+class _Hand:
+    """A move in hand, as its thread last told of it; moments are monotonic seconds."""
+
+    move: Move
+    marked: float
+    began: float
+    lag_since: float
+    phase: MovePhase = MovePhase.CHECKING
+    waits: bool = False
+    counted_s: float = 0.0
+    copied: int = 0
+    compared: int = 0
+    lag_changes: int = 0
+    max_lag_s: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the club, as far as they are known."""
+        return max(self.move.bytes, self.copied)
+
+    def left_bytes(self) -> tuple[int, int]:
+        """Bytes to copy and to compare."""
+        before_end = self.phase in (MovePhase.CHECKING, MovePhase.COPYING) and not self.move.undoes
+        to_copy = self.size - self.copied if before_end else 0
+        done = self.phase in (MovePhase.SWITCHING, MovePhase.POSTPONED)
+        return to_copy, 0 if done else max(0, _BOTH_SIDES * self.size - self.compared)
+
+
 class MoveTracker:
-    """Takes in what happens, and says where things stand."""
+    """Takes in what happens, and says where things stand; moves that run beside each other tell it from threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._began = clock()
         self._forecast = MoveForecast()
-        self._planned: dict[str, int] = {}
+        self._allowed = Parallelism()
+        self._planned: dict[str, Move] = {}
+        self._hands: dict[str, _Hand] = {}
         self._ended: list[Ended] = []
         self._before_bytes = 0
         self._slowed: Slowed | None = None
         self._slowed_since: float | None = None
         self._slowed_s = 0.0
         self._remark = ""
-        self._leave()
 
-    def _leave(self) -> None:
-        self._move: Move | None = None
-        self._phase = MovePhase.CHECKING
-        self._waits = False
-        self._marked = self._move_began = self._clock()
-        self._counted_s = 0.0
-        self._copied = self._compared = 0
-        self._lag: tuple[int, float] = (0, self._clock())
-        self._max_lag_s = 0.0
-
-    def begin(self, moves: Sequence[Move]) -> None:
-        """These moves are to be done."""
+    def begin(self, moves: Sequence[Move], allowed: Parallelism = _ALONE) -> None:
+        """These moves are to be done, so many at the same time."""
         with self._lock:
             self._began = self._clock()
-            self._planned = {move.id: move.bytes for move in moves}
+            self._allowed = allowed
+            self._planned = {move.id: move for move in moves}
 
     def enter(self, move: Move, phase: MovePhase) -> None:
         """A phase of a move begins."""
         with self._lock:
-            if self._move is None or self._move.id != move.id:
-                self._leave()
-            if phase in (MovePhase.CHECKING, MovePhase.COPYING):
-                self._copied, self._compared = move.copied_bytes, 0
-            self._move, self._phase, self._marked = move, phase, self._clock()
-
-    def moved(self, size_bytes: int) -> None:
-        """So many bytes were copied or compared, whatever the phase is."""
-        with self._lock:
             now = self._clock()
-            took_s, self._marked = now - self._marked, now
-            self._counted_s += took_s
-            if self._phase == MovePhase.COPYING:
-                self._copied += size_bytes
+            hand = self._hands.setdefault(move.id, _Hand(move, now, now, now))
+            if phase in (MovePhase.CHECKING, MovePhase.COPYING):
+                hand.copied, hand.compared = move.copied_bytes, 0
+            hand.move, hand.phase, hand.marked = move, phase, now
+
+    def moved(self, move: Move, size_bytes: int) -> None:
+        """So many bytes of a move were copied or compared, whatever its phase is."""
+        with self._lock:
+            hand, now = self._hands[move.id], self._clock()
+            took_s, hand.marked = now - hand.marked, now
+            hand.counted_s += took_s
+            if hand.phase == MovePhase.COPYING:
+                hand.copied += size_bytes
                 self._forecast.copying.add(size_bytes, took_s)
             else:
-                self._compared += size_bytes
+                hand.compared += size_bytes
                 self._forecast.comparing.add(size_bytes, took_s)
 
-    def lagging(self, changes: int, since: float) -> None:
+    def lagging(self, move: Move, changes: int, since: float) -> None:
         """So many changes are known that the target lacks; up to `since` (monotonic seconds) it has everything."""
         with self._lock:
-            self._lag = (changes, since)
-            self._max_lag_s = max(self._max_lag_s, self._clock() - since)
+            hand = self._hands[move.id]
+            hand.lag_changes, hand.lag_since = changes, since
+            hand.max_lag_s = max(hand.max_lag_s, self._clock() - since)
 
     def throttled(self, slowed: Slowed | None) -> None:
         """Copying is slowed down, or not any more."""
@@ -147,38 +179,38 @@ class MoveTracker:
                 self._slowed_s += now - self._slowed_since
             self._slowed, self._slowed_since = slowed, now if slowed else None
 
-    def remark(self, text: str) -> None:
-        """Something worth telling, shown until the next of its kind, or until the move ends."""
+    def remark(self, text: str, move: Move | None = None) -> None:
+        """Something worth telling, shown until the next of its kind, or until a move ends."""
         with self._lock:
-            self._remark = text
+            self._remark = f"{move.club}: {text}" if move and text and len(self._hands) > 1 else text
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Nothing is done within this block, and the time does not count for how fast things go."""
+    def waiting(self, move: Move) -> Iterator[None]:
+        """Nothing is done with a move within this block, and the time does not count for how fast things go."""
         with self._lock:
-            self._waits = True
-            began = self._clock()
+            hand, began = self._hands[move.id], self._clock()
+            hand.waits = True
         try:
             yield
         finally:
             with self._lock:
                 waited_s = self._clock() - began
-                self._waits = False
-                self._marked += waited_s
-                self._move_began += waited_s
+                hand.waits = False
+                hand.marked += waited_s
+                hand.began += waited_s
 
     def ended(self, move: Move) -> None:
         """A move has ended, one way or the other."""
         with self._lock:
-            mine = self._move is not None and self._move.id == move.id
-            seconds = self._clock() - self._move_began if mine else 0.0
-            if mine and move.state == State.REVERSING:
-                self._forecast.finished(max(0.0, seconds - self._counted_s))
-            copied = self._copied if mine else move.copied_bytes
-            self._ended.append(Ended(move, seconds, copied, self._max_lag_s if mine else 0.0))
-            self._before_bytes += self._planned.pop(move.id, 0)
+            hand = self._hands.pop(move.id, None)
+            seconds = self._clock() - hand.began if hand else 0.0
+            if hand and move.state == State.REVERSING:
+                self._forecast.finished(max(0.0, seconds - hand.counted_s))
+            copied = hand.copied if hand else move.copied_bytes
+            self._ended.append(Ended(move, seconds, copied, hand.max_lag_s if hand else 0.0))
+            planned = self._planned.pop(move.id, None)
+            self._before_bytes += planned.bytes if planned else 0
             self._remark = ""
-            self._leave()
 
     def speeds(self, limit_bytes_per_s: float | None) -> MoveSpeeds | None:
         """How fast moves went below this rate; None before one has ended."""
@@ -189,107 +221,46 @@ class MoveTracker:
         """Where things stand now."""
         with self._lock:
             now = self._clock()
-            current = self._current(now)
+            in_hand = [self._current(hand, now) for hand in self._hands.values()]
             slowed_s = self._slowed_s + (now - self._slowed_since if self._slowed_since is not None else 0.0)
-            mine = min(self._copied, self._planned.get(self._move.id, 0)) if self._move else 0
+            mine = sum(
+                min(hand.copied, self._planned[name].bytes)
+                for name, hand in self._hands.items()
+                if name in self._planned
+            )
             return MoveStanding(
                 elapsed_s=now - self._began,
                 moves=len(self._ended) + len(self._planned),
                 ended=tuple(self._ended),
                 bytes_done=self._before_bytes + mine,
-                bytes_total=self._before_bytes + sum(self._planned.values()),
+                bytes_total=self._before_bytes + sum(move.bytes for move in self._planned.values()),
                 copy_bytes_per_s=self._forecast.copying.bytes_per_s,
-                left_s=self._left_in_all(current),
+                left_s=self._left_in_all(in_hand),
                 slowed=self._slowed,
                 slowed_s=slowed_s,
-                current=current,
+                current=in_hand[0] if in_hand else None,
                 remark=self._remark,
+                beside=tuple(in_hand[1:]),
             )
 
-    def _current(self, now: float) -> Current | None:
-        if self._move is None:
-            return None
-        to_copy, to_compare = self._left_of_move(self._move)
-        size = max(self._move.bytes, self._copied)
-        comparing = self._phase == MovePhase.VERIFYING
+    def _current(self, hand: _Hand, now: float) -> Current:
+        comparing = hand.phase == MovePhase.VERIFYING
         return Current(
-            move=self._move,
-            phase=MovePhase.WAITING if self._waits else self._phase,
-            bytes_done=self._compared if comparing else self._copied,
-            bytes_total=_BOTH_SIDES * size if comparing else size,
-            lag_changes=self._lag[0],
-            lag_s=max(0.0, now - self._lag[1]),
-            left_s=self._forecast.left_s(to_copy, to_compare, 1) if size else None,
+            move=hand.move,
+            phase=MovePhase.WAITING if hand.waits else hand.phase,
+            bytes_done=hand.compared if comparing else hand.copied,
+            bytes_total=_BOTH_SIDES * hand.size if comparing else hand.size,
+            lag_changes=hand.lag_changes,
+            lag_s=max(0.0, now - hand.lag_since),
+            left_s=self._forecast.left_s(*hand.left_bytes(), 1) if hand.size else None,
         )
 
-    def _left_of_move(self, move: Move) -> tuple[float, float]:
-        """Bytes to copy and to compare."""
-        size = max(move.bytes, self._copied)
-        to_copy = (
-            size - self._copied if self._phase in (MovePhase.CHECKING, MovePhase.COPYING) and not move.undoes else 0
-        )
-        done = self._phase in (MovePhase.SWITCHING, MovePhase.POSTPONED)
-        to_compare = 0 if done else max(0, _BOTH_SIDES * size - self._compared)
-        return to_copy, to_compare
-
-    def _left_in_all(self, current: Current | None) -> float | None:
-        later = {name: size for name, size in self._planned.items() if not current or name != current.move.id}
-        size = sum(later.values())
-        after_s = self._forecast.left_s(size, _BOTH_SIDES * size, len(later)) if later else 0.0
-        if after_s is None or (current and current.left_s is None):
-            return None
-        return after_s + (current.left_s or 0.0 if current else 0.0)
-
-
-_MEMORY_S = 15.0
-_REST_S = 0.5
-
-
-class Meter:
-    """A speed that forgets: bytes over seconds, each weighing less the longer ago it was (e-fold in 15 s)."""
-
-    def __init__(self) -> None:
-        self._bytes = 0.0
-        self._seconds = 0.0
-
-    def add(self, size_bytes: int, seconds: float) -> None:
-        """So many bytes took so long."""
-        kept = math.exp(-seconds / _MEMORY_S)
-        self._bytes = self._bytes * kept + size_bytes
-        self._seconds = self._seconds * kept + seconds
-
-    @property
-    def bytes_per_s(self) -> float | None:
-        """The speed; None before anything was measured."""
-        return self._bytes / self._seconds if self._seconds > 0 and self._bytes > 0 else None
-
-
-class MoveForecast:
-    """Seconds left, from the speeds of copying and of comparing, and from what a move takes beside these."""
-
-    def __init__(self) -> None:
-        self.copying = Meter()
-        self.comparing = Meter()
-        self._rest_s = 0.0
-        self._moves = 0
-
-    def finished(self, rest_s: float) -> None:
-        """A move took so long beside copying and comparing."""
-        self._rest_s += rest_s
-        self._moves += 1
-
-    def speeds(self, limit_bytes_per_s: float | None) -> MoveSpeeds | None:
-        """How fast moves went; None before one has ended."""
-        copying, comparing = self.copying.bytes_per_s, self.comparing.bytes_per_s
-        if not (copying and comparing and self._moves):
-            return None
-        return MoveSpeeds(copying, comparing, self._rest_s / self._moves, limit_bytes_per_s, measured=True)
-
-    def left_s(self, to_copy_bytes: float, to_compare_bytes: float, moves: float) -> float | None:
-        """Seconds for what is left; None as long as nothing is known of a speed that is needed."""
-        copying = self.copying.bytes_per_s
-        comparing = self.comparing.bytes_per_s or copying
-        if (to_copy_bytes and not copying) or (to_compare_bytes and not comparing):
-            return None
-        rest_s = self._rest_s / self._moves if self._moves else _REST_S
-        return moves * rest_s + to_copy_bytes / (copying or 1) + to_compare_bytes / (comparing or 1)
+    def _left_in_all(self, in_hand: Sequence[Current]) -> float | None:
+        left: list[tuple[Move, float | None]] = [(one.move, one.left_s) for one in in_hand]
+        left += [
+            (move, self._forecast.left_s(move.bytes, _BOTH_SIDES * move.bytes, 1))
+            for name, move in self._planned.items()
+            if name not in self._hands
+        ]
+        known = [(move, left_s) for move, left_s in left if left_s is not None]
+        return least_seconds(known, self._allowed) if len(known) == len(left) else None

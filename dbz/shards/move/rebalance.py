@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from dbz.shards.deployment import Deployment, Document, mark_shard, unreachable
 from dbz.shards.errors import FenceOverrunError, MoveFailedError, PausedError, RehearsedError
 from dbz.shards.journal import UNFINISHED, Move, MoveJournal, State
 from dbz.shards.map import ShardMap
+from dbz.shards.move.gang import MoveGang
 from dbz.shards.move.mover import MoveOptions, Mover
 from dbz.shards.move.reslot import reslot
 from dbz.shards.plan.document import MovePlan, PlannedMove
@@ -51,7 +53,11 @@ class Rebalance:
         self._journal = journal
         self._options = options
         self._plans = control.database["plans"]
-        self._mover = Mover(deployment, control, journal, options)
+        self._halt = threading.Event()
+        self._mover = Mover(deployment, control, journal, replace(options, stop=self._is_stopping))
+
+    def _is_stopping(self) -> bool:
+        return self._options.stop() or self._halt.is_set()
 
     def unfinished(self) -> list[Move]:
         """Moves that an earlier run left."""
@@ -112,13 +118,14 @@ class Rebalance:
     def run(self) -> MoveOutcome:
         """Carry out what is to be done, and tell the tracker. Network failures are retried, then raised."""
         outcome = MoveOutcome()
+        self._halt.clear()
         try:
             left, current = self._retrying(lambda: (self.unfinished(), self.current()))
-            self._options.tracker.begin(left)
+            self._options.tracker.begin(left, self._options.parallel)
             if current and not self._options.rehearse:
                 self._retrying(lambda: self._give_slots(current))
-            for move in left:
-                result = self._retrying(partial(self._one, move))
+            gang = MoveGang(self._patiently, self._options.parallel, self._halt)
+            for result in gang.run(left):
                 ended = outcome.rehearsed if result.reason == _REHEARSED else outcome.failed
                 (outcome.done if result.state == State.REVERSING else ended).append(result)
                 self._options.tracker.ended(result)
@@ -144,11 +151,14 @@ class Rebalance:
         except FenceOverrunError as overrun:
             raise DependencyError(f"the slots could not change hands: {overrun}") from overrun
 
+    def _patiently(self, move: Move) -> Move:
+        return self._retrying(partial(self._one, move), move)
+
     def _one(self, move: Move) -> Move:
         move = self._journal.get(move.id)
         if move.state not in UNFINISHED:
             return move
-        if self._options.stop():
+        if self._is_stopping():
             raise PausedError
         try:
             done = self._mover.run(move)
@@ -162,7 +172,8 @@ class Rebalance:
                 self._journal.advance(undone, State.ROLLED_BACK)
         return done
 
-    def _retrying(self, work: Callable[[], Result]) -> Result:
+    def _retrying(self, work: Callable[[], Result], move: Move | None = None) -> Result:
+        """What `work` gives; it is repeated while a store is away. Fences of `move`, or all, are lifted meanwhile."""
         for pause_s in (*_PAUSES_S, None):
             try:
                 return work()
@@ -170,24 +181,25 @@ class Rebalance:
                 failed = unreachable(self._deployment.blamed(error), error)
                 if pause_s is None:
                     raise failed from error
-                self._options.tracker.remark(f"{failed.message}; trying again in {pause_s:g} s")
-                self._pause(pause_s)
+                self._options.tracker.remark(f"{failed.message}; trying again in {pause_s:g} s", move)
+                self._pause(pause_s, move)
             except BaseException:
-                self._lift_all()
+                self._lift(move)
                 raise
         raise AssertionError
 
-    def _pause(self, seconds: float) -> None:
-        self._lift_all()
+    def _pause(self, seconds: float, move: Move | None) -> None:
+        self._lift(move)
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self._options.stop():
+        while time.monotonic() < end and not self._is_stopping():
             time.sleep(0.05)
 
-    def _lift_all(self) -> None:
+    def _lift(self, move: Move | None) -> None:
         """Hold no writes longer than needed; where that fails the servers do it themselves."""
         with contextlib.suppress(PyMongoError, DbzError):
-            for move in self._journal.in_states(State.FENCED, State.DRAINED, State.FLIPPED):
-                self._control.lift(move.id)
+            for held in self._journal.in_states(State.FENCED, State.DRAINED, State.FLIPPED):
+                if move is None or held.id == move.id:
+                    self._control.lift(held.id)
 
     def _finish(self, current: Document) -> None:
         pins = dict(current["pin"])

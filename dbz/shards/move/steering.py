@@ -34,7 +34,9 @@ class MoveSteering:
         self.held = ""
         """Why something outside asks to wait; empty when nothing does."""
         self._postpone = postpone
-        self._switch = threading.Event()
+        self._lock = threading.Lock()
+        self._orders = 0
+        self._claimed: set[str] = set()
 
     @property
     def is_going(self) -> bool:
@@ -42,12 +44,18 @@ class MoveSteering:
         return not self.paused and not self.held
 
     def may_switch(self) -> bool:
-        """Whether the club in hand may switch over now."""
-        return not self._postpone or self._switch.is_set()
+        """Whether the next club that is ready may switch over."""
+        return not self._postpone or self._orders > 0
 
-    def switched(self) -> None:
-        """A club has switched over: the next one waits for an order of its own."""
-        self._switch.clear()
+    def claim_switch(self, move_id: str) -> bool:
+        """Whether this move may switch over now; an order to switch is for one of those that wait and stays its own."""
+        with self._lock:
+            if self._postpone and move_id not in self._claimed:
+                if not self._orders:
+                    return False
+                self._orders -= 1
+            self._claimed.add(move_id)
+            return True
 
     def obey(self, order: str, parse_rate: Parse) -> None:
         """Carry out an order; `ValueError` says what is wrong with it."""
@@ -61,7 +69,8 @@ class MoveSteering:
             case ["rate", text]:
                 self.rate_bytes_per_s = parse_rate(text)
             case ["switch"]:
-                self._switch.set()
+                with self._lock:
+                    self._orders += 1
             case ["switch", "all"]:
                 self._postpone = False
             case _:

@@ -123,7 +123,8 @@ class TextLines:
             self.tell(one)
         self._told = len(now.ended)
         if now.remark and now.remark != self._remark:
-            self._write(now.remark if now.current is None else f"{now.current.move.club}: {now.remark}")
+            alone = now.current is not None and not now.beside
+            self._write(f"{now.current.move.club}: {now.remark}" if alone and now.current else now.remark)
         self._remark = now.remark
         if stopping and not self._stopping:
             self._stopping = True
@@ -170,6 +171,9 @@ def moves_screen(now: MoveStanding, console: Console, *, stopping: bool) -> Rend
         _bar("in all", min(share, 1.0), total_text(now), console),
     ]
     parts += [Text(), *_current(now.current, now.copy_bytes_per_s, console)] if now.current else []
+    beside = now.beside[: max(room - 1, 0)]
+    parts += [_beside(one, console) for one in beside]
+    room = max(room - len(beside), 1)
     if now.slowed is not None:
         parts.append(_cut(slowed_text(now.slowed), "yellow"))
     if now.remark:
@@ -189,6 +193,12 @@ def _current(one: Current, bytes_per_s: float | None, console: Console) -> list[
         _bar(str(one.phase), share_of(one), ", ".join(move_texts(one, bytes_per_s)), console),
         Text.assemble((f"{'lag':<{_LABEL}}", "dim"), lag_text(one), no_wrap=True, overflow="ellipsis"),
     ]
+
+
+def _beside(one: Current, console: Console) -> Text:
+    """A move that runs beside the first one, on a line."""
+    texts = [f"{one.move.club}, {one.move.source} → {one.move.target}", str(one.phase), *move_texts(one, None)]
+    return _bar(one.move.id, None, "; ".join(texts), console)
 
 
 def _bar(label: str, share: float | None, text: str, console: Console) -> Text:
