@@ -18,11 +18,14 @@ from dbz.cli.options import (
     AllowTarget,
     Budgets,
     Embedded,
+    ExcludeTags,
     LoadTarget,
     PhasesFile,
     Seed,
+    Tags,
     Workers,
     duration_of,
+    tags_of,
 )
 from dbz.errors import DbzError
 
@@ -52,6 +55,8 @@ def capacity(
     rate: Annotated[str | None, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
     workers: Workers = None,
     seed: Seed = None,
+    tags: Tags = None,
+    exclude_tags: ExcludeTags = None,
     out: Annotated[Path, typer.Option(help="Folder that gets a folder for this search.")] = DEFAULT_REPORTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print capacity.json instead of the tables.")] = False,
     allow_target: AllowTarget = None,
@@ -89,7 +94,16 @@ def capacity(
         subject=subject,
         target=target,
         embedded=embedded,
-        overrides=given({"budgets": budgets, "rate": rate, "workers": workers, "seed": seed}),
+        overrides=given(
+            {
+                "budgets": budgets,
+                "rate": rate,
+                "workers": workers,
+                "seed": seed,
+                "tags": tags_of(tags),
+                "exclude_tags": tags_of(exclude_tags),
+            }
+        ),
         allowed_targets=allow_target or (),
     )
     step_s = duration_of("--step-duration", step_duration)

@@ -14,12 +14,15 @@ from dbz.cli.options import (
     AllowVanished,
     Budgets,
     Embedded,
+    ExcludeTags,
     LoadTarget,
     PhasesFile,
     Seed,
+    Tags,
     Workers,
     address_of,
     share_of,
+    tags_of,
 )
 
 if TYPE_CHECKING:
@@ -48,12 +51,15 @@ class LoadOptions:
     budgets: Budgets = None
     workers: Workers = None
     seed: Seed = None
+    tags: Tags = None
+    exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None
 
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
         keys = ("users", "rate", "duration", "warmup", "budgets", "workers", "seed")
-        return given({key: getattr(self, key) for key in keys})
+        tags = {"tags": tags_of(self.tags), "exclude_tags": tags_of(self.exclude_tags)}
+        return given({**{key: getattr(self, key) for key in keys}, **tags})
 
 
 @dataclass(frozen=True)

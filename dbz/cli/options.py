@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -32,6 +32,14 @@ AllowTarget = Annotated[
 Budgets = Annotated[str | None, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")]
 Workers = Annotated[int | None, typer.Option(help="Load generator processes [default: what fits the cores].")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("-T", "--tags", metavar="TAG,…", help="Only tasks with one of these tags (Locust's @tag)."),
+]
+ExcludeTags = Annotated[
+    list[str] | None,
+    typer.Option("-E", "--exclude-tags", metavar="TAG,…", help="No tasks with one of these tags."),
+]
 LoadTarget = Annotated[
     str, typer.Option(help="Base URL to load; without it, bundled profiles load a backend that dbz starts.")
 ]
@@ -134,3 +142,8 @@ def address_of(option: str, text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(f"{option}: '{text}' is not an address; write for example 127.0.0.1:9464")
     return host.strip("[]"), int(port)
+
+
+def tags_of(texts: Sequence[str] | None) -> list[str] | None:
+    """The tags of an option that may be given several times, each time with several of them."""
+    return None if texts is None else [tag for text in texts for tag in text.replace(",", " ").split()]

@@ -12,7 +12,7 @@ import typer
 
 from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.options import AllowTarget, AsJson, LoadTarget, Seed
+from dbz.cli.options import AllowTarget, AsJson, ExcludeTags, LoadTarget, Seed, Tags, tags_of
 from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def try_scenario(
     allow_target: AllowTarget = None,
     full: Annotated[bool, typer.Option("--full", help="All headers, and bodies as a whole.")] = False,
     seed: Seed = None,
+    tags: Tags = None,
+    exclude_tags: ExcludeTags = None,
     as_json: AsJson = False,
 ) -> None:
     """Let one user of each class do each of its tasks once, and print every exchange.
@@ -44,7 +46,8 @@ def try_scenario(
     from dbz.load.rehearsal import rehearse
     from dbz.report.words.rehearsal import RehearsalLines
 
-    overrides = {"workers": 1, **({} if seed is None else {"seed": seed})}
+    given = {"seed": seed, "tags": tags_of(tags), "exclude_tags": tags_of(exclude_tags)}
+    overrides = {"workers": 1, **{key: value for key, value in given.items() if value is not None}}
     plan = plan_load(LoadRequest(subject, target, overrides=overrides, allowed_targets=allow_target or ()))
     lines = RehearsalLines(full=full)
     with Interrupts("before the end; nothing is left running").watch() as interrupts, ExitStack() as stack:

@@ -63,6 +63,10 @@ class Profile(Strict):
     """How far apart arrivals are."""
     open_users: list[str] = Field(default_factory=list)
     """User classes that take arrivals, the others being closed; empty for all of them."""
+    tags: list[str] = Field(default_factory=list)
+    """Only tasks with one of these tags are done (Locust's `@tag`); empty for all tasks."""
+    exclude_tags: list[str] = Field(default_factory=list)
+    """Tasks with one of these tags are not done."""
     pacing: Duration | None = Field(None, gt=0, le=3600)
     stages: list[StageEntry] = Field(default_factory=list)
     """Like `shape`: how the rate, or the users, change during the judged part."""
@@ -118,7 +122,9 @@ class Profile(Strict):
     @property
     def plain(self) -> dict[str, Any]:
         """The profile as the plain data of `run.json`, which has the target beside it."""
-        return {**self.model_dump(by_alias=True, exclude={"target"}), "duration": self.length_s}
+        plain = {**self.model_dump(by_alias=True, exclude={"target"}), "duration": self.length_s}
+        # Loads without tags are the loads of runs that knew none.
+        return {key: value for key, value in plain.items() if value or key not in ("tags", "exclude_tags")}
 
 
 def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:

@@ -85,6 +85,10 @@ class GeneratorSpec:
     spacing: Spacing = "even"
     open_users: tuple[str, ...] = ()
     """User classes that take arrivals; empty for all of them."""
+    tags: tuple[str, ...] = ()
+    """Only tasks with one of these are done; empty for all."""
+    exclude_tags: tuple[str, ...] = ()
+    """Tasks with one of these are not done."""
     pacing_s: float | None = None
     """In the closed model: from one task of a user to its next; None for as the scenario says."""
     stages: tuple[tuple[float, float], ...] = ()
@@ -119,7 +123,7 @@ class GeneratorSpec:
         raw = json.loads(text)
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
         raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
-        raw |= {key: tuple(raw[key]) for key in ("open_users", "allowed_targets", "hosts")}
+        raw |= {key: tuple(raw[key]) for key in ("open_users", "tags", "exclude_tags", "allowed_targets", "hosts")}
         return cls(**{**raw, "role": GeneratorRole(raw["role"]), "request": request})
 
     @property

@@ -206,8 +206,11 @@ class GeneratorProcess:
         else:
             classes, shape = user_classes.load_scenario(spec.scenario)
         user_classes.check_classes(spec.open_users, classes)
-        population.hold_connections(classes, spec)
         options = user_classes.locust_options(["--headless", "--users", str(spec.users)])
+        options.tags = list(spec.tags) or options.tags
+        options.exclude_tags = list(spec.exclude_tags) or options.exclude_tags
+        classes = user_classes.tagged(classes, options)
+        population.hold_connections(classes, spec)
         options.host = None if spec.hosts else spec.target
         for user_class in classes if options.host else ():
             user_class.host = options.host  # the target of the run wins over one that is written in the file

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from locust import constant, task
 from locust.argument_parser import get_parser
+from locust.user.task import filter_tasks_by_tags
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from dbz.config import bundled
@@ -65,6 +66,35 @@ def check_classes(wanted: Sequence[str], classes: Sequence[Any]) -> None:
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise UsageError(f"open_users: the scenario has no user class '{unknown[0]}' (it has: {', '.join(known)})")
+
+
+def tagged(classes: Sequence[Any], options: Any) -> list[Any]:
+    """The classes that have tasks left of those that the tags in Locust's options choose, by Locust's own rules.
+
+    `UsageError` when there is none: a load of nobody would measure nothing.
+    """
+    tags, excluded = (set(getattr(options, name, None) or ()) or None for name in ("tags", "exclude_tags"))
+    if not tags and not excluded:
+        return list(classes)
+    known = sorted({name for user_class in classes for name in _tags_of(user_class)})
+    left = []
+    for user_class in classes:
+        filter_tasks_by_tags(user_class, tags, excluded)
+        if user_class.tasks or getattr(user_class, "functions", False):
+            left.append(user_class)
+    if not left:
+        said = [f"{what} {', '.join(sorted(names))}" for what, names in (("tags", tags), ("not", excluded)) if names]
+        raise UsageError(
+            f"no task of the scenario is left with {' and '.join(said)} (it has: {', '.join(known) or 'none'})"
+        )
+    return left
+
+
+def _tags_of(holder: Any) -> Iterator[str]:
+    """The tags of all tasks of a user class or a task set, those of nested sets included."""
+    for one in getattr(holder, "tasks", ()):
+        yield from getattr(one, "locust_tag_set", ())
+        yield from _tags_of(one)
 
 
 def adhoc_user(request: AdHocRequest) -> Any:
