@@ -56,9 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
-        """Says back what it got."""
+        """Says back what it got, if it is what was to be sent."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200 if body == b'{"a": 1}' and self.headers["X-One"] == "1" else 400)
+        form = self.headers.get_content_type() == "multipart/form-data"
+        photo = form and b'name="photo"; filename="rally.jpg"\r\nContent-Type: image/jpeg' in body and b"Rally" in body
+        self.send_response(200 if photo or (body == b'{"a": 1}' and self.headers["X-One"] == "1") else 400)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

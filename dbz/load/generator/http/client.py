@@ -24,6 +24,7 @@ from dbz.load.generator.http.authentication import answer_challenge, authorize, 
 from dbz.load.generator.http.bodies import encode_body, encode_params
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import HeaderFields, one_line
+from dbz.load.generator.http.graphql import operations_of, problem_in
 from dbz.load.generator.http.memory import Memory
 from dbz.load.generator.http.options import (
     Certificate,
@@ -76,7 +77,9 @@ class HttpClient(Verbs):
     `record` is called once for each request, when its outcome is known. `timeout_s` covers a whole request with its
     redirects. `verify` is True, False or the path of a CA bundle; `tls_context` overrules it. `proxy` is a URL, empty
     for none, None for what the environment says. `auth`, `params`, `cert`, `proxies`, `hooks`, `stream` and
-    `conditional` are options of all requests. Redirects leave the host only towards this machine and `redirect_hosts`.
+    `conditional` are options of all requests. `detects_graphql`: whether requests with a GraphQL document are named by
+    their operation, and fail when the answer has errors. Redirects leave the host only towards this machine and
+    `redirect_hosts`.
     """
 
     auth = _for_all_requests("auth")
@@ -98,6 +101,7 @@ class HttpClient(Verbs):
         self.tls_context: ssl.SSLContext | None = None
         self.proxy: str | None = None
         self.request_name: str | None = None
+        self.detects_graphql = True
         self._options: dict[str, Any] = {}
         self._special = False
         self._record = record
@@ -157,8 +161,14 @@ class HttpClient(Verbs):
         has ended. For the other options see `RequestOptions`; one that does not exist is a `TypeError`.
         """
         method = method.upper()
-        name = name or self.request_name or url.partition("?")[0]
+        operations = (
+            operations_of(url, options, self._headers) if self.detects_graphql and (options or "?" in url) else ""
+        )
+        if not name:
+            name = self.request_name or " ".join(filter(None, (url.partition("?")[0], operations)))
         response = Response(method, url, f"{method} {name}", self._record)
+        if operations:
+            response.judge = problem_in
         started_s = time.monotonic()
         under_way[id(response)] = (response.operation, started_s)
         try:

@@ -121,6 +121,8 @@ class Response:
     """The URL of the server with the base URL's path."""
     sent = b""
     """The bytes of the request that was sent last."""
+    judge: Callable[[Response], str] | None = None
+    """Says what is wrong with an answer whose status is good; nobody is asked after `success` or `failure`."""
     stream: BodyStream | None = None
     """Gives the part of the body that was not read yet."""
     history: tuple[Response, ...] = ()
@@ -312,6 +314,8 @@ class Response:
         """Count this response by its status and error; only the first call counts."""
         if not self.error and self.status_code >= 400:
             self.error = f"HTTP {self.status_code}"
+        elif not self.error and self.judge is not None and self._record is not None:
+            self.error = self.judge(self)
         record, self._record = self._record, None
         if record is not None:
             record(self, self.operation, self.elapsed_s)

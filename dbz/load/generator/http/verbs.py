@@ -1,10 +1,13 @@
-"""The HTTP methods by name, as in Locust's clients."""
+"""The HTTP methods by name, as in Locust's clients, and what is made of them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Unpack
 
+from dbz.load.generator.http.bodies import encode_json
+from dbz.load.generator.http.graphql import strict_problem_in, title_of
 from dbz.load.generator.http.options import RequestOptions
 from dbz.load.generator.http.response import Response
 
@@ -53,3 +56,34 @@ class Verbs(ABC):
     def delete(self, url: str, **options: Any) -> Response:
         """Send a DELETE request; options as for `request`."""
         return self.request("DELETE", url, **options)
+
+    def graphql(
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        *,
+        path: str = "/graphql",
+        method: str = "POST",
+        name: str | None = None,
+        catch_response: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> Response:
+        """Send a GraphQL operation, by POST or GET. `name` is the path and the operation's name if nothing is said.
+
+        Errors in the answer, and an answer that is none of GraphQL's, are failures whether or not `detects_graphql`.
+        """
+        entry = {"query": document, "variables": variables, "operationName": operation_name}
+        sent = {key: value for key, value in entry.items() if value is not None}
+        name = name or f"{path} {title_of(sent)}".rstrip()
+        if method.upper() == "GET":
+            if variables is not None:
+                sent["variables"] = encode_json(variables).decode()
+            options["params"] = sent
+        else:
+            options["json"] = sent
+        response = self.request(method, path, name, catch_response=True, **options)
+        response.judge = strict_problem_in
+        if not catch_response:
+            response.finish()
+        return response
