@@ -5,6 +5,9 @@ READY := .venv/.ready
 # Processes that run tests: most tests wait, for a load to end or a program to start.
 TESTERS ?= 4
 
+# Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help load test torture lint format bench docs pins clean
 
 help:  ## List the targets.
@@ -21,7 +24,7 @@ test: $(READY)  ## Run the whole test suite.
 
 torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times, differently each time.
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
-	  $(BIN)/pytest -q -s tests/shards/test_torture.py
+	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py
 
 lint: $(READY)  ## Check style, types, import rules and generated documentation.
 	@$(BIN)/ruff check

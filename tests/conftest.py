@@ -1,7 +1,13 @@
 """Servers that several folders of tests share; each starts when a test first asks for it."""
 
+import contextlib
+import hashlib
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.cloud.fixtures import cloud, session_cloud
@@ -18,3 +24,29 @@ _ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_sl
 settings.register_profile("dbz", _ANY_MACHINE, derandomize=True, max_examples=60)
 settings.register_profile("search", _ANY_MACHINE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dbz"))
+
+
+_TOOK_ITS_PROCESS_DOWN = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Note which test each process is at: xdist gives one that took its process down to the next, and so for ever."""
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"alone-{os.getpid()}")
+    begun = Path(tempfile.gettempdir(), f"tests-{session}", hashlib.sha256(item.nodeid.encode()).hexdigest())
+    item.stash[_TOOK_ITS_PROCESS_DOWN] = begun.exists()
+    begun.parent.mkdir(exist_ok=True)
+    begun.touch()
+    try:
+        return (yield)
+    finally:
+        begun.unlink()
+        with contextlib.suppress(OSError):
+            begun.parent.rmdir()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail what took its process down when it was run before."""
+    if item.stash[_TOOK_ITS_PROCESS_DOWN]:
+        pytest.fail("took its process down: it hung, or crashed", pytrace=False)
