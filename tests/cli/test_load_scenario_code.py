@@ -60,8 +60,9 @@ RAISING = {
 }
 
 
-@pytest.mark.parametrize("where", RAISING)
-@pytest.mark.parametrize("any_error", [False, True], ids=["budget on errors", "no budget on errors"])
+@pytest.mark.parametrize(
+    ("where", "any_error"), [("a task", True), ("an import in a task", False), ("a listener of requests", True)]
+)
 def test_code_that_raises_is_a_failed_attempt_with_its_line(where: str, any_error: bool, tmp_path: Path) -> None:
     code, name, error = RAISING[where]
     status, run = load(tmp_path, HEAD + code, any_error=any_error)
@@ -121,8 +122,9 @@ def test_a_listener_of_init_that_fails_ends_it_before_it_began(how: str, tmp_pat
     assert (status == ExitCode.USAGE and "operations" not in run) or not run["operations"]
 
 
-@pytest.mark.parametrize("how", ["exit()", "sys.exit(2)", "os._exit(0)", "os._exit(3)"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("how", "workers"), [("exit()", 1), ("sys.exit(2)", 2), ("os._exit(0)", 1), ("os._exit(0)", 2), ("os._exit(3)", 1)]
+)
 def test_a_process_that_the_scenario_ends_is_a_lost_worker(how: str, workers: int, tmp_path: Path) -> None:
     code = f"    @task\n    def leave(self):\n        if time.monotonic() > END: {how}\nEND = time.monotonic() + 3\n"
     status, run = load(tmp_path, HEAD + code, "--workers", str(workers), "--duration", "6s", "--warmup", "1s")
@@ -141,8 +143,7 @@ def check(environment, **_):
 """
 
 
-@pytest.mark.parametrize("base", ["HttpUser", "dbz.users.HttpUser"])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("base", "workers"), [("HttpUser", 2), ("dbz.users.HttpUser", 1)])
 def test_an_exit_code_is_honoured_and_statistics_are_there_when_it_is_decided(
     base: str, workers: int, tmp_path: Path
 ) -> None:
@@ -212,15 +213,14 @@ def test_a_shape_is_run_whole_and_judged_whole(tmp_path: Path) -> None:
     assert samples >= 6
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_users_that_swallow_their_end_do_not_keep_the_run(workers: int, tmp_path: Path) -> None:
+def test_users_that_swallow_their_end_do_not_keep_the_run(tmp_path: Path) -> None:
     code = HEAD + (
         "    @task\n    def poll(self):\n        while True:\n            try:\n"
         "                self.client.get('/hello')\n"
         "                time.sleep(0.01)\n            except:\n                pass\n"
     )
     began_s = time.monotonic()
-    status, run = load(tmp_path, code, "--workers", str(workers))
+    status, run = load(tmp_path, code, "--workers", "2")
     assert (status, run["verdict"]) == (0, "pass") and time.monotonic() - began_s < 40
 
 
