@@ -1,5 +1,6 @@
 """Starting real Socket.IO servers, in Python and in Node.js, and clients whose records tests can read."""
 
+import fcntl
 import json
 import shutil
 import socket
@@ -28,6 +29,12 @@ def node_packages() -> None:
     """Install the reference implementation once, or skip the test that needs it."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("Node.js and npm are not installed: nothing to test against the reference implementation")
+    with (NODE_FOLDER / ".lock").open("w") as lock:  # several test processes come here at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install()
+
+
+def _install() -> None:
     installed, wanted = NODE_FOLDER / "node_modules" / ".package-lock.json", NODE_FOLDER / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
         command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]

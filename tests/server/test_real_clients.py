@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dbz.server.realtime.legacy_polling import join, split
 from tests.load.socketio_servers import NODE_FOLDER, node_packages
 from tests.server.backend import Backend, start_server
-from tests.server.clients import connected, login
+from tests.server.clients import connected, eventually, login
 
 pytestmark = pytest.mark.anyio
 
@@ -69,8 +69,9 @@ async def test_chat_over_every_transport(server: Backend, version: int, transpor
     token = await token_of(server, "user0060")
     async with connected(server.url, await token_of(server, "user0061")) as other:
         await other.call("room:join", {"roomId": ROOM})
-        going = asyncio.create_task(member(server, version, transports, token=token, room=ROOM, say=say))
-        await other.until("message:batch", 3)
+        stay = {"seconds": 30, "enough": 4}
+        going = asyncio.create_task(member(server, version, transports, token=token, room=ROOM, say=say, **stay))
+        await eventually(lambda: len(other.messages()) >= len(say), within_s=40)  # a batch may have several
         await other.call("message:send", {"roomId": ROOM, "tempId": "back", "content": f"back {ODD}"})
         happened = await going
         heard = [message["content"] for message in other.messages()]
