@@ -180,7 +180,7 @@ def test_numbers_have_an_end(value: str) -> None:
 
 
 LARGE = {
-    "keys": "a: 1\n" * 100_000,
+    "keys": "a: 1\n" * 40_000,
     "dashes": "- " * 200_000,
     "questions": "? " * 200_000,
     "quotes": "'" * 500_000,
@@ -191,7 +191,7 @@ LARGE = {
     "anchors": "&a " * 150_000,
     "tags": "!" * 500_000,
     "lines": "\n" * 500_000,
-    "items": "- a\n" * 120_000,
+    "items": "- a\n" * 60_000,
 }
 
 
