@@ -18,7 +18,8 @@ from dbz.load.generator.data.secrets import secret
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.once import OnceARun, setup, teardown
 from dbz.load.generator.socketio.endpoint import SocketOptions
-from dbz.load.generator.users import HttpUser, SocketUser
+from dbz.load.generator.users import HttpUser, SocketUser, WebSocketUser
+from dbz.load.generator.websocket.raw import WebSocketOptions
 
 __all__ = [
     "HttpUser",
@@ -26,6 +27,8 @@ __all__ = [
     "Response",
     "SocketOptions",
     "SocketUser",
+    "WebSocketOptions",
+    "WebSocketUser",
     "between",
     "constant",
     "constant_pacing",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from dbz.errors import ExitCode
 from tests.cli.running import dbz, small_server
 from tests.load.socketio_servers import serving
+from tests.load.websocket_servers import websocket_server
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
 EXAMPLES = {
@@ -33,10 +36,17 @@ def test_an_example_runs(tmp_path: Path, title: str) -> None:
     assert "nothing failed" in done.stdout and "0 requests" not in done.stdout
 
 
-def test_the_example_of_sockets_delivers_to_everybody(tmp_path: Path) -> None:
-    (tmp_path / "scenario.py").write_text(EXAMPLES["Sockets and deliveries"])
+@pytest.mark.parametrize("title", ["Sockets and deliveries", "Raw WebSockets"])
+def test_the_examples_of_sockets_deliver_to_everybody(tmp_path: Path, title: str) -> None:
+    (tmp_path / "scenario.py").write_text(EXAMPLES[title])
     options = ["--users", "4", "--duration", "3s", "--warmup", "1s", "--no-live", "--json", "--budgets", "none"]
-    with serving("python", tmp_path / "server.log") as (url, _):
-        done = dbz("load", "scenario.py", "--target", url, *options, cwd=tmp_path)
+    log = tmp_path / "server.log"
+    with ExitStack() as stack:
+        raw = title == "Raw WebSockets"
+        url = stack.enter_context(websocket_server("python", log) if raw else serving("python", log))
+        done = dbz("load", "scenario.py", "--target", url if raw else url[0], "--workers", "2", *options, cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert '"expected"' in done.stdout or '"delivered"' in done.stdout
+    run = json.loads(done.stdout)
+    (messages,) = run["deliveries"]
+    assert messages["delivered"] == messages["expected"] > messages["sent"] > 0 == messages["lost"]
+    assert {one["kind"] for one in run["operations"]} >= {"ack", "delivery"}

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from dbz.errors import UsageError
-from dbz.load.generator.users import HttpUser, SocketUser
+from dbz.load.generator.users import HttpUser, SocketUser, WebSocketUser
 from dbz.load.sharing import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
 from dbz.load.spec import GeneratorSpec
 
+_CONNECTED = (SocketUser, WebSocketUser)
+"""Classes whose users hold a connection."""
 _GUESSED_REQUESTS = 3.0
 _GUESS_COUNTS_AS_TASKS = 20
 """Until tasks have been seen, this is how many requests one is taken to make, as if so many tasks had shown it."""
@@ -24,9 +26,10 @@ def hold_connections(classes: Sequence[Any], spec: GeneratorSpec) -> None:
     """
     if spec.connections is None:
         return
-    sockets = {one.__name__: one for one in classes if issubclass(one, SocketUser)}
+    sockets = {one.__name__: one for one in classes if issubclass(one, _CONNECTED)}
     if spec.connections and not sockets:
-        raise UsageError(f"the scenario has no SocketUser that could hold the {spec.connections} connections asked for")
+        asked = f"the {spec.connections} connections asked for"
+        raise UsageError(f"the scenario has no SocketUser that could hold {asked}, and no WebSocketUser")
     rest = [one for one in classes if one.__name__ not in sockets]
     if spec.connections < spec.users and not any(one.weight for one in rest):
         raise UsageError(
@@ -46,7 +49,7 @@ class RequestPace:
     """
 
     def __init__(self, requests_per_s: float, classes: Sequence[Any], spec: GeneratorSpec) -> None:
-        paced = {one.__name__: one.weight for one in classes if not issubclass(one, SocketUser)}
+        paced = {one.__name__: one.weight for one in classes if not issubclass(one, _CONNECTED)}
         if not paced or any(not issubclass(one, HttpUser) for one in classes):
             raise UsageError("a scenario's requests can be paced when its users derive from dbz.users.HttpUser")
         fixed = {one.__name__: one.fixed_count for one in classes if one.fixed_count}
@@ -60,7 +63,7 @@ class RequestPace:
 
     def paces(self, user: Any) -> bool:
         """Whether a user is paced by this; the others rest as their scenario says."""
-        return not isinstance(user, SocketUser)
+        return not isinstance(user, _CONNECTED)
 
     def next_start_s(self, user: Any) -> float:
         """The intended start of the user's next task: a rest after the intended start of the one before."""

@@ -33,6 +33,8 @@ from dbz.load.generator.process import GeneratorProcess  # noqa: E402
 from dbz.load.generator.session import Session  # noqa: E402
 from dbz.load.generator.socketio.client import SocketClient  # noqa: E402
 from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
+from dbz.load.generator.websocket.frames import BINARY, TEXT  # noqa: E402
+from dbz.load.generator.websocket.raw import RawSocket  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
 from dbz.protocols import socketio as packets  # noqa: E402
 from dbz.runs.record import SETUP_NAME, SETUP_UNTIL, TEARDOWN_NAME, TEARDOWN_UNTIL  # noqa: E402
@@ -162,6 +164,27 @@ class _Teller:
         watched = {"_send": send_and_tell, "event": handle_and_tell, "receive": receive_and_tell, "lost": lost_and_told}
         for name, method in watched.items():
             setattr(Namespace, name, method)
+        self._watch_raw_sockets()
+
+    def _watch_raw_sockets(self) -> None:
+        """The same for WebSockets with a protocol of the server's own."""
+        send, take, lost = RawSocket._send, RawSocket._take, RawSocket._lost
+
+        def send_and_tell(raw: Any, payload: bytes, opcode: int) -> None:
+            kind = "message" if opcode in (TEXT, BINARY) else "ping"
+            self.tell("socket", sent=True, kind=kind, namespace="/", data=_text(payload))
+            send(raw, payload, opcode)
+
+        def take_and_tell(raw: Any, opcode: int, payload: bytes) -> None:
+            self.tell("socket", sent=False, kind="message", namespace="/", data=_text(payload))
+            take(raw, opcode, payload)
+
+        def lost_and_told(raw: Any, error: Any) -> None:
+            self.tell("socket", sent=False, kind="lost", namespace="/", data=str(error))
+            lost(raw, error)
+
+        for name, method in {"_send": send_and_tell, "_take": take_and_tell, "_lost": lost_and_told}.items():
+            setattr(RawSocket, name, method)
 
 
 def _parts(response: Any) -> dict[str, float]:

@@ -20,6 +20,7 @@ from dbz.load.generator.lateness import take_lateness_s
 from dbz.load.generator.record.stats_feed import method_and_name
 from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio.client import SocketClient
+from dbz.load.generator.websocket.raw import RawSocket
 from dbz.measure.latency.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
 
 UNFINISHED_S = 1.0
@@ -182,6 +183,34 @@ class SocketUser(HttpUser):
 
     def on_connected(self) -> None:
         """Join rooms here; called in a greenlet, so it may wait for acknowledgements."""
+
+    def on_stop(self) -> None:
+        """Close the socket and the connections."""
+        self.socket.disconnect()
+        super().on_stop()
+
+
+class WebSocketUser(HttpUser):
+    """A user that also has a WebSocket in `self.socket`, for servers with a protocol of their own.
+
+    Say how it is reached in `self.socket.options` and call `self.socket.connect()` in `on_start`; `on_connected` is
+    called after that and after each reconnect. `self.deliveries` measures messages from one user to the others.
+    """
+
+    abstract = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.deliveries = self.session.deliveries
+        self.socket = RawSocket(self.base_url, self.recorder, cookies=lambda: self.client.cookies)
+        self.socket.on_connected = self.on_connected
+        self.socket.on_message = self.on_message
+
+    def on_connected(self) -> None:
+        """Say hello or join rooms here; called in a greenlet, so it may wait for answers."""
+
+    def on_message(self, message: Any) -> None:
+        """Take a message; called on the event loop, so it must not wait."""
 
     def on_stop(self) -> None:
         """Close the socket and the connections."""

@@ -75,6 +75,16 @@ class ConnectionLost(TransportError):  # noqa: N818
     name = "ConnectionLost"
 
 
+class ClosedByServer(ConnectionLost):
+    """The server closed a WebSocket, and said with which code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"closed by the server with code {code}{f': {reason}' if reason else ''}")
+        self.code = code
+        """That of RFC 6455, section 7.4; 1005 when the server gave none."""
+        self.reason = reason
+
+
 class MalformedResponse(TransportError):  # noqa: N818
     """What came is not the protocol that was asked for."""
 

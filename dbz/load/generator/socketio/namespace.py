@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import gevent
 from gevent.event import AsyncResult
-from gevent.exceptions import BlockingSwitchOutError
 
 from dbz.load.generator.net.faults import (
     ConnectionLost,
@@ -21,14 +19,13 @@ from dbz.load.generator.net.faults import (
     Refused,
     TransportError,
 )
-from dbz.load.generator.record.describing import describe_with_line
 from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.websocket.returning import handler_error, pause_s
 from dbz.measure.latency.series import ACK, CONNECT, OTHER, TASK
 from dbz.protocols import socketio as packets
 from dbz.protocols.socketio import Packet
 
 ACK_TIMEOUT_S = 5.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 
 Auth = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 Handler = Callable[..., Any]
@@ -132,7 +129,7 @@ class Namespace:
             except TransportError:
                 if attempt == attempts or not self._wanted:
                     raise
-                gevent.sleep(_pause_s(attempt))
+                gevent.sleep(pause_s(attempt))
         if self._wanted:
             self.on_connected()
         else:  # given up meanwhile
@@ -202,7 +199,7 @@ class Namespace:
                     return call(*arguments)
                 return _call(handler, arguments)
         except Exception as error:  # whatever a scenario does wrong must not end the connection
-            self._recorder.failure(TASK, f"on {name}", 0.0, _describe(error))
+            self._recorder.failure(TASK, f"on {name}", 0.0, handler_error(error))
         return _NOT_HANDLED
 
     def receive(self, packet: Packet) -> None:
@@ -282,14 +279,14 @@ class Namespace:
             self._opened = None
 
     def _return(self) -> None:
-        gevent.sleep(_pause_s(0))
+        gevent.sleep(pause_s(0))
         try:
             if self._wanted:
                 self.connect(self._auth)
         except TransportError:
             self._wanted = False  # every attempt is recorded as a failure already
         except Exception as error:
-            self._recorder.failure(TASK, "on_connected", 0.0, _describe(error))
+            self._recorder.failure(TASK, "on_connected", 0.0, handler_error(error))
 
     def _acknowledge(self, number: int, answer: Any) -> None:
         values = [] if answer is None else list(answer) if isinstance(answer, tuple) else [answer]
@@ -331,17 +328,6 @@ def _call(handler: _Taking, arguments: Sequence[Any]) -> Any:
     return call(*arguments[: int(most)])
 
 
-def _pause_s(attempt: int) -> float:
-    """Growing, and different for each: who was lost together must not come back together."""
-    return min(_FIRST_PAUSE_S * 2.0**attempt, _LONGEST_PAUSE_S) * random.uniform(0.5, 1.5)
-
-
 def _reason(data: Any) -> str:
     message = data.get("message") if isinstance(data, dict) else data
     return str(message)[:200]
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, BlockingSwitchOutError):
-        return "HandlerBlocks: a handler must not wait, for it holds up all users; spawn a greenlet for that"
-    return describe_with_line(error)

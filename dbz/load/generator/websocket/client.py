@@ -6,6 +6,7 @@ A virtual user that only listens is a socket, a watcher and a few small objects.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import ssl
@@ -19,7 +20,13 @@ from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.response import Headers, decoded
-from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MessageTooLarge, TransportError
+from dbz.load.generator.net.faults import (
+    ClosedByServer,
+    ConnectionLost,
+    HandshakeRefused,
+    MessageTooLarge,
+    TransportError,
+)
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.wire import Connection, connect
 from dbz.load.generator.websocket import deflate
@@ -29,6 +36,7 @@ MAX_MESSAGE_BYTES = 4_000_000
 _MAX_UNSENT_BYTES = 16_000_000
 _MAX_REFUSAL_BYTES = 100_000
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+_LONGEST_REASON = 123
 _NORMAL, _PROTOCOL_ERROR, _NO_CODE, _TOO_LARGE = 1000, 1002, 1005, 1009
 
 
@@ -52,6 +60,7 @@ class WebSocket:
         "closed",
         "on_close",
         "on_message",
+        "on_pong",
     )
 
     def __init__(self, connection: Connection, frames: FrameReader, deflater: deflate.Deflater | None, early: bytes):
@@ -66,6 +75,7 @@ class WebSocket:
         self._writable: Any = None
         self.closed = False
         self.on_message: Callable[[int, bytes], None] = lambda _opcode, _payload: None
+        self.on_pong: Callable[[bytes], None] = lambda _payload: None
         self.on_close: Callable[[TransportError], None] = lambda _error: None
 
     def start(self) -> None:
@@ -107,12 +117,15 @@ class WebSocket:
         """Whether a message would go out now, and not wait for the network."""
         return not self.closed and self._unsent is None
 
-    def close(self, error: TransportError | None = None) -> None:
-        """Close the connection; `on_close` is told when something else than this side wanted it."""
+    def close(self, error: TransportError | None = None, *, code: int = _NORMAL, reason: str = "") -> None:
+        """Close the connection; `on_close` is told when something else than this side wanted it.
+
+        `code` and `reason` are what the server is told when this side wanted it.
+        """
         if self.closed:
             return
         if not isinstance(error, ConnectionLost):
-            self._say_goodbye(error)
+            self._say_goodbye(error, code, reason)
         self.closed = True
         self._readable.stop()
         self._readable.close()
@@ -141,6 +154,8 @@ class WebSocket:
                     self.on_message(opcode, payload)
                 elif opcode == PING:
                     self.send(payload, PONG)
+                elif opcode == PONG:
+                    self.on_pong(payload)
                 elif opcode == CLOSE:
                     self._closed_by_server(payload)
                 if self.closed:
@@ -151,12 +166,15 @@ class WebSocket:
     def _closed_by_server(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else _NO_CODE
         reason = payload[2:].decode("utf-8", "replace")
-        self.close(ConnectionLost(f"closed by the server with code {code}{f': {reason}' if reason else ''}"))
+        with contextlib.suppress(TransportError):
+            self.send(payload[:2], CLOSE)  # a server may wait for that before it lets the connection go
+        self.close(ClosedByServer(code, reason))
 
-    def _say_goodbye(self, error: TransportError | None) -> None:
-        code = _NORMAL if error is None else _TOO_LARGE if isinstance(error, MessageTooLarge) else _PROTOCOL_ERROR
+    def _say_goodbye(self, error: TransportError | None, code: int, reason: str) -> None:
+        if error is not None:
+            code, reason = _TOO_LARGE if isinstance(error, MessageTooLarge) else _PROTOCOL_ERROR, ""
         try:
-            self.send(struct.pack(">H", code), CLOSE)
+            self.send(struct.pack(">H", code) + reason.encode()[:_LONGEST_REASON], CLOSE)
         except TransportError:
             return  # whoever is gone already needs no goodbye
 
@@ -251,6 +269,10 @@ def upgrade(
     expected = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324 the protocol says so
     if fields.get("sec-websocket-accept") != expected:
         raise HandshakeRefused("the server's Sec-WebSocket-Accept is wrong")
+    chosen = fields.get("sec-websocket-protocol", "")
+    offered = ",".join(value for name, value in headers.items() if name.lower() == "sec-websocket-protocol")
+    if chosen and chosen not in [one.strip() for one in offered.split(",")]:
+        raise HandshakeRefused(f"the server chose the subprotocol {chosen[:60]}, which was not offered")
     extensions = fields.get("sec-websocket-extensions", "")
     if extensions and not offer:
         raise HandshakeRefused("the server chose an extension that was not offered")
