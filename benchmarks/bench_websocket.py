@@ -25,9 +25,10 @@ from http_server import pinned, serving  # noqa: E402
 from dbz.children import Child, free_port, wait_until  # noqa: E402
 from dbz.load.generator.data.feeders import Feeder  # noqa: E402
 from dbz.load.generator.http import HttpClient  # noqa: E402
+from dbz.load.generator.net import wire  # noqa: E402
 from dbz.load.generator.record.recorder import Recorder  # noqa: E402
 from dbz.load.generator.record.sinks import FileSink  # noqa: E402
-from dbz.load.generator.websocket.raw import RawSocket  # noqa: E402
+from dbz.load.generator.websocket.raw import RawSocket, WebSocketOptions  # noqa: E402
 from dbz.measure.latency.series import HTTP  # noqa: E402
 
 USERS = 32
@@ -42,6 +43,7 @@ Exchange = Callable[[], None]
 
 def main() -> None:
     """Measure in turns, and print the medians."""
+    gevent.spawn(wire.sweep_deadlines)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cores[0]})
@@ -113,7 +115,7 @@ def fed_user(url: str, recorder: Recorder, rows: Feeder) -> Exchange:
 
 def socket_user(url: str, recorder: Recorder, number: int) -> Exchange:
     """A user who sends a message and waits for its answer again and again."""
-    socket = RawSocket(url, recorder)
+    socket = RawSocket(url, recorder, WebSocketOptions(compression=False))  # as there is none in the HTTP answers
     socket.connect()
     text = json.dumps({"is": "echo", "from": number, "text": "x" * 24})
     return lambda: socket.request(text, lambda message: message.get("from") == number, name="echo") and None

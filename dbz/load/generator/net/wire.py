@@ -196,7 +196,35 @@ class Connection:
         self._socket.close()
 
 
-_open: set[Connection] = set()
+class Waiter:
+    """Something that a greenlet waits for until a deadline, which the sweep enforces as it does for connections."""
+
+    __slots__ = ("_until_s", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: Any = None
+        self._until_s = 0.0
+
+    def wait(self, deadline_s: float) -> Any:
+        """Give way to others until somebody switches here with a value, which is returned; `ReadTimeout` when too late.
+
+        Whoever switches here must be called by the event loop.
+        """
+        self._until_s, self._waiting = deadline_s, gevent.getcurrent()
+        _open.add(self)
+        try:
+            return get_hub().switch()
+        finally:
+            self._waiting = None
+            _open.discard(self)
+
+    def expire(self, now_s: float) -> None:
+        """Wake who waits when the time is over; called by the event loop."""
+        if self._waiting is not None and self._until_s < now_s:
+            self._waiting.throw(ReadTimeout())
+
+
+_open: set[Connection | Waiter] = set()
 
 
 def sweep_deadlines() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 
 from dbz.load.generator.net.faults import MalformedFrame, MessageTooLarge
 from dbz.load.generator.websocket.deflate import Inflater
@@ -127,10 +128,20 @@ def _remember(data: bytes, messages: list[Message]) -> None:
     _memo[data] = messages
 
 
+def _masks() -> Iterator[bytes]:
+    """Unpredictable masks, as RFC 6455 wants them; a system call for each would cost as much as the rest of a frame."""
+    while True:
+        pool = os.urandom(4096)
+        yield from (pool[place : place + 4] for place in range(0, len(pool), 4))
+
+
+_mask = _masks().__next__
+
+
 def encode_frame(opcode: int, payload: bytes) -> bytes:
     """One final frame, masked as clients must; the opcode may carry `COMPRESSED`."""
     length = len(payload)
-    mask = os.urandom(4)
+    mask = _mask()
     if length < 126:
         head = struct.pack(">BB4s", _FIN | opcode, 0x80 | length, mask)
     elif length < 65536:

@@ -17,10 +17,12 @@ from urllib.parse import urlencode
 import gevent
 import orjson
 from gevent.event import AsyncResult
+from gevent.hub import get_hub
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.net.faults import ClosedByServer, ConnectionLost, MalformedFrame, ReadTimeout, TransportError
+from dbz.load.generator.net.wire import Waiter
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.websocket.client import MAX_MESSAGE_BYTES, WebSocket, open_websocket
 from dbz.load.generator.websocket.frames import BINARY, PING, TEXT
@@ -234,8 +236,8 @@ class RawSocket:
                 self._send(*_frame_of(message))
             elif not self.connected:
                 raise ConnectionLost("not connected")
-            answer = expected.result.get(timeout=timeout_s)
-        except gevent.Timeout:
+            answer = expected.wait(started_s + timeout_s)
+        except ReadTimeout:
             self._recorder.failure(ACK, name, timeout_s, f"no such message within {timeout_s:g} s")
             return None
         except TransportError as error:
@@ -259,8 +261,7 @@ class RawSocket:
             for expected in self._expected:
                 if expected.matches(message):
                     self._expected.remove(expected)
-                    expected.arrived_s = time.monotonic()
-                    expected.result.set(message)
+                    expected.give(message)
                     break
             self.on_message(message)
         except Exception as error:  # whatever a scenario does wrong must not end the connection
@@ -288,11 +289,11 @@ class RawSocket:
             self._recorder.failure(TASK, f"on_closed of {self.name}", 0.0, handler_error(raised))
 
     def _give_up(self, error: TransportError) -> None:
-        for expected in self._expected:
-            expected.result.set_exception(error)
-        for result in self._pings.values():
+        expected, self._expected, self._pings, pings = self._expected, [], {}, self._pings
+        for one in expected:
+            one.fail(error)
+        for result in pings.values():
             result.set_exception(error)
-        self._expected, self._pings = [], {}
 
     def _return(self) -> None:
         gevent.sleep(pause_s(0))
@@ -324,16 +325,30 @@ _ABNORMAL = 1006
 _NOTHING = object()
 
 
-class _Expected:
-    """A message that somebody waits for."""
+class _Expected(Waiter):
+    """A message that somebody waits for: straight at the hub, since timers and events cost more than the message."""
 
-    __slots__ = ("arrived_s", "matches", "result")
+    __slots__ = ("arrived_s", "matches")
 
     def __init__(self, matches: Callable[[Any], Any]) -> None:
+        super().__init__()
         self.matches = matches
-        self.result: AsyncResult = AsyncResult()
         self.arrived_s = 0.0
-        """When it came; who waited may run later."""
+
+    def give(self, message: Any) -> None:
+        """It has come; who waits goes on at once. Called by the event loop."""
+        self.arrived_s = time.monotonic()
+        if self._waiting is not None:
+            self._waiting.switch(message)
+
+    def fail(self, error: TransportError) -> None:
+        """It will not come. May be called by any greenlet, so who waits goes on when the event loop has its turn."""
+        if self._waiting is not None:
+            get_hub().loop.run_callback(self._throw, error)
+
+    def _throw(self, error: TransportError) -> None:
+        if self._waiting is not None:
+            self._waiting.throw(error)
 
 
 def _matcher(match: Match) -> Callable[[Any], Any]:
