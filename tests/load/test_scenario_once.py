@@ -142,7 +142,9 @@ def test_an_interrupted_run_cleans_up(tmp_path: Path, clubs: Clubs, workers: str
         assert running.wait(60) == ExitCode.INTERRUPTED
     finally:
         running.kill()
-    assert clubs.seen.count("DELETE /clubs/7") == 1 and clubs.seen[-1] == "DELETE /clubs/7"
+    assert clubs.seen.count("DELETE /clubs/7") == 1
+    after = clubs.seen[clubs.seen.index("DELETE /clubs/7") + 1 :]
+    assert len(after) <= 4, "no more than what each user had sent when it was stopped, which the server may read later"
 
 
 def _until(true: Callable[[], bool]) -> None:
