@@ -30,9 +30,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def files_in(folder: Path) -> list[str]:
-    """All files below a folder but those of runs."""
+    """All files below a folder but those of runs, and what Python compiled."""
     every = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(str(path) for path in every if "reports" not in path.parts)
+    return sorted(str(path) for path in every if not {"reports", "__pycache__"} & set(path.parts))
 
 
 def test_a_running_server_becomes_a_project_whose_ci_command_passes_and_turns_red_with_its_errors(
