@@ -18,6 +18,7 @@ from dbz.report.live.figures import LiveFigures
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.live_screen import screen
 from dbz.report.terminal.run.summary import print_summary
+from dbz.report.terminal.run.tables import cell
 from dbz.report.words.facts import users_text
 from dbz.runs.aggregate import error_groups, measurements
 from dbz.runs.conclude import budget_result
@@ -150,3 +151,9 @@ def test_an_error_named_by_its_message_is_named_once() -> None:
     ]
     record = Record(workers={"0": [{"t": 1.0, "errors": rows}]})
     assert sorted(one.error for one in error_groups(record)) == ["A: AB", "ConnectionLost", "Lost: really"]
+
+
+def test_a_name_as_long_as_a_page_pushes_no_number_off_it() -> None:
+    shown = cell("a" * 5000 + "/the/end").plain
+    assert shown.startswith("aaaa") and " … " in shown and shown.endswith("/the/end") and len(shown) <= 320
+    assert cell("b" * 320).plain == "b" * 320

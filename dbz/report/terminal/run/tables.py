@@ -52,8 +52,17 @@ def grid(*columns: str) -> Table:
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Text from outside in a left-aligned cell: cut, never wrapped, when there is no room."""
+    """Text from outside in a left-aligned cell: cut, never wrapped, when there is no room.
+
+    In a file there is always room, but no reader finds a number behind a name that is as long as a page.
+    """
+    if len(text) > _LONGEST_CELL:
+        text = f"{text[: _LONGEST_CELL - 40]} … {text[-37:]}"
     return Text(clean(text), style, no_wrap=True, overflow="ellipsis")
+
+
+_LONGEST_CELL = 320
+"""Room for the longest error that is recorded."""
 
 
 def budgets_table(budgets: Sequence[BudgetResult], console: Console) -> Table:
