@@ -13,7 +13,7 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import merged
 from dbz.measure.latency.summaries import Summaries
-from dbz.runs.imports import artillery, flashlight, k6, lighthouse, locust, oha, vegeta
+from dbz.runs.imports import artillery, flashlight, k6, k6_points, lighthouse, locust, oha, vegeta
 from dbz.runs.imports.imported import Imported
 
 _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] = (
@@ -26,8 +26,9 @@ _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] =
     (locust.is_locust_json, locust.read_locust_json),
 )
 KNOWN = (
-    "k6 (--summary-export, handleSummary, --new-machine-readable-summary), Locust (_stats.csv, --json), "
-    "Artillery (--output), vegeta (report -type=json), oha (--output-format json), Lighthouse (JSON), Flashlight (JSON)"
+    "k6 (--summary-export, handleSummary, --new-machine-readable-summary, --out json, --out csv), "
+    "Locust (_stats.csv, --json), Artillery (--output), vegeta (report -type=json), oha (--output-format json), "
+    "Lighthouse (JSON), Flashlight (JSON)"
 )
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -70,6 +71,8 @@ def _inside(path: Path) -> list[Path]:
 
 def read_file(path: Path) -> Imported:
     """The figures of one file; `UsageError` when it cannot be read or is of no known tool."""
+    if k6_points.is_k6_points(path):
+        return k6_points.read_k6_points(path)
     text = _text(path)
     if locust.is_locust_csv(text):
         return locust.read_locust_csv(text, path)
