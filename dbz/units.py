@@ -17,6 +17,12 @@ _NUMBER = r"(\d+(?:\.\d+)?)"
 _LONGEST_S = 100 * 365 * 86_400.0
 _MOST = 1e15
 
+DURATION_PATTERN = r"^\s*(\d+(\.\d+)?\s*(us|ms|min|s|m|h|d)\s*)+$"
+RATE_PATTERN = r"^\s*\d+(\.\d+)?\s*/\s*(sec|s|min|m|h)\s*$"
+SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|KB|MB|GB|KiB|MiB|GiB)\s*$"
+PERCENT_PATTERN = r"^\s*\d+(\.\d+)?\s*%\s*$"
+"""What the parsers take, for editors that know regular expressions only."""
+
 DURATION_FORMS = "500ms, 60s, 1m30s, 2h"
 RATE_FORMS = "200/s, 5000/min, 100/h"
 SIZE_FORMS = "512B, 150MB, 4GB, 64MiB"

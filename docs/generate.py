@@ -11,9 +11,11 @@ from typing import Any
 import typer.main
 
 from dbz.cli.main import app
+from dbz.config.schemas import CONFIG_MODELS, config_schema, config_schema_text
 from dbz.errors import ExitCode
 from dbz.measure.budget.metrics import CATALOGUE
 from dbz.report.schemas import MODELS, schema_text
+from dbz.targets.standard import RULES, Figure
 
 ROOT = Path(__file__).parent.parent
 HEADER = "# Command reference\n\nGenerated from the program by `make docs`; a test compares it with `--help`.\n"
@@ -50,6 +52,74 @@ def metrics() -> str:
         for one in CATALOGUE.values()
     ]
     return "\n".join(["| metric | label | statistics | what it is |", "| --- | --- | --- | --- |", *rows])
+
+
+def standard_metrics() -> str:
+    """The table of the metrics whose names are known."""
+    metric = {"cpu": "server.cpu", "memory": "server.memory", "queries": "server.query"}
+    rows = []
+    for figure in Figure:
+        rules = [rule for rule in RULES if rule.figure is figure and not rule.name.startswith("dbz_")]
+        names = ", ".join(f"`{rule.name}`" for rule in rules)
+        rows.append(f"| `{metric.get(figure.value, f'server.{figure.value}')}` | `{figure.value}` | {names} |")
+    return "\n".join(["| budgets | key of `metrics` | metrics, the best first |", "| --- | --- | --- |", *rows])
+
+
+def profile_keys() -> str:
+    """The tables of all keys of a profile, one for each mapping in it."""
+    schema = config_schema("profile")
+    parts = ["### The profile itself", "", schema["description"], "", *_key_rows(schema)]
+    for name, part in schema["$defs"].items():
+        title = _TITLES.get(name)
+        if title:
+            parts += ["", f"### {title}", "", part["description"], "", *_key_rows(part)]
+    return "\n".join(parts)
+
+
+_TITLES = {
+    "StageEntry": "An entry of `stages`",
+    "TargetMetrics": "`metrics`",
+    "NamedFigure": "A figure of `metrics`",
+    "StackProfile": "`stack`",
+}
+
+
+def _key_rows(schema: dict[str, Any]) -> list[str]:
+    rows = ["| key | what is written | without it | what it is |", "| --- | --- | --- | --- |"]
+    for key, part in schema["properties"].items():
+        needed = key in schema.get("required", ())
+        default = part.get("default")
+        without = "must be there" if needed else "" if default in (None, "", [], {}) else f"`{default}`"
+        rows.append(f"| `{key}` | {_written(part)} | {without} | {part.get('description', '').replace('|', ' or ')} |")
+    return rows
+
+
+def _written(part: dict[str, Any]) -> str:
+    """What may be written for a key, in words."""
+    if "anyOf" in part:
+        return " or ".join(_written(one) for one in part["anyOf"] if one.get("type") != "null")
+    if "$ref" in part:
+        name = part["$ref"].rpartition("/")[2]
+        return f"a mapping: {_TITLES[name][0].lower()}{_TITLES[name][1:]}"
+    if "enum" in part or "const" in part:
+        return ", ".join(f"`{value}`" for value in part.get("enum", [part.get("const")]))
+    if part["type"] == "array":
+        return f"a list: {_written(part['items'])}"
+    if "examples" in part:
+        return "like " + ", ".join(f"`{one}`" for one in part["examples"])
+    return {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}[
+        part["type"]
+    ] + _bounds(part)
+
+
+def _bounds(part: dict[str, Any]) -> str:
+    low, high = part.get("minimum"), part.get("maximum")
+    if "exclusiveMaximum" in part:  # of whole numbers
+        high = part["exclusiveMaximum"] - 1
+    above = part.get("exclusiveMinimum")
+    if low is not None and high is not None:
+        return f", {low:,} to {high:,}"
+    return f" above {above:,}" if above is not None else f", at least {low:,}" if low is not None else ""
 
 
 def about(path: Path) -> str:
@@ -92,13 +162,17 @@ def with_block(text: str, name: str, body: str) -> str:
 def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
     readme, budgets, ci = ROOT / "README.md", ROOT / "docs" / "budgets.md", ROOT / "docs" / "ci.md"
-    architecture = ROOT / "ARCHITECTURE.md"
-    schemas = {ROOT / "docs" / "schemas" / f"{name}.schema.json": schema_text(name) for name in MODELS}
+    architecture, targets = ROOT / "ARCHITECTURE.md", ROOT / "docs" / "targets.md"
+    texts = {name: schema_text(name) for name in MODELS} | {name: config_schema_text(name) for name in CONFIG_MODELS}
+    schemas = {ROOT / "docs" / "schemas" / f"{name}.schema.json": text for name, text in texts.items()}
+    profiles = ROOT / "docs" / "profiles.md"
     wanted = schemas | {
         ROOT / "docs" / "cli.md": cli_reference(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
         ci: with_recipes(ci.read_text()),
+        profiles: with_block(profiles.read_text(), "keys", profile_keys()),
+        targets: with_block(targets.read_text(), "standard-metrics", standard_metrics()),
         architecture: with_block(architecture.read_text(), "rooms", rooms()),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]

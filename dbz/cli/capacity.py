@@ -19,7 +19,9 @@ from dbz.cli.options import (
     Budgets,
     Embedded,
     ExcludeTags,
+    Health,
     LoadTarget,
+    MetricsUrl,
     PhasesFile,
     Seed,
     Tags,
@@ -60,6 +62,8 @@ def capacity(
     out: Annotated[Path, typer.Option(help="Folder that gets a folder for this search.")] = DEFAULT_REPORTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print capacity.json instead of the tables.")] = False,
     allow_target: AllowTarget = None,
+    health: Health = None,
+    metrics_url: MetricsUrl = None,
 ) -> None:
     """Find the highest load at which all budgets hold.
 
@@ -94,16 +98,20 @@ def capacity(
         subject=subject,
         target=target,
         embedded=embedded,
-        overrides=given(
-            {
-                "budgets": budgets,
-                "rate": rate,
-                "workers": workers,
-                "seed": seed,
-                "tags": tags_of(tags),
-                "exclude_tags": tags_of(exclude_tags),
-            }
-        ),
+        overrides={
+            **given(
+                {
+                    "budgets": budgets,
+                    "rate": rate,
+                    "workers": workers,
+                    "seed": seed,
+                    "tags": tags_of(tags),
+                    "exclude_tags": tags_of(exclude_tags),
+                    "health": health,
+                }
+            ),
+            **({"metrics": {"url": metrics_url}} if metrics_url else {}),
+        },
         allowed_targets=allow_target or (),
     )
     step_s = duration_of("--step-duration", step_duration)

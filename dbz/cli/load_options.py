@@ -15,7 +15,9 @@ from dbz.cli.options import (
     Budgets,
     Embedded,
     ExcludeTags,
+    Health,
     LoadTarget,
+    MetricsUrl,
     PhasesFile,
     Seed,
     Tags,
@@ -54,12 +56,15 @@ class LoadOptions:
     tags: Tags = None
     exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None
+    health: Health = None
+    metrics_url: MetricsUrl = None
 
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
-        keys = ("users", "rate", "duration", "warmup", "budgets", "workers", "seed")
+        keys = ("users", "rate", "duration", "warmup", "budgets", "workers", "seed", "health")
         tags = {"tags": tags_of(self.tags), "exclude_tags": tags_of(self.exclude_tags)}
-        return given({**{key: getattr(self, key) for key in keys}, **tags})
+        metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
+        return {**given({**{key: getattr(self, key) for key in keys}, **tags}), **metrics}
 
 
 @dataclass(frozen=True)

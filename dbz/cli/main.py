@@ -23,6 +23,7 @@ from dbz.cli.options import grouped
 from dbz.cli.rehearse import try_scenario
 from dbz.cli.report.group import app as report_app
 from dbz.cli.scale.group import app as scale_app
+from dbz.cli.schema import schema
 from dbz.cli.serve import serve
 from dbz.cli.shard.group import app as shard_app
 from dbz.cli.streams import TolerantStreams
@@ -50,6 +51,7 @@ app.command()(grouped(capacity))
 app.command()(grouped(serve))
 app.command("import")(grouped(import_files))
 app.command("try")(grouped(try_scenario))
+app.command()(grouped(schema))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")

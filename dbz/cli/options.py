@@ -46,6 +46,18 @@ LoadTarget = Annotated[
 Embedded = Annotated[
     bool, typer.Option("--embedded", help="Load the backend that dbz starts, with a profile or file of your own.")
 ]
+Health = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH|URL", help="What is asked whether the target is up [default: /healthz, if there is one]."
+    ),
+]
+MetricsUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH|URL", help="Where the target's own metrics are, once for each instance [default: /metrics]."
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dbz import units
 from dbz.config.source import Location, YamlSource
@@ -17,7 +17,7 @@ from dbz.suggest import did_you_mean
 class Strict(BaseModel):
     """Base of all configuration models: unknown keys are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 def _text_or_parsed(value: object, parse: Any, forms: str) -> Any:
@@ -28,21 +28,30 @@ def _text_or_parsed(value: object, parse: Any, forms: str) -> Any:
     raise ValueError(f"{value} has no unit; write for example {forms}")
 
 
-def _unit(parse: Any, forms: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: value if isinstance(value, Parsed) else _text_or_parsed(value, parse, forms))
+_VARIABLE_PATTERN = r"\$\{"
+"""A text with a variable of the environment in it is read when that is known."""
+
+
+def _unit(parse: Any, forms: str, pattern: str) -> BeforeValidator:
+    extra: dict[str, Any] = {"pattern": f"{pattern}|{_VARIABLE_PATTERN}"}
+    written = Annotated[str, Field(examples=forms.split(", "), json_schema_extra=extra)]
+    return BeforeValidator(
+        lambda value: value if isinstance(value, Parsed) else _text_or_parsed(value, parse, forms),
+        json_schema_input_type=written,
+    )
 
 
 class Parsed(float):
     """A number that already is in base units: defaults and command-line overrides that were parsed before."""
 
 
-Duration = Annotated[float, _unit(units.parse_duration, units.DURATION_FORMS)]
+Duration = Annotated[float, _unit(units.parse_duration, units.DURATION_FORMS, units.DURATION_PATTERN)]
 """Seconds; written `60s`."""
-Rate = Annotated[float, _unit(units.parse_rate, units.RATE_FORMS)]
+Rate = Annotated[float, _unit(units.parse_rate, units.RATE_FORMS, units.RATE_PATTERN)]
 """Events a second; written `200/s`."""
-Size = Annotated[int, _unit(units.parse_size, units.SIZE_FORMS)]
+Size = Annotated[int, _unit(units.parse_size, units.SIZE_FORMS, units.SIZE_PATTERN)]
 """Bytes; written `150MB`."""
-Percent = Annotated[float, _unit(units.parse_percent, units.PERCENT_FORMS)]
+Percent = Annotated[float, _unit(units.parse_percent, units.PERCENT_FORMS, units.PERCENT_PATTERN)]
 """A share of one; written `0.1%`."""
 
 # Control characters but for tab and line breaks, halves of characters, and marks that turn the direction of writing.

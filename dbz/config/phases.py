@@ -65,10 +65,10 @@ def _target(value: object) -> object:
 
 Words = Annotated[str, AfterValidator(_words)]
 """Text that must not be empty, such as the name of a service."""
-Sentence = Annotated[Condition, BeforeValidator(_condition)]
+Sentence = Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=str)]
 """A scaling condition, written `CPU > 70% for 5 minutes` (`dbz.config.grammar.conditions`)."""
 
-TrackedSentence = Annotated[Target, BeforeValidator(_target)]
+TrackedSentence = Annotated[Target, BeforeValidator(_target, json_schema_input_type=str)]
 """Where a metric is kept, written `CPU at 60%` (`dbz.config.grammar.target_tracking`)."""
 
 
@@ -127,12 +127,16 @@ class Phase(Strict):
     users: int = Field(ge=1, le=MAX_USERS)
     connections: int = Field(ge=0, le=MAX_USERS)
     requests: Rate = Field(gt=0, le=MAX_RATE_PER_S)
-    api_servers: Annotated[ApiServers, BeforeValidator(_fixed_number)] | None = None
+    api_servers: (
+        Annotated[ApiServers, BeforeValidator(_fixed_number, json_schema_input_type=int | ApiServers)] | None
+    ) = None
     database: Database | None = None
     cache: Cache | None = None
     load_balancer: Words | None = None
     cdn: Words | None = None
-    queue: Annotated[list[Words], BeforeValidator(_one_or_more)] = Field(default_factory=list)
+    queue: Annotated[list[Words], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])] = Field(
+        default_factory=list
+    )
     search: Words | None = None
     more: list[Words] = Field(default_factory=list)
     warm_cache: Words | None = None

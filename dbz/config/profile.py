@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config import bundled
+from dbz.config.metrics import Place, TargetMetrics
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
 from dbz.config.source import YamlSource, expanded, read_yaml
+from dbz.masking import masked_url
 from dbz.units import parse_rate
 
 FOLDER = "configs/profiles"
@@ -24,8 +26,11 @@ class StackProfile(Strict):
     """What the embedded stack is started with when no target is named."""
 
     clubs: int = Field(3, ge=1, le=100)
+    """Clubs with members, posts, games and a chat room."""
     policy: Literal["tuned", "plan"] = "tuned"
+    """How chat and scores are flushed: `tuned`, or as the app's plan has it, which breaks its own budgets."""
     processes: int = Field(1, ge=1, le=16)
+    """Server processes that share the port."""
 
 
 def _target(value: object) -> object:
@@ -36,16 +41,21 @@ def _target(value: object) -> object:
 class StageEntry(Strict):
     """A linear change to `to` (users, or arrivals a second) within `over` seconds; to the same value it is a hold."""
 
-    to: Annotated[float, BeforeValidator(_target)] = Field(ge=0, le=MAX_RATE_PER_S)
+    to: Annotated[float, BeforeValidator(_target, json_schema_input_type=float | str)] = Field(ge=0, le=MAX_RATE_PER_S)
+    """Users as a number, or with a `rate` arrivals as one, like `200/s`."""
     over: Duration = Field(ge=0, le=MAX_DURATION_S)
+    """How long the change takes."""
 
 
 class Profile(Strict):
     """One load profile. Durations are seconds, rates are a second."""
 
     schema_: Literal["dbz.profile/1"] = Field(alias="schema")
+    """What kind of file this is."""
     name: str = Field(min_length=1, max_length=60)
+    """What the run is called in reports."""
     about: str = ""
+    """A sentence for readers; it changes nothing."""
     target: str = ""
     """The base URL to load when the command line names none; empty for none."""
     scenario: str
@@ -53,12 +63,13 @@ class Profile(Strict):
     users: int = Field(ge=1, le=MAX_USERS)
     """Held at the same time; with a `rate`, how many are there to take the arrivals."""
     connections: int | None = Field(None, ge=0, le=MAX_USERS)
-    """How many of the users hold a Socket.IO connection; None for as the scenario says."""
+    """How many of the users hold a Socket.IO connection; without it, as the scenario says."""
     requests: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
-    """At which rate the users without a connection make HTTP requests together; None for as the scenario says."""
+    """At which rate the users without a connection make HTTP requests together; without it, as the scenario
+    says."""
     rate: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
-    """Arrivals a second: the open model, in which tasks begin at arrivals. None: the closed one, in which each user
-    goes on when it is ready, or every `pacing` seconds."""
+    """Arrivals a second: the open model, in which tasks begin at arrivals. Without it: the closed one, in which
+    each user goes on when it is ready, or every `pacing` seconds."""
     spacing: Literal["even", "poisson"] = "even"
     """How far apart arrivals are."""
     open_users: list[str] = Field(default_factory=list)
@@ -68,23 +79,32 @@ class Profile(Strict):
     exclude_tags: list[str] = Field(default_factory=list)
     """Tasks with one of these tags are not done."""
     pacing: Duration | None = Field(None, gt=0, le=3600)
+    """In the closed model: a user begins a task every so often; without it, when it is ready."""
     stages: list[StageEntry] = Field(default_factory=list)
-    """Like `shape`: how the rate, or the users, change during the judged part."""
+    """How the rate, or the users, change during the judged part."""
     shape: Literal["spike", "soak", "staircase"] | None = None
+    """A short name for stages that everybody needs."""
     duration: Duration = Field(Parsed(60), ge=1, le=MAX_DURATION_S)
     """The judged part."""
     warmup: Duration = Field(Parsed(10), ge=0, le=3600)
     """Before the judged part."""
     seed: int = Field(1, ge=0, lt=2**32)
+    """The same seed gives the same users, texts and pauses."""
     workers: int | None = Field(None, ge=1, le=MAX_WORKERS)
-    """The load generator's processes; None for as many as fit the cores."""
+    """The load generator's processes; without it, as many as fit the cores."""
     lost_workers: int = Field(0, ge=0, lt=MAX_WORKERS)
     """A run that lost more of them is invalid."""
     budgets: str = "default"
     """Bundled budgets, or the path of a budgets file."""
     allowed_targets: list[str] = Field(default_factory=list)
     """Hosts beside this machine that may be loaded."""
+    health: Place | None = None
+    """What is asked each second whether the target is up: a path below the target, or a URL. Without it `/healthz`,
+    if there is one; a path that is named here must be there."""
+    metrics: TargetMetrics = Field(default_factory=TargetMetrics)
+    """Where the target tells its own figures."""
     stack: StackProfile = Field(default_factory=lambda: StackProfile.model_validate({}))
+    """The embedded stack, for a load that has no target."""
 
     @model_validator(mode="after")
     def _enough_users_for_workers(self) -> Profile:
@@ -123,6 +143,11 @@ class Profile(Strict):
     def plain(self) -> dict[str, Any]:
         """The profile as the plain data of `run.json`, which has the target beside it."""
         plain = {**self.model_dump(by_alias=True, exclude={"target"}), "duration": self.length_s}
+        plain["health"] = masked_url(self.health) if self.health else None
+        plain["metrics"] = {
+            **self.metrics.model_dump(exclude_defaults=True),
+            **({"url": [masked_url(url) for url in self.metrics.url]} if self.metrics.url else {}),
+        }
         # Loads without tags are the loads of runs that knew none.
         return {key: value for key, value in plain.items() if value or key not in ("tags", "exclude_tags")}
 
@@ -151,8 +176,10 @@ def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
     """The profile with some values replaced by those of command-line options."""
     if not overrides:
         return profile
-    plain = {**profile.plain, "target": profile.target}
-    return build(Profile, _OptionSource("command line", {**_parsed(plain), **overrides}))
+    metrics = {**profile.metrics.model_dump(), **overrides.get("metrics", {})}
+    plain = {**profile.plain, "target": profile.target, "health": profile.health}
+    whole = {**_parsed(plain), **overrides, "metrics": _parsed(metrics)}
+    return build(Profile, _OptionSource("command line", whole))
 
 
 def _parsed(value: Any) -> Any:
@@ -168,4 +195,6 @@ class _OptionSource(YamlSource):
     """Names problems by the option that a key stands for."""
 
     def where(self, location: tuple[str | int, ...]) -> str:
-        return f"--{location[0]}" if location else "command line"
+        if not location:
+            return "command line"
+        return f"--{'-'.join(map(str, location[:2]))}" if location[0] == "metrics" else f"--{location[0]}"

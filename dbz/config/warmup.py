@@ -96,7 +96,11 @@ class Join(Strict):
     join: str = Field(min_length=1)
     by: FieldPath
     shared: bool = False
-    projection: Annotated[dict[str, FieldPath], BeforeValidator(_as_mapping), Field(min_length=1)]
+    projection: Annotated[
+        dict[str, FieldPath],
+        BeforeValidator(_as_mapping, json_schema_input_type=list[str] | dict[str, FieldPath]),
+        Field(min_length=1),
+    ]
 
 
 _KINDS: dict[type, str] = {Count: "count", Join: "join", NumberOf: "number_of"}
@@ -121,7 +125,11 @@ Projected = Annotated[
         custom_error_message="is not a field name nor one of {count: …}, {join: …}, {number_of: …}",
     ),
 ]
-Projection = Annotated[dict[str, Projected], BeforeValidator(_as_mapping), Field(min_length=1)]
+Projection = Annotated[
+    dict[str, Projected],
+    BeforeValidator(_as_mapping, json_schema_input_type=list[str] | dict[str, Projected]),
+    Field(min_length=1),
+]
 
 
 class ListPages(Strict):
@@ -191,7 +199,9 @@ class Warmup(Strict):
 
     schema_: Literal["dbz.warmup/1"] = Field(alias="schema")
     jitter: Percent = Field(Parsed(0.1), ge=0, lt=1)
-    rate: Annotated[Annotated[Rate, Field(gt=0)] | None, BeforeValidator(_rate_or_max)] = Parsed(5000)
+    rate: Annotated[
+        Annotated[Rate, Field(gt=0)] | None, BeforeValidator(_rate_or_max, json_schema_input_type=str | None)
+    ] = Parsed(5000)
     clubs: str = "clubs"
     warmers: list[Warmer] = Field(min_length=1)
     _source: YamlSource = PrivateAttr(default_factory=lambda: YamlSource("", None))

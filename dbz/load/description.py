@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from dbz.errors import UsageError
 from dbz.load.allowed_hosts import reach
-from dbz.load.probing import ProbeAnswer, ask
 from dbz.masking import masked_url
+from dbz.targets.probing import ProbeAnswer, ask
 
 PATHS = ("/openapi.json", "/swagger.json", "/v3/api-docs", "/swagger/v1/swagger.json")
 """Where FastAPI, NestJS and others, Spring and ASP.NET serve it."""

@@ -9,9 +9,7 @@ connected to on this machine (a server behind a proxy, a store).
 from __future__ import annotations
 
 import contextlib
-import os
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +18,7 @@ import psutil
 
 from dbz.hosts import is_loopback
 from dbz.runs.record import LineFile
+from dbz.targets.processes import CpuTimes, usable_cpus, with_descendants
 
 PERIOD_S = 1.0
 _ASK_AGAIN = (2, 5)
@@ -36,7 +35,7 @@ class MachineWatch:
         self._url = url
         self._started_s = started_s
         self._relatives = _relatives_of_target(url)
-        self._cpus = _usable_cpus()
+        self._cpus = usable_cpus()
         self._lines = 0
         self._then = self._look()
 
@@ -56,7 +55,7 @@ class MachineWatch:
         then, now = self._then, self._look()
         self._then = now
         passed_s = (now.at_s - then.at_s) * len(self._cpus)
-        own = now.own_s_since(then) / passed_s
+        own = now.own.used_s_since(then.own) / passed_s
         line = {
             "t": round(now.at_s - self._started_s, 3),
             "dt": round(now.at_s - then.at_s, 3),
@@ -70,62 +69,19 @@ class MachineWatch:
             self._file.write(line)
 
     def _look(self) -> _Look:
-        return _Look(_with_descendants([psutil.Process(), *(self._relatives or ())]), self._cpus)
+        return _Look(with_descendants([psutil.Process(), *(self._relatives or ())]), self._cpus)
 
 
 class _Look:
     """Counters of the processors and of some processes at one moment, in seconds of CPU."""
 
     def __init__(self, family: Iterable[psutil.Process], cpus: Sequence[int]) -> None:
-        self.at_s, self._at_epoch_s = time.monotonic(), time.time()
         times = [one for at, one in enumerate(psutil.cpu_times(percpu=True)) if at in cpus]
         # Interrupts are left out: those of the load's own packets cannot be told from those of others.
         self.busy_s = sum(one.user + one.nice + one.system for one in times)
         self.steal_s = sum(getattr(one, "steal", 0.0) for one in times)
-        self._used_s = {one: _cpu_s(one) for one in family}
-
-    def own_s_since(self, then: _Look) -> float:
-        """What the processes have used since an earlier moment.
-
-        The time of one that ended is its parent's from then on; one that is older and was only found out to belong
-        here counts from now.
-        """
-        counted = (
-            used_s
-            for one, used_s in self._used_s.items()
-            if one in then._used_s or one.create_time() > then._at_epoch_s - PERIOD_S
-        )
-        return max(sum(counted) - sum(then._used_s.values()), 0.0)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    """What a process and the children that it waited for have used; nothing when it has ended."""
-    try:
-        return float(sum(process.cpu_times()[:4]))
-    except psutil.Error:
-        return 0.0
-
-
-def _usable_cpus() -> list[int]:
-    every = range(len(psutil.cpu_times(percpu=True)))
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(every)
-    return [at for at in every if at in usable] or list(every)
-
-
-def _with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Some processes and everything below them, each once; one pass over the processes of the machine."""
-    children: defaultdict[int, list[psutil.Process]] = defaultdict(list)
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            children[process.ppid()].append(process)
-    found: dict[int, psutil.Process] = {}
-    waiting = list(roots)
-    while waiting:
-        process = waiting.pop()
-        if process.pid not in found:
-            found[process.pid] = process
-            waiting += children[process.pid]
-    return list(found.values())
+        self.own = CpuTimes(family)
+        self.at_s = self.own.at_s
 
 
 def _relatives_of_target(url: str) -> list[psutil.Process] | None:
@@ -146,7 +102,7 @@ def _relatives_of_target(url: str) -> list[psutil.Process] | None:
             return None  # of another user, or behind a container's own network
         roots |= {root.pid: root for pid in pids if pid for root in _first_relative(pid)}
         seen |= ports
-        members = {one.pid for one in _with_descendants(roots.values())}
+        members = {one.pid for one in with_descendants(roots.values())}
         ports = {
             one.raddr.port for one in sockets if one.pid in members and one.raddr and _is_local(one.raddr.ip)
         } - seen

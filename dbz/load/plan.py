@@ -24,7 +24,7 @@ from dbz.load.allowed_hosts import check_host, check_target
 from dbz.load.locust_file import LocustFile, look_into
 from dbz.load.spec import AdHocRequest
 from dbz.masking import masked_url
-from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.budgets import Budget, Severity
 from dbz.measure.budget.relative import against
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.runs.compare.baseline import Baseline
@@ -204,10 +204,26 @@ def _plan_file(request: LoadRequest) -> LoadPlan:
     base = override(_profile(name=path.stem, scenario=str(path), users=10, budgets="service"), request.overrides)
     file = _look_into(path, base, request)
     if file is None or not file.has_shape:
-        return _plan(base, request, path, file)
-    whole = file.shape_s is not None and "duration" not in request.overrides
-    plan = _plan(override(base, {**_shaped(file), **request.overrides}), request, path, file)
-    return replace(plan, whole_shape=whole)
+        plan = _plan(base, request, path, file)
+    else:
+        whole = file.shape_s is not None and "duration" not in request.overrides
+        plan = _plan(override(base, {**_shaped(file), **request.overrides}), request, path, file)
+        plan = replace(plan, whole_shape=whole)
+    return plan if "budgets" in request.overrides else replace(plan, budgets=_unasked(plan.budgets))
+
+
+_OF_THE_MACHINE = ("server.cpu", "server.memory")
+
+
+def _unasked(budgets: Sequence[Budget]) -> list[Budget]:
+    """Budgets that nobody asked for: how much of its machine a server of the user's own may take is not ours to say,
+    so that those limits only warn."""
+    return [
+        replace(budget, severity=Severity.WARN, terms={**budget.terms, "severity": Severity.WARN.value})
+        if budget.of.metric.name in _OF_THE_MACHINE
+        else budget
+        for budget in budgets
+    ]
 
 
 def _shaped(file: LocustFile) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     interrupted, stopped = False, ""
     spec = generator_spec(plan, folder.path, started_s, started)
     with (
-        Sampler(plan.base_url, folder.server, started_s),
+        Sampler(plan.base_url, folder.server, started_s, plan.profile.metrics, plan.profile.health or ""),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
         GeneratorProcesses(spec, folder) as generator,
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -39,6 +39,7 @@ from dbz.runs.schema import (
     LatencyFigures,
     Operation,
     Server,
+    ServerSource,
     Window,
 )
 
@@ -240,15 +241,21 @@ def generator_health(record: Record, window: Window, found: Measurements, lost_w
     )
 
 
-def server_figures(found: Measurements, connections: list[float]) -> Server | None:
-    """What the server said of itself; None when it said nothing."""
+def server_figures(
+    found: Measurements, connections: list[float], sources: Mapping[str, ServerSource] | None = None
+) -> Server | None:
+    """What the server said of itself, or its processes showed; None when there was nothing."""
     cpu, memory = found.gauges.get("server.cpu", ()), found.gauges.get("server.memory", ())
-    if not (cpu or memory or found.queries):
+    lag_ms, active = found.gauges.get("server.event_loop_lag", ()), found.gauges.get("server.active_requests", ())
+    if not (cpu or memory or connections or lag_ms or active or found.queries):
         return None
     return Server(
         cpu_percent=round(100 * sum(cpu) / len(cpu), 1) if cpu else None,
         memory_bytes=max(memory) if memory else None,
         connections=max(connections, default=None),
+        event_loop_lag_ms=max(lag_ms, default=None),
+        active_requests=max(active, default=None),
+        sources=dict(sources or {}),
         query_ms={
             name: {
                 "count": buckets.count,

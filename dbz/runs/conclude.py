@@ -16,10 +16,12 @@ from dbz.measure.latency.series import GENERATOR, MEASURE, OPERATION_KINDS, REQU
 from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
+from dbz.runs.fold import SERVER_GAUGES
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
+from dbz.runs.sources import explained, server_sources
 
 SATURATED_CPU_PERCENT = 90.0
 LAG_SHARE_OF_BUDGET = 0.5
@@ -71,7 +73,7 @@ def conclude(
         *notes_of_code(record),
     ]
     run = run.model_copy(update={"machine": machine, "notes": notes})
-    verdicts = judge(budgets, found, aggregate.cut_of(record, window))
+    verdicts = explained(judge(budgets, found, aggregate.cut_of(record, window)), record)
     if baseline and found.seconds:
         verdicts = baseline.judge(verdicts, run, found)
     comparison = baseline.compare(run, found) if baseline and found.seconds else None
@@ -107,7 +109,9 @@ def conclude(
             "deliveries": aggregate.deliveries(record),
             "generator": health,
             "comparison": comparison,
-            "server": aggregate.server_figures(found, aggregate.server_connections(record, window)),
+            "server": aggregate.server_figures(
+                found, aggregate.server_connections(record, window), server_sources(record)
+            ),
         }
     )
 
@@ -175,9 +179,14 @@ def _slow_generator(health: Generator) -> str:
     return ""
 
 
-def _about_metrics(verdicts: Sequence[Verdict]) -> list[str]:
-    """The budgets on what the target says of itself."""
-    return [verdict.budget.name for verdict in verdicts if verdict.budget.of.metric.name.startswith("server.")]
+def _about_metrics(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """The budgets on what the target says of itself, and what the record calls that."""
+    keys = {**SERVER_GAUGES, "server.query": "queries"}
+    return {
+        verdict.budget.name: keys[verdict.budget.of.metric.name]
+        for verdict in verdicts
+        if verdict.budget.of.metric.name in keys
+    }
 
 
 def undecided_reasons(verdicts: Sequence[Verdict]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -97,9 +97,10 @@ def probes(record: Record, window: Window, silent: Collection[int]) -> tuple[int
 
 
 def has_health(record: Record) -> bool:
-    """Whether the target has a health probe: 404 alone says that it has none."""
+    """Whether the target has a health probe: 404 alone says that it has none, unless the user named its path."""
     answers = {line["health"] for line in record.server if isinstance(line.get("health"), int)}
-    return answers != {_NOT_FOUND} and any("up" in line for line in record.server)
+    named = any("probe" in line for line in record.server)
+    return (named or answers != {_NOT_FOUND}) and any("up" in line for line in record.server)
 
 
 def unprobed_seconds(record: Record, window: Window) -> int:
@@ -236,16 +237,22 @@ def record_reasons(record: Record, window: Window, workers: int, *, lost: int = 
     return reasons
 
 
-def metrics_reasons(record: Record, window: Window, names: Sequence[str]) -> list[str]:
-    """Why budgets on the figures that the target gives of itself cannot be judged; `names` are those of such budgets.
+def metrics_reasons(record: Record, window: Window, names: Mapping[str, str]) -> list[str]:
+    """Why budgets on the figures that the target gives of itself cannot be judged.
 
-    A target without any says so at once; one that has some and then stops telling would be judged by its good seconds.
+    `names` are those of such budgets, each with what the lines of the record call its figure. A target that has none
+    says so at once; one that has some and then stops telling would be judged by its good seconds.
     """
-    due = len(_whole_seconds(window))
+    due = _whole_seconds(window)
     troubles = [line["metrics_trouble"] for line in record.server if "metrics_trouble" in line]
-    told = {math.floor(line["t"]) for line in record.server if "memory_bytes" in line}
-    missing = sum(second not in told for second in _whole_seconds(window))
-    if not names or missing <= max(_MAY_MISS, _MAY_MISS_SHARE * due) or not (troubles or told):
-        return []
+    concerned: defaultdict[int, list[str]] = defaultdict(list)
+    for name, key in names.items():
+        told = {math.floor(line["t"]) for line in record.server if line.get(key) is not None}
+        missing = sum(second not in told for second in due)
+        if missing > max(_MAY_MISS, _MAY_MISS_SHARE * len(due)) and (troubles or told):
+            concerned[missing].append(name)
     why = f" ({troubles[-1]})" if troubles else ""
-    return [f"{', '.join(names)}: the target's metrics could not be read in {missing:,} of {due:,} seconds{why}"]
+    return [
+        f"{', '.join(some)}: the target's metrics could not be read in {missing:,} of {len(due):,} seconds{why}"
+        for missing, some in concerned.items()
+    ]

@@ -18,7 +18,13 @@ from dbz.measure.latency.series import AFTER_THE_END, DRAINED, Series
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window
 
-SERVER_GAUGES = {"server.cpu": "cpu_share", "server.memory": "memory_bytes", "server.connections": "connections"}
+SERVER_GAUGES = {
+    "server.cpu": "cpu_share",
+    "server.memory": "memory_bytes",
+    "server.connections": "connections",
+    "server.event_loop_lag": "event_loop_lag_ms",
+    "server.active_requests": "active_requests",
+}
 """Metrics, and what the lines of `server.jsonl` call them."""
 _WRONG_DELIVERIES = {"delivery.lost": 3, "delivery.duplicated": 4, "delivery.out_of_order": 5}
 """Metrics, and where their counts stand in the bookkeeping of an event; `expected` stands at 1."""

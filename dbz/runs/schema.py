@@ -179,13 +179,30 @@ class Generator(_Part):
     """Users of the whole run that an error of the scenario's code ended, like one in `on_start`."""
 
 
+class ServerSource(_Part):
+    """Where a figure of the server comes from."""
+
+    origin: str = ""
+    """The URL of its metrics, or which processes of this machine."""
+    metric: str = ""
+    """What it is called there; empty for what was seen of processes."""
+    note: str = ""
+    """What else there is to know of it."""
+
+
 class Server(_Part):
-    """What the server said of itself in the judged part; null where it did not say."""
+    """What the server said of itself in the judged part, or this machine of its processes; null where nobody did."""
 
     cpu_percent: float | None = None
     memory_bytes: float | None = None
     connections: float | None = None
+    event_loop_lag_ms: float | None = None
+    """The worst."""
+    active_requests: float | None = None
+    """The most at a time."""
     query_ms: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    sources: dict[str, ServerSource] = Field(default_factory=dict)
+    """By figure: `cpu`, `memory`, `connections`, `event_loop_lag`, `active_requests`, `queries`."""
 
 
 class Machine(_Part):

@@ -24,7 +24,7 @@ _REQUIRED = {
 _NUMBERS = frozenset(
     ("dt", "users", "cpu_percent", "begun", "late", "dropped", "died", "running", "clock_error_ms", "count", "others")
 )
-_MAYBE_NUMBERS = frozenset(("memory_bytes", "cpu_share", "connections"))
+_MAYBE_NUMBERS = frozenset(("memory_bytes", "cpu_share", "connections", "event_loop_lag_ms", "active_requests"))
 """Null where the target did not say it."""
 _OF_AN_OPERATION = 7
 """So many sums there are of the answers of an operation, as `AnswerSums` has them."""
@@ -56,6 +56,8 @@ def is_sound(line: Any, kind: str) -> bool:
         and _are_rows(line.get("counters", {}), _OF_A_COUNTER)
         and _are_queries(line.get("queries", {}))
         and _are_errors(line.get("errors", []))
+        and _are_sources(line.get("sources", {}))
+        and _are_texts(line.get("missing", {}))
     )
 
 
@@ -86,6 +88,17 @@ def _is_bound(text: str) -> bool:
         return float(text) >= 0
     except ValueError:
         return False
+
+
+def _are_texts(texts: Any) -> bool:
+    return isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())
+
+
+def _are_sources(sources: Any) -> bool:
+    """Where figures come from: origin, metric and note of each."""
+    return isinstance(sources, dict) and all(
+        _are_texts(source) and source.keys() <= {"origin", "metric", "note"} for source in sources.values()
+    )
 
 
 def _are_errors(errors: Any) -> bool:

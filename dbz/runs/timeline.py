@@ -45,6 +45,7 @@ class Timeline:
     server_cpu_percent: Values = field(default_factory=list)
     server_memory_bytes: Values = field(default_factory=list)
     server_connections: Values = field(default_factory=list)
+    server_lag_ms: Values = field(default_factory=list)
 
 
 def timeline(record: Record, step_s: int = 1) -> Timeline:
@@ -74,6 +75,7 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
         server_cpu_percent=_server(record, "cpu_share", 100, slots, step_s, _mean),
         server_memory_bytes=_server(record, "memory_bytes", 1, slots, step_s, max),
         server_connections=_server(record, "connections", 1, slots, step_s, max),
+        server_lag_ms=_server(record, "event_loop_lag_ms", 1, slots, step_s, max),
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from dbz.load.probing import ask
 from dbz.load.sampler import Sampler
+from dbz.targets.probing import ask
 
 Serve = Callable[[socket.socket, str, int], None]
 """Answers one request: its connection, its path, and how many for that path there were before."""

@@ -87,6 +87,8 @@ CATALOGUE: Mapping[str, Metric] = {
         Metric("server.cpu", SHARE, "", _GAUGE, "CPU of all server processes, of the cores given to them"),
         Metric("server.memory", SIZE, "", _GAUGE, "resident memory of all server processes"),
         Metric("server.connections", COUNT, "", _GAUGE, "sockets open at the server, as it counts them"),
+        Metric("server.event_loop_lag", LATENCY, "", _GAUGE, "how late the server's event loop ran what was due"),
+        Metric("server.active_requests", COUNT, "", _GAUGE, "requests that the server was answering"),
         Metric("server.query", LATENCY, "name", ("mean", _PERCENTILES), "the server's own query timings"),
         _imported("app_launch", LATENCY, "a device trace: the time of an iteration that starts the app"),
         _imported("test_time", LATENCY, "a device trace: the time of an iteration that does anything else"),

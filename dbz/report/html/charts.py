@@ -55,6 +55,7 @@ def charts(run: Run, chart: Timeline) -> list[Chart]:
         _chart("server-cpu", "Server CPU, of its cores", "%", {"server": chart.server_cpu_percent}),
         _chart("server-memory", "Server memory", "bytes", {"server": chart.server_memory_bytes}),
         _chart("server-connections", "Server connections", "", {"connections": chart.server_connections}),
+        _chart("server-lag", "Server event-loop lag", "ms", {"server": chart.server_lag_ms}),
         _chart("generator-cpu", "Load generator CPU, of a core", "%", {"busiest worker": chart.generator_cpu_percent}),
         _chart("generator-lag", "Load generator lag", "ms", {"p99": chart.lag_ms}),
     ]

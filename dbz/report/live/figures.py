@@ -24,6 +24,10 @@ from dbz.runs.schema import Window
 RECENT_S = 10
 
 
+_PROBE = frozenset(("t", "health", "up", "probe"))
+"""What a line about the target holds that is a probe of it."""
+
+
 class LiveFigures:
     """Follows a record: each `update` takes in what is new in it."""
 
@@ -44,7 +48,7 @@ class LiveFigures:
         self.last_lines: dict[str, dict[str, Any]] = {}
         """The newest line of each worker."""
         self.server: dict[str, Any] = {}
-        """The newest line about the target."""
+        """What is known of the target: its newest probe, its newest figures and where they come from."""
         self.lag = Histogram()
         """Event-loop lag of the generator over its whole run, in microseconds."""
         self.last_s = 0.0
@@ -65,7 +69,7 @@ class LiveFigures:
                 self._judged.add_line(worker, line)
                 self._counters.add(line)
         for line in self._new("server", record.server):
-            self.server = line
+            self._add_server(line)
             self._judged.add_server(line)
         changed, self.last_s = self.last_s != record.last_s, record.last_s
         self._forget()
@@ -118,6 +122,12 @@ class LiveFigures:
     def lag_ms_p99(self) -> float:
         """Event-loop lag of the generator over its whole run."""
         return self.lag.percentile_us(99) / 1000
+
+    def _add_server(self, line: dict[str, Any]) -> None:
+        """A probe replaces the probe before, and figures the figures before; where they come from stays."""
+        probe = "health" in line
+        stays = {key: value for key, value in self.server.items() if (key in _PROBE) is not probe or key == "sources"}
+        self.server = {**stays, **line}
 
     def _new(self, name: str, rows: Sequence[Any]) -> Iterable[Any]:
         seen, self._seen[name] = self._seen[name], len(rows)

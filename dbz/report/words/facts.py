@@ -111,6 +111,7 @@ def health(run: Run) -> list[tuple[str, str]]:
         ("Answers", answers_text(run)),
         ("Generator", generator_text(run)),
         ("Server", server_text(run)),
+        ("Server figures", server_sources_text(run)),
         ("Machine", machine_text(run)),
     ]
     return [(label, text) for label, text in rows if text]
@@ -149,10 +150,35 @@ def server_text(run: Run) -> str:
         parts.append(f"{format_bytes(server.memory_bytes)} of memory")
     if server.connections is not None:
         parts.append(counted(round(server.connections), "connection"))
+    if server.event_loop_lag_ms is not None:
+        parts.append(f"event-loop lag up to {format_ms(server.event_loop_lag_ms)}")
+    if server.active_requests is not None:
+        parts.append(f"{round(server.active_requests):,} requests at a time")
     slowest = slowest_query(run)
     if slowest:
         parts.append(f"slowest query {slowest}")
     return ", ".join(parts)
+
+
+_FIGURES = {
+    "cpu": "CPU",
+    "memory": "memory",
+    "connections": "connections",
+    "event_loop_lag": "event-loop lag",
+    "active_requests": "requests at a time",
+    "queries": "queries",
+}
+
+
+def server_sources_text(run: Run) -> str:
+    """Where the server's figures come from, those of one origin together; empty when nobody said."""
+    of_origin: dict[str, list[str]] = {}
+    for figure, source in (run.server.sources if run.server else {}).items():
+        remark = f" ({source.note})" if source.note else ""
+        of_origin.setdefault(source.origin, []).append(f"{_FIGURES.get(figure, figure)}{remark}")
+    if len(of_origin) == 1 and not any("(" in name for names in of_origin.values() for name in names):
+        return f"from {next(iter(of_origin))}"
+    return "; ".join(f"{', '.join(names)} from {origin}" for origin, names in of_origin.items())
 
 
 def machine_text(run: Run) -> str:

@@ -13,7 +13,7 @@ from dbz.errors import UsageError
 from dbz.runs.schema import Run, RunVerdict
 
 FORCE_HINT = "compare runs of one profile, or take the figures as they are with --force"
-_NOT_THE_LOAD = {"schema", "name", "about", "budgets", "allowed_targets", "seed"}
+_NOT_THE_LOAD = {"schema", "name", "about", "budgets", "allowed_targets", "seed", "health", "metrics"}
 """Keys of a profile that do not say what is loaded, or how."""
 _UNJUDGED = {RunVerdict.RUNNING, RunVerdict.INVALID, RunVerdict.INTERRUPTED}
 

@@ -100,7 +100,18 @@ def _server(line: dict[str, object]) -> Text:
         parts.append(format_bytes(memory))
     if isinstance(sockets, int | float):
         parts.append(counted(round(sockets), "connection"))
-    return Text(", ".join(parts) or "says nothing of itself")
+    if isinstance(lag_ms := line.get("event_loop_lag_ms"), int | float):
+        parts.append(f"lag {format_ms(lag_ms)}")
+    if not parts:
+        return Text("says nothing of itself")
+    return Text.assemble(", ".join(parts), (f"  {_origins(line)}", "dim"))
+
+
+def _origins(line: dict[str, object]) -> str:
+    """Where the figures come from, in short: two places at most."""
+    sources = line.get("sources")
+    origins = dict.fromkeys(source["origin"] for source in sources.values()) if isinstance(sources, dict) else {}
+    return f"from {' and '.join(list(origins)[:2])}" if origins else ""
 
 
 def _recent(figures: LiveFigures) -> Table:

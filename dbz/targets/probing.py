@@ -7,7 +7,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import httptools
 
@@ -26,6 +26,8 @@ class ProbeAnswer:
     body: bytes = b""
     trouble: str = ""
     """Why there was no whole answer."""
+    location: str = ""
+    """Where it says that the answer is, if it says so."""
 
 
 class _Parser:
@@ -33,12 +35,16 @@ class _Parser:
 
     def __init__(self) -> None:
         self.body = bytearray()
+        self.location = ""
         self.headed = self.complete = False
         self.until_the_end = True
         """Whether only the end of the connection ends the body."""
 
-    def on_header(self, name: bytes, _value: bytes) -> None:
-        self.until_the_end &= name.lower() not in (b"content-length", b"transfer-encoding")
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        self.until_the_end &= name not in (b"content-length", b"transfer-encoding")
+        if name == b"location":
+            self.location = value.decode(errors="replace")
 
     def on_headers_complete(self) -> None:
         self.headed = True
@@ -48,6 +54,42 @@ class _Parser:
 
     def on_message_complete(self) -> None:
         self.complete = True
+
+
+_HOPS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def address_of(base_url: str, place: str) -> str:
+    """The URL that a place means: itself, or for a path what is there below a base URL."""
+    return f"{base_url.rstrip('/')}{place}" if place.startswith("/") else place
+
+
+async def ask_url(url: str, *, deadline_s: float = DEADLINE_S, most_bytes: int = MOST_BYTES) -> ProbeAnswer:
+    """GET a URL, as `ask` does."""
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return await ask(f"{parts.scheme}://{parts.netloc}", path, deadline_s=deadline_s, most_bytes=most_bytes)
+
+
+async def follow(url: str, *, deadline_s: float = DEADLINE_S) -> tuple[ProbeAnswer, str]:
+    """GET a URL and what it redirects to on the same host: the answer, and the URL that gave it.
+
+    Frameworks redirect `/metrics` to `/metrics/`; what is elsewhere was not asked for.
+    """
+    try:
+        async with asyncio.timeout(deadline_s):
+            for _ in range(_HOPS):
+                answer = await ask_url(url, deadline_s=deadline_s)
+                there = urljoin(url, answer.location) if answer.location else ""
+                if answer.status not in _REDIRECTS or urlsplit(there).hostname != urlsplit(url).hostname:
+                    break
+                url = there
+    except TimeoutError:
+        return ProbeAnswer(0, trouble=f"no whole answer within {deadline_s:g} s"), url
+    except ValueError as error:  # it redirects to what is no URL
+        return ProbeAnswer(0, trouble=str(error)), url
+    return answer, url
 
 
 async def ask(base_url: str, path: str, *, deadline_s: float = DEADLINE_S, most_bytes: int = MOST_BYTES) -> ProbeAnswer:
@@ -81,7 +123,7 @@ async def _ask(base_url: str, path: str, most_bytes: int) -> ProbeAnswer:
             if len(parser.body) > most_bytes:
                 return ProbeAnswer(0, trouble=f"the answer is longer than {most_bytes:,} bytes")
         if parser.complete or (parser.headed and parser.until_the_end):
-            return ProbeAnswer(response.get_status_code(), bytes(parser.body))
+            return ProbeAnswer(response.get_status_code(), bytes(parser.body), location=parser.location)
         return ProbeAnswer(0, trouble="the connection was closed before the end of the answer")
     finally:
         writer.transport.abort()  # a polite end would wait for a server that may never answer

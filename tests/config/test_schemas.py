@@ -1,0 +1,136 @@
+"""The JSON Schemas of the YAML files say what the models say: bundled files fit, and what is of a wrong type not."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from dbz.config.profile import load_profile
+from dbz.config.schemas import CONFIG_MODELS, config_schema, config_schema_text
+from dbz.config.source import read_yaml
+from dbz.errors import ExitCode, UsageError
+from tests.cli.running import dbz
+
+ROOT = Path(__file__).parents[2]
+KINDS = {
+    "profile": "configs/profiles/*.yaml",
+    "budgets": "configs/budgets/*.yaml",
+    "phases": "configs/phases.yaml",
+    "shards": "configs/shards.yaml",
+    "warmup": "configs/warmup.yaml",
+}
+FILES = [(kind, path) for kind, pattern in KINDS.items() for path in sorted(ROOT.glob(pattern))]
+VALIDATORS = {kind: Draft202012Validator(config_schema(kind)) for kind in CONFIG_MODELS}
+DOCUMENTS = [(kind, read_yaml(path).data) for kind, path in FILES]
+FULL_PROFILE = {
+    "schema": "dbz.profile/1",
+    "name": "x",
+    "scenario": "mixed",
+    "users": 5,
+    "rate": "20/s",
+    "stages": [{"to": "200/s", "over": "1m"}, {"to": 3, "over": "10s"}],
+    "lost_workers": 0,
+    "allowed_targets": ["a"],
+    "health": "/status",
+    "metrics": {"url": ["/a", "/b"], "cpu": {"name": "c", "unit": "percent"}, "memory": "m_bytes", "cores": 2.5},
+    "stack": {"clubs": 2},
+}
+DOCUMENTS.append(("profile", FULL_PROFILE))
+
+
+@pytest.mark.parametrize(("kind", "path"), FILES, ids=lambda one: one if isinstance(one, str) else one.stem)
+def test_a_bundled_file_fits_its_schema_and_names_it(kind: str, path: Path) -> None:
+    assert not list(VALIDATORS[kind].iter_errors(read_yaml(path).data))
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert named and (path.parent / named[1]).resolve() == ROOT / "docs" / "schemas" / f"{kind}.schema.json"
+
+
+@pytest.mark.parametrize("kind", CONFIG_MODELS)
+def test_a_schema_is_one_and_stands_in_the_documentation(kind: str) -> None:
+    Draft202012Validator.check_schema(config_schema(kind))
+    assert (ROOT / "docs" / "schemas" / f"{kind}.schema.json").read_text() == config_schema_text(kind)
+
+
+def places(value: Any, location: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield location
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from places(item, (*location, key))
+
+
+def changed(document: Any, location: tuple[Any, ...], value: Any) -> Any:
+    if not location:
+        return value
+    document = copy.deepcopy(document)
+    inner = document
+    for key in location[:-1]:
+        inner = inner[key]
+    inner[location[-1]] = value
+    return document
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.floats(-2, 2),
+    st.sampled_from(["", "x", "5s", "70%", "10/s"]),
+    st.lists(st.one_of(st.integers(0, 3), st.text(max_size=2)), max_size=2),
+    st.dictionaries(st.sampled_from(["a", "name", "unknown"]), st.integers(0, 3), max_size=2),
+)
+OF_TYPE = re.compile(r"_type$|^extra_forbidden$|^missing$|^literal_error$|^enum$|_parsing$")
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(DOCUMENTS), st.data(), ANYTHING)
+def test_what_the_model_refuses_for_its_type_the_schema_refuses(
+    chosen: tuple[str, Any], data: st.DataObject, value: Any
+) -> None:
+    kind, document = chosen
+    bad = changed(document, data.draw(st.sampled_from(sorted(places(document), key=str))), value)
+    try:
+        CONFIG_MODELS[kind].model_validate(bad)
+    except ValidationError as error:
+        if any(OF_TYPE.search(one["type"]) for one in error.errors()):
+            assert list(VALIDATORS[kind].iter_errors(bad)), bad
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("duration", 60), ("rate", 20), ("duration", "60"), ("rate", "20"), ("healthy", "/x"), ("users", [1])],
+)
+def test_a_number_without_its_unit_and_an_unknown_key_are_refused(key: str, value: Any) -> None:
+    assert list(VALIDATORS["profile"].iter_errors({**FULL_PROFILE, key: value}))
+
+
+def test_defaults_are_written_as_people_write_them() -> None:
+    keys = config_schema("profile")["properties"]
+    assert (keys["duration"]["default"], keys["warmup"]["default"]) == ("1m", "10s")
+    assert config_schema("phases")["$defs"]["Scaling"]["properties"]["memory_per_server"]["default"] == "1024MiB"
+    assert all(part.get("description") for part in keys.values())
+
+
+def test_the_command_prints_it_and_names_the_kinds(tmp_path: Path) -> None:
+    done = dbz("schema", "budgets", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ExitCode.OK, config_schema_text("budgets"))
+    with pytest.raises(UsageError, match="known: profile, budgets, phases, shards, warmup"):
+        config_schema("profiles")
+
+
+def test_the_example_of_the_page_is_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "profiles.md").read_text()
+    example = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
+    (tmp_path / "profile.yaml").write_text(example)
+    monkeypatch.setenv("STAGING_URL", "https://staging.example.org")
+    profile = load_profile(str(tmp_path / "profile.yaml"))
+    assert profile.metrics.cores == 4 and profile.health == "/status"
+    assert not list(VALIDATORS["profile"].iter_errors(read_yaml(tmp_path / "profile.yaml").data))

@@ -1,0 +1,16 @@
+// A service with the default metrics of prom-client. Arguments: port, prefix of the metrics, milliseconds of work a request.
+import { createServer } from "node:http";
+import client from "prom-client";
+
+const [port, prefix, work] = [Number(process.argv[2]), process.argv[3] ?? "", Number(process.argv[4] ?? 0)];
+client.collectDefaultMetrics({ prefix });
+
+createServer(async (request, response) => {
+  if (request.url === "/metrics") return response.end(await client.register.metrics());
+  if (request.url === "/status") return response.end("fine");
+  if (request.url === "/work") {
+    for (const end = Date.now() + work; Date.now() < end; );
+    return response.end("done");
+  }
+  response.writeHead(404).end();
+}).listen(port, "127.0.0.1");
