@@ -12,6 +12,7 @@ INSTALL = {
     "aws": "pip install 'dbz-ops[aws]'",
     "embedded,cloud": "pip install 'dbz-ops[embedded,cloud]'",
     "otlp": "pip install 'dbz-ops[otlp]'",
+    "record": "pip install 'dbz-ops[record]'",
 }
 """For each extra, or several together, the command that installs it."""
 
@@ -31,6 +32,7 @@ OTLP = {
     "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.sdk": "opentelemetry-sdk",
 }
+RECORD = {"aiohttp": "aiohttp"}
 
 
 def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "") -> None:
@@ -49,13 +51,14 @@ def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "
 def extra_of(module: str) -> str:
     """The command that installs a module which only an extra brings; empty for all others."""
     name = module.partition(".")[0]
-    for extra, packages in (("embedded", SERVER), ("aws", AWS_CLIENT), ("embedded,cloud", CLOUD), ("otlp", OTLP)):
+    by_extra = {"embedded": SERVER, "aws": AWS_CLIENT, "embedded,cloud": CLOUD, "otlp": OTLP, "record": RECORD}
+    for extra, packages in by_extra.items():
         if name in {one.partition(".")[0] for one in (*packages, *_WITH.get(extra, ()))}:
             return INSTALL[extra]
     return ""
 
 
-_WITH = {"embedded": ("bson", "gridfs", "uvloop"), "aws": ("botocore",)}
+_WITH = {"embedded": ("bson", "gridfs", "uvloop"), "aws": ("botocore",), "record": ("yarl",)}
 """Modules that come with the packages of an extra."""
 
 

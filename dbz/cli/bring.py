@@ -61,14 +61,14 @@ def import_files(
         raise UsageError(f"{out} is there already", hint="choose another --out, or write over it with --force")
     script = script_of(read_files(files), Choice(target, statics))
     if not kept:
-        _write(script, files, out, target)
+        write_scenario(script, files, out, target)
     if check:
         from dbz.cli.fidelity import check_scenario
 
         check_scenario(out, script, target or script.origin, allow_target or [])
 
 
-def _write(script: Script, files: list[str], out: Path, target: str) -> None:
+def write_scenario(script: Script, files: list[str], out: Path, target: str) -> None:
     """Write the scenario, and tell of it."""
     from dbz.bring.writing import scenario_text
 

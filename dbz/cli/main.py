@@ -20,6 +20,7 @@ from dbz.cli.capacity import capacity
 from dbz.cli.init import init
 from dbz.cli.load import load
 from dbz.cli.options import grouped
+from dbz.cli.record import record
 from dbz.cli.rehearse import try_scenario
 from dbz.cli.report.group import app as report_app
 from dbz.cli.scale.group import app as scale_app
@@ -50,6 +51,7 @@ app.command()(grouped(load))
 app.command()(grouped(capacity))
 app.command()(grouped(serve))
 app.command("import")(grouped(import_files))
+app.command()(grouped(record))
 app.command("try")(grouped(try_scenario))
 app.command()(grouped(schema))
 app.add_typer(cache_app, name="cache")
@@ -79,6 +81,7 @@ def dbz_command(
       dbz load api --target URL     the API scenario against your own server
       dbz capacity                  how many users it can hold
       dbz import session.har        a scenario out of a recorded session
+      dbz record --target URL       a session of a browser or an app, through a proxy
       dbz try scenario.py           one user does everything once; each exchange is printed
       dbz serve                     the backend alone, until Ctrl-C
       dbz scale simulate            what the scaling rules would do

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import ExitCode
-from dbz.extras import CLOUD, INSTALL, OTLP, SERVER
+from dbz.extras import CLOUD, INSTALL, OTLP, RECORD, SERVER
 from tests.cli.commands import DeclaredCommand, every_command
 from tests.cli.running import small_server
 
 HIDDEN = sorted(
-    {name.partition(".")[0] for name in (*SERVER, *CLOUD, *OTLP)} | {"bson", "gridfs", "botocore", "uvloop"}
+    {name.partition(".")[0] for name in (*SERVER, *CLOUD, *OTLP, *RECORD)} | {"bson", "gridfs", "botocore", "uvloop"}
 )
 PLAIN = f"""
 import sys
@@ -44,6 +44,7 @@ GIVEN = {
     ("scale", "auto"): ["--dry-run"],
     ("load",): ["smoke", "--embedded"],
     ("try",): ["smoke"],
+    ("record",): ["--target", "http://127.0.0.1:9"],
     ("shard", "control"): ["status"],
     ("capacity",): ["smoke", "--embedded"],
 }
