@@ -46,7 +46,7 @@ class Choice:
 def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     """The script of a recording; `UsageError` when nothing of it is left."""
     sessions = socket_sessions(recording)
-    exchanges, origin, notes = _wanted(recording, choice)
+    exchanges, origin, notes = wanted(recording, choice)
     if recording.recorded:
         exchanges = list(without_followed(exchanges))
     sessions = [session for session in sessions if session.origin == origin or not origin]
@@ -113,7 +113,7 @@ def _paths(exchanges: Iterable[Exchange], templates: names.PathTemplates) -> dic
     }
 
 
-def _wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, list[str]]:
+def wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, list[str]]:
     """The exchanges that a scenario repeats, the server they go to, and what was left out, in words."""
     candidates = [
         exchange for exchange in recording.exchanges

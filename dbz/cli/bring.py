@@ -9,8 +9,10 @@ import typer
 
 from dbz.cli.options import AllowTarget
 from dbz.errors import UsageError
+from dbz.units import format_duration
 
 if TYPE_CHECKING:
+    from dbz.bring.script import Choice
     from dbz.bring.steps import Script
 
 
@@ -35,6 +37,10 @@ def import_files(
             "--check", help="Let one user play it, and compare with the recording; a file that is there stays."
         ),
     ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Of an access log: keep its times, and write a profile that plays it.")
+    ] = False,
+    speed: Annotated[float, typer.Option(help="With --replay: how many times as fast.", min=0.001, max=1000)] = 1.0,
     allow_target: AllowTarget = None,
 ) -> None:
     """Write a scenario out of somebody else's material.
@@ -49,6 +55,7 @@ def import_files(
       dbz import tab1.har tab2.har         two users of a chat, recorded side by side
       dbz import openapi.json --target http://127.0.0.1:8080
       dbz import access.log                each operation as often as the log has it
+      dbz import access.log --replay --speed 2 -o monday.py     at its recorded times, in half of them
       dbz import session.har --check       does the scenario do what was recorded?
 
     Exit codes: 0 good, 1 with --check it differs from the recording, 2 wrong usage, 3 with --check out of reach.
@@ -56,6 +63,13 @@ def import_files(
     from dbz.bring.files.opening import read_files
     from dbz.bring.script import Choice, script_of
 
+    if replay:
+        if check:
+            raise UsageError(
+                "--replay and --check are not for each other", hint="dbz try plays the first line of a log"
+            )
+        _write_replay(files, out, Choice(target, statics), speed, force=force)
+        return
     kept = check and out.exists() and not force
     if out.exists() and not (force or kept):
         raise UsageError(f"{out} is there already", hint="choose another --out, or write over it with --force")
@@ -66,6 +80,22 @@ def import_files(
         from dbz.cli.fidelity import check_scenario
 
         check_scenario(out, script, target or script.origin, allow_target or [])
+
+
+def _write_replay(files: list[str], out: Path, choice: Choice, speed: float, *, force: bool) -> None:
+    """Write the scenario, the profile and the arrivals of a log: all of them or none."""
+    from dbz.bring.files.opening import read_files
+    from dbz.bring.project.placing import place
+    from dbz.bring.replay import replay_of
+
+    names = ", ".join(Path(name).name for name in files)
+    made = replay_of(read_files(files), choice, names, out.stem, speed)
+    paths = {out: made.scenario, out.with_suffix(".yaml"): made.profile, out.with_suffix(".jsonl"): made.arrivals}
+    place(paths, over=force)
+    for note in made.notes:
+        typer.echo(note, err=True)
+    typer.echo(f"{', '.join(map(str, paths))}: {made.count:,} requests in {format_duration(made.length_s)}")
+    typer.echo(f"next: dbz load {out.with_suffix('.yaml')}" + ("" if made.target else " --target URL"))
 
 
 def write_scenario(script: Script, files: list[str], out: Path, target: str) -> None:

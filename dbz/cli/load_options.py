@@ -48,6 +48,9 @@ class LoadOptions:
     ] = ""
     phases: PhasesFile = "default"
     rate: Annotated[Text, typer.Option(help="Open model: tasks begin at this rate, like 200/s or 5000/min.")] = None
+    speed: Annotated[float | None, typer.Option(help="With recorded arrivals: how many times as fast they come.")] = (
+        None
+    )
     duration: Annotated[Text, typer.Option(help="Length of the judged part, like 60s or 5m.")] = None
     warmup: Annotated[Text, typer.Option(help="Time before it that is not judged, like 10s.")] = None
     budgets: Budgets = None
@@ -61,7 +64,7 @@ class LoadOptions:
 
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
-        keys = ("users", "rate", "duration", "warmup", "budgets", "workers", "seed", "health")
+        keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "health")
         tags = {"tags": tags_of(self.tags), "exclude_tags": tags_of(self.exclude_tags)}
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
         return {**given({**{key: getattr(self, key) for key in keys}, **tags}), **metrics}

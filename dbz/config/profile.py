@@ -70,6 +70,10 @@ class Profile(Strict):
     rate: Rate | None = Field(None, gt=0, le=MAX_RATE_PER_S)
     """Arrivals a second: the open model, in which tasks begin at arrivals. Without it: the closed one, in which
     each user goes on when it is ready, or every `pacing` seconds."""
+    arrivals: str = ""
+    """A file of recorded arrivals, like `dbz import --replay` writes: tasks begin at these, in the open model."""
+    speed: float = Field(1.0, gt=0, le=1000)
+    """How many times as fast as recorded the arrivals come."""
     spacing: Literal["even", "poisson"] = "even"
     """How far apart arrivals are."""
     open_users: list[str] = Field(default_factory=list)
@@ -118,8 +122,17 @@ class Profile(Strict):
             raise ValueError("'stages' and 'shape' both say how the load changes; allowed: one of them")
         if self.stages and "duration" in self.model_fields_set and abs(self.duration - self.length_s) > 0.01:
             raise ValueError("'stages' already say how long the run is; leave 'duration' out")
-        if self.open_users and self.rate is None:
-            raise ValueError("'open_users' needs a 'rate' at which their tasks begin")
+        if self.open_users and self.rate is None and not self.arrivals:
+            raise ValueError("'open_users' needs a 'rate', or 'arrivals', at which their tasks begin")
+        return self
+
+    @model_validator(mode="after")
+    def _arrivals_alone_say_when(self) -> Profile:
+        others = (self.rate, self.pacing, self.requests, self.shape, self.stages or None)
+        if self.arrivals and any(other is not None for other in others):
+            raise ValueError("'arrivals' already say when tasks begin; leave out rate, pacing, requests, shape, stages")
+        if self.speed != 1 and not self.arrivals:
+            raise ValueError("'speed' is that of recorded 'arrivals'")
         return self
 
     @model_validator(mode="after")
@@ -148,8 +161,9 @@ class Profile(Strict):
             **self.metrics.model_dump(exclude_defaults=True),
             **({"url": [masked_url(url) for url in self.metrics.url]} if self.metrics.url else {}),
         }
-        # Loads without tags are the loads of runs that knew none.
-        return {key: value for key, value in plain.items() if value or key not in ("tags", "exclude_tags")}
+        # Loads without tags, or recorded arrivals, are the loads of runs that knew none.
+        unset = {"tags": [], "exclude_tags": [], "arrivals": "", "speed": 1.0}
+        return {key: value for key, value in plain.items() if key not in unset or value != unset[key]}
 
 
 def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profile:
@@ -162,7 +176,7 @@ def load_profile(name: str, overrides: Mapping[str, Any] | None = None) -> Profi
     source = expanded(read_yaml(path))
     profile = build(Profile, source)
     # Files that a profile names stand beside it, wherever dbz is run.
-    named = {"scenario": profile.scenario, "budgets": profile.budgets}
+    named = {"scenario": profile.scenario, "budgets": profile.budgets, "arrivals": profile.arrivals}
     beside = {key: str((path.parent / name).resolve()) for key, name in named.items() if Path(name).suffix}
     return override(profile.model_copy(update=beside), overrides or {})
 

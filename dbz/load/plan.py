@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import dbz
 from dbz.config import bundled
+from dbz.config.arrivals import ARRIVALS_AHEAD_S, summary_of
 from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, is_bundled, load_profile, override
@@ -114,6 +116,13 @@ def plan_load(request: LoadRequest) -> LoadPlan:
             headers=[_expanded("-H", header) for header in request.headers],
         )
     )
+    if plan.profile.arrivals:
+        if request.master_port:
+            raise UsageError("recorded arrivals are in a file of this machine: workers of others cannot read it")
+        length_s = summary_of(plan.profile.arrivals).length_s / plan.profile.speed
+        if "speed" in request.overrides and "duration" not in request.overrides:
+            keys = {"duration": Parsed(math.ceil(length_s) + ARRIVALS_AHEAD_S)}
+            plan = replace(plan, profile=override(plan.profile, keys))
     if plan.profile.workers is None:
         fitting = 1 if request.master_port else fitting_workers(plan.target, plan.profile.users, os.cpu_count() or 1)
         plan = replace(plan, profile=override(plan.profile, {"workers": fitting}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,10 +31,8 @@ class RehearsalTerms:
 
     task_s: float = 20.0
     """No task, `on_start` or `on_stop` takes longer than this."""
-    exact_pauses: bool = False
-    """Whether `self.pause(a, b)` lasts as long as its middle each time."""
-    starts_s: Mapping[str, float] = field(default_factory=dict)
-    """By user class: how long after the others it begins."""
+    times_s: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By user class: when its requests, connects and events begin, in their order, instead of after pauses."""
 
 
 def rehearse(

@@ -141,6 +141,8 @@ def generator_spec(plan: LoadPlan, folder: Path, started_s: float, started: date
         started_monotonic_s=started_s,
         spacing=profile.spacing,
         open_users=tuple(profile.open_users),
+        arrivals=profile.arrivals,
+        speed=profile.speed,
         tags=tuple(profile.tags),
         exclude_tags=tuple(profile.exclude_tags),
         pacing_s=profile.pacing,

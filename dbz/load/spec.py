@@ -85,6 +85,10 @@ class GeneratorSpec:
     spacing: Spacing = "even"
     open_users: tuple[str, ...] = ()
     """User classes that take arrivals; empty for all of them."""
+    arrivals: str = ""
+    """The path of a file of recorded arrivals, at which tasks begin."""
+    speed: float = 1.0
+    """How many times as fast as recorded they come."""
     tags: tuple[str, ...] = ()
     """Only tasks with one of these are done; empty for all."""
     exclude_tags: tuple[str, ...] = ()

@@ -18,12 +18,16 @@ def refuse_existing(paths: Iterable[Path]) -> None:
         raise UsageError(f"{', '.join(there)}: there already, and not written over", hint="choose another folder")
 
 
-def place(files: Mapping[Path, str]) -> None:
+def place(files: Mapping[Path, str], *, over: bool = False) -> None:
     """Write all files; `UsageError` when one cannot be, and then none of them is left, nor a folder made for them.
 
+    Files that are there are an error, or are written `over` when that was asked for.
     Each is written beside its place under another name and linked there: a link never replaces what is there, and
     no reader sees half a file.
     """
+    if over:
+        for path in files:
+            path.unlink(missing_ok=True)
     refuse_existing(files)
     placed: list[Path] = []
     folders: list[Path] = []

@@ -54,9 +54,9 @@ def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[s
         "# How much load there is, and on what. `dbz load profile.yaml` runs it and judges it by budgets.yaml;",
         "# `dbz try profile.yaml` lets one user do everything once and prints each exchange.",
         "schema: dbz.profile/1",
-        f"name: {_scalar(project_name(target))}",
-        f"target: {_scalar(target)}   # for once another one: --target URL",
-        f"scenario: {_scalar(scenario)}   # what users do",
+        f"name: {scalar(project_name(target))}",
+        f"target: {scalar(target)}   # for once another one: --target URL",
+        f"scenario: {scalar(scenario)}   # what users do",
         "budgets: budgets.yaml   # what must hold",
     ]
     if size.rate_per_s is not None:
@@ -67,7 +67,7 @@ def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[s
     lines.append(f"duration: {_duration(size.duration_s)}   # the judged part")
     lines.append("warmup: 5s   # before it; not judged")
     if allowed:
-        lines.append(f"allowed_targets: [{', '.join(map(_scalar, allowed))}]   # hosts that may be loaded on purpose")
+        lines.append(f"allowed_targets: [{', '.join(map(scalar, allowed))}]   # hosts that may be loaded on purpose")
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +75,7 @@ def _duration(seconds: float) -> str:
     return format_duration(seconds).replace(" ", "")
 
 
-def _scalar(text: str) -> str:
+def scalar(text: str) -> str:
     """A text as YAML: quoted where it could be read as something else."""
     plain = _PLAIN_YAML.fullmatch(text) and not text[0].isdigit() and text.lower() not in _WORDS_OF_YAML
     return text if plain and not text.startswith("-") else json.dumps(text, ensure_ascii=False)

@@ -6,19 +6,26 @@ because a real user would have been waiting all that time.
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import gevent
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
 
+from dbz.config.arrivals import recorded_arrivals
 from dbz.load.arrivals import arrival_times
 from dbz.load.generator.lateness import note_lateness_s
 from dbz.load.generator.population import RequestPace
 from dbz.load.spec import GeneratorSpec
+from dbz.runs.record import STEADY
 
+_AFTER_MARK_S = 0.2
+"""Recorded arrivals begin so long after the mark of the judged part, for which is looked as often."""
 LATE_S = 0.01
 """A task that begins this much after its intended start counts as late; less is the precision of timers."""
 
@@ -55,6 +62,43 @@ class Arrivals:
         return count
 
 
+class RecordedArrivals(Arrivals):
+    """Arrivals at recorded moments; `user.arrival` is what was recorded of the one that a user takes.
+
+    They begin with the judged part, however long users take to start, so that all of them are judged.
+    """
+
+    def __init__(self, spec: GeneratorSpec) -> None:
+        super().__init__(iter(()))
+        self._marks = Path(spec.folder) / "marks.jsonl"
+        self._started_s = spec.started_monotonic_s
+        self._first_s = math.inf
+        self._speed = spec.speed
+        self._rows = recorded_arrivals(spec.arrivals, spec.worker, spec.workers)
+
+    def begin(self) -> None:
+        """They are due once the judged part has begun."""
+
+    def next_start_s(self, user: Any) -> float:
+        """Take the next arrival; waits for the judged part first, unless there is no user to wait."""
+        while math.isinf(self._first_s):
+            self._look_for_mark()
+            if user is None:
+                return math.inf
+            gevent.sleep(_AFTER_MARK_S)
+        at_s, row = next(self._rows, (math.inf, None))
+        if user is not None:
+            user.arrival = row
+        return self._first_s + at_s / self._speed
+
+    def _look_for_mark(self) -> None:
+        """Whoever steers the run, in this process or another one, notes when the judged part begins."""
+        complete = self._marks.read_bytes().rpartition(b"\n")[0] if self._marks.exists() else b""
+        for mark in map(json.loads, complete.splitlines()):
+            if mark["mark"] == STEADY:
+                self._first_s = self._started_s + mark["t"] + _AFTER_MARK_S
+
+
 class SteadyPace:
     """Each user begins a task every `period_s` seconds, the first one at once."""
 
@@ -83,6 +127,8 @@ class Pacing:
         if spec.rate_per_s is not None:
             schedule = arrival_times(spec.ramp, spec.spacing, spec.seed, spec.worker, spec.workers)
             self._arrivals = Arrivals(schedule)
+        elif spec.arrivals:
+            self._arrivals = RecordedArrivals(spec)
         self._begun = self._late = 0
 
     def begin(self) -> None:

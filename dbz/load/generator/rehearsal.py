@@ -24,6 +24,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, StopUser  # noqa:
 from locust.user.task import TaskSet  # noqa: E402
 
 import dbz  # noqa: E402
+from dbz.config.arrivals import recorded_arrivals  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator import once, users  # noqa: E402
 from dbz.load.generator.data.feeders import settle_feeders  # noqa: E402
@@ -33,6 +34,7 @@ from dbz.load.generator.process import GeneratorProcess  # noqa: E402
 from dbz.load.generator.session import Session  # noqa: E402
 from dbz.load.generator.socketio.client import SocketClient  # noqa: E402
 from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
+from dbz.load.generator.timetable import Timetable  # noqa: E402
 from dbz.load.generator.websocket.frames import BINARY, TEXT  # noqa: E402
 from dbz.load.generator.websocket.raw import RawSocket  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
@@ -220,10 +222,12 @@ def _text(body: Any) -> str:
 class _Rehearsal:
     """Lets every user class of an environment do everything once."""
 
-    def __init__(self, environment: Any, teller: _Teller, terms: Mapping[str, Any]) -> None:
+    def __init__(self, environment: Any, teller: _Teller, terms: Mapping[str, Any], arrivals: str) -> None:
         self._environment = environment
+        self._arrivals = arrivals
         self._teller = teller
-        self._terms = terms
+        self._task_s = float(terms["task_s"])
+        self._timetable = Timetable(terms["times_s"])
 
     def run(self) -> None:
         """All classes side by side, since one may wait for what another sends; then all of them stop."""
@@ -232,17 +236,20 @@ class _Rehearsal:
             for user_class in self._environment.user_classes
             if user_class.weight or user_class.fixed_count
         ]
+        first = next(recorded_arrivals(self._arrivals), None) if self._arrivals else None
         for user in made:
             self._teller.know(user)
-        starts_s = self._terms["starts_s"]
-        gevent.get_hub().loop.update_now()  # its clock stood still while the scenario was imported
-        greenlets = [gevent.spawn_later(starts_s.get(type(user).__name__, 0.0), self._play, user) for user in made]
+            if first is not None:
+                user.arrival = first[1]
+        self._timetable.start()
+        greenlets = [gevent.spawn(self._play, user) for user in made]
         gevent.joinall(greenlets)
         gevent.sleep(_LISTENING_S)
         for user in made:
             self._step(user, "on_stop", user.on_stop)
 
     def _play(self, user: Any) -> None:
+        self._timetable.apply(user)
         if not self._step(user, "on_start", user.on_start):
             return
         for name, task in _tasks(user, user):
@@ -252,7 +259,7 @@ class _Rehearsal:
     def _step(self, user: Any, name: str, act: Callable[[], Any]) -> bool:
         """Do one thing within its time, and tell what came of it; whether the user goes on."""
         self._teller.tell("step", user=type(user).__name__, task=name)
-        began_s, task_s = time.monotonic(), self._terms["task_s"]
+        began_s, task_s = time.monotonic(), self._task_s
         try:
             with gevent.Timeout(task_s, TimeoutError(f"not done within {task_s:g} s")):
                 act()
@@ -296,14 +303,8 @@ def _is_of_users(path: Path) -> bool:
     return path.is_file() and "site-packages" not in path.parts and not path.is_relative_to(Path(dbz.__file__).parent)
 
 
-def _pause_exactly(_user: Any, shortest_s: float, longest_s: float) -> None:
-    gevent.sleep((shortest_s + longest_s) / 2)
-
-
 def rehearse(spec: GeneratorSpec, terms: Mapping[str, Any], file: TextIO) -> None:
     """Rehearse the scenario of a spec by the terms of `dbz.load.rehearsal`; `UsageError` when it is wrong."""
-    if terms["exact_pauses"]:
-        setattr(users.HttpUser, "pause", _pause_exactly)  # noqa: B010 a method is replaced on purpose
     session = Session(spec, _NoRecord())
     environment = GeneratorProcess(spec).environment_of(session.errors)
     environment.dbz_session = session
@@ -318,7 +319,7 @@ def rehearse(spec: GeneratorSpec, terms: Mapping[str, Any], file: TextIO) -> Non
     if preparation.prepare():
         session.shared.put(preparation.shared or b"null")
         environment.events.test_start.fire(environment=environment)
-        _Rehearsal(environment, teller, terms).run()
+        _Rehearsal(environment, teller, terms, spec.arrivals).run()
         environment.events.test_stop.fire(environment=environment)
     preparation.clean_up()
 

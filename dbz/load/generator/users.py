@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import gevent
@@ -37,6 +38,8 @@ class HttpUser(User):  # type: ignore[misc]
 
     abstract = True
     seat_group = ""
+    arrival: Mapping[str, Any] = MappingProxyType({})
+    """In a load with recorded `arrivals`: the line of the one that this task began with."""
     own_requests_per_s = 0.0
 
     def __init__(self, environment: Any) -> None:
