@@ -266,7 +266,16 @@ def load_phases(path: str | Path = DEFAULT) -> Phases:
     """The bundled plan, or that of a YAML file; `ConfigError` names every problem in it."""
     if path == DEFAULT:
         return build_phases(read_yaml(bundled_folder("configs") / "phases.yaml"))
-    return build_phases(read_yaml(existing_file("phases", path, hint="without --phases dbz uses the plan it ships")))
+    file = existing_file("phases", path, hint="without --phases dbz uses the plan it ships")
+    plan = build_phases(read_yaml(file))
+    return plan.model_copy(update={"phases": [_beside(file, phase) for phase in plan.phases]})
+
+
+def _beside(file: Path, phase: Phase) -> Phase:
+    """The phase with the files that it names as they are found from here: they stand beside the plan."""
+    named = {key: getattr(phase, key) for key in ("warm_cache", "move_clubs")}
+    found = {key: str(file.parent / text) for key, text in named.items() if text not in (None, DEFAULT)}
+    return phase.model_copy(update=found) if found else phase
 
 
 def build_phases(source: YamlSource) -> Phases:
@@ -285,7 +294,8 @@ def build_phases(source: YamlSource) -> Phases:
 
 def _contradictions(plan: Phases, source: YamlSource) -> list[Problem]:
     """Phases beyond the bounds, conditions that would fight, and target tracking beside what it cannot be with."""
-    return _beyond_bounds(plan, source) + _no_room(plan, source) + _tracking(plan, source) + _period(plan, source)
+    checks = (_beyond_bounds, _no_room, _sizes, _tracking, _period)
+    return [problem for check in checks for problem in check(plan, source)]
 
 
 def _beyond_bounds(plan: Phases, source: YamlSource) -> list[Problem]:
@@ -314,6 +324,17 @@ def _no_room(plan: Phases, source: YamlSource) -> list[Problem]:
         and inwards.op.startswith("<")
         and outwards.op.startswith(">")
         and inwards.limit >= outwards.limit
+    ]
+
+
+def _sizes(plan: Phases, source: YamlSource) -> list[Problem]:
+    """Steps by size of breach that are said of scaling in, where all conditions decide together."""
+    return [
+        Problem(
+            source.where(("scale_in_when_all", at)), f"'{each}': only a sentence for scaling out says how many tasks"
+        )
+        for at, each in enumerate(plan.scale_in_when_all)
+        if each.sized
     ]
 
 

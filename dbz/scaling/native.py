@@ -1,8 +1,8 @@
 """From conditions to CloudWatch alarms and scaling policies, so that AWS scales by the same sentences. Pure.
 
-*Out when any*: an alarm for each sentence, all with the same policy. *In when all*: one alarm over an expression, for
-composite alarms cannot scale; it must hold in every minute of the longest duration, which is never laxer than the
-sentences.
+*Out when any*: an alarm for each sentence, all with the same policy unless a sentence says how many tasks it adds.
+*In when all*: one alarm over an expression, for composite alarms cannot scale; it must hold in every minute of the
+longest duration, which is never laxer than the sentences.
 
 Missing data are treated as not breaching. CloudWatch does so only when there are fewer real datapoints than the alarm
 has periods, and it looks a little further back for those; so datapoints that come late are waited for. The other
@@ -12,7 +12,8 @@ the alarm of a metric that has stopped goes on for ever, and with it the scaling
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dbz.config.grammar.conditions import SHARES, Condition, Watched
@@ -26,6 +27,7 @@ _COMPARE = {
     ">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold",
     "<": "LessThanThreshold", "<=": "LessThanOrEqualToThreshold",
 }  # fmt: skip
+_OPERATOR_WORDS = {">": "over", ">=": "from", "<": "under", "<=": "to"}
 MOST_METRICS = 10
 """As many metrics as the expression of an alarm may be about."""
 _ABSENT = -1
@@ -34,28 +36,62 @@ ECS_METRICS = {Watched.CPU: "CPUUtilization", Watched.MEMORY: "MemoryUtilization
 
 
 def policies_for(plan: Phases) -> dict[str, Json]:
-    """The policies by name, as PutScalingPolicy takes them: a step policy for each direction that has conditions, and
-    those of target tracking."""
+    """The policies by name, as PutScalingPolicy takes them: a step policy for each direction that has conditions, one
+    for each sentence that says itself how many tasks it adds, and those of target tracking."""
     scaling = plan.scaling
-    changes = [(OUT_POLICY, scaling.step, scaling.cooldown_out)] if plan.scale_out_when_any else []
-    changes += [(IN_POLICY, -scaling.step, scaling.cooldown_in)] if plan.scale_in_when_all else []
-    steps: dict[str, Json] = {
-        name: {
-            "PolicyName": name,
-            "PolicyType": "StepScaling",
-            "StepScalingPolicyConfiguration": {
-                "AdjustmentType": "ChangeInCapacity",
-                "StepAdjustments": [
-                    {"MetricIntervalUpperBound": 0.0, "ScalingAdjustment": change},
-                    {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": change},
-                ],
-                "Cooldown": round(cooldown_s),
-                "MetricAggregationType": "Average",
-            },
-        }
-        for name, change, cooldown_s in changes
+    policies: dict[str, Json] = {}
+    for each in plan.scale_out_when_any:
+        name = _out_policy(each)
+        policies[name] = _step_policy(name, _adjustments(each, scaling), scaling.cooldown_out)
+    if plan.scale_in_when_all:
+        policies[IN_POLICY] = _step_policy(IN_POLICY, _same_everywhere(-scaling.step), scaling.cooldown_in)
+    return policies | tracking_policies(plan.target_tracking, scaling)
+
+
+def _out_policy(condition: Condition) -> str:
+    """The name of the policy that a sentence sets off: bounds of steps are counted from its own limit."""
+    if not condition.sized:
+        return OUT_POLICY
+    words = str(condition.plain()).replace(condition.op, _OPERATOR_WORDS[condition.op]).lower()
+    return f"{OUT_POLICY}-{'-'.join(re.findall(r'[a-z0-9]+', words))}"
+
+
+def _step_policy(name: str, adjustments: list[dict[str, float]], cooldown_s: float) -> Json:
+    return {
+        "PolicyName": name,
+        "PolicyType": "StepScaling",
+        "StepScalingPolicyConfiguration": {
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": adjustments,
+            "Cooldown": round(cooldown_s),
+            "MetricAggregationType": "Average",
+        },
     }
-    return steps | tracking_policies(plan.target_tracking, scaling)
+
+
+def _same_everywhere(change: int) -> list[dict[str, float]]:
+    """Both sides of the limit, because an alarm of M of N may last when the newest value is on the other side."""
+    return [
+        {"MetricIntervalUpperBound": 0.0, "ScalingAdjustment": change},
+        {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": change},
+    ]
+
+
+def _adjustments(condition: Condition, scaling: Scaling) -> list[dict[str, float]]:
+    """The steps of a sentence as AWS takes them: intervals without gaps, counted from the limit of the alarm."""
+    change = condition.tasks or scaling.step
+    if not condition.steps:
+        return _same_everywhere(change)
+    near, far = "MetricIntervalLowerBound", "MetricIntervalUpperBound"
+    if condition.op.startswith("<"):
+        near, far = far, near
+    limit = _limit(condition, scaling)
+    bounds = [round(_limit(replace(condition, limit=one.limit), scaling) - limit, 9) for one in condition.steps]
+    rows: list[dict[str, float]] = [{far: 0.0, "ScalingAdjustment": change}]
+    changes = [change, *(one.tasks for one in condition.steps)]
+    for begin, end, tasks in zip([0.0, *bounds], [*bounds, None], changes, strict=True):
+        rows.append({near: begin, **({} if end is None else {far: end}), "ScalingAdjustment": tasks})
+    return rows
 
 
 def alarms_for(plan: Phases, prefix: str) -> dict[str, Json]:
@@ -63,10 +99,10 @@ def alarms_for(plan: Phases, prefix: str) -> dict[str, Json]:
     scaling = plan.scaling
     alarms: dict[str, Json] = {}
     for each in plan.scale_out_when_any:
-        name = f"{prefix}out {each}"
+        name = f"{prefix}out {each.plain()}"
         needed, window = each.samples(_period_s(scaling))
         alarms[name] = {
-            **_common(name, OUT_POLICY, needed, window),
+            **_common(name, _out_policy(each), needed, window),
             **_threshold(each, scaling),
         }
     if plan.scale_in_when_all:

@@ -180,14 +180,17 @@ def test_a_verifying_run_that_passes_and_one_that_breaks_a_budget(shell: Shell) 
             )
             count = "3" if budgets == "passing" else "4"
             phases = (
-                "schema: dbz.phases/1\nphases:\n  - {name: next, users: 9, connections: 1, requests: 1/s, "
+                "schema: dbz.phases/1\nphases:\n  - {name: next, users: 9, connections: 0, requests: 20/s, "
                 f"api_servers: {count}}}\n"
             )
             (shell.folder / "phases.yaml").write_text(phases)
-            options = ("--phases", "phases.yaml", "--yes", "--verify", "p.yaml", "--target", url)
+            load = "p.yaml" if budgets == "passing" else "phase:p.yaml"
+            options = ("--phases", "phases.yaml", "--yes", "--verify", load, "--verify-for", "2s", "--target", url)
             done = shell.program("apply", "next", *options)
             assert (done.returncode, shell.counts()) == (code, counts), done.stderr
-    assert "broke a budget" in done.stderr and "everything is as it was before" in done.stderr
+    assert "9 users, 2 s judged" in done.stderr and "20 requests/s asked for" in done.stderr
+    assert "'p.yaml with the load of next' broke a budget" in done.stderr
+    assert "everything is as it was before" in done.stderr
 
 
 @pytest.mark.parametrize(("kind", "reached"), [("hang", 2), ("hang-after", 4)])
@@ -253,6 +256,10 @@ def test_two_applies_at_once(shell: Shell) -> None:
         (["apply", "phase_2", "--timeout", "15"], 2, "--timeout: '15' is not a duration"),
         (["apply", "phase_2", "--verify", "smok"], 2, "unknown profile 'smok'; did you mean 'smoke'?"),
         (["apply", "phase_2", "--verify", "smoke"], 2, "--verify needs --target URL"),
+        (["apply", "phase_2", "--verify-for", "9s"], 2, "--verify-for needs --verify"),
+        (["apply", "phase_2", "--verify", "phase:smok"], 2, "unknown profile 'smok'; did you mean 'smoke'?"),
+        (["apply", "phase_2", "--verify", "phase", "--verify-for", "9", "--target", "http://127.0.0.1:9"], 2, "'9' is"),
+        (["apply", "phase_2", "--warm"], 2, "--warm: the phase does not say so"),
         (["apply", "--plan", "none.json"], 2, "cannot read the plan none.json"),
         (["apply", "--resume", "none"], 2, "'none' is no change of"),
         (["set"], 2, "name either --tasks N, or --min N and --max N"),

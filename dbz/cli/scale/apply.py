@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Yes, duration_of
-from dbz.cli.scale.access import Access, AllowScaleIn, Expires, Timeout, reach, say
+from dbz.cli.scale.access import AllowScaleIn, Expires, Timeout, reach
+from dbz.cli.scale.afterwards import FollowUp, FollowUpOptions
 from dbz.cli.scale.carry_out import carry_out
 from dbz.cli.scale.plan import make_plan
 from dbz.errors import UsageError
@@ -20,11 +21,10 @@ def apply(
     resume: Annotated[str, typer.Option(metavar="ID", help="Go on with a change that was interrupted.")] = "",
     yes: Yes = False,
     timeout: Timeout = "15m",
-    verify: Annotated[str, typer.Option(metavar="PROFILE", help="Then run dbz load PROFILE; must pass.")] = "",
-    target: Annotated[str, typer.Option(metavar="URL", help="The app's URL for --verify.")] = "",
     expires: Expires = "",
     allow_scale_in: AllowScaleIn = False,
     *,
+    then: FollowUpOptions,
     aws: AwsOptions,
     reports: Annotated[Path, typer.Option(metavar="DIR", help="Where a verifying run goes.")] = DEFAULT_REPORTS,
     as_json: AsJson = False,
@@ -35,12 +35,16 @@ def apply(
     Every call is written to a journal before it is made. When tasks do not
     become steady within --timeout, when the run of --verify breaks a
     budget, or when a call fails, exactly what was there is put back. A
-    saved plan is refused when what is there has changed since.
+    saved plan is refused when what is there has changed since. When the
+    phase says so, the cache is warmed and clubs are moved before the run of
+    --verify; asked for at a terminal, elsewhere by the options.
 
     \b
     Examples:
       dbz scale apply phase_2
-      dbz scale apply phase_2 --yes --verify smoke --target https://staging.example
+      dbz scale apply phase_2 --yes --verify phase --target https://staging.example
+      dbz scale apply phase_2 --yes --verify phase:club.yaml --verify-for 30s
+      dbz scale apply phase_2 --yes --warm --move-clubs
       dbz scale apply --plan phase_3.json --yes
       dbz scale apply phase_3 --yes --expires 4h
 
@@ -64,32 +68,6 @@ def apply(
         made = read_plan(saved)
     else:
         made = make_plan(access, phase, allow_scale_in=allow_scale_in, expires=expires, reports=reports)
-    checks = _Checks(access, verify, target, reports)
-    checks.refuse_early()
-    carry_out(access, made, yes=yes, timeout_s=duration_of("--timeout", timeout), verify=checks.run if verify else None,
-              resumed=entry, as_json=as_json)  # fmt: skip
-
-
-class _Checks:
-    """The verifying load run."""
-
-    def __init__(self, access: Access, profile: str, target: str, reports: Path) -> None:
-        self._profile, self._target, self._reports = profile, target or access.load_target, reports
-
-    def refuse_early(self) -> None:
-        """`UsageError` before anything is changed when the run could not be started."""
-        from dbz.config.profile import load_profile
-
-        if not self._profile:
-            return
-        load_profile(self._profile)
-        if not self._target:
-            raise UsageError(
-                "--verify needs --target URL: where the app answers", hint="its load balancer, for example"
-            )
-
-    def run(self) -> None:
-        """Run it; raises unless it passes."""
-        from dbz.scaling.change.verifying import verify_by_load
-
-        verify_by_load(self._profile, self._target, self._reports, say)
+    following = FollowUp(access, made.goal, then, aws.phases, reports)
+    carry_out(access, made, yes=yes, timeout_s=duration_of("--timeout", timeout), following=following, resumed=entry,
+              as_json=as_json)  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from dbz.cli.scale.access import Access, say, wait
 from dbz.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
+    from dbz.cli.scale.afterwards import FollowUp
     from dbz.scaling.change.applying import Manner
     from dbz.scaling.change.journal import JournalEntry
     from dbz.scaling.change.state import Place
@@ -28,11 +29,14 @@ def carry_out(
     *,
     yes: bool,
     timeout_s: float,
-    verify: Callable[[], None] | None = None,
+    following: FollowUp | None = None,
     resumed: JournalEntry | None = None,
     as_json: bool = False,
 ) -> None:
-    """Print a plan, ask, do it if nothing has changed since it was made; a `resumed` one from where it was left."""
+    """Print a plan, ask, do it if nothing has changed since it was made; a `resumed` one from where it was left.
+
+    Then what is `following`; what that leaves undone is raised at the end.
+    """
     from dbz.report.terminal.scale.words import print_plan
     from dbz.scaling.change.applying import apply_plan, check_drift, refuse_late
     from dbz.scaling.exclusive.lock import LockRole
@@ -42,22 +46,27 @@ def carry_out(
     if not as_json:
         print_plan(plan, access.aws.where)
     done = ""
+    follow = following if following and following.needed else None
     what = f"dbz scale: {plan.goal}"
     with only_one(access.aws, access.plan.scaling, plan.place, LockRole.CHANGE, what, say, wait):
         if resumed is None:
             refuse_unfinished(plan.place)
-        if plan.steps or verify:
+        if plan.steps or follow:
             confirm_by_name(plan.service, yes=yes)
+            if follow:
+                follow.ask(yes=yes)
             if resumed is None:
                 refuse_late(plan, datetime.now(UTC))
                 check_drift(access.aws, plan)
             with interruptible(timeout_s, "dbz scale apply --resume ID, or dbz scale rollback") as manner:
-                done = apply_plan(access.aws, plan, manner, verify, resumed)
+                done = apply_plan(access.aws, plan, manner, follow.run if follow else None, resumed)
     if as_json:
         typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do"), indent=1))
     elif done:
         left = f" {len(plan.manual)} of its steps are yours, see above." if plan.manual else ""
         typer.echo(f"\nDone and steady.{left} The way back: dbz scale rollback {done}")
+    if follow and follow.failed:
+        raise follow.failed
 
 
 def change_document(plan: ChangePlan, change: str, outcome: str) -> dict[str, object]:

@@ -72,7 +72,7 @@ def _way_back(access: Access, entry: JournalEntry, *, force: bool) -> ChangePlan
         for step, now in seen.left
     )
     goal = f"back from {entry.plan.goal}"
-    return replace(entry.plan, goal=goal, steps=steps, manual=(), cost=None, notes=notes)
+    return replace(entry.plan, goal=goal, steps=steps, manual=(), present=(), cost=None, notes=notes)
 
 
 def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: bool) -> None:

@@ -21,7 +21,8 @@ class ApplicationAutoScaling:
 
     def __init__(self, ecs: Any, cloudwatch: Any, scaling: Any) -> None:
         self._ecs, self._cloudwatch, self._scaling = ecs, cloudwatch, scaling
-        self._acted_s: dict[str, float] = {}
+        self._acted: dict[str, tuple[float, int]] = {}
+        """When each policy acted last, and how many tasks it added."""
         self._newest: dict[str, float | None] = {}
 
     def tick(self) -> None:
@@ -50,7 +51,8 @@ class ApplicationAutoScaling:
             wanted = _stepped(step, service, value - float(alarm.threshold))
         else:
             wanted = _tracked(alarm, service, value) if above else self._tracked_in(policy, service)
-        wanted = min(max(wanted, target.min_capacity), target.max_capacity)
+        added, now_s = wanted - service.desired_count, time.monotonic()
+        wanted = _within(target, wanted)
         inwards = wanted < service.desired_count
         suspended = target.suspended_state or {}
         if suspended.get(f"DynamicScaling{'In' if inwards else 'Out'}Suspended"):
@@ -58,11 +60,16 @@ class ApplicationAutoScaling:
         if wanted == service.desired_count:
             note(self._scaling, policy, alarm, wanted, wanted, target)
             return
-        now_s = time.monotonic()
-        if now_s - self._acted_s.get(policy.policy_arn, -math.inf) >= _cooldown_s(policy, inwards=inwards):
-            self._acted_s[policy.policy_arn] = now_s
-            note(self._scaling, policy, alarm, service.desired_count, wanted, target)
-            service.desired_count = wanted
+        acted_s, before = self._acted.get(policy.policy_arn, (-math.inf, 0))
+        if now_s - acted_s < _cooldown_s(policy, inwards=inwards):
+            # "The capacity added by the initiating scale-out event is calculated as part of the desired capacity for
+            # the next scale-out event": a step policy whose breach has grown adds the difference while it rests.
+            wanted = _within(target, service.desired_count + added - max(before, 0))
+            if not step or inwards or wanted <= service.desired_count:
+                return
+        self._acted[policy.policy_arn] = now_s, added
+        note(self._scaling, policy, alarm, service.desired_count, wanted, target)
+        service.desired_count = wanted
 
     def _tracked_in(self, policy: Any, service: Any) -> int:
         """Several policies scale in when the low alarms of all of them last, to the largest of their numbers."""
@@ -97,12 +104,21 @@ class ApplicationAutoScaling:
                 clamp(self._scaling, target)
 
 
+def _within(target: Any, count: int) -> int:
+    """A count cut to the range of a scalable target."""
+    return int(min(max(count, target.min_capacity), target.max_capacity))
+
+
 def _stepped(step: Any, service: Any, beyond: float) -> int:
-    """The count after a step adjustment; the interval is chosen by how far the metric is beyond the threshold."""
+    """The count after a step adjustment; the interval is chosen by how far the metric is beyond the threshold. Of the
+    bounds the nearer one belongs to it, above the threshold and below."""
     for one in step["StepAdjustments"]:
         low = one.get("MetricIntervalLowerBound")
         high = one.get("MetricIntervalUpperBound")
-        if (low is None or beyond >= float(low)) and (high is None or beyond < float(high)):
+        above = beyond >= 0
+        from_low = low is None or (beyond >= float(low) if above else beyond > float(low))
+        to_high = high is None or (beyond < float(high) if above else beyond <= float(high))
+        if from_low and to_high:
             change = int(one["ScalingAdjustment"])
             kind = step["AdjustmentType"]
             if kind == "ExactCapacity":

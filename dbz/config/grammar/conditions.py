@@ -1,6 +1,7 @@
 """The sentences that say when servers scale: `CPU > 70% for 5 minutes`.
 
-    condition = metric op limit [ "for" [ number "of" ] number unit ]
+    condition = metric op limit [ "for" [ number "of" ] number unit ] [ steps ]
+    steps     = [ "," "+" number ] { "," "+" number "from" limit }
     metric    = "CPU" | "memory" | "response time" | "error rate" | [ "active" ] "connections" | "requests"
     op        = ">" | ">=" | "<" | "<="
     limit     = number "%"                        CPU, memory, error rate
@@ -12,6 +13,7 @@
 
 Words are read in any case, and spaces matter only between words. Without `for` one sample is enough. `for 5 minutes`
 means every sample of five minutes, `for 4 of 5 minutes` four minutes' worth of them (AWS calls that M of N).
+`CPU > 70% for 5 minutes, +2, +8 from 90%` adds two tasks at once, and eight when the newest sample is at 90 % or above.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -60,8 +62,21 @@ _UNITS_S = {
 _PER_S = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _TOKEN = re.compile(r"[<>]=?|\d+(?:\.\d+)?|[A-Za-z]+|\S")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+MOST_STEPS = 18
+"""As many limits further than its own as a sentence may name."""
+MOST_AT_ONCE = 1000
+"""No step adds more tasks."""
 LONGEST_S = 86_400.0
 """No condition looks further back than a day."""
+
+
+@dataclass(frozen=True)
+class BreachStep:
+    """How many tasks are added where a metric has got as far as a limit."""
+
+    tasks: int
+    limit: float
+    """In the unit of the condition's."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,10 @@ class Condition:
     of_capacity: bool = False
     held_s: float = 0.0
     window_s: float = 0.0
+    tasks: int | None = None
+    """How many tasks are added at once; None: as many as the plan's `scaling.step`."""
+    steps: tuple[BreachStep, ...] = ()
+    """More tasks for a larger breach, the nearest limit first."""
 
     @property
     def compare(self) -> Callable[[float, float], bool]:
@@ -89,6 +108,21 @@ class Condition:
         window = max(1, -int(-self.window_s // period_s))
         return max(1, min(window, -int(-self.held_s // period_s))), window
 
+    @property
+    def sized(self) -> bool:
+        """Whether it says itself how many tasks are added."""
+        return self.tasks is not None or bool(self.steps)
+
+    def plain(self) -> Condition:
+        """The same without how many tasks are added."""
+        return replace(self, tasks=None, steps=())
+
+    def tasks_at(self, value: float | None, step: int) -> int:
+        """How many tasks are added where the newest sample has this value; `step` where it does not say."""
+        reaches = operator.ge if self.op.startswith(">") else operator.le
+        reached = [each.tasks for each in self.steps if value is not None and reaches(value, each.limit)]
+        return reached[-1] if reached else self.tasks or step
+
     def value_text(self, value: float) -> str:
         """A measured value in the unit of the limit."""
         if self.of_capacity or self.metric in SHARES:
@@ -98,15 +132,17 @@ class Condition:
 
     def __str__(self) -> str:
         name = self.metric.value[0].upper() + self.metric.value[1:]
-        return f"{name} {self.op} {self._limit()}{self._duration()}"
+        steps = [] if self.tasks is None else [f"+{self.tasks}"]
+        steps += [f"+{each.tasks} from {self._limit(each.limit)}" for each in self.steps]
+        return ", ".join([f"{name} {self.op} {self._limit(self.limit)}{self._duration()}", *steps])
 
-    def _limit(self) -> str:
+    def _limit(self, limit: float) -> str:
         if self.of_capacity:
-            return f"{shortest(self.limit, 100)}% capacity"
+            return f"{shortest(limit, 100)}% capacity"
         if self.metric in SHARES:
-            return f"{shortest(self.limit, 100)}%"
+            return f"{shortest(limit, 100)}%"
         unit = {Watched.RESPONSE_TIME: "ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
-        return f"{shortest(self.limit)}{unit}"
+        return f"{shortest(limit)}{unit}"
 
     def _duration(self) -> str:
         if not self.window_s:
@@ -142,8 +178,33 @@ class SentenceReader:
         op = self.take(lambda word: word in _OPERATORS, f"a comparison ({', '.join(_OPERATORS)})")
         limit, of_capacity = self._limit(metric)
         held_s, window_s = self._duration()
-        self.end("nothing more" if window_s else "'for' and a duration, or nothing more")
-        return Condition(metric, op, limit, of_capacity, held_s, window_s)
+        condition = self._sized(Condition(metric, op, limit, of_capacity, held_s, window_s))
+        nothing = "a comma and a step as in '+2', or nothing more" if condition.sized else "nothing more"
+        self.end(nothing if window_s or condition.sized else "'for' and a duration, or nothing more")
+        return condition
+
+    def _sized(self, condition: Condition) -> Condition:
+        """With how many tasks it adds, where that follows."""
+        while self.skip(","):
+            self.word("+", "'+' and a number of tasks")
+            tasks = int(self.take(str.isdecimal, "a whole number of tasks"))
+            before = condition.steps[-1].tasks if condition.steps else condition.tasks or 0
+            if not before < tasks <= MOST_AT_ONCE:
+                raise self.error(f"more than {before} and at most {MOST_AT_ONCE} tasks", back=1)
+            if not self.skip("from"):
+                if condition.sized:
+                    raise self.error("'from' and a limit")
+                condition = replace(condition, tasks=tasks)
+                continue
+            limit, of_capacity = self._limit(condition.metric)
+            nearest = condition.steps[-1].limit if condition.steps else condition.limit
+            further = limit > nearest if condition.op.startswith(">") else limit < nearest
+            if len(condition.steps) == MOST_STEPS:
+                raise self.error(f"at most {MOST_STEPS} steps: AWS takes no more", back=1)
+            if not further or of_capacity != condition.of_capacity:
+                raise self.error("a limit in the same unit and further than the one before")
+            condition = replace(condition, steps=(*condition.steps, BreachStep(tasks, limit)))
+        return condition
 
     def end(self, wanted: str = "nothing more") -> None:
         """That was all."""

@@ -18,7 +18,7 @@ from dbz.scaling.change.instructions import cost_of, manual_steps, present_entri
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, alarm_prefix
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
-from dbz.scaling.change.surroundings import notes_about, refuse_impossible
+from dbz.scaling.change.surroundings import notes_about, notes_on_following, refuse_impossible
 from dbz.scaling.entries.standing import Lookups
 from dbz.scaling.native import ECS_METRICS, alarms_for, policies_for
 
@@ -55,6 +55,7 @@ def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted, lookups: 
     manual = [*cache_manual, *manual_steps(live, phase, lookups)]
     made = _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
     notes = notes_about(live, ordered, wanted.servers, plan if native else None)
+    notes += notes_on_following(phase) if ordered else ()
     return replace(made, notes=notes, present=tuple(present_entries(phase, lookups)))
 
 

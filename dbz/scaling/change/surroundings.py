@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbz.config.grammar.conditions import Watched
-from dbz.config.phases import ApiServers, Phases
+from dbz.config.phases import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX
 from dbz.scaling.change.state import Json, Live
@@ -149,6 +149,14 @@ def _only_by_dbz(plan: Phases | None, steps: list[ChangeStep]) -> list[str]:
     """What the sentences mean to `dbz scale auto` and no policy of AWS can do."""
     made = any(step.kind is Kind.ALARM and step.after for step in steps)
     return list(ONLY_BY_DBZ) if plan and plan.scale_in_when_all and made else []
+
+
+def notes_on_following(phase: Phase) -> tuple[str, ...]:
+    """What a phase asks for once its tasks run, and nothing that a plan changes."""
+    warm = "once the tasks run, the cache is to be warmed: dbz scale apply --warm (dbz cache warm --config "
+    move = "once the tasks run, clubs are to move: dbz scale apply --move-clubs (dbz shard rebalance --config "
+    said = ((warm, phase.warm_cache), (move, phase.move_clubs))
+    return tuple(f"{text}{config})" for text, config in said if config)
 
 
 ONLY_BY_DBZ = (

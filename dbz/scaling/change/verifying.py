@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from dbz.children import python_module
@@ -18,19 +19,40 @@ _ERRORS: dict[int, tuple[type[DbzError], str]] = {
 }
 
 
-def verify_by_load(profile: str, target: str, reports: Path, say: Callable[[str], None]) -> None:
-    """Run a profile against `target`; raises with the run's own exit code unless it passes.
+@dataclass(frozen=True)
+class VerifyingRun:
+    """A run of `dbz load` against the changed service."""
 
-    The run's lines and tables go to standard error: standard output belongs to the command.
-    """
-    command = python_module("dbz.cli.main", "load", profile, "--out", str(reports), "--no-live")
-    if target:
-        command += ["--target", target]
-    say(f"verifying: dbz load {profile}{f' --target {target}' if target else ''}")
-    code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-    if code == ExitCode.OK:
-        return
-    if code == ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    kind, what = _ERRORS.get(code, (DbzError, f"ended with code {code}"))
-    raise kind(f"the verifying run of '{profile}' {what}")
+    profile: str
+    target: str
+    """The app's URL."""
+    reports: Path
+    """The folder that gets the run's folder."""
+    phase: str = ""
+    """The phase whose users, connections and requests it has; empty: the profile's own."""
+    phases: str = "default"
+    """The file of the scaling plan with that phase."""
+    duration: str = ""
+    """Of its judged part, like 30s; empty: the profile's own."""
+
+    def arguments(self) -> list[str]:
+        """What `dbz` is given."""
+        phase = ["--phase", self.phase, "--phases", self.phases] if self.phase else []
+        duration = ["--duration", self.duration] if self.duration else []
+        return ["load", self.profile, *phase, *duration, "--target", self.target]
+
+    def check(self, say: Callable[[str], None]) -> None:
+        """Run it; raises with the run's own exit code unless it passes.
+
+        The run's lines and tables go to standard error: standard output belongs to the command.
+        """
+        say(f"verifying: dbz {' '.join(self.arguments())}")
+        command = python_module("dbz.cli.main", *self.arguments(), "--out", str(self.reports), "--no-live")
+        code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
+        if code == ExitCode.OK:
+            return
+        if code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        kind, what = _ERRORS.get(code, (DbzError, f"ended with code {code}"))
+        whose = f"{self.profile} with the load of {self.phase}" if self.phase else self.profile
+        raise kind(f"the verifying run of '{whose}' {what}")

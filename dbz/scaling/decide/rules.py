@@ -3,6 +3,7 @@
 The same engine decides in `dbz scale auto` and in `dbz scale simulate`.
 
 * Out by one step when any condition is met: M of its newest N samples hold. Missing samples never count as holding.
+  How far a step goes may depend on how large the breach is; of several conditions the one that goes furthest decides.
 * In by one step when all conditions are met and no sample of their windows is missing. One missing value holds.
 * Not in when the same load on fewer tasks would meet an out condition: that step would be taken back at once.
 * Not before there is a sample from after the last step: what led to it would only be counted again.
@@ -243,7 +244,7 @@ class RuleEngine:
             return Decision(Action.OUT, policy.lowest, f"{policy.lowest} is the minimum")
         if self._newest is None:
             return Decision(Action.HOLD, desired, "no sample yet")
-        met = next((watch for watch in self._out if watch.window.met), None)
+        met = max((watch for watch in self._out if watch.window.met), key=self._tasks_of, default=None)
         decided = (
             self._decide_in(now_s, desired, deploying)
             if met is None
@@ -261,7 +262,13 @@ class RuleEngine:
             return Decision(Action.HOLD, desired, f"{met}, but the last step out was less than the cooldown ago")
         if self._is_from_before(self.last_out_s, [watch]):
             return Decision(Action.HOLD, desired, f"{met}, but nothing newer than the last step is known yet")
-        return Decision(Action.OUT, min(desired + policy.step, policy.highest), str(met))
+        return Decision(Action.OUT, min(desired + self._tasks_of(watch), policy.highest), str(met))
+
+    def _tasks_of(self, watch: _Watch) -> int:
+        """How many tasks a condition adds, by its newest known value."""
+        newest = watch.newest
+        value = self._value(watch.condition, newest, newest.tasks) if newest else None
+        return watch.condition.tasks_at(value, self.policy.step)
 
     def _is_from_before(self, step_s: float, watches: Sequence[_Watch]) -> bool:
         """Whether any of these knows nothing of the time after a step: what it says led to that step already."""

@@ -49,7 +49,8 @@ class ByAlarms:
     """The rules of the YAML as CloudWatch alarms and step policies carry them out.
 
     Each policy rests by its own last step only, and nothing asks whether the load would come back on fewer tasks. The
-    one alarm for scaling in must hold in every period of the longest duration.
+    one alarm for scaling in must hold in every period of the longest duration. A breach that becomes larger while its
+    policy rests adds the difference at once.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -58,7 +59,9 @@ class ByAlarms:
         self._engine = RuleEngine(policy)
         size = max((each.samples(policy.period_s)[1] for each in policy.in_all), default=1)
         self._all_hold: deque[bool] = deque(maxlen=size)
-        self._last_s = {Action.OUT: float("-inf"), Action.IN: float("-inf")}
+        self._last_in_s = float("-inf")
+        self._last_out: dict[str, tuple[float, int]] = {}
+        """When each policy scaled out last, and by how much."""
 
     def decide(self, sample: Sample, desired: int) -> Decision:
         """What the alarms set off after a sample."""
@@ -67,25 +70,35 @@ class ByAlarms:
         standings = self._engine.standings()
         inwards = [one for one in standings if one.direction is Action.IN]
         self._all_hold.append(bool(inwards) and all(_holds_now(one, sample) for one in inwards))
-        out = next((one for one in standings if one.direction is Action.OUT and one.met), None)
-        if out is not None and self._rested(Action.OUT, sample.at_s, policy.cooldown_out_s):
-            return self._to(
-                Action.OUT, sample.at_s, desired, min(desired + policy.step, policy.highest), str(out.condition)
-            )
+        alarms = [one for one in standings if one.direction is Action.OUT and one.met]
+        if alarms:
+            return self._out(alarms, sample.at_s, desired)
         quiet = len(self._all_hold) == self._all_hold.maxlen and all(self._all_hold)
-        if out is None and quiet and self._rested(Action.IN, sample.at_s, policy.cooldown_in_s):
-            fewer = max(desired - policy.step, policy.lowest)
-            return self._to(Action.IN, sample.at_s, desired, fewer, "every condition for scaling in is met")
-        return Decision(Action.HOLD, desired, "no alarm")
+        fewer = max(desired - policy.step, policy.lowest)
+        if not quiet or fewer == desired or sample.at_s - self._last_in_s < policy.cooldown_in_s:
+            return Decision(Action.HOLD, desired, "no alarm")
+        self._last_in_s = sample.at_s
+        return Decision(Action.IN, fewer, "every condition for scaling in is met")
 
-    def _rested(self, action: Action, now_s: float, cooldown_s: float) -> bool:
-        return now_s - self._last_s[action] >= cooldown_s
-
-    def _to(self, action: Action, now_s: float, desired: int, wanted: int, why: str) -> Decision:
-        if wanted == desired:
-            return Decision(Action.HOLD, desired, why)
-        self._last_s[action] = now_s
-        return Decision(action, wanted, why)
+    def _out(self, alarms: Sequence[ConditionStanding], now_s: float, desired: int) -> Decision:
+        """The most that a policy adds; those without a size of their own share one, and with it the rest."""
+        best, why = 0, str(alarms[0].condition)
+        added: dict[str, int] = {}
+        for one in alarms:
+            name = str(one.condition) if one.condition.sized else ""
+            last_s, before = self._last_out.get(name, (float("-inf"), 0))
+            resting = now_s - last_s < self._policy.cooldown_out_s
+            more = one.condition.tasks_at(one.value, self._policy.step)
+            extra = more - before if resting else more
+            if extra > 0:
+                added[name] = max(added.get(name, 0), more)
+            if extra > best:
+                best, why = extra, str(one.condition)
+        wanted = min(desired + best, self._policy.highest)
+        if wanted <= desired:
+            return Decision(Action.HOLD, desired, f"{why}, at the maximum or resting")
+        self._last_out |= {name: (now_s, tasks) for name, tasks in added.items()}
+        return Decision(Action.OUT, wanted, why)
 
 
 def _holds_now(standing: ConditionStanding, sample: Sample) -> bool:
