@@ -13,7 +13,7 @@ from dbz.runs.schema import Run
 
 if TYPE_CHECKING:
     from dbz.scaling.overview import Overview
-    from dbz.scaling.simulate.simulator import Simulation
+    from dbz.scaling.simulate.simulator import Price, Simulation
     from dbz.scaling.simulate.traces import Trace
     from dbz.scaling.size.sizing import MeasuredTask, PhaseSize
 
@@ -103,7 +103,7 @@ def size_json(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float) -
     return json.dumps(document, indent=1)
 
 
-def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation]) -> str:
+def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation], price: Price | None = None) -> str:
     """What each policy would have done with a load, schema `dbz.simulation/1`."""
     rows = [
         {
@@ -112,6 +112,7 @@ def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation])
             "lost_share": one.lost,
             "at_least": bool(one.censored_s),
             "task_hours": one.task_hours,
+            "cost": None if price is None else one.task_hours * price.an_hour,
             "most_tasks": one.highest,
             "flaps": one.flaps,
             "steps": [vars(change) for change in one.changes],
@@ -124,6 +125,7 @@ def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation])
         "seconds": len(load),
         "censored_s": load.censored_s,
         "requests_per_s_per_task": per_task_per_s,
+        "currency": price.currency if price else None,
         "policies": rows,
     }
     return json.dumps(document, indent=1)

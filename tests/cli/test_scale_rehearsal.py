@@ -62,6 +62,20 @@ def test_a_recorded_day_with_given_capacity(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_each_policy_has_its_cost_in_json_where_the_plan_has_a_price(tmp_path: Path) -> None:
+    phase = "{name: a, users: 9, connections: 5, requests: 9/s, api_servers: 2}"
+    text = f"schema: dbz.phases/1\nphases: [{phase}]\nprices: {{currency: EUR, api_server: 73}}\n"
+    (tmp_path / "p.yaml").write_text(text)
+    options = ("--phases", "p.yaml", "--shape", "spike", "--policy", "fixed:2", "--policy", "fixed:4")
+    found = document("simulate", *options, cwd=tmp_path)
+    assert found["currency"] == "EUR"
+    assert [one["cost"] for one in found["policies"]] == [
+        pytest.approx(one["task_hours"] / 10) for one in found["policies"]
+    ]
+    free = document("simulate", "--shape", "spike", cwd=tmp_path)
+    assert free["policies"][0]["cost"] is None
+
+
 def test_the_newest_capacity_says_what_a_task_carries(tmp_path: Path, measured: Capacity) -> None:
     assert measured.capacity is not None
     found = document("simulate", cwd=tmp_path)

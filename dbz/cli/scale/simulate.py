@@ -20,7 +20,12 @@ FILLED = 0.7
 
 
 def simulate(
-    trace: Annotated[Path | None, typer.Option(metavar="FILE", help="A recorded load, CSV; see below.")] = None,
+    trace: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A recorded load, see below; may be repeated.")
+    ] = None,
+    recorded_tasks: Annotated[
+        int | None, typer.Option(min=1, help="With --trace of CloudWatch: tasks that ran, where it does not say.")
+    ] = None,
     shape: Annotated[
         Literal["phases", "spike", "ramp", "day"], typer.Option(help="A made-up load, without --trace.")
     ] = "phases",
@@ -53,6 +58,8 @@ def simulate(
     dbz scale auto, its target_tracking as AWS would. A trace is a CSV file with the columns time (seconds or
     ISO 8601) and requests (a second), or cpu (percent) with tasks; and, if
     known, connections and memory (percent). An empty cell is missing data.
+    Or it is what CloudWatch gives out: the CSV of its console, or the JSON
+    of get-metric-data and get-metric-statistics, one metric a file.
     target:60% is what AWS target tracking on CPU would do, target:60%@20s
     with the metrics that ECS can write every 20 seconds.
 
@@ -61,20 +68,22 @@ def simulate(
       dbz scale simulate                                 the plan's phases
       dbz scale simulate --shape spike --phase phase_3
       dbz scale simulate --trace monday.csv --per-task 60/s
+      dbz scale simulate --trace cpu.json --recorded-tasks 4
       dbz scale simulate --policy rules --policy target:60% --policy fixed:6
       dbz scale simulate --policy target:60% --policy target:60%@20s
     """
     from dbz.config.phases import load_phases
-    from dbz.report.terminal.scale.charts import Price, print_simulations
+    from dbz.report.terminal.scale.charts import print_simulations
     from dbz.scaling.change.surroundings import ONLY_BY_DBZ
+    from dbz.scaling.simulate.simulator import Price
     from dbz.scaling.simulate.simulator import simulate as replay
-    from dbz.scaling.simulate.traces import make_shape, read_trace
+    from dbz.scaling.simulate.traces import make_shape, read_traces
     from dbz.units import format_number
 
     plan = load_phases(phases)
     chosen = _phase(plan, phase)
     rate, whence = _per_task(plan, chosen, per_task, source, reports)
-    load = read_trace(trace, rate) if trace else make_shape(shape, plan.phases, chosen, rate, seed)
+    load = read_traces(trace, rate, recorded_tasks) if trace else make_shape(shape, plan.phases, chosen, rate, seed)
     lowest, highest = _bounds(plan, chosen if phase else None)
     delay_s = round(duration_of("--start-delay", start_delay))
     found = []
@@ -84,13 +93,13 @@ def simulate(
         found.append(
             replay(name, controller, load, first, per_task=plan.scaling.connections_per_server, start_delay_s=delay_s)
         )
+    monthly = plan.prices.api_server
+    price = Price(monthly / HOURS_A_MONTH, plan.prices.currency) if monthly else None
     if as_json:
         from dbz.report.documents import simulation_json
 
-        typer.echo(simulation_json(load, rate, found))
+        typer.echo(simulation_json(load, rate, found, price))
     else:
-        monthly = plan.prices.api_server
-        price = Price(monthly / HOURS_A_MONTH, plan.prices.currency) if monthly else None
         about = f"one task carries {format_number(rate)} requests/s ({whence})"
         print_simulations(load, about, (lowest, highest), found, price)
         if how == "native":

@@ -120,6 +120,14 @@ class Fixed:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What a task costs."""
+
+    an_hour: float
+    currency: str
+
+
+@dataclass(frozen=True)
 class CountChange:
     """One step: when (seconds from the start), from how many to how many tasks, why, and whether it was a flap."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dbz.config.phases import Phase
 from dbz.errors import ConfigError, Problem
+from dbz.scaling.simulate.exports import is_export, read_export, rows_of
 
 DAY_S = 86_400
 MAX_SAMPLES = 31 * DAY_S
@@ -129,6 +130,30 @@ SATURATED = 99.0
 COLUMNS = ("time", "requests", "cpu", "tasks", "connections", "memory")
 
 
+def read_traces(paths: Sequence[Path], per_task_per_s: float, tasks: int | None = None) -> Trace:
+    """A recorded load: one CSV file of `read_trace`, or files that CloudWatch made, which are one recording together.
+
+    `tasks` is how many ran where these do not say. `ConfigError` names what is wrong.
+    """
+    texts = {path: _text(path) for path in paths}
+    own = [path for path, text in texts.items() if not is_export(text)]
+    if own and len(texts) > 1:
+        raise ConfigError([Problem(str(own[0]), "is a recording of its own: only files of CloudWatch go together")])
+    if own:
+        return read_trace(own[0], per_task_per_s)
+    series = [one for path, text in texts.items() for one in read_export(path, text)]
+    rows = [_Row(0, at_s, numbers) for at_s, numbers in rows_of(series, ", ".join(map(str, paths)), tasks)]
+    return _per_second(paths[0], rows, per_task_per_s)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([Problem(str(path), f"cannot be read: {reason}")]) from error
+
+
 def read_trace(path: Path, per_task_per_s: float) -> Trace:
     """A recorded load from a CSV file with a header.
 
@@ -136,12 +161,7 @@ def read_trace(path: Path, per_task_per_s: float) -> Trace:
     `connections` and `memory` (percent) may follow. An empty cell is a value that is missing; each row counts until the
     next one. `ConfigError` names the first line that is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([Problem(str(path), f"cannot be read: {reason}")]) from error
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(_text(path)))
     columns = [name.strip().lower() for name in reader.fieldnames or []]
     _check_columns(path, columns)
     reader.fieldnames = columns

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.text import Text
 
 from dbz.report.terminal.console import clean, glyphs_for, make_console
 from dbz.report.terminal.run.tables import cell, grid
-from dbz.scaling.simulate.simulator import Simulation
+from dbz.scaling.simulate.simulator import Price, Simulation
 from dbz.scaling.simulate.traces import Trace
 from dbz.units import format_duration, format_percent
 
 _HEIGHT = 9
 _WIDEST = 96
 _MOST_STEPS = 16
-
-
-@dataclass(frozen=True)
-class Price:
-    """What a task costs."""
-
-    an_hour: float
-    currency: str
 
 
 def print_simulations(
