@@ -27,7 +27,7 @@ from dbz.cloud import corrections, paging
 from dbz.cloud.autoscaling import activities
 from dbz.cloud.autoscaling.scaling import ApplicationAutoScaling
 from dbz.cloud.cloudwatch.metrics import MetricWriter
-from dbz.cloud.ecs import balancing
+from dbz.cloud.ecs import balancing, protection
 from dbz.cloud.ecs.balancing import Balancing
 from dbz.cloud.ecs.reconciler import Reconciler
 from dbz.cloud.ecs.tasks import PaperRunner, Runner
@@ -51,6 +51,7 @@ class Cloud:
     def __init__(self, options: CloudOptions, runner: Runner) -> None:
         corrections.install(options.period_s)
         balancing.install()
+        protection.install()
         paging.install()
         activities.install()
         self._runner = runner

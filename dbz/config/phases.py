@@ -26,6 +26,7 @@ HIGH_RESOLUTION_S = (10, 20, 30)
 """Periods under a minute that CloudWatch alarms take."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
+_SERVICE = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _DUE = re.compile(r"[1-9]\d* (days?|weeks?|months?|years?)")
 
 
@@ -63,6 +64,14 @@ def _target(value: object) -> object:
     return parse_target(value)
 
 
+def _service_name(text: str) -> str:
+    if not _SERVICE.fullmatch(text):
+        raise ValueError(f"'{text}' is no name of an ECS service")
+    return text
+
+
+ServiceName = Annotated[str, AfterValidator(_service_name)]
+"""What ECS takes as the name of a service."""
 Words = Annotated[str, AfterValidator(_words)]
 """Text that must not be empty, such as the name of a service."""
 Sentence = Annotated[Condition, BeforeValidator(_condition, json_schema_input_type=str)]
@@ -139,6 +148,8 @@ class Phase(Strict):
     )
     search: Words | None = None
     more: list[Words] = Field(default_factory=list)
+    services: dict[ServiceName, Annotated[ApiServers, BeforeValidator(_fixed_number)]] = Field(default_factory=dict)
+    """Other ECS services of the cluster that it needs, each with its number of tasks or its range."""
     warm_cache: Words | None = None
     """What `dbz scale apply` offers to warm: a file as configs/warmup.yaml, or `default`."""
     move_clubs: Words | None = None
@@ -226,13 +237,14 @@ class Phases(Strict):
     def whole_phase(self, name: str) -> Phase:
         """The phase of that name with what the phases before it have added and it says nothing about.
 
-        Queues and `more` add up; the rest is what was said last. `null`, or an empty list, takes an entry away.
+        Queues, services and `more` add up; the rest is what was said last. `null` or an empty list takes an entry away.
         """
         last = self.phase(name)
         reached = self.phases[: self.names.index(name) + 1]
         single = {key: _said_last(reached, key) for key in _LASTING}
+        services = {name: servers for one in reached for name, servers in one.services.items()}
         lists = {key: _added_up(reached, key) for key in ("queue", "more")}
-        return last.model_copy(update={**single, "database": _database(reached), **lists})
+        return last.model_copy(update={**single, "database": _database(reached), "services": services, **lists})
 
 
 _LASTING = ("cache", "load_balancer", "cdn", "search", "warm_cache", "move_clubs")

@@ -105,6 +105,6 @@ def running_cloud(folder: Path, *arguments: str) -> Iterator[RunningCloud]:
         yield RunningCloud(url)
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         process.stdout.close() if process.stdout else None
     assert "Traceback" not in (folder / "cloud.log").read_text(), (folder / "cloud.log").read_text()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -38,40 +38,48 @@ def carry_out(
     Then what is `following`; what that leaves undone is raised at the end.
     """
     from dbz.report.terminal.scale.words import print_plan
-    from dbz.scaling.change.applying import apply_plan, check_drift, refuse_late
+    from dbz.scaling.change.applying import apply_plans, check_drift, refuse_late
     from dbz.scaling.exclusive.lock import LockRole
     from dbz.scaling.exclusive.roles import only_one
 
+    plans = plan.everything()
     refuse_elsewhere(access, plan)
     if not as_json:
         print_plan(plan, access.aws.where)
-    done = ""
+    done: list[str] = []
     follow = following if following and following.needed else None
     what = f"dbz scale: {plan.goal}"
-    with only_one(access.aws, access.plan.scaling, plan.place, LockRole.CHANGE, what, say, wait):
-        if resumed is None:
-            refuse_unfinished(plan.place)
-        if plan.steps or follow:
+    with ExitStack() as locks:
+        for one in plans:
+            locks.enter_context(only_one(access.aws, access.plan.scaling, one.place, LockRole.CHANGE, what, say, wait))
+            if one is not plan or resumed is None:
+                refuse_unfinished(one.place)
+        if any(one.steps for one in plans) or follow:
             confirm_by_name(plan.service, yes=yes)
             if follow:
                 follow.ask(yes=yes)
-            if resumed is None:
-                refuse_late(plan, datetime.now(UTC))
-                check_drift(access.aws, plan)
+            for one in plans if resumed is None else plans[1:]:
+                refuse_late(one, datetime.now(UTC))
+                check_drift(access.aws, one)
             with interruptible(timeout_s, "dbz scale apply --resume ID, or dbz scale rollback") as manner:
-                done = apply_plan(access.aws, plan, manner, follow.run if follow else None, resumed)
+                done = apply_plans(access.aws, plans, manner, follow.run if follow else None, resumed)
     if as_json:
         typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do"), indent=1))
     elif done:
         left = f" {len(plan.manual)} of its steps are yours, see above." if plan.manual else ""
-        typer.echo(f"\nDone and steady.{left} The way back: dbz scale rollback {done}")
+        rest = [
+            f"dbz scale rollback {name} --service {one.service}" for name, one in zip(done[1:], plans[1:], strict=True)
+        ]
+        back = ", ".join([f"dbz scale rollback {done[0]}", *rest])
+        typer.echo(f"\nDone and steady.{left} The way back: {back}")
     if follow and follow.failed:
         raise follow.failed
 
 
-def change_document(plan: ChangePlan, change: str, outcome: str) -> dict[str, object]:
-    """What became of a plan, schema `dbz.scale-change/1`."""
-    return {"schema": "dbz.scale-change/1", "id": change, "outcome": outcome, "plan": plan.document()}
+def change_document(plan: ChangePlan, changes: Sequence[str], outcome: str) -> dict[str, object]:
+    """What became of a plan, schema `dbz.scale-change/1`; `also` are the changes of other services."""
+    change, also = changes[0] if changes else "", list(changes[1:])
+    return {"schema": "dbz.scale-change/1", "id": change, "also": also, "outcome": outcome, "plan": plan.document()}
 
 
 @contextmanager

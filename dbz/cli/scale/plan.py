@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,8 +59,9 @@ def plan(
         from dbz.report.terminal.scale.words import print_plan
 
         print_plan(made, access.aws.where)
-    if exit_code and (made.steps or made.manual):
-        mine, yours = counted(len(made.steps), "step"), len(made.manual)
+    still_open = sum(len(one.steps) for one in made.everything())
+    if exit_code and (still_open or made.manual):
+        mine, yours = counted(still_open, "step"), len(made.manual)
         raise VerificationError(f"{phase} is not reached: {mine} of dbz and {yours} of yours are open")
 
 
@@ -91,7 +93,25 @@ def make_plan(
     wanted = Wanted(name, phase.api_servers, allow_scale_in, until)
     made = plan_phase(live, plan, phase, wanted, look_up(access.aws, live, phase))
     short = _shortfall(phase, reports)
-    return replace(made, notes=(short, *made.notes)) if short else made
+    also = _other_services(access, phase, allow_scale_in=allow_scale_in, until=until)
+    return replace(made, notes=(short, *made.notes) if short else made.notes, also=also)
+
+
+def _other_services(
+    access: Access, phase: Phase, *, allow_scale_in: bool, until: datetime | None
+) -> tuple[ChangePlan, ...]:
+    """Plans for the other services of a phase: their number of tasks, or their range."""
+    from dbz.scaling.change.live import read_live, with_target_groups
+    from dbz.scaling.change.planner import Wanted, plan_tasks
+    from dbz.scaling.handle import ServiceHandle
+
+    plans = []
+    for name, servers in phase.services.items():
+        if name == access.service:
+            raise UsageError(f"{name} is the service of the plan: {phase.name} says its tasks as `api_servers`")
+        live = with_target_groups(access.aws, read_live(ServiceHandle(access.aws, access.cluster, name)))
+        plans.append(plan_tasks(live, Wanted(phase.name, servers, allow_scale_in, until)))
+    return tuple(plans)
 
 
 def _shortfall(phase: Phase, reports: Path) -> str:

@@ -52,7 +52,7 @@ def rollback(
     confirm_by_name(back.service, yes=yes)
     _take_back(access, entry, timeout_s=duration_of("--timeout", timeout), force=force)
     if as_json:
-        typer.echo(json.dumps(change_document(back, entry.id, "rolled back"), indent=1))
+        typer.echo(json.dumps(change_document(back, [entry.id], "rolled back"), indent=1))
     else:
         typer.echo("\nEverything is as it was before.")
 

@@ -3,6 +3,7 @@
 The stable interface is `Reconciler.tick()`; everything about how a task runs is in its `Runner`. Of one service:
 
 * tasks are started and stopped one by one until they are as many as desired, a new revision before the old one goes;
+  one that is protected from scale-in stays;
 * running and pending counts, deployments with their rollout state, and events follow;
 * a task that ends by itself is replaced and counted as failed; when `breaker` failures come in a row without a task
   becoming ready, the rollout state is FAILED (the deployment circuit breaker, without its own rollback).
@@ -18,6 +19,7 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.ecs.models import Task as MotoTask
 
+from dbz.cloud.ecs.protection import is_protected
 from dbz.cloud.ecs.tasks import Runner, Task
 
 MOST_EVENTS = 100
@@ -69,6 +71,8 @@ class Fleet:
     settled: bool = False
     rolled_out: bool = False
     asked: int | None = None
+    kept: int = 0
+    """How many tasks more than wanted run because they are protected."""
 
     def ready(self) -> list[Running]:
         """The tasks that answer."""
@@ -156,9 +160,17 @@ class Reconciler:
 
     def _stop_surplus(self, service: Any, fleet: Fleet, desired: int) -> None:
         fresh = [one for one in fleet.tasks if one.revision == fleet.revision]
-        surplus = fresh[desired:]
+        free = [one for one in fresh if not is_protected(one.listed)]
+        too_many = max(0, len(fresh) - desired)
+        surplus = free[max(0, len(free) - too_many) :]  # the newest
+        kept = too_many - len(surplus)
         if sum(one.ready for one in fresh) >= desired:
-            surplus = surplus + [one for one in fleet.tasks if one.revision != fleet.revision]
+            old = [one for one in fleet.tasks if one.revision != fleet.revision]
+            surplus += [one for one in old if not is_protected(one.listed)]
+        if kept != fleet.kept:
+            fleet.kept = kept
+            if kept:
+                self._event(service, f"was unable to scale in {kept} tasks due to task scale-in protection.")
         for one in surplus:
             one.task.stop()
             fleet.tasks.remove(one)

@@ -16,7 +16,7 @@ from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.comparing import differences, same, shown
 from dbz.scaling.change.executor import Executor
-from dbz.scaling.change.journal import ChangeJournal, JournalEntry, read_entry
+from dbz.scaling.change.journal import ChangeJournal, JournalEntry, find_entry, read_entry
 from dbz.scaling.change.live import read_live, read_target
 from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.settle import DriftError, Waiter
@@ -222,6 +222,33 @@ def apply_plan(
     return journal.id
 
 
+def apply_plans(
+    aws: Aws,
+    plans: Sequence[ChangePlan],
+    manner: Manner,
+    verify: Callable[[], None] | None = None,
+    resumed: JournalEntry | None = None,
+) -> list[str]:
+    """Carry out plans of several services, one after the other, and verify them together; the ids of their journals.
+
+    When one fails, those before it are taken back too. `resumed` is the journal of the first.
+    """
+    done: list[str] = []
+    for number, plan in enumerate(plans):
+        last = number == len(plans) - 1
+        try:
+            done.append(apply_plan(aws, plan, manner, verify if last else None, None if number else resumed))
+        except LeaseLostError:
+            raise
+        except DbzError as error:
+            for earlier, name in reversed(list(zip(plans, done, strict=False))):
+                entry = find_entry(name, earlier.place)
+                manner.say(f"taking back {earlier.service} too: {name}")
+                error.hint = f"{error.hint}; {earlier.service}: {_put_back(error, aws, entry, manner)}"
+            raise
+    return done
+
+
 def _back_after(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manner) -> None:
     """The way back after a failure; what became of it goes into the error's hint."""
     if isinstance(error, LeaseLostError):  # whoever has taken over decides now
@@ -234,8 +261,14 @@ def _back_after(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manne
 
 
 def _try_back(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manner) -> str:
+    return _put_back(error, aws, read_entry(journal.path), manner)
+
+
+def _put_back(error: DbzError, aws: Aws, entry: JournalEntry, manner: Manner) -> str:
+    """Take a change back, because of an error; what became of that, in words."""
+    journal = ChangeJournal(entry.path)
     try:
-        undone = take_back(aws, read_entry(journal.path), manner)
+        undone = take_back(aws, entry, manner)
     except DbzError as second:
         return f"taking it back failed too: {second.message}; later: dbz scale rollback {journal.id}"
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from dbz.config.grammar.target_tracking import FINE_S
@@ -25,6 +26,8 @@ from dbz.scaling.change.state import (
 from dbz.scaling.handle import ServiceHandle
 
 AAS = "application-autoscaling"
+MOST_PROTECTIONS = 100
+"""As many tasks as GetTaskProtection takes at once."""
 MOST_SERVICES = 10
 """As many services as DescribeServices takes at once."""
 _REASONS = {
@@ -202,6 +205,22 @@ def stopped_reasons(handle: ServiceHandle, most: int = 5) -> list[str]:
     reasons = [str(task.get("stoppedReason", "")) for task in tasks]
     wanted = [reason for reason in reasons if reason and not reason.startswith("Scaling activity")]
     return list(dict.fromkeys(wanted))[:most]
+
+
+def protected_until(handle: ServiceHandle) -> list[datetime]:
+    """Until when each protected task of a service is protected from scale-in; none where AWS does not say."""
+    asked = {"cluster": handle.cluster, "serviceName": handle.name, "desiredStatus": "RUNNING"}
+    found: list[datetime] = []
+    try:
+        arns = handle.aws.pages("ecs", "list_tasks", "taskArns", **asked)
+        for some in _chunks(arns, MOST_PROTECTIONS):
+            answer = handle.aws.call("ecs", "get_task_protection", cluster=handle.cluster, tasks=list(some))
+            found += [
+                one["expirationDate"].astimezone(UTC) for one in answer["protectedTasks"] if one["protectionEnabled"]
+            ]
+    except DbzError:  # a service without protected tasks needs no permission for this
+        return []
+    return found
 
 
 def _alarms(handle: ServiceHandle, policies: Sequence[Any]) -> dict[str, Alarm]:

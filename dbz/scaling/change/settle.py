@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dbz.errors import DbzError, VerificationError
 from dbz.scaling.aws import NotThereError
 from dbz.scaling.change.health import read_health
-from dbz.scaling.change.live import read_cache, read_service, stopped_reasons
+from dbz.scaling.change.live import protected_until, read_cache, read_service, stopped_reasons
 from dbz.scaling.change.state import EcsService
 from dbz.scaling.handle import ServiceHandle
 from dbz.units import format_duration
@@ -49,7 +49,7 @@ class Waiter:
 
     def until_steady(self, wanted: tuple[int, int], timeout_s: float) -> None:
         """Until as many tasks run as are desired, between the two numbers `wanted`, no rollout is going on, and each
-        target group has as many healthy targets.
+        target group has as many healthy targets; or until only protected tasks are more.
 
         Raises `NotSettledError` with the reasons when a rollout fails or the time is over, `DriftError` when somebody
         asks for another number, `KeyboardInterrupt` when the user asked to stop.
@@ -68,6 +68,8 @@ class Waiter:
             if service.steady and not waiting:
                 return
             self._tell_health(waiting)
+            if self._all_protected(service):
+                return
             if service.failed:
                 raise NotSettledError(f"{self._name}: {service.failed}{self._reasons()}")
             waited_s = time.monotonic() - begin
@@ -109,6 +111,19 @@ class Waiter:
         """The target groups that have fewer healthy targets than tasks are desired; empty when all have enough."""
         groups = read_health(self._aws, service.target_groups)
         return ", ".join(str(one) for one in groups if one.healthy < service.desired)
+
+    def _all_protected(self, service: EcsService) -> bool:
+        """Whether only tasks run that are protected from scale-in, more than are desired: ECS stops them by itself once
+        their protection ends, which may take two days."""
+        if service.running <= service.desired or service.pending or service.deploying:
+            return False
+        until = protected_until(self._handle)
+        if len(until) < service.running:
+            return False
+        ends = f", the last until {max(until):%Y-%m-%d %H:%M:%S} UTC" if until else ""
+        more = service.running - service.desired
+        self._say(f"{self._name}: all {len(until)} tasks are protected from scale-in{ends}; then {more} of them end")
+        return True
 
     def _tell_health(self, waiting: str) -> None:
         if waiting and waiting != self._unhealthy:

@@ -104,6 +104,12 @@ class ChangePlan:
     """What else acts on the service, and what the steps alone do not say."""
     seen: Mapping[str, Any] = field(default_factory=dict)
     """What it was made for, as `Live.configured` says it; empty in plans of an older dbz."""
+    also: tuple[ChangePlan, ...] = ()
+    """Plans for other services of the cluster that are carried out with it, after it."""
+
+    def everything(self) -> list[ChangePlan]:
+        """This plan and those of other services that have something to do, in the order in which they are done."""
+        return [self, *(one for one in self.also if one.steps)]
 
     @property
     def place(self) -> Place:
@@ -148,6 +154,7 @@ def _made(document: Mapping[str, Any]) -> ChangePlan:
         cost=Cost(**{**cost, "unpriced": tuple(cost["unpriced"])}) if cost else None,
         notes=tuple(str(note) for note in document.get("notes", ())),
         seen=dict(document.get("seen", {})),
+        also=tuple(_made(one) for one in document.get("also", ())),
     )
 
 

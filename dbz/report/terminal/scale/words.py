@@ -68,6 +68,9 @@ def print_plan(plan: ChangePlan, where: str) -> None:
         console.print()
         text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"
         console.print(Text(clean(text)))
+    for other in plan.also:
+        console.print()
+        print_plan(other, where)
 
 
 def _print_present(console: Console, plan: ChangePlan) -> None:
