@@ -39,7 +39,8 @@ def test_a_phase_brings_other_services_about_too(cloud: RunningCloud, tmp_path: 
     assert done.returncode == ExitCode.OK and counts() == [3, 2, 3], done.stderr
     assert f"--service {worker}" in done.stdout and f"--service {chat}" in done.stdout
     assert shell.scale("plan", *options, "--exit-code").returncode == ExitCode.OK
-    itself = shell.scale("plan", *options, "--cluster", "dbz", "--service", worker)
+    (tmp_path / "p.yaml").write_text(phases.replace(worker, shell.service))
+    itself = shell.scale("plan", *options)
     assert itself.returncode == ExitCode.USAGE and "says its tasks as `api_servers`" in itself.stderr
 
 
