@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -55,13 +56,16 @@ def busy(url: str) -> Iterator[None]:
 
     def ask() -> None:
         while not stop.is_set():
-            urllib.request.urlopen(f"{url}/work", timeout=5).close()
+            with contextlib.suppress(OSError):  # the machine may be too busy to answer in time
+                urllib.request.urlopen(f"{url}/work", timeout=5).close()
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    yield
-    stop.set()
-    thread.join(10)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
 
 
 def seen(target: str, enough: Callable[[dict[str, Any]], bool] = bool, /, **metrics: Any) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def seen(target: str, enough: Callable[[dict[str, Any]], bool] = bool, /, **metr
 
 
 def is_busy(line: dict[str, Any]) -> bool:
-    return line.get("cpu_share", 0) > 0.2
+    return line.get("cpu_share", 0) > 0.01
 
 
 def test_a_node_service_with_prom_client(node: str) -> None:
