@@ -107,6 +107,9 @@ def _fixed_number(value: object) -> object:
     raise ValueError(f"{value!r} is not a number of servers; write for example 4, or {{min: 2, max: 10}}")
 
 
+_NUMBER = BeforeValidator(_fixed_number, json_schema_input_type=int | ApiServers)
+
+
 def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -136,9 +139,7 @@ class Phase(Strict):
     users: int = Field(ge=1, le=MAX_USERS)
     connections: int = Field(ge=0, le=MAX_USERS)
     requests: Rate = Field(gt=0, le=MAX_RATE_PER_S)
-    api_servers: (
-        Annotated[ApiServers, BeforeValidator(_fixed_number, json_schema_input_type=int | ApiServers)] | None
-    ) = None
+    api_servers: Annotated[ApiServers, _NUMBER] | None = None
     database: Database | None = None
     cache: Cache | None = None
     load_balancer: Words | None = None
@@ -148,7 +149,7 @@ class Phase(Strict):
     )
     search: Words | None = None
     more: list[Words] = Field(default_factory=list)
-    services: dict[ServiceName, Annotated[ApiServers, BeforeValidator(_fixed_number)]] = Field(default_factory=dict)
+    services: dict[ServiceName, Annotated[ApiServers, _NUMBER]] = Field(default_factory=dict)
     """Other ECS services of the cluster that it needs, each with its number of tasks or its range."""
     warm_cache: Words | None = None
     """What `dbz scale apply` offers to warm: a file as configs/warmup.yaml, or `default`."""
