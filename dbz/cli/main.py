@@ -19,6 +19,7 @@ from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.init import init
 from dbz.cli.load import load
+from dbz.cli.monitor.group import app as monitor_app
 from dbz.cli.options import grouped
 from dbz.cli.record import record
 from dbz.cli.rehearse import try_scenario
@@ -59,6 +60,7 @@ app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")
 app.add_typer(budget_app, name="budget")
 app.add_typer(scale_app, name="scale")
+app.add_typer(monitor_app, name="monitor")
 
 
 def _version(wanted: bool) -> None:

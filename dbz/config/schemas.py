@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from dbz import units
 from dbz.config.budgets import BudgetsFile
 from dbz.config.model import Duration, Parsed, Percent, Rate, Size, Strict
+from dbz.config.monitor import MonitorFile
 from dbz.config.phases import Phases
 from dbz.config.profile import Profile
 from dbz.config.shards import Shards
@@ -25,6 +26,7 @@ CONFIG_MODELS: Mapping[str, type[Strict]] = {
     "phases": Phases,
     "shards": Shards,
     "warmup": Warmup,
+    "monitor": MonitorFile,
 }
 """The kinds of files, by the name that their `schema` begins with after `dbz.`."""
 _PRINTERS: tuple[tuple[Any, Callable[[float], str]], ...] = (

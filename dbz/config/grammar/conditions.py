@@ -26,6 +26,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dbz.suggest import did_you_mean
+from dbz.units import format_number
 
 
 class Watched(StrEnum):
@@ -128,7 +129,7 @@ class Condition:
         if self.of_capacity or self.metric in SHARES:
             return f"{value * 100:.3g} %"
         unit = {Watched.RESPONSE_TIME: " ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
-        return f"{value:,.3g}{unit}"
+        return f"{format_number(value)}{unit}"
 
     def __str__(self) -> str:
         name = self.metric.value[0].upper() + self.metric.value[1:]

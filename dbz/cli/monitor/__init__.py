@@ -1,0 +1,1 @@
+"""`dbz monitor`: watch services, and tell people once when something is wrong."""

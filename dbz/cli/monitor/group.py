@@ -1,0 +1,17 @@
+"""`dbz monitor`: watch services, and tell people once when something is wrong."""
+
+from __future__ import annotations
+
+import typer
+
+from dbz.cli.monitor.check import check
+from dbz.cli.monitor.drill import drill
+from dbz.cli.monitor.history import history
+from dbz.cli.monitor.status import status
+from dbz.cli.monitor.watch import watch
+from dbz.cli.options import grouped
+
+app = typer.Typer()
+app.callback(invoke_without_command=True)(watch)
+for _command in (check, drill, history, status):
+    app.command()(grouped(_command))

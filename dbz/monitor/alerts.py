@@ -1,0 +1,159 @@
+"""When an alert begins and ends, from the readings of one rule: no clock, no file, no network.
+
+    ok ── the condition holds, not long enough ──> pending ── long enough ──> firing
+    firing ── it is over for `keep_firing_for` ──> ok
+
+A reading that is missing is neither for nor against: a silence begins no alert, and ends none. Readings from before a
+gap, in which the monitor slept or was not running, are not put together with those after it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from dbz.config.grammar.conditions import Condition
+
+GAP_PERIODS = 3.5
+"""A pause of more periods than this is a gap."""
+
+
+class AlertState(StrEnum):
+    """Where an alert is."""
+
+    OK = "ok"
+    PENDING = "pending"
+    FIRING = "firing"
+
+
+class AlertEvent(StrEnum):
+    """What people are told of."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass
+class AlertStanding:
+    """Where one alert of one target is: what is kept over a restart."""
+
+    state: AlertState = AlertState.OK
+    since_s: float = 0.0
+    """When it came into this state, in seconds since the epoch."""
+    value: float | None = None
+    """The newest reading, in the unit of the condition."""
+    read_s: float = 0.0
+    """When that was."""
+    over_since_s: float | None = None
+    """Since when a firing alert is over, while it is kept firing."""
+    told_s: float = 0.0
+    """When people were told of it last."""
+
+    def to_row(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**self.__dict__, "state": self.state.value}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> AlertStanding:
+        """What `to_row` gave."""
+        return cls(**{**row, "state": AlertState(row["state"])})
+
+
+class AlertTracker:
+    """Follows one rule of one target."""
+
+    def __init__(
+        self,
+        condition: Condition,
+        period_s: float,
+        *,
+        resolve: Condition | None = None,
+        keep_firing_s: float = 0.0,
+        standing: AlertStanding | None = None,
+    ) -> None:
+        self._condition, self._resolve = condition, resolve
+        self._period_s, self._keep_firing_s = period_s, keep_firing_s
+        self._held, window = condition.samples(period_s)
+        self._breaches: deque[bool | None] = deque(maxlen=window)
+        self._resolve_held, resolve_window = resolve.samples(period_s) if resolve else (1, 1)
+        self._over: deque[bool | None] = deque(maxlen=resolve_window)
+        self.standing = standing or AlertStanding()
+
+    def update(self, now_s: float, value: float | None) -> AlertEvent | None:
+        """Take in a reading, None for a missing one; what people must be told, if anything.
+
+        `now_s` is in seconds since the epoch, and never goes back: the caller's clock sees to that.
+        """
+        standing = self.standing
+        if standing.read_s and now_s - standing.read_s > GAP_PERIODS * self._period_s:
+            self._breaches.clear()
+            self._over.clear()
+            standing.over_since_s = None
+        breaching = None if value is None else self._condition.compare(value, self._condition.limit)
+        self._breaches.append(breaching)
+        self._over.append(self._is_over(value))
+        if value is not None:
+            standing.value, standing.read_s = value, now_s
+        if standing.state is AlertState.FIRING:
+            return self._while_firing(now_s)
+        if sum(one is True for one in self._breaches) >= self._held:
+            return self._enter(AlertState.FIRING, now_s, AlertEvent.FIRING)
+        if breaching is not None:
+            wished = AlertState.PENDING if breaching else AlertState.OK
+            if wished is not standing.state:
+                self._enter(wished, now_s)
+        return None
+
+    def _is_over(self, value: float | None) -> bool | None:
+        if value is None:
+            return None
+        if self._resolve is not None:
+            return self._resolve.compare(value, self._resolve.limit)
+        return not self._condition.compare(value, self._condition.limit)
+
+    def _while_firing(self, now_s: float) -> AlertEvent | None:
+        standing, newest = self.standing, self._over[-1]
+        if newest is None:
+            return None
+        if sum(one is True for one in self._over) < self._resolve_held or not newest:
+            standing.over_since_s = None
+            return None
+        if standing.over_since_s is None:
+            standing.over_since_s = now_s
+        if now_s - standing.over_since_s < self._keep_firing_s:
+            return None
+        return self._enter(AlertState.OK, now_s, AlertEvent.RESOLVED)
+
+    def _enter(self, state: AlertState, now_s: float, event: AlertEvent | None = None) -> AlertEvent | None:
+        self.standing.state, self.standing.since_s, self.standing.over_since_s = state, now_s, None
+        if state is AlertState.OK:
+            self._breaches.clear()  # what was before is told, and over
+        return event
+
+
+class OutageTracker:
+    """Follows something that should always be well: its outage is an alert once it has lasted for `after_s`."""
+
+    def __init__(self, after_s: float, standing: AlertStanding | None = None) -> None:
+        self._after_s = after_s
+        self.standing = standing or AlertStanding()
+
+    def update(self, now_s: float, is_out: bool | None) -> AlertEvent | None:
+        """Take in whether it is out, None when that is not known; what people must be told, if anything."""
+        standing = self.standing
+        if is_out is None:
+            return None
+        standing.read_s = now_s
+        if not is_out:
+            was_firing = standing.state is AlertState.FIRING
+            if standing.state is not AlertState.OK:
+                standing.state, standing.since_s = AlertState.OK, now_s
+            return AlertEvent.RESOLVED if was_firing else None
+        if standing.state is AlertState.OK:
+            standing.state, standing.since_s = AlertState.PENDING, now_s
+        if standing.state is AlertState.PENDING and now_s - standing.since_s >= self._after_s:
+            standing.state = AlertState.FIRING  # since when it has been out is what matters
+            return AlertEvent.FIRING
+        return None

@@ -1,0 +1,223 @@
+"""What a monitor keeps on disk: readings, where each alert is, and the messages that must reach somebody.
+
+One SQLite file. What belongs to one round is one transaction, so that a monitor that is killed at any moment goes on
+from a round that is whole: an alert that began has its messages, and none of them is there twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbz.errors import DependencyError, UsageError
+from dbz.monitor.alerts import AlertStanding
+
+KEPT_S = 30 * 86_400.0
+"""For how long readings and delivered messages are kept."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS readings (target TEXT NOT NULL, t REAL NOT NULL, figures TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS readings_t ON readings (t);
+CREATE TABLE IF NOT EXISTS standings (target TEXT NOT NULL, type TEXT NOT NULL, standing TEXT NOT NULL,
+    PRIMARY KEY (target, type));
+CREATE TABLE IF NOT EXISTS outbox (key TEXT PRIMARY KEY, channel TEXT NOT NULL, notice TEXT NOT NULL,
+    created_s REAL NOT NULL, due_s REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, sent_s REAL,
+    answer TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due_s) WHERE sent_s IS NULL;
+"""
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What somebody is told."""
+
+    type: str
+    target: str
+    severity: str
+    event: str
+    """`firing`, `resolved`, `still firing` or `test`."""
+    text: str
+    """All of it in a sentence."""
+    value: float | None = None
+    threshold: float | None = None
+    since_s: float = 0.0
+    """When the alert began, in seconds since the epoch."""
+    message: str = ""
+    runbook: str = ""
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """A notice on its way to one channel."""
+
+    key: str
+    """The same for every try: a receiver that knows it has had this notice."""
+    channel: str
+    notice: Notice
+    created_s: float
+    due_s: float
+    """When it is tried next."""
+    tries: int = 0
+    sent_s: float | None = None
+    """When the channel took it; None until then."""
+    answer: str = ""
+    """What the channel said to the last try."""
+
+
+@dataclass
+class Round:
+    """What one round of watching leaves."""
+
+    at_s: float
+    """In seconds since the epoch."""
+    readings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Figures by target."""
+    standings: dict[tuple[str, str], AlertStanding] = field(default_factory=dict)
+    """By target and type of alert."""
+    outbox: list[OutboxRow] = field(default_factory=list)
+
+
+class MonitorStore:
+    """The file of one monitor; a context manager. `DependencyError` when the disk does not take it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _disk(path):
+            self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+            path.chmod(0o600)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise UsageError(f"{path} is of a newer dbz (version {version} of the file)")
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def __enter__(self) -> MonitorStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Be the only monitor that writes here; `UsageError` naming the other one."""
+        lock = self.path.with_suffix(".lock")
+        with lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                other = file.read().strip()
+                raise UsageError(
+                    f"{self.path} belongs to a monitor that is running{f' (process {other})' if other else ''}",
+                    hint="give this one another folder with --state",
+                ) from error
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _disk(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def keep(self, done: Round) -> None:
+        """Write a round, all of it or nothing; messages that are there already stay as they are."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO readings VALUES (?, ?, ?)",
+                [(target, done.at_s, json.dumps(figures)) for target, figures in done.readings.items()],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO standings VALUES (?, ?, ?)",
+                [(*of, json.dumps(standing.to_row())) for of, standing in done.standings.items()],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO outbox (key, channel, notice, created_s, due_s) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (row.key, row.channel, json.dumps(asdict(row.notice)), row.created_s, row.due_s)
+                    for row in done.outbox
+                ],
+            )
+
+    def forget(self, before_s: float) -> None:
+        """Remove readings, and messages that were delivered, from before a time."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM readings WHERE t < ?", (before_s,))
+            db.execute("DELETE FROM outbox WHERE sent_s < ?", (before_s,))
+
+    def standings(self) -> dict[tuple[str, str], AlertStanding]:
+        """Where each alert is, by target and type."""
+        rows = self._rows("SELECT target, type, standing FROM standings ORDER BY target, type")
+        return {(target, type_): AlertStanding.from_row(json.loads(row)) for target, type_, row in rows}
+
+    def readings(self, target: str, since_s: float = 0.0) -> list[tuple[float, dict[str, Any]]]:
+        """Times and figures of a target, the oldest first."""
+        rows = self._rows("SELECT t, figures FROM readings WHERE target = ? AND t >= ? ORDER BY t", (target, since_s))
+        return [(t, json.loads(figures)) for t, figures in rows]
+
+    def due(self, now_s: float, most: int = 200) -> list[OutboxRow]:
+        """Messages that are to be tried now, the oldest first; none of a channel that has an older one waiting."""
+        waiting = "SELECT channel FROM outbox WHERE sent_s IS NULL AND due_s > ?"
+        return self._outbox(
+            f"WHERE sent_s IS NULL AND channel NOT IN ({waiting}) ORDER BY created_s, key LIMIT ?", (now_s, most)
+        )
+
+    def waiting(self) -> int:
+        """How many messages have not been taken yet."""
+        return int(self._rows("SELECT COUNT(*) FROM outbox WHERE sent_s IS NULL")[0][0])
+
+    def history(self, most: int = 100) -> list[OutboxRow]:
+        """The newest messages, the newest first."""
+        return self._outbox("ORDER BY created_s DESC, key LIMIT ?", (most,))
+
+    def note_sent(self, keys: Sequence[str], now_s: float, answer: str) -> None:
+        """The channel took these messages."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE outbox SET sent_s = ?, tries = tries + 1, answer = ? WHERE key = ?",
+                [(now_s, answer, key) for key in keys],
+            )
+
+    def note_failed(self, keys: Sequence[str], again_s: float, answer: str) -> None:
+        """The channel did not take them; they are tried again."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE outbox SET due_s = ?, tries = tries + 1, answer = ? WHERE key = ?",
+                [(again_s, answer, key) for key in keys],
+            )
+
+    def _outbox(self, rest: str, values: tuple[Any, ...]) -> list[OutboxRow]:
+        rows = self._rows(  # `rest` is one of the texts above
+            f"SELECT key, channel, notice, created_s, due_s, tries, sent_s, answer FROM outbox {rest}",  # noqa: S608
+            values,
+        )
+        return [OutboxRow(key, channel, Notice(**json.loads(notice)), *more) for key, channel, notice, *more in rows]
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with _disk(self.path):
+            return self._db.execute(query, values).fetchall()
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise DependencyError(f"{path} cannot be used: {error}") from error

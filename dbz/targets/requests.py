@@ -1,0 +1,133 @@
+"""What a server tells of the requests that it answered: how many, how many of them failed, and how long they took.
+
+From counters and histograms under the names of our own server, of prom-client's and prometheus-client's usual
+middlewares, of the semantic conventions of OpenTelemetry, and of micrometer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dbz.targets.exposition import ExpositionSample, read_page
+
+_DURATIONS: Mapping[str, float] = {
+    "dbz_http_request_duration_seconds": 1e3,
+    "http_server_request_duration_seconds": 1e3,
+    "http_server_request_duration": 1e3,
+    "http_server_duration_milliseconds": 1.0,
+    "http_server_duration": 1.0,
+    "http_server_requests_seconds": 1e3,
+    "http_request_duration_seconds": 1e3,
+    "http_request_duration_ms": 1.0,
+    "http_request_duration_milliseconds": 1.0,
+    "http_requests_duration_seconds": 1e3,
+    "flask_http_request_duration_seconds": 1e3,
+    "starlette_requests_processing_time_seconds": 1e3,
+    "fastapi_requests_duration_seconds": 1e3,
+    "django_http_requests_latency_seconds_by_view_method": 1e3,
+}
+"""Histograms or summaries of durations, the best first, and how many milliseconds their unit has."""
+_COUNTERS = (
+    "dbz_http_requests_total",
+    "http_requests_total",
+    "http_server_requests_total",
+    "starlette_requests_total",
+    "starlette_responses_total",
+    "fastapi_responses_total",
+    "flask_http_request_total",
+    "django_http_responses_total_by_status_total",
+)
+"""Counters of requests by status, for servers whose durations have none."""
+_STATUS = ("status", "status_code", "code", "http_response_status_code", "http_status_code", "statuscode")
+_WANTED = frozenset(
+    [*_COUNTERS, *(f"{name}{part}" for name in _DURATIONS for part in ("_sum", "_count"))]
+)  # fmt: skip
+_OUTCOMES = {"server_error": True, "success": False, "client_error": False, "redirection": False}
+_BEYOND = 1e15
+
+Key = tuple[tuple[str, str], ...]
+
+
+@dataclass
+class RequestCounts:
+    """What was counted up to a moment, by the labels of each series."""
+
+    answered: dict[Key, float] = field(default_factory=dict)
+    failed: dict[Key, float] | None = None
+    """Answers with a status of 500 or more; None where no status is told."""
+    timed: dict[Key, float] = field(default_factory=dict)
+    took_ms: dict[Key, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RequestFigures:
+    """What happened between two moments."""
+
+    per_s: float
+    mean_ms: float | None
+    """None when nothing was answered, or nothing was timed."""
+    error_rate: float | None
+    """A share of one; None when nothing was answered, or no status is told."""
+
+
+def read_requests(body: bytes) -> RequestCounts | None:
+    """What a page tells of requests; None when it tells nothing that we know."""
+    page = read_page(body, _WANTED.__contains__).samples
+    counts = RequestCounts()
+    timing = next((name for name in _DURATIONS if page.get(f"{name}_count")), None)
+    if timing:
+        counts.timed = _by_labels(page[f"{timing}_count"])
+        counts.took_ms = _by_labels(page.get(f"{timing}_sum", ()), _DURATIONS[timing])
+    # Durations with a status count answers just as well, and surely the same ones.
+    counting = [f"{timing}_count"] if timing and _tell_status(page[f"{timing}_count"]) else []
+    counting += [name for name in _COUNTERS if page.get(name)]
+    if counting:
+        samples = page[counting[0]]
+        counts.answered = _by_labels(samples)
+        if _tell_status(samples):
+            counts.failed = _by_labels(sample for sample in samples if _has_failed(sample))
+    else:
+        counts.answered = dict(counts.timed)
+    return counts if counts.answered or counts.timed else None
+
+
+def requests_between(before: RequestCounts, now: RequestCounts, seconds: float) -> RequestFigures:
+    """What was answered in the `seconds` between two readings; counters that began again at zero are seen."""
+    answered = _added(before.answered, now.answered)
+    timed = _added(before.timed, now.timed)
+    took_ms = _added(before.took_ms, now.took_ms)
+    failed = None if now.failed is None else _added(before.failed or {}, now.failed)
+    return RequestFigures(
+        per_s=answered / seconds if seconds > 0 else 0.0,
+        mean_ms=took_ms / timed if timed > 0 else None,
+        error_rate=min(failed / answered, 1.0) if failed is not None and answered > 0 else None,
+    )
+
+
+def _tell_status(samples: Iterable[ExpositionSample]) -> bool:
+    return any(_status(sample) for sample in samples)
+
+
+def _status(sample: ExpositionSample) -> str:
+    return next((sample.labels[label] for label in _STATUS if sample.labels.get(label)), "")
+
+
+def _has_failed(sample: ExpositionSample) -> bool:
+    """By the status, which is written as 503 or as 5xx, or by micrometer's outcome."""
+    outcome = sample.labels.get("outcome", "").lower()
+    return _OUTCOMES.get(outcome, _status(sample).startswith("5"))
+
+
+def _by_labels(samples: Iterable[ExpositionSample], factor: float = 1.0) -> dict[Key, float]:
+    return {
+        tuple(sorted(sample.labels.items())): sample.value * factor
+        for sample in samples
+        if math.isfinite(sample.value) and 0 <= sample.value < _BEYOND
+    }
+
+
+def _added(before: Mapping[Key, float], now: Mapping[Key, float]) -> float:
+    """What was added to all series together; one that is lower than before began again at zero."""
+    return sum(value - before.get(key, 0.0) if value >= before.get(key, 0.0) else value for key, value in now.items())
