@@ -20,7 +20,7 @@ FILES = ("phases.yaml", "club.yaml", "club-budgets.yaml")
 SERVE, *COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (dbz .*)$", PAGE, re.MULTILINE)]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(380)
 def test_the_loop_needs_no_hand_edit(tmp_path: Path) -> None:
     home = Home(tmp_path)
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -29,7 +29,7 @@ def test_the_loop_needs_no_hand_edit(tmp_path: Path) -> None:
     env = {**NO_AWS, "DBZ_STATE_DIR": str(home.state), "TMPDIR": str(home.temporary)}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return dbz(*arguments, cwd=tmp_path, timeout_s=120, **env)
+        return dbz(*arguments, cwd=tmp_path, timeout_s=240, **env)
 
     with home.serving(*SERVE[1:]):
         _follow(run, tmp_path)
