@@ -22,7 +22,7 @@ _OPERATIONS = ("query", "mutation", "subscription")
 _NEVER_FRAGMENT = "on"
 
 
-class Operation(NamedTuple):
+class GraphqlOperation(NamedTuple):
     """One operation of a document."""
 
     name: str
@@ -41,7 +41,7 @@ class _NoDocumentError(Exception):
 
 
 @lru_cache(maxsize=2_000)
-def operations_in(document: str) -> tuple[Operation, ...]:
+def operations_in(document: str) -> tuple[GraphqlOperation, ...]:
     """The operations of a document in their order; empty for a text that is no executable document."""
     if len(document) > MOST_CHARACTERS:
         return ()
@@ -58,21 +58,21 @@ class _Reader:
         self._tokens = list(_tokens(document))
         self._at = 0
 
-    def operations(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[GraphqlOperation]:
         """Each operation; fragments are only passed over."""
         if not self._tokens:
             raise _NoDocumentError
         while self._at < len(self._tokens):
             word = self._next()
             if word == "{":
-                yield Operation("", self._selection())
+                yield GraphqlOperation("", self._selection())
             elif word in _OPERATIONS:
                 name = self._next() if self._is_name() else ""
                 if self._sees("("):
                     self._skip_group()
                 self._directives()
                 self._demand("{")
-                yield Operation(name, self._selection())
+                yield GraphqlOperation(name, self._selection())
             elif word == "fragment":
                 self._fragment()
             else:

@@ -196,7 +196,7 @@ class Connection:
         self._socket.close()
 
 
-class Waiter:
+class TimedWait:
     """Something that a greenlet waits for until a deadline, which the sweep enforces as it does for connections."""
 
     __slots__ = ("_until_s", "_waiting")
@@ -224,7 +224,7 @@ class Waiter:
             self._waiting.throw(ReadTimeout())
 
 
-_open: set[Connection | Waiter] = set()
+_open: set[Connection | TimedWait] = set()
 
 
 def sweep_deadlines() -> None:

@@ -22,7 +22,7 @@ from gevent.hub import get_hub
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.net.faults import ClosedByServer, ConnectionLost, MalformedFrame, ReadTimeout, TransportError
-from dbz.load.generator.net.wire import Waiter
+from dbz.load.generator.net.wire import TimedWait
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.websocket.client import MAX_MESSAGE_BYTES, WebSocket, open_websocket
 from dbz.load.generator.websocket.frames import BINARY, PING, TEXT
@@ -325,7 +325,7 @@ _ABNORMAL = 1006
 _NOTHING = object()
 
 
-class _Expected(Waiter):
+class _Expected(TimedWait):
     """A message that somebody waits for: straight at the hub, since timers and events cost more than the message."""
 
     __slots__ = ("arrived_s", "matches")
