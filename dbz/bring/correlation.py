@@ -8,6 +8,7 @@ keys say that they identify something.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -24,6 +25,7 @@ _SHORTEST_WITHOUT_KEY = 8
 """A text under a key that says nothing must be at least this long, and hold a digit."""
 _SHORTEST_INSIDE = 6
 """A text is looked for inside other texts from this length on."""
+_DIGIT = re.compile(r"\d")
 _HIDDEN_FIELD = re.compile(r"<input\b[^>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b(name|value)\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 
@@ -39,6 +41,14 @@ class ValueOrigin:
     """Where the step that brings it lists what is kept of it; None when nothing need be kept."""
     resource: str = ""
     attribute: str = ""
+    location: Location = ()
+    """Where it stands in what `code` gives: of the hundreds of thousands of values of a large recording few are used,
+    so that only these are put into words."""
+
+    @property
+    def whole_code(self) -> str:
+        """How to take it, down to its place."""
+        return self.code + lookup(self.location)
 
 
 class Correlation:
@@ -46,9 +56,10 @@ class Correlation:
 
     def __init__(self) -> None:
         self._origins: dict[str, ValueOrigin] = {}
-        self._inside: list[str] = []
+        self._inside: defaultdict[str, list[str]] = defaultdict(list)  # by how they begin
         self._sent: set[str] = set()
         self._attributes: set[str] = set()
+        self._numbers: dict[str, int] = {}  # by name of an attribute: the first number that may be free
 
     def learn_answer(self, exchange: Exchange, keeps: list[Keep]) -> None:
         """Remember what an answer brings; what is used later is noted in `keeps`."""
@@ -73,7 +84,9 @@ class Correlation:
             key = _last_key(location)
             if isinstance(value, bool) or value is None or not _is_worth(key, value):
                 continue
-            self._add(str(value), ValueOrigin(key, code + lookup(location), keeps, _thing(location) or resource))
+            text = str(value)
+            if text not in self._origins:
+                self._add(text, ValueOrigin(key, code, keeps, resource, location=location))
 
     def _learn_form(self, text: str, keeps: list[Keep]) -> None:
         """Remember the hidden fields of an HTML form, such as a token against forged requests."""
@@ -101,7 +114,7 @@ class Correlation:
             return
         self._origins[text] = origin
         if len(text) >= _SHORTEST_INSIDE:
-            self._inside.append(text)
+            self._inside[text[:_SHORTEST_INSIDE]].append(text)
 
     def note_sent(self, tree: Any) -> None:
         """Remember what the user sends of its own accord."""
@@ -122,11 +135,10 @@ class Correlation:
 
     def _parts(self, text: str) -> Iterator[str | Expression]:
         """A text with the values in it that came from answers, the longest first."""
-        matches = [value for value in self._inside if value in text]
-        if not matches:
+        longest = max(self._matches(text), key=len, default="")
+        if not longest:
             yield text
             return
-        longest = max(matches, key=len)
         before, _, after = text.partition(longest)
         if before:
             yield from self._parts(before)
@@ -134,20 +146,29 @@ class Correlation:
         if after:
             yield from self._parts(after)
 
+    def _matches(self, text: str) -> Iterator[str]:
+        """The values of answers that stand in a text; there may be many thousands of them to look for."""
+        for place in range(len(text) - _SHORTEST_INSIDE + 1):
+            for value in self._inside.get(text[place : place + _SHORTEST_INSIDE], ()):
+                if text.startswith(value, place):
+                    yield value
+
     def _take(self, origin: ValueOrigin) -> str:
         if origin.keeps is None:
-            return origin.code
+            return origin.whole_code
         if not origin.attribute:
             origin.attribute = self._free_attribute(origin)
-            origin.keeps.append(Keep(origin.attribute, origin.code))
+            origin.keeps.append(Keep(origin.attribute, origin.whole_code))
         return f"self.{origin.attribute}"
 
     def _free_attribute(self, origin: ValueOrigin) -> str:
         key = names.snake(origin.key)
-        base = f"{names.snake(origin.resource)}_{key}" if key in ("id", "key", "value") and origin.resource else key
-        name, number = base, 2
+        resource = _thing(origin.location) or origin.resource
+        base = f"{names.snake(resource)}_{key}" if key in ("id", "key", "value") and resource else key
+        name, number = base, self._numbers.get(base, 2)
         while name in self._attributes or name in _TAKEN:
             name, number = f"{base}_{number}", number + 1
+        self._numbers[base] = number
         self._attributes.add(name)
         return name
 
@@ -193,6 +214,6 @@ def _is_worth(key: str, value: Any) -> bool:
     return (
         isinstance(value, str)
         and len(value) >= _SHORTEST_WITHOUT_KEY
-        and any(char.isdigit() for char in value)
+        and _DIGIT.search(value) is not None
         and " " not in value
     )

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 
 _ID = re.compile(
     r"\d+"
@@ -22,6 +23,8 @@ _ID_KEY = re.compile(
 )
 _SECRET_KEY = re.compile(r"passw(or)?d|secret|token|api_?key|credential|client_secret|\bpin\b|\botp\b", re.IGNORECASE)
 _ENOUGH_SIBLINGS = 3
+_KEYS = 20_000
+"""A recording has few different keys, each many thousands of times: what they are called is worked out once."""
 
 
 def is_id(segment: str) -> bool:
@@ -29,16 +32,19 @@ def is_id(segment: str) -> bool:
     return bool(_ID.fullmatch(segment))
 
 
+@lru_cache(_KEYS)
 def is_id_key(key: str) -> bool:
     """Whether what stands under a key identifies something, such as `id`, `userId` or `next_cursor`."""
     return bool(_ID_KEY.search(snake(key)))
 
 
+@lru_cache(_KEYS)
 def is_secret_key(key: str) -> bool:
     """Whether what stands under a key must not be written into a file."""
     return bool(_SECRET_KEY.search(snake(key)))
 
 
+@lru_cache(_KEYS)
 def snake(name: str) -> str:
     """`tempId`, `temp-id` and `Temp Id` as `temp_id`; always a Python name."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^0-9A-Za-z]+", "_", name).strip("_").lower()

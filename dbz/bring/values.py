@@ -32,7 +32,7 @@ def leaves(tree: Any, location: Location = ()) -> Iterator[tuple[Location, Any]]
     open_parts: list[tuple[Location, Any]] = [(location, tree)]
     while open_parts and count < _MAX_LEAVES:
         place, value = open_parts.pop()
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             open_parts += [((*place, key), part) for key, part in reversed(list(value.items()))]
         elif isinstance(value, list | tuple):
             open_parts += [((*place, index), part) for index, part in reversed(list(enumerate(value)))]
