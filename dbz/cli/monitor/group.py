@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from dbz.cli.monitor.backtest import backtest
 from dbz.cli.monitor.check import check
 from dbz.cli.monitor.drill import drill
 from dbz.cli.monitor.history import history
@@ -13,5 +14,5 @@ from dbz.cli.options import grouped
 
 app = typer.Typer()
 app.callback(invoke_without_command=True)(watch)
-for _command in (check, drill, history, status):
+for _command in (backtest, check, drill, history, status):
     app.command()(grouped(_command))

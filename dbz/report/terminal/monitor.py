@@ -9,6 +9,7 @@ from typing import Any
 from dbz.config.grammar.conditions import Watched
 from dbz.config.monitor import BUILT_IN, LOG, AlertRule, MonitorFile
 from dbz.monitor.alerts import AlertStanding
+from dbz.monitor.backtest import RuleOutcome
 from dbz.monitor.routes import route_of
 from dbz.monitor.sources import ServiceReading
 from dbz.monitor.store import Notice, OutboxRow
@@ -102,6 +103,41 @@ def standings_text(rows: Sequence[Mapping[str, Any]], waiting: int) -> str:
         since = f" since {row['since']}" if row["since"] else ""
         lines.append(f"{row['target']}  {row['type']}: {row['state']}{since}{about}")
     lines += [f"{counted(waiting, 'message')} not delivered yet: dbz monitor history"] if waiting else []
+    return "\n".join(lines)
+
+
+def backtest_rows(outcomes: Sequence[RuleOutcome]) -> list[dict[str, Any]]:
+    """What would have become of each rule, as plain data; times are in seconds since the start of the run."""
+    return [
+        {
+            "type": one.rule.type,
+            "when": str(one.rule.when),
+            "judged": bool(one.readings),
+            "worst": one.worst,
+            "firings": [{"begin_s": firing.begin_s, "end_s": firing.end_s} for firing in one.firings],
+        }
+        for one in outcomes
+    ]
+
+
+def backtest_text(run_id: str, length_s: float, period_s: float, outcomes: Sequence[RuleOutcome]) -> str:
+    """The same in lines."""
+    lines = [f"{run_id}: {format_duration(round(length_s))}, read every {format_duration(period_s)}"]
+    for one in outcomes:
+        said = f"{one.rule.type} ({one.rule.when}): "
+        if one.worst is None:
+            lines.append(f"{said}not judged, the run does not tell its {one.rule.when.metric.value}")
+            continue
+        worst = f"its worst value is {one.rule.when.value_text(one.worst)}"
+        if not one.firings:
+            lines.append(f"{said}would not have fired; {worst}")
+            continue
+        times = [
+            f"after {format_duration(round(firing.begin_s))}"
+            + (f" for {format_duration(round(firing.end_s - firing.begin_s))}" if firing.end_s else " until the end")
+            for firing in one.firings
+        ]
+        lines.append(f"{said}FIRES {', '.join(times)}; {worst}")
     return "\n".join(lines)
 
 
