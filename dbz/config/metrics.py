@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.model import Strict
+from dbz.masking import masked_url
 
 Unit = Literal[
     "seconds",
@@ -82,7 +83,7 @@ def check_place(text: str) -> str:
         sound = False
     if not sound or any(sign.isspace() for sign in text):
         raise ValueError(
-            f"'{text}' is neither a path nor a URL; write for example /status or http://127.0.0.1:9100/metrics"
+            f"'{masked_url(text)}' is neither a path nor a URL; write for example /status or http://127.0.0.1:9100/metrics"
         )
     return text
 

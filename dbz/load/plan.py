@@ -114,6 +114,7 @@ def plan_load(request: LoadRequest) -> LoadPlan:
             subject=_expanded("the URL", request.subject) if "://" in request.subject else request.subject,
             target=_expanded("--target", request.target),
             headers=[_expanded("-H", header) for header in request.headers],
+            overrides=_places_expanded(request.overrides),
         )
     )
     if plan.profile.arrivals:
@@ -183,6 +184,16 @@ def _expanded(option: str, text: str) -> str:
     if missing:
         raise UsageError(f"{option}: {not_set(missing[0])}", hint="set it, or write the value itself")
     return expanded
+
+
+def _places_expanded(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides with variables in the places of health and metrics replaced: URLs may hold passwords."""
+    places: dict[str, Any] = {}
+    if "health" in overrides:
+        places["health"] = _expanded("--health", overrides["health"])
+    if "metrics" in overrides:
+        places["metrics"] = {"url": [_expanded("--metrics-url", url) for url in overrides["metrics"]["url"]]}
+    return {**overrides, **places}
 
 
 def _plan_subject(request: LoadRequest) -> LoadPlan:

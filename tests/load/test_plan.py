@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -135,3 +136,27 @@ def test_errors_about_a_url_do_not_repeat_its_secrets(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         plan_load(LoadRequest(url))
     assert "S3CRET" not in refused.value.message + refused.value.hint
+
+
+def test_health_and_metrics_may_be_named_by_a_variable_and_stay_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METRICS_LOGIN", "me:hidden")
+    metrics = {"url": ["http://${METRICS_LOGIN}@127.0.0.1:9100/metrics", "/other"]}
+    request = LoadRequest("http://127.0.0.1:9/", overrides={"metrics": metrics, "health": "/status"})
+    profile = plan_load(request).profile
+    assert profile.metrics.url == ["http://me:hidden@127.0.0.1:9100/metrics", "/other"]
+    assert profile.plain["health"] == "/status" and "hidden" not in str(profile.plain)
+    with pytest.raises(UsageError, match="NOT_THERE is not set"):
+        plan_load(LoadRequest("http://127.0.0.1:9/", overrides={"health": "/${NOT_THERE}"}))
+    with pytest.raises(ConfigError, match="neither a path nor a URL") as refused:
+        plan_load(LoadRequest("http://127.0.0.1:9/", overrides={"health": "ftp://me:hidden@127.0.0.1/"}))
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_locust_file_without_budgets_of_its_own_only_warns_about_the_machine_of_its_target(tmp_path: Path) -> None:
+    (tmp_path / "file.py").write_text(LOCUST_FILE)
+    request = LoadRequest(str(tmp_path / "file.py"), target="http://127.0.0.1:9")
+    severities = {one.name: one.severity.value for one in plan_load(request).budgets}
+    assert severities["server_cpu_usage"] == severities["server_memory_usage"] == "warn"
+    assert severities["error_rate"] == severities["uptime"] == "fail"
+    named = plan_load(replace(request, overrides={"budgets": "service"})).budgets
+    assert {one.severity.value for one in named} == {"fail"}
