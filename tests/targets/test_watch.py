@@ -146,6 +146,12 @@ def test_what_somebody_named_must_be_there(node: str) -> None:
     assert seen(node, url="/status", memory="mine") == {"metrics_trouble": "it has no mine"}
 
 
+def test_processes_that_answer_in_turn_each_for_itself_are_looked_at_from_outside() -> None:
+    with stranger(sys.executable, str(APP), "PORT", "3", "metrics") as url:
+        line = seen(url, lambda line: "3 processes" in str(line.get("sources", {}).get("cpu")) and "cpu_share" in line)
+    assert line["cpu_share"] < 1 and line["sources"]["memory"]["origin"].startswith("3 processes")
+
+
 BROKEN = r"""
 import socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
