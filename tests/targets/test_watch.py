@@ -92,7 +92,7 @@ def is_busy(line: dict[str, Any]) -> bool:
 
 def test_a_node_service_with_prom_client(node: str) -> None:
     with busy(node):
-        line = seen(node, lambda line: is_busy(line) and line.get("event_loop_lag_ms", 0) > 5)
+        line = seen(node, lambda line: is_busy(line) and line.get("event_loop_lag_ms", 0) > 5 and line["connections"])
     assert 20e6 < line["memory_bytes"] < 500e6
     assert line["sources"]["cpu"] == {
         "origin": f"{node}/metrics",
@@ -101,7 +101,6 @@ def test_a_node_service_with_prom_client(node: str) -> None:
     }
     assert line["sources"]["event_loop_lag"]["metric"] == "club_nodejs_eventloop_lag_p99_seconds"
     assert line["sources"]["connections"]["origin"].endswith(f"(node) on port {node.rpartition(':')[2]}")
-    assert line["connections"] >= 1
     assert "does not tell it" in line["missing"]["queries"]
 
 
