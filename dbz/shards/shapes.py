@@ -13,7 +13,45 @@ from dbz.shards.copies.store_guard import without_guard
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
 
-_OF_THE_SERVER = frozenset({"v", "ns", "background", "textIndexVersion"})
+_OF_THE_SERVER = frozenset({"v", "ns", "background"})
+_CARRIED = frozenset(
+    {
+        "validator",
+        "validationLevel",
+        "validationAction",
+        "changeStreamPreAndPostImages",
+        "clusteredIndex",
+        "expireAfterSeconds",
+        "storageEngine",
+        "indexOptionDefaults",
+    }
+)
+"""What a collection is made with on the target as on the source."""
+_CARRIED_OF_VIEWS = frozenset({"viewOn", "pipeline", "collation"})
+_EXPLAINED = frozenset({"viewOn", "pipeline", "timeseries", "capped", "size", "max", "collation"})
+"""What is refused with a reason of its own."""
+_CARRIED_OF_INDEXES = frozenset(
+    {
+        "key",
+        "unique",
+        "sparse",
+        "hidden",
+        "expireAfterSeconds",
+        "partialFilterExpression",
+        "collation",
+        "weights",
+        "default_language",
+        "language_override",
+        "textIndexVersion",
+        "2dsphereIndexVersion",
+        "bits",
+        "min",
+        "max",
+        "wildcardProjection",
+        "storageEngine",
+    }
+)
+_KINDS_OF_KEYS = frozenset({"text", "2d", "2dsphere", "hashed"})
 _STANDARD = {"validationLevel": "strict", "validationAction": "error"}
 _CHUNKS, _FILES = ".chunks", ".files"
 
@@ -26,6 +64,8 @@ class CollectionShape:
     """What it was created with, without what dbz added to a validator, and without what is the default."""
     indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """{name: keys and options} without that of `_id`."""
+    kind: str = "collection"
+    """`collection`, `view`, `timeseries`, or what else a store may call it."""
 
     @property
     def is_view(self) -> bool:
@@ -43,7 +83,9 @@ def shapes_of(deployment: Deployment, shard: str) -> dict[str, CollectionShape]:
     for name in wanted:
         options = _own_options(listed[name], fields.get(name, ""))
         indexes = {} if "viewOn" in options or "timeseries" in options else database[name].index_information()
-        shapes[name] = CollectionShape(options, {key: _plain(index) for key, index in indexes.items() if key != "_id_"})
+        # What a clustered collection lists as the index of its `_id`, by whatever name, is an option of the collection.
+        own = {key: _plain(index) for key, index in indexes.items() if key != "_id_" and not index.get("clustered")}
+        shapes[name] = CollectionShape(options, own, listed[name].get("type", "collection"))
     return shapes
 
 
@@ -68,12 +110,33 @@ def _own_options(listed: Mapping[str, Any], club_field: str) -> dict[str, Any]:
             options.pop(name, None)
     if (options.get("collation") or {}).get("locale") == "simple":
         del options["collation"]
-    return {name: value for name, value in options.items() if value != _STANDARD.get(name) and value is not False}
+    if options.get("capped") is False:
+        del options["capped"]
+    return {name: value for name, value in options.items() if value != _STANDARD.get(name)}
 
 
 def _plain(index: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: value for name, value in index.items() if name not in _OF_THE_SERVER and value is not False}
+    switched_off = {name for name in _CARRIED_OF_INDEXES if index.get(name) is False}
+    plain = {name: value for name, value in index.items() if name not in _OF_THE_SERVER | switched_off}
     return {**plain, "key": [tuple(pair) for pair in index["key"]]}
+
+
+def uncarried(shape: CollectionShape) -> list[str]:
+    """What of a collection or a view dbz does not know how to bring to another shard, each by its name.
+
+    Whatever is not known is refused: an option of a later server may change what the collection's documents mean.
+    """
+    known = _CARRIED_OF_VIEWS if shape.is_view else _CARRIED | _EXPLAINED
+    found = [f"the option '{name}'" for name in shape.options if name not in known]
+    if "expireAfterSeconds" in shape.options and "clusteredIndex" not in shape.options:
+        found.append("the option 'expireAfterSeconds' without a clustered index")
+    if shape.kind not in ("collection", "view", "timeseries"):
+        found.append(f"the type '{shape.kind}'")
+    for name, index in shape.indexes.items():
+        found += [f"'{option}' of index '{name}'" for option in index if option not in _CARRIED_OF_INDEXES]
+        kinds = {kind for _, kind in index["key"] if isinstance(kind, str)}
+        found += [f"'{kind}' in the keys of index '{name}'" for kind in sorted(kinds - _KINDS_OF_KEYS)]
+    return found
 
 
 def immovable(deployment: Deployment, shard: str, shapes: Mapping[str, CollectionShape]) -> list[str]:
@@ -95,6 +158,9 @@ def immovable(deployment: Deployment, shard: str, shapes: Mapping[str, Collectio
                 "or accents only would be taken for one"
             )
         found += _halves_of_gridfs(deployment, shard, name)
+    for name, shape in shapes.items():
+        if unknown := uncarried(shape):
+            found.append(f"'{name}' on {shard} has {', '.join(unknown)}: dbz does not know how to carry that")
     return found
 
 
@@ -167,7 +233,9 @@ def make_alike(deployment: Deployment, source: str, target: str) -> None:
             if name not in there:
                 database.create_collection(name, **shape.options)
             has = [_without_name(index) for index in there[name].indexes.values()] if name in there else []
-            models = [_model(key, index) for key, index in shape.indexes.items() if _without_name(index) not in has]
+            models = [
+                index_model(key, index) for key, index in shape.indexes.items() if _without_name(index) not in has
+            ]
             if models:
                 database[name].create_indexes(models)
         except OperationFailure as error:
@@ -178,7 +246,8 @@ def _without_name(index: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in index.items() if key != "name"}
 
 
-def _model(name: str, index: Mapping[str, Any]) -> IndexModel:
+def index_model(name: str, index: Mapping[str, Any]) -> IndexModel:
+    """What makes an index again that a store lists."""
     options = {key: value for key, value in index.items() if key not in ("key", "name")}
     keys: list[tuple[str, Any]] = []
     for path, direction in index["key"]:

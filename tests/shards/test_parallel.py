@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbz.shards.control import Control
@@ -32,6 +32,7 @@ WAYS = st.lists(st.builds(PlannedMove, st.sampled_from("abcdef"), SHARDS, SHARDS
 ALLOWED = st.builds(Parallelism, st.integers(1, 5), st.integers(1, 3))
 
 
+@settings(deadline=None)
 @given(WAYS, ALLOWED, st.data())
 def test_caps_hold_at_every_moment_nobody_waits_without_need_and_all_have_their_turn(
     ways: list[PlannedMove], allowed: Parallelism, data: st.DataObject
@@ -54,6 +55,7 @@ def test_caps_hold_at_every_moment_nobody_waits_without_need_and_all_have_their_
         assert of_club == sorted(of_club), "moves of a club keep their order"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(WAYS.map(lambda ways: ways[0] if ways else None), st.floats(0, 100))), ALLOWED)
 def test_the_least_time_is_below_all_schedules_and_exact_for_one_at_a_time(drawn: Any, allowed: Parallelism) -> None:
     work = [(replace(way, club=str(at)), seconds) for at, (way, seconds) in enumerate(drawn) if way]

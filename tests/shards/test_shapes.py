@@ -6,6 +6,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pymongo import MongoClient, monitoring
 
 from dbz.errors import UsageError
@@ -14,9 +16,10 @@ from dbz.shards.copies.cleaning import clean, unexplained
 from dbz.shards.deployment import Deployment
 from dbz.shards.errors import MoveFailedError
 from dbz.shards.move.preflight import check_move, refuse_unready
+from dbz.shards.plan.adoption import adopt
 from dbz.shards.plan.document import Request
 from dbz.shards.plan.from_stores import plan_now
-from dbz.shards.shapes import make_alike, shapes_of
+from dbz.shards.shapes import CollectionShape, index_model, make_alike, shapes_of, uncarried
 from tests.shards.moves import CLUBS, findings, move_club, working
 from tests.shards.stores import World
 
@@ -56,6 +59,117 @@ def test_options_indexes_and_views_arrive(adopted: World) -> None:
     assert findings(adopted) == []
 
 
+ODD_INDEXES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "hidden": ({"n": 1}, {"hidden": True}),
+    "partial": ({"text": 1}, {"partialFilterExpression": {"n": {"$gt": 3}}}),
+    "expiring": ({"at": 1}, {"expireAfterSeconds": 86_400}),
+    "german": ({"name": 1}, {"collation": {"locale": "de"}}),
+    "sphere": ({"place": "2dsphere"}, {}),
+    "plane": ({"spot": "2d"}, {"bits": 20, "min": -10, "max": 10}),
+    "wild": ({"$**": 1}, {"wildcardProjection": {"extra": 1}}),
+    "engine": ({"club_id": 1, "n": -1}, {"storageEngine": {"wiredTiger": {}}}),
+}
+
+
+def test_clustered_collections_and_indexes_of_every_kind_arrive(world: World) -> None:
+    """What the embedded store supports, for real."""
+    for shard in on_all(world)[:2]:
+        shard.command(
+            "create",
+            "posts",
+            clusteredIndex={"key": {"_id": 1}, "unique": True},
+            expireAfterSeconds=86_400 * 365,
+            changeStreamPreAndPostImages={"enabled": True},
+        )
+        engine = {"wiredTiger": {"configString": "block_compressor=zstd"}}
+        shard.command("create", "messages", storageEngine=engine, indexOptionDefaults={"storageEngine": engine})
+        made = [{"name": name, "key": key, **options} for name, (key, options) in ODD_INDEXES.items()]
+        shard.command("createIndexes", "messages", indexes=made)
+    world.fill(dict.fromkeys(CLUBS, 20))
+    adopt(world.deployment)
+    move = move_club(world, club_on(world, "shard_0"), "shard_0", "shard_2")
+    here, there = shapes_of(world.deployment, "shard_0"), shapes_of(world.deployment, "shard_2")
+    assert there == here and set(there["messages"].indexes) == set(ODD_INDEXES)
+    assert there["posts"].options["expireAfterSeconds"] == 86_400 * 365
+    assert there["posts"].options["clusteredIndex"]["key"] == {"_id": 1}
+    assert there["messages"].indexes["hidden"]["hidden"] is True
+    assert len(world.found(move.club, "shard_2")["posts"]) == 20 and findings(world) == []
+
+
+DOCUMENTED = {
+    "capped size max timeseries collation viewOn pipeline": "refused with a reason of its own",
+    "validator validationLevel validationAction changeStreamPreAndPostImages clusteredIndex storageEngine "
+    "indexOptionDefaults": "carried",
+    "encryptedFields autoIndexId temp flags recordIdsReplicated": "refused by name",
+}
+OF_INDEXES = {
+    "unique sparse hidden expireAfterSeconds partialFilterExpression collation weights default_language "
+    "language_override textIndexVersion 2dsphereIndexVersion bits min max wildcardProjection storageEngine": "carried",
+    "prepareUnique bucketSize columnstoreProjection dropDups": "refused by name",
+}
+NAMES = st.text("abcXYZ_", min_size=1, max_size=8).map(lambda text: f"x{text}")
+VALUES = st.sampled_from([True, False, 0, 1, "", {}, {"enabled": True}])
+
+
+def names_in(table: dict[str, str], verdict: str) -> list[str]:
+    return [name for names, found in table.items() if found == verdict for name in names.split()]
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.sampled_from([name for names in DOCUMENTED for name in names.split()]) | NAMES, VALUES),
+    st.dictionaries(st.sampled_from([name for names in OF_INDEXES for name in names.split()]) | NAMES, VALUES),
+)
+def test_every_option_that_is_not_carried_is_refused_by_its_name(of_collection: Any, of_index: Any) -> None:
+    """Whatever the value is, false and empty ones too."""
+    shape = CollectionShape(of_collection, {"mine": {"key": [("a", 1)], **of_index}})
+    found = set(uncarried(shape))
+    known = {*names_in(OF_INDEXES, "carried")}
+    assert {one for one in found if "of index" in one} == {
+        f"'{name}' of index 'mine'" for name in of_index if name not in known
+    }
+    if "viewOn" in of_collection:
+        known = {"viewOn", "pipeline", "collation"}
+    else:
+        known = {*names_in(DOCUMENTED, "carried"), *names_in(DOCUMENTED, "refused with a reason of its own")}
+    assert {one for one in found if "of index" not in one} == {
+        f"the option '{name}'" for name in of_collection if name not in known
+    }
+
+
+def test_what_is_not_known_makes_the_reason() -> None:
+    assert uncarried(CollectionShape({"expireAfterSeconds": 5})) == [
+        "the option 'expireAfterSeconds' without a clustered index"
+    ]
+    assert uncarried(CollectionShape({}, {}, "graph")) == ["the type 'graph'"]
+    columns = {"all": {"key": [("$**", "columnstore")]}, "near": {"key": [("place", "geoHaystack")]}}
+    assert uncarried(CollectionShape({}, columns)) == [
+        "'columnstore' in the keys of index 'all'",
+        "'geoHaystack' in the keys of index 'near'",
+    ]
+    assert uncarried(CollectionShape()) == []
+
+
+def test_text_indexes_are_made_anew_from_what_a_store_lists() -> None:
+    """As MongoDB lists `{club_id: 1, title: "text", body: "text", at: 1}`; the embedded store has no text indexes."""
+    listed = {
+        "key": [("club_id", 1), ("_fts", "text"), ("_ftsx", 1), ("at", 1)],
+        "weights": {"body": 1, "title": 5},
+        "default_language": "german",
+        "language_override": "lang",
+        "textIndexVersion": 3,
+    }
+    assert uncarried(CollectionShape({}, {"search": listed})) == []
+    assert index_model("search", listed).document == {
+        "name": "search",
+        "key": {"club_id": 1, "body": "text", "title": "text", "at": 1},
+        "weights": {"body": 1, "title": 5},
+        "default_language": "german",
+        "language_override": "lang",
+        "textIndexVersion": 3,
+    }
+
+
 def test_verify_names_options_and_views_that_differ(adopted: World) -> None:
     first = adopted.deployment.shard("shard_0")
     first.command("collMod", "posts", validator={"n": {"$type": "number"}})
@@ -74,6 +188,7 @@ def test_verify_names_options_and_views_that_differ(adopted: World) -> None:
         ({"timeseries": {"timeField": "t", "metaField": "club_id"}}, "is a time series"),
         ({"collation": {"locale": "en", "strength": 2}}, "compares texts by a collation"),
         ({"viewOn": "other", "pipeline": []}, "is a view"),
+        ({"temp": True}, "has the option 'temp': dbz does not know how to carry that"),
     ],
 )
 def test_what_cannot_be_moved_is_refused_before_anything_is_touched(
