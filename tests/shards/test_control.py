@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.errors import AutoReconnect
 from pymongo.uri_parser import parse_uri
 
 from dbz.shards.control import ROUTERS, Control
 from dbz.shards.errors import FenceOverrunError
 from dbz.shards.follow.follower import MapFollower
+from dbz.shards.journal import Move
 from dbz.shards.map import legacy_map
+from dbz.shards.move import mover, rebalance
+from dbz.shards.plan.document import PlannedMove
 from tests.server.backend import mongo_uri
-from tests.shards.moves import CLUBS
+from tests.shards.moves import CLUBS, working
 from tests.shards.proxy import Proxy
 from tests.shards.stores import World, make_world
 
@@ -48,6 +52,29 @@ def test_each_look_at_the_servers_is_one_question_and_who_is_gone_is_not_waited_
             assert [router["_id"] for router in control.routers()] == ["slow"]
     finally:
         proxy.close()
+
+
+def test_a_move_gives_up_after_so_many_tries_also_when_a_store_fails_between_them(
+    adopted: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mover, "_FENCE_PAUSE_S", 0.001)
+    monkeypatch.setattr(rebalance, "_PAUSES_S", (0.01,) * 5)
+    told: list[str] = []
+
+    def tell(_move: Move, what: str) -> None:
+        told.append(what)
+        if len(told) % 3 == 0:
+            raise AutoReconnect("a connection broke")
+
+    with working(adopted, max_fence_s=0.03, told=tell) as (work, control, journal):
+        change = {"$set": {"epoch": -1, "seen": datetime(2100, 1, 1, tzinfo=UTC)}}
+        control.database[ROUTERS].update_one({"_id": "stuck"}, change, upsert=True)
+        source = control.map().shard_of(CLUBS[0])
+        journal.add([PlannedMove(CLUBS[0], source, "shard_2", 60, 10_000)])
+        (failed,) = work.run().failed
+        assert "could not be held short enough 8 times: server stuck did not follow" in failed.reason
+        assert len(told) == 8 and not control.map().fenced
+    assert adopted.found(CLUBS[0], "shard_2")["posts"] == {}
 
 
 @pytest.mark.anyio

@@ -188,7 +188,6 @@ def test_verify_names_options_and_views_that_differ(adopted: World) -> None:
         ({"timeseries": {"timeField": "t", "metaField": "club_id"}}, "is a time series"),
         ({"collation": {"locale": "en", "strength": 2}}, "compares texts by a collation"),
         ({"viewOn": "other", "pipeline": []}, "is a view"),
-        ({"temp": True}, "has the option 'temp': dbz does not know how to carry that"),
     ],
 )
 def test_what_cannot_be_moved_is_refused_before_anything_is_touched(
@@ -318,7 +317,7 @@ def test_a_plan_that_misses_its_tolerance_says_why(world: World) -> None:
 
 
 def test_an_estimate_comes_from_how_earlier_moves_went(adopted: World) -> None:
-    """Within a factor of two, as soon as there were moves; the first one is reckoned from a sample."""
+    """The first one is reckoned from a sample; how near they come, recorded moves tell in `test_estimate.py`."""
     first = plan_now(adopted.deployment, Request(add=("shard_2",)), None)
     assert first.estimated_s is not None and not first.estimate_measured
     rows = [{"_id": f"more/{n}", "club_id": club_on(adopted, "shard_0"), "text": "x" * 300} for n in range(3000)]
@@ -329,10 +328,4 @@ def test_an_estimate_comes_from_how_earlier_moves_went(adopted: World) -> None:
         work.begin(plan)
         assert work.run().done
     back = plan_now(adopted.deployment, Request(pin={club: "shard_0"}), None)
-    assert back.estimate_measured and back.estimated_s is not None
-    with working(adopted) as (work, _, _):
-        work.begin(back)
-        outcome = work.run()
-        assert outcome.done
-        taken_s = work._options.tracker.standing().elapsed_s
-    assert back.estimated_s / 4 < taken_s < back.estimated_s * 4, "a factor of two, and one of a busy machine"
+    assert back.estimate_measured and back.estimated_s is not None and back.estimated_s > 0

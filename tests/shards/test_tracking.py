@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.shards.journal import Move, State
-from dbz.shards.move.forecast import Meter, MoveForecast
+from dbz.shards.move.forecast import Meter, MoveForecast, Step
 from dbz.shards.move.progress import MovePhase, MoveTracker
 from dbz.shards.move.throttle import Slowed
+from dbz.shards.plan.cost import Load
 
 FIRST = Move("m0001", "club01", "shard_0", "shard_2", 100, 10_000_000)
-SECOND = Move("m0002", "club02", "shard_1", "shard_2", 100, 30_000_000)
+SECOND = Move("m0002", "club02", "shard_1", "shard_2", 300, 30_000_000)
 
 
 class Scene:
@@ -31,7 +32,7 @@ class Scene:
 
     def moved(self, size_bytes: int, seconds: float) -> None:
         self.now += seconds
-        self.tracker.moved(self.move, size_bytes)
+        self.tracker.moved(self.move, "posts", size_bytes // 100_000, size_bytes)
 
     def finish(self, move: Move) -> None:
         """Copy at 1 MB/s, compare both sides at 2 MB/s, switch within a second."""
@@ -126,15 +127,15 @@ def test_a_speed_lies_between_the_slowest_and_the_fastest_that_was_measured(meas
     for size_bytes, seconds in measured:
         meter.add(size_bytes, seconds)
     speeds = [size_bytes / seconds for size_bytes, seconds in measured]
-    assert meter.bytes_per_s is not None
-    assert min(speeds) * 0.999 <= meter.bytes_per_s <= max(speeds) * 1.001
+    assert meter.per_s is not None
+    assert min(speeds) * 0.999 <= meter.per_s <= max(speeds) * 1.001
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.integers(0, 1000))
 def test_more_to_do_never_takes_less_time(to_copy: int, to_compare: int, moves: int) -> None:
     forecast = MoveForecast()
-    forecast.copying.add(1_000_000, 1.0)
+    forecast.add(Step.COPY, "posts", Load(1000, 1_000_000), 1.0)
     forecast.finished(2.0)
-    less = forecast.left_s(to_copy, to_compare, moves)
-    more = forecast.left_s(to_copy + 1000, to_compare + 1000, moves + 1)
+    less = forecast.left_s({"posts": Load(0, to_copy)}, {"posts": Load(0, to_compare)}, moves)
+    more = forecast.left_s({"posts": Load(0, to_copy + 1000)}, {"posts": Load(0, to_compare + 1000)}, moves + 1)
     assert less is not None and more is not None and 0 <= less < more

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +85,8 @@ class Mover:
         self._shaping = threading.Lock()
         self._switching = threading.Lock()
         self._arriving: set[tuple[str, str]] = set()
+        # Over everything that makes a move begin anew: else a store that fails now and then lets it try for ever.
+        self._tries: Counter[str] = Counter()
 
     def run(self, move: Move) -> Move:
         """Take a move to `reversing`. `MoveFailedError` when it cannot be; the club then stays where it is."""
@@ -175,10 +178,10 @@ class Mover:
         self._tracker.enter(move, MovePhase.COPYING)
         copied = move.copied_bytes
 
-        def batch(_docs: int, size_bytes: int) -> None:
+        def batch(docs: int, size_bytes: int) -> None:
             nonlocal copied
             copied += size_bytes
-            self._moved(move, tail, size_bytes)
+            self._moved(move, tail, collection, docs, size_bytes)
 
         for collection in self._deployment.file.collections:
             if collection not in move.copied:
@@ -187,10 +190,10 @@ class Mover:
                 move = self._journal.advance(move, copied=done, copied_bytes=copied)
         return self._journal.advance(move, State.TAILING)
 
-    def _moved(self, move: Move, tail: ChangeTail, size_bytes: int) -> None:
+    def _moved(self, move: Move, tail: ChangeTail, collection: str, docs: int, size_bytes: int) -> None:
         """After each batch that was copied or compared: look at the stream, tell, and pause if that is asked."""
         tail.glance()
-        self._tracker.moved(move, size_bytes)
+        self._tracker.moved(move, collection, docs, size_bytes)
         self._tracker.lagging(move, len(tail.dirty), tail.complete_until)
         self._tracker.throttled(self._pace.slowed)
         self._pace.allow(self._steering.rate_bytes_per_s)
@@ -228,7 +231,8 @@ class Mover:
         where = (move.club, move.source, move.target)
 
         def read(cursor: Any) -> Iterator[Any]:
-            return pace.reading(cursor, lambda size_bytes: self._moved(move, tail, size_bytes))
+            name = cursor.collection.name
+            return pace.reading(cursor, lambda docs, size_bytes: self._moved(move, tail, name, docs, size_bytes))
 
         keys = compare_club(self._deployment, *where, read).keys()
         for _ in range(_VERIFY_ROUNDS):
@@ -249,12 +253,13 @@ class Mover:
 
     def _switch(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:
         """Hold the writes, fetch the last changes, and flip; after an overrun let go, wait, and try again."""
-        for attempt in range(1, _FENCE_TRIES + 1):
+        while self._tries[move.id] < _FENCE_TRIES:
+            self._tries[move.id] += 1
             move = self._try_to_flip(move, copier, tail)
             if move.state == State.REVERSING:
                 return move
             self._tell(move, f"held the writes too long ({move.reason}); trying again")
-            time.sleep(_FENCE_PAUSE_S * attempt)
+            time.sleep(_FENCE_PAUSE_S * self._tries[move.id])
         raise MoveFailedError(f"the writes could not be held short enough {_FENCE_TRIES} times: {move.reason}")
 
     def _try_to_flip(self, move: Move, copier: Copier, tail: ChangeTail) -> Move:

@@ -182,8 +182,8 @@ class PaceOnShards:
         """Wait after a batch."""
         self.pace.rest(self.shards, size_bytes, took_s)
 
-    def reading(self, cursor: Any, met: Callable[[int], None]) -> Iterator[Any]:
-        """The raw documents of a cursor, in batches, each told by its bytes and followed by a rest."""
+    def reading(self, cursor: Any, met: Callable[[int, int], None]) -> Iterator[Any]:
+        """The raw documents of a cursor, in batches, each told by its number and bytes and followed by a rest."""
         begin, docs, size_bytes = time.perf_counter(), 0, 0
         with cursor.batch_size(self.batch_docs) as documents:
             for document in documents:
@@ -191,10 +191,10 @@ class PaceOnShards:
                 yield document
                 if docs >= self.batch_docs or size_bytes >= self.batch_bytes:
                     took_s = time.perf_counter() - begin
-                    met(size_bytes)
+                    met(docs, size_bytes)
                     self.rest(size_bytes, took_s)
                     begin, docs, size_bytes = time.perf_counter(), 0, 0
-        met(size_bytes)
+        met(docs, size_bytes)
 
 
 _FORM = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)").fullmatch

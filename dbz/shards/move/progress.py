@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dbz.shards.journal import Move, State
-from dbz.shards.move.forecast import MoveForecast
+from dbz.shards.move.forecast import MoveForecast, Step
 from dbz.shards.move.schedule import Parallelism, least_seconds
 from dbz.shards.move.throttle import Slowed
-from dbz.shards.plan.estimate import MoveSpeeds
+from dbz.shards.plan.cost import CopyCost, Load, Mix, in_all, shared_out
+from dbz.shards.plan.estimate import MoveCosts
 
 _BOTH_SIDES = 2
 _ALONE = Parallelism()
+_UNLIMITED = CopyCost()
 
 
 class MovePhase(StrEnum):
@@ -99,22 +101,61 @@ class _Hand:
     phase: MovePhase = MovePhase.CHECKING
     waits: bool = False
     counted_s: float = 0.0
-    copied: int = 0
-    compared: int = 0
+    before_bytes: int = 0
     lag_changes: int = 0
     max_lag_s: float = 0.0
+    done: dict[Step, dict[str, Load]] = field(default_factory=lambda: {step: {} for step in Step})
+
+    def restart(self) -> None:
+        """The copy begins, or goes on after collections that are complete."""
+        self.before_bytes = self.move.copied_bytes
+        self.done = {step: {} for step in Step}
+
+    def add(self, step: Step, collection: str, batch: Load) -> None:
+        """A batch is done."""
+        before = self.done[step].get(collection, Load())
+        self.done[step][collection] = before.plus(batch.docs, batch.bytes)
+
+    @property
+    def copied(self) -> int:
+        """Bytes."""
+        return self.before_bytes + int(in_all(self.done[Step.COPY].values()).bytes)
+
+    @property
+    def compared(self) -> int:
+        """Bytes of both sides."""
+        return int(in_all(self.done[Step.COMPARE].values()).bytes)
 
     @property
     def size(self) -> int:
         """Bytes of the club, as far as they are known."""
         return max(self.move.bytes, self.copied)
 
-    def left_bytes(self) -> tuple[int, int]:
-        """Bytes to copy and to compare."""
+    def left(self, mix: Mix) -> tuple[dict[str, Load], dict[str, Load]]:
+        """What is to be copied, and to be compared, by collection."""
+        whole = Load(max(self.move.docs, in_all(self.done[Step.COPY].values()).docs), self.size)
         before_end = self.phase in (MovePhase.CHECKING, MovePhase.COPYING) and not self.move.undoes
-        to_copy = self.size - self.copied if before_end else 0
-        done = self.phase in (MovePhase.SWITCHING, MovePhase.POSTPONED)
-        return to_copy, 0 if done else max(0, _BOTH_SIDES * self.size - self.compared)
+        known = self.before_bytes / whole.bytes if whole.bytes else 0.0
+        begun = Load(whole.docs * known, self.before_bytes)
+        to_copy = _left(mix, whole.less(begun), self.done[Step.COPY], self.move.copied, 1) if before_end else {}
+        compared = self.phase in (MovePhase.SWITCHING, MovePhase.POSTPONED)
+        return to_copy, {} if compared else _left(mix, whole, self.done[Step.COMPARE], (), _BOTH_SIDES)
+
+
+def _left(mix: Mix, whole: Load, done: Mapping[str, Load], complete: Collection[str], times: int) -> dict[str, Load]:
+    """What is left of a club that goes through its collections in order, `times` over; given for one time.
+
+    A club need not be like its shard: what collections had more or less than their share, the others have less or more.
+    """
+    so_far = {name: Load(load.docs / times, load.bytes / times) for name, load in done.items()}
+    over = {*complete, *list(done)[:-1]}
+    open_ = {
+        name: load.less(so_far.get(name, Load()))
+        for name, load in shared_out(mix, whole.docs, whole.bytes).items()
+        if name not in over
+    }
+    left = whole.less(in_all(so_far.values()))
+    return shared_out(open_, left.docs, left.bytes)
 
 
 class MoveTracker:
@@ -125,6 +166,7 @@ class MoveTracker:
         self._lock = threading.Lock()
         self._began = clock()
         self._forecast = MoveForecast()
+        self._mixes: dict[str, Mix] = {}
         self._allowed = Parallelism()
         self._planned: dict[str, Move] = {}
         self._hands: dict[str, _Hand] = {}
@@ -135,9 +177,17 @@ class MoveTracker:
         self._slowed_s = 0.0
         self._remark = ""
 
-    def begin(self, moves: Sequence[Move], allowed: Parallelism = _ALONE) -> None:
-        """These moves are to be done, so many at the same time."""
+    def begin(
+        self,
+        moves: Sequence[Move],
+        allowed: Parallelism = _ALONE,
+        cost: CopyCost = _UNLIMITED,
+        mixes: Mapping[str, Mix] | None = None,
+    ) -> None:
+        """These moves are to be done, so many at the same time, of shards whose documents are like that."""
         with self._lock:
+            self._forecast = MoveForecast(cost)
+            self._mixes = dict(mixes or {})
             self._began = self._clock()
             self._allowed = allowed
             self._planned = {move.id: move for move in moves}
@@ -147,22 +197,21 @@ class MoveTracker:
         with self._lock:
             now = self._clock()
             hand = self._hands.setdefault(move.id, _Hand(move, now, now, now))
-            if phase in (MovePhase.CHECKING, MovePhase.COPYING):
-                hand.copied, hand.compared = move.copied_bytes, 0
             hand.move, hand.phase, hand.marked = move, phase, now
+            if phase in (MovePhase.CHECKING, MovePhase.COPYING):
+                hand.restart()
 
-    def moved(self, move: Move, size_bytes: int) -> None:
-        """So many bytes of a move were copied or compared, whatever its phase is."""
+    def moved(self, move: Move, collection: str, docs: int, size_bytes: int) -> None:
+        """A batch of a collection was copied, or compared, whatever the phase is."""
         with self._lock:
             hand, now = self._hands[move.id], self._clock()
             took_s, hand.marked = now - hand.marked, now
             hand.counted_s += took_s
-            if hand.phase == MovePhase.COPYING:
-                hand.copied += size_bytes
-                self._forecast.copying.add(size_bytes, took_s)
-            else:
-                hand.compared += size_bytes
-                self._forecast.comparing.add(size_bytes, took_s)
+            step = Step.COPY if hand.phase == MovePhase.COPYING else Step.COMPARE
+            indexes = self._mixes.get(move.source, {}).get(collection, Load()).indexes
+            batch = Load(docs, size_bytes, indexes)
+            hand.add(step, collection, batch)
+            self._forecast.add(step, collection, batch, took_s)
 
     def lagging(self, move: Move, changes: int, since: float) -> None:
         """So many changes are known that the target lacks; up to `since` (monotonic seconds) it has everything."""
@@ -212,10 +261,10 @@ class MoveTracker:
             self._before_bytes += planned.bytes if planned else 0
             self._remark = ""
 
-    def speeds(self, limit_bytes_per_s: float | None) -> MoveSpeeds | None:
-        """How fast moves went below this rate; None before one has ended."""
+    def costs(self) -> MoveCosts | None:
+        """How moves went, for the next plan; None before one has ended."""
         with self._lock:
-            return self._forecast.speeds(limit_bytes_per_s)
+            return self._forecast.costs()
 
     def standing(self) -> MoveStanding:
         """Where things stand now."""
@@ -234,7 +283,7 @@ class MoveTracker:
                 ended=tuple(self._ended),
                 bytes_done=self._before_bytes + mine,
                 bytes_total=self._before_bytes + sum(move.bytes for move in self._planned.values()),
-                copy_bytes_per_s=self._forecast.copying.bytes_per_s,
+                copy_bytes_per_s=self._forecast.copying.per_s,
                 left_s=self._left_in_all(in_hand),
                 slowed=self._slowed,
                 slowed_s=slowed_s,
@@ -252,13 +301,16 @@ class MoveTracker:
             bytes_total=_BOTH_SIDES * hand.size if comparing else hand.size,
             lag_changes=hand.lag_changes,
             lag_s=max(0.0, now - hand.lag_since),
-            left_s=self._forecast.left_s(*hand.left_bytes(), 1) if hand.size else None,
+            left_s=self._forecast.left_s(*hand.left(self._mixes.get(hand.move.source, {})), 1) if hand.size else None,
         )
+
+    def _load(self, move: Move) -> dict[str, Load]:
+        return shared_out(self._mixes.get(move.source, {}), move.docs, move.bytes)
 
     def _left_in_all(self, in_hand: Sequence[Current]) -> float | None:
         left: list[tuple[Move, float | None]] = [(one.move, one.left_s) for one in in_hand]
         left += [
-            (move, self._forecast.left_s(move.bytes, _BOTH_SIDES * move.bytes, 1))
+            (move, self._forecast.left_s(load := self._load(move), load, 1))
             for name, move in self._planned.items()
             if name not in self._hands
         ]

@@ -23,8 +23,9 @@ from dbz.shards.map import ShardMap
 from dbz.shards.move.gang import MoveGang
 from dbz.shards.move.mover import MoveOptions, Mover
 from dbz.shards.move.reslot import reslot
+from dbz.shards.plan.cost import CopyCost
 from dbz.shards.plan.document import MovePlan, PlannedMove
-from dbz.shards.plan.estimate import remember_speeds
+from dbz.shards.plan.estimate import mixes_of, remember_costs
 
 Result = TypeVar("Result")
 
@@ -121,7 +122,12 @@ class Rebalance:
         self._halt.clear()
         try:
             left, current = self._retrying(lambda: (self.unfinished(), self.current()))
-            self._options.tracker.begin(left, self._options.parallel)
+            self._options.tracker.begin(
+                left,
+                self._options.parallel,
+                CopyCost(limit_bytes_per_s=self._options.rate_bytes_per_s),
+                self._retrying(lambda: mixes_of(self._deployment, [move.source for move in left])),
+            )
             if current and not self._options.rehearse:
                 self._retrying(lambda: self._give_slots(current))
             gang = MoveGang(self._patiently, self._options.parallel, self._halt)
@@ -135,9 +141,9 @@ class Rebalance:
                 self._retrying(lambda: self._finish(current))
         except PausedError:
             outcome.paused = True
-        speeds = self._options.tracker.speeds(self._options.rate_bytes_per_s)
+        costs = self._options.tracker.costs()
         with contextlib.suppress(PyMongoError):  # the next plan then reads a sample
-            remember_speeds(self._control.database, speeds, sum(move.copied_bytes for move in outcome.done))
+            remember_costs(self._control.database, costs, sum(move.copied_bytes for move in outcome.done))
         return outcome
 
     def _give_slots(self, current: Document) -> None:

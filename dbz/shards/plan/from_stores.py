@@ -11,7 +11,7 @@ from dbz.shards.map import ShardMap
 from dbz.shards.map_store import current_map
 from dbz.shards.plan.disk_room import lacks_of_room
 from dbz.shards.plan.document import MovePlan, Request, Weight
-from dbz.shards.plan.estimate import expected_speeds
+from dbz.shards.plan.estimate import expected_costs, mixes_of
 from dbz.shards.plan.indexes import unindexed
 from dbz.shards.plan.inventory import Inventory, take_inventory
 from dbz.shards.plan.planner import make_plan
@@ -48,9 +48,11 @@ def plan_now(
     plan = make_plan(shard_map, weights, replace(request, pin=pin, move=move))
     if plan.moves:
         largest = max(plan.moves, key=lambda move: move.bytes)
-        speeds = expected_speeds(deployment, largest, rate_bytes_per_s)
-        if speeds is not None:
-            plan = plan.at_rate(speeds.copy_bytes_per_s, speeds.seconds(plan.bytes, len(plan.moves)), speeds.measured)
+        costs = expected_costs(deployment, largest)
+        if costs is not None:
+            mixes = mixes_of(deployment, [move.source for move in plan.moves])
+            seconds, copying_s = costs.seconds(plan.moves, mixes, rate_bytes_per_s)
+            plan = plan.at_rate(plan.bytes / max(copying_s, 1e-9), seconds, costs.measured)
     sources = dict.fromkeys(move.source for move in plan.moves)
     slow = [str(one) for one in unindexed(deployment, sources)]
     obstructed = obstacles(deployment, [(move.source, move.target) for move in plan.moves])

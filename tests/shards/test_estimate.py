@@ -1,0 +1,99 @@
+"""Estimates against what was recorded of real stores, replayed: within a factor of two, before and all the way."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbz.shards.move.progress import MoveTracker
+from dbz.shards.plan.cost import CopyCost, Load, in_all, shared_out
+from dbz.shards.plan.document import PlannedMove
+from dbz.shards.plan.estimate import MoveCosts
+from tests.shards.recordings import Recording, load
+
+RECORDED = load()
+FACTOR = 2.0
+_SETTLED = 0.1
+_NEAR_THE_END = 0.15
+
+
+def within(estimated_s: float, taken_s: float) -> bool:
+    return taken_s / FACTOR <= estimated_s <= taken_s * FACTOR
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda one: one.kind)
+def test_a_plan_that_only_read_a_sample_tells_the_time_within_a_factor_of_two(recorded: Recording) -> None:
+    estimated_s, _ = MoveCosts(recorded.unit_s).seconds(recorded.planned, recorded.mixes, recorded.rate_bytes_per_s)
+    assert within(estimated_s, recorded.events[-1][0]), (estimated_s, recorded.events[-1][0])
+
+
+def remaining(recorded: Recording) -> list[tuple[float, float | None, float]]:
+    """(share of the time that has passed, seconds left as told, seconds that it really took) after each event."""
+    now = [0.0]
+    tracker = MoveTracker(lambda: now[0])
+    moves = {move.id: move for move in recorded.moves()}
+    cost = CopyCost(limit_bytes_per_s=recorded.rate_bytes_per_s)
+    tracker.begin(list(moves.values()), cost=cost, mixes=recorded.mixes)
+    whole_s, found = recorded.events[-1][0], []
+    for event in recorded.events:
+        now[0] = event[0]
+        recorded.replay(tracker, moves, event)
+        found.append((now[0] / whole_s, tracker.standing().left_s, whole_s - now[0]))
+    assert tracker.costs() is not None
+    return found
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda one: one.kind)
+def test_the_time_left_adapts_and_stays_within_a_factor_of_two(recorded: Recording) -> None:
+    """Of nine in ten moments; the first tenth, and the last seconds, have too little behind or before them."""
+    told = [(left_s, real_s) for share, left_s, real_s in remaining(recorded) if _SETTLED < share < 1 - _NEAR_THE_END]
+    good = sum(left_s is not None and within(left_s, real_s) for left_s, real_s in told)
+    assert len(told) > 20 and good >= 0.9 * len(told), (good, len(told))
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda one: one.kind)
+def test_the_next_plan_knows_how_it_went(recorded: Recording) -> None:
+    """The costs that a rebalance leaves behind reckon the same moves nearly as they were."""
+    now = [0.0]
+    tracker = MoveTracker(lambda: now[0])
+    moves = {move.id: move for move in recorded.moves()}
+    tracker.begin(
+        list(moves.values()), cost=CopyCost(limit_bytes_per_s=recorded.rate_bytes_per_s), mixes=recorded.mixes
+    )
+    for event in recorded.events:
+        now[0] = event[0]
+        recorded.replay(tracker, moves, event)
+    costs = tracker.costs()
+    assert costs is not None and costs.measured
+    estimated_s, _ = costs.seconds(recorded.planned, recorded.mixes, recorded.rate_bytes_per_s)
+    assert within(estimated_s, recorded.events[-1][0])
+
+
+LOADS = st.builds(Load, st.floats(0, 1e6), st.floats(0, 1e9), st.integers(0, 10))
+MIXES = st.dictionaries(st.sampled_from("abc"), LOADS)
+
+
+@settings(deadline=None)
+@given(MIXES, st.floats(0, 1e6), st.floats(0, 1e9))
+def test_a_club_is_shared_out_without_a_remainder(mix: dict[str, Load], docs: float, size_bytes: float) -> None:
+    whole = in_all(shared_out(mix, docs, size_bytes).values())
+    assert whole.docs == pytest.approx(docs) and whole.bytes == pytest.approx(size_bytes)
+
+
+@settings(deadline=None)
+@given(LOADS, LOADS, st.floats(1e-7, 1e-2), st.none() | st.floats(1e3, 1e9))
+def test_more_documents_bytes_or_indexes_never_take_less_time(
+    one: Load, more: Load, unit_s: float, limit: float | None
+) -> None:
+    cost = CopyCost(unit_s, limit)
+    both = Load(one.docs + more.docs, one.bytes + more.bytes, one.indexes + more.indexes)
+    assert cost.copy_s(both) >= cost.copy_s(one) and cost.compare_s(both) >= cost.compare_s(one)
+    if limit is not None:
+        assert cost.copy_s(one) >= one.bytes / limit, "the rate holds"
+
+
+def test_shards_that_are_met_for_the_first_time_are_looked_at_first() -> None:
+    moves = [PlannedMove(club, source, "c", 0, 0) for club, source in (("1", "a"), ("2", "a"), ("3", "b"))]
+    fast, slow = (MoveCosts(1e-4, rest_s=1.0).seconds(moves, {}, limit)[0] for limit in (None, 1e6))
+    assert (fast, slow) == (3.0, 6.0)
