@@ -10,7 +10,7 @@ from dbz.shards.plan.cost import CopyCost, Load
 from dbz.shards.plan.estimate import MoveCosts
 
 _MEMORY_S = 15.0
-_REST_S = 0.5
+_REST_S = 2.0
 _BOTH_SIDES = 2
 _UNMEASURED = CopyCost()
 
@@ -86,12 +86,14 @@ class MoveForecast:
             return None
         return MoveCosts(self._cost.unit_s, 1 / copying, 1 / comparing, self._rest_s / self._moves, measured=True)
 
-    def left_s(self, to_copy: Mapping[str, Load], to_compare: Mapping[str, Load], moves: float) -> float | None:
+    def left_s(
+        self, to_copy: Mapping[str, Load], to_compare: Mapping[str, Load], moves: float, rested_s: float = 0.0
+    ) -> float | None:
         """Seconds for what is left, by collection; None as long as nothing is known of how fast it goes.
 
-        What is to be compared is given once, and read on both sides.
+        What is to be compared is given once, and read on both sides. `rested_s` of what moves take beside is over.
         """
-        seconds = moves * (self._rest_s / self._moves if self._moves else _REST_S)
+        seconds = max(0.0, moves * (self._rest_s / self._moves if self._moves else _REST_S) - rested_s)
         for step, loads, times in ((Step.COPY, to_copy, 1), (Step.COMPARE, to_compare, _BOTH_SIDES)):
             for collection, load in loads.items():
                 reckoned_s = times * self._reckoned_s(step, load)

@@ -301,8 +301,12 @@ class MoveTracker:
             bytes_total=_BOTH_SIDES * hand.size if comparing else hand.size,
             lag_changes=hand.lag_changes,
             lag_s=max(0.0, now - hand.lag_since),
-            left_s=self._forecast.left_s(*hand.left(self._mixes.get(hand.move.source, {})), 1) if hand.size else None,
+            left_s=self._left_of(hand, now) if hand.size else None,
         )
+
+    def _left_of(self, hand: _Hand, now: float) -> float | None:
+        to_copy, to_compare = hand.left(self._mixes.get(hand.move.source, {}))
+        return self._forecast.left_s(to_copy, to_compare, 1, max(0.0, now - hand.began - hand.counted_s))
 
     def _load(self, move: Move) -> dict[str, Load]:
         return shared_out(self._mixes.get(move.source, {}), move.docs, move.bytes)
