@@ -15,14 +15,19 @@ from tests.children.processes import carrying, eventually
 from tests.cli.running import DBZ, dbz, newest_run, small_server
 
 SCENARIO = """\
-from dbz.users import HttpUser, constant, task
+from dbz.users import HttpUser, constant, setup, task
+
+@setup
+def open_the_hall(run):
+    return {"path": "/" + run.client.get("/what").text}
 
 class Visitor(HttpUser):
     wait_time = constant(0.02)
 
     @task
     def visit(self):
-        self.client.get(f"/hello?seat={self.seat}", name="/hello")
+        self.client.get(f"{self.shared['path']}?seat={self.seat}")
+        self.count("visits")
 """
 
 
@@ -81,7 +86,10 @@ def test_workers_join_get_the_scenario_and_their_records_are_one(tmp_path):
         assert [worker.wait(30) for worker in workers] == [ExitCode.OK, ExitCode.OK]
     run = json.loads(out)
     assert (run["verdict"], run["users_held"], run["generator"]["workers"]) == ("pass", 6, 2)
-    assert run["operations"][0]["count"] > 100
+    (visits,) = run["operations"]
+    assert visits["name"] == "GET /hello" and visits["count"] > 100
+    (counted,) = run["counters"]
+    assert abs(counted["total"] - visits["count"]) <= 6
     assert not list(tmp_path.glob("worker*/reports"))
 
 
