@@ -79,8 +79,8 @@ def conclude(
     comparison = baseline.compare(run, found) if baseline and found.seconds else None
     health = aggregate.generator_health(record, window, found, lost_workers)
     groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
-    invalid = [*invalid_reasons(found, health, verdicts, run.profile.get("lost_workers", 0))]
-    invalid += [*undecided_reasons(verdicts), *invalid_code(every), *limit_reasons(groups)]
+    invalid = [*invalid_code(every), *invalid_reasons(found, health, verdicts, run.profile.get("lost_workers", 0))]
+    invalid += [*undecided_reasons(verdicts), *limit_reasons(groups)]
     invalid += _gaps(run, record, window, health)
     failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
     failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.load.locust_agreement import by_dbz, by_locust, disagreement
+from tests.load.locust_agreement import by_both, disagreement
 
 SHORT = ("hosts", "judged", "listeners", "own_client", "raises", "start_and_stop", "tags", "weights")
 """The others are run by `python -m tests.load.locust_agreement`."""
@@ -12,7 +12,5 @@ SHORT = ("hosts", "judged", "listeners", "own_client", "raises", "start_and_stop
 
 @pytest.mark.parametrize("name", SHORT)
 def test_locust_and_dbz_agree(name, tmp_path):
-    (tmp_path / "locust").mkdir()
-    (tmp_path / "dbz").mkdir()
-    locust, dbz = by_locust(name, tmp_path / "locust"), by_dbz(name, tmp_path / "dbz")
+    locust, dbz = by_both(name, tmp_path)
     assert disagreement(name, locust, dbz) == "", (locust.output, dbz.output)

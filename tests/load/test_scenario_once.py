@@ -128,7 +128,7 @@ def test_without_its_setup_there_is_no_load_and_nothing_to_clean_up(tmp_path: Pa
     done = dbz("load", "clubs.py", "--target", clubs.url, *OPTIONS, cwd=tmp_path)
     assert done.returncode == ExitCode.INVALID, done.stderr
     assert clubs.seen == ["POST /clubs"]
-    (reason,) = [one for one in newest_run(tmp_path)["reasons"] if "setup" in one]
+    reason = newest_run(tmp_path)["reasons"][0]
     assert reason.startswith("the setup of the scenario failed, so there was no load: ")
     assert "POST /clubs: HTTP 503" in reason and "clubs.py:5" in reason
     tried = dbz("try", "clubs.py", "--target", clubs.url, cwd=tmp_path)

@@ -36,7 +36,7 @@ class Steering:
     """Steers Locust's local or master runner through one run; `interrupted` ends it early.
 
     The scenario may end the run as well: by `runner.quit()`, or by a load shape that has nothing more to say. The
-    judged part ends there, and a run that never left its warm-up is judged as a whole, for there is nothing else of it.
+    judged part ends there, and a run that never left its warm-up, or has none, is judged as a whole.
     """
 
     def __init__(
@@ -143,6 +143,8 @@ class Steering:
     def _end(self, planned_s: float) -> None:
         """Mark the end; then let every worker write the last judged second, and deliveries come, while users run."""
         if self._ended_s is not None and not self._interrupted.is_set():
+            if not self._spec.warmup_s and self._first_s is not None:
+                self._mark(STEADY, self._first_s)  # not from the next full second on, before which all may be over
             self._marks.mark(END, self._ended_s)
             self._marks.mark(ENDED_ITSELF, self._ended_s)
             return
