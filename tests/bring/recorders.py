@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.children.processes import ended
 from tests.cli.running import DBZ
 
 
@@ -28,8 +29,10 @@ class Recorder:
 def recording(target: str, folder: Path, *options: str, users: int = 1) -> Iterator[Recorder]:
     """A recorder for the length of a block, then ended as by Ctrl-C."""
     command = [*DBZ, "record", "--target", target, "--users", str(users), *options]
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    with ended(
+        subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
     ) as process:
         assert process.stdout is not None
         recorder = Recorder([])

@@ -1,11 +1,14 @@
 """How tests see whether a process is still there."""
 
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
@@ -16,6 +19,24 @@ def eventually(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+@contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    """A process that has ended after the block, whatever happens in it: `Popen` alone would wait for it for ever."""
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def gone(pid: int) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from dbz.children import Child, free_port, stop_all, wait_until
 from dbz.errors import DependencyError, UsageError
-from tests.children.processes import DEADLINE_S, eventually, gone
+from tests.children.processes import DEADLINE_S, ended, eventually, gone
 
 EXITS_7_ON_SIGTERM = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); "
@@ -204,7 +204,7 @@ time.sleep(60)
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path, log: Path, killed: str) -> None:
     scratch = tmp_path / "scratch"
     source = PARENT.format(code=IGNORES_SIGTERM, log=str(log), scratch=str(scratch))
-    with subprocess.Popen(python(source), stdout=subprocess.PIPE, text=True) as parent:
+    with ended(subprocess.Popen(python(source), stdout=subprocess.PIPE, text=True)) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         guard = psutil.Process(pid).ppid()

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from tests.children.processes import ended
 from tests.cli.running import DBZ
 from tests.cli.serving import Served
 
@@ -38,7 +39,9 @@ def test_yes_removes_and_the_server_is_told(warmed: Served) -> None:
 def test_on_a_terminal_it_asks(warmed: Served, answer: bytes, code: int, left: int) -> None:
     ours, theirs = pty.openpty()
     command = [*DBZ, "cache", "invalidate", "--club", "club00"]
-    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=warmed.env) as one:
+    with ended(
+        subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=warmed.env)
+    ) as one:
         os.write(ours, answer)
         _, errors = one.communicate(timeout=30)
     os.close(ours)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.children.processes import eventually
+from tests.children.processes import ended, eventually
 from tests.cli.running import DBZ
 from tests.cli.serving import Served
 
@@ -48,7 +48,7 @@ def test_a_warm_up_that_was_killed_is_continued(served: Served) -> None:
     served.redis.flushall()
     (served.folder / "w.yaml").write_text(WARMUP)
     command = [*DBZ, "cache", "warm", "--config", "w.yaml", "--rate", "200/s"]
-    with subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=subprocess.DEVNULL) as process:
+    with ended(subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=subprocess.DEVNULL)) as process:
         assert eventually(lambda: len(served.redis.keys("cache:m:*")) > 200)
         process.kill()
     begun = len(served.redis.keys("cache:m:*"))
@@ -64,7 +64,9 @@ def test_an_interrupt_reports_what_was_written_and_exits_130(served: Served, num
     (served.folder / "w.yaml").write_text(WARMUP)
     command = [*DBZ, "cache", "warm", "--config", "w.yaml", "--rate", "100/s"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=pipe, stderr=pipe, text=True) as process:
+    with ended(
+        subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=pipe, stderr=pipe, text=True)
+    ) as process:
         assert eventually(lambda: served.redis.keys("cache:m:*"))
         process.send_signal(number)
         out, errors = process.communicate(timeout=20)

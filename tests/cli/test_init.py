@@ -19,6 +19,7 @@ from dbz.cli.main import run
 from dbz.config.profile import load_profile
 from dbz.errors import ExitCode
 from tests.bring.apps import fail_a_share, node_app
+from tests.children.processes import ended
 from tests.cli.running import DBZ, dbz, newest_run, small_server
 from tests.cli.test_ci_recipes import accepted, commands
 
@@ -131,7 +132,9 @@ def test_what_cannot_become_a_project_is_said_and_nothing_is_written(
 
 def test_at_a_terminal_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
-    with subprocess.Popen([*DBZ, "init"], cwd=tmp_path, stdin=theirs, stderr=subprocess.PIPE, text=True) as process:
+    with ended(
+        subprocess.Popen([*DBZ, "init"], cwd=tmp_path, stdin=theirs, stderr=subprocess.PIPE, text=True)
+    ) as process:
         os.write(ours, b"nothing.har\nnode server.js\n")
         _, asked = process.communicate(timeout=30)
     os.close(ours)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import ExitCode
+from tests.children.processes import ended
 
 DEFERRING = """\
 import time
@@ -60,7 +61,9 @@ run_interruptibly(busy())
 )
 def test_enough_interrupts_end_any_work(program: str, presses: int, stop: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+    with ended(
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    ) as child:
         assert child.stdout is not None and child.stdout.readline() == "up\n"
         for press in range(presses):
             assert child.poll() is None, f"ended after {press} of {presses}"

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from dbz.errors import ExitCode
-from tests.children.processes import carrying, eventually
+from tests.children.processes import carrying, ended, eventually
 from tests.cli.bad_server import bad_server
 from tests.cli.running import DBZ
 
@@ -60,7 +60,7 @@ def _outcomes(urls: dict[str, str], folder: Path) -> dict[str, tuple[int, dict[s
     }
     done = {}
     for name, process in running.items():
-        with process:
+        with ended(process):
             out, _ = process.communicate(timeout=90)
         done[name] = (process.returncode, json.loads(out) if out else {})
     return done
@@ -122,7 +122,7 @@ def test_a_generator_that_stands_still_is_invalid_and_ends_soon(
             with pytest.raises(subprocess.TimeoutExpired):
                 process.communicate(timeout=for_s)
             os.kill(frozen, signal.SIGCONT)
-        with process:
+        with ended(process):
             out, _ = process.communicate(timeout=40)
     assert process.returncode == ExitCode.INVALID
     reasons = json.loads(out)["reasons"]

@@ -17,7 +17,7 @@ import pytest
 
 from dbz.cli.main import run
 from dbz.errors import ExitCode
-from tests.children.processes import eventually
+from tests.children.processes import ended, eventually
 from tests.cli.running import DBZ, dbz, small_server
 from tests.cloud.clouds import RunningCloud
 from tests.runs.capacities import searched
@@ -62,8 +62,10 @@ class Shell:
         """A command that is still running."""
         command = [*DBZ, "scale", *self._with_service(arguments)]
         pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, cwd=self.folder, env={**os.environ, **self.env}, stdout=pipe, stderr=pipe, text=True
+        with ended(
+            subprocess.Popen(
+                command, cwd=self.folder, env={**os.environ, **self.env}, stdout=pipe, stderr=pipe, text=True
+            )
         ) as process:
             yield process
             process.kill()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.children.processes import DEADLINE_S, carrying, eventually, gone
+from tests.children.processes import DEADLINE_S, carrying, ended, eventually, gone
 
 SERVE = [sys.executable, "-m", "dbz.cli.main", "serve", "--clubs", "1"]
 
@@ -40,7 +40,7 @@ class Home:
         """`dbz serve`, asked to end at the latest when the test does."""
         command = [*SERVE, *arguments]
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, env=self.env, stdout=pipe, stderr=pipe, text=True) as process:
+        with ended(subprocess.Popen(command, env=self.env, stdout=pipe, stderr=pipe, text=True)) as process:
             try:
                 yield process
             finally:

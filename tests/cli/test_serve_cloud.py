@@ -13,7 +13,7 @@ from pathlib import Path
 import socketio
 
 from dbz.errors import ExitCode
-from tests.children.processes import carrying, eventually
+from tests.children.processes import carrying, ended, eventually
 from tests.cli.running import DBZ, dbz
 from tests.cli.test_serve import Home, finish
 
@@ -85,7 +85,7 @@ def test_the_servers_publish_their_connections_and_the_rule_about_them_works(tmp
     auto = [*DBZ, "scale", "auto", "--phases", "fast.yaml", "--phase", "fast", "--yes", "--json"]
     with home.serving("--cloud", "--tasks", "1", "--period", "1s") as (_, document):
         url = str(document["url"])
-        with subprocess.Popen(auto, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:
+        with ended(subprocess.Popen(auto, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True)) as process:
             assert process.stdout is not None
             decisions = map(json.loads, process.stdout)
             with sockets(url, 5):

@@ -15,6 +15,7 @@ from dbz.config.folders import state_dir
 from dbz.errors import UsageError
 from dbz.stack import RunningStack, find_stack
 from dbz.stack.state import claim, publish
+from tests.children.processes import ended
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def test_a_published_stack_is_found_until_the_claim_ends(folder: Path) -> None:
 
 
 def test_a_file_whose_process_is_gone_is_ignored_and_replaced() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with ended(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)) as process:
         stale = running(process.pid)
     with claim():
         publish(stale)

@@ -23,6 +23,7 @@ import psutil
 import pytest
 
 from dbz.errors import ExitCode
+from tests.children.processes import ended
 from tests.cli.running import DBZ
 
 AT_A_TIME = 8
@@ -138,7 +139,7 @@ def bad_server(kind: str) -> Iterator[str]:
         yield "http://127.0.0.1:9"
         return
     command = [sys.executable, "-m", "tests.verdicts.bad_server", kind]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as server:
         assert server.stdout
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
         server.kill()
