@@ -8,7 +8,7 @@ TESTERS ?= 4
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test torture lint format bench docs pins clean
+.PHONY: help load test node-packages torture lint format bench docs pins clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -17,10 +17,17 @@ load: $(READY)  ## Run the default load against the embedded stack and judge it.
 	@$(BIN)/dbz load
 
 # A test that fails beside others, on a machine that may be busy with something else, is run once more by itself.
-test: $(READY)  ## Run the whole test suite.
+test: $(READY) node-packages  ## Run the whole test suite.
 	@$(BIN)/pytest -q -n $(TESTERS) --dist loadfile || { \
 	  test $$? -eq 1 && echo "Failed beside others; now by themselves:" && \
 	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none; }
+
+# Before the tests, in which its minutes on a slow line would be those of one test. Without Node those tests are skipped.
+node-packages:
+	@command -v npm >/dev/null || exit 0; for folder in tests/node clients/node; do \
+	  test $$folder/node_modules/.package-lock.json -nt $$folder/package-lock.json || \
+	  { (cd $$folder && npm ci --no-audit --no-fund --loglevel=error >/dev/null) && \
+	    touch $$folder/node_modules/.package-lock.json; } || exit 1; done
 
 torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times, and run all that is bad every way.
 	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q tests/verdicts
