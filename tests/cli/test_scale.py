@@ -280,8 +280,8 @@ def test_bad_input_is_one_message(shell_once: Shell, arguments: list[str], code:
 
 
 @pytest.fixture(scope="module")
-def shell_once(session_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    return Shell(session_cloud, tmp_path_factory.mktemp("shell"))
+def shell_once(module_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(module_cloud, tmp_path_factory.mktemp("shell"))
 
 
 def test_no_credentials_exit_3_and_say_what_to_do(shell_once: Shell) -> None:

@@ -53,8 +53,8 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(session_cloud: RunningCloud) -> Account:
-    return Account(session_cloud)
+def account(module_cloud: RunningCloud) -> Account:
+    return Account(module_cloud)
 
 
 def test_queues_topics_and_domains_are_found_by_their_names(account: Account) -> None:

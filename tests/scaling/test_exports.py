@@ -27,9 +27,9 @@ def written(path: Path, document: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recorded(session_cloud: RunningCloud) -> Any:
+def recorded(module_cloud: RunningCloud) -> Any:
     """An account in which four minutes were recorded, of which the third has no datapoint of the load balancer."""
-    cloudwatch = session_cloud.client("cloudwatch")
+    cloudwatch = module_cloud.client("cloudwatch")
     for namespace, name, unit, values in (
         ("hand/ECS", "CPUUtilization", "Percent", CPU), ("hand/ECS", "RunningTaskCount", "Count", TASKS),
         ("hand/ALB", "RequestCount", "Count", [*REQUESTS[:2], None, REQUESTS[3]]),
