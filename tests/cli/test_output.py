@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from dbz.errors import ExitCode
+from tests.children.processes import ended, eventually
 from tests.cli.running import DBZ, small_server
 
 SUMMARY = {
@@ -99,12 +99,20 @@ def test_reports_that_cannot_be_written_do_not_change_the_verdict(broken: Path) 
 
 
 def test_a_hangup_during_a_load_is_an_interrupt_with_a_verdict_in_its_file(tmp_path: Path) -> None:
+    """Also below nohup, which this test may run under, and which is not what it is about."""
     with small_server() as url:
         command = [*DBZ, "load", url, "--users", "2", "--duration", "30s", "--warmup", "1s", "--no-live"]
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(5)
-        process.send_signal(signal.SIGHUP)
-        out, errors = process.communicate(timeout=30)
+        process = subprocess.Popen(
+            ["env", "--default-signal=HUP", *command],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with ended(process):
+            assert eventually(lambda: any(tmp_path.glob("reports/*/worker-0.jsonl")))
+            process.send_signal(signal.SIGHUP)
+            out, errors = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED, errors
     (run,) = tmp_path.glob("reports/*/run.json")
     assert json.loads(run.read_text())["verdict"] == "interrupted" and "INTERRUPTED" in out
