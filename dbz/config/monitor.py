@@ -19,6 +19,7 @@ from dbz.config.source import expanded, read_yaml
 from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
+SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 1.0, 3600.0
 LOG = "log"
 """The channel that is always there."""
 Severity = Literal["info", "warning", "critical"]
@@ -164,7 +165,7 @@ class MonitorFile(Strict):
     """All of the file."""
 
     schema_: Literal["dbz.monitor/1"] = Field(alias="schema")
-    interval: Duration = Field(default=10.0, ge=1.0, le=3600.0)
+    interval: Duration = Field(default=10.0, ge=SHORTEST_INTERVAL_S, le=LONGEST_INTERVAL_S)
     """How often each service is asked."""
     no_data_after: Duration = Field(default=60.0, gt=0)
     """After how long of silence NO_DATA is told; rules keep their state meanwhile."""

@@ -74,3 +74,6 @@ def test_check_says_what_goes_where_and_refuses_with_2(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.USAGE and "unknown key 'alert'" in done.stderr
     done = dbz("monitor", "drill", cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE and "no channels" in done.stderr
+    for interval in ("1ms", "2h"):
+        done = dbz("monitor", "--interval", interval, cwd=tmp_path)
+        assert done.returncode == ExitCode.USAGE and "is not between 1s and 1h" in done.stderr

@@ -12,7 +12,7 @@ import typer
 from dbz.cli.interrupts import run_interruptibly
 from dbz.cli.monitor.options import MonitorConfig, StateFile, store_at
 from dbz.cli.options import AsJson, time_of
-from dbz.errors import InterruptedRunError
+from dbz.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from dbz.monitor.watch import Said
@@ -47,13 +47,16 @@ def watch(
     """
     if context.invoked_subcommand is not None:
         return
-    from dbz.config.monitor import load_monitor
+    from dbz.config.monitor import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, load_monitor
     from dbz.monitor.watch import Monitor
     from dbz.report.terminal.monitor import line_of, routes_text
 
     loaded = load_monitor(config)
     if interval:
-        loaded = loaded.model_copy(update={"interval": time_of("--interval", interval)})
+        period_s = time_of("--interval", interval)
+        if not SHORTEST_INTERVAL_S <= period_s <= LONGEST_INTERVAL_S:
+            raise UsageError(f"--interval: {interval} is not between 1s and 1h")
+        loaded = loaded.model_copy(update={"interval": period_s})
     for_s = time_of("--for", for_) if for_ else None
 
     def say(said: Said) -> None:
