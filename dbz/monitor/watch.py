@@ -82,11 +82,12 @@ class TargetRules:
         self._down = OutageTracker(config.down_after, kept.get("TARGET_DOWN"))
         self._silent = OutageTracker(config.no_data_after, kept.get("NO_DATA"))
         self._rounds = 0
+        self._told_what_is_missing = False
         self._told: set[Watched] = set()
 
     def update(self, now_s: float, reading: ServiceReading, done: Round, local: datetime) -> list[Notice]:
         """Take a reading in, add to the round what must be kept of it, and give what is to be shown."""
-        self._rounds += 1
+        self._rounds += reading.up is not False  # one that is down tells nothing, and will when it is up
         self._told |= reading.figures.keys()
         notices = []
         for rule in self._rules:
@@ -106,8 +107,9 @@ class TargetRules:
 
     def not_told(self) -> list[AlertRule]:
         """Once, when it can be known: the rules about figures that the target does not tell."""
-        if self._rounds != _SPEAKS_WITHIN_ROUNDS:
+        if self._told_what_is_missing or self._rounds < _SPEAKS_WITHIN_ROUNDS:
             return []
+        self._told_what_is_missing = True
         return [rule for rule in self._rules if rule.when.metric not in self._told]
 
     @staticmethod

@@ -44,7 +44,7 @@ def reading_text(reading: ServiceReading) -> str:
         of = f" ({format_percent(round(share, 3))})" if share is not None else ""
         parts.append(f"memory {format_bytes(reading.memory_bytes)}{of}")
     parts += [form(round(reading.figures[of], 4)) for of, form in _FORMS.items() if of in reading.figures]
-    if reading.trouble:
+    if reading.trouble and reading.trouble != reading.health:
         parts.append(f"no figures: {reading.trouble}")
     return ", ".join(parts)
 
