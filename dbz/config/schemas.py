@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from dbz import units
 from dbz.config.budgets import BudgetsFile
 from dbz.config.model import Duration, Parsed, Percent, Rate, Size, Strict
-from dbz.config.monitor import MonitorFile
+from dbz.config.monitor.file import MonitorFile
 from dbz.config.phases import Phases
 from dbz.config.profile import Profile
 from dbz.config.shards import Shards

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.config.grammar.conditions import parse_condition
-from dbz.monitor.alerts import GAP_PERIODS, AlertEvent, AlertStanding, AlertState, AlertTracker, OutageTracker
+from dbz.monitor.rules.alerts import GAP_PERIODS, AlertEvent, AlertStanding, AlertState, AlertTracker, OutageTracker
 
 PERIOD_S = 10.0
 SLOW = parse_condition("response time > 1000ms for 1 minute")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dbz.config.monitor import AlertRule
+from dbz.config.monitor.alerts import AlertRule
 from dbz.errors import ExitCode
 from dbz.measure.latency.series import HTTP, Series
-from dbz.monitor.backtest import Firing, backtest, readings_of
+from dbz.monitor.rules.backtest import Firing, backtest, readings_of
 from dbz.runs.folder import find_run
 from dbz.runs.reading import read_record
 from tests.cli.running import dbz

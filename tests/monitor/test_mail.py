@@ -17,9 +17,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from dbz.children import free_port
-from dbz.config.monitor import AlertChannel
-from dbz.monitor.channels import SendOutcome, way_of
-from dbz.monitor.store import Notice, OutboxRow
+from dbz.config.monitor.channels import AlertChannel
+from dbz.monitor.sending.channels import SendOutcome, way_of
+from dbz.monitor.store.store import Notice, OutboxRow
 
 
 class Mailbox:

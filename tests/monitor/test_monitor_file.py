@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbz.config.monitor import load_monitor
+from dbz.config.monitor.file import load_monitor
 from dbz.errors import ConfigError, ExitCode
 from tests.cli.running import dbz
 

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.monitor import AlertChannel, MuteTime
+from dbz.config.monitor.channels import AlertChannel
+from dbz.config.monitor.routes import MuteTime
 from dbz.errors import DependencyError, UsageError
-from dbz.monitor import channels
-from dbz.monitor.alerts import AlertStanding
-from dbz.monitor.channels import Way, way_of
-from dbz.monitor.outbox import deliver_due
-from dbz.monitor.routes import is_muted
-from dbz.monitor.store import MonitorStore, Notice, OutboxRow, Round
+from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.rules.routes import is_muted
+from dbz.monitor.sending import channels
+from dbz.monitor.sending.channels import Way, way_of
+from dbz.monitor.sending.outbox import deliver_due
+from dbz.monitor.store.store import MonitorStore, Notice, OutboxRow, Round
 from tests.monitor.service import Receiver, running
 
 

@@ -31,8 +31,8 @@ def backtest(
       dbz monitor backtest --interval 2s --json
     """
     from dbz.cli.options import parsed
-    from dbz.config.monitor import load_monitor
-    from dbz.monitor.backtest import backtest as followed
+    from dbz.config.monitor.file import load_monitor
+    from dbz.monitor.rules.backtest import backtest as followed
     from dbz.report import open_run
     from dbz.report.terminal.monitor import backtest_rows, backtest_text
     from dbz.runs.folder import find_run

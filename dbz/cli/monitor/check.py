@@ -17,7 +17,7 @@ def check(file: Annotated[str, typer.Argument(metavar="FILE")] = "default") -> N
     \b
     Exit codes: 0 right, 2 wrong, with every problem and its line.
     """
-    from dbz.config.monitor import load_monitor
+    from dbz.config.monitor.file import load_monitor
     from dbz.report.terminal.monitor import rules_text
 
     typer.echo(rules_text(load_monitor(file)))

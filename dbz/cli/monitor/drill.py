@@ -28,8 +28,8 @@ def drill(
     \b
     Exit codes: 0 all were taken, 1 one was not, 2 wrong usage.
     """
-    from dbz.config.monitor import load_monitor
-    from dbz.monitor.drill import try_channels
+    from dbz.config.monitor.file import load_monitor
+    from dbz.monitor.sending.drill import try_channels
 
     loaded = load_monitor(config)
     if not loaded.channels:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dbz.monitor.store import MonitorStore
+    from dbz.monitor.store.store import MonitorStore
 
 MonitorConfig = Annotated[
     str, typer.Option("--config", metavar="FILE", help="What is watched; see configs/monitor.yaml.")
@@ -22,6 +22,6 @@ StateFile = Annotated[
 def store_at(state: Path | None) -> MonitorStore:
     """The store of a monitor."""
     from dbz.config.folders import state_dir
-    from dbz.monitor.store import MonitorStore
+    from dbz.monitor.store.store import MonitorStore
 
     return MonitorStore(state or state_dir() / "monitor.db")

@@ -18,7 +18,7 @@ def status(config: MonitorConfig = "default", state: StateFile = None, as_json: 
       dbz monitor status --config monitor.yaml
       dbz monitor status --json | jq '.[] | select(.state == "firing")'
     """
-    from dbz.config.monitor import load_monitor
+    from dbz.config.monitor.file import load_monitor
     from dbz.report.terminal.monitor import standing_rows, standings_text
 
     loaded = load_monitor(config)

@@ -47,7 +47,7 @@ def watch(
     """
     if context.invoked_subcommand is not None:
         return
-    from dbz.config.monitor import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, load_monitor
+    from dbz.config.monitor.file import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, load_monitor
     from dbz.monitor.watch import Monitor
     from dbz.report.terminal.monitor import line_of, routes_text
 

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from dbz.config.grammar.conditions import Watched
-from dbz.config.monitor import BUILT_IN, LOG, AlertRule, MonitorFile
-from dbz.monitor.alerts import AlertStanding
-from dbz.monitor.backtest import RuleOutcome
-from dbz.monitor.routes import route_of
-from dbz.monitor.sources import ServiceReading
-from dbz.monitor.store import Notice, OutboxRow
+from dbz.config.monitor.alerts import BUILT_IN, AlertRule
+from dbz.config.monitor.channels import LOG
+from dbz.config.monitor.file import MonitorFile
+from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.rules.backtest import RuleOutcome
+from dbz.monitor.rules.routes import route_of
+from dbz.monitor.sources.service import ServiceReading
+from dbz.monitor.store.store import Notice, OutboxRow
 from dbz.monitor.watch import Said
 from dbz.report.terminal.console import clean
 from dbz.units import counted, format_bytes, format_duration, format_ms, format_percent, format_rate

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dbz.config.grammar.conditions import Watched
-from dbz.config.monitor import LOG, AlertRule, MonitorFile
-from dbz.monitor.alerts import AlertEvent, AlertStanding, AlertState
-from dbz.monitor.routes import is_muted, route_of
-from dbz.monitor.store import Notice, OutboxRow
+from dbz.config.monitor.alerts import AlertRule
+from dbz.config.monitor.channels import LOG
+from dbz.config.monitor.file import MonitorFile
+from dbz.monitor.rules.alerts import AlertEvent, AlertStanding, AlertState
+from dbz.monitor.rules.routes import is_muted, route_of
+from dbz.monitor.store.store import Notice, OutboxRow
 from dbz.units import format_duration
 
 STILL_FIRING = "still firing"

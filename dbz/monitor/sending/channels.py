@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from dbz.config.monitor import AlertChannel, Mail
-from dbz.monitor.store import Notice, OutboxRow
+from dbz.config.monitor.channels import AlertChannel, Mail
+from dbz.monitor.store.store import Notice, OutboxRow
 
 DEADLINE_S = 10.0
 """For one try, connecting included."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dbz.config.grammar.conditions import Watched
-from dbz.config.monitor import AlertRule
+from dbz.config.monitor.alerts import AlertRule
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import HTTP
-from dbz.monitor.alerts import AlertEvent, AlertState, AlertTracker
+from dbz.monitor.rules.alerts import AlertEvent, AlertState, AlertTracker
 from dbz.runs.reading import Record
 
 _SERVER = {Watched.CPU: "cpu_share", Watched.CONNECTIONS: "connections"}

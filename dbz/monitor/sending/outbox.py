@@ -6,8 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from dbz.monitor.channels import SendOutcome, Way
-from dbz.monitor.store import MonitorStore, OutboxRow
+from dbz.monitor.sending.channels import SendOutcome, Way
+from dbz.monitor.store.store import MonitorStore, OutboxRow
 
 DIGEST_FROM = 6
 """So many notices that wait for one channel are one message."""

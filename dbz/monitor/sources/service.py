@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from dbz.config.grammar.conditions import Watched
-from dbz.config.monitor import WatchedTarget
+from dbz.config.monitor.targets import WatchedTarget
 from dbz.hosts import is_loopback
 from dbz.targets.probing import address_of, ask_url, follow
 from dbz.targets.requests import RequestCounts, read_requests, requests_between

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dbz.errors import DependencyError, UsageError
-from dbz.monitor.alerts import AlertStanding
+from dbz.monitor.rules.alerts import AlertStanding
 
 KEPT_S = 30 * 86_400.0
 """For how long readings and delivered messages are kept."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dbz.config.monitor import LOG, AlertRoute, MonitorFile, MuteTime
+from dbz.config.monitor.channels import LOG
+from dbz.config.monitor.file import MonitorFile
+from dbz.config.monitor.routes import AlertRoute, MuteTime
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

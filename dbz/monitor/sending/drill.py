@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import httpx
 
-from dbz.config.monitor import MonitorFile
-from dbz.monitor.channels import DEADLINE_S, SendOutcome, way_of
-from dbz.monitor.store import Notice, OutboxRow
+from dbz.config.monitor.file import MonitorFile
+from dbz.monitor.sending.channels import DEADLINE_S, SendOutcome, way_of
+from dbz.monitor.store.store import Notice, OutboxRow
 
 
 async def try_channels(config: MonitorFile, names: Sequence[str]) -> dict[str, SendOutcome]:

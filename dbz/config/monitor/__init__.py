@@ -1,0 +1,1 @@
+"""The file of `dbz monitor`: schema `dbz.monitor/1`."""

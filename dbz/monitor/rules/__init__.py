@@ -1,0 +1,1 @@
+"""Rules over time: when an alert begins and ends, what is said of it, and who hears it."""

@@ -1,0 +1,1 @@
+"""Bringing messages to people: channels, and the outbox that loses none."""

@@ -1,0 +1,1 @@
+"""Asking services, stores and queues how they are."""
