@@ -20,7 +20,7 @@ from dbz.load.generator.net.faults import (
     TransportError,
 )
 from dbz.load.generator.record.recorder import Recorder
-from dbz.load.generator.websocket.returning import handler_error, pause_s
+from dbz.load.generator.websocket.returning import ATTEMPTS, ReturningSocket, handler_error
 from dbz.measure.latency.series import ACK, CONNECT, OTHER, TASK
 from dbz.protocols import socketio as packets
 from dbz.protocols.socketio import Packet
@@ -48,7 +48,7 @@ class PacketLink(Protocol):
         """Close the connection unless a namespace uses it."""
 
 
-class Namespace:
+class Namespace(ReturningSocket):
     """A namespace as one user sees it.
 
     `on_connected` is called, in a greenlet, whenever the namespace is usable: join rooms there. Handlers run on the
@@ -66,22 +66,17 @@ class Namespace:
         "_offset",
         "_opened",
         "_pid",
-        "_recorder",
-        "_returning",
         "_timeout_s",
-        "_wanted",
         "connected",
         "name",
-        "on_connected",
         "recovered",
     )
 
     def __init__(self, name: str, link: PacketLink, recorder: Recorder, timeout_s: float) -> None:
+        super().__init__(recorder)
         self.name = name
         self.connected = False
-        self.on_connected: Callable[[], None] = lambda: None
         self._link = link
-        self._recorder = recorder
         self._timeout_s = timeout_s
         self.recovered = False
         """Whether the server kept this member's rooms over the last loss, and gives what was missed."""
@@ -92,9 +87,7 @@ class Namespace:
         self._acks: dict[int, AsyncResult] | None = None
         self._last_number = 0
         self._opened: AsyncResult | None = None
-        self._returning: Any = None
         self._auth: Auth = None
-        self._wanted = False
 
     @property
     def in_use(self) -> bool:
@@ -115,25 +108,14 @@ class Namespace:
         """Call `handler(event, *arguments)` for every event, before its own handler; one for the namespace."""
         self._any = _limits_of(handler)
 
-    def connect(self, auth: Auth = None, *, attempts: int = 20) -> None:
+    def connect(self, auth: Auth = None, *, attempts: int = ATTEMPTS) -> None:
         """Connect, trying again with growing pauses; the last attempt's `TransportError` is raised.
 
         `auth` is the auth payload or a function that makes one for each attempt. From then on a lost connection is
         opened again by itself until `disconnect`.
         """
-        self._auth, self._wanted = auth, True
-        for attempt in range(1, attempts + 1):
-            try:
-                self._join()
-                break
-            except TransportError:
-                if attempt == attempts or not self._wanted:
-                    raise
-                gevent.sleep(pause_s(attempt))
-        if self._wanted:
-            self.on_connected()
-        else:  # given up meanwhile
-            self.disconnect()
+        self._auth = auth
+        self._connect(attempts)
 
     def emit(self, event: str, *arguments: Any) -> bool:
         """Send an event; when that is not possible it is recorded as a failure, and False is returned."""
@@ -174,9 +156,7 @@ class Namespace:
 
     def disconnect(self) -> None:
         """Leave the namespace for good; the connection closes with the last one."""
-        self._wanted = False
-        if self._returning is not None and self._returning is not gevent.getcurrent():
-            self._returning.kill(block=False)
+        self._stay_away()
         if self.connected:
             self.connected = False
             try:
@@ -239,7 +219,7 @@ class Namespace:
             self._opened.set_exception(error)
         elif was_connected and self._wanted:
             self._recorder.failure(CONNECT, self._series, 0.0, str(error))  # the user was kept from being connected
-            self._returning = gevent.spawn(self._return)
+            self._come_back()
 
     @property
     def _series(self) -> str:
@@ -250,7 +230,7 @@ class Namespace:
             raise ConnectionLost("not connected")
         self._link.send(packets.encode(kind, self.name, number, data))
 
-    def _join(self) -> None:
+    def _attempt(self) -> None:
         """One attempt, recorded as `connect`."""
         started_s = time.monotonic()
         try:
@@ -277,16 +257,6 @@ class Namespace:
             raise opened.exception or error from error
         finally:
             self._opened = None
-
-    def _return(self) -> None:
-        gevent.sleep(pause_s(0))
-        try:
-            if self._wanted:
-                self.connect(self._auth)
-        except TransportError:
-            self._wanted = False  # every attempt is recorded as a failure already
-        except Exception as error:
-            self._recorder.failure(TASK, "on_connected", 0.0, handler_error(error))
 
     def _acknowledge(self, number: int, answer: Any) -> None:
         values = [] if answer is None else list(answer) if isinstance(answer, tuple) else [answer]

@@ -26,7 +26,7 @@ from dbz.load.generator.net.wire import TimedWait
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.websocket.client import MAX_MESSAGE_BYTES, WebSocket, open_websocket
 from dbz.load.generator.websocket.frames import BINARY, PING, TEXT
-from dbz.load.generator.websocket.returning import handler_error, pause_s
+from dbz.load.generator.websocket.returning import ATTEMPTS, ReturningSocket, handler_error
 from dbz.measure.latency.series import ACK, CONNECT, OTHER, TASK
 from dbz.protocols import json_path
 
@@ -72,7 +72,7 @@ class WebSocketOptions:
 _DEFAULT_OPTIONS = WebSocketOptions()
 
 
-class RawSocket:
+class RawSocket(ReturningSocket):
     """The WebSocket side of one virtual user. `options` may be replaced before `connect`.
 
     `on_message` gets each message on the event loop and must not block; spawn a greenlet for anything that waits. What
@@ -86,14 +86,10 @@ class RawSocket:
         "_cookies",
         "_expected",
         "_pings",
-        "_recorder",
-        "_returning",
         "_socket",
         "_timer",
-        "_wanted",
         "name",
         "on_closed",
-        "on_connected",
         "on_message",
         "options",
     )
@@ -106,20 +102,17 @@ class RawSocket:
         cookies: Callable[[], CookieJar] | None = None,
         name: str = "websocket",
     ) -> None:
+        super().__init__(recorder)
         self.options = options
         self.name = name
         """What connects are called in reports."""
         self.on_message: Callable[[Any], Any] = lambda _message: None
-        self.on_connected: Callable[[], Any] = lambda: None
         self.on_closed: Callable[[int, str], Any] = lambda _code, _reason: None
         self._base_url = base_url.rstrip("/")
-        self._recorder = recorder
         self._cookies = cookies
         self._socket: WebSocket | None = None
         self._expected: list[_Expected] = []
         self._pings: dict[bytes, AsyncResult] = {}
-        self._wanted = False
-        self._returning: Any = None
         self._timer: Any = None
 
     @property
@@ -127,23 +120,11 @@ class RawSocket:
         """Whether messages can be sent now."""
         return self._socket is not None and not self._socket.closed
 
-    def connect(self, path: str | None = None, *, attempts: int = 20) -> None:
+    def connect(self, path: str | None = None, *, attempts: int = ATTEMPTS) -> None:
         """Connect, trying again with growing pauses; the last attempt's `TransportError` is raised."""
         if path is not None:
             self.options = _with_path(self.options, path)
-        self._wanted = True
-        for attempt in range(1, attempts + 1):
-            try:
-                self._open()
-                break
-            except TransportError:
-                if attempt == attempts or not self._wanted:
-                    raise
-                gevent.sleep(pause_s(attempt))
-        if self._wanted:
-            self.on_connected()
-        else:  # given up meanwhile
-            self.disconnect()
+        self._connect(attempts)
 
     def send(self, message: Any) -> bool:
         """Send a text, bytes, or anything else as JSON; when that is not possible it is a failure, and False."""
@@ -183,16 +164,14 @@ class RawSocket:
 
     def disconnect(self, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
         """Close the connection for good."""
-        self._wanted = False
-        if self._returning is not None and self._returning is not gevent.getcurrent():
-            self._returning.kill(block=False)
+        self._stay_away()
         socket, self._socket = self._socket, None
         self._stop_pinging()
         if socket is not None:
             socket.close(code=code, reason=reason)
             self._give_up(ConnectionLost("closed by the user"))
 
-    def _open(self) -> None:
+    def _attempt(self) -> None:
         """One attempt, recorded as `connect`."""
         options, started_s = self.options, time.monotonic()
         whole = options.path.startswith(("ws://", "wss://"))
@@ -281,7 +260,7 @@ class RawSocket:
         if self._wanted and not allowed:
             self._recorder.failure(CONNECT, self.name, 0.0, str(error))  # the user was kept from being connected
             if self.options.reconnect:
-                self._returning = gevent.spawn(self._return)
+                self._come_back()
         code, reason = (error.code, error.reason) if isinstance(error, ClosedByServer) else (_ABNORMAL, "")
         try:
             self.on_closed(code, reason)
@@ -294,16 +273,6 @@ class RawSocket:
             one.fail(error)
         for result in pings.values():
             result.set_exception(error)
-
-    def _return(self) -> None:
-        gevent.sleep(pause_s(0))
-        try:
-            if self._wanted:
-                self.connect()
-        except TransportError:
-            self._wanted = False  # every attempt is recorded as a failure already
-        except Exception as error:
-            self._recorder.failure(TASK, "on_connected", 0.0, handler_error(error))
 
     def _keep_alive(self) -> None:
         """Ask again and again whether the server is there; who does not answer is gone."""
