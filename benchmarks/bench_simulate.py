@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dbz.config.grammar.conditions import Condition, Watched
+from dbz.config.grammar.conditions import Condition
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import load_phases
 from dbz.scaling.decide.policies import rules_of
 from dbz.scaling.decide.rules import Sample

@@ -13,6 +13,7 @@ from dbz.config.bundled import bundled_folder
 from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.grammar.target_tracking import Target, parse_target
+from dbz.config.grammar.watched import SCALABLE
 from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import YamlSource, read_yaml
@@ -53,7 +54,7 @@ def _condition(value: object) -> object:
         return value
     if not isinstance(value, str):
         raise ValueError(f'{value!r} is not a sentence; write for example "CPU > 70% for 5 minutes"')
-    return parse_condition(value)
+    return parse_condition(value, SCALABLE)
 
 
 def _target(value: object) -> object:

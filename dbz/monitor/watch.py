@@ -1,4 +1,4 @@
-"""Watching: ask every service once a period, follow the rules, keep all of it, and bring messages to people."""
+"""Watching: ask everything once a period, follow the rules, keep all of it, and bring messages to people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.target import TargetRules
 from dbz.monitor.sending.channels import DEADLINE_S, Way, way_of
 from dbz.monitor.sending.outbox import deliver_due
-from dbz.monitor.sources.service import ServiceReading, TargetSource
+from dbz.monitor.sources.all import sources_of
+from dbz.monitor.sources.reading import Source, SourceReading
 from dbz.monitor.store.store import KEPT_S, MonitorStore, Notice, Round
 
 _DELIVER_EVERY_S = 1.0
@@ -33,7 +34,7 @@ class Said:
     at_s: float
     """In seconds since the epoch."""
     target: str
-    reading: ServiceReading | None = None
+    reading: SourceReading | None = None
     notice: Notice | None = None
     note: str = ""
 
@@ -63,8 +64,8 @@ class Monitor:
         self._config, self._store, self._say = config, store, say
         self._clock = MonitorClock()
         standings = store.standings()
-        self._sources = [TargetSource(target) for target in config.targets]
-        self._rules = [TargetRules(config, target, standings) for target in config.targets]
+        self._sources: list[Source] = sources_of(config)
+        self._rules = {thing.name: TargetRules(config, thing, standings) for thing in config.watched}
         self._forgot_s = 0.0
         self._beats = True
 
@@ -79,6 +80,7 @@ class Monitor:
                 delivering.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await delivering
+                await asyncio.gather(*(source.close() for source in self._sources))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LAST_DELIVERY_S):
                         await deliver_due(self._store, ways, self._clock.now_s())
@@ -96,13 +98,13 @@ class Monitor:
             await asyncio.sleep(max(min(next_s - time.monotonic(), left_s), 0.0))
 
     async def round(self) -> None:
-        """Ask every target once, and keep what came of it."""
+        """Ask every watched thing once, and keep what came of it."""
         readings = await asyncio.gather(*(source.look() for source in self._sources))
         now_s, local = self._clock.now_s(), datetime.now().astimezone()
         done = Round(now_s)
         said = []
-        for rules, reading in zip(self._rules, readings, strict=True):
-            name = rules.target.name
+        for source, reading in zip(self._sources, readings, strict=True):
+            name, rules = source.name, self._rules[source.name]
             done.readings[name] = reading.to_row()
             said.append(Said(now_s, name, reading=reading))
             said += [Said(now_s, name, notice=notice) for notice in rules.update(now_s, reading, done, local)]

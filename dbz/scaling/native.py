@@ -16,7 +16,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dbz.config.grammar.conditions import SHARES, Condition, Watched
+from dbz.config.grammar.conditions import Condition
+from dbz.config.grammar.watched import SHARES, Watched
 from dbz.config.phases import Phases, Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import IN_POLICY, OUT_POLICY, POLICY_ARN

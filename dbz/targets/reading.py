@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dbz.config.metrics import TargetMetrics
+from dbz.targets.counters import Key, added, counts_since
 from dbz.targets.exposition import Exposition, ExpositionSample, read_page
 from dbz.targets.standard import (
     CORES,
@@ -34,9 +35,6 @@ _MAX_NAMES = 500
 
 _BEYOND = 1e17
 """Nothing that is counted or measured of a server is as large; a value that says so is nonsense."""
-
-Key = tuple[tuple[str, str], ...]
-"""The labels of a sample, in order."""
 
 
 @dataclass
@@ -226,7 +224,7 @@ def since(now: Reading, before: Reading) -> Second:
     )
     passed_s = now.at_s - before.at_s
     if now.cpu_s and before.cpu_s and passed_s > 0 and now.started_s == before.started_s:
-        used_s = sum(_added(value, before.cpu_s.get(key, 0.0)) for key, value in now.cpu_s.items())
+        used_s = sum(added(value, before.cpu_s.get(key, 0.0)) for key, value in now.cpu_s.items())
         second.used_cores = used_s / passed_s
     elif now.cpu_share is not None:
         second.cores = now.cores or 1.0  # a share is one of whatever there is
@@ -235,11 +233,19 @@ def since(now: Reading, before: Reading) -> Second:
         second.used_cores = now.cpu_cores
     if now.buckets or before.buckets:
         second.queries = {
-            name: {"counts": counts, "sum_s": round(_added(now.sums_s.get(name, 0.0), before.sums_s.get(name, 0.0)), 6)}
+            name: {
+                "counts": _by_text(counts),
+                "sum_s": round(added(now.sums_s.get(name, 0.0), before.sums_s.get(name, 0.0)), 6),
+            }
             for name, of_query in now.buckets.items()
-            if (counts := _counts_since(of_query, before.buckets.get(name, {})))
+            if (counts := counts_since(of_query, before.buckets.get(name, {})))
         }
     return second
+
+
+def _by_text(counts: Mapping[float, float]) -> dict[str, float]:
+    """Counts by upper bound as a record has them: the keys of JSON are texts."""
+    return {str(bound): count for bound, count in counts.items()}
 
 
 def is_another(now: Reading, before: Reading) -> bool:
@@ -247,24 +253,6 @@ def is_another(now: Reading, before: Reading) -> bool:
     before."""
     again = now.started_s is not None and now.started_s == before.started_s
     return again and any(value < before.cpu_s.get(key, 0.0) for key, value in now.cpu_s.items())
-
-
-def _added(now: float, before: float) -> float:
-    """What a counter has counted meanwhile; one that is lower than before began again at zero."""
-    return now - before if now >= before else now
-
-
-def _counts_since(now: Mapping[float, float], before: Mapping[float, float]) -> dict[str, float]:
-    """Counts by upper bound from two cumulative histograms; empty when nothing was counted."""
-    if any(count < before.get(bound, 0.0) for bound, count in now.items()):
-        before = {}  # the server began again
-    counts: dict[str, float] = {}
-    below = 0.0
-    for bound in sorted(now):
-        cumulative = max(now[bound] - before.get(bound, 0.0), 0.0)
-        counts[str(bound)] = max(cumulative - below, 0.0)
-        below = max(below, cumulative)
-    return counts if below else {}
 
 
 def together(seconds: Sequence[Second]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from dbz.targets.exposition import ExpositionSample, read_page
+from dbz.measure.latency.buckets import Buckets
+from dbz.targets.counters import Key, all_added, counts_since
+from dbz.targets.exposition import Exposition, ExpositionSample, read_page
 
 _DURATIONS: Mapping[str, float] = {
     "dbz_http_request_duration_seconds": 1e3,
@@ -41,13 +43,12 @@ _COUNTERS = (
 )
 """Counters of requests by status, for servers whose durations have none."""
 _STATUS = ("status", "status_code", "code", "http_response_status_code", "http_status_code", "statuscode")
-_WANTED = frozenset(
-    [*_COUNTERS, *(f"{name}{part}" for name in _DURATIONS for part in ("_sum", "_count"))]
+REQUEST_NAMES = frozenset(
+    [*_COUNTERS, *(f"{name}{part}" for name in _DURATIONS for part in ("_sum", "_count", "_bucket"))]
 )  # fmt: skip
+"""The metrics that `requests_of` looks at."""
 _OUTCOMES = {"server_error": True, "success": False, "client_error": False, "redirection": False}
 _BEYOND = 1e15
-
-Key = tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -59,6 +60,8 @@ class RequestCounts:
     """Answers with a status of 500 or more; None where no status is told."""
     timed: dict[Key, float] = field(default_factory=dict)
     took_ms: dict[Key, float] = field(default_factory=dict)
+    buckets: dict[Key, dict[float, float]] = field(default_factory=dict)
+    """Of each histogram the cumulative counts by upper bound in seconds."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,24 @@ class RequestFigures:
     """None when nothing was answered, or nothing was timed."""
     error_rate: float | None
     """A share of one; None when nothing was answered, or no status is told."""
+    durations: Buckets = field(default_factory=Buckets)
+    """Empty where there is no histogram."""
 
 
 def read_requests(body: bytes) -> RequestCounts | None:
+    """What the body of a page tells of requests; None when it tells nothing that we know."""
+    return requests_of(read_page(body, REQUEST_NAMES.__contains__))
+
+
+def requests_of(exposition: Exposition) -> RequestCounts | None:
     """What a page tells of requests; None when it tells nothing that we know."""
-    page = read_page(body, _WANTED.__contains__).samples
+    page = exposition.samples
     counts = RequestCounts()
     timing = next((name for name in _DURATIONS if page.get(f"{name}_count")), None)
     if timing:
         counts.timed = _by_labels(page[f"{timing}_count"])
         counts.took_ms = _by_labels(page.get(f"{timing}_sum", ()), _DURATIONS[timing])
+        counts.buckets = _histograms(page.get(f"{timing}_bucket", ()), _DURATIONS[timing] / 1e3)
     # Durations with a status count answers just as well, and surely the same ones.
     counting = [f"{timing}_count"] if timing and _tell_status(page[f"{timing}_count"]) else []
     counting += [name for name in _COUNTERS if page.get(name)]
@@ -95,14 +106,18 @@ def read_requests(body: bytes) -> RequestCounts | None:
 
 def requests_between(before: RequestCounts, now: RequestCounts, seconds: float) -> RequestFigures:
     """What was answered in the `seconds` between two readings; counters that began again at zero are seen."""
-    answered = _added(before.answered, now.answered)
-    timed = _added(before.timed, now.timed)
-    took_ms = _added(before.took_ms, now.took_ms)
-    failed = None if now.failed is None else _added(before.failed or {}, now.failed)
+    answered = all_added(now.answered, before.answered)
+    timed = all_added(now.timed, before.timed)
+    took_ms = all_added(now.took_ms, before.took_ms)
+    failed = None if now.failed is None else all_added(now.failed, before.failed or {})
+    durations = Buckets()
+    for key, cumulative in now.buckets.items():
+        durations.add(counts_since(cumulative, before.buckets.get(key, {})), 0.0)
     return RequestFigures(
         per_s=answered / seconds if seconds > 0 else 0.0,
         mean_ms=took_ms / timed if timed > 0 else None,
         error_rate=min(failed / answered, 1.0) if failed is not None and answered > 0 else None,
+        durations=durations,
     )
 
 
@@ -128,6 +143,14 @@ def _by_labels(samples: Iterable[ExpositionSample], factor: float = 1.0) -> dict
     }
 
 
-def _added(before: Mapping[Key, float], now: Mapping[Key, float]) -> float:
-    """What was added to all series together; one that is lower than before began again at zero."""
-    return sum(value - before.get(key, 0.0) if value >= before.get(key, 0.0) else value for key, value in now.items())
+def _histograms(samples: Iterable[ExpositionSample], factor: float) -> dict[Key, dict[float, float]]:
+    found: dict[Key, dict[float, float]] = {}
+    for sample in samples:
+        try:
+            bound = float(sample.labels["le"]) * factor
+        except (KeyError, ValueError):
+            continue  # no bucket, whatever its name says
+        if bound >= 0 and 0 <= sample.value < _BEYOND:
+            key = tuple(sorted(pair for pair in sample.labels.items() if pair[0] != "le"))
+            found.setdefault(key, {})[bound] = sample.value
+    return found

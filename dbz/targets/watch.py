@@ -10,7 +10,7 @@ from typing import Any
 
 from dbz.config.metrics import TargetMetrics
 from dbz.masking import masked_url
-from dbz.targets.probing import ProbeAnswer, address_of, follow
+from dbz.targets.probing import DEADLINE_S, ProbeAnswer, address_of, follow
 from dbz.targets.processes import ProcessesBehind
 from dbz.targets.reading import PageReader, Reading, Second, is_another, since, together
 from dbz.targets.standard import Figure
@@ -41,14 +41,27 @@ class TroubleError(Exception):
     """Why an exposition that was readable, or that somebody named, has no figures now."""
 
 
+@dataclass(frozen=True)
+class PageReading:
+    """How expositions are read."""
+
+    deadline_s: float = DEADLINE_S
+    """How long a whole answer may take."""
+    too: bool = False
+    """Whether somebody else reads the pages as well: then they are of use without any of our figures."""
+
+
 class Instance:
     """One instance of the target: its exposition, and the processes that serve the port of `serves`.
 
     `named` says that somebody said what is there, so that nothing else may stand for it.
     """
 
-    def __init__(self, url: str, serves: str, metrics: TargetMetrics, *, named: bool, sharing: int) -> None:
+    def __init__(
+        self, url: str, serves: str, metrics: TargetMetrics, *, named: bool, sharing: int, reading: PageReading
+    ) -> None:
         self._url = url
+        self._reading = reading
         self._named = named
         self._reader = PageReader(metrics)
         self._previous: Reading | None = None
@@ -63,6 +76,8 @@ class Instance:
         """Of each figure that it tells."""
         self.missing: dict[Figure, str] = {}
         """Why it does not tell the others."""
+        self.page = b""
+        """Its exposition, as it was when it was asked last; empty when it gave none."""
 
     @property
     def origin(self) -> str:
@@ -75,9 +90,9 @@ class Instance:
         `TroubleError` when its exposition cannot be read although it could before, or although somebody named it, or
         although nothing else tells.
         """
-        trouble, told = "", None
+        trouble, told, self.page = "", None, b""
         if self._asks:
-            answer, self._url = await follow(self._url)
+            answer, self._url = await follow(self._url, deadline_s=self._reading.deadline_s)
             try:
                 told = await self._read(answer)
             except TroubleError as error:
@@ -96,6 +111,7 @@ class Instance:
     async def _read(self, answer: ProbeAnswer) -> Second | None:
         """The figures of an answer; None when there are none, and never will be."""
         now_s, reading = time.monotonic(), None
+        self.page = answer.body if answer.status == 200 else b""
         if answer.status == 200:  # megabytes of them take a while, in which others are still asked
             reading = await asyncio.to_thread(self._reader.read, answer.body, now_s)
         before = self._previous
@@ -108,7 +124,7 @@ class Instance:
             gone = reading.gone if reading else self._reader.missing.values()
             why = f"it has no {', '.join(gone)}" if gone else "it has none of the figures that we know"
         if before is None and 200 <= answer.status < 500 and not self._named:
-            self._asks, self._no_page = False, f"{self.origin}: {why}"
+            self._asks, self._no_page = self._reading.too and answer.status == 200, f"{self.origin}: {why}"
             return None
         raise TroubleError(why)
 
@@ -171,7 +187,7 @@ class Instance:
 class TargetWatch:
     """The figures of a target, all of its instances together."""
 
-    def __init__(self, base_url: str, metrics: TargetMetrics) -> None:
+    def __init__(self, base_url: str, metrics: TargetMetrics, reading: PageReading = PageReading()) -> None:
         urls = list(dict.fromkeys(address_of(base_url, place) for place in metrics.url or [METRICS]))
         # One exposition elsewhere, as that of a collector, is still about the processes of the target.
         self._instances = [
@@ -181,6 +197,7 @@ class TargetWatch:
                 metrics,
                 named=bool(metrics.url or metrics.named()),
                 sharing=len(urls),
+                reading=reading,
             )
             for url in urls
         ]
@@ -207,6 +224,11 @@ class TargetWatch:
             self._has_begun = True
             return {}
         return {**together(seconds), **self._changed()}
+
+    @property
+    def pages(self) -> list[bytes]:
+        """The exposition of each instance, as it was when it was asked last; empty for one that gave none."""
+        return [instance.page for instance in self._instances]
 
     def _changed(self) -> dict[str, Any]:
         missing: dict[str, str] = {}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.grammar.conditions import SHARES, Condition, Watched, parse_condition
+from dbz.config.grammar.conditions import Condition, parse_condition
+from dbz.config.grammar.watched import SCALABLE, SHARES, UNIT_OF, MetricUnit, Watched
 
 NUMBERS = st.one_of(st.integers(0, 5000).map(float), st.floats(0, 5000, allow_subnormal=False))
 
@@ -33,7 +34,7 @@ def test_what_is_printed_reads_back_the_same(condition: Condition) -> None:
 def test_case_and_spaces_do_not_matter(condition: Condition, upper: bool) -> None:
     text = str(condition)
     shown = text.upper() if upper else text.lower()
-    if condition.metric in (Watched.RESPONSE_TIME, Watched.REQUESTS):
+    if UNIT_OF[condition.metric] in (MetricUnit.TIME, MetricUnit.RATE):
         shown = text  # `ms` and `/s` are units, not words
     assert parse_condition(f"  {shown.replace(' ', '   ')} ") == condition
 
@@ -66,6 +67,11 @@ def test_any_text_is_read_or_refused_with_a_mark(text: str) -> None:
         ("response time > 2s for 90s", Condition(Watched.RESPONSE_TIME, ">", 2000, False, 90, 90)),
         ("error rate > 1%", Condition(Watched.ERROR_RATE, ">", 0.01)),
         ("requests > 6000/min for 1 hour", Condition(Watched.REQUESTS, ">", 100, False, 3600, 3600)),
+        ("P95 response time > 1s", Condition(Watched.P95_RESPONSE_TIME, ">", 1000)),
+        ("hit ratio < 50%", Condition(Watched.HIT_RATIO, "<", 0.5)),
+        ("queue depth > 1000", Condition(Watched.QUEUE_DEPTH, ">", 1000)),
+        ("shard skew > 1.5", Condition(Watched.SHARD_SKEW, ">", 1.5)),
+        ("message round trip > 500ms", Condition(Watched.ROUND_TRIP, ">", 500)),
     ],
 )
 def test_the_sentences_of_the_documentation(text: str, parsed: Condition) -> None:
@@ -81,6 +87,9 @@ def test_the_sentences_of_the_documentation(text: str, parsed: Condition) -> Non
         ("CPU > 70", "expected '%'", ""),
         ("CPU > 170%", "expected at most 100 %", "170"),
         ("memry > 80%", "did you mean 'memory'?", "memry"),
+        ("p96 response time > 1s", "did you mean 'p95 response time'?", "p96"),
+        ("hit ratio < 5/s", "expected '%'", "/"),
+        ("queue depth > 5%", "expected 'for'", "%"),
         ("Active conections > 8", "did you mean 'active connections'?", "Active"),
         ("connections > 80%", "expected 'capacity'", ""),
         ("CPU > 70% fro 5 minutes", "expected 'for'", "fro"),
@@ -101,3 +110,9 @@ def test_an_error_points_at_the_word(text: str, expected: str, marked: str) -> N
     assert expected in message
     under = shown[marks.index("^") : marks.index("^") + marks.count("^")]
     assert under == marked
+
+
+def test_the_scaling_plan_follows_only_what_cloudwatch_has() -> None:
+    assert parse_condition("error rate > 1%", SCALABLE).metric is Watched.ERROR_RATE
+    with pytest.raises(ValueError, match=r"a metric that can be followed here \(CPU, memory.*, not 'p95'\n"):
+        parse_condition("p95 response time > 1s", SCALABLE)

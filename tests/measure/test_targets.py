@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.grammar.conditions import Watched
 from dbz.config.grammar.target_tracking import Target, parse_target
+from dbz.config.grammar.watched import Watched
 
 SHARES = st.integers(1, 100).map(lambda percent: percent / 100)
 

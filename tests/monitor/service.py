@@ -34,6 +34,10 @@ class Service(ThreadingHTTPServer):
         self.mean_s, self.each, self.failing = 0.01, 10, 0
         self.healthy = self.tells = True
         self.count = self.sum_s = self.failed = 0.0
+        self.asked = 0
+        """How often for its figures."""
+        self.more = ""
+        """Lines of its figures beside those."""
 
 
 class _ServiceHandler(_Quiet):
@@ -44,7 +48,7 @@ class _ServiceHandler(_Quiet):
         if self.path == "/healthz":
             self.answer(200 if service.healthy else 503)
         elif self.path == "/metrics" and service.tells:
-            # Asked twice a round: by the reader of figures and by that of requests.
+            service.asked += 1
             service.count += service.each
             service.sum_s += service.mean_s * service.each
             service.failed += service.failing
@@ -52,7 +56,7 @@ class _ServiceHandler(_Quiet):
             text = (
                 f'{name}_count{{status_code="200"}} {service.count - service.failed}\n'
                 f'{name}_count{{status_code="500"}} {service.failed}\n{name}_sum {service.sum_s}\n'
-                "process_resident_memory_bytes 50000000\n"
+                f"process_resident_memory_bytes 50000000\n{service.more}"
             )
             self.answer(200, text.encode())
         else:

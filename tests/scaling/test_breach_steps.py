@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.cloud.autoscaling.scaling import _stepped
-from dbz.config.grammar.conditions import BreachStep, Condition, Watched, parse_condition
+from dbz.config.grammar.conditions import BreachStep, Condition, parse_condition
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import ApiServers, Phases, build_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError

@@ -12,7 +12,8 @@ from threading import Thread
 
 import pytest
 
-from dbz.config.grammar.conditions import Watched, parse_condition
+from dbz.config.grammar.conditions import parse_condition
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import ApiServers, Phases, load_phases
 from dbz.errors import DependencyError, UsageError
 from dbz.scaling.aws import Aws

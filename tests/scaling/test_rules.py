@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.config.grammar.conditions import Condition, Watched, parse_condition
+from dbz.config.grammar.conditions import Condition, parse_condition
+from dbz.config.grammar.watched import Watched
 from dbz.scaling.decide.rules import Action, Decision, Policy, RuleEngine, Sample
 
 OUT = ("CPU > 70% for 5 minutes", "Memory > 80% for 5 minutes", "Active connections > 80% capacity")

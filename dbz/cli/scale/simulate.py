@@ -143,8 +143,8 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
 
 def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) -> tuple[str, Controller, int | None]:
     """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
-    from dbz.config.grammar.conditions import Watched
     from dbz.config.grammar.target_tracking import COARSE_S, FINE_S, Target
+    from dbz.config.grammar.watched import Watched
     from dbz.config.phases import load_phases
     from dbz.scaling.decide.policies import controller_of
     from dbz.scaling.decide.tracking import TargetTracker

@@ -1,16 +1,20 @@
-"""The sentences that say when servers scale: `CPU > 70% for 5 minutes`.
+"""The sentences that say when servers scale, and when people are told: `CPU > 70% for 5 minutes`.
 
     condition = metric op limit [ "for" [ number "of" ] number unit ] [ steps ]
     steps     = [ "," "+" number ] { "," "+" number "from" limit }
     metric    = "CPU" | "memory" | "response time" | "error rate" | [ "active" ] "connections" | "requests"
+              | "p95 response time" | "peak response time" | "query time" | "p95 query time" | "hit ratio"
+              | "event loop lag" | "probe time" | "evictions" | "replication lag" | "shard skew" | "queue depth"
+              | "pending messages" | "running tasks" | "missing tasks" | "message round trip" | "lost messages"
     op        = ">" | ">=" | "<" | "<="
-    limit     = number "%"                        CPU, memory, error rate
+    limit     = number "%"                        CPU, memory, error rate, hit ratio, lost messages
               | number "%" [ "of" ] "capacity"    connections: a share of what the running servers can hold
-              | number                            connections
-              | number ( "ms" | "s" )             response time
-              | number "/" ( "s" | "min" | "h" )  requests
+              | number ( "ms" | "s" )             every time, lag and round trip
+              | number "/" ( "s" | "min" | "h" )  requests, evictions
+              | number                            connections, depths, messages, tasks, skew
     unit      = "seconds" | "minutes" | "hours", their singulars, or "s" | "m" | "min" | "h"
 
+The scaling plan follows the metrics of the first line, which CloudWatch has; `dbz monitor` follows all of them.
 Words are read in any case, and spaces matter only between words. Without `for` one sample is enough. `for 5 minutes`
 means every sample of five minutes, `for 4 of 5 minutes` four minutes' worth of them (AWS calls that M of N).
 `CPU > 70% for 5 minutes, +2, +8 from 90%` adds two tasks at once, and eight when the newest sample is at 90 % or above.
@@ -20,48 +24,26 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 
+from dbz.config.grammar.watched import SHARES, UNIT_OF, MetricUnit, Watched
 from dbz.suggest import did_you_mean
 from dbz.units import format_number
-
-
-class Watched(StrEnum):
-    """What a condition can be about; the value is how a sentence calls it."""
-
-    CPU = "CPU"
-    MEMORY = "memory"
-    RESPONSE_TIME = "response time"
-    ERROR_RATE = "error rate"
-    CONNECTIONS = "active connections"
-    REQUESTS = "requests"
-
-
-SHARES = (Watched.CPU, Watched.MEMORY, Watched.ERROR_RATE)
-"""Metrics that are fractions of one."""
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
-_METRICS = {
-    ("cpu",): Watched.CPU,
-    ("memory",): Watched.MEMORY,
-    ("response", "time"): Watched.RESPONSE_TIME,
-    ("error", "rate"): Watched.ERROR_RATE,
-    ("active", "connections"): Watched.CONNECTIONS,
-    ("connections",): Watched.CONNECTIONS,
-    ("requests",): Watched.REQUESTS,
-}
+_METRICS = {tuple(metric.value.lower().split()): metric for metric in Watched} | {("connections",): Watched.CONNECTIONS}
+_LONGEST = max(map(len, _METRICS))
 _UNITS_S = {
     "s": 1.0, "second": 1.0, "seconds": 1.0,
     "m": 60.0, "min": 60.0, "minute": 60.0, "minutes": 60.0,
     "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
 }  # fmt: skip
 _PER_S = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
-_TOKEN = re.compile(r"[<>]=?|\d+(?:\.\d+)?|[A-Za-z]+|\S")
+_TOKEN = re.compile(r"[<>]=?|\d+(?:\.\d+)?|[Pp]\d+|[A-Za-z]+|\S")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MOST_STEPS = 18
 """As many limits further than its own as a sentence may name."""
@@ -84,8 +66,8 @@ class BreachStep:
 class Condition:
     """A comparison that must have held for `held_s` of the last `window_s` seconds; both 0 mean one sample.
 
-    `limit` is a fraction of one for shares and for `of_capacity`, milliseconds for the response time, else a count or
-    a rate a second.
+    `limit` is a fraction of one for shares and for `of_capacity`, milliseconds for times, so many a second for rates,
+    else a number.
     """
 
     metric: Watched
@@ -128,7 +110,7 @@ class Condition:
         """A measured value in the unit of the limit."""
         if self.of_capacity or self.metric in SHARES:
             return f"{value * 100:.3g} %"
-        unit = {Watched.RESPONSE_TIME: " ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
+        unit = {MetricUnit.TIME: " ms", MetricUnit.RATE: "/s"}.get(UNIT_OF[self.metric], "")
         return f"{format_number(value)}{unit}"
 
     def __str__(self) -> str:
@@ -142,7 +124,7 @@ class Condition:
             return f"{shortest(limit, 100)}% capacity"
         if self.metric in SHARES:
             return f"{shortest(limit, 100)}%"
-        unit = {Watched.RESPONSE_TIME: "ms", Watched.REQUESTS: "/s"}.get(self.metric, "")
+        unit = {MetricUnit.TIME: "ms", MetricUnit.RATE: "/s"}.get(UNIT_OF[self.metric], "")
         return f"{shortest(limit)}{unit}"
 
     def _duration(self) -> str:
@@ -158,18 +140,19 @@ class Condition:
         return f" for {part}{shortest(window)} {unit}{'' if window == 1 else 's'}"
 
 
-def parse_condition(text: str) -> Condition:
-    """Read a sentence; `ValueError` says what is wrong and marks the word."""
+def parse_condition(text: str, metrics: Collection[Watched] = tuple(Watched)) -> Condition:
+    """Read a sentence about one of some metrics; `ValueError` says what is wrong and marks the word."""
     if not text.strip():
         raise ValueError("is empty")
-    return SentenceReader(text).condition()
+    return SentenceReader(text, metrics).condition()
 
 
 class SentenceReader:
     """Reads the words of one sentence from left to right; `ValueError` marks the first word that does not fit."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, metrics: Collection[Watched] = tuple(Watched)) -> None:
         self.text = text
+        self._allowed = metrics
         self.words = [(match.group(), match.start()) for match in _TOKEN.finditer(text)]
         self.at = 0
 
@@ -214,25 +197,27 @@ class SentenceReader:
 
     def metric(self) -> Watched:
         """The metric at the beginning."""
-        for length in (2, 1):
+        names = [metric.value for metric in Watched if metric in self._allowed]
+        for length in range(_LONGEST, 0, -1):
             words = tuple(word.lower() for word, _ in self.words[:length])
-            if words in _METRICS:
-                self.at = len(words)
+            if len(words) == length and words in _METRICS:
+                if _METRICS[words] not in self._allowed:
+                    raise self.error(f"a metric that can be followed here ({', '.join(names)})")
+                self.at = length
                 return _METRICS[words]
-        names = [one.value for one in Watched]
-        given = " ".join(word for word, _ in self.words[:2] if word.isalpha())
-        note = did_you_mean(given, names, 0.6) or did_you_mean(given.split(" ")[0], names, 0.6)
-        raise self.error(f"a metric ({', '.join(names)})", note=note)
+        given = [word for word, _ in self.words[:_LONGEST] if word.isalnum()]
+        likely = (did_you_mean(" ".join(given[:length]), names, 0.6) for length in range(_LONGEST, 0, -1))
+        raise self.error(f"a metric ({', '.join(names)})", note=next(filter(None, likely), ""))
 
     def _limit(self, metric: Watched) -> tuple[float, bool]:
         if metric in SHARES:
             return self.share(metric), False
-        number = self.number()
-        if metric is Watched.RESPONSE_TIME:
+        number, unit = self.number(), UNIT_OF[metric]
+        if unit is MetricUnit.TIME:
             return number * (1.0 if self.take(lambda word: word in ("ms", "s"), "'ms' or 's'") == "ms" else 1e3), False
-        if metric is Watched.REQUESTS:
+        if unit is MetricUnit.RATE:
             return self.rate(number), False
-        return self._connections(number)
+        return self._connections(number) if metric is Watched.CONNECTIONS else (number, False)
 
     def number(self) -> float:
         """A number."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbz.config.grammar.conditions import SentenceReader, Watched, shortest
+from dbz.config.grammar.conditions import SentenceReader, shortest
+from dbz.config.grammar.watched import Watched
 
 COARSE_S, FINE_S = 60, 20
 """The periods of the metrics that ECS writes of a service."""

@@ -13,9 +13,11 @@ from dbz.config.model import Duration, Strict, build
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG, AlertChannel
 from dbz.config.monitor.fields import NAME, HttpUrl, named
+from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
 from dbz.config.monitor.routes import AlertRoute, MuteTime
 from dbz.config.monitor.targets import WatchedTarget
 from dbz.config.source import expanded, read_yaml
+from dbz.masking import masked_url
 from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
@@ -44,20 +46,32 @@ class MonitorFile(Strict):
     def _names_are_there(self) -> MonitorFile:
         if LOG in self.channels:
             raise ValueError(f"channels: '{LOG}' is the channel that is always there; choose another name")
-        _unique("target", [target.name for target in self.targets])
+        things = {thing.name: thing for thing in self.watched}
+        _unique("target", [thing.name for thing in self.watched])
         _unique("alert", [alert.type for alert in self.alerts])
-        targets, types = [target.name for target in self.targets], [*BUILT_IN, *(alert.type for alert in self.alerts)]
+        targets, types = list(things), [*BUILT_IN, *(alert.type for alert in self.alerts)]
         for alert in self.alerts:
             _known("target", alert.targets, targets)
+            for name in alert.targets:
+                _able(alert, things[name])
         for route in self.routes:
             _known("channel", route.to, [LOG, *self.channels])
             _known("target", route.target, targets)
             _known("alert", route.type, types)
         return self
 
-    def rules_of(self, target: str) -> list[AlertRule]:
-        """The rules that are about a target."""
-        return [rule for rule in self.alerts if not rule.targets or target in rule.targets]
+    @property
+    def watched(self) -> list[WatchedThing]:
+        """Everything that is watched, in the order of the sections."""
+        return [WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url)) for target in self.targets]
+
+    def rules_of(self, thing: WatchedThing) -> list[AlertRule]:
+        """The rules that are about a thing: those that name it, and those that name none and whose metric it may
+        tell."""
+        able = TELLS[thing.kind]
+        return [
+            rule for rule in self.alerts if (thing.name in rule.targets if rule.targets else rule.when.metric in able)
+        ]
 
 
 def load_monitor(text: str) -> MonitorFile:
@@ -76,3 +90,13 @@ def _known(what: str, names: list[str], known: list[Any]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"there is no {what} '{name}'{did_you_mean(name, known)} (known: {', '.join(known)})")
+
+
+def _able(alert: AlertRule, thing: WatchedThing) -> None:
+    """A rule that names what can never tell its metric would never fire."""
+    if alert.when.metric not in TELLS[thing.kind]:
+        who = ", ".join(kind for kind, metrics in TELLS.items() if alert.when.metric in metrics)
+        raise ValueError(
+            f"alert '{alert.type}': '{thing.name}' is one of {thing.kind} and never tells its "
+            f"{alert.when.metric.value}" + (f"; what does: {who}" if who else "")
+        )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import AlertRule
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram

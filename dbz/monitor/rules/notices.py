@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import MonitorFile

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.file import MonitorFile
-from dbz.config.monitor.targets import WatchedTarget
+from dbz.config.monitor.kinds import WatchedThing
 from dbz.monitor.rules.alerts import AlertEvent, AlertStanding, AlertTracker, OutageTracker
 from dbz.monitor.rules.notices import STILL_FIRING, is_due_again, outage_notice, rule_notice, to_outbox
-from dbz.monitor.sources.service import ServiceReading
+from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.store.store import Notice, Round
 
 _SPEAKS_WITHIN_ROUNDS = 3
@@ -22,12 +22,12 @@ class TargetRules:
     """All that is followed of one target."""
 
     def __init__(
-        self, config: MonitorFile, target: WatchedTarget, standings: Mapping[tuple[str, str], AlertStanding]
+        self, config: MonitorFile, thing: WatchedThing, standings: Mapping[tuple[str, str], AlertStanding]
     ) -> None:
-        self.target = target
+        self.name = thing.name
         self._config = config
-        self._rules = config.rules_of(target.name)
-        kept = {type_: standing for (name, type_), standing in standings.items() if name == target.name}
+        self._rules = config.rules_of(thing)
+        kept = {type_: standing for (name, type_), standing in standings.items() if name == thing.name}
         self._trackers = {
             rule.type: AlertTracker(
                 rule.when,
@@ -43,22 +43,24 @@ class TargetRules:
         self._rounds = 0
         self._told_what_is_missing = False
         self._told: set[Watched] = set()
+        self._has_spoken = False
 
-    def update(self, now_s: float, reading: ServiceReading, done: Round, local: datetime) -> list[Notice]:
+    def update(self, now_s: float, reading: SourceReading, done: Round, local: datetime) -> list[Notice]:
         """Take a reading in, add to the round what must be kept of it, and give what is to be shown."""
         self._rounds += reading.up is not False  # one that is down tells nothing, and will when it is up
         self._told |= reading.figures.keys()
+        self._has_spoken |= reading.speaks
         notices = []
         for rule in self._rules:
             tracker = self._trackers[rule.type]
             event: str | None = tracker.update(now_s, reading.figures.get(rule.when.metric))
-            about = (rule.type, rule.severity, self.target.name)
+            about = (rule.type, rule.severity, self.name)
             if event is None and is_due_again(self._config, *about, tracker.standing, now_s, local):
                 event = self._again(tracker.standing)
             if event:
-                notice = rule_notice(rule, self.target.name, event, tracker.standing, now_s)
+                notice = rule_notice(rule, self.name, event, tracker.standing, now_s)
                 notices += self._keep(notice, tracker.standing, now_s, done, local)
-            done.standings[self.target.name, rule.type] = tracker.standing
+            done.standings[self.name, rule.type] = tracker.standing
         notices += self._outage("TARGET_DOWN", self._down, self._is_down(reading), reading.health, now_s, done, local)
         why = reading.trouble or "its metrics are gone"
         notices += self._outage("NO_DATA", self._silent, self._is_silent(reading), why, now_s, done, local)
@@ -72,12 +74,12 @@ class TargetRules:
         return [rule for rule in self._rules if rule.when.metric not in self._told]
 
     @staticmethod
-    def _is_down(reading: ServiceReading) -> bool | None:
+    def _is_down(reading: SourceReading) -> bool | None:
         return None if reading.up is None else not reading.up
 
-    def _is_silent(self, reading: ServiceReading) -> bool | None:
+    def _is_silent(self, reading: SourceReading) -> bool | None:
         """Not while it is down, which is told already, nor when it never told anything."""
-        return None if reading.up is False or not self._told else not reading.figures
+        return None if reading.up is False or not self._has_spoken else not reading.speaks
 
     @staticmethod
     def _again(standing: AlertStanding) -> str:
@@ -89,12 +91,12 @@ class TargetRules:
     ) -> list[Notice]:  # fmt: skip
         severity, standing = BUILT_IN[type_], tracker.standing
         event: str | None = tracker.update(now_s, is_out)
-        done.standings[self.target.name, type_] = standing
-        if event is None and is_due_again(self._config, type_, severity, self.target.name, standing, now_s, local):
+        done.standings[self.name, type_] = standing
+        if event is None and is_due_again(self._config, type_, severity, self.name, standing, now_s, local):
             event = self._again(standing)
         if event is None:
             return []
-        notice = outage_notice(type_, severity, self.target.name, event, standing, why, now_s)
+        notice = outage_notice(type_, severity, self.name, event, standing, why, now_s)
         return self._keep(notice, standing, now_s, done, local)
 
     def _keep(

@@ -1,119 +1,164 @@
-"""Asking a service how it is: its health path, its own figures, and what it tells of the requests that it answered."""
+"""Asking a service how it is: its health path, its own figures, and what it tells of requests, queries and caches."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.targets import WatchedTarget
 from dbz.hosts import is_loopback
-from dbz.targets.probing import address_of, ask_url, follow
-from dbz.targets.requests import RequestCounts, read_requests, requests_between
-from dbz.targets.watch import METRICS, TargetWatch, TroubleError
+from dbz.measure.latency.buckets import Buckets
+from dbz.monitor.sources.reading import SourceReading
+from dbz.targets.caches import CACHE_NAMES, CacheCounts, lookups_between, read_caches
+from dbz.targets.exposition import read_page
+from dbz.targets.probing import address_of, ask_url
+from dbz.targets.requests import REQUEST_NAMES, RequestCounts, RequestFigures, requests_between, requests_of
+from dbz.targets.watch import PageReading, TargetWatch, TroubleError
 
-_DEADLINE_S = 5.0
+DEADLINE_S = 5.0
+"""How long a whole answer may take: one that is slow still tells figures, among them how slow it is."""
 _NOT_FOUND = 404
+_KEYS = {
+    Watched.CPU: "cpu_share",
+    Watched.CONNECTIONS: "connections",
+    Watched.EVENT_LOOP_LAG: "event_loop_lag_ms",
+}
+_DETAILS = ("memory_bytes", "active_requests")
+_NAMES = REQUEST_NAMES | CACHE_NAMES
 
 
-@dataclass
-class ServiceReading:
-    """How a service was in the period before it was asked; None where it does not tell."""
+@dataclass(frozen=True)
+class _Counts:
+    """What an instance had counted at a moment of the monotonic clock."""
 
-    up: bool | None = None
-    """Whether its health path gave a good answer; None where it has none."""
-    health: str = ""
-    """What it answered, or why it did not."""
-    probe_ms: float | None = None
-    """How long that took."""
-    figures: dict[Watched, float] = field(default_factory=dict)
-    """In the units of conditions: shares of one, milliseconds, counts, requests a second."""
-    memory_bytes: float | None = None
-    trouble: str = ""
-    """Why its metrics could not be read."""
-
-    @property
-    def tells_something(self) -> bool:
-        """Whether it answered at all."""
-        return bool(self.figures) or bool(self.up) or self.health == f"HTTP {_NOT_FOUND}"
-
-    def to_row(self) -> dict[str, Any]:
-        """As plain data, without what is not known."""
-        row = {"up": self.up, "health": self.health, "probe_ms": self.probe_ms, "memory_bytes": self.memory_bytes}
-        row |= {"trouble": self.trouble or None} | {watched.value: value for watched, value in self.figures.items()}
-        return {key: round(value, 6) if isinstance(value, float) else value for key, value in row.items()
-                if value is not None}  # fmt: skip
+    at_s: float
+    requests: RequestCounts | None
+    caches: CacheCounts | None
 
 
 class TargetSource:
-    """Asks one target again and again."""
+    """Asks one service again and again."""
 
     def __init__(self, target: WatchedTarget) -> None:
-        self.target = target
-        self._watch: TargetWatch | None = TargetWatch(target.url, target.metrics)
-        self._pages = [address_of(target.url, place) for place in target.metrics.url or [METRICS]]
-        self._before: dict[str, tuple[float, RequestCounts]] = {}
+        self.name = target.name
+        self._target = target
+        self._watch: TargetWatch | None = TargetWatch(
+            target.url, target.metrics, PageReading(deadline_s=DEADLINE_S, too=True)
+        )
+        self._before: dict[int, _Counts] = {}
         own = is_loopback(urlsplit(target.url).hostname or "")
         self._memory_limit = target.memory_limit or (psutil.virtual_memory().total if own else None)
 
-    async def look(self) -> ServiceReading:
-        """How it is. Never raises: whatever a service answers is a reading."""
-        reading = ServiceReading()
-        await asyncio.gather(self._ask_health(reading), self._ask_figures(reading), self._ask_requests(reading))
+    async def look(self) -> SourceReading:
+        """How it is."""
+        reading = SourceReading()
+        await asyncio.gather(self._ask_health(reading), self._ask_figures(reading))
         return reading
 
-    async def _ask_health(self, reading: ServiceReading) -> None:
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    async def _ask_health(self, reading: SourceReading) -> None:
         began_s = time.monotonic()
-        answer = await ask_url(address_of(self.target.url, self.target.health), deadline_s=_DEADLINE_S)
+        answer = await ask_url(address_of(self._target.url, self._target.health), deadline_s=DEADLINE_S)
         reading.health = f"HTTP {answer.status}" if answer.status else answer.trouble
         if answer.status != _NOT_FOUND:
             reading.up = 0 < answer.status < 500
-            reading.probe_ms = (time.monotonic() - began_s) * 1000 if answer.status else None
+            if answer.status:
+                reading.figures[Watched.PROBE_TIME] = (time.monotonic() - began_s) * 1000
 
-    async def _ask_figures(self, reading: ServiceReading) -> None:
+    async def _ask_figures(self, reading: SourceReading) -> None:
         if self._watch is None:
             return
         try:
             line = await self._watch.look()
         except (TroubleError, OSError, ValueError) as error:
             line = {"metrics_trouble": str(error)}
-        if line is None:
+        pages = self._watch.pages
+        if line is None and not any(pages):
             self._watch = None  # it tells nothing, and never will
             return
-        reading.trouble = str(line.get("metrics_trouble", ""))
-        reading.memory_bytes = line.get("memory_bytes")
-        if reading.memory_bytes is not None and self._memory_limit:
-            reading.figures[Watched.MEMORY] = reading.memory_bytes / self._memory_limit
-        for watched, key in ((Watched.CPU, "cpu_share"), (Watched.CONNECTIONS, "connections")):
-            if line.get(key) is not None:
-                reading.figures[watched] = float(line[key])
+        self._read_line(line or {}, reading)
+        self._read_counts(await asyncio.to_thread(_counts_of, pages), reading)
 
-    async def _ask_requests(self, reading: ServiceReading) -> None:
+    def _read_line(self, line: Mapping[str, Any], reading: SourceReading) -> None:
+        reading.trouble = str(line.get("metrics_trouble", ""))
+        reading.details |= {key: line[key] for key in _DETAILS if line.get(key) is not None}
+        memory_bytes = line.get("memory_bytes")
+        if memory_bytes is not None and self._memory_limit:
+            reading.figures[Watched.MEMORY] = memory_bytes / self._memory_limit
+        reading.figures |= {watched: float(line[key]) for watched, key in _KEYS.items() if line.get(key) is not None}
+        queries = Buckets()
+        for query in line.get("queries", {}).values():
+            queries.add({float(bound): count for bound, count in query["counts"].items()}, query["sum_s"])
+        if queries.count:
+            reading.figures[Watched.QUERY_TIME] = queries.mean_ms()
+            reading.figures[Watched.P95_QUERY_TIME] = percentile_ms(queries, 95)
+
+    def _read_counts(self, counts: Sequence[_Counts | None], reading: SourceReading) -> None:
         """All instances together: their rates add up, their means and errors are weighted by them."""
-        answered = took_ms = failed = 0.0
-        timed = told = 0.0
-        for url in self._pages:
-            answer, _ = await follow(url, deadline_s=_DEADLINE_S)
-            counts = await asyncio.to_thread(read_requests, answer.body) if answer.status == 200 else None
-            before, now_s = self._before.pop(url, None), time.monotonic()
-            if counts is None:
-                continue
-            self._before[url] = now_s, counts
-            if before is None:
-                continue
-            figures = requests_between(before[1], counts, now_s - before[0])
-            answered += figures.per_s
-            if figures.mean_ms is not None:
-                took_ms, timed = took_ms + figures.mean_ms * figures.per_s, timed + figures.per_s
-            if figures.error_rate is not None:
-                failed, told = failed + figures.error_rate * figures.per_s, told + figures.per_s
-            reading.figures[Watched.REQUESTS] = answered
-        if timed:
-            reading.figures[Watched.RESPONSE_TIME] = took_ms / timed
-        if told:
-            reading.figures[Watched.ERROR_RATE] = failed / told
+        pairs = [(self._before[at], now) for at, now in enumerate(counts) if now is not None and at in self._before]
+        self._before = {at: now for at, now in enumerate(counts) if now is not None}
+        requests = [
+            requests_between(before.requests, now.requests, now.at_s - before.at_s)
+            for before, now in pairs
+            if before.requests is not None and now.requests is not None
+        ]
+        if requests:
+            reading.figures |= _of_requests(requests)
+        lookups = [
+            lookups_between(before.caches, now.caches)
+            for before, now in pairs
+            if before.caches is not None and now.caches is not None
+        ]
+        hits, asked = sum(hits for hits, _ in lookups), sum(asked for _, asked in lookups)
+        if asked > 0:
+            reading.figures[Watched.HIT_RATIO] = min(hits / asked, 1.0)
+
+
+def _counts_of(pages: Sequence[bytes]) -> list[_Counts | None]:
+    """What each instance has counted; None where it does not tell."""
+    now_s = time.monotonic()
+    read = [read_page(page, _NAMES.__contains__) if page else None for page in pages]
+    counts = [_Counts(now_s, requests_of(page), read_caches(page)) if page is not None else None for page in read]
+    return [one if one is not None and (one.requests or one.caches) else None for one in counts]
+
+
+def _of_requests(instances: Iterable[RequestFigures]) -> dict[Watched, float]:
+    answered = took_ms = failed = timed = told = 0.0
+    durations = Buckets()
+    for one in instances:
+        answered += one.per_s
+        durations.add(one.durations.counts, 0.0)
+        if one.mean_ms is not None:
+            took_ms, timed = took_ms + one.mean_ms * one.per_s, timed + one.per_s
+        if one.error_rate is not None:
+            failed, told = failed + one.error_rate * one.per_s, told + one.per_s
+    figures = {Watched.REQUESTS: answered}
+    if timed:
+        figures[Watched.RESPONSE_TIME] = took_ms / timed
+    if told:
+        figures[Watched.ERROR_RATE] = failed / told
+    if durations.count:
+        figures[Watched.P95_RESPONSE_TIME] = percentile_ms(durations, 95)
+        figures[Watched.PEAK_RESPONSE_TIME] = percentile_ms(durations, 100)
+    return figures
+
+
+def percentile_ms(durations: Buckets, percent: float) -> float:
+    """A percentile of durations; beyond the last bound of their buckets that bound, which it is at least.
+
+    The peak, 100, is the bound of the slowest bucket: at most so much.
+    """
+    value = durations.percentile_ms(percent)
+    if math.isinf(value):
+        return max((bound for bound in durations.counts if math.isfinite(bound)), default=0.0) * 1000
+    return value

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alerts import AlertStanding
 from dbz.monitor.rules.backtest import RuleOutcome
 from dbz.monitor.rules.routes import route_of
-from dbz.monitor.sources.service import ServiceReading
+from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.store.store import Notice, OutboxRow
 from dbz.monitor.watch import Said
 from dbz.report.terminal.console import clean
@@ -23,6 +23,7 @@ _FORMS = {
     Watched.CPU: lambda value: f"CPU {format_percent(value)}",
     Watched.CONNECTIONS: lambda value: counted(round(value), "connection"),
     Watched.RESPONSE_TIME: lambda value: f"mean {format_ms(value)}",
+    Watched.P95_RESPONSE_TIME: lambda value: f"p95 {format_ms(value)}",
     Watched.ERROR_RATE: lambda value: f"errors {format_percent(value)}",
     Watched.REQUESTS: format_rate,
 }
@@ -38,13 +39,14 @@ def line_of(said: Said) -> str:
     return clean(f"{clock}  note: {said.note}")
 
 
-def reading_text(reading: ServiceReading) -> str:
+def reading_text(reading: SourceReading) -> str:
     """How a service was, in one line."""
     parts = ["no health path" if reading.up is None else "up" if reading.up else f"DOWN ({reading.health})"]
-    if reading.memory_bytes is not None:
+    memory_bytes = reading.details.get("memory_bytes")
+    if isinstance(memory_bytes, int | float):
         share = reading.figures.get(Watched.MEMORY)
         of = f" ({format_percent(round(share, 3))})" if share is not None else ""
-        parts.append(f"memory {format_bytes(reading.memory_bytes)}{of}")
+        parts.append(f"memory {format_bytes(memory_bytes)}{of}")
     parts += [form(round(reading.figures[of], 4)) for of, form in _FORMS.items() if of in reading.figures]
     if reading.trouble and reading.trouble != reading.health:
         parts.append(f"no figures: {reading.trouble}")
@@ -59,7 +61,7 @@ def notice_text(notice: Notice) -> str:
 
 def routes_text(config: MonitorFile) -> str:
     """What is watched, and where alerts go, in two lines."""
-    targets = ", ".join(f"{target.name} ({target.url})" for target in config.targets)
+    targets = ", ".join(f"{thing.name} ({thing.place})" for thing in config.watched)
     channels = ", ".join(config.channels) or "the log only"
     count = counted(len(config.alerts), "rule")
     return f"watching {targets} every {format_duration(config.interval)}\n{count}, alerts go to {channels}"
@@ -68,12 +70,12 @@ def routes_text(config: MonitorFile) -> str:
 def rules_text(config: MonitorFile) -> str:
     """Every alert: when it begins, and where it goes."""
     lines = [routes_text(config), ""]
-    for target in config.targets:
-        for rule in config.rules_of(target.name):
-            to = _to(config, rule.type, rule.severity, target.name)
-            lines.append(f"{target.name}  {rule.type} [{rule.severity}]  {rule.when}  → {to}")
+    for thing in config.watched:
+        for rule in config.rules_of(thing):
+            to = _to(config, rule.type, rule.severity, thing.name)
+            lines.append(f"{thing.name}  {rule.type} [{rule.severity}]  {rule.when}  → {to}")
         for type_, severity in BUILT_IN.items():
-            lines.append(f"{target.name}  {type_} [{severity}]  → {_to(config, type_, severity, target.name)}")
+            lines.append(f"{thing.name}  {type_} [{severity}]  → {_to(config, type_, severity, thing.name)}")
     return "\n".join(lines)
 
 
@@ -84,11 +86,11 @@ def _to(config: MonitorFile, type_: str, severity: str, target: str) -> str:
 def standing_rows(config: MonitorFile, standings: Mapping[tuple[str, str], AlertStanding]) -> list[dict[str, Any]]:
     """Where each alert of the file is, as plain data."""
     rows = []
-    for target in config.targets:
-        rules: dict[str, AlertRule | None] = {rule.type: rule for rule in config.rules_of(target.name)}
+    for thing in config.watched:
+        rules: dict[str, AlertRule | None] = {rule.type: rule for rule in config.rules_of(thing)}
         for type_, rule in {**rules, **dict.fromkeys(BUILT_IN)}.items():
-            standing = standings.get((target.name, type_), AlertStanding())
-            row: dict[str, Any] = {"target": target.name, "type": type_, "state": standing.state.value}
+            standing = standings.get((thing.name, type_), AlertStanding())
+            row: dict[str, Any] = {"target": thing.name, "type": type_, "state": standing.state.value}
             row["since"] = _stamp(standing.since_s)
             if rule is not None:
                 row |= {"when": str(rule.when), "value": standing.value, "limit": rule.when.limit}

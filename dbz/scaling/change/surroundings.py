@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import ApiServers, Phases
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.scaling.change.comparing import same

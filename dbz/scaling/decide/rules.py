@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dbz.config.grammar.conditions import Condition, Watched
+from dbz.config.grammar.conditions import Condition
+from dbz.config.grammar.watched import Watched
 
 
 @dataclass(frozen=True)

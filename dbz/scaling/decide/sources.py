@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dbz.config.grammar.conditions import Condition, Watched
+from dbz.config.grammar.conditions import Condition
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import Scaling
 from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws

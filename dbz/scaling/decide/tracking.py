@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dbz.config.grammar.conditions import Watched
 from dbz.config.grammar.target_tracking import FINE_S, Target
+from dbz.config.grammar.watched import Watched
 from dbz.config.phases import Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import TRACK_PREFIX

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from dbz.config.grammar.conditions import Watched
+from dbz.config.grammar.watched import Watched
 from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine, Sample
 from dbz.scaling.simulate.traces import Trace
 

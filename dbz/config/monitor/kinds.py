@@ -1,0 +1,35 @@
+"""The kinds of things that are watched, and what each kind can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dbz.config.grammar.watched import Watched
+
+
+class WatchedKind(StrEnum):
+    """What a watched thing is; the value is its section of the file."""
+
+    TARGET = "targets"
+
+
+TELLS: Mapping[WatchedKind, frozenset[Watched]] = {
+    WatchedKind.TARGET: frozenset((
+        Watched.CPU, Watched.MEMORY, Watched.CONNECTIONS, Watched.REQUESTS, Watched.ERROR_RATE, Watched.RESPONSE_TIME,
+        Watched.P95_RESPONSE_TIME, Watched.PEAK_RESPONSE_TIME, Watched.QUERY_TIME, Watched.P95_QUERY_TIME,
+        Watched.HIT_RATIO, Watched.EVENT_LOOP_LAG, Watched.PROBE_TIME,
+    )),
+}  # fmt: skip
+"""The metrics that a thing of each kind may tell; a rule without `targets` is about every thing that may tell its."""
+
+
+@dataclass(frozen=True)
+class WatchedThing:
+    """Something that is watched, of whatever kind."""
+
+    name: str
+    kind: WatchedKind
+    place: str
+    """Where it is, for people: without what is secret in it."""

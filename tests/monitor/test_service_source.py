@@ -1,0 +1,77 @@
+"""What a service tells of itself becomes the figures of a reading."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dbz.config.grammar.watched import Watched
+from dbz.config.monitor.targets import WatchedTarget
+from dbz.measure.latency.buckets import Buckets
+from dbz.monitor.sources.reading import SourceReading
+from dbz.monitor.sources.service import TargetSource, percentile_ms
+from dbz.targets.caches import CACHE_NAMES, lookups_between, read_caches
+from dbz.targets.exposition import read_page
+from tests.monitor.service import Service, running
+
+BUCKETS = """http_request_duration_seconds_bucket{le="0.1"} %d
+http_request_duration_seconds_bucket{le="0.5"} %d
+http_request_duration_seconds_bucket{le="+Inf"} %d
+db_client_operation_duration_seconds_bucket{le="0.01",db_operation_name="find"} %d
+db_client_operation_duration_seconds_bucket{le="+Inf",db_operation_name="find"} %d
+db_client_operation_duration_seconds_sum{db_operation_name="find"} %f
+nodejs_eventloop_lag_p99_seconds 0.02
+cache_hits_total %d
+cache_misses_total %d
+"""
+
+
+def test_one_page_a_round_gives_figures_requests_queries_and_caches() -> None:
+    with running(Service()) as service:
+        service.more = BUCKETS % (0, 0, 0, 10, 10, 0.05, 0, 0)
+        source = TargetSource(WatchedTarget.model_validate({"name": "shop", "url": service.url}))
+
+        async def looked() -> list[SourceReading]:
+            readings = [await source.look()]
+            service.more = BUCKETS % (90, 100, 100, 20, 20, 0.10, 30, 10)
+            return [*readings, await source.look()]
+
+        first, second = asyncio.run(looked())
+    assert service.asked == 2 and first.up and Watched.RESPONSE_TIME not in first.figures
+    figures = second.figures
+    assert figures[Watched.RESPONSE_TIME] == pytest.approx(10) and figures[Watched.ERROR_RATE] == 0
+    assert figures[Watched.P95_RESPONSE_TIME] == pytest.approx(300) and figures[Watched.PEAK_RESPONSE_TIME] == 500
+    assert figures[Watched.QUERY_TIME] == pytest.approx(5) and figures[Watched.P95_QUERY_TIME] == pytest.approx(9.5)
+    assert figures[Watched.HIT_RATIO] == 0.75 and figures[Watched.EVENT_LOOP_LAG] == 20
+    assert figures[Watched.PROBE_TIME] > 0 and figures[Watched.MEMORY] > 0
+    row = second.to_row()
+    assert row["memory_bytes"] == 50_000_000 and row["p95 response time"] == pytest.approx(300)
+    assert all(isinstance(value, int | float | str) for value in row.values())
+
+
+def test_beyond_the_last_bound_a_percentile_is_at_least_that() -> None:
+    assert percentile_ms(Buckets({0.1: 1.0, 0.5: 0.0, float("inf"): 9.0}), 95) == 500
+    assert percentile_ms(Buckets({0.1: 1.0, 0.5: 0.0, float("inf"): 0.0}), 100) == 100
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        (
+            'dbz_cache_requests_total{{layer="local",outcome="hit"}} {0}\n'
+            'dbz_cache_requests_total{{layer="local",outcome="miss"}} {1}\n'
+            'dbz_cache_requests_total{{layer="remote",outcome="hit"}} 0\n'
+            'dbz_cache_requests_total{{layer="remote",outcome="miss"}} {1}\n'
+        ),
+        'cache_gets_total{{cache="a",result="hit"}} {0}\ncache_gets_total{{cache="a",result="miss"}} {1}\n',
+        "django_cache_get_hits_total {0}\ndjango_cache_get_total {2}\n",
+        "cache_hits_total {0}\ncache_misses_total {1}\n",
+    ],
+)
+def test_hits_and_lookups_of_each_library(form: str) -> None:
+    pages = [read_page(form.format(hits, misses, hits + misses).encode(), CACHE_NAMES.__contains__)
+             for hits, misses in ((100, 50), (160, 70))]  # fmt: skip
+    before, now = (read_caches(page) for page in pages)
+    assert before is not None and now is not None
+    assert lookups_between(before, now) == (60, 80)
