@@ -81,30 +81,49 @@ def test_get_metric_data_has_several_series_and_a_gap_is_read_off_the_cpu(record
 
 
 CONSOLE = """\
-Full label,api CPUUtilization,api RunningTaskCount,RequestCountPerTarget
-Statistic,Average,Average,Sum
-Period,60,60,60
+Id,m1,tasks,m3
+StatusCode,Complete,Complete,Complete
+Messages,,,
+Full label,eu-west-1:AWS/ECS ClusterName:dbz ServiceName:api CPUUtilization Average 60,\
+eu-west-1:ECS/ContainerInsights ClusterName:dbz ServiceName:api RunningTaskCount Average 60,\
+eu-west-1:AWS/ApplicationELB TargetGroup:targetgroup/t/2 LoadBalancer:app/a/1 RequestCountPerTarget Sum 60
+Label,api,RunningTaskCount,RequestCountPerTarget
 2026/11/02 10:00:00,50,4,1500
 2026/11/02 10:01:00,75,4,
 2026/11/02 10:03:00,25,2,750
-2026/11/02 10:04:00,25,2,750
+2026/11/02 10:04:00,2.5e1,2,750
 """
+"""The rows that stand in what the console's "Download as .csv" gives, as its users describe it."""
+HEADS, BODY = CONSOLE[: CONSOLE.index("2026/")], CONSOLE[CONSOLE.index("2026/") :]
 
 
 @pytest.mark.parametrize(
-    "text",
+    "raw",
     [
-        CONSOLE,
-        CONSOLE.replace("/11/02 ", "-11-02T").replace(":00,", ":00.000Z,"),
-        "\n".join(line.replace('"', "") and '"' + line.replace(",", '","') + '"' for line in CONSOLE.splitlines()),
-        "Label,cpu,tasks,r\nId,m1,m2,m3\nMetricName,CPUUtilization,RunningTaskCount,RequestCountPerTarget\n"
-        + CONSOLE.split("Period,60,60,60\n")[1],
+        CONSOLE.encode(),
+        CONSOLE.encode("utf-8-sig"),
+        CONSOLE.replace("\n", "\r\n").encode("utf-16"),
+        (HEADS + "".join(reversed(BODY.splitlines(keepends=True)))).encode(),
+        CONSOLE.replace("/11/02 ", "-11-02T").replace(":00,", ":00.000Z,").encode(),
+        "\n".join('"' + line.replace(",", '","') + '"' for line in CONSOLE.splitlines()).encode(),
+        # Rows of other tools: nothing but the labels, or the parts of the full label in rows of their own.
+        f"Label,CPUUtilization,RunningTaskCount,RequestCountPerTarget\n{BODY}".encode(),
+        ("Label,a,b,c\nMetricName,CPUUtilization,RunningTaskCount,RequestCountPerTarget\nStatistic,Average,Average,Sum\n"
+         f"Period,60,60,60\n{BODY}").encode(),
     ],
-)
-def test_a_csv_of_the_console_has_words_about_each_column_and_then_times(tmp_path: Path, text: str) -> None:
-    (tmp_path / "c.csv").write_text(text)
+)  # fmt: skip
+def test_a_csv_of_the_console_has_words_about_each_column_and_then_times(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "c.csv").write_bytes(raw)
     trace = read_traces([tmp_path / "c.csv"], 50.0)
     assert [trace.demand[minute * 60] for minute in range(5)] == [2.0, 3.0, None, 0.5, 0.5]
+
+
+def test_the_full_label_says_the_period_where_the_datapoints_alone_would_say_another(tmp_path: Path) -> None:
+    """Two datapoints an hour apart, each of five minutes: they say nothing of the time between them."""
+    label = "eu-west-1:AWS/ECS ClusterName:dbz ServiceName:api CPUUtilization Average 300"
+    (tmp_path / "c.csv").write_text(f"Id,m1\nFull label,{label}\n2026/11/02 10:00:00,50\n2026/11/02 11:00:00,75\n")
+    demand = read_traces([tmp_path / "c.csv"], 50.0, tasks=4).demand
+    assert (demand[299], demand[300], demand[3600]) == (2.0, None, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +135,10 @@ def test_a_csv_of_the_console_has_words_about_each_column_and_then_times(tmp_pat
         ('{"MetricDataResults": [{"Label": "CPUUtilization", "Timestamps": [1], "Values": []}]}', "cannot be read"),
         ('{"Label": "CPUUtilization", "Datapoints": [{"Timestamp": "noon", "Average": 1}]}', "'noon' is no time"),
         ('{"Label": "CPUUtilization", "Datapoints": [{"Timestamp": 0, "Average": 1}]}', "at least two datapoints"),
-        (CONSOLE.replace("Statistic,Average", "Statistic,p99"), "cpu needs the statistic Average, not p99"),
+        (CONSOLE.replace("CPUUtilization Average", "CPUUtilization p99"), "cpu needs the statistic Average, not p99"),
         (CONSOLE.replace(",75,", ",much,"), "'much' at 2026/11/02 10:01:00 is not a number"),
         (CONSOLE.replace("RequestCountPerTarget", "CPUUtilization").replace("Sum", "Average"), "are both cpu"),
+        (CONSOLE.replace("Complete,Complete,", "InternalError,Complete,"), "CloudWatch says InternalError of it"),
         (CONSOLE.replace("2026/11/02 10:03:00", "2027/11/02 10:03:00"), "covers more than 31 days"),
     ],
 )

@@ -22,6 +22,7 @@ means every sample of five minutes, `for 4 of 5 minutes` four minutes' worth of 
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Collection
@@ -35,6 +36,7 @@ from dbz.units import format_number
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
+_OPPOSITES = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _METRICS = {tuple(metric.value.lower().split()): metric for metric in Watched} | {("connections",): Watched.CONNECTIONS}
 _LONGEST = max(map(len, _METRICS))
 _UNITS_S = {
@@ -85,6 +87,14 @@ class Condition:
     def compare(self) -> Callable[[float, float], bool]:
         """The comparison itself: `compare(value, limit)`."""
         return _OPERATORS[self.op]
+
+    def holds(self, value: float | None) -> bool | None:
+        """Whether one reading holds; None where nothing was measured, which "not a number" says too."""
+        return None if value is None or math.isnan(value) else self.compare(value, self.limit)
+
+    def opposite(self) -> Condition:
+        """What holds for every reading for which this does not; one reading is enough."""
+        return replace(self.plain(), op=_OPPOSITES[self.op], held_s=0.0, window_s=0.0)
 
     def samples(self, period_s: float) -> tuple[int, int]:
         """How many of the newest samples count, and how many of those must hold: (M, N) of `M of N`."""

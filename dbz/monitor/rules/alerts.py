@@ -9,12 +9,12 @@ gap, in which the monitor slept or was not running, are not put together with th
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from dbz.config.grammar.conditions import Condition
+from dbz.config.grammar.windows import ConditionFollower
 
 GAP_PERIODS = 3.5
 """A pause of more periods than this is a gap."""
@@ -73,12 +73,9 @@ class AlertTracker:
         keep_firing_s: float = 0.0,
         standing: AlertStanding | None = None,
     ) -> None:
-        self._condition, self._resolve = condition, resolve
         self._period_s, self._keep_firing_s = period_s, keep_firing_s
-        self._held, window = condition.samples(period_s)
-        self._breaches: deque[bool | None] = deque(maxlen=window)
-        self._resolve_held, resolve_window = resolve.samples(period_s) if resolve else (1, 1)
-        self._over: deque[bool | None] = deque(maxlen=resolve_window)
+        self._breaches = ConditionFollower(condition, period_s)
+        self._over = ConditionFollower(resolve or condition.opposite(), period_s)
         self.standing = standing or AlertStanding()
 
     def update(self, now_s: float, value: float | None) -> AlertEvent | None:
@@ -88,17 +85,15 @@ class AlertTracker:
         """
         standing = self.standing
         if standing.read_s and now_s - standing.read_s > GAP_PERIODS * self._period_s:
-            self._breaches.clear()
-            self._over.clear()
+            self._breaches.window.forget()
+            self._over.window.forget()
             standing.over_since_s = None
-        breaching = None if value is None else self._condition.compare(value, self._condition.limit)
-        self._breaches.append(breaching)
-        self._over.append(self._is_over(value))
-        if value is not None:
+        breaching, is_over = self._breaches.add(value), self._over.add(value)
+        if breaching is not None:
             standing.value, standing.read_s = value, now_s
         if standing.state is AlertState.FIRING:
-            return self._while_firing(now_s)
-        if sum(one is True for one in self._breaches) >= self._held:
+            return self._while_firing(now_s, is_over)
+        if self._breaches.window.met:
             return self._enter(AlertState.FIRING, now_s, AlertEvent.FIRING)
         if breaching is not None:
             wished = AlertState.PENDING if breaching else AlertState.OK
@@ -106,18 +101,11 @@ class AlertTracker:
                 self._enter(wished, now_s)
         return None
 
-    def _is_over(self, value: float | None) -> bool | None:
-        if value is None:
+    def _while_firing(self, now_s: float, is_over: bool | None) -> AlertEvent | None:
+        standing = self.standing
+        if is_over is None:
             return None
-        if self._resolve is not None:
-            return self._resolve.compare(value, self._resolve.limit)
-        return not self._condition.compare(value, self._condition.limit)
-
-    def _while_firing(self, now_s: float) -> AlertEvent | None:
-        standing, newest = self.standing, self._over[-1]
-        if newest is None:
-            return None
-        if sum(one is True for one in self._over) < self._resolve_held or not newest:
+        if not (is_over and self._over.window.met):
             standing.over_since_s = None
             return None
         if standing.over_since_s is None:
@@ -129,7 +117,7 @@ class AlertTracker:
     def _enter(self, state: AlertState, now_s: float, event: AlertEvent | None = None) -> AlertEvent | None:
         self.standing.state, self.standing.since_s, self.standing.over_since_s = state, now_s, None
         if state is AlertState.OK:
-            self._breaches.clear()  # what was before is told, and over
+            self._breaches.window.forget()  # what was before is told, and over
         return event
 
 

@@ -13,13 +13,13 @@ The same engine decides in `dbz scale auto` and in `dbz scale simulate`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import Watched
+from dbz.config.grammar.windows import ConditionFollower
 
 
 @dataclass(frozen=True)
@@ -105,63 +105,19 @@ class ConditionStanding:
     """When the period of that value ended; None: as of the newest sample."""
 
 
-class ConditionWindow:
-    """Remembers for the newest `size` samples whether a condition held, did not hold (False), or was unknown (None).
-
-    Adding a sample and asking take constant time.
-    """
-
-    def __init__(self, needed: int, size: int) -> None:
-        self.needed, self.size = needed, size
-        self._samples: deque[bool | None] = deque(maxlen=size)
-        self.holding = 0
-        self.missing = 0
-
-    def add(self, held: bool | None) -> None:
-        """Take in the newest sample; the oldest one is forgotten."""
-        if len(self._samples) == self.size:
-            oldest = self._samples[0]
-            self.holding -= oldest is True
-            self.missing -= oldest is None
-        self._samples.append(held)
-        self.holding += held is True
-        self.missing += held is None
-
-    @property
-    def length(self) -> int:
-        """How many samples are remembered."""
-        return len(self._samples)
-
-    @property
-    def met(self) -> bool:
-        """Whether enough samples are known to hold, whatever the others were."""
-        return self.holding >= self.needed
-
-    @property
-    def met_and_complete(self) -> bool:
-        """Whether enough samples hold and none of the whole window is missing."""
-        return self.holding >= self.needed and not self.missing and len(self._samples) == self.size
-
-
-class _Watch:
+class _Watch(ConditionFollower):
     """One condition with its window, the newest known value and when that was measured."""
 
     def __init__(self, condition: Condition, period_s: float) -> None:
-        self.condition = condition
-        self.window = ConditionWindow(*condition.samples(period_s))
+        super().__init__(condition, period_s)
         self.newest: Sample | None = None
         self.stale = False
 
-    def add(self, sample: Sample, value: float | None) -> None:
-        """Take in a sample, and what it says of the condition."""
+    def take_in(self, sample: Sample, value: float | None) -> None:
+        """A sample, and what it says of the condition."""
         if value is not None:
             self.newest, self.stale = sample, False
-        self.window.add(None if value is None else self.condition.compare(value, self.condition.limit))
-
-    def leave_out(self, periods: int) -> None:
-        """So many periods had no sample."""
-        for _ in range(min(periods, self.window.size)):
-            self.window.add(None)
+        self.add(value)
 
 
 class RuleEngine:
@@ -189,7 +145,7 @@ class RuleEngine:
                 watch.leave_out(round(elapsed_s / self.policy.period_s) - 1)
         self._newest = sample
         for watch in (*self._out, *self._in):
-            watch.add(sample, self._value(watch.condition, sample, sample.tasks))
+            watch.take_in(sample, self._value(watch.condition, sample, sample.tasks))
         return True
 
     def replay(self, samples: Sequence[Sample], now_s: float) -> None:
@@ -213,7 +169,7 @@ class RuleEngine:
                 if value is None:
                     continue
                 for each in late:
-                    watch.add(sample, each)
+                    watch.take_in(sample, each)
                 late.clear()
             watch.stale = watch.newest is None or watch.newest.at_s < now_s - self.policy.data_age_s
             if watch.stale:
@@ -311,7 +267,7 @@ class RuleEngine:
             condition = watch.condition
             value = self._value(condition, watch.newest, tasks) if watch.newest else None
             changes = condition.metric is Watched.CPU or condition.of_capacity
-            if changes and value is not None and condition.compare(value, condition.limit):
+            if changes and condition.holds(value):
                 return condition
         return None
 

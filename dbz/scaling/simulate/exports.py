@@ -2,6 +2,10 @@
 
 Each series is known by the metric that its label, its id or the head of its column names. Several files are one
 recording: GetMetricStatistics has one metric a file.
+
+A console's CSV has a column for each series below five rows of words: `Id`, `StatusCode`, `Messages`, `Full label` and
+`Label`. The full label says where the metric is from, its name, its statistic and its period in seconds, as in
+`eu-west-1:AWS/ECS ClusterName:c ServiceName:api CPUUtilization Average 60`. Times are `2026/02/14 14:20:00`.
 """
 
 from __future__ import annotations
@@ -35,6 +39,10 @@ _COLUMNS = ("requests", "cpu", "memory", "tasks", "connections")
 _SUMS = ("requests", "requests by task")
 """What is counted in a period; everything else is a mean."""
 _STATISTICS = ("Average", "Sum", "Maximum", "Minimum", "SampleCount")
+_FAILED = ("InternalError", "Forbidden", "ForbiddenRequired")
+"""What `StatusCode` says of a series that CloudWatch could not give."""
+_FULL_LABEL = re.compile(r"\s(\S+)\s+(\d+)$")
+"""The statistic and the period at the end of a full label."""
 MOST_ROWS = 31 * 86_400
 
 
@@ -163,8 +171,11 @@ def _merged(path: Path, results: Sequence[Any]) -> Iterator[Recorded]:
             key = str(one.get("Label", "")), str(one.get("Id", ""))
             pairs = list(zip(one["Timestamps"], one["Values"], strict=True))
             series.setdefault(key, {}).update((_time(at), _number(value)) for at, value in pairs)
+            status = str(one.get("StatusCode", ""))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _wrong(str(path), f"a series of it cannot be read: {error}") from None
+        if _column(key[0]) or _column(key[1]):
+            _check_status(path, key[0] or key[1], status)
     for (label, name), points in series.items():
         column = _column(label) or _column(name)
         if column:
@@ -206,7 +217,8 @@ def _of_csv(path: Path, text: str) -> list[Recorded]:
         column = next(filter(None, map(_column, words)), "")
         if not column:
             continue
-        _check_statistic(path, heads, at, column)
+        said = _said_of(heads, at)
+        _check_said(path, said, column)
         points: dict[float, float] = {}
         for row in body:
             cell = row[at].strip() if at < len(row) else ""
@@ -215,23 +227,44 @@ def _of_csv(path: Path, text: str) -> list[Recorded]:
                     points[_time(row[0])] = _number(cell)
             except ValueError:
                 raise _wrong(str(path), f"'{cell}' at {row[0]} is not a number from 0 up") from None
-        said = _said(heads, at, "period")
-        period_s = float(said) if said.isdecimal() else 0.0
-        found.append(Recorded(column, next(word for word in words if _column(word)), points, period_s))
+        found.append(Recorded(column, next(word for word in words if _column(word)), points, said.period_s))
     return found
 
 
-def _check_statistic(path: Path, heads: Sequence[Sequence[str]], at: int, column: str) -> None:
-    """`ConfigError` when the head says another statistic than the one that is a load."""
-    said = _said(heads, at, "statistic")
+@dataclass(frozen=True)
+class _Said:
+    """What the rows above a column say of it."""
+
+    statistic: str
+    """Empty: they do not say."""
+    period_s: float
+    """0: they do not say."""
+    status: str
+    """Whether CloudWatch gave all of it; empty: they do not say."""
+
+
+def _said_of(heads: Sequence[Sequence[str]], at: int) -> _Said:
+    rows = {row[0].strip().lower(): row[at].strip() for row in reversed(heads) if at < len(row)}
+    last = _FULL_LABEL.search(rows.get("full label", ""))
+    statistic, period = last.groups() if last else ("", "")
+    period = rows.get("period") or period
+    return _Said(
+        rows.get("statistic") or statistic, float(period) if period.isdecimal() else 0.0, rows.get("statuscode", "")
+    )
+
+
+def _check_said(path: Path, said: _Said, column: str) -> None:
+    """`ConfigError` when it is another statistic than the one that is a load, or not all that was asked for."""
     wanted = "Sum" if column in _SUMS else "Average"
-    if said and said.lower() != wanted.lower() and column != "tasks":
-        raise _wrong(str(path), f"{column} needs the statistic {wanted}, not {said}")
+    if said.statistic and said.statistic.lower() != wanted.lower() and column != "tasks":
+        raise _wrong(str(path), f"{column} needs the statistic {wanted}, not {said.statistic}")
+    _check_status(path, column, said.status)
 
 
-def _said(heads: Sequence[Sequence[str]], at: int, what: str) -> str:
-    """What the row of that name says of a column; empty: there is none."""
-    return next((row[at].strip() for row in heads if row[0].strip().lower() == what and at < len(row)), "")
+def _check_status(path: Path, what: str, status: str) -> None:
+    """`ConfigError` when CloudWatch says that it failed, or that the series is not allowed to be read."""
+    if status in _FAILED:
+        raise _wrong(str(path), f"{what} is not whole: CloudWatch says {status} of it", "ask for it again")
 
 
 def _is_time(cell: str) -> bool:

@@ -104,7 +104,7 @@ class ByAlarms:
 def _holds_now(standing: ConditionStanding, sample: Sample) -> bool:
     """Whether a condition holds in the period of a sample; without a datapoint of that period it does not."""
     value = standing.value if standing.at_s == sample.at_s else None
-    return value is not None and standing.condition.compare(value, standing.condition.limit)
+    return bool(standing.condition.holds(value))
 
 
 class Fixed:

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import random
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,7 +149,9 @@ def read_traces(paths: Sequence[Path], per_task_per_s: float, tasks: int | None 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        # A shell of Windows that writes an answer to a file makes UTF-16 of it, with the mark in front.
+        return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([Problem(str(path), f"cannot be read: {reason}")]) from error
