@@ -18,7 +18,7 @@ from dbz.cache.admin.entries import StoredEntry
 from dbz.cache.admin.selection import _snippets, selection
 from dbz.errors import UsageError
 from tests.cache.conftest import RedisServer
-from tests.cli.running import DBZ
+from tests.cli.running import run_dbz_raw
 
 VALUES: dict[bytes, bytes] = {
     b"plain": b'{"club_id": "c1", "n": 1}',
@@ -51,7 +51,7 @@ def odd(redis_server: RedisServer) -> Any:
 
 def cache(redis_server: RedisServer, folder: Path, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
     env = {**os.environ, "REDIS_URL": redis_server.url, "DBZ_STATE_DIR": str(folder), "NO_COLOR": "1"}
-    done = subprocess.run([*DBZ, "cache", *arguments], env=env, capture_output=True, timeout=60)
+    done = run_dbz_raw(["cache", *arguments], folder, env)
     assert b"Traceback" not in done.stderr and b"an error in dbz itself" not in done.stderr, done.stderr
     return done
 

@@ -6,28 +6,41 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.children.forkserver import forkserver
+
 DBZ = [sys.executable, "-m", "dbz.cli.main"]
+_START_EACH = "DBZ_WHOLE_MATRIX" in os.environ
 
 
 def dbz(*arguments: str, cwd: Path, timeout_s: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; a traceback in what it prints fails the test."""
-    done = subprocess.run(
-        [*DBZ, *arguments],
-        cwd=cwd,
-        env={**os.environ, "NO_COLOR": "1", **env},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
+    done = run_dbz(arguments, cwd, {**os.environ, "NO_COLOR": "1", **env}, timeout_s)
     assert "Traceback" not in done.stdout + done.stderr
     assert "an error in dbz itself" not in done.stderr
     return done
+
+
+def run_dbz(
+    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end with exactly this environment, whatever it prints."""
+    done = run_dbz_raw(arguments, cwd, environment, timeout_s)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_dbz_raw(
+    arguments: Sequence[str | bytes], cwd: Path, environment: Mapping[str, str], timeout_s: float = 60
+) -> subprocess.CompletedProcess[bytes]:
+    """The same with the bytes that it prints; it is forked if that comes to the same."""
+    if _START_EACH or not forkserver().suits(environment):
+        return subprocess.run([*DBZ, *arguments], cwd=cwd, env=environment, capture_output=True, timeout=timeout_s)
+    return forkserver().run(arguments, cwd, environment, timeout_s)
 
 
 def newest_run(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 from pymongo import MongoClient
 
-from tests.cli.running import DBZ
+from tests.cli.running import run_dbz
 
 
 class Served:
@@ -22,10 +22,7 @@ class Served:
         self.redis = redis.Redis.from_url(self.redis_url)
 
     def cache(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        command = [*DBZ, "cache", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, timeout=60
-        )
+        done = run_dbz(["cache", *arguments], self.folder, {**self.env, **env})
         assert "Traceback" not in done.stdout + done.stderr and "an error in dbz itself" not in done.stderr, done.stderr
         return done
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.children.processes import ended, eventually
-from tests.cli.running import DBZ
+from tests.cli.running import DBZ, run_dbz
 from tests.cli.serving import Served
 
 WARMUP = """
@@ -120,15 +120,14 @@ def test_a_store_that_is_away_is_exit_code_3_and_its_password_stays_secret(serve
 
 def test_without_any_store_the_message_says_how_to_get_one(tmp_path: Path) -> None:
     env = {**os.environ, "DBZ_STATE_DIR": str(tmp_path), "REDIS_URL": "", "MONGODB_URI": ""}
-    done = subprocess.run([*DBZ, "cache", "warm"], env=env, capture_output=True, text=True, timeout=30)
+    done = run_dbz(["cache", "warm"], tmp_path, env)
     assert done.returncode == 2 and "dbz serve" in done.stderr and "--embedded" in done.stderr
 
 
 def test_a_trial_without_any_store(tmp_path: Path) -> None:
     """`--embedded` brings demo data of its own, and leaves nothing behind."""
     env = {**os.environ, "DBZ_STATE_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1"}
-    command = [*DBZ, "cache", "warm", "--embedded", "--json", "--rate", "max"]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=90)
+    done = run_dbz(["cache", "warm", "--embedded", "--json", "--rate", "max"], tmp_path, env, timeout_s=90)
     assert done.returncode == 0, done.stderr
     warmed = json.loads(done.stdout)
     assert warmed["complete"] and warmed["keys"] == 1509

@@ -6,7 +6,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.children.processes import DEADLINE_S, carrying, ended, eventually, gone
+from tests.cli.running import DBZ, run_dbz
 
-SERVE = [sys.executable, "-m", "dbz.cli.main", "serve", "--clubs", "1"]
+SERVE = ["serve", "--clubs", "1"]
 
 
 class Home:
@@ -32,13 +32,12 @@ class Home:
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """`dbz serve` that is expected to end by itself."""
-        command = [*SERVE, *arguments]
-        return subprocess.run(command, env={**self.env, **env}, capture_output=True, text=True, timeout=60)
+        return run_dbz([*SERVE, *arguments], self.temporary, {**self.env, **env})
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """`dbz serve`, asked to end at the latest when the test does."""
-        command = [*SERVE, *arguments]
+        command = [*DBZ, *SERVE, *arguments]
         pipe = subprocess.PIPE
         with ended(subprocess.Popen(command, env=self.env, stdout=pipe, stderr=pipe, text=True)) as process:
             try:
@@ -209,8 +208,7 @@ def _assert_warming_reads_every_shard(home: Home) -> None:
     """Posts and games of all clubs, wherever they lie by now."""
 
     def cache(*arguments: str) -> dict[str, object]:
-        command = [*SERVE[:3], "cache", *arguments, "--json"]
-        done = subprocess.run(command, env=home.env, capture_output=True, text=True, timeout=60)
+        done = run_dbz(["cache", *arguments, "--json"], home.temporary, home.env)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -224,8 +222,7 @@ def _assert_warming_reads_every_shard(home: Home) -> None:
 
 def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_by(home: Home):
     def shard(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*SERVE[:3], "shard", *arguments]
-        return subprocess.run(command, env=home.env, capture_output=True, text=True, timeout=60)
+        return run_dbz(["shard", *arguments], home.temporary, home.env)
 
     with home.serving("--shards", "2", "--clubs", "3"):
         status = json.loads(shard("status", "--json").stdout)

@@ -24,7 +24,7 @@ import pytest
 
 from dbz.errors import ExitCode
 from tests.children.processes import ended
-from tests.cli.running import DBZ
+from tests.cli.running import run_dbz
 
 AT_A_TIME = 8
 
@@ -150,9 +150,8 @@ def load(folder: Path, url: str, arguments: list[str], timeout_s: float = 110) -
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    command = [*DBZ, "load", *(part.format(url=url) for part in arguments), "--no-live"]
-    env = {**os.environ, "NO_COLOR": "1", "MATRIX_TARGET": url}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=timeout_s)
+    words = ["load", *(part.format(url=url) for part in arguments), "--no-live"]
+    return run_dbz(words, folder, {**os.environ, "NO_COLOR": "1", "MATRIX_TARGET": url}, timeout_s)
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +290,7 @@ def test_a_bad_server_is_not_green_against_a_good_baseline_and_compare_says_so(t
     with bad_server("one of two is dead") as url:
         done = load(tmp_path, url, ["locustfile.py", "--target", url, *arguments, "--out", "bad", "--baseline", "good"])
     assert_not_green(done)
-    compared = subprocess.run(
-        [*DBZ, "report", "compare", "good", "bad"], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    compared = run_dbz(["report", "compare", "good", "bad"], tmp_path, os.environ)
     # 2: the run is not even taken for a comparison, because its figures cannot be trusted.
     assert compared.returncode in {ExitCode.BROKEN, ExitCode.INVALID, ExitCode.USAGE}, compared.stdout
 
@@ -311,7 +308,6 @@ def test_a_bad_server_is_not_green_against_a_good_baseline_and_compare_says_so(t
 def test_a_results_file_without_anything_good_is_not_green(tmp_path: Path, document: Any) -> None:
     (tmp_path / "budgets.yaml").write_text(BUDGETS)
     (tmp_path / "results.json").write_text(json.dumps(document))
-    command = [*DBZ, "budget", "check", "results.json", "--budgets", "budgets.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = run_dbz(["budget", "check", "results.json", "--budgets", "budgets.yaml"], tmp_path, os.environ)
     assert done.returncode in {ExitCode.BROKEN, ExitCode.INVALID, ExitCode.USAGE}, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
