@@ -15,9 +15,9 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from dbz.bring import names
-from dbz.bring.recording import JSON, Exchange
+from dbz.bring.recording import JSON, Exchange, GivenValue
 from dbz.bring.steps import Keep
-from dbz.bring.values import Expression, Formatted, Location, leaves, lookup
+from dbz.bring.values import Expression, Formatted, Location, json_path, leaves, lookup, quoted
 
 _SHORT = 6
 """A number, or a text that is shorter, is only taken for another one when both their keys identify something."""
@@ -44,6 +44,7 @@ class ValueOrigin:
     location: Location = ()
     """Where it stands in what `code` gives: of the hundreds of thousands of values of a large recording few are used,
     so that only these are put into words."""
+    otherwise: str | None = None
 
     @property
     def whole_code(self) -> str:
@@ -87,6 +88,14 @@ class Correlation:
             text = str(value)
             if text not in self._origins:
                 self._add(text, ValueOrigin(key, code, keeps, resource, location=location))
+
+    def learn_given(self, given: GivenValue, keeps: list[Keep]) -> None:
+        """Remember a value that an answer brings as the material says."""
+        location, code = given.location, "answer.json()"
+        if "*" in location:
+            otherwise = f", {quoted(given.otherwise)}" if given.otherwise is not None else ""
+            location, code = (), f"self.pick(answer, {quoted(json_path(location))}{otherwise})"
+        self._add(given.text, ValueOrigin(given.name, code, keeps, "", "", location, given.otherwise))
 
     def _learn_form(self, text: str, keeps: list[Keep]) -> None:
         """Remember the hidden fields of an HTML form, such as a token against forged requests."""
@@ -158,7 +167,7 @@ class Correlation:
             return origin.whole_code
         if not origin.attribute:
             origin.attribute = self._free_attribute(origin)
-            origin.keeps.append(Keep(origin.attribute, origin.whole_code))
+            origin.keeps.append(Keep(origin.attribute, origin.whole_code, origin.otherwise))
         return f"self.{origin.attribute}"
 
     def _free_attribute(self, origin: ValueOrigin) -> str:
@@ -187,6 +196,14 @@ _TAKEN = {
     "environment",
     "weight",
     "pause",
+    "check",
+    "count",
+    "measure",
+    "pick",
+    "shared",
+    "state",
+    "arrival",
+    "tasks",
 }
 """Attributes that our users have already."""
 

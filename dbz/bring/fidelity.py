@@ -59,7 +59,7 @@ class Fidelity:
 def recorded_of(flow: Flow) -> list[Passed]:
     """What one recorded user did and received, by its time."""
     passed = [_of_event(RECEIVED, event.name, event.at_s, event.arguments, None) for event in flow.received]
-    for step in flow.steps:
+    for step in (*flow.start, *flow.steps):
         if isinstance(step, Emit) and step.recorded:
             event = step.recorded
             passed.append(_of_event(SENT, event.name, event.at_s, event.arguments, event.answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,10 +11,27 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
+from dbz.bring.values import Location
+
 JSON, FORM, MULTIPART, TEXT, NOTHING = "json", "form", "multipart", "text", "nothing"
 """Kinds of bodies."""
-PLACEHOLDER = "TOKEN"
-"""Stands for a credential that the material asks for and does not have."""
+NO_SERVER = "names no server"
+"""Part of the note on such material, which says nothing new to who names the target."""
+_PLACEHOLDER = re.compile(r"<([A-Z][A-Z0-9_]*)>")
+
+
+def placeholder(variable: str) -> str:
+    """What stands in a request for a value that the material asks for and does not have.
+
+    An answer brings it, by `Exchange.gives`; without one the environment variable of this name does.
+    """
+    return f"<{variable}>"
+
+
+def placeholder_variable(value: Any) -> str:
+    """The environment variable that a placeholder names; empty for any other value."""
+    match = _PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
+    return match[1] if match else ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,20 @@ class MessageBody:
 
     def __bool__(self) -> bool:
         return self.kind != NOTHING
+
+
+@dataclass(frozen=True)
+class GivenValue:
+    """A value that the answer to one request brings for others, as the material itself says."""
+
+    text: str
+    """The placeholder that stands for it in the requests that need it."""
+    location: Location
+    """Where it stands in the JSON of the answer; "*" is every part of a list, of which each user picks one."""
+    name: str
+    """What a scenario calls it."""
+    otherwise: str | None = None
+    """What is sent when the answer holds none; None where nothing else would do."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +82,12 @@ class Exchange:
     """Which browser tab, user or file it belongs to; those of one source are one user's."""
     title: str = ""
     """What the material calls it; empty where it has no name."""
+    template: str = ""
+    """The path with its parameters by name, like `/rooms/{id}`; empty where the material does not say."""
+    gives: Sequence[GivenValue] = ()
+    """What its answer brings for other requests."""
+    before: Exchange | None = None
+    """What must be asked right before it, each time."""
 
     @cached_property
     def path(self) -> str:
@@ -104,6 +142,8 @@ class Recording:
 
     exchanges: list[Exchange] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
+    start: list[Exchange] = field(default_factory=list)
+    """What each user asks once, before all else: a login, a list out of which it picks. Not of recorded exchanges."""
     origin: str = ""
     """The server that the material names, where exchanges only have paths; empty when it names none."""
     notes: list[str] = field(default_factory=list)
@@ -115,6 +155,7 @@ class Recording:
         """Take in what another file brought."""
         self.exchanges += other.exchanges
         self.sockets += other.sockets
+        self.start += other.start
         self.origin = self.origin or other.origin
         self.notes += other.notes
         self.recorded = self.recorded and other.recorded

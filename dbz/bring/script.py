@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from dbz.bring import names
 from dbz.bring.correlation import Correlation
 from dbz.bring.deliveries import find_deliveries
-from dbz.bring.recording import FORM, JSON, MULTIPART, PLACEHOLDER, Exchange, MessageBody, Recording
+from dbz.bring.recording import FORM, JSON, MULTIPART, NO_SERVER, Exchange, MessageBody, Recording, placeholder_variable
 from dbz.bring.sockets import SocketEvent, SocketSession, is_polling, socket_sessions
 from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
 from dbz.bring.values import Expression, Formatted, leaves, replaced, value_at
@@ -30,7 +30,9 @@ _BROWSERS_OWN = re.compile(
 """Headers that a client sends of itself, or that another origin would ask for."""
 _MAX_PATHS = 50
 _REDIRECTS = (301, 302, 303, 307, 308)
-_SECRET_HEADERS = re.compile(r"authorization|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
+_BEFORE_CREDENTIALS = {"authorization": " ", "cookie": "="}
+"""What stands between the scheme, or the name, of credentials and themselves, by header."""
+_SECRET_HEADERS = re.compile(r"authorization|cookie|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
             "nothing of the recording is left: all of it is static, or goes to other servers", hint="--target"
         )
     templates = names.PathTemplates(exchange.path for exchange in exchanges)
-    script = Script([], origin or recording.origin, recording.recorded, notes=[*recording.notes, *notes])
+    told = [note for note in recording.notes if not (choice.target and NO_SERVER in note)]
+    script = Script([], origin or recording.origin, recording.recorded, notes=[*told, *notes])
     deliveries = find_deliveries(sessions)
     rooms = _rooms(deliveries, sessions)
     secrets: dict[str, str] = {}
@@ -66,12 +69,15 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     for source in sources:
         own = [one for one in exchanges if not source or one.source == source]
         held = [one for one in sessions if one.source == source]
-        script.flows.append(_FlowReader(templates, deliveries, rooms, secrets).flow(source, own, held))
+        start = [one for one in recording.start if one.origin in ("", origin)]
+        reader = _FlowReader(templates, deliveries, rooms, secrets, recorded=recording.recorded)
+        script.flows.append(reader.flow(source, own, held, start))
     script.secrets = sorted(set(secrets.values()))
-    script.secret_values = {name: value for value, name in secrets.items() if value != PLACEHOLDER}
+    script.secret_values = {name: value for value, name in secrets.items() if not placeholder_variable(value)}
     if not recording.recorded:
-        script.weights = Counter(f"{one.method} {templates.of(one.path)}" for one in exchanges)
-        script.paths = _paths(exchanges, templates)
+        (flow,) = script.flows
+        script.weights = Counter(step.operation for step in flow.steps if isinstance(step, HttpStep))
+        script.paths = _paths(flow)
     return script
 
 
@@ -100,12 +106,13 @@ def _leads_to(first: Exchange, then: Exchange) -> bool:
     return urljoin(first.url, first.answer_header("location")).partition("#")[0] == then.url.partition("#")[0]
 
 
-def _paths(exchanges: Iterable[Exchange], templates: names.PathTemplates) -> dict[str, list[str]]:
+def _paths(flow: Flow) -> dict[str, list[str]]:
     """The different paths of each operation that has several; at most fifty, evenly out of all."""
     seen: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for exchange in exchanges:
-        query = urlsplit(exchange.url).query
-        seen[f"{exchange.method} {templates.of(exchange.path)}"][exchange.path + (f"?{query}" if query else "")] = None
+    for step in flow.steps:
+        if isinstance(step, HttpStep) and step.recorded and isinstance(step.path, str):
+            query = urlsplit(step.recorded.url).query
+            seen[step.operation][step.recorded.path + (f"?{query}" if query else "")] = None
     return {
         operation: list(paths)[:: max(1, -(-len(paths) // _MAX_PATHS))]
         for operation, paths in seen.items()
@@ -167,22 +174,31 @@ class _FlowReader:
         deliveries: Sequence[Delivery],
         rooms: dict[Any, str],
         secrets: dict[str, str],
+        *,
+        recorded: bool,
     ) -> None:
         self._templates = templates
+        self._recorded = recorded
         self._rooms = rooms
         self._deliveries = {delivery.sent_event: delivery for delivery in deliveries}
         self._received = {delivery.received_event: delivery for delivery in deliveries}
         self._secrets = secrets
         self._seen = Correlation()
 
-    def flow(self, source: str, exchanges: Iterable[Exchange], sessions: Sequence[SocketSession]) -> Flow:
-        """The steps of a user, in the order in which they began."""
+    def flow(
+        self,
+        source: str,
+        exchanges: Iterable[Exchange],
+        sessions: Sequence[SocketSession],
+        start: Sequence[Exchange] = (),
+    ) -> Flow:
+        """The steps of a user, in the order in which they began; `start` is what it does before."""
         happened: list[tuple[float, Exchange | SocketSession | SocketEvent]] = [
             *((exchange.started_s, exchange) for exchange in exchanges),
             *((session.started_s, session) for session in sessions[:1]),
             *((event.at_s, event) for session in sessions for event in session.events),
         ]
-        flow = Flow(source, [])
+        flow = Flow(source, [], [self._call(exchange) for exchange in start])
         for _, what in sorted(happened, key=lambda pair: pair[0]):
             if isinstance(what, Exchange):
                 flow.steps.append(self._call(what))
@@ -193,21 +209,26 @@ class _FlowReader:
             else:
                 flow.received.append(what)
                 self._receive(what, flow)
+        flow.start = [step for step in flow.start if step.keeps or not (step.recorded and step.recorded.gives)]
         return flow
 
     def _call(self, exchange: Exchange) -> HttpStep:
+        before = self._call(exchange.before) if exchange.before else None
         path = self._path(exchange.path)
-        call = HttpStep(
-            exchange.method, path, self._name(exchange.path, path), exchange.started_s, status=exchange.status
-        )
-        call.title, call.recorded = exchange.title, exchange
+        name = exchange.template or self._name(exchange.path, path)
+        call = HttpStep(exchange.method, path, name, exchange.started_s, status=exchange.status)
+        call.title, call.before, call.recorded = exchange.title, before, exchange
         call.query = [(name, self._value(name, value)) for name, value in exchange.query]
         call.headers = {
-            name: self._header(name, value) for name, value in exchange.headers if not _BROWSERS_OWN.match(name)
+            name: self._header(name, value)
+            for name, value in exchange.headers
+            if not _BROWSERS_OWN.match(name) or (name == "cookie" and not self._recorded)
         }
         call.body = self._body(exchange.body)
         self._seen.note_sent([call.query, call.body.value if call.body.kind in (JSON, FORM) else None])
         self._seen.learn_answer(exchange, call.keeps)
+        for given in exchange.gives:
+            self._seen.learn_given(given, call.keeps)
         return call
 
     def _name(self, recorded: str, path: str | Formatted) -> str:
@@ -234,14 +255,17 @@ class _FlowReader:
         return path if all(isinstance(part, str) for part in joined) else Formatted(joined)
 
     def _header(self, name: str, value: str) -> Any:
-        scheme, space, credentials = value.partition(" ") if name == "authorization" else ("", "", value)
+        head, mark, credentials = value.partition(_BEFORE_CREDENTIALS.get(name, "\0"))
+        if not mark:
+            head, credentials = "", value
         used = self._seen.used(name, credentials)
-        if used == credentials and _SECRET_HEADERS.fullmatch(name):
-            used = self._secret(name if name != "authorization" else "token", credentials)
-        if not space:
+        is_open = not self._recorded and placeholder_variable(credentials)
+        if used == credentials and (is_open or _SECRET_HEADERS.fullmatch(name)):
+            used = self._secret({"authorization": "token", "cookie": head or name}.get(name, name), credentials)
+        if not mark:
             return used
         parts = used.parts if isinstance(used, Formatted) else [used]
-        return Formatted([f"{scheme} ", *parts]) if used != credentials else value
+        return Formatted([f"{head}{mark}", *parts]) if used != credentials else value
 
     def _body(self, body: MessageBody) -> MessageBody:
         if body.kind == JSON:
@@ -253,15 +277,17 @@ class _FlowReader:
     def _value(self, key: str, value: Any) -> Any:
         """A value of a request: as it was, taken from an answer, or a secret."""
         used = self._seen.used(key, value)
-        if used is value and isinstance(value, str) and value and names.is_secret_key(key):
-            return self._secret(key, value)
+        if used is value and isinstance(value, str) and value:
+            open_value = not self._recorded and placeholder_variable(value)
+            if open_value or names.is_secret_key(key):
+                return self._secret(key, value)
         return used
 
     def _secret(self, key: str, value: str) -> Expression:
         """The environment variable that stands for a secret: the same for the same text."""
         if value not in self._secrets:
-            name, taken, number = names.snake(key).upper(), set(self._secrets.values()), 2
-            base = name
+            base = (not self._recorded and placeholder_variable(value)) or names.snake(key).upper()
+            name, taken, number = base, set(self._secrets.values()), 2
             while name in taken:
                 name, number = f"{base}_{number}", number + 1
             self._secrets[value] = name

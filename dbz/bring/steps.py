@@ -19,6 +19,8 @@ class Keep:
     """The attribute of the user that holds it."""
     code: str
     """How it is taken from `answer`, or from the argument of a handler."""
+    otherwise: str | None = None
+    """What it is where nobody asks; None where nothing else would do."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class HttpStep:
     """The status that was recorded; 0 where none is known."""
     keeps: list[Keep] = field(default_factory=list)
     title: str = ""
+    before: HttpStep | None = None
+    """What the same task asks right before it."""
     recorded: Exchange | None = field(default=None, repr=False)
     """What it was made from."""
 
@@ -117,6 +121,8 @@ class Flow:
 
     source: str
     steps: list[Step]
+    start: list[HttpStep] = field(default_factory=list)
+    """Where order does not matter: what the user asks once, before its tasks."""
     handlers: list[Handler] = field(default_factory=list)
     received: list[SocketEvent] = field(default_factory=list)
     """The events that arrived."""

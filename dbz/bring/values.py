@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
+_PLAIN_KEY = re.compile(r"[\w-]+")
 _MAX_LEAVES = 20_000
 _WIDTH = 96
 
@@ -63,6 +65,20 @@ def replaced(tree: Any, change: Callable[[Location, Any], Any], location: Locati
 def lookup(location: Location) -> str:
     """The subscripts that lead to a place, as Python."""
     return "".join(f"[{key!r}]" if isinstance(key, int) else f"[{quoted(key)}]" for key in location)
+
+
+def json_path(location: Location) -> str:
+    """The JSONPath of a place; "*" is every part of a list."""
+    return "$" + "".join(_path_step(key) for key in location)
+
+
+def _path_step(key: str | int) -> str:
+    if isinstance(key, int) or key == "*":
+        return f"[{key}]"
+    if _PLAIN_KEY.fullmatch(key):
+        return f".{key}"
+    quote = '"' if "'" in key else "'"
+    return f"[{quote}{key}{quote}]"
 
 
 def quoted(text: str) -> str:

@@ -131,8 +131,20 @@ class _ClassWriter:
             self._steps(parts.task, before[-1] if before else None) if parts.task else ["        self.pause(1, 3)"]
         )
 
+    def _beginning(self) -> Iterator[str]:
+        """What a user asks once: logins, and lists; of a list that failed when it was tried nothing is taken."""
+        yield from ("", "    def on_start(self):", f'        """{_about_start(self._flow.start)}."""')
+        for step in self._flow.start:
+            if step.operation in self._script.left_out:
+                for keep in step.keeps:
+                    yield f"        self.{keep.attribute} = {code(keep.otherwise)}"
+            else:
+                yield from self._call(step)
+
     def _single_tasks(self) -> Iterator[str]:
         """A task for each operation, as often as it was seen."""
+        if self._flow.start:
+            yield from self._beginning()
         done: set[str] = set()
         for step in self._flow.steps:
             if not isinstance(step, HttpStep) or step.operation in done:
@@ -147,6 +159,8 @@ class _ClassWriter:
                 yield f"    @task({weight})" if weight > 1 else "    @task"
             yield f"    def {_task_name(step, done)}(self):"
             yield f'        """{step.title or step.operation}."""'.replace("\\", "\\\\")
+            if step.before:
+                yield from self._call(step.before)
             yield from self._call(step)
 
     def _steps(self, steps: Sequence[Step], after: Step | None = None) -> Iterator[str]:
@@ -262,6 +276,15 @@ def _parts_of(steps: Sequence[Step]) -> _Parts:
     if not task and start and not length:
         start, task = start[:-1], start[-1:]
     return _Parts(start, joins, again, task)
+
+
+def _about_start(steps: Sequence[HttpStep]) -> str:
+    """What a user does first, in words."""
+    picks = any(keep.otherwise is not None for step in steps for keep in step.keeps)
+    signs_in = any(not step.keeps or any(keep.otherwise is None for keep in step.keeps) for step in steps)
+    if signs_in:
+        return "Sign in, and pick what to ask for" if picks else "Sign in"
+    return "Pick what to ask for"
 
 
 def _joins(step: Step) -> bool:

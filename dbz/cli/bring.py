@@ -118,7 +118,7 @@ def _summary(script: Script, out: Path, target: str) -> list[str]:
     """What was made, and what to do next."""
     from dbz.bring.steps import Emit, HttpStep
 
-    steps = [step for flow in script.flows for step in flow.steps]
+    steps = [step for flow in script.flows for step in (*flow.start, *flow.steps)]
     operations = {step.operation for step in steps if isinstance(step, HttpStep)}
     events = {step.event for step in steps if isinstance(step, Emit)}
     measured = {step.delivery.received_event for step in steps if isinstance(step, Emit) and step.delivery}

@@ -12,7 +12,7 @@ from dbz.cli.interrupts import Interrupts
 from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
-    from dbz.bring.fidelity import Fidelity
+    from dbz.bring.fidelity import Fidelity, Passed
     from dbz.bring.steps import Script
     from dbz.load.rehearsal import RehearsalTerms, Told
 
@@ -76,11 +76,15 @@ def _compared(script: Script, told: list[Told]) -> Fidelity:
 
     found = Fidelity()
     for name, flow in zip(class_names(script), script.flows, strict=True):
-        recorded = recorded_of(flow)
+        recorded, replayed = recorded_of(flow), replayed_of(told, name)
         if not script.recorded:  # each operation once, whatever order and paths there are
-            recorded = list({one.name: one for one in reversed(recorded)}.values())
-        compare(name, recorded, replayed_of(told, name), found, ordered=script.recorded)
+            recorded, replayed = _each_once(recorded), _each_once(replayed)
+        compare(name, recorded, replayed, found, ordered=script.recorded)
     return found
+
+
+def _each_once(passed: list[Passed]) -> list[Passed]:
+    return list({one.name: one for one in reversed(passed)}.values())
 
 
 def _lines(found: Fidelity, told: list[Told]) -> list[str]:

@@ -174,15 +174,18 @@ def _provide_secrets(material: Material) -> None:
 def _tried_and_measured(wishes: _Wishes, material: Material) -> tuple[Material, dict[str, str]]:
     """What works of the material, and the text of each file, with limits from a first measurement."""
     from dbz.bring.project.limits import budgets_text
+    from dbz.bring.project.trial import left_out
+    from dbz.load.rehearsal import rehearse
 
     texts = _texts(wishes, material)
     with TemporaryDirectory(prefix="dbz-init-") as name:
         staged = Path(name)
         typer.echo(f"One user does everything once on {material.target} …", err=True)
         _stage(staged, texts, material)
-        left_out = _failing(_plan(staged / "profile.yaml", wishes.allowed, _length_s(material)), material)
-        if left_out and material.script:
-            script = replace(material.script, left_out=left_out)
+        told = rehearse(_plan(staged / "profile.yaml", wishes.allowed, _length_s(material)), lambda: False)
+        failing = left_out(material, told)
+        if failing and material.script:
+            script = replace(material.script, left_out=failing)
             material = replace(material, script=script)
             texts = _texts(wishes, material)
             _stage(staged, texts, material)
@@ -240,34 +243,6 @@ def _length_s(material: Material) -> float:
     if script is None or not script.recorded:
         return _FIRST_S
     return min(max(_FIRST_S, session_s(script) * 1.3), _LONGEST_FIRST_S)
-
-
-def _failing(plan: LoadPlan, material: Material) -> dict[str, str]:
-    """Operations of a description that fail whenever they are tried, with the reason; `UsageError` when all do.
-
-    The steps of a recording need each other: none of them is left out, whatever becomes of it.
-    """
-    from dbz.bring.project.material import operations_of
-    from dbz.load.rehearsal import rehearse
-
-    failed: dict[str, str] = {}
-    worked: set[str] = set()
-    for told in rehearse(plan, lambda: False):
-        if told["what"] == "http" and told["error"]:
-            failed.setdefault(told["operation"], str(told["error"]))
-        elif told["what"] == "http":
-            worked.add(told["operation"])
-    script = material.script
-    if script is None or script.recorded:
-        return {}
-    left_out = {name: reason for name, reason in failed.items() if name not in worked}
-    if left_out and set(operations_of(script)) <= set(left_out):
-        rows = [f"\n    {name}: {reason}" for name, reason in list(left_out.items())[:_MOST_TOLD]]
-        raise UsageError(
-            f"nothing of {material.about} works on {material.target}:{''.join(rows)}",
-            hint="is it this server? Examples in the description say which ids and values it knows",
-        )
-    return left_out
 
 
 def _measured(plan: LoadPlan, folder: Path) -> Run:

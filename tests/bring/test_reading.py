@@ -96,7 +96,7 @@ def test_openapi_is_filled_with_examples_defaults_and_values_that_fit(tmp_path: 
     assert (listing.url, listing.title) == (f"{ORIGIN}/v1/posts?page=2", "listPosts")
     assert (making.method, making.body.value, making.status) == ("POST", {"title": "textxx"}, 201)
     assert reading.path == "/v1/posts/17"
-    assert listing.header("authorization") == "Bearer TOKEN"
+    assert listing.header("authorization") == "Bearer <TOKEN>"
     assert not recording.recorded
 
 

@@ -45,9 +45,9 @@ def test_a_running_server_becomes_a_project_whose_ci_command_passes_and_turns_re
     assert files_in(tmp_path) == [
         ".github/workflows/load.yml", "load/.gitignore", "load/budgets.yaml", "load/profile.yaml", "load/scenario.py",
     ]  # fmt: skip
-    assert "PASS" in done.stdout and "left out" in done.stdout and "GET /gone/r1: HTTP 404" in done.stdout
+    assert "PASS" in done.stdout and "left out" in done.stdout and "GET /gone/{id}: HTTP 404" in done.stdout
     first = newest_run(tmp_path / "load")
-    assert {one["name"] for one in first["operations"]} == {"GET /rooms", "GET /rooms/r1", "POST /notes"}
+    assert {one["name"] for one in first["operations"]} == {"GET /rooms", "GET /rooms/{id}", "POST /notes"}
     limits = yaml.safe_load((tmp_path / "load" / "budgets.yaml").read_text())["budgets"]
     assert {"error_rate", "GET /rooms", "POST /notes"} <= {one["name"] for one in limits}
 

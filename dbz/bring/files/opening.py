@@ -13,7 +13,7 @@ import orjson
 from dbz.bring.files.access_log import read_access_log
 from dbz.bring.files.curl import read_curl
 from dbz.bring.files.har import read_har
-from dbz.bring.files.openapi import read_openapi
+from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.postman import read_postman
 from dbz.bring.recording import Recording
 from dbz.config.source import parse_yaml

@@ -3,36 +3,113 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
-from dbz.bring.recording import FORM, MULTIPART, Exchange, MessageBody, Recording, body_of
+from dbz.bring.names import snake
+from dbz.bring.recording import (
+    FORM,
+    MULTIPART,
+    Exchange,
+    GivenValue,
+    MessageBody,
+    Recording,
+    body_of,
+    placeholder,
+)
+from dbz.bring.values import Location
 from dbz.errors import UsageError
 
+_ANSWER = r"(?:pm\.response\.json\(\)|JSON\.parse\((?:responseBody|pm\.response\.text\(\))\))"
+_STEPS = r"""((?:\??\.[A-Za-z_$][\w$]*|(?:\?\.)?\[(?:\d+|"[^"]*"|'[^']*')\])*)"""
+_STEP = re.compile(r"""\.([A-Za-z_$][\w$]*)|\[(?:(\d+)|["']([^"']*)["'])\]""")
+_HELD = re.compile(rf"(?:const|let|var)\s+(\w+)\s*=\s*{_ANSWER}{_STEPS}\s*(?:;|$)", re.MULTILINE)
+_SET = re.compile(
+    r"""(?:pm\.(?:environment|collectionVariables|globals|variables)\.set|postman\.set(?:Environment|Global)Variable)"""
+    rf"""\(\s*["']([\w.-]+)["']\s*,\s*(?:({_ANSWER})|(\w+)){_STEPS}\s*\)"""
+)
+_BASE = re.compile(r"\s*\{\{\s*[\w.$-]+\s*\}\}(?=/|$)")
 _VARIABLE = re.compile(r"\{\{\s*([\w.$-]+)\s*\}\}")
 _MAX_DEPTH = 30
+
+Json = dict[str, Any]
 _MEDIA_TYPES = {"json": "application/json", "xml": "application/xml", "html": "text/html", "text": "text/plain"}
 
 
 def read_postman(document: Any, source: str) -> Recording:
-    """The requests of a collection, with its own variables put in; `UsageError` when it is none."""
+    """The requests of a collection, with its own variables put in; `UsageError` when it is none.
+
+    A variable that the test script of a request sets from its answer is taken from the run's own answer.
+    """
     items = document.get("item")
     if not isinstance(items, list):
         raise UsageError(f"{source}: a Postman collection has a list 'item'")
     variables = _variables(document.get("variable"))
     recording = Recording(recorded=False)
+    listed = list(_requests(items, document.get("auth"), 0))
+    given = _given(listed, document.get("auth"))
+    variables |= {name: one.text for gives in given.values() for name, one in gives.items()}
     unknown: set[str] = set()
-    for item, auth in _requests(items, document.get("auth"), 0):
+    for item, auth in listed:
         try:
-            exchange = _exchange(item, auth, source)
+            exchange = _filled(_exchange(item, auth, source), variables, unknown)
         except (KeyError, TypeError, AttributeError):
             recording.notes.append(f"{source}: the request '{item.get('name', '?')}' cannot be read, and is left out")
             continue
-        recording.exchanges.append(_filled(exchange, variables, unknown))
+        gives = given.get(id(item))
+        if gives:
+            recording.start.append(replace(exchange, gives=tuple(gives.values())))
+        if not gives or exchange.method == "GET":
+            recording.exchanges.append(exchange)
     if unknown:
         names = ", ".join(sorted(unknown))
         recording.notes.append(f"{source}: variables without a value in the collection stay as they are: {names}")
     return recording
+
+
+def _given(listed: Sequence[tuple[Json, Any]], auth: Any) -> dict[int, dict[str, GivenValue]]:
+    """By request: the variables that its test script sets from its answer and that others use; the first one counts."""
+    given: dict[int, dict[str, GivenValue]] = {}
+    taken: set[str] = set()
+    for item, _ in listed:
+        others = str([auth, *((other.get("request"), other_auth) for other, other_auth in listed if other is not item)])
+        for name, location in set_variables(_test_script(item)):
+            used = name in _VARIABLE.findall(others)
+            if used and name not in taken:
+                taken.add(name)
+                text = placeholder(snake(name).upper())
+                given.setdefault(id(item), {})[name] = GivenValue(text, location, name)
+    return given
+
+
+def _test_script(item: Json) -> str:
+    """What runs after the answer to a request, as JavaScript."""
+    lines: list[str] = []
+    events = item.get("event")
+    for event in events if isinstance(events, list) else ():
+        if isinstance(event, dict) and event.get("listen") == "test" and isinstance(event.get("script"), dict):
+            written = event["script"].get("exec") or ""
+            lines += map(str, written) if isinstance(written, list) else [str(written)]
+    return "\n".join(lines)
+
+
+def set_variables(script: str) -> Iterator[tuple[str, Location]]:
+    """The variables that a script sets to a part of the answer's JSON, each with the place of that part.
+
+    `pm.environment.set("token", pm.response.json().data.token)`, and the same by way of a variable of the script.
+    """
+    holders = {name: _location(steps) for name, steps in _HELD.findall(script)}
+    for name, whole, holder, steps in _SET.findall(script):
+        start = () if whole else holders.get(holder)
+        location = (*start, *_location(steps)) if start is not None else ()
+        if location:
+            yield name, location
+
+
+def _location(steps: str) -> Location:
+    return tuple(int(index) if index else plain or quoted for plain, index, quoted in _STEP.findall(steps))
 
 
 def _requests(items: list[Any], auth: Any, depth: int) -> Iterator[tuple[dict[str, Any], Any]]:
@@ -68,6 +145,7 @@ def _exchange(item: dict[str, Any], auth: Any, source: str) -> Exchange:
         body=_body(request.get("body") or {}),
         source=source,
         title=str(item.get("name") or ""),
+        template=_template(request.get("url")),
     )
 
 
@@ -78,6 +156,15 @@ def _url(url: Any) -> str:
     for variable in url.get("variable") or []:
         raw = raw.replace(f":{variable['key']}", str(variable.get("value") or f"{{{{{variable['key']}}}}}"))
     return raw
+
+
+def _template(url: Any) -> str:
+    """The URL with the variables of its path by name; empty where it has none."""
+    if not isinstance(url, dict):
+        return ""
+    raw, variables = str(url.get("raw") or "").partition("?")[0], [str(one["key"]) for one in url.get("variable") or []]
+    named = re.sub(r"(?<=/):(\w+)", lambda match: f"{{{match[1]}}}" if match[1] in variables else match[0], raw)
+    return named if named != raw else ""
 
 
 def _auth_headers(auth: Any) -> list[tuple[str, str]]:
@@ -121,18 +208,34 @@ def _graphql(query: dict[str, Any]) -> bytes:
 
 
 def _filled(exchange: Exchange, variables: Mapping[str, str], unknown: set[str]) -> Exchange:
-    """The exchange with the variables of the collection put in wherever they stand."""
-    from dataclasses import replace
+    """The exchange with the variables of the collection put in wherever they stand.
 
-    def fill(value: Any) -> Any:
+    A value, or a credential, that is nothing but a variable without a value is asked of the environment. Such a
+    variable before the path is the server.
+    """
+
+    def fill(value: Any, *, alone: bool = True) -> Any:
         if isinstance(value, str):
-            unknown.update(name for name in _VARIABLE.findall(value) if name not in variables)
-            return _VARIABLE.sub(lambda match: variables.get(match[1], match[0]), value)
+            filled = _VARIABLE.sub(lambda match: variables.get(match[1], match[0]), value)
+            missing = _VARIABLE.fullmatch(filled.removeprefix("Bearer ").strip()) if alone else None
+            if missing:
+                return filled.replace(missing[0], placeholder(snake(missing[1]).upper()))
+            unknown.update(_VARIABLE.findall(filled))
+            return filled
         if isinstance(value, list):
             return [fill(part) for part in value]
         if isinstance(value, tuple):
             return tuple(fill(part) for part in value)
         return {key: fill(part) for key, part in value.items()} if isinstance(value, dict) else value
 
+    def served(url: str) -> str:
+        base = _BASE.match(url)
+        known = base is None or base[0].strip("{} ") in variables
+        return str(fill(url if known or base is None else url[base.end() :] or "/", alone=False))
+
+    template = urlsplit(served(exchange.template)).path if exchange.template else ""
     body = replace(exchange.body, value=fill(exchange.body.value))
-    return replace(exchange, url=fill(exchange.url), headers=fill(list(exchange.headers)), body=body)
+    headers = fill(list(exchange.headers))
+    return replace(
+        exchange, url=served(exchange.url), headers=headers, body=body, template="" if "{{" in template else template
+    )

@@ -53,7 +53,6 @@ def material_of_url(url: str, described_at: str, document: bytes, target: str) -
         alone = Recording([Exchange("GET", url)], recorded=False)
         return _of_recording(alone, url, origin)
     brought = read_content(document, described_at)
-    brought.notes = [note for note in brought.notes if "names no server" not in note]  # the one that served it is meant
     return _of_recording(brought, described_at, origin)
 
 

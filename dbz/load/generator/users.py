@@ -23,6 +23,7 @@ from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio.client import SocketClient
 from dbz.load.generator.websocket.raw import RawSocket
 from dbz.measure.latency.series import COMPOSITE, HTTP, SERVICE, UNFINISHED
+from dbz.protocols import json_path
 
 UNFINISHED_S = 1.0
 """A request that was under way for longer when its user was stopped counts as failed; a shorter one as not made."""
@@ -107,6 +108,18 @@ class HttpUser(User):  # type: ignore[misc]
             answer.failure(problem)
         elif problem:
             raise CheckFailedError(f"{answer.operation}: {problem}")
+
+    def pick(self, answer: Response, json: str, otherwise: Any = None) -> Any:
+        """One of the values at a JSONPath of an answer, like `$.rooms[*].id`, by the user's own random numbers.
+
+        `otherwise` when the answer holds none, or is no JSON.
+        """
+        try:
+            tree = answer.json()
+        except ValueError:
+            tree = None
+        values = json_path.find(json, tree)
+        return self.random.choice(values) if values else otherwise
 
     def background(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Let the user do something beside its tasks; it ends with the user, and what it raises is counted."""
