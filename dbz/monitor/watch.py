@@ -20,7 +20,7 @@ from dbz.monitor.sending.channels import DEADLINE_S, Way, way_of
 from dbz.monitor.sending.outbox import deliver_due
 from dbz.monitor.sources.all import sources_of
 from dbz.monitor.sources.reading import Source, SourceReading
-from dbz.monitor.store.store import KEPT_S, MonitorStore, Notice, Round
+from dbz.monitor.store.store import MonitorStore, Notice, Round
 
 _DELIVER_EVERY_S = 1.0
 _LAST_DELIVERY_S = 12.0
@@ -101,7 +101,7 @@ class Monitor:
         """Ask every watched thing once, and keep what came of it."""
         readings = await asyncio.gather(*(source.look() for source in self._sources))
         now_s, local = self._clock.now_s(), datetime.now().astimezone()
-        done = Round(now_s)
+        done = Round(now_s, period_s=self._config.interval)
         said = []
         for source, reading in zip(self._sources, readings, strict=True):
             name, rules = source.name, self._rules[source.name]
@@ -110,9 +110,10 @@ class Monitor:
             said += [Said(now_s, name, notice=notice) for notice in rules.update(now_s, reading, done, local)]
             said += [Said(now_s, name, note=_unjudged(name, rule)) for rule in rules.not_told()]
         self._store.keep(done)
+        self._store.tidy(now_s)
         if now_s - self._forgot_s > _FORGET_EVERY_S:
             self._forgot_s = now_s
-            self._store.forget(now_s - KEPT_S)
+            self._store.forget(now_s)
         for one in said:
             self._say(one)
 

@@ -114,8 +114,9 @@ def test_a_round_is_kept_whole_once(store: MonitorStore) -> None:
     store.note_sent(["key-01-hook"], 6.0, "HTTP 200")
     store.keep(done)
     assert store.waiting() == 0 and store.standings() == {("api", "SLOW"): AlertStanding(value=3.0)}
-    store.forget(5.5)
-    assert store.readings("api") == [] and len(store.history()) == 1
+    assert store.series("api", 0.0, 10.0)["up"][-1].last == 1.0
+    store.forget(6.0 + 31 * 86_400)
+    assert len(store.history()) == 0
 
 
 def test_one_monitor_a_store_and_a_store_that_is_none(store: MonitorStore, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from dbz.config.monitor.retention import Retention
     from dbz.monitor.store.store import MonitorStore
 
 MonitorConfig = Annotated[
@@ -19,9 +20,9 @@ StateFile = Annotated[
 ]
 
 
-def store_at(state: Path | None) -> MonitorStore:
-    """The store of a monitor."""
+def store_at(state: Path | None, retention: Retention | None = None) -> MonitorStore:
+    """The store of a monitor; what only reads it needs no retention."""
     from dbz.config.folders import state_dir
     from dbz.monitor.store.store import MonitorStore
 
-    return MonitorStore(state or state_dir() / "monitor.db")
+    return MonitorStore(state or state_dir() / "monitor.db", retention)

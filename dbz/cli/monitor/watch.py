@@ -63,7 +63,7 @@ def watch(
         typer.echo(json.dumps(said.to_row()) if as_json else line_of(said))
         sys.stdout.flush()
 
-    with store_at(state) as store, store.watching():
+    with store_at(state, loaded.retention) as store, store.watching():
         if not as_json:
             typer.echo(routes_text(loaded))
         with contextlib.suppress(InterruptedRunError):  # how a monitor ends

@@ -14,6 +14,7 @@ from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG, AlertChannel
 from dbz.config.monitor.fields import NAME, HttpUrl, named
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
+from dbz.config.monitor.retention import Retention
 from dbz.config.monitor.routes import AlertRoute, MuteTime
 from dbz.config.monitor.targets import WatchedTarget
 from dbz.config.source import expanded, read_yaml
@@ -41,6 +42,7 @@ class MonitorFile(Strict):
     channels: dict[Annotated[str, named(NAME, "slack")], AlertChannel] = Field(default_factory=dict)
     routes: list[AlertRoute] = Field(default_factory=lambda: [AlertRoute(to=[LOG])])
     mute: list[MuteTime] = Field(default_factory=list)
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _names_are_there(self) -> MonitorFile:

@@ -1,4 +1,4 @@
-"""What a monitor keeps on disk: readings, where each alert is, and the messages that must reach somebody.
+"""What a monitor keeps on disk: series, where each alert is, and the messages that must reach somebody.
 
 One SQLite file. What belongs to one round is one transaction, so that a monitor that is killed at any moment goes on
 from a round that is whole: an alert that began has its messages, and none of them is there twice.
@@ -10,28 +10,32 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dbz.config.monitor.retention import Retention
 from dbz.errors import DependencyError, UsageError
 from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.store.reading import Series, read_series, targets_of
+from dbz.monitor.store.retention import forget
+from dbz.monitor.store.series import SCHEMA as SERIES_SCHEMA
+from dbz.monitor.store.series import append, seal
 
-KEPT_S = 30 * 86_400.0
-"""For how long readings and delivered messages are kept."""
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS readings (target TEXT NOT NULL, t REAL NOT NULL, figures TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS readings_t ON readings (t);
 CREATE TABLE IF NOT EXISTS standings (target TEXT NOT NULL, type TEXT NOT NULL, standing TEXT NOT NULL,
     PRIMARY KEY (target, type));
 CREATE TABLE IF NOT EXISTS outbox (key TEXT PRIMARY KEY, channel TEXT NOT NULL, notice TEXT NOT NULL,
     created_s REAL NOT NULL, due_s REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, sent_s REAL,
     answer TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due_s) WHERE sent_s IS NULL;
+CREATE TABLE IF NOT EXISTS texts (target TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, since_s REAL NOT NULL,
+    PRIMARY KEY (target, key));
 """
-_VERSION = 1
+_VERSION = 2
+"""Version 1 had no chunks, hours and texts; its readings are those of version 2, which seals them round by round."""
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,31 @@ class Round:
     at_s: float
     """In seconds since the epoch."""
     readings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Figures by target."""
+    """By target a flat row: numbers and yes or no become series, of texts the newest is kept."""
     standings: dict[tuple[str, str], AlertStanding] = field(default_factory=dict)
     """By target and type of alert."""
     outbox: list[OutboxRow] = field(default_factory=list)
+    period_s: float = 10.0
+    """For how long its readings stand."""
 
 
 class MonitorStore:
     """The file of one monitor; a context manager. `DependencyError` when the disk does not take it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, retention: Retention | None = None) -> None:
         self.path = path
+        self._retention = retention or Retention()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _disk(path):
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
             path.chmod(0o600)
+            self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
                 raise UsageError(f"{path} is of a newer dbz (version {version} of the file)")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(SERIES_SCHEMA + _SCHEMA)
             self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def __enter__(self) -> MonitorStore:
@@ -140,10 +148,9 @@ class MonitorStore:
     def keep(self, done: Round) -> None:
         """Write a round, all of it or nothing; messages that are there already stay as they are."""
         with self._transaction() as db:
-            db.executemany(
-                "INSERT INTO readings VALUES (?, ?, ?)",
-                [(target, done.at_s, json.dumps(figures)) for target, figures in done.readings.items()],
-            )
+            append(db, done.at_s, done.readings, done.period_s)
+            for target, row in done.readings.items():
+                _keep_texts(db, target, row, done.at_s)
             db.executemany(
                 "INSERT OR REPLACE INTO standings VALUES (?, ?, ?)",
                 [(*of, json.dumps(standing.to_row())) for of, standing in done.standings.items()],
@@ -156,21 +163,39 @@ class MonitorStore:
                 ],
             )
 
-    def forget(self, before_s: float) -> None:
-        """Remove readings, and messages that were delivered, from before a time."""
+    def tidy(self, now_s: float) -> None:
+        """Pack some of what is older than the running hour; called once a round, so that no round takes long."""
         with self._transaction() as db:
-            db.execute("DELETE FROM readings WHERE t < ?", (before_s,))
-            db.execute("DELETE FROM outbox WHERE sent_s < ?", (before_s,))
+            seal(db, now_s)
+
+    def forget(self, now_s: float) -> None:
+        """Remove what is kept no longer, and give the room back to the disk."""
+        with self._transaction() as db:
+            forget(db, self._retention, now_s)
+        with _disk(self.path):
+            # `execute` takes one step of a statement without rows, which gives one page back.
+            self._db.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(PASSIVE)")
+
+    def targets(self) -> list[str]:
+        """Every target of which there are series."""
+        with _disk(self.path):
+            return targets_of(self._db)
+
+    def series(
+        self, target: str, begin_s: float, end_s: float, step_s: int = 1, keys: Iterable[str] | None = None
+    ) -> Series:
+        """Series of a target by key, in steps; those of `keys` only, where it is given."""
+        with _disk(self.path):
+            return read_series(self._db, target, begin_s, end_s, step_s, keys)
+
+    def texts(self, target: str) -> dict[str, str]:
+        """The newest of what a target tells in words."""
+        return dict(self._rows("SELECT key, value FROM texts WHERE target = ?", (target,)))
 
     def standings(self) -> dict[tuple[str, str], AlertStanding]:
         """Where each alert is, by target and type."""
         rows = self._rows("SELECT target, type, standing FROM standings ORDER BY target, type")
         return {(target, type_): AlertStanding.from_row(json.loads(row)) for target, type_, row in rows}
-
-    def readings(self, target: str, since_s: float = 0.0) -> list[tuple[float, dict[str, Any]]]:
-        """Times and figures of a target, the oldest first."""
-        rows = self._rows("SELECT t, figures FROM readings WHERE target = ? AND t >= ? ORDER BY t", (target, since_s))
-        return [(t, json.loads(figures)) for t, figures in rows]
 
     def due(self, now_s: float, most: int = 200) -> list[OutboxRow]:
         """Messages that are to be tried now, the oldest first; none of a channel that has an older one waiting."""
@@ -213,6 +238,14 @@ class MonitorStore:
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with _disk(self.path):
             return self._db.execute(query, values).fetchall()
+
+
+def _keep_texts(db: sqlite3.Connection, target: str, row: Mapping[str, Any], now_s: float) -> None:
+    texts = {key: value for key, value in row.items() if isinstance(value, str)}
+    kept = dict(db.execute("SELECT key, value FROM texts WHERE target = ?", (target,)))
+    changed = [(target, key, value, now_s) for key, value in texts.items() if kept.get(key) != value]
+    db.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)", changed)
+    db.executemany("DELETE FROM texts WHERE target = ? AND key = ?", [(target, key) for key in kept.keys() - texts])
 
 
 @contextmanager
