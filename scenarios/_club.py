@@ -8,7 +8,11 @@ MEMBERS_PER_CLUB = 200
 
 
 class Member(HttpUser):
-    """A logged-in member of a demo club. Seats go round the clubs, so that every club gets its share of users."""
+    """A logged-in member of a demo club.
+
+    Users go round the clubs, so that every club gets its share of them; where their number grows, as in `dbz capacity`,
+    they fill one club after another, so that a club keeps its size.
+    """
 
     abstract = True
     seat_group = "members"
@@ -25,8 +29,7 @@ class Member(HttpUser):
 
     def place(self) -> tuple[int, int]:
         """Which club this user belongs to, and which of its members it is."""
-        clubs = self.session.spec.clubs
-        return self.seat % clubs, self.seat // clubs
+        return self.session.place_of(self.seat_group, self.slot)
 
     def log_in(self) -> None:
         """Get tokens."""

@@ -56,7 +56,9 @@ class NotifiedMember(LiveMember):
         self.deliveries.received(EVENT, self.me["id"], notification["title"], self.seat)
 
     def on_stop(self) -> None:
-        """Nothing is expected here any more."""
+        """Nothing is expected here any more, and nobody notifies who is gone."""
+        if self.me.get("id") in (online := self.online[self.me.get("club_id", "")]):
+            online.remove(self.me["id"])
         if self.socket.connected:
             self.deliveries.leave(EVENT, self.me["id"], self.seat)
         super().on_stop()

@@ -33,8 +33,8 @@ class Spectator(LiveMember):
 
     def on_connected(self) -> None:
         """Join the game; from now on its updates are expected here."""
-        club, _ = self.place()
-        self.game = f"club{club:02d}-g{self.seat // self.session.spec.clubs % GAMES_PER_CLUB:02d}"
+        club, place = super().place()
+        self.game = f"club{club:02d}-g{place % GAMES_PER_CLUB:02d}"
         if self.socket.call("game:join", {"gameId": self.game}) is not None:
             self.deliveries.join(EVENT, self.game, self.seat)
 
@@ -69,8 +69,8 @@ class Scorer(LiveMember):
 
     def place(self) -> tuple[int, int]:
         """The n-th member of a club hosts its n-th ongoing game."""
-        clubs = self.session.spec.clubs
-        return self.seat % clubs, self.seat // clubs % GAMES_PER_CLUB
+        club, place = super().place()
+        return club, place % GAMES_PER_CLUB
 
     def on_connected(self) -> None:
         """Join the game that this member hosts."""

@@ -24,7 +24,7 @@ SCENARIO = '''\
 from dbz.users import HttpUser, task
 
 
-class Caller(HttpUser):
+class ReplayUser(HttpUser):
     """Makes the request whose time has come."""
 
     @task

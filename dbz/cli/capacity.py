@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,11 +32,11 @@ from dbz.cli.options import (
 from dbz.errors import DbzError
 
 if TYPE_CHECKING:
-    from dbz.load.capacity.campaign import CapacityPlan, Ground
+    from dbz.load.capacity.hooks import Ground, SearchHooks
+    from dbz.load.capacity.plan import CapacityPlan
     from dbz.load.capacity.search import Next
     from dbz.load.plan import LoadPlan
     from dbz.runs.capacity import Capacity, CapacityStep
-    from dbz.runs.folder import RunFolder
 
 
 def capacity(
@@ -53,7 +53,7 @@ def capacity(
     highest: Annotated[
         int | None, typer.Option("--max", min=1, help="Highest load to try [default: 5000 users, or 20000/s].")
     ] = None,
-    step_duration: Annotated[str, typer.Option(help="Judged part of one run, like 20s.")] = "20s",
+    step_duration: Annotated[str, typer.Option(help="How long a load is judged, like 15s.")] = "15s",
     rate: Annotated[str | None, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
     workers: Workers = None,
     seed: Seed = None,
@@ -68,12 +68,13 @@ def capacity(
     """Find the highest load at which all budgets hold.
 
     \b
-    Doubles the load until a budget breaks, then narrows it down to 10 %.
-    Each step is a run of its own, with fresh users, against a fresh embedded
-    stack, or your own server, which gets a rest after each load that it did
-    not hold. Both ends of the last bracket are run again, twice as long: two
-    runs must agree about each. What is scaled is the users of the profile,
-    in its mix, or the rate when it has one.
+    Doubles the load until a budget breaks, then narrows it down to 10 %, and
+    looks at both ends again: what was seen once is not yet known. What is
+    scaled is the users of the profile, in its mix, or the rate when it has
+    one. Users that are held are kept and added to, in one run; after a load
+    that is not held the server first shows that it has recovered. Each rate
+    is a run of its own, on a fresh embedded stack or your own server, which
+    gets a rest after each that it did not hold.
 
     \b
     Examples:
@@ -90,7 +91,7 @@ def capacity(
     interrupted (what is known is reported).
     """
     from dbz.config.phases import load_phases
-    from dbz.load.capacity.campaign import plan_capacity
+    from dbz.load.capacity.plan import plan_capacity
     from dbz.load.plan import LoadRequest, plan_load
     from dbz.runs.capacity import EXIT_CODES
 
@@ -145,34 +146,44 @@ def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json
 
 def _search(plan: CapacityPlan, folder: Path, interrupts: Interrupts) -> Capacity:
     from dbz.load.allowed_hosts import reach
-    from dbz.load.capacity.campaign import Caller, Ground, find_capacity
-
-    @contextmanager
-    def fresh_stack(one: LoadPlan) -> Iterator[Ground]:
-        with start_stack_of(one.profile, folder / "logs") as stack:
-            yield Ground(stack.url, stack.check)
+    from dbz.load.capacity.campaign import find_capacity
 
     if not plan.plan.embedded:
         reach(plan.plan.target)
     interrupts.defer()
-    # A target of the user's own is watched by its health probe.
-    prepare = fresh_stack if plan.plan.embedded else lambda one: nullcontext(Ground(one.target, lambda: None))
-    return find_capacity(plan, folder, Caller(prepare, *_progress(plan), lambda: interrupts.requested))
+    return find_capacity(plan, folder, _hooks(plan, folder / "logs", interrupts))
 
 
-def _progress(plan: CapacityPlan) -> tuple[Callable[[Next, LoadPlan], None], Callable[[CapacityStep, RunFolder], None]]:
-    """One line on standard error when a step begins, and one when it has ended."""
+def _hooks(plan: CapacityPlan, logs: Path, interrupts: Interrupts) -> SearchHooks:
+    """What is loaded, and one line on standard error when a step begins, and one when it has ended."""
+    from dbz.load.capacity.hooks import Ground, SearchHooks
     from dbz.report import write_reports
     from dbz.report.words.capacity import step_text
     from dbz.units import format_duration
 
-    def begins(step: Next, one: LoadPlan) -> None:
-        again = "  again, longer" if step.earlier else ""
-        length = format_duration(one.profile.duration)
-        typer.echo(f"{plan.load_of(step.load):>16}  {length}{again} …", err=True)
+    @contextmanager
+    def fresh_stack(load: LoadPlan) -> Iterator[Ground]:
+        with start_stack_of(load.profile, logs) as stack:
+            yield Ground(stack.url, stack.check)
 
-    def ended(step: CapacityStep, folder: RunFolder) -> None:
-        write_reports(folder)
+    def own_target(load: LoadPlan) -> AbstractContextManager[Ground]:
+        return nullcontext(Ground(load.target, lambda: None))  # it is watched by its health probe
+
+    def begins(step: Next, judged_s: float) -> None:
+        again = "  again" if step.earlier else ""
+        typer.echo(f"{plan.load_of(step.load):>16}  {format_duration(judged_s)}{again} …", err=True)
+
+    def recovering(load: int) -> None:
+        typer.echo(f"{'':>16}  back to {plan.load_of(load)}, until they are held again …", err=True)
+
+    def ended(step: CapacityStep) -> None:
         typer.echo(f"{'':>16}  {step_text(step)}", err=True)
 
-    return begins, ended
+    return SearchHooks(
+        prepare=fresh_stack if plan.plan.embedded else own_target,
+        begins=begins,
+        recovering=recovering,
+        ended=ended,
+        run_ended=write_reports,
+        interrupted=lambda: interrupts.requested,
+    )

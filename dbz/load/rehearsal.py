@@ -16,7 +16,7 @@ from dbz.errors import DependencyError, ExitCode, UsageError
 from dbz.load.plan import LoadPlan
 from dbz.load.run import generator_spec
 from dbz.load.spec import ENVIRONMENT_KEY
-from dbz.runs.reading import RecordTail
+from dbz.runs.tail import RecordTail
 
 _POLL_S = 0.1
 _DEADLINE_S = 600.0

@@ -67,8 +67,8 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
         record = reader.record
-        while generator.running(started_s + _teardown_s(record)) and time.monotonic() < max(
-            end_s + record.marks.get(SETUP_UNTIL, 0.0), started_s + _teardown_s(record)
+        while generator.running(started_s + teardown_s(record)) and time.monotonic() < max(
+            end_s + record.marks.get(SETUP_UNTIL, 0.0), started_s + teardown_s(record)
         ):
             machine.update()
             record = reader.poll()
@@ -103,12 +103,12 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
 def is_over(record: Record, now_s: float) -> bool:
     """Whether a generator that still runs has nothing more to tell: it is frozen, or does not end."""
     if END in record.marks:
-        return now_s > max(record.marks[END] + _LAST_WORDS_S, _teardown_s(record))
+        return now_s > max(record.marks[END] + _LAST_WORDS_S, teardown_s(record))
     # Before the first line a worker is still starting, which takes as long as the machine is slow.
     return record.last_s > 0 and now_s > record.last_s + _SILENCE_S
 
 
-def _teardown_s(record: Record) -> float:
+def teardown_s(record: Record) -> float:
     """Until which second of the run its teardown may go on; 0 while there is none."""
     return record.marks[TEARDOWN_UNTIL] + _GOODBYE_S if TEARDOWN_UNTIL in record.marks else 0.0
 

@@ -116,6 +116,11 @@ class GeneratorSpec:
     """Whether the file's load shape says how long the run is, not `duration_s`."""
     hosts: tuple[str, ...] = ()
     """Base URLs that the user classes of a Locust file name themselves; empty when all of them load `target`."""
+    ordered: bool = False
+    """Whether `orders.jsonl` in the folder says how many users there are, while the run goes on and until it is ended:
+    `users` then only says in which size the profile gives connections and requests."""
+    users_per_club: float = 0.0
+    """Not 0: users fill the clubs one after another, so many each, instead of going round all of them."""
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""

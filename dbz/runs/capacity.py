@@ -3,7 +3,7 @@
     <out>/<id>/
         capacity.json          this document
         capacity.html          the same for people
-        runs/<run-id>/         one run for each step, as `dbz load` writes it
+        runs/<run-id>/         the run whose users were changed, or one for each rate, as `dbz load` writes it
         logs/                  what the embedded stack printed
 
 Times are UTC, durations seconds, rates a second, shares fractions of one. `capacity` is null when nothing was found.
@@ -24,6 +24,8 @@ from dbz.runs.schema import BudgetResult
 
 SCHEMA = "dbz.capacity/1"
 CAPACITY_FILE = "capacity.json"
+RUNS = "runs"
+"""The folder of the runs."""
 
 
 class StepOutcome(StrEnum):
@@ -63,15 +65,21 @@ class _Part(BaseModel):
 
 
 class CapacityStep(_Part):
-    """One run of the search."""
+    """One look at a load."""
 
     run: str
-    """The run's id."""
+    """The id of the run that it is a part of; each look at a rate is a run of its own."""
+    start_s: float = 0.0
+    """In which second of its run the judged part begins."""
     load: int
     """Users, or arrivals a second."""
     repeated: int
-    """How many runs of this load there were before."""
+    """How many looks at this load there were before."""
     judged_s: float
+    recovery_s: float = 0.0
+    """How long the server was given before, because it had not held the load before that."""
+    recovered: bool = True
+    """Whether it held then what it had held before: if not, an overload may still be in these figures."""
     answer: str
     """`holds`, `breaks` or `undecided` (the generator was the limit)."""
     attempts_per_s: float
@@ -120,7 +128,7 @@ class ScalabilityFit(_Part):
 
 
 class CapacityFigures(_Part):
-    """The highest load that holds all budgets, and what was measured there (the mean of its runs)."""
+    """The highest load that holds all budgets, and what was measured there (the mean of its looks)."""
 
     load: int
     users: int
@@ -152,6 +160,8 @@ class Capacity(_Part):
     """The lowest load above the capacity that did not hold."""
     broken: list[BudgetResult] = Field(default_factory=list)
     """The budgets that broke at the limit, the worst first."""
+    notes: list[str] = Field(default_factory=list)
+    """What a reader should know that does not change the outcome."""
     phases: list[Headroom] = Field(default_factory=list)
     scalability: ScalabilityFit | None = None
     steps: list[CapacityStep] = Field(default_factory=list)

@@ -60,9 +60,13 @@ def conclude(
     interrupted: bool = False,
     stopped: str = "",
     baseline: Baseline | None = None,
+    window: Window | None = None,
 ) -> Run:
-    """The run with everything filled in that follows from its record; `stopped` says which budget ended it early."""
-    window = record.window
+    """The run with everything filled in that follows from its record; `stopped` says which budget ended it early.
+
+    `window` is another part of the run than its judged one; of a run that goes on it may be any that is written.
+    """
+    window = window or record.window
     found = aggregate.measurements(record, window)
     machine = machine_figures(record, window)
     silence = coverage.silence_note(record, window)

@@ -12,30 +12,10 @@ import orjson
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
-from dbz.runs.record import END, ERROR, EXIT_CODE, LOST_WORKERS, STEADY
+from dbz.runs.record import END, ERROR, EXIT_CODE, LEVEL, LOST_WORKERS, STEADY
 from dbz.runs.schema import Window
 from dbz.runs.sound_lines import MACHINE, MARK, SERVER, WORKER, is_sound
-
-
-class RecordTail:
-    """The complete lines of a growing file, each once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-
-    def new_lines(self) -> Iterator[str]:
-        """Lines that were completed since the last call; none while the file does not exist."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return
-        complete = data[: data.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        # Not splitlines(): error texts may hold U+2028 and its kin, which are no line ends here.
-        yield from complete.decode(errors="replace").split("\n")[:-1]
+from dbz.runs.tail import RecordTail
 
 
 @dataclass
@@ -47,6 +27,8 @@ class Record:
     server: list[dict[str, Any]] = field(default_factory=list)
     machine: list[dict[str, Any]] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
+    levels: int = 0
+    """How many numbers of users that were ordered while the run went on have been reached."""
     lost_workers: int = 0
     damaged_lines: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -90,6 +72,7 @@ class RecordReader:
                 record.errors.append(mark)
             elif mark["mark"] == EXIT_CODE:
                 record.exit_codes.append(mark["code"])
+            record.levels += mark["mark"] == LEVEL
             record.lost_workers += mark.get("count", 0) if mark["mark"] == LOST_WORKERS else 0
         return record
 

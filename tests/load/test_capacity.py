@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from dbz.config.budgets import load_budgets
 from dbz.config.phases import load_phases
 from dbz.config.profile import load_profile
 from dbz.errors import UsageError
-from dbz.load.capacity.campaign import CapacityPlan, plan_capacity, plan_step
+from dbz.load.capacity.plan import CapacityPlan, plan_all_levels, plan_at, plan_capacity, plan_run
 from dbz.load.capacity.result import conclude_capacity, headroom, step_of
-from dbz.load.capacity.search import Answer, Bounds, Next, Tried
+from dbz.load.capacity.search import Answer, Bounds, Length, Next, Tried
 from dbz.load.plan import LoadPlan, LoadRequest, plan_load
+from dbz.report.html.capacity_page import render_capacity
 from dbz.report.words.capacity import fit_text, headroom_text
 from dbz.runs.capacity import Capacity, CapacityFigures, CapacityStep, ScalabilityFit, StepOutcome
 from dbz.runs.schema import RunVerdict
@@ -59,38 +61,38 @@ def test_a_search_that_makes_no_sense_is_refused(arguments: dict[str, Any], mess
 
 def test_a_step_is_the_same_load_at_another_size() -> None:
     plan = planned()
-    small, own, large = (plan_step(plan, Next(load, 0)).profile for load in (65, 520, 1300))
-    assert [one.users for one in (small, own, large)] == [65, 520, 1300]
-    assert [one.stack.clubs for one in (small, own, large)] == [1, 3, 8]
-    assert [one.warmup for one in (small, own, large)] == [10, 10, 25]
-    assert {one.duration for one in (small, own, large)} == {20}
+    assert [plan_at(plan, load).profile.users for load in (65, 520, 1300)] == [65, 520, 1300]
+    assert plan.users_per_s == pytest.approx(520 / 8)
 
 
-def test_a_run_that_confirms_is_twice_as_long() -> None:
-    assert plan_step(planned(), Next(65, 1)).profile.duration == 40
+def test_the_stack_has_the_clubs_of_the_most_users() -> None:
+    assert plan_all_levels(planned(highest=1300)).profile.stack.clubs == 8
+    own = planned(highest=1300)
+    own = replace(own, plan=replace(own.plan, embedded=False))
+    assert plan_all_levels(own) is own.plan
+
+
+def test_what_the_answer_rests_on_is_looked_at_for_longer() -> None:
+    lengths = (Length.BRIEF, Length.FULL, Length.LONG)
+    assert [planned().length_s(one) for one in lengths] == [5, 20, 40]
+    assert [planned(step_s=2).length_s(one) for one in lengths] == [2, 2, 4]
 
 
 def test_with_a_rate_the_rate_is_scaled() -> None:
-    one = plan_step(planned(rate="80/s"), Next(240, 0)).profile
-    assert (one.rate, one.users, one.stack.clubs) == (240, 520, 3)
+    one = plan_run(planned(rate="80/s"), 240, Length.FULL).profile
+    assert (one.rate, one.users, one.stack.clubs, one.duration, one.warmup) == (240, 520, 3, 20, 10)
 
 
 def test_a_bare_url_is_asked_for_at_growing_rates_and_must_keep_up() -> None:
     bare = plan_capacity(plan_load(LoadRequest("http://127.0.0.1:1/x")), load_phases(), None, None, 20)
     assert bare.scales_rate and bare.bounds.start == 50
-    step = plan_step(bare, Next(300, earlier=0))
-    assert (step.profile.rate, step.profile.users, step.profile.duration) == (300, 500, 20)
+    step = plan_run(bare, 300, Length.BRIEF)
+    assert (step.profile.rate, step.profile.users, step.profile.duration) == (300, 500, 5)
     assert [one.name for one in step.budgets] == ["error_rate", "response_time", "uptime", "goodput"]
     assert step.budgets[-1].limit.value == pytest.approx(297) and step.budgets[-1].required
-    assert plan_step(bare, Next(3000, earlier=0)).profile.users == 3000
+    assert plan_at(bare, 3000).profile.users == 3000
     told = plan_load(LoadRequest("http://127.0.0.1:1/x", overrides={"budgets": "service"}))
     assert not plan_capacity(told, load_phases(), None, None, 20).scales_rate
-
-
-def test_a_run_that_only_looks_for_a_limit_is_short() -> None:
-    plan = planned()
-    assert plan_step(plan, Next(65, earlier=0, exploring=True)).profile.duration == 5
-    assert plan_step(planned(step_s=2), Next(65, earlier=0, exploring=True)).profile.duration == 2
 
 
 def test_the_law_has_no_peak_beyond_what_was_measured() -> None:
@@ -104,7 +106,7 @@ def test_the_law_has_no_peak_beyond_what_was_measured() -> None:
 
 
 def test_connections_and_requests_keep_their_share() -> None:
-    one = plan_step(planned(connections=260, requests="52/s"), Next(1040, 0)).profile
+    one = plan_at(planned(connections=260, requests="52/s"), 1040).profile
     assert (one.users, one.connections, one.requests) == (1040, 520, 104)
 
 
@@ -198,3 +200,11 @@ def test_the_law_is_fitted_to_requests_when_there_are_four_loads() -> None:
     assert fit is not None and fit.what == "requests"
     assert fit.lambda_ == pytest.approx(0.2) and math.isclose(fit.sigma, 0, abs_tol=1e-9)
     assert concluded(made_step(65), made_step(130), made_step(260)).scalability is None
+
+
+def test_a_server_that_did_not_recover_is_pointed_out() -> None:
+    late = made_step(80).model_copy(update={"recovery_s": 30.0, "recovered": False})
+    found = concluded(made_step(65), made_step(130, 600), late)
+    (note,) = found.notes
+    assert note.startswith("after 130 users the server did not recover within 30 s: what 80 users showed then")
+    assert note in render_capacity(found)

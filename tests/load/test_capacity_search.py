@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, search
+from dbz.load.capacity.search import Answer, Bounds, Length, Next, SearchResult, Tried, search
 
 Oracle = Callable[[int], Answer]
+MOST_LOOKS = 6
+"""At one load: three brief ones, and three of full length."""
 
 
 def carry_out(bounds: Bounds, oracle: Oracle, flipped: int | None = None) -> tuple[SearchResult, list[Tried]]:
-    """Search to the end; the run number `flipped` says the opposite of the truth."""
+    """Search to the end; the look number `flipped` says the opposite of the truth."""
     tried: list[Tried] = []
     while isinstance(step := search(bounds, tried), Next):
         assert bounds.lowest <= step.load <= bounds.highest
@@ -22,7 +25,7 @@ def carry_out(bounds: Bounds, oracle: Oracle, flipped: int | None = None) -> tup
         answer = oracle(step.load)
         if len(tried) == flipped:
             answer = Answer.BREAKS if answer is Answer.HOLDS else Answer.HOLDS
-        tried.append(Tried(step.load, answer))
+        tried.append(Tried(step.load, answer, step.length))
         assert len(tried) < 200, "the search does not end"
     return step, tried
 
@@ -67,13 +70,43 @@ def test_one_wrong_answer_does_not_move_it(bounds: Bounds, threshold: int, flipp
 def test_it_ends_within_the_bounds_whatever_the_answers_are(bounds: Bounds, answers: list[Answer]) -> None:
     numbered = iter(answers * 200)
     _, tried = carry_out(bounds, lambda _load: next(numbered))
-    assert max(sum(one.load == load for one in tried) for load in {one.load for one in tried}) <= 3
+    assert max(sum(one.load == load for one in tried) for load in {one.load for one in tried}) <= MOST_LOOKS
 
 
-def test_a_usual_search_takes_few_runs() -> None:
+@given(knee=st.floats(2, 4500), seeds=st.tuples(st.integers(), st.integers()), noise=st.floats(0, 0.02))
+def test_two_searches_agree_within_a_tenth(knee: float, seeds: tuple[int, int], noise: float) -> None:
+    """Near its knee a system breaks at one time and holds at another; beyond the noise it does not."""
+
+    def found(seed: int) -> int:
+        numbers, truth = random.Random(seed), up_to(int(knee))
+        bounds = Bounds(start=65, highest=5000)
+        result, _ = carry_out(bounds, lambda load: truth(round(load * numbers.uniform(1 - noise, 1 + noise))))
+        assert result.holds is not None
+        return result.holds
+
+    low, high = sorted(map(found, seeds))
+    assert high <= max(1.1 * low, low + 1)
+
+
+@given(bounds=all_bounds(), threshold=st.integers(0, 25_000))
+def test_no_end_rests_on_brief_looks_alone(bounds: Bounds, threshold: int) -> None:
+    found, tried = carry_out(bounds, up_to(threshold))
+    for end in {found.holds, found.limit and found.limit.load} - {None}:
+        looks = [one for one in tried if one.load == end]
+        assert len(looks) >= 2 and any(one.length is not Length.BRIEF for one in looks)
+
+
+def test_a_usual_search_takes_few_looks() -> None:
     found, tried = carry_out(Bounds(start=65, highest=5000), up_to(700))
-    assert [one.load for one in tried] == [65, 130, 260, 520, 1040, 735, 618, 674, 735, 674]
+    assert [one.load for one in tried] == [65, 130, 260, 520, 1040, 1040, 735, 735, 618, 674, 735, 674]
+    full = [one.load for one in tried if one.length is not Length.BRIEF]
+    assert full == [674, 735, 674]
     assert found == SearchResult(674, Tried(735, Answer.BREAKS))
+
+
+def test_one_bad_moment_while_going_up_costs_one_more_brief_look_or_two() -> None:
+    _, tried = carry_out(Bounds(start=65, highest=5000), up_to(700), flipped=2)
+    assert [one.load for one in tried][:6] == [65, 130, 260, 260, 260, 520]
 
 
 def test_where_the_generator_gives_up_the_limit_is_not_the_servers() -> None:

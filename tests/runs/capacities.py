@@ -83,5 +83,5 @@ def searched(highest: int = 5000, threshold: int = 1000) -> Capacity:
     while isinstance(step := search(bounds, tried), Next):
         one = made_step(step.load, 500 * step.load / threshold, step.earlier)
         steps.append(one)
-        tried.append(Tried(step.load, Answer(one.answer)))
+        tried.append(Tried(step.load, Answer(one.answer), step.length))
     return conclude_capacity(first_run(), bounds, load_phases(), steps, tried, over=True, interrupted=False)

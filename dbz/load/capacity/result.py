@@ -1,10 +1,11 @@
-"""From the runs of a capacity search to what they say: pure functions over the runs' conclusions."""
+"""From the looks of a capacity search to what they say: pure functions over the conclusions of runs and their parts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 from dbz.config.phases import Phase, Phases
 from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, known
@@ -27,11 +28,12 @@ from dbz.runs.schema import BudgetResult, Run, RunVerdict
 
 
 def step_of(run: Run, step: Next) -> CapacityStep:
-    """A run as a step of the search."""
+    """The conclusion of a run, or of a part of one, as a step of the search."""
     used = [(_used(one), one.name) for one in run.budgets if _has_upper_limit(one)]
     share, tightest = max(used, default=(None, ""))
     return CapacityStep(
         run=run.id,
+        start_s=run.window.start_s,
         load=step.load,
         repeated=step.earlier,
         judged_s=run.window.seconds,
@@ -112,6 +114,7 @@ def conclude_capacity(
         capacity=figures,
         limit=found.limit.load if found.limit else None,
         broken=_worst(failing),
+        notes=_notes(steps, partial(load_text, scaled)),
         phases=[headroom(figures, phase) for phase in phases.phases] if figures else [],
         scalability=None if rate else scalability(steps),
         steps=list(steps),
@@ -141,6 +144,16 @@ def _worst(failing: Sequence[CapacityStep]) -> list[BudgetResult]:
     for budget in sorted((one for step in failing for one in step.broken), key=_used, reverse=True):
         by_name.setdefault(budget.name, budget)
     return list(by_name.values())
+
+
+def _notes(steps: Sequence[CapacityStep], text_of: Callable[[int], str]) -> list[str]:
+    """After which loads the server did not come back: what was seen next may still be their fault."""
+    return [
+        f"after {text_of(before.load)} the server did not recover within {after.recovery_s:.0f} s: "
+        f"what {text_of(after.load)} showed then may be the fault of that overload"
+        for before, after in pairwise(steps)
+        if not after.recovered
+    ]
 
 
 def _outcome(found: SearchResult, *, over: bool, interrupted: bool) -> StepOutcome:

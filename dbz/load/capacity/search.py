@@ -1,9 +1,10 @@
 """Which load to try next, given what came of the loads tried so far: a pure function, repeated until it is done.
 
 The search steps up by `GROWTH` until a load does not hold, then bisects (by the geometric mean) until both ends of the
-bracket are at most `tolerance` apart. One run can be wrong, for a reason that has nothing to do with the load. So both
-ends of the last bracket must be confirmed: two runs must agree about each, and when the first two differ a third one
-decides. When that moves an end, the search goes on. All other loads need one run only: nothing rests on them.
+bracket are at most `tolerance` apart. While the bracket is wide, a brief look at a load is enough: it only says on
+which side to go on. One look can be wrong, for a reason that has nothing to do with the load, so a load that did not
+hold in one is looked at again. Both ends of the last bracket must be settled: looks of full length count twice, and
+those that agree must count `SETTLED` together, and more than the others. When that moves an end, the search goes on.
 """
 
 from __future__ import annotations
@@ -15,16 +16,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GROWTH = 2.0
-AGREEMENT = 2
-"""How many runs must agree about a load at the end of the bracket."""
+SETTLED = 3
+"""So much looks must count together that agree about an end of the bracket: one of full length and one more."""
+_BRIEF_LOOKS = 3
+"""So many brief looks decide which side to go on to, by the majority."""
 
 
 class Answer(StrEnum):
-    """What one run said of its load; `undecided` when the generator, not the server, was the limit."""
+    """What one look at a load said; `undecided` when the generator, not the server, was the limit."""
 
     HOLDS = "holds"
     BREAKS = "breaks"
     UNDECIDED = "undecided"
+
+
+class Length(StrEnum):
+    """How long a load is looked at: briefly where nothing rests on it, long where the answer does."""
+
+    BRIEF = "brief"
+    FULL = "full"
+    LONG = "long"
 
 
 @dataclass(frozen=True)
@@ -44,21 +55,26 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Tried:
-    """One run, and what it said."""
+    """One look at a load, and what it said."""
 
     load: int
     answer: Answer
+    length: Length = Length.FULL
+
+    @property
+    def weight(self) -> int:
+        """How much it counts."""
+        return 1 if self.length is Length.BRIEF else 2
 
 
 @dataclass(frozen=True)
 class Next:
-    """Run this load."""
+    """Look at this load."""
 
     load: int
     earlier: int
-    """How many runs of it have been made."""
-    exploring: bool = False
-    """Whether no load is known yet that does not hold: then a short look is enough, since nothing rests on it."""
+    """How many looks at it there were."""
+    length: Length = Length.FULL
 
 
 @dataclass(frozen=True)
@@ -71,49 +87,66 @@ class SearchResult:
 
 
 def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
-    """What to do next. Ends after a bounded number of runs, whatever they say."""
-    opinions = {load: _opinion(load, tried) for load in sorted({one.load for one in tried})}
+    """What to do next. Ends after a bounded number of looks, whatever they say."""
+    if tried and _is_open(last := tried[-1].load, tried):
+        return Next(last, _looks_at(last, tried), Length.BRIEF)
+    opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
     low, high = _bracket(opinions)
     between = _between(bounds, low, high)
     if between is not None:
-        return Next(between, earlier=0, exploring=high is None)
-    for end in (high, low):
+        narrow = low is not None and high is not None and high <= low * (1 + bounds.tolerance) ** 2
+        return Next(between, earlier=0, length=Length.FULL if narrow else Length.BRIEF)
+    for end, length in ((high, Length.FULL), (low, Length.LONG)):
         if end is not None and not opinions[end].settled:
-            return Next(end, earlier=opinions[end].runs)
+            return Next(end, _looks_at(end, tried), length)
     return known(tried)
 
 
 def known(tried: Sequence[Tried]) -> SearchResult:
-    """What the runs so far say, however few they are."""
-    opinions = {load: _opinion(load, tried) for load in sorted({one.load for one in tried})}
+    """What the looks so far say, however few they are."""
+    opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
     low, high = _bracket(opinions)
     return SearchResult(low, Tried(high, opinions[high].answer) if high is not None else None)
+
+
+def _looks_at(load: int, tried: Sequence[Tried]) -> int:
+    return sum(each.load == load for each in tried)
+
+
+def _is_open(load: int, tried: Sequence[Tried]) -> bool:
+    """Whether brief looks said that a load does not hold, and not yet as many of them as decide about it."""
+    looks = [each for each in tried if each.load == load]
+    holding = sum(each.answer is Answer.HOLDS for each in looks)
+    failing = len(looks) - holding
+    brief = all(each.length is Length.BRIEF for each in looks)
+    return brief and failing > 0 and max(holding, failing) <= _BRIEF_LOOKS // 2
 
 
 @dataclass(frozen=True)
 class _Opinion:
     answer: Answer
-    runs: int
     settled: bool
 
 
 def _opinion(load: int, tried: Sequence[Tried]) -> _Opinion:
-    """What most runs say of a load; of equally many, the worse."""
-    answers = [one.answer for one in tried if one.load == load]
-    holds = answers.count(Answer.HOLDS)
-    if holds > len(answers) - holds:
-        return _Opinion(Answer.HOLDS, len(answers), holds >= AGREEMENT)
-    # Whether a load breaks or cannot be decided, it does not hold: two runs that differ in that agree.
-    failed = Counter(answer for answer in answers if answer is not Answer.HOLDS)
-    answer = Answer.BREAKS if failed[Answer.BREAKS] else Answer.UNDECIDED
-    return _Opinion(answer, len(answers), settled=failed.total() >= AGREEMENT and failed.total() > holds)
+    """What most looks at a load say, by their weight; of equally many, the worse."""
+    weights: Counter[Answer] = Counter()
+    for each in tried:
+        if each.load == load:
+            weights[each.answer] += each.weight
+    # Whether a load breaks or cannot be decided, it does not hold: two looks that differ in that agree.
+    holding, failing = weights[Answer.HOLDS], weights[Answer.BREAKS] + weights[Answer.UNDECIDED]
+    if holding > failing:
+        return _Opinion(Answer.HOLDS, holding >= SETTLED)
+    answer = Answer.BREAKS if weights[Answer.BREAKS] else Answer.UNDECIDED
+    return _Opinion(answer, failing >= SETTLED and failing > holding)
 
 
 def _bracket(opinions: dict[int, _Opinion]) -> tuple[int | None, int | None]:
     """The highest load that holds below all that settled as not holding, and the lowest above it that does not hold.
 
-    Among single runs that contradict each other (a higher load holds, a lower one does not), the lower ones are in
-    doubt and the higher ones count, as long as two runs have not agreed about a lower one.
+    Among looks that contradict each other (a higher load holds, a lower one does not), the lower loads are in doubt and
+    the higher ones count, as long as it is not settled about a lower one.
     """
     ceiling = min(
         (load for load, one in opinions.items() if one.settled and one.answer is not Answer.HOLDS), default=math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,8 +37,22 @@ def hold_connections(classes: Sequence[Any], spec: GeneratorSpec) -> None:
             f"every user of the scenario holds a connection, but only {spec.connections} of {spec.users} may"
         )
     counts = shares({name: one.weight for name, one in sockets.items()}, spec.connections)
+    if spec.ordered:
+        # Their number will change: what is exact then is the proportion.
+        counts |= shares({one.__name__: one.weight for one in rest}, spec.users - spec.connections)
+        for user_class in classes:
+            user_class.weight = counts[user_class.__name__]
+        return
     for name, user_class in sockets.items():
         user_class.fixed_count, user_class.weight = counts[name], 0
+
+
+def group_shares(classes: Sequence[Any]) -> dict[str, float]:
+    """Which share of all users has which `seat_group`, by the weights of the classes."""
+    weights: Counter[str] = Counter()
+    for user_class in classes:
+        weights[getattr(user_class, "seat_group", "") or user_class.__name__] += user_class.weight
+    return {group: weight / max(weights.total(), 1) for group, weight in weights.items()}
 
 
 class RequestPace:

@@ -103,6 +103,7 @@ class GeneratorProcess:
         session = Session(self.spec, sink)
         environment = self.environment_of(session.errors)
         environment.dbz_session = session
+        session.shares = population.group_shares(environment.user_classes)
         settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
@@ -163,7 +164,8 @@ class GeneratorProcess:
 
     def _stop(self, environment: Any, stop: Any) -> None:
         """Stop the users, and go on without those that do not let themselves be stopped."""
-        patience_s = environment.stop_timeout + _STOP_PATIENCE_S + self.spec.users * _STOP_USER_S
+        users = max(self.spec.users, environment.runner.user_count)
+        patience_s = environment.stop_timeout + _STOP_PATIENCE_S + users * _STOP_USER_S
         if not hooks.within(patience_s, stop):
             logging.warning("not all users ended: a task swallows every exception")
             environment.runner.update_state(STATE_STOPPED)

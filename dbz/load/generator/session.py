@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +42,45 @@ class Session:
         self.counting_listeners = 0
         """How many listeners of Locust's request event only count requests, as the recorder does."""
         self._request_event: Any = None
+        self.shares: Mapping[str, float] = {}
+        """Which share of all users each group is."""
         self._seats: Counter[str] = Counter()
+        self._slots: Counter[str] = Counter()
+        self._free_slots: defaultdict[str, list[int]] = defaultdict(list)
 
     def take_seat(self, group: str) -> int:
         """A number, from 0, that no other user of the group has, in this or another process of the run."""
         own = self._seats[group]
         self._seats[group] += 1
         return own * self.spec.workers + self.spec.worker
+
+    def take_slot(self, group: str) -> int:
+        """The lowest number, from 0, that no user of the group has now; unlike a seat it is given back and used again.
+
+        The workers of a run share the numbers out, so that no other process has it either.
+        """
+        free = self._free_slots[group]
+        if free:
+            return heapq.heappop(free)
+        own = self._slots[group]
+        self._slots[group] += 1
+        return own * self.spec.workers + self.spec.worker
+
+    def give_back_slot(self, group: str, slot: int) -> None:
+        """The user that had it has ended."""
+        heapq.heappush(self._free_slots[group], slot)
+
+    def place_of(self, group: str, slot: int) -> tuple[int, int]:
+        """The club of the user of a group that has a slot, and which of the club's users of that group it is.
+
+        Users go round all clubs; in a load that grows they fill one after another, so that a club keeps its size.
+        """
+        clubs = self.spec.clubs
+        if not self.spec.users_per_club:
+            return slot % clubs, slot // clubs
+        each = max(self.spec.users_per_club * self.shares.get(group, 1.0), 1.0)
+        club = min(int(slot / each), clubs - 1)
+        return club, max(slot - math.ceil(club * each), 0)
 
     def random_for(self, *identity: object) -> random.Random:
         """Random numbers that depend on the seed of the run and on who asks, and on nothing else."""

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
 
+from dbz.errors import UsageError
 from dbz.load.generator.deliveries.ledger import DEADLINE_S
 from dbz.load.generator.hooks import call_first
 from dbz.load.generator.record.marks import Marks
+from dbz.load.orders import Order, OrderReader
 from dbz.load.spec import GeneratorSpec
-from dbz.runs.record import END, ENDED_ITSELF, LOST_WORKERS, STEADY
+from dbz.runs.record import END, ENDED_ITSELF, LEVEL, LOST_WORKERS, STEADY
 
 _SPAWN_SHARE_OF_WARMUP = 0.8
 _SPAWN_PATIENCE_S = 30.0
 _LAST_LINE_S = 0.15
 _STEP_S = 1.0
+_LOOK_FOR_ORDERS_S = 0.1
 
 
 class Followed(Protocol):
@@ -58,6 +62,9 @@ class Steering:
     def steer(self) -> None:
         """Do the whole run: warm-up, judged part, end. The marks are at full seconds, as the record is kept."""
         spec = self._spec
+        if spec.ordered:
+            self._follow_orders()
+            return
         warm_until_s = time.monotonic() + spec.warmup_s
         self._start_users()
         steady_s = self._begin(warm_until_s)
@@ -139,6 +146,34 @@ class Steering:
                 gevent.spawn(self._runner.start, wanted, max(abs(wanted - held), 1))
                 held = wanted
             self.pause_until(min(time.monotonic() + _STEP_S, end_s))
+
+    def _follow_orders(self) -> None:
+        """Have as many users as the newest order says, and note when they are there, until the run is ended.
+
+        The judged part begins with the first of these notes. `UsageError` when the file has a load shape of its own.
+        """
+        if self._shaped:
+            raise UsageError("the file has a load shape, which changes the load by itself: it must be a constant one")
+        orders = OrderReader(Path(self._spec.folder))
+        starting: gevent.Greenlet | None = None
+        order: Order | None = None
+        begun = False
+        while not self._over:
+            for order in orders.new_orders():
+                if starting is not None:
+                    starting.kill()
+                starting = self._start(order)
+            if order is not None and self._spawned and self._runner.target_user_count == order.users:
+                if not begun:
+                    self._mark(STEADY, math.inf)
+                self._marks.mark(LEVEL, self._marks.now_s, users=order.users)
+                begun, order = True, None
+            self.pause_until(time.monotonic() + _LOOK_FOR_ORDERS_S)
+        self._end(self._marks.now_s)
+
+    def _start(self, order: Order) -> gevent.Greenlet:
+        self._spawned = False
+        return gevent.spawn(self._runner.start, order.users, max(order.per_s, 1.0))
 
     def _end(self, planned_s: float) -> None:
         """Mark the end; then let every worker write the last judged second, and deliveries come, while users run."""

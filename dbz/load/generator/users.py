@@ -33,8 +33,9 @@ class HttpUser(User):  # type: ignore[misc]
     """A user with an HTTP client in `self.client`, recorded as `http`.
 
     `self.seat` is this user's number among all users of `seat_group` (default: its class), over all processes;
-    `self.random` gives numbers that depend only on the run's seed and the seat. `own_requests_per_s` is how many
-    requests a second one user makes at its own pace: only needed where a profile's `requests` paces the others.
+    `self.random` gives numbers that depend only on the run's seed and the seat. `self.slot` is a number too, the lowest
+    that is free: it is given back when the user ends, and used again. `own_requests_per_s` is how many requests a
+    second one user makes at its own pace: only needed where a profile's `requests` paces the others.
     """
 
     abstract = True
@@ -50,8 +51,8 @@ class HttpUser(User):  # type: ignore[misc]
         self.recorder = self.session.recorder
         self._answers = self.session.answers
         self._listeners = self.session.request_listeners
-        group = self.seat_group or type(self).__name__
-        self.seat = self.session.take_seat(group)
+        self.seat_group = group = self.seat_group or type(self).__name__
+        self.seat, self.slot = self.session.take_seat(group), self.session.take_slot(group)
         self.random = self.session.random_for(group, self.seat)
         self.base_url = str(self.host or environment.host or self.session.spec.target)
         self.client = HttpClient(self.base_url, self._record)
@@ -138,6 +139,7 @@ class HttpUser(User):  # type: ignore[misc]
         if self._background is not None:
             self._background.kill(block=False)
         self.client.close()
+        self.session.give_back_slot(self.seat_group, self.slot)
 
     def on_stop(self) -> None:
         """Close the connections."""

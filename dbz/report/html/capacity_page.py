@@ -57,7 +57,7 @@ def render_capacity(found: Capacity) -> str:
         plots=throughput_plot(found) + limits_plot(found) if found.steps else "",
         law=_law(found),
         phases=_phases(found),
-        broken=_broken(found),
+        broken=_broken(found) + _notes(found),
         steps=_steps(found),
         facts=_facts(found),
     )
@@ -113,9 +113,16 @@ def _broken(found: Capacity) -> str:
     return section("broken", "First to break", f"<ul>{items}</ul>") if items else ""
 
 
+def _notes(found: Capacity) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in found.notes)
+    return section("notes", "Notes", f"<ul>{items}</ul>") if items else ""
+
+
 def _steps(found: Capacity) -> str:
-    head = ["Load", "Answer", "Judged", "Attempts /s", "HTTP /s", "Connections", "Nearest to its limit", "Used", "Run"]
-    rows = [(_row_class(step), _step_cells(step)) for step in sorted(found.steps, key=lambda one: (one.load, one.run))]
+    figures = ["Attempts /s", "HTTP /s", "Connections", "Nearest to its limit", "Used"]
+    head = ["Load", "Answer", "Judged", *figures, "Run", "From second"]
+    ordered = sorted(found.steps, key=lambda step: (step.load, step.repeated))
+    rows = [(_row_class(step), _step_cells(step)) for step in ordered]
     return section("steps", "Steps", table(head, rows, text_columns=(1, 6, 8))) if rows else ""
 
 
@@ -136,6 +143,7 @@ def _step_cells(step: CapacityStep) -> list[Cell]:
         text_cell(step.tightest or "–"),
         number_cell(used_text(step).removeprefix(step.tightest).strip() or "–", used),
         (f'<a href="{escape(report)}">{escape(step.run)}</a>', step.run),
+        number_cell(f"{step.start_s:,.0f} s", step.start_s),
     ]
 
 

@@ -37,7 +37,9 @@ def print_capacity(found: Capacity, page: Path, stream: TextIO | None = None) ->
     console.print(_head(found, console))
     broken = broken_texts(found)
     if broken:
-        _section(console, "First to break", _list(broken, glyphs_for(console).bad))
+        _section(console, "First to break", _list(broken, glyphs_for(console).bad, "red"))
+    if found.notes:
+        _section(console, "Notes", _list(found.notes, glyphs_for(console).unsure, "yellow"))
     if found.phases:
         _section(console, "Phases of the plan", _phases(found))
     if found.scalability:
@@ -68,10 +70,10 @@ def _section(console: Console, title: str, body: RenderableType) -> None:
     console.print(indented(body))
 
 
-def _list(texts: list[str], sign: str) -> RenderableType:
+def _list(texts: list[str], sign: str, style: str) -> RenderableType:
     rows = Table.grid(padding=(0, 1))
     for text in texts:
-        rows.add_row(Text(sign, "red"), Text(clean(text)))
+        rows.add_row(Text(sign, style), Text(clean(text)))
     return rows
 
 

@@ -87,7 +87,7 @@ def fit_text(fit: ScalabilityFit, highest: int) -> str:
     """What the Universal Scalability Law says, in one line; `highest` is the highest load that was measured."""
     quality = "" if fit.r_squared is None else f", R² {fit.r_squared:.3f}"
     spread = f"contention σ {fit.sigma + 0.0:.3g}, coherency κ {fit.kappa + 0.0:.3g}"
-    law = f"{spread}{quality} over {counted(fit.points, 'run')}"
+    law = f"{spread}{quality} over {counted(fit.points, 'step')}"
     if fit.peak_users is None or fit.peak_per_s is None or fit.peak_users > highest:
         return f"{law}; no peak up to {highest:,} users, the most that was measured"
     return f"{law}; peak {_number(fit.peak_per_s)} {fit.what}/s at {fit.peak_users:,.0f} users"
@@ -96,8 +96,8 @@ def fit_text(fit: ScalabilityFit, highest: int) -> str:
 def about_text(found: Capacity) -> str:
     """What was searched, how long, and how finely."""
     target = "the embedded stack" if found.embedded else found.target
-    runs = f"{len(found.steps)} {'run' if len(found.steps) == 1 else 'runs'}"
+    steps = counted(len(found.steps), "step")
     return (
-        f"{found.profile.get('name', '?')}, {target}; {runs} in {format_duration(found.duration_s)}, "
+        f"{found.profile.get('name', '?')}, {target}; {steps} in {format_duration(found.duration_s)}, "
         f"to within {found.tolerance * 100:g} %"
     )
