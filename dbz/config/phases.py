@@ -15,17 +15,14 @@ from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.grammar.target_tracking import Target, parse_target
 from dbz.config.grammar.watched import SCALABLE
 from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
+from dbz.config.phase_checks import contradictions
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 from dbz.suggest import did_you_mean
-from dbz.units import format_duration
 
 DEFAULT = "default"
 MAX_API_SERVERS = 1000
-HIGH_RESOLUTION_S = (10, 20, 30)
-"""Periods under a minute that CloudWatch alarms take."""
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _DUE = re.compile(r"[1-9]\d* (days?|weeks?|months?|years?)")
@@ -100,6 +97,25 @@ class ApiServers(Strict):
         return self.min == self.max
 
 
+class OtherService(ApiServers):
+    """How many tasks another service has, and when these scale: by sentences of its own, else by those of the plan."""
+
+    scale_out_when_any: list[Sentence] = Field(default_factory=list)
+    scale_in_when_all: list[Sentence] = Field(default_factory=list)
+    target_tracking: list[TrackedSentence] = Field(default_factory=list)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether it has sentences of its own."""
+        return bool(self.scale_out_when_any or self.scale_in_when_all or self.target_tracking)
+
+    @model_validator(mode="after")
+    def _a_fixed_number_does_not_scale(self) -> OtherService:
+        if self.fixed and self.has_rules:
+            raise ValueError(f"{self.min} tasks are a fixed number: sentences need a range")
+        return self
+
+
 def _fixed_number(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return {"min": value, "max": value}
@@ -109,6 +125,7 @@ def _fixed_number(value: object) -> object:
 
 
 _NUMBER = BeforeValidator(_fixed_number, json_schema_input_type=int | ApiServers)
+_OTHER = BeforeValidator(_fixed_number, json_schema_input_type=int | OtherService)
 
 
 def _one_or_more(value: object) -> object:
@@ -150,8 +167,8 @@ class Phase(Strict):
     )
     search: Words | None = None
     more: list[Words] = Field(default_factory=list)
-    services: dict[ServiceName, Annotated[ApiServers, _NUMBER]] = Field(default_factory=dict)
-    """Other ECS services of the cluster that it needs, each with its number of tasks or its range."""
+    services: dict[ServiceName, Annotated[OtherService, _OTHER]] = Field(default_factory=dict)
+    """Other ECS services of the cluster that it needs, each with its tasks, or its range and its own sentences."""
     warm_cache: Words | None = None
     """What `dbz scale apply` offers to warm: a file as configs/warmup.yaml, or `default`."""
     move_clubs: Words | None = None
@@ -300,79 +317,7 @@ def build_phases(source: YamlSource) -> Phases:
         for at, name in enumerate(plan.names)
         if name in plan.names[:at]
     ]
-    problems += _contradictions(plan, source)
+    problems += contradictions(plan, source)
     if problems:
         raise ConfigError(problems)
     return plan
-
-
-def _contradictions(plan: Phases, source: YamlSource) -> list[Problem]:
-    """Phases beyond the bounds, conditions that would fight, and target tracking beside what it cannot be with."""
-    checks = (_beyond_bounds, _no_room, _sizes, _tracking, _period)
-    return [problem for check in checks for problem in check(plan, source)]
-
-
-def _beyond_bounds(plan: Phases, source: YamlSource) -> list[Problem]:
-    bounds = plan.scaling.bounds
-    return [
-        Problem(
-            source.where(("phases", at, "api_servers")),
-            f"{phase.name} wants {servers} API servers, beyond scaling.bounds ({bounds.min} to {bounds.max})",
-        )
-        for at, phase in enumerate(plan.phases)
-        for servers in ([phase.api_servers.min, phase.api_servers.max] if phase.api_servers else [])
-        if not bounds.min <= servers <= bounds.max
-    ][:1]
-
-
-def _no_room(plan: Phases, source: YamlSource) -> list[Problem]:
-    """Conditions that would hold in both directions at once: the servers would go up and down for ever."""
-    return [
-        Problem(
-            source.where(("scale_in_when_all", at)),
-            f"'{inwards}' and '{outwards}' leave no room between scaling in and scaling out",
-        )
-        for at, inwards in enumerate(plan.scale_in_when_all)
-        for outwards in plan.scale_out_when_any
-        if (inwards.metric, inwards.of_capacity) == (outwards.metric, outwards.of_capacity)
-        and inwards.op.startswith("<")
-        and outwards.op.startswith(">")
-        and inwards.limit >= outwards.limit
-    ]
-
-
-def _sizes(plan: Phases, source: YamlSource) -> list[Problem]:
-    """Steps by size of breach that are said of scaling in, where all conditions decide together."""
-    return [
-        Problem(
-            source.where(("scale_in_when_all", at)), f"'{each}': only a sentence for scaling out says how many tasks"
-        )
-        for at, each in enumerate(plan.scale_in_when_all)
-        if each.sized
-    ]
-
-
-def _period(plan: Phases, source: YamlSource) -> list[Problem]:
-    """A period that CloudWatch does not take; those under 10 s are for rehearsals on a local cloud."""
-    period_s = plan.scaling.period
-    asked = bool(plan.scale_out_when_any or plan.scale_in_when_all)
-    if not asked or period_s in HIGH_RESOLUTION_S or period_s < min(HIGH_RESOLUTION_S) or not period_s % 60:
-        return []
-    what = f"scaling.period {format_duration(period_s)} is none that CloudWatch takes: 10, 20, 30 s or whole minutes"
-    return [Problem(source.where(("scaling", "period")), what)]
-
-
-def _tracking(plan: Phases, source: YamlSource) -> list[Problem]:
-    """What target tracking cannot be together with: it scales in by itself, and only AWS does it."""
-    metrics = [one.metric for one in plan.target_tracking]
-    problems = [
-        Problem(source.where(("target_tracking", at)), f"{metric.value} is to be kept in two places")
-        for at, metric in enumerate(metrics)
-        if metric in metrics[:at]
-    ]
-    if metrics and plan.scale_in_when_all:
-        what = "target_tracking scales in by itself, and scale_in_when_all would fight it: leave one of them out"
-        problems.append(Problem(source.where(("scale_in_when_all",)), what))
-    if metrics and plan.scaling.autoscaler == "dbz":
-        problems.append(Problem(source.where(("target_tracking",)), "needs scaling.autoscaler: native: AWS does it"))
-    return problems

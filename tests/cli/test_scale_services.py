@@ -44,6 +44,53 @@ def test_a_phase_brings_other_services_about_too(cloud: RunningCloud, tmp_path: 
     assert itself.returncode == ExitCode.USAGE and "says its tasks as `api_servers`" in itself.stderr
 
 
+SCALING = """\
+schema: dbz.phases/1
+phases:
+  - name: more
+    users: 9
+    connections: 1
+    requests: 1/s
+    api_servers: {min: 2, max: 3}
+    services:
+      WORKER: {min: 1, max: 4}
+      CHAT: {min: 1, max: 3, scale_out_when_any: ["CPU > 50% for 2 minutes"], scale_in_when_all: ["CPU < 20%"]}
+scale_out_when_any: ["CPU > 70% for 5 minutes", "Active connections > 80% capacity"]
+scale_in_when_all: ["CPU < 30% for 15 minutes", "Active connections < 40% capacity"]
+"""
+
+
+def test_aws_scales_every_service_of_a_phase_by_the_sentences_that_are_about_it(
+    cloud: RunningCloud, tmp_path: Path
+) -> None:
+    shell, worker, chat = Shell(cloud, tmp_path), cloud.new_service(1), cloud.new_service(1)
+    (tmp_path / "p.yaml").write_text(SCALING.replace("WORKER", worker).replace("CHAT", chat))
+    options = ("--phases", "p.yaml", "--phase", "more")
+
+    def alarms(service: str) -> dict[str, float]:
+        found = cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"dbz/dbz/{service}/")["MetricAlarms"]
+        for one in found:
+            asked = one.get("Dimensions") or one["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"]
+            assert {"Name": "ServiceName", "Value": service} in asked and service in one["AlarmActions"][0]
+        return {one["AlarmName"].removeprefix(f"dbz/dbz/{service}/"): one["Threshold"] for one in found}
+
+    emitted = shell.scale("auto", *options, "--emit", "--yes")
+    assert emitted.returncode == ExitCode.OK, emitted.stderr
+    said = " ".join(emitted.stdout.split())
+    assert "no alarm for 'Active connections > 80% capacity', 'Active connections < 40% capacity'" in said
+    assert f"nothing scales {worker} in" in said and f"nothing scales {chat}" not in said
+    assert len(alarms(shell.service)) == 3 and alarms(worker) == {"out CPU > 70% for 5 minutes": 70.0}
+    assert alarms(chat) == {"out CPU > 50% for 2 minutes": 50.0, "in": 1.0}
+    again = shell.scale("plan", "more", "--phases", "p.yaml", "--exit-code")
+    assert again.returncode == ExitCode.OK, again.stdout
+    for shell.service in (chat, worker):
+        assert shell.scale("rollback", "--yes").returncode == ExitCode.OK
+        assert alarms(shell.service) == {}
+    alone = shell.scale("auto", *options, "--once", "--dry-run")
+    assert alone.returncode == ExitCode.OK, alone.stderr
+    assert "Scaling between 1 and 4 tasks" in alone.stderr and "no alarm for 'Active" in alone.stderr
+
+
 def test_when_one_fails_those_before_it_are_taken_back(
     cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

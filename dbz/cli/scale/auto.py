@@ -15,7 +15,7 @@ from dbz.cli.scale.access import Access, reach, say
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import ApiServers, Phases
+    from dbz.config.phases import ApiServers, Phase, Phases
     from dbz.scaling.decide.sources import SampleSource
     from dbz.scaling.exclusive.lease import Lease
 
@@ -63,13 +63,12 @@ def auto(
     machine has taken over.
     """
     access = reach(aws)
-    plan = access.plan
-    servers = _servers(plan, phase)
+    plan, servers = _followed(access, phase)
     if not plan.scale_out_when_any and not (emit and plan.target_tracking):
         hint = "--emit: AWS does target tracking by itself" if plan.target_tracking else ""
         raise UsageError("the plan has no conditions: scale_out_when_any is empty", hint=hint)
     if emit:
-        _emit(access, plan, servers, yes=yes, as_json=as_json)
+        _emit(access, plan, servers, access.plan.whole_phase(phase) if phase else None, yes=yes, as_json=as_json)
         return
     if not (yes or dry_run):
         raise UsageError(
@@ -88,23 +87,35 @@ def auto(
         say("Stopped; the number of tasks stays as it is.")
 
 
-def _servers(plan: Phases, phase: str) -> ApiServers:
-    servers = plan.phase(phase).api_servers if phase else plan.scaling.bounds
-    if servers is None:
+def _followed(access: Access, phase: str) -> tuple[Phases, ApiServers]:
+    """The plan as it is for the service in question, and its bounds; what of the plan is not about it is said."""
+    from dbz.scaling.change.others import notes_on_sentences, plan_of_service
+
+    plan = access.plan
+    if not phase:
+        return plan, plan.scaling.bounds
+    whole = plan.whole_phase(phase)
+    if other := whole.services.get(access.service):
+        for note in notes_on_sentences(plan, access.service, other):
+            say(f"Note: {note}.")
+        return plan_of_service(plan, access.service, other), other
+    if whole.api_servers is None:
         raise UsageError(f"{phase} plans no API servers", hint="give it `api_servers` in the plan")
-    return servers
+    return plan, whole.api_servers
 
 
-def _emit(access: Access, plan: Phases, servers: ApiServers, *, yes: bool, as_json: bool) -> None:
+def _emit(access: Access, plan: Phases, servers: ApiServers, phase: Phase | None, *, yes: bool, as_json: bool) -> None:
+    """Policies and alarms of the service, and of the others of its phase that scale."""
     from dbz.cli.scale.carry_out import carry_out
-    from dbz.scaling.change.live import read_fine_metrics, read_live, with_target_groups
-    from dbz.scaling.change.planner import fine_metrics, plan_native
-    from dbz.scaling.native import with_balancer
+    from dbz.cli.scale.services import look, other_services
+    from dbz.scaling.change.planner import Wanted, plan_native
 
-    live = with_target_groups(access.aws, read_live(access.handle))
-    if fine_metrics(plan):
-        live = replace(live, fine_metrics=tuple(read_fine_metrics(access.handle) or ()))
-    carry_out(access, plan_native(live, with_balancer(plan, live), servers), yes=yes, timeout_s=900.0, as_json=as_json)
+    live, plan = look(access.handle, plan)
+    made = plan_native(live, plan, servers)
+    if phase and access.service not in phase.services:
+        also = other_services(access, phase, Wanted(phase.name, servers), only_native=True)
+        made = replace(made, also=also)
+    carry_out(access, made, yes=yes, timeout_s=900.0, as_json=as_json)
 
 
 @dataclass(frozen=True)

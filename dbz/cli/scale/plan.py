@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Reports
 from dbz.cli.scale.access import Access, AllowScaleIn, Expires, expiry, reach
+from dbz.cli.scale.services import look, other_services
 from dbz.errors import UsageError, VerificationError
 from dbz.units import counted
 
@@ -77,41 +77,19 @@ def make_plan(
     access: Access, name: str, *, allow_scale_in: bool, expires: str, reports: Path = DEFAULT_REPORTS
 ) -> ChangePlan:
     """The plan for a phase, from what runs now."""
-    from dbz.scaling.change.live import read_fine_metrics, read_live, with_target_groups
-    from dbz.scaling.change.planner import Wanted, fine_metrics, plan_phase
+    from dbz.scaling.change.planner import Wanted, plan_phase
     from dbz.scaling.entries.looking import look_up
-    from dbz.scaling.native import with_balancer
 
     phase = access.plan.whole_phase(name)
     if phase.api_servers is None:
         raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
     until = expiry(expires)
-    live = with_target_groups(access.aws, read_live(access.handle, access.cache_group))
-    plan = with_balancer(access.plan, live)
-    if fine_metrics(plan):
-        live = replace(live, fine_metrics=tuple(read_fine_metrics(access.handle) or ()))
+    live, plan = look(access.handle, access.plan, access.cache_group)
     wanted = Wanted(name, phase.api_servers, allow_scale_in, until)
     made = plan_phase(live, plan, phase, wanted, look_up(access.aws, live, phase))
     short = _shortfall(phase, reports)
-    also = _other_services(access, phase, allow_scale_in=allow_scale_in, until=until)
+    also = other_services(access, phase, Wanted(name, phase.api_servers, allow_scale_in, until))
     return replace(made, notes=(short, *made.notes) if short else made.notes, also=also)
-
-
-def _other_services(
-    access: Access, phase: Phase, *, allow_scale_in: bool, until: datetime | None
-) -> tuple[ChangePlan, ...]:
-    """Plans for the other services of a phase: their number of tasks, or their range."""
-    from dbz.scaling.change.live import read_live, with_target_groups
-    from dbz.scaling.change.planner import Wanted, plan_tasks
-    from dbz.scaling.handle import ServiceHandle
-
-    plans = []
-    for name, servers in phase.services.items():
-        if name == access.service:
-            raise UsageError(f"{name} is the service of the plan: {phase.name} says its tasks as `api_servers`")
-        live = with_target_groups(access.aws, read_live(ServiceHandle(access.aws, access.cluster, name)))
-        plans.append(plan_tasks(live, Wanted(phase.name, servers, allow_scale_in, until)))
-    return tuple(plans)
 
 
 def _shortfall(phase: Phase, reports: Path) -> str:

@@ -47,14 +47,14 @@ def plan_phase(live: Live, plan: Phases, phase: Phase, wanted: Wanted, lookups: 
     """Everything that a phase needs; `lookups` say which of its entries are there. `UsageError` when that would scale
     in and may not."""
     steps = _tasks(live, wanted)
-    native = not wanted.servers.fixed and plan.scaling.autoscaler == "native"
-    steps += _autoscaling(live, plan if native else None)
+    native = _native(plan, wanted.servers)
+    steps += _autoscaling(live, native)
     cache, cache_manual = _cache(live, phase, wanted)
     growing = cache is not None and cache.after > cache.before
     ordered = [*([cache] if cache and growing else []), *steps, *([cache] if cache and not growing else [])]
     manual = [*cache_manual, *manual_steps(live, phase, lookups)]
     made = _plan(live, wanted.goal, ordered, manual, cost_of(live, plan, phase, wanted.servers))
-    notes = notes_about(live, ordered, wanted.servers, plan if native else None)
+    notes = notes_about(live, ordered, wanted.servers, native)
     notes += notes_on_following(phase) if ordered else ()
     return replace(made, notes=notes, present=tuple(present_entries(phase, lookups)))
 
@@ -64,6 +64,20 @@ def plan_tasks(live: Live, wanted: Wanted) -> ChangePlan:
     steps = _tasks(live, wanted)
     made = _plan(live, wanted.goal, steps, [], None)
     return replace(made, notes=notes_about(live, steps, None if wanted.keep_range else wanted.servers, None))
+
+
+def plan_service(live: Live, plan: Phases, wanted: Wanted) -> ChangePlan:
+    """The tasks or the range of another service, with policies and alarms by `plan`, which is the plan as it is for
+    that service (`plan_of_service`). `UsageError` when that would scale in and may not."""
+    steps, native = _tasks(live, wanted), _native(plan, wanted.servers)
+    steps += _autoscaling(live, native)
+    made = _plan(live, wanted.goal, steps, [], None)
+    return replace(made, notes=notes_about(live, steps, wanted.servers, native))
+
+
+def _native(plan: Phases, servers: ApiServers) -> Phases | None:
+    """The plan where AWS is to follow its sentences; None: there is nothing to scale, or dbz does it."""
+    return plan if plan.scaling.autoscaler == "native" and not servers.fixed else None
 
 
 def plan_native(live: Live, plan: Phases, servers: ApiServers) -> ChangePlan:
