@@ -7,6 +7,7 @@ import typer
 from dbz.cli.monitor.backtest import backtest
 from dbz.cli.monitor.check import check
 from dbz.cli.monitor.drill import drill
+from dbz.cli.monitor.export import export
 from dbz.cli.monitor.history import history
 from dbz.cli.monitor.status import status
 from dbz.cli.monitor.watch import watch
@@ -14,5 +15,5 @@ from dbz.cli.options import grouped
 
 app = typer.Typer()
 app.callback(invoke_without_command=True)(watch)
-for _command in (backtest, check, drill, history, status):
+for _command in (backtest, check, drill, export, history, status):
     app.command()(grouped(_command))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dbz.cli.options import time_of
+from dbz.errors import UsageError
 
 if TYPE_CHECKING:
     from dbz.config.monitor.retention import Retention
@@ -18,6 +22,13 @@ StateFile = Annotated[
     Path | None,
     typer.Option("--state", metavar="FILE", help="What the monitor knows [default: monitor.db in dbz's state folder]."),
 ]
+TimeRange = Annotated[str, typer.Option("--range", metavar="DURATION", help="How far back, like 24h or 30d.")]
+
+
+def range_of(text: str) -> tuple[float, float]:
+    """The beginning and the end of a time range up to now, in seconds since the epoch."""
+    now_s = time.time()
+    return now_s - time_of("--range", text), now_s
 
 
 def store_at(state: Path | None, retention: Retention | None = None) -> MonitorStore:
@@ -26,3 +37,11 @@ def store_at(state: Path | None, retention: Retention | None = None) -> MonitorS
     from dbz.monitor.store.store import MonitorStore
 
     return MonitorStore(state or state_dir() / "monitor.db", retention)
+
+
+def kept_at(state: Path | None) -> MonitorStore:
+    """The store of a monitor that has kept something; `UsageError` otherwise."""
+    store = store_at(state)
+    if not store.targets():
+        raise UsageError(f"{store.path} has no series yet", hint="dbz monitor keeps them while it watches")
+    return store

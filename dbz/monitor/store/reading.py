@@ -19,6 +19,13 @@ def targets_of(db: sqlite3.Connection) -> list[str]:
     return [target for (target,) in rows]
 
 
+def figures_of(db: sqlite3.Connection) -> list[str]:
+    """The key of every figure of which something is kept, of whatever target."""
+    sealed = {key for (key,) in db.execute("SELECT DISTINCT key FROM series")}
+    newest = db.execute("SELECT DISTINCT entry.key FROM readings, json_each(readings.figures) AS entry").fetchall()
+    return sorted(sealed.union(key for (key,) in newest))
+
+
 def read_series(
     db: sqlite3.Connection,
     target: str,

@@ -19,7 +19,7 @@ from typing import Any
 from dbz.config.monitor.retention import Retention
 from dbz.errors import DependencyError, UsageError
 from dbz.monitor.rules.alerts import AlertStanding
-from dbz.monitor.store.reading import Series, read_series, targets_of
+from dbz.monitor.store.reading import Series, figures_of, read_series, targets_of
 from dbz.monitor.store.retention import forget
 from dbz.monitor.store.series import SCHEMA as SERIES_SCHEMA
 from dbz.monitor.store.series import append, seal
@@ -180,6 +180,11 @@ class MonitorStore:
         """Every target of which there are series."""
         with _disk(self.path):
             return targets_of(self._db)
+
+    def figures(self) -> list[str]:
+        """The key of every figure of which there are series, of whatever target."""
+        with _disk(self.path):
+            return figures_of(self._db)
 
     def series(
         self, target: str, begin_s: float, end_s: float, step_s: int = 1, keys: Iterable[str] | None = None

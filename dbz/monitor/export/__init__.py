@@ -1,0 +1,1 @@
+"""Series of a monitor in the forms that other programs read."""
