@@ -16,14 +16,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from dbz.measure.student import t_quantile, t_two_sided
-from dbz.measure.trends.correlation import MOST, NORMAL_MAD, lag_one
+from dbz.measure.trends.correlation import NORMAL_MAD, careful, lag_one
 
 LEAST_VALUES = 12
 """Of fewer, no trend is told."""
 MOST_VALUES = 200
 """The slopes between all pairs of more take too long: callers join neighbours first."""
-_CAUTION = 1.0
-"""φ is estimated: so many of its standard errors are added."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Trend:
     high: float
     p: float
     """How often noise without any trend looks like it."""
-    end: float
-    """The value of the line at the last time."""
+    at_zero: float
+    """The value of the line at the time 0."""
     correlation: float
     """φ of what the line leaves over."""
 
@@ -61,12 +59,12 @@ def trend_of(times: Sequence[float], values: Sequence[float], confidence: float 
     level = median(value - slope * t for t, value in zip(times, values, strict=True))
     residuals = _without_outliers([value - level - slope * t for t, value in zip(times, values, strict=True)])
     correlation = lag_one(residuals, 2)
-    careful = min(correlation + _CAUTION * math.sqrt((1 - correlation**2) / count), MOST)
-    error = _error(times, residuals, careful)
-    freedom = max(count * (1 - careful**2) / (1 + careful**2) - 2, 1.0)
+    assumed = careful(correlation, count)
+    error = _error(times, residuals, assumed)
+    freedom = max(count * (1 - assumed**2) / (1 + assumed**2) - 2, 1.0)
     half = t_quantile(freedom, confidence) * error
     p = t_two_sided(slope / error, freedom) if error else float(slope == 0)
-    return Trend(slope, slope - half, slope + half, p, level + slope * times[-1], correlation)
+    return Trend(slope, slope - half, slope + half, p, level, correlation)
 
 
 def _without_outliers(residuals: Sequence[float]) -> list[float]:

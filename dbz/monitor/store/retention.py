@@ -19,6 +19,7 @@ def forget(db: sqlite3.Connection, retention: Retention, now_s: float) -> None:
         db.execute(f"DELETE FROM {level} WHERE t < ?", (now_s - age_s,))  # noqa: S608
     db.execute("DELETE FROM hours WHERE t < ?", (now_s - retention.hours,))
     db.execute("DELETE FROM outbox WHERE sent_s < ?", (now_s - retention.messages,))
+    db.execute("DELETE FROM firings WHERE end_s < ?", (now_s - retention.hours,))
     while used_bytes(db) > retention.size and _remove_oldest(db):
         pass
 

@@ -19,6 +19,8 @@ from typing import Any
 from dbz.config.monitor.retention import Retention
 from dbz.errors import DependencyError, UsageError
 from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.store.firings import SCHEMA as FIRINGS_SCHEMA
+from dbz.monitor.store.firings import AlertFiring, firings_between, note_firings
 from dbz.monitor.store.reading import Series, figures_of, read_series, targets_of
 from dbz.monitor.store.retention import forget
 from dbz.monitor.store.series import SCHEMA as SERIES_SCHEMA
@@ -106,7 +108,7 @@ class MonitorStore:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
                 raise UsageError(f"{path} is of a newer dbz (version {version} of the file)")
-            self._db.executescript(SERIES_SCHEMA + _SCHEMA)
+            self._db.executescript(SERIES_SCHEMA + FIRINGS_SCHEMA + _SCHEMA)
             self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def __enter__(self) -> MonitorStore:
@@ -151,6 +153,7 @@ class MonitorStore:
             append(db, done.at_s, done.readings, done.period_s)
             for target, row in done.readings.items():
                 _keep_texts(db, target, row, done.at_s)
+            note_firings(db, done.standings)
             db.executemany(
                 "INSERT OR REPLACE INTO standings VALUES (?, ?, ?)",
                 [(*of, json.dumps(standing.to_row())) for of, standing in done.standings.items()],
@@ -196,6 +199,11 @@ class MonitorStore:
     def texts(self, target: str) -> dict[str, str]:
         """The newest of what a target tells in words."""
         return dict(self._rows("SELECT key, value FROM texts WHERE target = ?", (target,)))
+
+    def firings(self, begin_s: float, end_s: float) -> list[AlertFiring]:
+        """Every alert that was on at some moment between two times."""
+        with _disk(self.path):
+            return firings_between(self._db, begin_s, end_s)
 
     def standings(self) -> dict[tuple[str, str], AlertStanding]:
         """Where each alert is, by target and type."""

@@ -48,16 +48,18 @@ class Chart:
 def charts(run: Run, chart: Timeline) -> list[Chart]:
     """The charts of a run, without those that would be empty."""
     every = [
-        _chart("rate", "Attempts a second", "/s", {KINDS[kind]: row for kind, row in chart.rate_by_kind.items()}),
+        chart_of("rate", "Attempts a second", "/s", {KINDS[kind]: row for kind, row in chart.rate_by_kind.items()}),
         *_latencies(run, chart),
-        _chart("errors", "Failed attempts a second", "/s", {"failed": chart.errors}, first_colour=2),
-        _chart("users", "Virtual users", "", {"users": chart.users}),
-        _chart("server-cpu", "Server CPU, of its cores", "%", {"server": chart.server_cpu_percent}),
-        _chart("server-memory", "Server memory", "bytes", {"server": chart.server_memory_bytes}),
-        _chart("server-connections", "Server connections", "", {"connections": chart.server_connections}),
-        _chart("server-lag", "Server event-loop lag", "ms", {"server": chart.server_lag_ms}),
-        _chart("generator-cpu", "Load generator CPU, of a core", "%", {"busiest worker": chart.generator_cpu_percent}),
-        _chart("generator-lag", "Load generator lag", "ms", {"p99": chart.lag_ms}),
+        chart_of("errors", "Failed attempts a second", "/s", {"failed": chart.errors}, first_colour=2),
+        chart_of("users", "Virtual users", "", {"users": chart.users}),
+        chart_of("server-cpu", "Server CPU, of its cores", "%", {"server": chart.server_cpu_percent}),
+        chart_of("server-memory", "Server memory", "bytes", {"server": chart.server_memory_bytes}),
+        chart_of("server-connections", "Server connections", "", {"connections": chart.server_connections}),
+        chart_of("server-lag", "Server event-loop lag", "ms", {"server": chart.server_lag_ms}),
+        chart_of(
+            "generator-cpu", "Load generator CPU, of a core", "%", {"busiest worker": chart.generator_cpu_percent}
+        ),
+        chart_of("generator-lag", "Load generator lag", "ms", {"p99": chart.lag_ms}),
     ]
     return [one for one in every if one.lines]
 
@@ -83,7 +85,7 @@ def chart_data(run: Run, record: Record) -> dict[str, Any]:
 
 def _latency(name: str, title: str, rows: Mapping[float, Values], limits: Iterable[BudgetResult]) -> Chart:
     lines = {f"p{percent:g}": values for percent, values in rows.items()}
-    return _chart(f"latency-{name}", title, "ms", lines, marks=[_mark(one) for one in limits])
+    return chart_of(f"latency-{name}", title, "ms", lines, marks=[_mark(one) for one in limits])
 
 
 def _limits(kind: str, run: Run, name: str | None = None) -> list[BudgetResult]:
@@ -100,7 +102,7 @@ def _mark(budget: BudgetResult) -> Mark:
     return Mark(f"{budget.name}: {budget.stat} {limit_text(budget)}", budget.limit or 0.0)
 
 
-def _chart(
+def chart_of(
     name: str,
     title: str,
     unit: str,
@@ -109,6 +111,7 @@ def _chart(
     first_colour: int = 0,
     marks: Sequence[Mark] = (),
 ) -> Chart:
+    """A chart of the lines that have any value."""
     drawn = [
         Line(label, [_short(value) for value in values], first_colour + at)
         for at, (label, values) in enumerate(lines.items())

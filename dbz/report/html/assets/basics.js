@@ -29,8 +29,8 @@ const basics = (() => {
   };
   // The same in seconds: whole ones, tens, quarters of a minute or an hour.
   const moments = (low, high, count) => {
-    const sizes = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
-    const step = sizes.find((size) => size >= (high - low) / count) || 86400;
+    const sizes = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000, 864000, 2592000];
+    const step = sizes.find((size) => size >= (high - low) / count) || 2592000;
     const ticks = [];
     for (let at = Math.ceil(low / step) * step; at <= high; at += step) ticks.push(at);
     return ticks;

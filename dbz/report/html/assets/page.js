@@ -6,7 +6,17 @@
   const view = { from: 0, to: Math.max(last, 1), at: null, log: false };
   // The names of phases stand in two rows above the plot.
   const box = { left: 58, right: 10, top: data.markers.length ? 28 : 10, bottom: 22, height: 200 };
-  const { units, clock, steps, moments, html, svg } = basics;
+  const { units, steps, moments, html, svg } = basics;
+
+  // ---- time: since the start of a run, or by the calendar where the data say when they began -----------------------
+  const calendar = data.began_s !== undefined;
+  // What is added to a second to count from a midnight of this place.
+  const shift = calendar ? data.began_s - new Date(data.began_s * 1000).getTimezoneOffset() * 60 : 0;
+  const day = (second) => new Date((second + shift) * 1000).toISOString().slice(5, 10);
+  const hour = (second) => new Date((second + shift) * 1000).toISOString().slice(11, 16);
+  const clock = (second) => (calendar ? day(second) + " " + hour(second) : basics.clock(second));
+  const tickName = (second) => (!calendar ? clock(second) : hour(second) === "00:00" ? day(second) : hour(second));
+  const ticksOf = (from, to, count) => moments(from + shift, to + shift, count).map((second) => second - shift);
 
   // ---- scales -----------------------------------------------------------------------------------------------------
   const vertical = (chart, lines) => {
@@ -56,6 +66,7 @@
     shade(indexAt(data.window.end_s), last);
     const free = [box.left, box.left]; // where the two rows of names have room
     for (const marker of data.markers) {
+      if (marker.of && !chart.id.startsWith(marker.of)) continue;
       const x = along.x(indexAt(marker.second));
       if (x < box.left || x > width - box.right) continue;
       svg(svg(canvas, "line", { class: "marker", x1: x, x2: x, y1: 2, y2: bottom }), "title", {}, marker.name);
@@ -70,8 +81,8 @@
       svg(canvas, "text", { x: box.left - 6, y: up.y(value) + 4, "text-anchor": "end" }, units[chart.unit](value));
     }
     const span = [view.from, view.to].map((index) => index * data.step_s);
-    for (const second of moments(span[0], span[1], Math.max(2, Math.floor(width / 110)))) {
-      svg(canvas, "text", { x: along.x(indexAt(second)), y: box.height - 6, "text-anchor": "middle" }, clock(second));
+    for (const second of ticksOf(span[0], span[1], Math.max(2, Math.floor(width / 110)))) {
+      svg(canvas, "text", { x: along.x(indexAt(second)), y: box.height - 6, "text-anchor": "middle" }, tickName(second));
     }
   };
   const drawMarks = ({ canvas, chart }, width, up) => {
@@ -217,7 +228,7 @@
 
   // ---- the page ---------------------------------------------------------------------------------------------------
   document.getElementById("reset-zoom").addEventListener("click", wholeRun);
-  document.getElementById("judged-only").addEventListener("click", () => {
+  document.getElementById("judged-only")?.addEventListener("click", () => {
     const index = (second) => Math.max(0, Math.min(last, Math.round(second / data.step_s)));
     zoomTo(index(data.window.start_s), Math.max(index(data.window.end_s - data.step_s), 1));
   });

@@ -1,0 +1,109 @@
+"""When a series changed its level, where neighbours are alike and single values stand out.
+
+What each value has of the one before it is taken away first, with a φ that changes of level do not touch; what is left
+is split where that pays (AR1seg: S. Chakar et al., Bernoulli 2017; the splitting is PELT, Killick et al. 2012). A
+change must then be confirmed by a t test that counts correlated values for what they are worth. A series that one line
+explains as well as its levels do has a trend, and no changes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from dbz.measure.compare.change_points import segment
+from dbz.measure.student import t_two_sided
+from dbz.measure.trends.correlation import careful, innovation, lag_one, robust_correlation, without_spikes
+
+LEAST_VALUES = 24
+"""Of fewer, no change is told."""
+_SHORTEST = 5
+"""Values between two changes: what lasts for less is a spike."""
+_PENALTY = 3.5
+"""Of a change, in variances of the noise times the logarithm of the number of values."""
+_CONFIRMED = 0.001
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new level."""
+
+    index: int
+    """Of the first value on it."""
+    before: float
+    """The median of the level before."""
+    after: float
+    """And of the new one."""
+
+
+def changes_of(values: Sequence[float]) -> list[Change]:
+    """The changes of level of values that follow one another evenly, the first one first."""
+    if len(values) < LEAST_VALUES:
+        return []
+    smooth = without_spikes(values)
+    correlation = robust_correlation(smooth)
+    noise = innovation(smooth, correlation)
+    if not noise:  # most neighbours are equal: every difference counts
+        noise = 1e-9 * (max(smooth) - min(smooth))
+    if not noise:
+        return []
+    fresh = [after - correlation * before for before, after in itertools.pairwise(smooth)]
+    scaled = [value / noise for value in fresh]
+    found = [at + 1 for at in segment(scaled, _PENALTY * math.log(len(scaled)), _SHORTEST)]
+    found = _confirmed(smooth, found)
+    if found and _is_rather_a_line(smooth, found):
+        return []
+    bounds = [0, *found, len(values)]
+    levels = [median(values[begin:end]) for begin, end in itertools.pairwise(bounds)]
+    return [Change(at, levels[number], levels[number + 1]) for number, at in enumerate(found)]
+
+
+def _confirmed(values: Sequence[float], found: Sequence[int]) -> list[int]:
+    """Without the changes that a t test does not confirm; the weakest goes first, and its sides become one."""
+    kept = list(found)
+    while kept:
+        bounds = [0, *kept, len(values)]
+        correlation = careful(lag_one(_residuals(values, bounds), len(bounds) - 1), len(values))
+        worth = (1 - correlation) / (1 + correlation)
+        p_values = [_p(values, bounds[at : at + 3], worth) for at in range(len(kept))]
+        weakest = max(range(len(kept)), key=p_values.__getitem__)
+        if p_values[weakest] < _CONFIRMED:
+            break
+        del kept[weakest]
+    return kept
+
+
+def _residuals(values: Sequence[float], bounds: Sequence[int]) -> list[float]:
+    left = []
+    for begin, end in itertools.pairwise(bounds):
+        mean = sum(values[begin:end]) / (end - begin)
+        left += [value - mean for value in values[begin:end]]
+    return left
+
+
+def _p(values: Sequence[float], bounds: Sequence[int], worth: float) -> float:
+    """The p-value of the two sides of a change, of which each value is worth so much of an independent one."""
+    begin, at, end = bounds
+    squares = sum(one * one for one in _residuals(values, bounds))
+    before, after = ((at - begin) * worth, (end - at) * worth)
+    freedom = max(before + after - 2, 1.0)
+    difference = sum(values[at:end]) / (end - at) - sum(values[begin:at]) / (at - begin)
+    error = math.sqrt(squares / max(end - begin - 2, 1) * (1 / before + 1 / after))
+    return t_two_sided(difference / error, freedom) if error else float(not difference)
+
+
+def _is_rather_a_line(values: Sequence[float], found: Sequence[int]) -> bool:
+    """Whether a line explains the values as well as the levels do, which are as many numbers and as many places."""
+    count = len(values)
+    bounds = [0, *found, count]
+    of_levels = sum(one * one for one in _residuals(values, bounds))
+    middle, mean = (count - 1) / 2, sum(values) / count
+    square = sum((at - middle) ** 2 for at in range(count))
+    slope = sum((at - middle) * value for at, value in enumerate(values)) / square
+    of_line = sum((value - mean - slope * (at - middle)) ** 2 for at, value in enumerate(values))
+    if not of_levels or not of_line:
+        return not of_line
+    return count * math.log(of_line / of_levels) < (2 * len(found) - 1) * math.log(count)
