@@ -24,6 +24,7 @@ def watch(
     interval: Annotated[str, typer.Option(help="How often to ask, like 10s [default: the file's].")] = "",
     for_: Annotated[str, typer.Option("--for", metavar="DURATION", help="Stop after so long, like 1h.")] = "",
     state: StateFile = None,
+    no_live: Annotated[bool, typer.Option("--no-live", help="Log lines instead of the live screen.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Watch services, and tell people once when something is wrong.
@@ -32,6 +33,7 @@ def watch(
     Asks every service of the file for its health and its own figures, follows
     the alert rules, and sends what begins and ends to Slack, mail or a
     webhook: at least once, and not again after a restart. Ctrl-C ends it.
+    On a terminal a live screen shows figures, rules and messages.
 
     \b
     Examples:
@@ -49,7 +51,9 @@ def watch(
         return
     from dbz.config.monitor.file import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, load_monitor
     from dbz.monitor.watch import Monitor
+    from dbz.report.terminal.console import make_console
     from dbz.report.terminal.monitor import line_of, routes_text
+    from dbz.report.terminal.monitor_screen import MonitorScreen
 
     loaded = load_monitor(config)
     if interval:
@@ -63,11 +67,15 @@ def watch(
         typer.echo(json.dumps(said.to_row()) if as_json else line_of(said))
         sys.stdout.flush()
 
-    with store_at(state, loaded.retention) as store, store.watching():
-        if not as_json:
+    with store_at(state, loaded.retention) as store, store.watching(), contextlib.ExitStack() as view:
+        tell = say
+        if sys.stdout.isatty() and not as_json and not no_live:
+            screen = MonitorScreen(make_console(sys.stdout), loaded, store.standings)
+            tell = view.enter_context(screen).say
+        elif not as_json:
             typer.echo(routes_text(loaded))
         with contextlib.suppress(InterruptedRunError):  # how a monitor ends
-            run_interruptibly(Monitor(loaded, store, say).run(for_s))
+            run_interruptibly(Monitor(loaded, store, tell).run(for_s))
         waiting = store.waiting()
     if waiting:
         typer.echo(f"dbz: {waiting} messages are not delivered yet; the next dbz monitor brings them", err=True)
