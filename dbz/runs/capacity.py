@@ -76,6 +76,8 @@ class CapacityStep(_Part):
     repeated: int
     """How many looks at this load there were before."""
     judged_s: float
+    others_percent: float | None = None
+    """How much of the machine something else took meanwhile; null when that was not seen."""
     recovery_s: float = 0.0
     """How long the server was given before, because it had not held the load before that."""
     recovered: bool = True

@@ -208,3 +208,11 @@ def test_a_server_that_did_not_recover_is_pointed_out() -> None:
     (note,) = found.notes
     assert note.startswith("after 130 users the server did not recover within 30 s: what 80 users showed then")
     assert note in render_capacity(found)
+
+
+def test_a_machine_that_is_busy_with_something_else_is_pointed_out() -> None:
+    steps = [made_step(load).model_copy(update={"others_percent": others}) for load, others in ((65, 3.0), (130, 40.0))]
+    assert concluded(*steps[:1]).notes == []
+    assert (
+        concluded(*steps).notes[0].startswith("the machine was busy with something else at 1 of 2 steps, which took up")
+    )

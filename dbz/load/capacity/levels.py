@@ -19,7 +19,8 @@ from dbz.runs.folder import create_run_folder, new_run_id
 from dbz.runs.schema import Run, RunVerdict, Window
 
 SETTLE_SHARE_OF_WARMUP, SETTLE_LEAST_S = 0.2, 2.0
-"""When the last user has started, so much of the profile's warm-up passes before anything is judged, as in a run."""
+"""When the last user has started, so much of the profile's warm-up passes before anything is judged, as in a run; all
+of it before the first users are judged, since nothing is warm then."""
 RECOVERED_S = 3
 """A server has recovered from an overload when it held a load for so many seconds that it held before."""
 RECOVERY_MOST_S = 30.0
@@ -43,7 +44,8 @@ class LiveLevels:
 
     def __init__(self, plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> None:
         self._plan, self._folder, self._hooks = plan, folder, hooks
-        self._users = 0
+        self._users = self._there = 0
+        """How many users were asked for, and were there when that was last looked at."""
         self._held: set[int] = set()
         """Numbers of users of which the last look said that they are held."""
         self._overloaded = False
@@ -87,19 +89,23 @@ class LiveLevels:
         return done
 
     def _bring(self, users: int) -> bool:
-        """Start the users that are missing for a load, and let them settle."""
-        if users == self._users:
+        """Start the users that a load misses, those who ended by themselves among them, and let them settle."""
+        if users == self._users and self._are_there(users):
             return True
+        share = SETTLE_SHARE_OF_WARMUP if self._users else 1.0
         if not self._change(users):
             return False
-        settle_s = max(SETTLE_SHARE_OF_WARMUP * self._plan.plan.profile.warmup, SETTLE_LEAST_S)
+        settle_s = max(share * self._plan.plan.profile.warmup, SETTLE_LEAST_S)
         return self._live.wait_until(self._live.now_s + settle_s)
+
+    def _are_there(self, users: int) -> bool:
+        return self._there >= _THERE_SHARE * users
 
     def _change(self, users: int) -> bool:
         missing = users - self._users
         per_s = self._plan.users_per_s if missing > 0 else -missing / _LEAVING_S
         done = self._live.change(users, max(per_s, 1.0), self._users)
-        self._users = users
+        self._users = self._there = users
         return done
 
     def _recover(self, users: int) -> Recovery | None:
@@ -119,6 +125,8 @@ class LiveLevels:
                 return None
             if run.verdict is RunVerdict.PASS:
                 return Recovery(round(self._live.now_s - begun_s, 1), complete=True)
+            if not self._are_there(back) and not self._change(back):
+                return None
         return Recovery(round(self._live.now_s - begun_s, 1), complete=False)
 
     def _judge(self, users: int, start_s: int, length_s: float) -> Run | None:
@@ -127,7 +135,10 @@ class LiveLevels:
         if not self._live.wait_until(window.end_s):
             return None
         run = self._live.judge(plan_at(self._plan, users), window)
-        if run is None or (run.users_held or 0) >= _THERE_SHARE * users:
+        if run is None:
+            return None
+        self._there = run.users_held or 0
+        if self._are_there(users):
             return run
-        why = f"only {run.users_held or 0:,} of {users:,} users were there: the others ended by themselves"
+        why = f"only {self._there:,} of {users:,} users were there: the others ended by themselves"
         return run.model_copy(update={"verdict": RunVerdict.INVALID, "reasons": [why, *run.reasons]})

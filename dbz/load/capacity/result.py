@@ -24,7 +24,9 @@ from dbz.runs.capacity import (
     StepOutcome,
     load_text,
 )
+from dbz.runs.machine import BUSY_PERCENT
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
+from dbz.units import counted
 
 
 def step_of(run: Run, step: Next) -> CapacityStep:
@@ -41,6 +43,7 @@ def step_of(run: Run, step: Next) -> CapacityStep:
         attempts_per_s=sum(one.rate_per_s for one in run.operations if one.kind in REQUEST_KINDS),
         requests_per_s=sum(one.rate_per_s for one in run.operations if one.kind == HTTP),
         connections=run.server.connections if run.server else None,
+        others_percent=round(run.machine.disturbed_percent, 1) if run.machine else None,
         used=None if share is None or math.isinf(share) else round(share, 4),
         tightest=tightest,
         broken=sorted((one for one in run.budgets if _broken(one)), key=_used, reverse=True),
@@ -147,13 +150,19 @@ def _worst(failing: Sequence[CapacityStep]) -> list[BudgetResult]:
 
 
 def _notes(steps: Sequence[CapacityStep], text_of: Callable[[int], str]) -> list[str]:
-    """After which loads the server did not come back: what was seen next may still be their fault."""
-    return [
+    """What makes figures worse than the code: another use of the machine, and an overload that did not pass."""
+    busy = [others for step in steps if (others := step.others_percent or 0.0) > BUSY_PERCENT]
+    disturbed = (
+        f"the machine was busy with something else at {len(busy)} of {counted(len(steps), 'step')}, which took up to "
+        f"{max(busy, default=0.0):.0f} % of it: the capacity may be higher, so search again when it is quiet"
+    )
+    stuck = [
         f"after {text_of(before.load)} the server did not recover within {after.recovery_s:.0f} s: "
         f"what {text_of(after.load)} showed then may be the fault of that overload"
         for before, after in pairwise(steps)
         if not after.recovered
     ]
+    return [*([disturbed] if busy else []), *stuck]
 
 
 def _outcome(found: SearchResult, *, over: bool, interrupted: bool) -> StepOutcome:
