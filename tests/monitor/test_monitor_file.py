@@ -51,6 +51,11 @@ def test_the_bundled_file_has_the_limits_of_the_plan() -> None:
         (('minute"}', "minute\", resolve: 'CPU < 3%'}"), "resolve is about CPU, and when about response time"),
         (('minute"}', "minute\", resolve: 'response time > 3s'}"), "both look for >"),
         (("targets:", "interval: 0.1s\ntargets:"), "monitor.yaml:2"),
+        (("targets:", "redis: [{name: api, url: 'redis://h'}]\ntargets:"), "two targets are called 'api'"),
+        (("targets:", "redis: [{name: c, url: 'http://u:secret@h'}]\ntargets:"), "begins with redis:// or rediss://"),
+        (("targets:", "probes: [{name: p, http: 'http://h', status: 204, contains: x}]\ntargets:"), "has no body"),
+        (('minute"}', 'minute"}\n  - {type: Q, when: queue depth > 5, targets: [api]}'), "what does: queues"),
+        (('  - {name: api, url: "http://127.0.0.1:1"}', "  []"), "nothing is watched; the sections are targets, redis"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, change: tuple[str, str], says: str) -> None:

@@ -29,9 +29,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from dbz.config.grammar.watched import SHARES, UNIT_OF, MetricUnit, Watched
+from dbz.config.grammar.watched import SHARES, UNIT_OF, MetricUnit, Watched, value_text
 from dbz.suggest import did_you_mean
-from dbz.units import format_number
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
@@ -118,10 +117,7 @@ class Condition:
 
     def value_text(self, value: float) -> str:
         """A measured value in the unit of the limit."""
-        if self.of_capacity or self.metric in SHARES:
-            return f"{value * 100:.3g} %"
-        unit = {MetricUnit.TIME: " ms", MetricUnit.RATE: "/s"}.get(UNIT_OF[self.metric], "")
-        return f"{format_number(value)}{unit}"
+        return f"{value * 100:.3g} %" if self.of_capacity else value_text(self.metric, value)
 
     def __str__(self) -> str:
         name = self.metric.value[0].upper() + self.metric.value[1:]

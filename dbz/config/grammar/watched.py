@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from dbz.units import format_number
+
 
 class Watched(StrEnum):
     """What a condition can be about; the value is how a sentence calls it."""
@@ -86,3 +88,11 @@ UNIT_OF: Mapping[Watched, MetricUnit] = dict.fromkeys(Watched, MetricUnit.NUMBER
 """The unit of each metric."""
 SHARES = _UNITS[MetricUnit.SHARE]
 """Metrics that are fractions of one."""
+
+
+def value_text(metric: Watched, value: float) -> str:
+    """A measured value with its unit."""
+    unit = UNIT_OF[metric]
+    if unit is MetricUnit.SHARE:
+        return f"{value * 100:.3g} %"
+    return format_number(value) + {MetricUnit.TIME: " ms", MetricUnit.RATE: "/s"}.get(unit, "")

@@ -23,15 +23,24 @@ def named(pattern: re.Pattern[str], example: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _http_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError("it should be a URL that begins with http:// or https://")  # it may be a secret: not shown
-    return text
+def _url_of(schemes: tuple[str, ...]) -> AfterValidator:
+    """A check that a text is a URL of one of these schemes, which does not show it: it may hold a secret."""
+
+    def check(text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            sound = parts.scheme in schemes and bool(parts.hostname or parts.scheme == "unix")
+            if parts.scheme != "mongodb":  # of which a URI may name several hosts
+                sound = sound and (parts.port is None or parts.port > 0)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError(f"it should be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return text
+
+    return AfterValidator(check)
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, _url_of(("http", "https"))]
+RedisUrl = Annotated[str, _url_of(("redis", "rediss", "unix"))]
+MongoUri = Annotated[str, _url_of(("mongodb", "mongodb+srv"))]

@@ -16,12 +16,20 @@ from dbz.config.monitor.fields import NAME, HttpUrl, named
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
 from dbz.config.monitor.retention import Retention
 from dbz.config.monitor.routes import AlertRoute, MuteTime
-from dbz.config.monitor.targets import WatchedTarget
+from dbz.config.monitor.targets import (
+    Probe,
+    ShardsSection,
+    WatchedQueue,
+    WatchedRedis,
+    WatchedStore,
+    WatchedTarget,
+)
 from dbz.config.source import expanded, read_yaml
 from dbz.masking import masked_url
 from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
+MOST_THINGS = 200
 SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 1.0, 3600.0
 
 
@@ -37,7 +45,13 @@ class MonitorFile(Strict):
     """After how long without a good answer of its health path TARGET_DOWN is told."""
     heartbeat: HttpUrl | None = None
     """A URL that is asked after each round, of somebody who tells when that stops."""
-    targets: list[WatchedTarget] = Field(min_length=1, max_length=200)
+    targets: list[WatchedTarget] = Field(default_factory=list, max_length=MOST_THINGS)
+    redis: list[WatchedRedis] = Field(default_factory=list, max_length=MOST_THINGS)
+    stores: list[WatchedStore] = Field(default_factory=list, max_length=MOST_THINGS)
+    shards: ShardsSection | None = None
+    """A shards file, whose balance is watched."""
+    queues: list[WatchedQueue] = Field(default_factory=list, max_length=MOST_THINGS)
+    probes: list[Probe] = Field(default_factory=list, max_length=MOST_THINGS)
     alerts: list[AlertRule] = Field(max_length=500)
     channels: dict[Annotated[str, named(NAME, "slack")], AlertChannel] = Field(default_factory=dict)
     routes: list[AlertRoute] = Field(default_factory=lambda: [AlertRoute(to=[LOG])])
@@ -49,6 +63,8 @@ class MonitorFile(Strict):
         if LOG in self.channels:
             raise ValueError(f"channels: '{LOG}' is the channel that is always there; choose another name")
         things = {thing.name: thing for thing in self.watched}
+        if not things:
+            raise ValueError(f"nothing is watched; the sections are {', '.join(WatchedKind)}")
         _unique("target", [thing.name for thing in self.watched])
         _unique("alert", [alert.type for alert in self.alerts])
         targets, types = list(things), [*BUILT_IN, *(alert.type for alert in self.alerts)]
@@ -65,7 +81,13 @@ class MonitorFile(Strict):
     @property
     def watched(self) -> list[WatchedThing]:
         """Everything that is watched, in the order of the sections."""
-        return [WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url)) for target in self.targets]
+        things = [WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url)) for target in self.targets]
+        things += [WatchedThing(redis.name, WatchedKind.REDIS, masked_url(redis.url)) for redis in self.redis]
+        things += [WatchedThing(store.name, WatchedKind.STORE, masked_url(store.uri)) for store in self.stores]
+        if self.shards is not None:
+            things.append(WatchedThing(self.shards.name, WatchedKind.SHARDS, self.shards.file))
+        things += [WatchedThing(queue.name, WatchedKind.QUEUE, queue.key) for queue in self.queues]
+        return things + [WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http)) for probe in self.probes]
 
     def rules_of(self, thing: WatchedThing) -> list[AlertRule]:
         """The rules that are about a thing: those that name it, and those that name none and whose metric it may

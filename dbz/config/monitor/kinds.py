@@ -13,6 +13,11 @@ class WatchedKind(StrEnum):
     """What a watched thing is; the value is its section of the file."""
 
     TARGET = "targets"
+    REDIS = "redis"
+    STORE = "stores"
+    SHARDS = "shards"
+    QUEUE = "queues"
+    PROBE = "probes"
 
 
 TELLS: Mapping[WatchedKind, frozenset[Watched]] = {
@@ -21,6 +26,17 @@ TELLS: Mapping[WatchedKind, frozenset[Watched]] = {
         Watched.P95_RESPONSE_TIME, Watched.PEAK_RESPONSE_TIME, Watched.QUERY_TIME, Watched.P95_QUERY_TIME,
         Watched.HIT_RATIO, Watched.EVENT_LOOP_LAG, Watched.PROBE_TIME,
     )),
+    WatchedKind.REDIS: frozenset((
+        Watched.MEMORY, Watched.CONNECTIONS, Watched.REQUESTS, Watched.HIT_RATIO, Watched.EVICTIONS,
+        Watched.REPLICATION_LAG, Watched.PROBE_TIME,
+    )),
+    WatchedKind.STORE: frozenset((
+        Watched.MEMORY, Watched.CONNECTIONS, Watched.REQUESTS, Watched.QUERY_TIME, Watched.REPLICATION_LAG,
+        Watched.PROBE_TIME,
+    )),
+    WatchedKind.SHARDS: frozenset((Watched.SHARD_SKEW,)),
+    WatchedKind.QUEUE: frozenset((Watched.QUEUE_DEPTH, Watched.PENDING_MESSAGES)),
+    WatchedKind.PROBE: frozenset((Watched.PROBE_TIME,)),
 }  # fmt: skip
 """The metrics that a thing of each kind may tell; a rule without `targets` is about every thing that may tell its."""
 

@@ -1,23 +1,91 @@
-"""What is watched."""
+"""What is watched: services, stores, queues and probes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.metrics import TargetMetrics, check_place
-from dbz.config.model import Size, Strict
-from dbz.config.monitor.fields import NAME, HttpUrl, named
+from dbz.config.model import Duration, Size, Strict
+from dbz.config.monitor.fields import NAME, HttpUrl, MongoUri, RedisUrl, named
+
+Named = Annotated[str, named(NAME, "api")]
+_SHORTEST_SHARDS_S = 10.0
 
 
 class WatchedTarget(Strict):
     """A service, and where it tells how it is."""
 
-    name: Annotated[str, named(NAME, "api")]
+    name: Named
     url: HttpUrl
     health: Annotated[str, AfterValidator(check_place)] = "/healthz"
     """A path below the URL, or a URL of its own; an answer of 404 means that the service has none."""
     metrics: TargetMetrics = TargetMetrics()
     memory_limit: Size | None = None
     """What `memory > 80%` is a share of [default: the memory of this machine, for a service on it]."""
+
+
+class WatchedRedis(Strict):
+    """A Redis or Valkey, asked for its INFO."""
+
+    name: Named
+    url: RedisUrl
+
+
+class WatchedStore(Strict):
+    """A document store that speaks MongoDB's protocol, asked for its serverStatus."""
+
+    name: Named
+    uri: MongoUri
+    memory_limit: Size | None = None
+    """What `memory > 80%` is a share of."""
+
+
+class WatchedShards(Strict):
+    """The shards of a shards file: how evenly the clubs lie on them."""
+
+    file: str
+    """A shards file, as `dbz shard` takes it; the URIs come from the environment."""
+    name: Named = "shards"
+    skew: Literal["bytes", "clubs"] = "bytes"
+    """What `shard skew` weighs."""
+    every: Duration = Field(default=60.0, ge=_SHORTEST_SHARDS_S)
+    """How often the clubs are counted, which reads every document's size; in between the last count stands."""
+
+
+def _shards(value: object) -> object:
+    return {"file": value} if isinstance(value, str) else value
+
+
+ShardsSection = Annotated[WatchedShards, BeforeValidator(_shards, json_schema_input_type=str | WatchedShards)]
+"""A shards file, or a mapping with more."""
+
+
+class WatchedQueue(Strict):
+    """A stream or a list of Redis."""
+
+    name: Named
+    redis: RedisUrl
+    key: Annotated[str, Field(min_length=1)]
+    group: str = ""
+    """Of a stream: the consumer group whose messages count [default: all of the stream, of every group the pending
+    ones]."""
+
+
+class Probe(Strict):
+    """Something that is tried from outside, as a user would."""
+
+    name: Named
+    http: HttpUrl
+    """A URL that is asked."""
+    status: int = Field(default=200, ge=100, le=599)
+    """What a good answer has."""
+    contains: str = ""
+    """What stands in the body of a good answer."""
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> Probe:
+        if self.contains and self.status in (204, 304):
+            raise ValueError(f"an answer of {self.status} has no body that could contain something")
+        return self

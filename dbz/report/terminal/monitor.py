@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dbz.config.grammar.watched import Watched
+from dbz.config.grammar.watched import Watched, value_text
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import MonitorFile
+from dbz.config.monitor.kinds import TELLS, WatchedKind
 from dbz.monitor.rules.alerts import AlertStanding
 from dbz.monitor.rules.backtest import RuleOutcome
 from dbz.monitor.rules.routes import route_of
@@ -27,6 +28,9 @@ _FORMS = {
     Watched.ERROR_RATE: lambda value: f"errors {format_percent(value)}",
     Watched.REQUESTS: format_rate,
 }
+
+_OTHERS = [watched for watched in Watched if watched not in TELLS[WatchedKind.TARGET]]
+"""What stores, queues and their like tell beside that, in words of their own."""
 
 
 def line_of(said: Said) -> str:
@@ -48,6 +52,7 @@ def reading_text(reading: SourceReading) -> str:
         of = f" ({format_percent(round(share, 3))})" if share is not None else ""
         parts.append(f"memory {format_bytes(memory_bytes)}{of}")
     parts += [form(round(reading.figures[of], 4)) for of, form in _FORMS.items() if of in reading.figures]
+    parts += [f"{of.value} {value_text(of, reading.figures[of])}" for of in _OTHERS if of in reading.figures]
     if reading.trouble and reading.trouble != reading.health:
         parts.append(f"no figures: {reading.trouble}")
     return ", ".join(parts)
