@@ -50,6 +50,10 @@ def serve(
     period: Annotated[
         str, typer.Option(help="With --cloud: how often metrics are written and alarms looked at.")
     ] = "10s",
+    faults: Annotated[
+        bool,
+        typer.Option("--faults", help="Let admins make the server slow, failing or leaking: PUT /api/admin/faults."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the URLs as one JSON document.")] = False,
 ) -> None:
     """Run the embedded backend in the foreground until Ctrl-C.
@@ -68,15 +72,18 @@ def serve(
       dbz serve --policy plan           chat batching as first planned, too slow
       dbz serve --shards 2 --clubs 12   shards for dbz shard to work on
       dbz serve --cloud --tasks 2       two tasks in a local cloud; dbz scale status
+      dbz serve --faults                a server to try dbz monitor on
     """
     from dbz.stack import StackOptions
 
     period_s = duration_of("--period", period)
     if cloud and processes != 1:
         raise UsageError("--processes does not go with --cloud: each task is one process", hint="--tasks N")
+    if faults and (cloud or processes != 1):
+        raise UsageError("--faults are those of one server process", hint="leave out --processes and --cloud")
     options = StackOptions(
         clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards,
-        cloud=tasks if cloud else 0, cloud_period_s=period_s,
+        cloud=tasks if cloud else 0, cloud_period_s=period_s, faults=faults,
     )  # fmt: skip
     with _stop_signals_raise():
         try:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -60,11 +60,14 @@ class MonitorClock:
 class Monitor:
     """Watches until it is cancelled, or for a while."""
 
-    def __init__(self, config: MonitorFile, store: MonitorStore, say: Callable[[Said], None]) -> None:
+    def __init__(
+        self, config: MonitorFile, store: MonitorStore, say: Callable[[Said], None], given: Sequence[Source] = ()
+    ) -> None:
+        """`given` are sources of things that this room cannot ask itself: probes that play a scenario."""
         self._config, self._store, self._say = config, store, say
         self._clock = MonitorClock()
         standings = store.standings()
-        self._sources: list[Source] = sources_of(config)
+        self._sources: list[Source] = [*sources_of(config), *given]
         self._rules = {thing.name: TargetRules(config, thing, standings) for thing in config.watched}
         self._forgot_s = 0.0
         self._beats = True

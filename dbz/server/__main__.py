@@ -36,11 +36,20 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         "--emf", metavar="CLUSTER/SERVICE", help="write open connections to standard output for CloudWatch"
     )
     parser.add_argument("--emf-period", type=float, metavar="SECONDS", help="how often (60)")
+    parser.add_argument(
+        "--faults", action="store_true", default=None, help="let admins make it slow, failing or leaking"
+    )
     parser.add_argument("--access-ttl", type=int, metavar="SECONDS", help="how long access tokens are valid (900)")
     given = parser.parse_args(argv)
     cluster, _, service = (given.emf or "").partition("/")
     overrides = {
-        "http": {"host": given.host, "port": given.port, "processes": given.processes, "group": given.group},
+        "http": {
+            "host": given.host,
+            "port": given.port,
+            "processes": given.processes,
+            "group": given.group,
+            "faults": given.faults,
+        },
         "stores": {
             "mongo_uri": given.mongo_uri,
             "database": given.database,

@@ -21,6 +21,7 @@ from dbz.server.data.indexes import ensure_indexes, missing_indexes
 from dbz.server.data.sharding import open_router
 from dbz.server.data.stores import open_mongo, open_redis
 from dbz.server.data.warmup import warm_at_start
+from dbz.server.faults import Faults
 from dbz.server.game import GameService
 from dbz.server.http import Dispatcher
 from dbz.server.http.call import Receive
@@ -100,6 +101,8 @@ class Application:
         for service in reversed(self.services):
             await service.stop()
         await self.gateway.stop()
+        if self._faults is not None:
+            await self._faults.stop()
         await end(self._tasks)
         await self._cache_sync.stop()
         await self.core.router.stop()
@@ -135,11 +138,14 @@ class Application:
         chat = ChatService(core, self.gateway)
         self.services: tuple[Service, ...] = (auth, notification, content, game, chat)
         self.operations = Operations(core, self._metrics, self._recent)
+        self._faults = Faults() if self._settings.http.faults else None
         openapi = OpenApi()
         routes = [*(route for service in self.services for route in service.routes), *self.operations.routes()]
+        routes += self._faults.routes() if self._faults else []
         routes.append(openapi.route)
         openapi.describe(routes)
-        self._dispatch = Dispatcher(routes, self._settings.http, core.figures, auth.tokens.authenticate)
+        strike = self._faults.strike if self._faults else None
+        self._dispatch = Dispatcher(routes, self._settings.http, core.figures, auth.tokens.authenticate, strike)
         for service in self.services:
             self.gateway.serve(service.events)
 

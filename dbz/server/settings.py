@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dbz.config.model import build
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
+from dbz.hosts import is_loopback
 
 
 class _Section(BaseModel):
@@ -44,6 +45,15 @@ class Http(_Section):
     max_age_s: int = Field(default=300, ge=0)
     slow_ms: float = Field(default=1000.0, gt=0)
     allowed_origins: tuple[str, ...] = ()
+    faults: bool = False
+
+    @model_validator(mode="after")
+    def _faults_stay_here(self) -> Http:
+        if self.faults and not is_loopback(self.host):
+            raise ValueError(f"faults are for a server that only this machine reaches, not for one at {self.host}")
+        if self.faults and self.processes > 1:
+            raise ValueError("faults are those of one process: leave 'processes' at 1")
+        return self
 
 
 class StoreSettings(_Section):

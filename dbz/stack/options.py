@@ -35,6 +35,9 @@ class StackOptions:
     cloud_period_s: float = 10.0
     """How often that cloud writes metrics, in seconds."""
 
+    faults: bool = False
+    """Whether admins can make the server slow, failing or leaking."""
+
     def __post_init__(self) -> None:
         for name, value, lowest, highest in (
             ("clubs", self.clubs, 1, 100),

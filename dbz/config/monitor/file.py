@@ -62,6 +62,9 @@ class MonitorFile(Strict):
     def _names_are_there(self) -> MonitorFile:
         if LOG in self.channels:
             raise ValueError(f"channels: '{LOG}' is the channel that is always there; choose another name")
+        for probe in self.probes:
+            if probe.scenario and not (probe.target or self.targets):
+                raise ValueError(f"probe '{probe.name}' needs a target: there is none among targets either")
         things = {thing.name: thing for thing in self.watched}
         if not things:
             raise ValueError(f"nothing is watched; the sections are {', '.join(WatchedKind)}")
@@ -87,7 +90,16 @@ class MonitorFile(Strict):
         if self.shards is not None:
             things.append(WatchedThing(self.shards.name, WatchedKind.SHARDS, self.shards.file))
         things += [WatchedThing(queue.name, WatchedKind.QUEUE, queue.key) for queue in self.queues]
-        return things + [WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http)) for probe in self.probes]
+        for probe in self.probes:
+            if probe.http:
+                things.append(WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http)))
+            else:
+                things.append(WatchedThing(probe.name, WatchedKind.SCENARIO, probe.scenario))
+        return things
+
+    def target_of(self, probe: Probe) -> str:
+        """The base URL that the scenario of a probe is played against."""
+        return probe.target or self.targets[0].url
 
     def rules_of(self, thing: WatchedThing) -> list[AlertRule]:
         """The rules that are about a thing: those that name it, and those that name none and whose metric it may

@@ -10,7 +10,7 @@ from dbz.config.grammar.watched import Watched
 
 
 class WatchedKind(StrEnum):
-    """What a watched thing is; the value is its section of the file."""
+    """What a watched thing is; the value says its section of the file."""
 
     TARGET = "targets"
     REDIS = "redis"
@@ -18,6 +18,7 @@ class WatchedKind(StrEnum):
     SHARDS = "shards"
     QUEUE = "queues"
     PROBE = "probes"
+    SCENARIO = "probes with a scenario"
 
 
 TELLS: Mapping[WatchedKind, frozenset[Watched]] = {
@@ -37,6 +38,9 @@ TELLS: Mapping[WatchedKind, frozenset[Watched]] = {
     WatchedKind.SHARDS: frozenset((Watched.SHARD_SKEW,)),
     WatchedKind.QUEUE: frozenset((Watched.QUEUE_DEPTH, Watched.PENDING_MESSAGES)),
     WatchedKind.PROBE: frozenset((Watched.PROBE_TIME,)),
+    WatchedKind.SCENARIO: frozenset((
+        Watched.ROUND_TRIP, Watched.LOST_MESSAGES, Watched.ERROR_RATE, Watched.RESPONSE_TIME, Watched.P95_RESPONSE_TIME,
+    )),
 }  # fmt: skip
 """The metrics that a thing of each kind may tell; a rule without `targets` is about every thing that may tell its."""
 

@@ -74,18 +74,31 @@ class WatchedQueue(Strict):
 
 
 class Probe(Strict):
-    """Something that is tried from outside, as a user would."""
+    """Something that is tried from outside, as a user would: a URL, or a scenario that is played at a low rate."""
 
     name: Named
-    http: HttpUrl
-    """A URL that is asked."""
+    http: HttpUrl | None = None
+    """A URL that is asked each round."""
     status: int = Field(default=200, ge=100, le=599)
     """What a good answer has."""
     contains: str = ""
     """What stands in the body of a good answer."""
+    scenario: str = ""
+    """A profile or a Locust file, as `dbz load` takes it."""
+    target: HttpUrl | None = None
+    """The base URL that the scenario is played against [default: that of the first of `targets`]."""
+    users: int = Field(default=2, ge=1, le=50)
+    """How many take part; a message's way needs two."""
+    every: Duration = Field(default=30.0, ge=1.0, le=3600.0)
+    """How often one of them begins a task."""
 
     @model_validator(mode="after")
-    def _has_a_body(self) -> Probe:
+    def _is_one_thing(self) -> Probe:
+        if bool(self.http) == bool(self.scenario):
+            raise ValueError("a probe has one of: http, scenario")
+        other = ("target", "users", "every") if self.http else ("status", "contains")
+        if given := [key for key in other if key in self.model_fields_set]:
+            raise ValueError(f"'{given[0]}' is not of a probe with {'http' if self.http else 'a scenario'}")
         if self.contains and self.status in (204, 304):
             raise ValueError(f"an answer of {self.status} has no body that could contain something")
         return self

@@ -10,13 +10,15 @@ from dbz.monitor.sources.service import TargetSource
 
 
 def sources_of(config: MonitorFile) -> list[Source]:
-    """A source for each thing that is watched.
+    """A source for each thing that is watched, but for probes that play a scenario.
 
     `DependencyError` when what they need is not installed, `UsageError` or `ConfigError` when a URI or the shards file
     is wrong.
     """
     sources: list[Source] = [TargetSource(target) for target in config.targets]
-    sources += [ProbeSource(probe) for probe in config.probes]
+    sources += [
+        ProbeSource(probe.name, probe.http, probe.status, probe.contains) for probe in config.probes if probe.http
+    ]
     return sources + _of_stores(config)
 
 

@@ -37,5 +37,7 @@ class BlockingSource:
             return SourceReading(up=False, health=error.message)
 
     async def close(self) -> None:
-        """Let go of connections; what is under way ends by itself."""
+        """Let go of connections, once what is under way has ended or had its time."""
+        if self._asked is not None:
+            await asyncio.wait([self._asked], timeout=PATIENCE_S)
         await asyncio.to_thread(self._close)

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 from pymongo.errors import PyMongoError
@@ -24,6 +24,7 @@ from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Http
 
 Authenticate = Callable[[bytes | None], Identity]
+Strike = Callable[[str], Awaitable[None]]
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 
@@ -48,7 +49,16 @@ class Answered(NamedTuple):
 class Dispatcher:
     """The ASGI application behind all HTTP routes."""
 
-    def __init__(self, routes: Iterable[Route], settings: Http, figures: Figures, authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        settings: Http,
+        figures: Figures,
+        authenticate: Authenticate,
+        strike: Strike | None = None,
+    ) -> None:
+        """`strike` gets the path of each route before it answers: what goes wrong on purpose does so there."""
+        self._strike = strike
         self._exact: dict[str, dict[str, Route]] = {}
         self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
         self._settings = settings
@@ -127,6 +137,8 @@ class Dispatcher:
         if not route.public:
             call.reader = self._authenticate(call.headers.get(b"authorization"))
         call.query = parse_query(route.query, scope["query_string"])
+        if self._strike is not None:
+            await self._strike(route.path)
         reply = await route.handler(call)
         head = scope["method"] == "HEAD"
         if isinstance(reply, Raw):
