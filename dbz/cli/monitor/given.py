@@ -1,26 +1,86 @@
-"""Sources that the room of monitoring is given: it knows no generator, as none of its siblings does."""
+"""Sources that the room of monitoring is given: the generator and AWS are rooms beside it, which it does not know."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dbz.extras import AWS_CLIENT, need
+
 if TYPE_CHECKING:
     from dbz.config.monitor.file import MonitorFile
-    from dbz.monitor.sources.reading import Source
+    from dbz.config.monitor.targets import Probe, WatchedEcs, WatchedQueue
+    from dbz.monitor.sources.reading import Source, SourceReading
+    from dbz.scaling.aws import Aws
+
+_AWS_ATTEMPTS, _AWS_TIMEOUT_S = 2, 4.0
+"""The next round asks again anyway."""
 
 
 def given_sources(config: MonitorFile, folder: Path) -> list[Source]:
-    """A source for each probe that plays a scenario; their records lie below `folder` while they last.
+    """A source for each probe that plays a scenario, whose records lie below `folder` while they last, and for each
+    queue and service that AWS has.
 
-    `UsageError` or `ConfigError` when a scenario or its target cannot be right.
+    `UsageError` or `ConfigError` when a scenario or its target cannot be right, `DependencyError` when a package is
+    missing.
     """
-    probes = [probe for probe in config.probes if probe.scenario]
-    if not probes:
-        return []
+    sources = [_scenario_source(config, probe, folder) for probe in config.probes if probe.scenario]
+    queues = [queue for queue in config.queues if queue.sqs]
+    if queues or config.ecs:
+        need("watching AWS", AWS_CLIENT, "aws")
+        sources += [_sqs_source(queue) for queue in queues]
+        sources += [_ecs_source(ecs) for ecs in config.ecs]
+    return sources
+
+
+def _scenario_source(config: MonitorFile, probe: Probe, folder: Path) -> Source:
     from dbz.load.standing import StandingLoad, plan_standing
     from dbz.monitor.sources.scenario import scenario_source
 
-    plans = [plan_standing(probe.scenario, config.target_of(probe), probe.users, probe.every) for probe in probes]
-    loads = [StandingLoad(plan, folder / probe.name) for plan, probe in zip(plans, probes, strict=True)]
-    return [scenario_source(probe, load) for probe, load in zip(probes, loads, strict=True)]
+    plan = plan_standing(probe.scenario, config.target_of(probe), probe.users, probe.every)
+    return scenario_source(probe, StandingLoad(plan, folder / probe.name))
+
+
+def _aws(region: str) -> Aws:
+    from dbz.scaling.aws import Aws
+
+    return Aws(region=region or None, attempts=_AWS_ATTEMPTS, read_timeout_s=_AWS_TIMEOUT_S)
+
+
+def _sqs_source(queue: WatchedQueue) -> Source:
+    from dbz.config.grammar.watched import Watched
+    from dbz.monitor.sources.asking import BlockingSource
+    from dbz.monitor.sources.reading import SourceReading
+
+    aws = _aws(queue.region)
+    waiting, taken, later = (f"ApproximateNumberOfMessages{part}" for part in ("", "NotVisible", "Delayed"))
+
+    def ask() -> SourceReading:
+        answer = aws.call(
+            "sqs", "get_queue_attributes", QueueUrl=queue.sqs, AttributeNames=[waiting, taken, later]
+        )["Attributes"]  # fmt: skip
+        figures = {Watched.QUEUE_DEPTH: float(answer[waiting]), Watched.PENDING_MESSAGES: float(answer[taken])}
+        return SourceReading(True, "sqs", figures, {"delayed messages": float(answer[later])})
+
+    return BlockingSource(queue.name, ask)
+
+
+def _ecs_source(ecs: WatchedEcs) -> Source:
+    from dbz.config.phases import Scaling
+    from dbz.monitor.sources.asking import BlockingSource
+    from dbz.monitor.sources.reading import SourceReading
+    from dbz.scaling.handle import ServiceHandle, last_part, region_in
+    from dbz.scaling.watching import ServiceWatch
+
+    cluster, service = last_part(ecs.cluster), last_part(ecs.service)
+    region = ecs.region or region_in(ecs.service) or region_in(ecs.cluster)
+    scaling = Scaling.model_validate({"cluster": cluster, "service": service}).model_copy(
+        update={"period": ecs.period, "data_age": ecs.data_age}
+    )
+    watch = ServiceWatch(ServiceHandle(_aws(region), cluster, service), scaling)
+
+    def ask() -> SourceReading:
+        state = watch.look()
+        return SourceReading(True, state.status, state.figures, state.details)
+
+    return BlockingSource(ecs.name, ask)

@@ -19,6 +19,7 @@ from dbz.config.monitor.routes import AlertRoute, MuteTime
 from dbz.config.monitor.targets import (
     Probe,
     ShardsSection,
+    WatchedEcs,
     WatchedQueue,
     WatchedRedis,
     WatchedStore,
@@ -51,6 +52,7 @@ class MonitorFile(Strict):
     shards: ShardsSection | None = None
     """A shards file, whose balance is watched."""
     queues: list[WatchedQueue] = Field(default_factory=list, max_length=MOST_THINGS)
+    ecs: list[WatchedEcs] = Field(default_factory=list, max_length=MOST_THINGS)
     probes: list[Probe] = Field(default_factory=list, max_length=MOST_THINGS)
     alerts: list[AlertRule] = Field(max_length=500)
     channels: dict[Annotated[str, named(NAME, "slack")], AlertChannel] = Field(default_factory=dict)
@@ -89,7 +91,11 @@ class MonitorFile(Strict):
         things += [WatchedThing(store.name, WatchedKind.STORE, masked_url(store.uri)) for store in self.stores]
         if self.shards is not None:
             things.append(WatchedThing(self.shards.name, WatchedKind.SHARDS, self.shards.file))
-        things += [WatchedThing(queue.name, WatchedKind.QUEUE, queue.key) for queue in self.queues]
+        things += [
+            WatchedThing(queue.name, WatchedKind.QUEUE, queue.key or masked_url(queue.sqs or ""))
+            for queue in self.queues
+        ]
+        things += [WatchedThing(ecs.name, WatchedKind.ECS, f"{ecs.cluster}/{ecs.service}") for ecs in self.ecs]
         for probe in self.probes:
             if probe.http:
                 things.append(WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http)))

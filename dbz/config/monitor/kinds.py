@@ -17,6 +17,7 @@ class WatchedKind(StrEnum):
     STORE = "stores"
     SHARDS = "shards"
     QUEUE = "queues"
+    ECS = "ecs"
     PROBE = "probes"
     SCENARIO = "probes with a scenario"
 
@@ -37,6 +38,7 @@ TELLS: Mapping[WatchedKind, frozenset[Watched]] = {
     )),
     WatchedKind.SHARDS: frozenset((Watched.SHARD_SKEW,)),
     WatchedKind.QUEUE: frozenset((Watched.QUEUE_DEPTH, Watched.PENDING_MESSAGES)),
+    WatchedKind.ECS: frozenset((Watched.CPU, Watched.MEMORY, Watched.RUNNING_TASKS, Watched.MISSING_TASKS)),
     WatchedKind.PROBE: frozenset((Watched.PROBE_TIME,)),
     WatchedKind.SCENARIO: frozenset((
         Watched.ROUND_TRIP, Watched.LOST_MESSAGES, Watched.ERROR_RATE, Watched.RESPONSE_TIME, Watched.P95_RESPONSE_TIME,

@@ -63,14 +63,42 @@ ShardsSection = Annotated[WatchedShards, BeforeValidator(_shards, json_schema_in
 
 
 class WatchedQueue(Strict):
-    """A stream or a list of Redis."""
+    """A stream or a list of Redis, or a queue of SQS."""
 
     name: Named
-    redis: RedisUrl
-    key: Annotated[str, Field(min_length=1)]
+    redis: RedisUrl | None = None
+    """The Redis that has the stream or the list."""
+    key: str = ""
+    """Its key there."""
     group: str = ""
     """Of a stream: the consumer group whose messages count [default: all of the stream, of every group the pending
     ones]."""
+    sqs: HttpUrl | None = None
+    """The URL of a queue of SQS; credentials are those of the environment."""
+    region: str = ""
+    """Of SQS [default: that of the environment]."""
+
+    @model_validator(mode="after")
+    def _is_one_queue(self) -> WatchedQueue:
+        if bool(self.redis) == bool(self.sqs):
+            raise ValueError("a queue has one of: redis, sqs")
+        if bool(self.redis) != bool(self.key):
+            raise ValueError("'key' is what a stream or list is called in 'redis': write both, or neither")
+        return self
+
+
+class WatchedEcs(Strict):
+    """A service of ECS: its tasks, and its CPU and memory as CloudWatch has them."""
+
+    name: Named
+    cluster: Annotated[str, Field(min_length=1)]
+    service: Annotated[str, Field(min_length=1)]
+    region: str = ""
+    """[default: that of the environment]"""
+    period: Duration = Field(default=60.0, ge=1.0, le=3600.0)
+    """Of its metrics."""
+    data_age: Duration = Field(default=300.0, ge=1.0, le=3600.0)
+    """A newest datapoint that is older says nothing of now."""
 
 
 class Probe(Strict):

@@ -10,7 +10,8 @@ from dbz.monitor.sources.service import TargetSource
 
 
 def sources_of(config: MonitorFile) -> list[Source]:
-    """A source for each thing that is watched, but for probes that play a scenario.
+    """A source for each thing that is watched, but for those that this room is given: probes that play
+    a scenario, and what AWS has.
 
     `DependencyError` when what they need is not installed, `UsageError` or `ConfigError` when a URI or the shards file
     is wrong.
@@ -25,12 +26,13 @@ def sources_of(config: MonitorFile) -> list[Source]:
 def _of_stores(config: MonitorFile) -> list[Source]:
     """Those whose clients a plain installation does not have."""
     sources: list[Source] = []
-    if config.redis or config.queues:
+    queues = [queue for queue in config.queues if queue.redis]
+    if config.redis or queues:
         need("watching Redis", {"redis": STORE_CLIENTS["redis"]}, "embedded")
         from dbz.monitor.sources.redis import QueueSource, RedisSource
 
         sources += [RedisSource(redis) for redis in config.redis]
-        sources += [QueueSource(queue) for queue in config.queues]
+        sources += [QueueSource(queue.name, queue.redis or "", queue.key, queue.group) for queue in queues]
     if config.stores or config.shards:
         need("watching document stores", {"pymongo": STORE_CLIENTS["pymongo"]}, "embedded")
         from dbz.monitor.sources.shards import shards_source

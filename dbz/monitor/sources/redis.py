@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.config.grammar.watched import Watched
-from dbz.config.monitor.targets import WatchedQueue, WatchedRedis
+from dbz.config.monitor.targets import WatchedRedis
 from dbz.errors import UsageError
 from dbz.masking import masked_text
 from dbz.monitor.sources.reading import SourceReading
@@ -111,9 +111,9 @@ def _replication_lag_s(info: Mapping[str, Any]) -> float | None:
 class QueueSource(_RedisSource):
     """Asks for the length of one stream or list again and again."""
 
-    def __init__(self, config: WatchedQueue) -> None:
-        super().__init__(config.name, config.redis)
-        self._key, self._group = config.key, config.group
+    def __init__(self, name: str, url: str, key: str, group: str = "") -> None:
+        super().__init__(name, url)
+        self._key, self._group = key, group
 
     async def _read(self) -> SourceReading:
         answer: Any = await self._redis.type(self._key)
