@@ -40,12 +40,17 @@ def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "
 
     `packages` has for each module the package on the index that brings it; `instead` is what can be done without.
     """
-    missing = list(dict.fromkeys(package for module, package in packages.items() if not _is_there(module)))
+    missing = missing_of(packages)
     if missing:
         raise DependencyError(
             f"{what} needs packages that are not installed: {', '.join(missing)}",
             hint=INSTALL[extra] + (f", or {instead}" if instead else ""),
         )
+
+
+def missing_of(packages: Mapping[str, str]) -> list[str]:
+    """The packages that are not installed, each once; `packages` as for `need`."""
+    return list(dict.fromkeys(package for module, package in packages.items() if not _is_there(module)))
 
 
 def extra_of(module: str) -> str:

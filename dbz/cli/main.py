@@ -17,6 +17,7 @@ from dbz.cli.bring import import_files
 from dbz.cli.budget.group import app as budget_app
 from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
+from dbz.cli.doctor import doctor
 from dbz.cli.init import init
 from dbz.cli.load import load
 from dbz.cli.monitor.group import app as monitor_app
@@ -48,6 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(grouped(init))
+app.command()(grouped(doctor))
 app.command()(grouped(load))
 app.command()(grouped(capacity))
 app.command()(grouped(serve))
@@ -78,6 +80,7 @@ def dbz_command(
     \b
     Examples:
       dbz init --from URL           a project for your own service, judged at once
+      dbz doctor                    whether this machine can measure, and what is configured answers
       dbz load                      500 users against a backend that dbz starts itself
       dbz load smoke                a few seconds of everything, for CI
       dbz load api --target URL     the API scenario against your own server

@@ -48,7 +48,7 @@ GIVEN = {
     ("shard", "control"): ["status"],
     ("capacity",): ["smoke", "--embedded"],
 }
-NEEDS_NOTHING = {"report", "budget", "import", "init", "monitor", "schema"}
+NEEDS_NOTHING = {"doctor", "report", "budget", "import", "init", "monitor", "schema"}
 WORKS_PLAINLY = {("scale", "history"), ("scale", "simulate"), ("scale", "size")}
 
 

@@ -1,0 +1,42 @@
+"""Which packages are installed, and which extras bring those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import dbz
+from dbz.doctor.findings import Finding, Health
+from dbz.extras import AWS_CLIENT, CLOUD, INSTALL, OTLP, RECORD, SERVER, missing_of
+
+_AREA = "packages"
+_CORE = ("gevent", "locust", "httpx", "pydantic")
+_EXTRAS = {
+    "embedded": (SERVER, "the reference stack, dbz cache, dbz shard"),
+    "aws": (AWS_CLIENT, "dbz scale on an account"),
+    "embedded,cloud": (CLOUD, "dbz serve --cloud"),
+    "otlp": (OTLP, "figures to an OpenTelemetry collector"),
+    "record": (RECORD, "dbz record"),
+}
+
+
+def look_at_packages() -> Iterator[Finding]:
+    """The versions of dbz and of what it stands on, and every extra."""
+    versions = ", ".join(f"{name} {_version(name)}" for name in _CORE)
+    yield Finding(_AREA, "dbz", Health.GOOD, f"{dbz.__version__} ({versions})")
+    for extra, (packages, what) in _EXTRAS.items():
+        name = extra.rpartition(",")[2]
+        missing = missing_of(packages)
+        if missing:
+            yield Finding(
+                _AREA, name, Health.ABSENT, f"not installed: {', '.join(missing)} (for {what})", INSTALL[extra]
+            )
+        else:
+            yield Finding(_AREA, name, Health.GOOD, f"installed, for {what}")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(version unknown)"
