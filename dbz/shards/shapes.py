@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo import IndexModel
+from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from dbz.shards.copies.store_guard import without_guard
@@ -221,25 +222,55 @@ def obstacles(deployment: Deployment, ways: Iterable[tuple[str, str]]) -> list[s
 def make_alike(deployment: Deployment, source: str, target: str) -> None:
     """Give the target the collections, options, indexes and views of the source; what it has already is left alone.
 
-    `MoveFailedError` when something cannot be moved, or is there and different.
+    `MoveFailedError` when something cannot be moved, is there and different, or when the target does not have it
+    afterwards, whatever it answered: an index of a kind that a store does not know must not be lost in silence.
     """
     here, there = shapes_of(deployment, source), shapes_of(deployment, target)
     problems = [*immovable(deployment, source, here), *unlike(here, there, target)]
     if problems:
         raise MoveFailedError("; ".join(problems))
-    database = deployment.shard(target)
     for name, shape in sorted(here.items(), key=lambda found: found[1].is_view):  # a view after what it shows
-        try:
-            if name not in there:
-                database.create_collection(name, **shape.options)
-            has = [_without_name(index) for index in there[name].indexes.values()] if name in there else []
-            models = [
-                index_model(key, index) for key, index in shape.indexes.items() if _without_name(index) not in has
-            ]
-            if models:
-                database[name].create_indexes(models)
-        except OperationFailure as error:
-            raise MoveFailedError(f"'{name}' cannot be made on {target}: {str(error)[:200]}") from error
+        make_collection(deployment.shard(target), name, shape, there.get(name), target)
+    refuse_incomplete(here, shapes_of(deployment, target), target)
+
+
+def make_collection(
+    database: Database[Any], name: str, shape: CollectionShape, there: CollectionShape | None, target: str
+) -> None:
+    """Make a collection or a view in that shape, or, where it is `there`, the indexes that it lacks.
+
+    `MoveFailedError` with the reason of a store that refuses; embedded stores refuse indexes of text and hashes.
+    """
+    has = [_without_name(index) for index in there.indexes.values()] if there else []
+    models = [index_model(key, index) for key, index in shape.indexes.items() if _without_name(index) not in has]
+    what = f"'{name}'"
+    try:
+        if there is None:
+            database.create_collection(name, **shape.options)
+        if models:
+            what += f" with its indexes {', '.join(model.document['name'] for model in models)}"
+            database[name].create_indexes(models)
+    except OperationFailure as error:
+        raise MoveFailedError(f"{what} cannot be made on {target}: {str(error)[:200]}") from error
+
+
+def refuse_incomplete(
+    source: Mapping[str, CollectionShape], target: Mapping[str, CollectionShape], target_name: str
+) -> None:
+    """`MoveFailedError` when something of the source is not on the target, or is something else there."""
+    lacking = []
+    for name, shape in source.items():
+        if name not in target:
+            lacking.append(f"'{name}' is not there")
+            continue
+        has = [_without_name(index) for index in target[name].indexes.values()]
+        lacking += [
+            f"index '{key}' of '{name}' is not there"
+            for key, index in shape.indexes.items()
+            if _without_name(index) not in has
+        ]
+    if wrong := [*lacking, *unlike(source, target, target_name)]:
+        raise MoveFailedError(f"{target_name} took everything and made something else of it: {'; '.join(wrong)}")
 
 
 def _without_name(index: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ NOW = MoveStanding(
     bytes_total=60_000_000,
     copy_bytes_per_s=2_015_446.9,
     left_s=95.0,
+    left_between_s=(64.0, 133.0),
     slowed=Slowed(8e6, "shard_2", 14.2, 4.0, 9.0),
     slowed_s=12.0,
     current=Current(MOVE, MovePhase.COPYING, 4_100_000, 36_000_000, 34, 2.1, 40.0),
@@ -44,7 +45,7 @@ def drawn(now: MoveStanding, width: int, height: int = 24, *, stopping: bool = F
 def test_at_80_columns_everything_is_there() -> None:
     text = drawn(NOW, 80)
     for words in (
-        "1 of 3 clubs, 16.1 MB of 60 MB, 1m35s left",
+        "1 of 3 clubs, 16.1 MB of 60 MB, 1m04s–2m13s left",
         "club07, shard_0 → shard_2",
         "4.1 MB of 36 MB, 2.02 MB/s, 40 s left",
         "2.1 s, 34 changed documents to bring over",
@@ -66,9 +67,11 @@ def test_no_line_is_wider_than_the_terminal_and_ended_moves_are_cut_to_its_heigh
 
 
 def test_a_plain_line_fits_80_columns() -> None:
-    line = standing_line(NOW)
+    line = standing_line(replace(NOW, left_between_s=None))
     assert line == "1m15s  1/3 clubs, 1m35s left; club07 copying 11%, 2.02 MB/s, lag 2.1 s (34 docs)"
     assert len(line) <= 80
+    ranged = standing_line(NOW)
+    assert "1/3 clubs, 1m04s–2m13s left; " in ranged and len(ranged) <= 80
 
 
 def test_lines_become_rarer_and_each_move_is_told_once() -> None:

@@ -19,7 +19,16 @@ from dbz.shards.move.preflight import check_move, refuse_unready
 from dbz.shards.plan.adoption import adopt
 from dbz.shards.plan.document import Request
 from dbz.shards.plan.from_stores import plan_now
-from dbz.shards.shapes import CollectionShape, index_model, make_alike, shapes_of, uncarried
+from dbz.shards.shapes import (
+    CollectionShape,
+    index_model,
+    make_alike,
+    make_collection,
+    refuse_incomplete,
+    shape_differences,
+    shapes_of,
+    uncarried,
+)
 from tests.shards.moves import CLUBS, findings, move_club, working
 from tests.shards.stores import World
 
@@ -168,6 +177,51 @@ def test_text_indexes_are_made_anew_from_what_a_store_lists() -> None:
         "language_override": "lang",
         "textIndexVersion": 3,
     }
+
+
+AS_MONGODB_LISTS = {
+    "search": {"key": [("_fts", "text"), ("_ftsx", 1)], "weights": {"title": 1}, "textIndexVersion": 3},
+    "anything": {"key": [("_fts", "text"), ("_ftsx", 1)], "weights": {"$**": 1}, "textIndexVersion": 3},
+    "by_hash": {"key": [("club_id", "hashed")]},
+    "by_club_and_hash": {"key": [("club_id", 1), ("n", "hashed")]},
+}
+
+
+@pytest.mark.parametrize("name", AS_MONGODB_LISTS)
+def test_a_store_that_cannot_make_an_index_is_a_reason_and_no_silence(world: World, name: str) -> None:
+    """The embedded store refuses text and hashes, so it stands for every target that does."""
+    shape = CollectionShape({}, {"plain": {"key": [("n", 1)]}, name: AS_MONGODB_LISTS[name]})
+    assert uncarried(shape) == []
+    with pytest.raises(
+        MoveFailedError, match=rf"'posts' with its indexes plain, {name} cannot be made on shard_2: .*not"
+    ):
+        make_collection(world.deployment.shard("shard_2"), "posts", shape, None, "shard_2")
+
+
+@pytest.mark.parametrize("name", AS_MONGODB_LISTS)
+def test_a_store_that_says_yes_and_makes_nothing_or_something_else_is_found_out(name: str) -> None:
+    here = {"posts": CollectionShape({}, {name: AS_MONGODB_LISTS[name]})}
+    refuse_incomplete(here, {"posts": CollectionShape({}, {"by_another_name": AS_MONGODB_LISTS[name]})}, "b")
+    for there, what in (
+        ({}, "'posts' is not there"),
+        ({"posts": CollectionShape()}, f"index '{name}' of 'posts' is not there"),
+        ({"posts": CollectionShape({}, {name: {"key": [("n", 1)]}})}, f"index '{name}' of 'posts' on b is another one"),
+    ):
+        with pytest.raises(MoveFailedError, match=what):
+            refuse_incomplete(here, there, "b")
+
+
+def test_verify_compares_indexes_of_every_kind(adopted: World) -> None:
+    """Places on one shard only, and a wildcard that leaves out something else."""
+    first, second = (adopted.deployment.shard(f"shard_{number}")["posts"] for number in (0, 1))
+    first.create_index([("place", "2dsphere")], name="sphere")
+    for posts, out in ((first, "a"), (second, "b")):
+        posts.create_index([("$**", 1)], name="wild", wildcardProjection={out: 0})
+    found = {(one.name, one.shard, one.detail) for one in shape_differences(adopted.deployment, ["shard_0", "shard_1"])}
+    assert {
+        ("sphere", "shard_1", "it is missing"),
+        ("wild", "shard_0", "it differs from that of another shard"),
+    } <= found
 
 
 def test_verify_names_options_and_views_that_differ(adopted: World) -> None:

@@ -34,7 +34,7 @@ def total_text(now: MoveStanding) -> str:
     parts = [f"{now.done} of {now.moves} clubs"]
     if now.bytes_total:
         parts.append(f"{format_bytes(now.bytes_done)} of {format_bytes(now.bytes_total)}")
-    return ", ".join([*parts, *left_texts(now.left_s)])
+    return ", ".join([*parts, *left_texts(now.left_s, now.left_between_s)])
 
 
 def move_texts(current: Current, bytes_per_s: float | None) -> list[str]:
@@ -67,23 +67,28 @@ def slowed_text(slowed: Slowed) -> str:
     )
 
 
-def left_texts(left_s: float | None) -> list[str]:
-    """The time left, when it is known."""
+def left_texts(left_s: float | None, between_s: tuple[float, float] | None = None) -> list[str]:
+    """The time left, when it is known; a range where copying gives way."""
     if left_s is None:
         return []
-    return [f"{format_duration(round(left_s) if left_s >= 1 else 1.0)} left"]
+    ends = [format_duration(round(one) if one >= 1 else 1.0) for one in between_s or (left_s,)]
+    return [f"{'–'.join(dict.fromkeys(ends))} left"]
 
 
 def standing_line(now: MoveStanding) -> str:
     """Everything on one line, short enough for 80 columns where names are."""
-    head = [f"{format_duration(round(now.elapsed_s))}  {now.done}/{now.moves} clubs", *left_texts(now.left_s)]
+    head = [
+        f"{format_duration(round(now.elapsed_s))}  {now.done}/{now.moves} clubs",
+        *left_texts(now.left_s, now.left_between_s),
+    ]
     parts = []
     if (one := now.current) is not None:
         share = share_of(one)
         parts.append(f"{one.move.club} {one.phase}" + ("" if share is None else f" {share:.0%}"))
         if one.phase == MovePhase.COPYING and now.copy_bytes_per_s is not None:
             parts.append(f"{format_bytes(now.copy_bytes_per_s)}/s")
-        behind = f" ({one.lag_changes:,} docs)" if one.lag_changes else ""
+        room = now.left_between_s is None
+        behind = f" ({one.lag_changes:,} docs)" if one.lag_changes and room else ""
         parts.append(f"lag {format_duration(round(one.lag_s, 1))}{behind}")
         if now.beside:
             parts.append(f"and {counted(len(now.beside), 'club')} beside it")
@@ -104,6 +109,7 @@ def standing_document(now: MoveStanding) -> dict[str, object]:
         "bytes_done": now.bytes_done,
         "copy_bytes_per_s": _rounded(now.copy_bytes_per_s),
         "left_s": _rounded(now.left_s),
+        "left_between_s": None if now.left_between_s is None else [_rounded(one) for one in now.left_between_s],
         "move": in_hand[0] if in_hand else None,
         "moves_in_hand": in_hand,
         "slowed": None

@@ -19,6 +19,10 @@ from dbz.shards.plan.estimate import MoveCosts
 _BOTH_SIDES = 2
 _ALONE = Parallelism()
 _UNLIMITED = CopyCost()
+_NOTICED = 0.1
+"""Copying that gave way for less of the time than this hardly matters for how long it takes."""
+_LEEWAY = 1.4
+"""How far the time left may be beyond what was seen, either way: then nine of ten simulated moves are in the range."""
 
 
 class MovePhase(StrEnum):
@@ -62,7 +66,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class MoveStanding:
-    """A rebalance at a moment. `left_s` is None as long as it cannot be told."""
+    """A rebalance at a moment. `left_s` is None as long as it cannot be told.
+
+    Where copying gives way, nobody knows how the app will go on: then `left_between_s` is a range around it, else None.
+    """
 
     elapsed_s: float
     moves: int
@@ -71,6 +78,7 @@ class MoveStanding:
     bytes_total: int
     copy_bytes_per_s: float | None
     left_s: float | None
+    left_between_s: tuple[float, float] | None
     slowed: Slowed | None
     slowed_s: float
     current: Current | None
@@ -271,6 +279,7 @@ class MoveTracker:
         with self._lock:
             now = self._clock()
             in_hand = [self._current(hand, now) for hand in self._hands.values()]
+            left_s = self._left_in_all(now)
             slowed_s = self._slowed_s + (now - self._slowed_since if self._slowed_since is not None else 0.0)
             mine = sum(
                 min(hand.copied, self._planned[name].bytes)
@@ -284,7 +293,8 @@ class MoveTracker:
                 bytes_done=self._before_bytes + mine,
                 bytes_total=self._before_bytes + sum(move.bytes for move in self._planned.values()),
                 copy_bytes_per_s=self._forecast.copying.per_s,
-                left_s=self._left_in_all(in_hand),
+                left_s=left_s,
+                left_between_s=self._left_between(left_s, slowed_s, now),
                 slowed=self._slowed,
                 slowed_s=slowed_s,
                 current=in_hand[0] if in_hand else None,
@@ -304,19 +314,30 @@ class MoveTracker:
             left_s=self._left_of(hand, now) if hand.size else None,
         )
 
-    def _left_of(self, hand: _Hand, now: float) -> float | None:
+    def _left_of(self, hand: _Hand, now: float, *, lately: bool = False) -> float | None:
         to_copy, to_compare = hand.left(self._mixes.get(hand.move.source, {}))
-        return self._forecast.left_s(to_copy, to_compare, 1, max(0.0, now - hand.began - hand.counted_s))
+        rested_s = max(0.0, now - hand.began - hand.counted_s)
+        return self._forecast.left_s(to_copy, to_compare, 1, rested_s, lately=lately)
 
     def _load(self, move: Move) -> dict[str, Load]:
         return shared_out(self._mixes.get(move.source, {}), move.docs, move.bytes)
 
-    def _left_in_all(self, in_hand: Sequence[Current]) -> float | None:
-        left: list[tuple[Move, float | None]] = [(one.move, one.left_s) for one in in_hand]
+    def _left_in_all(self, now: float, *, lately: bool = False) -> float | None:
+        left: list[tuple[Move, float | None]] = [
+            (hand.move, self._left_of(hand, now, lately=lately) if hand.size else None) for hand in self._hands.values()
+        ]
         left += [
-            (move, self._forecast.left_s(load := self._load(move), load, 1))
+            (move, self._forecast.left_s(load := self._load(move), load, 1, lately=lately))
             for name, move in self._planned.items()
             if name not in self._hands
         ]
         known = [(move, left_s) for move, left_s in left if left_s is not None]
         return least_seconds(known, self._allowed) if len(known) == len(left) else None
+
+    def _left_between(self, left_s: float | None, slowed_s: float, now: float) -> tuple[float, float] | None:
+        """From what was so far to what was of late, and some more, when copying gave way for a part of the time."""
+        if left_s is None or slowed_s <= _NOTICED * (now - self._began):
+            return None
+        lately_s = self._left_in_all(now, lately=True)
+        ends = (left_s, left_s if lately_s is None else lately_s)
+        return min(ends) / _LEEWAY, max(ends) * _LEEWAY
