@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
@@ -222,6 +223,18 @@ def test_what_can_go_wrong_in_a_setup_is_one_clear_message() -> None:
     stopped.set()
     _, notes, ready = prepared(sleepy, stopped)
     assert not ready and not notes.errors  # who interrupts a setup knows why there is no load
+
+
+@pytest.mark.usefixtures("nothing_registered")
+def test_what_the_process_did_before_is_not_taken_off_the_time_of_a_setup() -> None:
+    gevent.sleep(0.01)
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < 0.4:
+        """Busy: the event loop does not get to look at the clock."""
+    begun_s = time.monotonic()
+    _, notes, ready = prepared(lambda _: Event().wait(30), timeout=0.3)
+    assert not ready and "it was not done within 0.3 s" in notes.errors[0]
+    assert time.monotonic() - begun_s > 0.25
 
 
 @pytest.mark.usefixtures("nothing_registered")
