@@ -29,8 +29,8 @@ node-packages:
 	  { (cd $$folder && npm ci --no-audit --no-fund --loglevel=error >/dev/null) && \
 	    touch $$folder/node_modules/.package-lock.json; } || exit 1; done
 
-torture: $(READY)  ## Hit moves between shards with every fault at every state, 200 times, run all that is bad every way, and start each command anew.
-	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q tests/verdicts tests/cli
+torture: $(READY)  ## Run every test with whole matrices and each command started anew, and 200 faults at moves between shards.
+	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --ignore tests/shards/test_torture.py
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
 	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.cloud.fixtures import cloud, module_cloud
 from tests.shards.stores import shard_folder, shard_uris
+from tests.whole import WHOLE
 
 __all__ = ["cloud", "module_cloud", "shard_folder", "shard_uris"]
 
@@ -21,7 +22,7 @@ os.environ.pop("COLUMNS", None)
 # How fast an example runs says something of the machine, and nothing of the code. The same examples each time, so that
 # a change is judged by what it changed: `HYPOTHESIS_PROFILE=search` looks for new ones.
 _ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("dbz", _ANY_MACHINE, derandomize=True, max_examples=60)
+settings.register_profile("dbz", _ANY_MACHINE, derandomize=True, max_examples=60 if WHOLE else 25)
 settings.register_profile("search", _ANY_MACHINE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dbz"))
 

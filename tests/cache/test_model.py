@@ -19,6 +19,7 @@ from dbz.cache.admin.purge import Purge, purge
 from dbz.cache.admin.selection import selection
 from dbz.cache.names import Names
 from tests.cache.conftest import RedisServer
+from tests.whole import WHOLE
 
 KEYS = ("post:1", "post:2", "post:é", "game:1")
 _keys = st.sampled_from(KEYS)
@@ -149,6 +150,6 @@ def test_two_processes_never_serve_what_was_made_stale(redis_server: RedisServer
     Machine.url = redis_server.url
     Checked = Machine.TestCase
     Checked.settings = settings(
-        max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=60 if WHOLE else 25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )
     Checked("runTest").runTest()

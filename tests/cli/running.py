@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.children.forkserver import forkserver
+from tests.whole import WHOLE
 
 DBZ = [sys.executable, "-m", "dbz.cli.main"]
-_START_EACH = "DBZ_WHOLE_MATRIX" in os.environ
 
 
 def dbz(*arguments: str, cwd: Path, timeout_s: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def run_dbz_raw(
     arguments: Sequence[str | bytes], cwd: Path, environment: Mapping[str, str], timeout_s: float = 60
 ) -> subprocess.CompletedProcess[bytes]:
     """The same with the bytes that it prints; it is forked if that comes to the same."""
-    if _START_EACH or not forkserver().suits(environment):
+    if WHOLE or not forkserver().suits(environment):
         return subprocess.run([*DBZ, *arguments], cwd=cwd, env=environment, capture_output=True, timeout=timeout_s)
     return forkserver().run(arguments, cwd, environment, timeout_s)
 
@@ -50,14 +50,14 @@ def newest_run(folder: Path) -> dict[str, Any]:
     return document
 
 
-HANGS_AFTER_S = 6.0
+HANGS_AFTER_S = 4.0
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """200 for everything but /missing, for /slow only after a while, for /hang never once the server is 6 s old."""
+        """200 for everything but /missing, for /slow only after a while, for /hang never once the server is 4 s old."""
         if self.path.startswith("/slow"):
             time.sleep(0.05)
         if self.path.startswith("/hang") and time.monotonic() > self.server.hangs_from_s:  # type: ignore[attr-defined]

@@ -143,7 +143,7 @@ def test_failing_requests_are_errors_with_their_reason(tmp_path):
 
 def test_requests_that_hang_when_the_run_ends_are_failures(tmp_path):
     with small_server() as url:
-        done = dbz("load", f"{url}/hang", "--users", "5", "--duration", "9s", "--json", cwd=tmp_path)
+        done = dbz("load", f"{url}/hang", "--users", "5", "--warmup", "0s", "--duration", "7s", "--json", cwd=tmp_path)
     run = json.loads(done.stdout)
     assert run["operations"][0]["errors"] == 5
     assert run["errors"][0]["error"] == "no answer when the user was stopped"

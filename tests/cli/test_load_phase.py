@@ -24,7 +24,7 @@ def test_a_phase_gives_users_connections_and_requests(folder: Path) -> None:
     """The connections are exact; the rate is met as far as a few seconds can show it."""
     done = dbz(
         *("load", "smoke", "--phase", "small", "--phases", "plan.yaml", "--workers", "2"),
-        *("--duration", "8s", "--warmup", "3s"),
+        *("--duration", "5s", "--warmup", "2s"),
         cwd=folder,
     )
     assert done.returncode in (ExitCode.OK, ExitCode.BROKEN), done.stdout + done.stderr

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dbz.cli.main import run
 from dbz.errors import ExitCode
 from tests.cli.commands import DeclaredCommand, every_command
+from tests.whole import WHOLE
 
 NOWHERE = {
     "MONGODB_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100",
@@ -83,7 +84,13 @@ def said_by(words: list[str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("command", every_command(), ids=lambda one: " ".join(one.words))
 def test_no_argument_reaches_a_traceback(command: DeclaredCommand) -> None:
-    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=25 if WHOLE else 8,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     @given(command_lines(command))
     def holds(words: list[str]) -> None:
         code, said = said_by(words)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.children.processes import DEADLINE_S, carrying, ended, eventually, gone
 from tests.cli.running import DBZ, run_dbz
+from tests.whole import some
 
 SERVE = ["serve", "--clubs", "1"]
 
@@ -111,17 +112,11 @@ def test_other_ways_to_ask_for_the_end_are_as_good(home: Home, signum: signal.Si
     assert home.is_clean()
 
 
-def test_json_is_one_document_that_is_also_the_state_file(home: Home) -> None:
+def test_json_is_also_the_state_file_and_a_second_serve_is_refused_and_names_the_first(home: Home) -> None:
     with home.serving() as (process, document):
         assert document["schema"] == "dbz.stack/1"
         assert document["pid"] == process.pid
         assert json.loads((home.state / "stack.json").read_text()) == document
-        with urllib.request.urlopen(f"{document['url']}/healthz", timeout=5) as answer:
-            assert answer.status == 200
-
-
-def test_a_second_serve_is_refused_and_names_the_first(home: Home) -> None:
-    with home.serving() as (_, document):
         second = home.run("--port", "0")
         assert second.returncode == 2
         assert str(document["url"]) in second.stderr and str(document["pid"]) in second.stderr
@@ -169,8 +164,16 @@ def test_a_part_that_dies_is_named_with_its_log_and_ends_it_with_3(home: Home, p
     assert home.is_clean()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("milestone", ["store.log", "seed.log", "server.log"])
+@pytest.mark.parametrize(
+    ("signum", "milestone"),
+    some(
+        [
+            (signal.SIGTERM, "store.log"), (signal.SIGTERM, "seed.log"), (signal.SIGINT, "seed.log"),
+            (signal.SIGINT, "store.log"), (signal.SIGTERM, "server.log"), (signal.SIGINT, "server.log"),
+        ],
+        3,
+    ),
+)  # fmt: skip
 def test_a_signal_during_the_start_ends_it_with_130_and_leaves_nothing(
     home: Home, signum: signal.Signals, milestone: str
 ) -> None:
@@ -183,7 +186,7 @@ def test_a_signal_during_the_start_ends_it_with_130_and_leaves_nothing(
     assert eventually(home.is_clean)
 
 
-@pytest.mark.parametrize("draw", range(6))
+@pytest.mark.parametrize("draw", some(range(6), 3))
 def test_killing_it_at_a_random_moment_leaves_no_process_and_no_temporary_file(home: Home, draw: int) -> None:
     with home.started("--port", "0") as process:
         time.sleep(random.Random(draw).uniform(0.1, 3.0))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.config.budgets import build_budgets
@@ -88,7 +88,6 @@ def test_any_document(kind: str, document: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_good_file_with_any_value_in_the_place_of_another(kind: str, data: st.DataObject) -> None:
     document = yaml.safe_load(ORIGINS[kind])

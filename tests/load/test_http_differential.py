@@ -19,10 +19,11 @@ from dbz.load.generator.net.faults import BadUrl
 from tests.load.http_answers import Answer, answers
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import read_request, response, serving
+from tests.whole import WHOLE
 
 pytestmark = pytest.mark.usefixtures("deadline_sweep")
 
-ANSWERS = 200
+ANSWERS = 200 if WHOLE else 80
 STRICTER = {
     "cut off in its coding": "a body that ends before its coding does is not a whole one, though both peers take it",
     "more than its body": "a server that says more than it was asked is wrong about one of its answers",

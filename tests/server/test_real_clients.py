@@ -18,6 +18,7 @@ from dbz.server.realtime.legacy_polling import join, split
 from tests.load.socketio_servers import NODE_FOLDER, node_packages
 from tests.server.backend import Backend, start_server
 from tests.server.clients import connected, eventually, login
+from tests.whole import some
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +27,7 @@ ROOM = "room:club00"
 ODD = "Zoë 🏸 \u2028 \U0001f1f0\U0001f1f7 é"
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
+@pytest.fixture(scope="module", params=some([2, 1], 1), ids="{} processes".format)
 def server(request: pytest.FixtureRequest, folder: Path, stores: tuple[str, str]) -> Iterator[Backend]:
     """A server whose requests may reach any of its processes."""
     node_packages()

@@ -399,9 +399,7 @@ async def test_idle_connections_are_dropped(strict: Backend, enter: Enter) -> No
 async def test_a_flood_of_events_is_answered_with_rate_limits(sign_in: SignIn) -> None:
     """The server goes on for everybody, the flooder included: six times what it handles at once of one socket."""
     flooder, other = await (await sign_in("user0122")).socket(), await (await sign_in("user0123")).socket()
-    await asyncio.gather(
-        *(flooder.emit("message:send", {"roomId": "room:club00", "content": "x"}) for _ in range(600))
-    )
+    await asyncio.gather(*(flooder.emit("message:send", {"roomId": "room:club00", "content": "x"}) for _ in range(600)))
     await eventually(lambda: len(flooder.of("message:rate_limited")) + len(flooder.of("message:error")) >= 600)
     assert (await other.call("room:join", {"roomId": "room:club00"}))["ok"]
     assert (await flooder.call("room:join", {"roomId": "room:club00"}))["ok"]

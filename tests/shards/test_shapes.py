@@ -374,7 +374,7 @@ def test_an_estimate_comes_from_how_earlier_moves_went(adopted: World) -> None:
     """The first one is reckoned from a sample; how near they come, recorded moves tell in `test_estimate.py`."""
     first = plan_now(adopted.deployment, Request(add=("shard_2",)), None)
     assert first.estimated_s is not None and not first.estimate_measured
-    rows = [{"_id": f"more/{n}", "club_id": club_on(adopted, "shard_0"), "text": "x" * 300} for n in range(3000)]
+    rows = [{"_id": f"more/{n}", "club_id": club_on(adopted, "shard_0"), "text": "x" * 20_000} for n in range(60)]
     adopted.deployment.shard("shard_0")["posts"].insert_many(rows)
     club = club_on(adopted, "shard_0")
     plan = plan_now(adopted.deployment, Request(pin={club: "shard_1"}), None)

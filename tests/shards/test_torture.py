@@ -12,7 +12,7 @@ from tests.shards.test_follow import node_client
 from tests.shards.torture import torture
 from tests.shards.writers import node_writing, writing
 
-ROUNDS = int(os.environ.get("DBZ_TORTURE_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("DBZ_TORTURE_ROUNDS", "5"))
 SEED = int(os.environ.get("DBZ_TORTURE_SEED", "1"))
 
 
