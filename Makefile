@@ -18,7 +18,7 @@ load: $(READY)  ## Run the default load against the embedded stack and judge it.
 
 # A test that fails beside others, on a machine that may be busy with something else, is run once more by itself.
 test: $(READY) node-packages  ## Run the whole test suite.
-	@$(BIN)/pytest -q -n $(TESTERS) --dist loadfile || { \
+	@$(BIN)/pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder || { \
 	  test $$? -eq 1 && echo "Failed beside others; now by themselves:" && \
 	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none; }
 
@@ -30,7 +30,7 @@ node-packages:
 	    touch $$folder/node_modules/.package-lock.json; } || exit 1; done
 
 torture: $(READY)  ## Run every test with whole matrices and each command started anew, and 200 faults at moves between shards.
-	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --ignore tests/shards/test_torture.py
+	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --ignore tests/shards/test_torture.py
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
 	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py
 

@@ -27,6 +27,16 @@ settings.register_profile("search", _ANY_MACHINE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dbz"))
 
 
+_QUICK = ("config", "measure", "report", "runs", "imports", "targets")
+"""Folders whose files take seconds."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick files last: with several processes they fill the time while the last of the others is at work."""
+    items.sort(key=lambda item: item.path.parent.name in _QUICK)
+
+
 _TOOK_ITS_PROCESS_DOWN = pytest.StashKey[bool]()
 
 

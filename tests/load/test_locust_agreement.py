@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.load.locust_agreement import by_both, disagreement
+from tests.whole import some
 
 SHORT = ("hosts", "judged", "listeners", "own_client", "raises", "start_and_stop", "tags", "weights")
 """The others are run by `python -m tests.load.locust_agreement`."""
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", some(SHORT, 4))
 def test_locust_and_dbz_agree(name, tmp_path):
     locust, dbz = by_both(name, tmp_path)
     assert disagreement(name, locust, dbz) == "", (locust.output, dbz.output)

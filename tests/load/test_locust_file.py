@@ -9,6 +9,7 @@ import pytest
 from dbz.errors import UsageError
 from dbz.load.locust_file import look_into
 from dbz.load.plan import LoadRequest, plan_load
+from tests.whole import some
 
 A, B = "http://127.0.0.1:3400", "http://127.0.0.1:3100"
 USER = """
@@ -45,7 +46,11 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("where", SOURCES)
+ALIKE = ("put together", "a constant", "a variable", "an annotated attribute", "set after the class")
+"""Where running the file is all that it takes."""
+
+
+@pytest.mark.parametrize("where", [*some(ALIKE, 1), *(where for where in SOURCES if where not in ALIKE)])
 def test_the_host_is_where_locust_finds_it(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.py").write_text(SOURCES[where])
     if where in BESIDE:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dbz.scaling.aws import Aws, CallError
 from tests.cloud.clouds import KEYS
+from tests.whole import WHOLE
 
 PAGE = b"<!doctype html>\n<html lang=en>\n<title>502 Bad Gateway</title>\n<h1>Bad Gateway</h1>\n"
 CALLS = [
@@ -101,7 +102,7 @@ def test_an_answer_that_is_cut_off_is_an_error_in_words(service: str, operation:
 REGIONS = st.sampled_from(["", "eu-central-1", "us-east-1", "ap-south-1"])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=25 if WHOLE else 8)
 @given(option=REGIONS, aws_region=REGIONS, default=REGIONS, profile=REGIONS)
 def test_the_nearest_name_of_the_region_goes_first(
     tmp_path_factory: pytest.TempPathFactory, option: str, aws_region: str, default: str, profile: str
