@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import warnings
 from collections.abc import Coroutine, Iterable
 from types import FrameType
 from typing import Any, TypeVar
@@ -78,6 +79,11 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
         if not task.done():
             raise asyncio.CancelledError
         return task.result()
+    except KeyboardInterrupt:
+        # Raised wherever the loop was: what was just begun there, and is never awaited, is nobody's concern.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        _abandon(asyncio.all_tasks(loop))
+        raise
     finally:
         for each, handler in before:
             signal.signal(each, handler)

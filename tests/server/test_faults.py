@@ -115,7 +115,8 @@ def _local_ports() -> set[int]:
 
 async def test_several_processes_form_one_room(fragile: Fragile, users: list[User]) -> None:
     """Whatever process a socket is on, it gets each message and score once, and rate limits are shared."""
-    receivers = await sockets_on_both(fragile, users[1])
+    first, *_, last = await sockets_on_both(fragile, users[1])
+    receivers = [first, last]  # of each process one: more than ten game actions in ten seconds would be refused
     sender = await users[0].socket()
     await sender.call("room:join", {"roomId": "room:club00"})
     for receiver in receivers:
@@ -281,7 +282,8 @@ async def test_redis_killed_and_back(fragile: Fragile, users: list[User]) -> Non
 
     _, refused = await run_through(fragile, users, fault)
     assert set(statuses[:-1]) == {200} and statuses[-1] == 503 and refused == []
-    receivers = await sockets_on_both(fragile, users[1])
+    first, *_, last = await sockets_on_both(fragile, users[1])
+    receivers = [first, last]  # of each process one: more than ten game actions in ten seconds would be refused
     sender = await users[0].socket()
     await sender.call("room:join", {"roomId": "room:club00"})
 
