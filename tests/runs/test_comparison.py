@@ -14,6 +14,7 @@ from dbz.measure.budget.budgets import Budget, parse_budget
 from dbz.measure.budget.relative import against
 from dbz.measure.compare.differences import Change
 from dbz.measure.compare.terms import ComparisonTerms
+from dbz.measure.latency.series import Series
 from dbz.report.words.comparison import comparison_headline, comparison_remarks
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.comparable import refuse_incomparable
@@ -241,6 +242,24 @@ def test_an_operation_that_is_never_made_any_more_is_a_finding(base: Path, tmp_p
     baseline = Baseline(side, ComparisonTerms())
     run = conclude(folder.load(), read_record(folder), [], baseline=baseline)
     assert run.verdict is RunVerdict.FAIL and vanished.sentence in run.reasons
+
+
+def test_an_operation_that_fails_and_that_the_base_has_not_is_a_finding(base: Path, tmp_path: Path) -> None:
+    """As when tasks begin to raise: their failures are an operation of its own, which a run without any has not."""
+    posts = next(one for one in TRAFFIC if one.series.name == POSTS)
+    raising = replace(posts, series=Series("task", "Reader.read", failed=True))
+    side = Side(find_runs(base, str(base)))
+    for per_s, is_found in ((posts.per_s, True), (0.2, False)):
+        traffic = [*TRAFFIC, replace(raising, per_s=per_s)]
+        folder = build_run(tmp_path / str(per_s), scene(103, traffic=traffic))
+        comparison = compare_sides(side, Side([folder]), ComparisonTerms())
+        assert [one.operation for one in comparison.failing] == ["Reader.read"] * is_found, comparison.failing
+    folder = build_run(tmp_path / "again", scene(103, traffic=[*TRAFFIC, raising]))
+    run = conclude(folder.load(), read_record(folder), [], baseline=Baseline(side, ComparisonTerms()))
+    assert run.verdict is RunVerdict.FAIL and run.comparison is not None
+    (failing,) = run.comparison.failing
+    assert failing.errors == failing.attempts and failing.sentence in run.reasons
+    assert "1 operation that the base has not failed" in comparison_headline(run.comparison)
 
 
 def test_an_operation_with_another_name_is_asked_about(base: Path, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def comparison_headline(comparison: Comparison) -> str:
         text += f"{', ' if worse else ' for certain, but '}{_operations(suspects)} may have"
     elif comparison.untold and not worse and not comparison.blind:
         text += f" that could be told; {_operations(len(comparison.untold))} could not"
+    if comparison.failing:
+        text += f", {_operations(len(comparison.failing))} that the base has not failed"
     if gone:
         text += f", {_operations(gone)} vanished"
     count = len(comparison.new)

@@ -41,6 +41,9 @@ def headline(run: Run) -> str:
     gone = len(run.comparison.vanished) if run.comparison and not run.comparison.vanished_allowed else 0
     if gone:
         counts = f"{gone} {plural('operation', gone)} of the baseline vanished; {counts}"
+    failing = len(run.comparison.failing) if run.comparison else 0
+    if failing:
+        counts = f"{failing} {plural('operation', failing)} that the baseline has not failed; {counts}"
     if worse:
         counts = f"{worse} {plural('operation', worse)} became worse than in the baseline; {counts}"
     if run.verdict is RunVerdict.INVALID:

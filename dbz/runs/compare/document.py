@@ -88,6 +88,25 @@ class VanishedOperation(_Part):
         )
 
 
+class FailingOperation(_Part):
+    """An operation that fails in the new runs and was not made in the base, as tasks that began to raise."""
+
+    kind: str
+    operation: str
+    attempts: int
+    """How many there were in the new runs."""
+    errors: int
+    """How many of them failed."""
+
+    @property
+    def sentence(self) -> str:
+        """What fails, and how often."""
+        return (
+            f"{self.kind} {self.operation} failed {self.errors:,} of {self.attempts:,} times in the new runs "
+            "and was never made in the base"
+        )
+
+
 class ComparedCounter(_Part):
     """What a scenario counted a second, before and after. Whether more of it is better only the scenario knows."""
 
@@ -123,6 +142,8 @@ class Comparison(_Part):
     """Which operations only one side has, a text for each side."""
     vanished: list[VanishedOperation] = Field(default_factory=list)
     """Operations that the new runs should have made and did not."""
+    failing: list[FailingOperation] = Field(default_factory=list)
+    """Operations that only the new runs made, and that failed there more often than by chance."""
     vanished_allowed: bool = False
     """Whether that was accepted beforehand."""
     uncompared: list[str] = Field(default_factory=list)
@@ -150,7 +171,7 @@ class Comparison(_Part):
     def findings(self) -> list[str]:
         """Why the new runs are worse than the base, a sentence each."""
         gone = [] if self.vanished_allowed else [one.sentence for one in self.vanished]
-        return [*(one.sentence for one in self.worse), *gone]
+        return [*(one.sentence for one in self.worse), *(one.sentence for one in self.failing), *gone]
 
     @property
     def untold(self) -> list[str]:

@@ -15,7 +15,14 @@ from dbz.measure.compare.differences import ERROR_STAT, Change, Difference, comp
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.measure.latency.series import GENERATOR, SERVICE, UNFINISHED, Series
 from dbz.runs.compare.comparable import cautions, profile_hash
-from dbz.runs.compare.document import ComparedCounter, ComparedFigure, Comparison, Sensitivity, VanishedOperation
+from dbz.runs.compare.document import (
+    ComparedCounter,
+    ComparedFigure,
+    Comparison,
+    FailingOperation,
+    Sensitivity,
+    VanishedOperation,
+)
 from dbz.runs.compare.sides import Side, busier, quiet
 
 _SOME_CHANGE = 0.005
@@ -54,6 +61,7 @@ def compare_sides(all_base: Side, all_new: Side, terms: ComparisonTerms, forced:
         counters=_counters(base, new),
         missing=_missing(base, new, figures),
         vanished=_vanished(base, new),
+        failing=_failing(base, new),
         vanished_allowed=terms.allow_vanished,
         uncompared=_uncompared(base, new, figures),
         damaged=[*all_base.damaged, *all_new.damaged],
@@ -134,6 +142,23 @@ def _vanished(base: Side, new: Side) -> list[VanishedOperation]:
                 VanishedOperation(kind=kind, operation=name, attempts=sum(counts), renamed=near[0] if near else "")
             )
     return vanished
+
+
+def _failing(base: Side, new: Side) -> list[FailingOperation]:
+    """What only the new runs made and what failed there so often that its absence from the base is no chance.
+
+    Attempts whose scenario code raises are such operations: where nothing raises, there are none.
+    """
+    before = _attempts(base).keys()
+    base_s, new_s = (sum(found.seconds for found in side.found) for side in (base, new))
+    failing = []
+    for (kind, name), counts in _attempts(new).items():
+        errors = sum(
+            run.latencies[Series(kind, name)].errors for run in new.found if Series(kind, name) in run.latencies
+        )
+        if (kind, name) not in before and errors >= _EXPECTED and errors / new_s * base_s >= _EXPECTED:
+            failing.append(FailingOperation(kind=kind, operation=name, attempts=sum(counts), errors=errors))
+    return failing
 
 
 def _uncompared(base: Side, new: Side, figures: Sequence[ComparedFigure]) -> list[str]:
