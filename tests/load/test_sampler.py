@@ -8,16 +8,18 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from dbz.load.sampler import Sampler
 from dbz.targets.probing import ask
 
+T = TypeVar("T")
 Serve = Callable[[socket.socket, str, int], None]
 """Answers one request: its connection, its path, and how many for that path there were before."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -132,52 +134,70 @@ def sampled(serve: Serve, path: Path, seconds: float) -> tuple[list[dict[str, An
     return [json.loads(line) for line in path.read_text().splitlines()], took_s
 
 
+def side_by_side(cases: Collection[T], check: Callable[[T, Path], None], folder: Path) -> None:
+    """Check all cases at the same time, each in a file of its own: a sampler mostly waits for the next second."""
+    with ThreadPoolExecutor(len(cases)) as pool:
+        checked = [pool.submit(check, case, folder / f"server-{number}.jsonl") for number, case in enumerate(cases)]
+    for case, outcome in zip(cases, checked, strict=True):
+        if error := outcome.exception():
+            error.add_note(f"of {case!r}")
+            raise error
+
+
 def ups(lines: list[dict[str, Any]]) -> list[bool]:
     return [line["up"] for line in lines if "up" in line]
 
 
-@pytest.mark.parametrize("how", BAD)
-def test_probes_go_on_beside_metrics_that_misbehave(how: str, tmp_path: Path) -> None:
-    def serve(connection: socket.socket, path: str, _number: int) -> None:
-        BAD[how](connection) if path == "/metrics" else connection.sendall(OK)
+def test_probes_go_on_beside_metrics_that_misbehave(tmp_path: Path) -> None:
+    def check(how: str, file: Path) -> None:
+        def serve(connection: socket.socket, path: str, _number: int) -> None:
+            BAD[how](connection) if path == "/metrics" else connection.sendall(OK)
 
-    lines, took_s = sampled(serve, tmp_path / "server.jsonl", 3.6)
-    assert took_s < 0.5, "the start waits for nobody"
-    assert ups(lines) == [True] * 3
-    assert [line["t"] for line in lines if "up" in line] == [1.05, 2.05, 3.05]
-    assert all("metrics_trouble" in line for line in lines if "up" not in line)
+        lines, took_s = sampled(serve, file, 3.6)
+        assert took_s < 0.5, "the start waits for nobody"
+        assert ups(lines) == [True] * 3
+        assert [line["t"] for line in lines if "up" in line] == [1.05, 2.05, 3.05]
+        assert all("metrics_trouble" in line for line in lines if "up" not in line)
 
-
-@pytest.mark.parametrize("how", BAD)
-def test_a_probe_that_is_not_answered_is_down_and_the_next_is_made(how: str, tmp_path: Path) -> None:
-    def serve(connection: socket.socket, path: str, number: int) -> None:
-        if path == "/metrics":
-            connection.sendall(NONE)
-        elif number == 1:
-            BAD[how](connection)
-        else:
-            connection.sendall(OK)
-
-    lines, _ = sampled(serve, tmp_path / "server.jsonl", 3.6)
-    assert ups(lines) == [True, False, True]
+    side_by_side(BAD, check, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("statuses", "up"),
-    [
-        ([404, 404, 404], []),
-        ([503, 503, 503], [False, False, False]),
-        ([200, 404, 302], [True, False, True]),
-        ([404, 401, 404], [True, False]),
-    ],
-)
-def test_404_alone_means_that_there_is_no_health_probe(statuses: list[int], up: list[bool], tmp_path: Path) -> None:
-    def serve(connection: socket.socket, path: str, number: int) -> None:
-        connection.sendall(NONE if path == "/metrics" else page(b"", statuses[min(number, 2)]))
+def test_a_probe_that_is_not_answered_is_down_and_the_next_is_made(tmp_path: Path) -> None:
+    def check(how: str, file: Path) -> None:
+        def serve(connection: socket.socket, path: str, number: int) -> None:
+            if path == "/metrics":
+                connection.sendall(NONE)
+            elif number == 1:
+                BAD[how](connection)
+            else:
+                connection.sendall(OK)
 
-    lines, _ = sampled(serve, tmp_path / "server.jsonl", 3.6)
-    assert ups(lines) == up
-    assert [line["health"] for line in lines] == statuses
+        lines, _ = sampled(serve, file, 3.6)
+        assert ups(lines) == [True, False, True]
+
+    side_by_side(BAD, check, tmp_path)
+
+
+STATUSES: list[tuple[list[int], list[bool]]] = [
+    ([404, 404, 404], []),
+    ([503, 503, 503], [False, False, False]),
+    ([200, 404, 302], [True, False, True]),
+    ([404, 401, 404], [True, False]),
+]
+
+
+def test_404_alone_means_that_there_is_no_health_probe(tmp_path: Path) -> None:
+    def check(case: tuple[list[int], list[bool]], file: Path) -> None:
+        statuses, up = case
+
+        def serve(connection: socket.socket, path: str, number: int) -> None:
+            connection.sendall(NONE if path == "/metrics" else page(b"", statuses[min(number, 2)]))
+
+        lines, _ = sampled(serve, file, 3.6)
+        assert ups(lines) == up
+        assert [line["health"] for line in lines] == statuses
+
+    side_by_side(STATUSES, check, tmp_path)
 
 
 FIGURES = (
@@ -197,36 +217,40 @@ def test_metrics_are_read_whatever_else_stands_beside_them(tmp_path: Path) -> No
     assert all(line["cpu_share"] == pytest.approx(0.5, abs=0.1) for line in figures)
 
 
-@pytest.mark.parametrize("body", [b"<html>hello</html>", b"http_requests_total 5\n", b""])
-def test_a_page_without_figures_that_we_know_is_asked_for_once(body: bytes, tmp_path: Path) -> None:
-    asked: list[str] = []
+def test_a_page_without_figures_that_we_know_is_asked_for_once(tmp_path: Path) -> None:
+    def check(body: bytes, file: Path) -> None:
+        asked: list[str] = []
 
-    def serve(connection: socket.socket, path: str, _number: int) -> None:
-        asked.append(path)
-        connection.sendall(page(body) if path == "/metrics" else NONE)
+        def serve(connection: socket.socket, path: str, _number: int) -> None:
+            asked.append(path)
+            connection.sendall(page(body) if path == "/metrics" else NONE)
 
-    sampled(serve, tmp_path / "server.jsonl", 3.6)
-    assert asked.count("/metrics") == 1 and asked.count("/healthz") == 3
+        sampled(serve, file, 3.6)
+        assert asked.count("/metrics") == 1 and asked.count("/healthz") == 3
+
+    side_by_side([b"<html>hello</html>", b"http_requests_total 5\n", b""], check, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "later",
-    [
-        page(b"busy", 503),
-        page(b"dbz_process_resident_memory_bytes {, ={#\n"),
-        page(b"dbz_query_duration_seconds_bucket 5\n"),
-        page(b"gone"),
-        page(b"dbz_process_resident_memory_bytes 1e999999\xff\n"),
-    ],
-)
-def test_metrics_that_go_bad_are_noted_and_end_nothing(later: bytes, tmp_path: Path) -> None:
-    def serve(connection: socket.socket, path: str, number: int) -> None:
-        good = page(FIGURES % number)
-        connection.sendall(OK if path != "/metrics" else good if number < 2 else later)
+GONE_BAD = [
+    page(b"busy", 503),
+    page(b"dbz_process_resident_memory_bytes {, ={#\n"),
+    page(b"dbz_query_duration_seconds_bucket 5\n"),
+    page(b"gone"),
+    page(b"dbz_process_resident_memory_bytes 1e999999\xff\n"),
+]
 
-    lines, _ = sampled(serve, tmp_path / "server.jsonl", 4.6)
-    assert ups(lines) == [True] * 4
-    assert sum("metrics_trouble" in line or line.get("memory_bytes") is not None for line in lines) == 3
+
+def test_metrics_that_go_bad_are_noted_and_end_nothing(tmp_path: Path) -> None:
+    def check(later: bytes, file: Path) -> None:
+        def serve(connection: socket.socket, path: str, number: int) -> None:
+            good = page(FIGURES % number)
+            connection.sendall(OK if path != "/metrics" else good if number < 2 else later)
+
+        lines, _ = sampled(serve, file, 4.6)
+        assert ups(lines) == [True] * 4
+        assert sum("metrics_trouble" in line or line.get("memory_bytes") is not None for line in lines) == 3
+
+    side_by_side(GONE_BAD, check, tmp_path)
 
 
 def test_a_disk_that_is_full_for_a_while_costs_its_seconds_only(tmp_path: Path) -> None:
