@@ -64,8 +64,8 @@ def _sealed(db: sqlite3.Connection, series: int, begin: int, end: int, step_s: i
     minutes_from = _begin_of(db, series, MINUTES, end)
     raw_from = _begin_of(db, series, RAW, end) if step_s < MINUTE_S else end
     found = _hours(db, series, begin, min(minutes_from, raw_from))
-    found += _chunks(db, series, MINUTES, begin, raw_from)
-    found += _chunks(db, series, RAW, max(begin, raw_from), end)
+    found += _chunks(db, series, MINUTES, step_s, begin, raw_from)
+    found += _chunks(db, series, RAW, step_s, max(begin, raw_from), end)
     return found
 
 
@@ -74,13 +74,13 @@ def _begin_of(db: sqlite3.Connection, series: int, level: str, end: int) -> int:
     return end if t is None else min(t, end)
 
 
-def _chunks(db: sqlite3.Connection, series: int, level: str, begin: int, end: int) -> list[Rollup]:
+def _chunks(db: sqlite3.Connection, series: int, level: str, step_s: int, begin: int, end: int) -> list[Rollup]:
     if begin >= end:
         return []
     query = f"SELECT t, power, data FROM {level} WHERE series = ? AND t > ? AND t < ? ORDER BY t, rowid"  # noqa: S608
     rows = db.execute(query, (series, begin - HOUR_S, end))
     # An hour that was sealed twice, because the machine's clock was set back, has two chunks.
-    return sorted(one for row in rows for one in of_chunk(level, *row) if begin <= one.t < end)
+    return sorted(one for row in rows for one in of_chunk(level, step_s, *row) if begin <= one.t < end)
 
 
 def _hours(db: sqlite3.Connection, series: int, begin: int, end: int) -> list[Rollup]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dbz.monitor.store.columns import pack, unpack
@@ -104,15 +105,24 @@ def _add_chunk(
     db.execute(f"INSERT INTO {level} VALUES (?, ?, ?, ?)", (*about, pack(columns)))  # noqa: S608
 
 
-def of_chunk(level: str, hour: int, power: int, data: bytes) -> list[Rollup]:
-    """What a chunk holds, in order of time."""
+def of_chunk(level: str, step_s: int, hour: int, power: int, data: bytes) -> Iterator[Rollup]:
+    """What a chunk holds, in order of time: as it was kept, or in steps where an hour has a whole number of them."""
     times, *columns = unpack(data)
     if level == RAW:
-        values = scaled(columns[0], power)
-        return [Rollup(hour + t, 1, value, value, value, value) for t, value in zip(times, values, strict=True)]
-    counts, *sums = columns
-    numbers = [scaled(column, power) for column in sums]
-    return [Rollup(hour + t, *rest) for t, *rest in zip(times, counts, *numbers, strict=True)]
+        columns = [[1] * len(times), *([columns[0]] * 4)]
+    if step_s <= (1 if level == RAW else MINUTE_S) or HOUR_S % step_s:
+        counts, *sums = columns
+        for t, count, *rest in zip(times, counts, *(scaled(column, power) for column in sums), strict=True):
+            yield Rollup(hour + t, count, *rest)
+        return
+    counts, totals, lows, highs, lasts = columns
+    begin = 0
+    while begin < len(times):
+        t = times[begin] // step_s * step_s
+        end = bisect_left(times, t + step_s, begin)
+        values = (sum(totals[begin:end]), min(lows[begin:end]), max(highs[begin:end]), lasts[end - 1])
+        yield Rollup(hour + t, sum(counts[begin:end]), *scaled(values, power))
+        begin = end
 
 
 def _hour_of(t: float) -> int:
