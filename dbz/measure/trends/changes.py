@@ -22,7 +22,9 @@ LEAST_VALUES = 24
 """Of fewer, no change is told."""
 _SHORTEST = 5
 """Values between two changes: what lasts for less is a spike."""
-_PENALTY = 3.5
+_MOST_TAKEN = 0.5
+"""φ is uncertain, and taking away too much of the value before hides changes; too many are for the test to drop."""
+_PENALTY = 4.0
 """Of a change, in variances of the noise times the logarithm of the number of values."""
 _CONFIRMED = 0.001
 
@@ -44,7 +46,7 @@ def changes_of(values: Sequence[float]) -> list[Change]:
     if len(values) < LEAST_VALUES:
         return []
     smooth = without_spikes(values)
-    correlation = robust_correlation(smooth)
+    correlation = min(robust_correlation(smooth), _MOST_TAKEN)
     noise = innovation(smooth, correlation)
     if not noise:  # most neighbours are equal: every difference counts
         noise = 1e-9 * (max(smooth) - min(smooth))
@@ -96,14 +98,24 @@ def _p(values: Sequence[float], bounds: Sequence[int], worth: float) -> float:
 
 
 def _is_rather_a_line(values: Sequence[float], found: Sequence[int]) -> bool:
-    """Whether a line explains the values as well as the levels do, which are as many numbers and as many places."""
+    """Whether a line explains the values as well as the levels do, which are as many numbers and as many places.
+
+    By the criterion of Schwarz, on what is new in each value once the correlation of what is left over is taken away.
+    """
     count = len(values)
     bounds = [0, *found, count]
-    of_levels = sum(one * one for one in _residuals(values, bounds))
+    of_levels = _residuals(values, bounds)
     middle, mean = (count - 1) / 2, sum(values) / count
     square = sum((at - middle) ** 2 for at in range(count))
     slope = sum((at - middle) * value for at, value in enumerate(values)) / square
-    of_line = sum((value - mean - slope * (at - middle)) ** 2 for at, value in enumerate(values))
-    if not of_levels or not of_line:
-        return not of_line
-    return count * math.log(of_line / of_levels) < (2 * len(found) - 1) * math.log(count)
+    of_line = [value - mean - slope * (at - middle) for at, value in enumerate(values)]
+    correlation = min(lag_one(of_levels, len(bounds) - 1), lag_one(of_line, 2))
+    levels, line = _innovations(of_levels, correlation), _innovations(of_line, correlation)
+    if not levels or not line:
+        return not line
+    return count * math.log(line / levels) < (2 * len(found) - 1) * math.log(count)
+
+
+def _innovations(residuals: Sequence[float], correlation: float) -> float:
+    """The sum of squares of what is new in each residual."""
+    return sum((after - correlation * before) ** 2 for before, after in itertools.pairwise(residuals))

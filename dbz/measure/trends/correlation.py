@@ -57,7 +57,7 @@ def careful(correlation: float, count: int) -> float:
     return min(correlation + math.sqrt((1 - correlation**2) / count), MOST)
 
 
-def without_spikes(values: Sequence[float], reach: int = 3, bound: float = 4.0) -> list[float]:
+def without_spikes(values: Sequence[float], reach: int = 2, bound: float = 4.0) -> list[float]:
     """Values with those that stand out from their neighbours pulled back to `bound` times the noise (F. R. Hampel).
 
     `reach` is how many neighbours a side count; a stretch shorter than that is a spike, and no change of level.
