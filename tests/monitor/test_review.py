@@ -59,7 +59,13 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             used = 1.2e9 + 2e7 * hour + chance.gauss(0, 2e6)
             shop = {"up": not 10 <= hour < 11, "memory_bytes": used, "memory": used / 2e9, "requests": 50.0,
                     "response time": chance.gauss(1000 if slow else 300, 20), "error rate": 0.0}  # fmt: skip
-            fine = {"up": True, "response time": chance.gauss(90, 5), "error rate": 0.0, "memory_bytes": 2e8}
+            fine = {
+                "up": True,
+                "trouble": "HTTP 404",
+                "response time": chance.gauss(90, 5),
+                "error rate": 0.0,
+                "memory_bytes": 2e8,
+            }
             state = AlertState.FIRING if slow else AlertState.OK
             standings = {("shop", "SLOW"): AlertStanding(state, begin + 16 * HOUR_S if slow else begin, 1000.0, t)}
             store.keep(Round(float(t), {"shop": shop, "fine": fine}, standings, period_s=STEP_S))
@@ -133,7 +139,13 @@ def test_the_command_prints_and_writes(watched: Watched, tmp_path: Path) -> None
     options = ["report", "--state", str(watched.path), "--config", str(watched.config)]
     shown = CliRunner().invoke(app, [*options, "--html", str(tmp_path / "r.html")])
     assert shown.exit_code == 0, shown.output
-    for text in ("2 targets, 1 alert, 1 still on", "→ dbz monitor report --range 7d", "Trends of shop", "no data"):
+    for text in (
+        "2 targets, 1 alert, 1 still on",
+        "→ dbz monitor report --range 7d",
+        "Trends of shop",
+        "no data",
+        "now: HTTP 404",
+    ):
         assert text in shown.output
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     document = json.loads(CliRunner().invoke(app, [*options, "--json"]).output)

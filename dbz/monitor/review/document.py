@@ -105,6 +105,8 @@ class TargetReview:
     """For how long there are data."""
     without_data_s: float
     """For how long there are none, since it was watched first."""
+    words: dict[str, str] = field(default_factory=dict)
+    """The newest of what it tells in words, like `health` and `trouble`."""
     figures: list[FigureSummary] = field(default_factory=list)
     trends: list[TrendFinding] = field(default_factory=list)
     changes: list[ChangeFinding] = field(default_factory=list)

@@ -36,6 +36,7 @@ def review(store: MonitorStore, config: MonitorFile, begin_s: float, end_s: floa
             continue
         every[name] = series
         target = review_of(name, series, begin_s, end_s)
+        target.words = store.texts(name)
         coarse = {key: rolled(rollups, step_s * _JUDGED_TOGETHER) for key, rollups in series.items()}
         target.trends, target.changes = findings_of(coarse, rules_about(config, name), step_s * _JUDGED_TOGETHER, end_s)
         found.targets.append(target)

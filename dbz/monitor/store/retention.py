@@ -15,9 +15,10 @@ def forget(db: sqlite3.Connection, retention: Retention, now_s: float) -> None:
 
     Within the caller's transaction; messages that still wait are never removed.
     """
-    for level, age_s in ((RAW, retention.raw), (MINUTES, retention.minutes)):
-        db.execute(f"DELETE FROM {level} WHERE t < ?", (now_s - age_s,))  # noqa: S608
-    db.execute("DELETE FROM hours WHERE t < ?", (now_s - retention.hours,))
+    for table, age_s in ((RAW, retention.raw), (MINUTES, retention.minutes), ("hours", retention.hours)):
+        # Series by series, by their index: a table has hundreds of megabytes to look through.
+        old = "series IN (SELECT id FROM series) AND t < ?"
+        db.execute(f"DELETE FROM {table} WHERE {old}", (now_s - age_s,))  # noqa: S608
     db.execute("DELETE FROM outbox WHERE sent_s < ?", (now_s - retention.messages,))
     db.execute("DELETE FROM firings WHERE end_s < ?", (now_s - retention.hours,))
     while used_bytes(db) > retention.size and _remove_oldest(db):

@@ -45,6 +45,11 @@ def print_review(review: Review, stream: TextIO | None = None) -> None:
         console.print(indented(indented(Text(clean(advice.evidence)))))
         console.print(indented(indented(Text(f"→ {advice.command}", "cyan"))))
     _section(console, "Figures", _figures(review.targets))
+    for target in review.targets:
+        if "trouble" in target.words:
+            console.print(
+                indented(Text(clean(f"{target.name} has no figures now: {target.words['trouble']}"), "yellow"))
+            )
     if review.alerts:
         _section(console, "Alerts", _alerts(review.alerts))
     for target in review.targets:
