@@ -22,6 +22,7 @@ _UP = 0.999
 _SOON_DAYS, _IN_SIGHT_DAYS = 7.0, 60.0
 _UNKNOWN_SHARE = 0.05
 _OFTEN = 5
+_NAMED = 3
 _FEW_HITS = 0.8
 _SKEWED = 1.5
 _ORDER = {"high": 0, "medium": 1, "low": 2}
@@ -30,7 +31,7 @@ _ORDER = {"high": 0, "medium": 1, "low": 2}
 def advice_on(review: Review, config: MonitorFile) -> list[Advice]:
     """All of it, the most urgent first."""
     found = [one for target in review.targets for one in _on_target(target, review, config)]
-    found += _on_alerts(review)
+    found += [*_on_alerts(review), *_on_silence(review)]
     return sorted(found, key=lambda one: _ORDER[one.priority])
 
 
@@ -48,7 +49,9 @@ def _on_target(target: TargetReview, review: Review, config: MonitorFile) -> Ite
             command = longer if trend.key == MEMORY else load or longer
             text = f"The {figure_name(trend.key)} will reach the limit of {trend.rule}."
             yield Advice(priority, target.name, text, _days_text(trend), command)
-    yield from _on_health(target, review)
+    if target.uptime is not None and target.uptime < _UP:
+        evidence = f"up {format_percent(round(target.uptime, 5))} of what is known (under {format_percent(_UP)})"
+        yield Advice("high", target.name, "See when it was down.", evidence, "dbz monitor history --last 50")
     for change in target.changes:
         if change.after > change.before and change.key in (Watched.RESPONSE_TIME, MEMORY, Watched.ERROR_RATE):
             text = f"Look at what was changed when the {figure_name(change.key)} rose."
@@ -79,13 +82,14 @@ def _on_requests(target: TargetReview, load: str) -> Iterator[Advice]:
         yield Advice("medium", target.name, "Even the shards out.", evidence, "dbz shard plan")
 
 
-def _on_health(target: TargetReview, review: Review) -> Iterator[Advice]:
-    if target.uptime is not None and target.uptime < _UP:
-        evidence = f"up {format_percent(round(target.uptime, 5))} of what is known (under {format_percent(_UP)})"
-        yield Advice("high", target.name, "See when it was down.", evidence, "dbz monitor history --last 50")
-    if target.without_data_s > _UNKNOWN_SHARE * (review.end_s - review.begin_s):
-        evidence = f"nothing is known of {format_duration(round(target.without_data_s))}"
-        yield Advice("low", target.name, "Keep the monitor running.", evidence, "dbz monitor status")
+def _on_silence(review: Review) -> Iterator[Advice]:
+    """When the monitor did not run, all targets have the same gap: one advice for all of them."""
+    most_s = _UNKNOWN_SHARE * (review.end_s - review.begin_s)
+    silent = [target for target in review.targets if target.without_data_s > most_s]
+    if silent:
+        names = ", ".join(target.name for target in silent[:_NAMED]) + (", …" if len(silent) > _NAMED else "")
+        longest = format_duration(round(max(target.without_data_s for target in silent)))
+        yield Advice("low", names, "Keep the monitor running.", f"nothing is known of {longest}", "dbz monitor status")
 
 
 def _on_alerts(review: Review) -> Iterator[Advice]:
