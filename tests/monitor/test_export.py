@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_prom
 from typer.testing import CliRunner
 
 from dbz.cli.monitor.group import app
+from dbz.errors import UsageError
 from dbz.monitor.export.formats import exported
 from dbz.monitor.export.names import metric_name
 from dbz.monitor.store.store import MonitorStore, Round
@@ -100,6 +102,14 @@ def test_the_command_writes_a_file_whole_and_says_what_is_wrong(tmp_path: Path) 
     ]
     shown = CliRunner().invoke(app, ["export", *state, "--format", "csv", "--range", "30s"])
     assert shown.output == "time,target,figure,readings,mean,low,high,last\n"
-    for wrong in (["--range", "soon"], ["--step", "0.5s"], ["--out", str(tmp_path / "no" / "x")]):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    piped = CliRunner().invoke(app, ["export", *state, "--out", str(tmp_path / "pipe")])
+    assert piped.exit_code == 0 and os.read(reader, 100_000).endswith(b"# EOF\n")
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo(), "what is no file is not replaced"
+    with pytest.raises(UsageError, match="is no file"):
+        MonitorStore(tmp_path / "pipe")
+    for wrong in (["--out", "."], ["--range", "soon"], ["--step", "0.5s"], ["--out", str(tmp_path / "no" / "x")]):
         assert CliRunner().invoke(app, ["export", *state, *wrong]).exception is not None
     assert "has no series" in str(CliRunner().invoke(app, ["export", "--state", str(tmp_path / "n.db")]).exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -53,11 +54,20 @@ def export(
         lines = exported(store, form, begin_s, end_s, int(step_s))
         if out is None:
             sys.stdout.writelines(lines)
+        else:
+            _write(out, lines)
+
+
+def _write(out: Path, lines: Iterable[str]) -> None:
+    """Write a file whole or not at all; what is no file, a pipe or a device, is written to and never replaced."""
+    try:
+        if out.exists() and not out.is_file():
+            with out.open("w", encoding="utf-8", newline="\n") as stream:
+                stream.writelines(lines)
             return
         draft = out.with_name(f".{out.name}.new")
-        try:
-            with draft.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
-            draft.replace(out)
-        except OSError as error:
-            raise UsageError(f"cannot write {out}: {error.strerror}") from error
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)
+        draft.replace(out)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}") from error

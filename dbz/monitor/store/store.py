@@ -100,6 +100,8 @@ class MonitorStore:
         self._retention = retention or Retention()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _disk(path):
+            if path.exists() and not path.is_file():
+                raise UsageError(f"{path} is no file", hint="give the monitor's own file with --state")
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
             path.chmod(0o600)
             self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only
