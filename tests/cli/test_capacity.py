@@ -93,6 +93,7 @@ def test_the_load_that_a_server_can_take_is_found(folder: Path, server: str) -> 
     assert (page.parent / "runs" / run / "report.html").exists()
     starts = [step["start_s"] for step in found["steps"]]
     assert starts == sorted(set(starts))
+    assert any(step["recovery_s"] > 0 for step in found["steps"])
 
 
 def test_a_limit_on_the_search_gives_at_least(folder: Path, server: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-import math
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import Sink
 from dbz.load.generator.record.stats_feed import feed
+from dbz.load.slots import Slots, place_in_clubs
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 
 _OURS = ("dbz.", "locust.")
@@ -45,8 +44,7 @@ class Session:
         self.shares: Mapping[str, float] = {}
         """Which share of all users each group is."""
         self._seats: Counter[str] = Counter()
-        self._slots: Counter[str] = Counter()
-        self._free_slots: defaultdict[str, list[int]] = defaultdict(list)
+        self._slots: dict[str, Slots] = {}
 
     def take_seat(self, group: str) -> int:
         """A number, from 0, that no other user of the group has, in this or another process of the run."""
@@ -55,32 +53,21 @@ class Session:
         return own * self.spec.workers + self.spec.worker
 
     def take_slot(self, group: str) -> int:
-        """The lowest number, from 0, that no user of the group has now; unlike a seat it is given back and used again.
-
-        The workers of a run share the numbers out, so that no other process has it either.
-        """
-        free = self._free_slots[group]
-        if free:
-            return heapq.heappop(free)
-        own = self._slots[group]
-        self._slots[group] += 1
-        return own * self.spec.workers + self.spec.worker
+        """The lowest number, from 0, that no user of the group has now; unlike a seat it is used again later."""
+        slots = self._slots.setdefault(group, Slots(self.spec.worker, self.spec.workers))
+        return slots.take()
 
     def give_back_slot(self, group: str, slot: int) -> None:
         """The user that had it has ended."""
-        heapq.heappush(self._free_slots[group], slot)
+        self._slots[group].give_back(slot)
 
     def place_of(self, group: str, slot: int) -> tuple[int, int]:
         """The club of the user of a group that has a slot, and which of the club's users of that group it is.
 
         Users go round all clubs; in a load that grows they fill one after another, so that a club keeps its size.
         """
-        clubs = self.spec.clubs
-        if not self.spec.users_per_club:
-            return slot % clubs, slot // clubs
-        each = max(self.spec.users_per_club * self.shares.get(group, 1.0), 1.0)
-        club = min(int(slot / each), clubs - 1)
-        return club, max(slot - math.ceil(club * each), 0)
+        per_club = self.spec.users_per_club and max(self.spec.users_per_club * self.shares.get(group, 1.0), 1.0)
+        return place_in_clubs(slot, self.spec.clubs, per_club)
 
     def random_for(self, *identity: object) -> random.Random:
         """Random numbers that depend on the seed of the run and on who asks, and on nothing else."""
