@@ -15,11 +15,12 @@ import httpx
 
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.rules.target import TargetRules
+from dbz.monitor.rules.engine import RuleEngine
 from dbz.monitor.sending.channels import DEADLINE_S, Way, way_of
 from dbz.monitor.sending.outbox import deliver_due
 from dbz.monitor.sources.all import sources_of
 from dbz.monitor.sources.reading import Source, SourceReading
+from dbz.monitor.store.silences import SilenceBook
 from dbz.monitor.store.store import MonitorStore, Notice, Round
 
 _DELIVER_EVERY_S = 1.0
@@ -37,13 +38,16 @@ class Said:
     reading: SourceReading | None = None
     notice: Notice | None = None
     note: str = ""
+    """What else is to be said; with a notice, why nobody but the log is told."""
 
     def to_row(self) -> dict[str, Any]:
         """As plain data, for a line of JSON."""
         row: dict[str, Any] = {"t": round(self.at_s, 3), "target": self.target}
         if self.reading is not None:
             return {**row, "reading": self.reading.to_row()}
-        return {**row, "alert": asdict(self.notice)} if self.notice is not None else {**row, "note": self.note}
+        if self.notice is not None:
+            return {**row, "alert": asdict(self.notice), **({"kept_to_log": self.note} if self.note else {})}
+        return {**row, "note": self.note}
 
 
 class MonitorClock:
@@ -66,9 +70,9 @@ class Monitor:
         """`given` are sources of things that this room cannot ask itself: probes that play a scenario."""
         self._config, self._store, self._say = config, store, say
         self._clock = MonitorClock()
-        standings = store.standings()
+        self._silences = SilenceBook(store)
         self._sources: list[Source] = [*sources_of(config), *given]
-        self._rules = {thing.name: TargetRules(config, thing, standings) for thing in config.watched}
+        self._rules = RuleEngine(config, store.standings())
         self._forgot_s = 0.0
         self._beats = True
 
@@ -104,14 +108,15 @@ class Monitor:
         """Ask every watched thing once, and keep what came of it."""
         readings = await asyncio.gather(*(source.look() for source in self._sources))
         now_s, local = self._clock.now_s(), datetime.now().astimezone()
-        done = Round(now_s, period_s=self._config.interval)
-        said = []
-        for source, reading in zip(self._sources, readings, strict=True):
-            name, rules = source.name, self._rules[source.name]
-            done.readings[name] = reading.to_row()
-            said.append(Said(now_s, name, reading=reading))
-            said += [Said(now_s, name, notice=notice) for notice in rules.update(now_s, reading, done, local)]
-            said += [Said(now_s, name, note=_unjudged(name, rule)) for rule in rules.not_told()]
+        by_name = {source.name: reading for source, reading in zip(self._sources, readings, strict=True)}
+        outcome = self._rules.step(now_s, local, by_name, self._silences.since(now_s))
+        done = Round(
+            now_s, {name: reading.to_row() for name, reading in by_name.items()}, period_s=self._config.interval
+        )
+        outcome.add_to(done)
+        said = [Said(now_s, name, reading=reading) for name, reading in by_name.items()]
+        said += [Said(now_s, notice.target, notice=notice, note=why) for notice, why in outcome.log(now_s)]
+        said += [Said(now_s, name, note=_unjudged(name, rule)) for name, rule in outcome.unjudged]
         self._store.keep(done)
         self._store.tidy(now_s)
         if now_s - self._forgot_s > _FORGET_EVERY_S:

@@ -17,7 +17,7 @@ from dbz.config.monitor.channels import AlertChannel
 from dbz.config.monitor.routes import MuteTime
 from dbz.errors import DependencyError, UsageError
 from dbz.monitor.rules.alerts import AlertStanding
-from dbz.monitor.rules.routes import is_muted
+from dbz.monitor.rules.routes import mute_of
 from dbz.monitor.sending import channels
 from dbz.monitor.sending.channels import Way, way_of
 from dbz.monitor.sending.outbox import deliver_due
@@ -145,8 +145,17 @@ def test_one_monitor_a_store_and_a_store_that_is_none(store: MonitorStore, tmp_p
 )
 def test_nights_belong_to_the_day_that_they_begin_on(mute: dict[str, object], when: str, muted: bool) -> None:
     """The 28th of November 2026 is a Saturday."""
-    assert is_muted([MuteTime.model_validate(mute)], "warning", datetime.fromisoformat(when)) is muted
-    assert not is_muted([MuteTime.model_validate(mute)], "critical", datetime.fromisoformat(when))
+    mutes, now = [MuteTime.model_validate(mute)], datetime.fromisoformat(when)
+    assert (mute_of(mutes, {"severity": "warning"}, now) is not None) is muted
+    assert mute_of(mutes, {"severity": "critical"}, now) is None
+
+
+def test_a_mute_time_can_be_by_the_clock_of_another_place() -> None:
+    """On the night of 25 October 2026 clocks in Amsterdam go back from UTC+2 to UTC+1."""
+    mutes = [MuteTime.model_validate({"from": "22:00", "to": "07:00", "zone": "Europe/Amsterdam"})]
+    for when, muted in (("2026-10-24T20:00+00:00", True), ("2026-10-25T05:59+00:00", True),
+                        ("2026-10-25T06:00+00:00", False), ("2026-10-25T20:59+00:00", False)):  # fmt: skip
+        assert (mute_of(mutes, {"severity": "info"}, datetime.fromisoformat(when)) is not None) is muted
 
 
 @given(st.text(max_size=40))

@@ -34,7 +34,7 @@ def backtest(
     from dbz.config.monitor.file import load_monitor
     from dbz.monitor.rules.backtest import backtest as followed
     from dbz.report import open_run
-    from dbz.report.terminal.monitor import backtest_rows, backtest_text
+    from dbz.report.terminal.alerts.backtest import backtest_rows, backtest_text
     from dbz.runs.folder import find_run
     from dbz.units import parse_size
 

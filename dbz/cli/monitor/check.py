@@ -18,6 +18,6 @@ def check(file: Annotated[str, typer.Argument(metavar="FILE")] = "default") -> N
     Exit codes: 0 right, 2 wrong, with every problem and its line.
     """
     from dbz.config.monitor.file import load_monitor
-    from dbz.report.terminal.monitor import rules_text
+    from dbz.report.terminal.alerts.rules import rules_text
 
     typer.echo(rules_text(load_monitor(file)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import typer
 
@@ -19,10 +20,13 @@ def status(config: MonitorConfig = "default", state: StateFile = None, as_json: 
       dbz monitor status --json | jq '.[] | select(.state == "firing")'
     """
     from dbz.config.monitor.file import load_monitor
-    from dbz.report.terminal.monitor import standing_rows, standings_text
+    from dbz.monitor.store.silences import SilenceBook
+    from dbz.report.terminal.alerts.standings import standing_rows, standings_text
 
     loaded = load_monitor(config)
+    now_s = time.time()
     with store_at(state) as store:
-        rows = standing_rows(loaded, store.standings())
+        silences = SilenceBook(store).since(now_s)
+        rows = standing_rows(loaded, store.standings(), silences, now_s)
         waiting = store.waiting()
     typer.echo(json.dumps(rows, indent=2) if as_json else standings_text(rows, waiting))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.model import Duration, Strict
-from dbz.config.monitor.fields import named
+from dbz.config.monitor.fields import Labels, Severity, named
 
-Severity = Literal["info", "warning", "critical"]
 BUILT_IN: Mapping[str, Severity] = {"NO_DATA": "critical", "TARGET_DOWN": "critical"}
 """Alerts that need no rule."""
 _TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
@@ -46,6 +45,8 @@ class AlertRule(Strict):
     runbook: str = ""
     targets: list[str] = Field(default_factory=list)
     """Names of the services that it is about [default: all]."""
+    labels: Labels = Field(default_factory=dict)
+    """What routes, silences and inhibitions can ask for, such as `{team: chat}`; added to those of the target."""
 
     @model_validator(mode="after")
     def _about_one_thing(self) -> AlertRule:

@@ -1,9 +1,9 @@
-"""Kinds of values that several parts of the file have: names, URLs."""
+"""Kinds of values that several parts of the file have: names, URLs, severities, labels."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
@@ -44,3 +44,22 @@ def _url_of(schemes: tuple[str, ...]) -> AfterValidator:
 HttpUrl = Annotated[str, _url_of(("http", "https"))]
 RedisUrl = Annotated[str, _url_of(("redis", "rediss", "unix"))]
 MongoUri = Annotated[str, _url_of(("mongodb", "mongodb+srv"))]
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+ALERT_KEYS = ("severity", "type", "target")
+"""What every alert has besides its labels; no label may be called so."""
+_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
+
+
+def _label_names(labels: dict[str, str]) -> dict[str, str]:
+    for name in labels:
+        if not _LABEL.fullmatch(name):
+            raise ValueError(f"'{name}' is not a name of a label; write for example team")
+        if name in ALERT_KEYS:
+            raise ValueError(f"every alert has a {name} of its own; choose another name for this label")
+    return labels
+
+
+Labels = Annotated[dict[str, str], AfterValidator(_label_names)]
+"""Names and values that say more of an alert, such as whose it is: `{team: chat}`."""

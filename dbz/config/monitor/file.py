@@ -12,10 +12,11 @@ from dbz.config.files import existing_file
 from dbz.config.model import Duration, Strict, build
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG, AlertChannel
-from dbz.config.monitor.fields import NAME, HttpUrl, named
+from dbz.config.monitor.fields import ALERT_KEYS, NAME, HttpUrl, named
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
+from dbz.config.monitor.matching import AlertMatcher
 from dbz.config.monitor.retention import Retention
-from dbz.config.monitor.routes import AlertRoute, MuteTime
+from dbz.config.monitor.routes import AlertRoute, Inhibition, MuteTime
 from dbz.config.monitor.targets import (
     Probe,
     ShardsSection,
@@ -59,6 +60,7 @@ class MonitorFile(Strict):
     routes: list[AlertRoute] = Field(default_factory=lambda: [AlertRoute(to=[LOG])])
     mute: list[MuteTime] = Field(default_factory=list)
     retention: Retention = Retention()
+    inhibit: list[Inhibition] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _names_are_there(self) -> MonitorFile:
@@ -79,14 +81,36 @@ class MonitorFile(Strict):
                 _able(alert, things[name])
         for route in self.routes:
             _known("channel", route.to, [LOG, *self.channels])
-            _known("target", route.target, targets)
-            _known("alert", route.type, types)
+        sides = [side for inhibition in self.inhibit for side in (inhibition.source, inhibition.target)]
+        for matcher in (*self.routes, *self.mute, *sides):
+            self._check_matcher(matcher, targets, types)
+        for names in (*(route.group_by or [] for route in self.routes), *(one.equal for one in self.inhibit)):
+            _known("label", names, [*ALERT_KEYS, *self.labels])
         return self
+
+    def _check_matcher(self, matcher: AlertMatcher, targets: list[str], types: list[str]) -> None:
+        _known("target", matcher.target, targets)
+        _known("alert", matcher.type, types)
+        _known("label", list(matcher.labels), list(self.labels))
+        for name, values in matcher.labels.items():
+            _known(f"label {name} with the value", values, self.labels[name])
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """The names of all labels of the file, with their values."""
+        values: dict[str, list[str]] = {}
+        for labels in (*(rule.labels for rule in self.alerts), *(thing.labels for thing in self.watched)):
+            for name, value in labels.items():
+                values.setdefault(name, []).append(value)
+        return {name: sorted(set(each)) for name, each in sorted(values.items())}
 
     @property
     def watched(self) -> list[WatchedThing]:
         """Everything that is watched, in the order of the sections."""
-        things = [WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url)) for target in self.targets]
+        things = [
+            WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url), target.labels)
+            for target in self.targets
+        ]
         things += [WatchedThing(redis.name, WatchedKind.REDIS, masked_url(redis.url)) for redis in self.redis]
         things += [WatchedThing(store.name, WatchedKind.STORE, masked_url(store.uri)) for store in self.stores]
         if self.shards is not None:

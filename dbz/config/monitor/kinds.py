@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dbz.config.grammar.watched import Watched
@@ -55,3 +55,5 @@ class WatchedThing:
     kind: WatchedKind
     place: str
     """Where it is, for people: without what is secret in it."""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What its alerts have too."""

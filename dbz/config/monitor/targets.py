@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config.metrics import TargetMetrics, check_place
 from dbz.config.model import Duration, Size, Strict
-from dbz.config.monitor.fields import NAME, HttpUrl, MongoUri, RedisUrl, named
+from dbz.config.monitor.fields import NAME, HttpUrl, Labels, MongoUri, RedisUrl, named
 
 Named = Annotated[str, named(NAME, "api")]
 _SHORTEST_SHARDS_S = 10.0
@@ -24,6 +24,8 @@ class WatchedTarget(Strict):
     metrics: TargetMetrics = TargetMetrics()
     memory_limit: Size | None = None
     """What `memory > 80%` is a share of [default: the memory of this machine, for a service on it]."""
+    labels: Labels = Field(default_factory=dict)
+    """What its alerts have too, such as `{team: chat}`."""
 
 
 class WatchedRedis(Strict):

@@ -9,7 +9,7 @@ gap, in which the monitor slept or was not running, are not put together with th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -48,8 +48,16 @@ class AlertStanding:
     """When that was."""
     over_since_s: float | None = None
     """Since when a firing alert is over, while it is kept firing."""
+    ended_s: float = 0.0
+    """When it was over last."""
+    told_since_s: float = 0.0
+    """`since_s` of the time that people were told has begun, and not that it is over; 0 when there is none."""
     told_s: float = 0.0
     """When people were told of it last."""
+    told_to: list[str] = field(default_factory=list)
+    """The channels that were told that it began: they are told that it is over."""
+    owed_s: float = 0.0
+    """Since when there is something to tell of it that waits for its group; 0 when there is nothing."""
 
     def to_row(self) -> dict[str, Any]:
         """As plain data."""
@@ -116,6 +124,8 @@ class AlertTracker:
 
     def _enter(self, state: AlertState, now_s: float, event: AlertEvent | None = None) -> AlertEvent | None:
         self.standing.state, self.standing.since_s, self.standing.over_since_s = state, now_s, None
+        if event is AlertEvent.RESOLVED:
+            self.standing.ended_s = now_s
         if state is AlertState.OK:
             self._breaches.window.forget()  # what was before is told, and over
         return event
@@ -138,6 +148,8 @@ class OutageTracker:
             was_firing = standing.state is AlertState.FIRING
             if standing.state is not AlertState.OK:
                 standing.state, standing.since_s = AlertState.OK, now_s
+            if was_firing:
+                standing.ended_s = now_s
             return AlertEvent.RESOLVED if was_firing else None
         if standing.state is AlertState.OK:
             standing.state, standing.since_s = AlertState.PENDING, now_s

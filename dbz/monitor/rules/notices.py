@@ -1,17 +1,13 @@
-"""What people are told of an alert, in words, and to which channels it goes."""
+"""What people are told of an alert, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import AlertRule
-from dbz.config.monitor.channels import LOG
-from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alerts import AlertEvent, AlertStanding, AlertState
-from dbz.monitor.rules.routes import is_muted, route_of
-from dbz.monitor.store.store import Notice, OutboxRow
+from dbz.monitor.store.store import Notice
 from dbz.units import format_duration
 
 STILL_FIRING = "still firing"
@@ -22,7 +18,7 @@ def rule_notice(rule: AlertRule, target: str, event: str, standing: AlertStandin
     condition = rule.resolve if event == AlertEvent.RESOLVED and rule.resolve else rule.when
     value = "unknown" if standing.value is None else condition.value_text(standing.value)
     name = rule.when.metric.value if rule.when.metric is Watched.CPU else rule.when.metric.value.lower()
-    said = f"{rule.type} {event}: {name} of {target} is {value}"
+    said = f"{rule.type} {event}: {name} of {target} {_was_over(event, standing) or f'is {value}'}"
     about = f" (alert when {rule.when})" if event != AlertEvent.RESOLVED else ""
     lasted = f", for {format_duration(round(now_s - standing.since_s))}" if event == STILL_FIRING else ""
     return Notice(
@@ -50,30 +46,13 @@ def outage_notice(
         ("NO_DATA", True): f"{target} answers, and has told no figures for {lasted}: {why}",
         ("NO_DATA", False): f"{target} tells figures again",
     }
-    said = states[type_, event != AlertEvent.RESOLVED]
+    over = _was_over(event, standing)
+    said = f"{target} {over}" if over else states[type_, event != AlertEvent.RESOLVED]
     return Notice(type_, target, severity, str(event), f"{type_} {event}: {said}", since_s=standing.since_s)
 
 
-def to_outbox(
-    config: MonitorFile, notice: Notice, standing: AlertStanding, now_s: float, local: datetime
-) -> Iterator[OutboxRow]:
-    """The messages that a notice becomes; none while it is muted, and of none whose beginning was muted."""
-    resolved = notice.event == AlertEvent.RESOLVED
-    if is_muted(config.mute, notice.severity, local) or (resolved and not standing.told_s):
-        return
-    which = "resolved" if resolved else "firing" if notice.event != STILL_FIRING else f"again-{int(now_s)}"
-    for channel in route_of(config, notice.type, notice.severity, notice.target).to:
-        if channel != LOG:
-            key = f"{notice.target}-{notice.type}-{int(notice.since_s * 1000)}-{which}-{channel}"
-            yield OutboxRow(key, channel, notice, now_s, now_s)
-    standing.told_s = 0.0 if resolved else now_s
-
-
-def is_due_again(
-    config: MonitorFile, type_: str, severity: str, target: str, standing: AlertStanding, now_s: float, local: datetime
-) -> bool:
-    """Whether an alert that goes on must be told: again, or for the first time where it was muted."""
-    if standing.state is not AlertState.FIRING or is_muted(config.mute, severity, local):
-        return False
-    route = route_of(config, type_, severity, target)
-    return not standing.told_s or now_s - standing.told_s >= route.repeat
+def _was_over(event: str, standing: AlertStanding) -> str:
+    """What is said of an end that was kept to the log until the alert was on again; empty for any other event."""
+    if event != AlertEvent.RESOLVED or standing.state is not AlertState.FIRING:
+        return ""
+    return f"was well at {datetime.fromtimestamp(standing.ended_s):%H:%M:%S}, and is not any more"

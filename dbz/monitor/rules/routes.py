@@ -1,35 +1,32 @@
-"""Which channels an alert goes to, and when it is told again."""
+"""Which channels an alert goes to, and which mute time covers it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.routes import AlertRoute, MuteTime
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TO_LOG = AlertRoute(to=[LOG])
 
 
-def route_of(config: MonitorFile, type_: str, severity: str, target: str) -> AlertRoute:
-    """The first route that fits an alert; without one it goes to the log."""
-    for route in config.routes:
-        if all(not wanted or has in wanted for wanted, has in _matches(route, type_, severity, target)):
-            return route
-    return AlertRoute(to=[LOG])
+def route_of(config: MonitorFile, alert: Mapping[str, str]) -> AlertRoute:
+    """The first route that fits an alert with these keys (severity, type, target, labels); else it goes to the log."""
+    return next((route for route in config.routes if route.fits(alert)), _TO_LOG)
 
 
-def _matches(route: AlertRoute, type_: str, severity: str, target: str) -> Sequence[tuple[Sequence[str], str]]:
-    return ((route.type, type_), (route.severity, severity), (route.target, target))
-
-
-def is_muted(mutes: Sequence[MuteTime], severity: str, now: datetime) -> bool:
-    """Whether alerts of a severity are kept to the log at a moment, by the clock that `now` is of."""
-    return any(severity in mute.severity and _covers(mute, now) for mute in mutes)
+def mute_of(mutes: Sequence[MuteTime], alert: Mapping[str, str], now: datetime) -> MuteTime | None:
+    """The mute time that keeps an alert to the log at a moment, by the clock that `now` is of or by its own zone."""
+    return next((mute for mute in mutes if mute.fits(alert) and _covers(mute, now)), None)
 
 
 def _covers(mute: MuteTime, now: datetime) -> bool:
+    if mute.zone is not None:
+        now = now.astimezone(ZoneInfo(mute.zone))
     clock = f"{now:%H:%M}"
     if mute.begin <= mute.end:
         return mute.begin <= clock < mute.end and _on(mute, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import hashlib
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,14 @@ def text_of(notice: Notice) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def key_of(rows: Sequence[OutboxRow]) -> str:
+    """The key of a message: the same for the same notices only, so that one that is tried again together with a newer
+    notice is not taken for the message that came before."""
+    if len(rows) == 1:
+        return rows[0].key
+    return f"{len(rows)}-alerts-{hashlib.sha256(' '.join(row.key for row in rows).encode()).hexdigest()[:24]}"
+
+
 class _SlackWay:
     """An incoming webhook of Slack; several notices are one message."""
 
@@ -85,7 +94,7 @@ async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any], ro
     try:
         async with asyncio.timeout(DEADLINE_S):
             # Nothing of ours follows a redirect: who may read the alerts was decided in the file.
-            answer = await client.post(url, json=body, headers={"Idempotency-Key": rows[0].key})
+            answer = await client.post(url, json=body, headers={"Idempotency-Key": key_of(rows)})
     except TimeoutError:
         return SendOutcome(False, f"no answer within {DEADLINE_S:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -152,6 +161,6 @@ def _mail_of(mail: Mail, rows: Sequence[OutboxRow]) -> EmailMessage:
     message["From"], message["To"] = mail.sender, ", ".join(mail.to)
     message["Date"] = email.utils.formatdate(rows[0].created_s)
     # The same for every try, so that a mail that was taken without our hearing of it is recognised as the same one.
-    message["Message-ID"] = f"<{rows[0].key}@dbz>"
+    message["Message-ID"] = f"<{key_of(rows)}@dbz>"
     message.set_content("\n\n".join(text_of(row.notice) for row in rows))
     return message

@@ -10,7 +10,7 @@ from dbz.monitor.sending.channels import SendOutcome, Way
 from dbz.monitor.store.store import MonitorStore, OutboxRow
 
 DIGEST_FROM = 6
-"""So many notices that wait for one channel are one message."""
+"""So many messages that wait for one channel become one."""
 _FIRST_WAIT_S = 5.0
 _LONGEST_WAIT_S = 600.0
 _GONE = "no such channel in the file any more"
@@ -35,17 +35,25 @@ async def _deliver(store: MonitorStore, way: Way | None, rows: Sequence[OutboxRo
         store.note_failed([row.key for row in rows], now_s + _LONGEST_WAIT_S, _GONE)
         return 0
     taken = 0
-    together = [rows] if len(rows) >= DIGEST_FROM else [[row] for row in rows]
-    for some in together:
+    together = messages_of(rows)
+    for number, some in enumerate(together):
         keys = [row.key for row in some]
         delivery = await way.deliver(some)
         if not delivery.taken:
-            waiting = [row.key for row in rows[taken:]]
+            waiting = [row.key for later in together[number:] for row in later]
             store.note_failed(waiting, now_s + wait_s(delivery, some[0].tries), delivery.answer)
             break
         store.note_sent(keys, now_s, delivery.answer)
         taken += len(some)
     return taken
+
+
+def messages_of(rows: Sequence[OutboxRow]) -> list[Sequence[OutboxRow]]:
+    """Which notices of a channel, the oldest first, are one message: a group of a moment, or all when many wait."""
+    by_group: dict[tuple[float, str], list[OutboxRow]] = {}
+    for row in rows:
+        by_group.setdefault((row.created_s, row.notice.group or row.key), []).append(row)
+    return [rows] if len(by_group) >= DIGEST_FROM else list(by_group.values())
 
 
 def wait_s(delivery: SendOutcome, tries: int) -> float:

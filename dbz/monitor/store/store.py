@@ -57,6 +57,9 @@ class Notice:
     """When the alert began, in seconds since the epoch."""
     message: str = ""
     runbook: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    group: str = ""
+    """Notices of the same moment and group are one message; empty for one that stands alone."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ class MonitorStore:
             yield
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is written in the block, or nothing of it."""
         with _disk(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -151,7 +155,7 @@ class MonitorStore:
 
     def keep(self, done: Round) -> None:
         """Write a round, all of it or nothing; messages that are there already stay as they are."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             append(db, done.at_s, done.readings, done.period_s)
             for target, row in done.readings.items():
                 _keep_texts(db, target, row, done.at_s)
@@ -170,12 +174,12 @@ class MonitorStore:
 
     def tidy(self, now_s: float) -> None:
         """Pack some of what is older than the running hour; called once a round, so that no round takes long."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             seal(db, now_s)
 
     def forget(self, now_s: float) -> None:
         """Remove what is kept no longer, and give the room back to the disk."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             forget(db, self._retention, now_s)
         with _disk(self.path):
             # `execute` takes one step of a statement without rows, which gives one page back.
@@ -200,7 +204,7 @@ class MonitorStore:
 
     def texts(self, target: str) -> dict[str, str]:
         """The newest of what a target tells in words."""
-        return dict(self._rows("SELECT key, value FROM texts WHERE target = ?", (target,)))
+        return dict(self.rows("SELECT key, value FROM texts WHERE target = ?", (target,)))
 
     def firings(self, begin_s: float, end_s: float) -> list[AlertFiring]:
         """Every alert that was on at some moment between two times."""
@@ -209,7 +213,7 @@ class MonitorStore:
 
     def standings(self) -> dict[tuple[str, str], AlertStanding]:
         """Where each alert is, by target and type."""
-        rows = self._rows("SELECT target, type, standing FROM standings ORDER BY target, type")
+        rows = self.rows("SELECT target, type, standing FROM standings ORDER BY target, type")
         return {(target, type_): AlertStanding.from_row(json.loads(row)) for target, type_, row in rows}
 
     def due(self, now_s: float, most: int = 200) -> list[OutboxRow]:
@@ -221,7 +225,7 @@ class MonitorStore:
 
     def waiting(self) -> int:
         """How many messages have not been taken yet."""
-        return int(self._rows("SELECT COUNT(*) FROM outbox WHERE sent_s IS NULL")[0][0])
+        return int(self.rows("SELECT COUNT(*) FROM outbox WHERE sent_s IS NULL")[0][0])
 
     def history(self, most: int = 100) -> list[OutboxRow]:
         """The newest messages, the newest first."""
@@ -229,7 +233,7 @@ class MonitorStore:
 
     def note_sent(self, keys: Sequence[str], now_s: float, answer: str) -> None:
         """The channel took these messages."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.executemany(
                 "UPDATE outbox SET sent_s = ?, tries = tries + 1, answer = ? WHERE key = ?",
                 [(now_s, answer, key) for key in keys],
@@ -237,20 +241,21 @@ class MonitorStore:
 
     def note_failed(self, keys: Sequence[str], again_s: float, answer: str) -> None:
         """The channel did not take them; they are tried again."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.executemany(
                 "UPDATE outbox SET due_s = ?, tries = tries + 1, answer = ? WHERE key = ?",
                 [(again_s, answer, key) for key in keys],
             )
 
     def _outbox(self, rest: str, values: tuple[Any, ...]) -> list[OutboxRow]:
-        rows = self._rows(  # `rest` is one of the texts above
+        rows = self.rows(  # `rest` is one of the texts above
             f"SELECT key, channel, notice, created_s, due_s, tries, sent_s, answer FROM outbox {rest}",  # noqa: S608
             values,
         )
         return [OutboxRow(key, channel, Notice(**json.loads(notice)), *more) for key, channel, notice, *more in rows]
 
-    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """What a query gives."""
         with _disk(self.path):
             return self._db.execute(query, values).fetchall()
 

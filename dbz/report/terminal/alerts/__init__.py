@@ -1,0 +1,1 @@
+"""Alerts in lines for people: where they go, where they are, what was told, and when they would have fired."""
