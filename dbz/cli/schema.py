@@ -8,7 +8,9 @@ import typer
 
 
 def schema(
-    name: Annotated[str, typer.Argument(metavar="profile|budgets|phases|shards|warmup")] = "profile",
+    name: Annotated[
+        str, typer.Argument(metavar="profile|budgets|phases|shards|warmup|monitor|monitor-test")
+    ] = "profile",
 ) -> None:
     """Print the JSON Schema of a YAML file that dbz reads; `dbz report schema` has those that it writes.
 

@@ -56,7 +56,7 @@ def write_what_can_be(folder: RunFolder, run: Run, record: Record) -> WrittenRep
     paths, problems = [], []
     for name, text in texts.items():
         try:
-            paths.append(_write(folder.path / name, text))
+            paths.append(write_file(folder.path / name, text))
         except UsageError as error:
             problems.append(error.message)
     return WrittenReports(texts["summary.md"], paths, problems)
@@ -82,10 +82,10 @@ def write_verdicts(run: Run, folder: Path) -> list[Path]:
         "junit.xml": render_junit(run),
         "summary.md": summary_of(run),
     }
-    return [_write(folder / name, text) for name, text in texts.items()]
+    return [write_file(folder / name, text) for name, text in texts.items()]
 
 
-def _write(path: Path, text: str) -> Path:
+def write_file(path: Path, text: str) -> Path:
     """Replace a file in one step, so that a full disk leaves the old one or none, but never half of one."""
     draft = path.with_name(f".{path.name}.new")
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -131,6 +133,10 @@ class MonitorFile(Strict):
         """The base URL that the scenario of a probe is played against."""
         return probe.target or self.targets[0].url
 
+    def types_of(self, thing: WatchedThing) -> list[str]:
+        """The types of all alerts of a thing."""
+        return [*(rule.type for rule in self.rules_of(thing)), *BUILT_IN]
+
     def rules_of(self, thing: WatchedThing) -> list[AlertRule]:
         """The rules that are about a thing: those that name it, and those that name none and whose metric it may
         tell."""
@@ -140,10 +146,27 @@ class MonitorFile(Strict):
         ]
 
 
-def load_monitor(text: str) -> MonitorFile:
-    """Read a file, or `default`; `ConfigError` with every problem in it. `${NAME}` is read from the environment."""
+class _AnyVariable(Mapping[str, str]):
+    """The environment; a variable that is not set has a value that is a URL, a text or a name, whatever is wanted."""
+
+    def __getitem__(self, name: str) -> str:
+        return os.environ.get(name, f"https://not-set.invalid/{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+
+def load_monitor(text: str, *, with_secrets: bool = True) -> MonitorFile:
+    """Read a file, or `default`; `ConfigError` with every problem in it. `${NAME}` is read from the environment.
+
+    Without secrets, variables need not be set: nobody can be told anything by such a file then.
+    """
     path = bundled_folder("configs") / "monitor.yaml" if text == DEFAULT else existing_file("monitor file", text)
-    return build(MonitorFile, expanded(read_yaml(Path(path))))
+    environment = os.environ if with_secrets else _AnyVariable()
+    return build(MonitorFile, expanded(read_yaml(Path(path)), environment))
 
 
 def _unique(what: str, names: list[str]) -> None:

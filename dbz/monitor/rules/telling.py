@@ -69,6 +69,10 @@ def tell(
 
     Notes in the standing of each alert what people know of it then.
     """
+    if not any(alert.firing or alert.standing.told_since_s for alert in alerts):
+        for alert in alerts:
+            alert.standing.owed_s = 0.0
+        return [], {}
     firing = [alert for alert in alerts if alert.firing]
     groups: dict[str, _Group] = {}
     suppressed: dict[int, str] = {}
