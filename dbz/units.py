@@ -87,6 +87,11 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+def format_days(seconds: float) -> str:
+    """A duration that may be long: as `format_duration` below two days, and then `30 days`."""
+    return format_duration(seconds) if seconds < 2 * 86_400 else f"{seconds / 86_400:.3g} days"
+
+
 def format_ms(milliseconds: float) -> str:
     """Milliseconds with three significant digits: `0.42 ms`, `12.3 ms`, `1,240 ms`."""
     if abs(milliseconds) >= 100:

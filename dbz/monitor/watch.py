@@ -20,6 +20,7 @@ from dbz.monitor.sending.channels import DEADLINE_S, Way, way_of
 from dbz.monitor.sending.outbox import deliver_due
 from dbz.monitor.sources.all import sources_of
 from dbz.monitor.sources.reading import Source, SourceReading
+from dbz.monitor.store.objectives import ObjectiveBook
 from dbz.monitor.store.silences import SilenceBook
 from dbz.monitor.store.store import MonitorStore, Notice, Round
 
@@ -70,9 +71,9 @@ class Monitor:
         """`given` are sources of things that this room cannot ask itself: probes that play a scenario."""
         self._config, self._store, self._say = config, store, say
         self._clock = MonitorClock()
-        self._silences = SilenceBook(store)
+        self._silences, self._objectives = SilenceBook(store), ObjectiveBook(store)
         self._sources: list[Source] = [*sources_of(config), *given]
-        self._rules = RuleEngine(config, store.standings())
+        self._rules = RuleEngine(config, store.standings(), self._objectives.load())
         self._forgot_s = 0.0
         self._beats = True
 
@@ -118,10 +119,12 @@ class Monitor:
         said += [Said(now_s, notice.target, notice=notice, note=why) for notice, why in outcome.log(now_s)]
         said += [Said(now_s, name, note=_unjudged(name, rule)) for name, rule in outcome.unjudged]
         self._store.keep(done)
+        self._objectives.keep(outcome.minutes)
         self._store.tidy(now_s)
         if now_s - self._forgot_s > _FORGET_EVERY_S:
             self._forgot_s = now_s
             self._store.forget(now_s)
+            self._objectives.forget(now_s)
         for one in said:
             self._say(one)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from dbz.config.budgets import load_budgets
 from dbz.config.bundled import bundled_folder
 from dbz.config.files import existing_file
+from dbz.config.grammar.watched import Watched
 from dbz.config.model import Duration, Strict, build
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG, AlertChannel
 from dbz.config.monitor.fields import ALERT_KEYS, NAME, HttpUrl, named
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
 from dbz.config.monitor.matching import AlertMatcher
+from dbz.config.monitor.objectives import Objective, ObjectiveEntry, objective_of
 from dbz.config.monitor.retention import Retention
 from dbz.config.monitor.routes import AlertRoute, Inhibition, MuteTime
 from dbz.config.monitor.targets import (
@@ -28,7 +31,8 @@ from dbz.config.monitor.targets import (
     WatchedStore,
     WatchedTarget,
 )
-from dbz.config.source import expanded, read_yaml
+from dbz.config.source import YamlSource, expanded, read_yaml
+from dbz.errors import ConfigError, Problem, UsageError
 from dbz.masking import masked_url
 from dbz.suggest import did_you_mean
 
@@ -63,6 +67,9 @@ class MonitorFile(Strict):
     mute: list[MuteTime] = Field(default_factory=list)
     retention: Retention = Retention()
     inhibit: list[Inhibition] = Field(default_factory=list)
+    objectives: list[ObjectiveEntry] = Field(default_factory=list)
+    """Budgets that must hold over weeks; each becomes alerts that say how fast it is used up."""
+    _objectives: tuple[Objective, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
     def _names_are_there(self) -> MonitorFile:
@@ -75,8 +82,11 @@ class MonitorFile(Strict):
         if not things:
             raise ValueError(f"nothing is watched; the sections are {', '.join(WatchedKind)}")
         _unique("target", [thing.name for thing in self.watched])
-        _unique("alert", [alert.type for alert in self.alerts])
-        targets, types = list(things), [*BUILT_IN, *(alert.type for alert in self.alerts)]
+        burns = [type_ for objective in self.objectives for type_ in objective.types]
+        targets, types = list(things), [*BUILT_IN, *(alert.type for alert in self.alerts), *burns]
+        _unique("alert", types)
+        for objective in self.objectives:
+            _known("target", objective.targets, [target.name for target in self.targets])
         for alert in self.alerts:
             _known("target", alert.targets, targets)
             for name in alert.targets:
@@ -101,7 +111,8 @@ class MonitorFile(Strict):
     def labels(self) -> dict[str, list[str]]:
         """The names of all labels of the file, with their values."""
         values: dict[str, list[str]] = {}
-        for labels in (*(rule.labels for rule in self.alerts), *(thing.labels for thing in self.watched)):
+        own = [*(rule.labels for rule in self.alerts), *(objective.labels for objective in self.objectives)]
+        for labels in (*own, *(thing.labels for thing in self.watched)):
             for name, value in labels.items():
                 values.setdefault(name, []).append(value)
         return {name: sorted(set(each)) for name, each in sorted(values.items())}
@@ -135,7 +146,19 @@ class MonitorFile(Strict):
 
     def types_of(self, thing: WatchedThing) -> list[str]:
         """The types of all alerts of a thing."""
-        return [*(rule.type for rule in self.rules_of(thing)), *BUILT_IN]
+        burns = [level.type for objective in self.objectives_of(thing) for level in objective.levels]
+        return [*(rule.type for rule in self.rules_of(thing)), *burns, *BUILT_IN]
+
+    def objectives_of(self, thing: WatchedThing) -> list[Objective]:
+        """The objectives that are about a thing; only services have requests and a health path."""
+        if Watched.REQUESTS not in TELLS[thing.kind]:
+            return []
+        return [one for one in self._objectives if not one.entry.targets or thing.name in one.entry.targets]
+
+    def with_objectives(self, objectives: Iterable[Objective]) -> MonitorFile:
+        """The same with what its budgets say, which stands in other files."""
+        self._objectives = tuple(objectives)
+        return self
 
     def rules_of(self, thing: WatchedThing) -> list[AlertRule]:
         """The rules that are about a thing: those that name it, and those that name none and whose metric it may
@@ -166,7 +189,32 @@ def load_monitor(text: str, *, with_secrets: bool = True) -> MonitorFile:
     """
     path = bundled_folder("configs") / "monitor.yaml" if text == DEFAULT else existing_file("monitor file", text)
     environment = os.environ if with_secrets else _AnyVariable()
-    return build(MonitorFile, expanded(read_yaml(Path(path)), environment))
+    source = expanded(read_yaml(Path(path)), environment)
+    config = build(MonitorFile, source)
+    return config.with_objectives(_objectives(config, source, Path(path).parent))
+
+
+def _objectives(config: MonitorFile, source: YamlSource, folder: Path) -> list[Objective]:
+    """What the budgets of the objectives say; `ConfigError` with each that is not there or cannot be one."""
+    objectives, problems = [], []
+    for index, entry in enumerate(config.objectives):
+        file, name = entry.place
+        where = source.where(("objectives", index))
+        try:
+            budgets = {budget.name: budget for budget in load_budgets(_budgets_path(file, folder))}
+            if name not in budgets:
+                raise ValueError(f"it is not there{did_you_mean(name, list(budgets))} (known: {', '.join(budgets)})")
+            objectives.append(objective_of(entry, budgets[name]))
+        except (ValueError, UsageError) as error:
+            problems.append(Problem(where, f"budget '{entry.budget}' cannot be an objective: {error}"))
+    if problems:
+        raise ConfigError(problems)
+    return objectives
+
+
+def _budgets_path(file: str, folder: Path) -> str:
+    """A path is from the folder of the monitor file; a word is the name of a bundled file."""
+    return str(folder / file) if Path(file).suffix or "/" in file else file
 
 
 def _unique(what: str, names: list[str]) -> None:

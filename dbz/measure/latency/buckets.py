@@ -43,6 +43,14 @@ class Buckets:
             seen, low = seen + count, bound
         return 0.0
 
+    def slower_than(self, limit_s: float) -> tuple[float, float]:
+        """How many durations were longer than a limit, and how many there are.
+
+        Those of a bucket that the limit lies within count as longer: how many of them were is not known.
+        """
+        slow = sum(count for bound, count in self.counts.items() if bound > limit_s * (1 + 1e-9))
+        return slow, sum(self.counts.values())
+
     def bounds_at_rank_ms(self, rank: int) -> tuple[float, float]:
         """The bounds of the bucket that holds the rank-th shortest duration (1 is the shortest)."""
         seen, low = 0.0, 0.0

@@ -134,8 +134,8 @@ class AlertTracker:
 class OutageTracker:
     """Follows something that should always be well: its outage is an alert once it has lasted for `after_s`."""
 
-    def __init__(self, after_s: float, standing: AlertStanding | None = None) -> None:
-        self._after_s = after_s
+    def __init__(self, after_s: float, standing: AlertStanding | None = None, *, keep_firing_s: float = 0.0) -> None:
+        self._after_s, self._keep_firing_s = after_s, keep_firing_s
         self.standing = standing or AlertStanding()
 
     def update(self, now_s: float, is_out: bool | None) -> AlertEvent | None:
@@ -144,10 +144,16 @@ class OutageTracker:
         if is_out is None:
             return None
         standing.read_s = now_s
-        if not is_out:
+        if is_out:
+            standing.over_since_s = None
+        else:
             was_firing = standing.state is AlertState.FIRING
+            if was_firing and self._keep_firing_s:
+                standing.over_since_s = standing.over_since_s or now_s
+                if now_s - standing.over_since_s < self._keep_firing_s:
+                    return None
             if standing.state is not AlertState.OK:
-                standing.state, standing.since_s = AlertState.OK, now_s
+                standing.state, standing.since_s, standing.over_since_s = AlertState.OK, now_s, None
             if was_firing:
                 standing.ended_s = now_s
             return AlertEvent.RESOLVED if was_firing else None

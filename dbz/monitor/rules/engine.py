@@ -10,6 +10,7 @@ from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alert import Alert
 from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.rules.objectives import ObjectiveMinute
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.rules.target import TargetRules
 from dbz.monitor.rules.telling import Telling, tell
@@ -29,6 +30,9 @@ class RoundOutcome:
     """Who is told what."""
     unjudged: list[tuple[str, AlertRule]] = field(default_factory=list)
     """Rules of which it is now known that a target never tells what they need."""
+
+    minutes: list[ObjectiveMinute] = field(default_factory=list)
+    """What must be kept of what objectives have counted."""
 
     def log(self, now_s: float) -> list[tuple[Notice, str]]:
         """What the log has: all that happened, and what is told later or again, each with why it is told to nobody."""
@@ -50,9 +54,14 @@ class RoundOutcome:
 class RuleEngine:
     """Follows all rules of a file for all of its targets."""
 
-    def __init__(self, config: MonitorFile, standings: Mapping[tuple[str, str], AlertStanding]) -> None:
+    def __init__(
+        self,
+        config: MonitorFile,
+        standings: Mapping[tuple[str, str], AlertStanding],
+        minutes: Sequence[ObjectiveMinute] = (),
+    ) -> None:
         self._config = config
-        self._targets = [TargetRules(config, thing, standings) for thing in config.watched]
+        self._targets = [TargetRules(config, thing, standings, minutes) for thing in config.watched]
         self.alerts = [alert for rules in self._targets for alert in rules.alerts]
         """All of them, as they are."""
 
@@ -67,4 +76,5 @@ class RuleEngine:
             rules.update(now_s, readings[rules.name])
         tellings, suppressed = tell(self._config, self.alerts, silences, now_s, local)
         unjudged = [(rules.name, rule) for rules in self._targets for rule in rules.not_told()]
-        return RoundOutcome(self.alerts, suppressed, tellings, unjudged)
+        minutes = [one for rules in self._targets for one in rules.minutes()]
+        return RoundOutcome(self.alerts, suppressed, tellings, unjudged, minutes)

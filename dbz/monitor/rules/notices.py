@@ -18,7 +18,7 @@ def rule_notice(rule: AlertRule, target: str, event: str, standing: AlertStandin
     condition = rule.resolve if event == AlertEvent.RESOLVED and rule.resolve else rule.when
     value = "unknown" if standing.value is None else condition.value_text(standing.value)
     name = rule.when.metric.value if rule.when.metric is Watched.CPU else rule.when.metric.value.lower()
-    said = f"{rule.type} {event}: {name} of {target} {_was_over(event, standing) or f'is {value}'}"
+    said = f"{rule.type} {event}: {name} of {target} {was_over(event, standing) or f'is {value}'}"
     about = f" (alert when {rule.when})" if event != AlertEvent.RESOLVED else ""
     lasted = f", for {format_duration(round(now_s - standing.since_s))}" if event == STILL_FIRING else ""
     return Notice(
@@ -46,12 +46,12 @@ def outage_notice(
         ("NO_DATA", True): f"{target} answers, and has told no figures for {lasted}: {why}",
         ("NO_DATA", False): f"{target} tells figures again",
     }
-    over = _was_over(event, standing)
+    over = was_over(event, standing)
     said = f"{target} {over}" if over else states[type_, event != AlertEvent.RESOLVED]
     return Notice(type_, target, severity, str(event), f"{type_} {event}: {said}", since_s=standing.since_s)
 
 
-def _was_over(event: str, standing: AlertStanding) -> str:
+def was_over(event: str, standing: AlertStanding) -> str:
     """What is said of an end that was kept to the log until the alert was on again; empty for any other event."""
     if event != AlertEvent.RESOLVED or standing.state is not AlertState.FIRING:
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
@@ -10,6 +10,7 @@ from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.kinds import WatchedThing
 from dbz.monitor.rules.alert import Alert
 from dbz.monitor.rules.alerts import AlertStanding, AlertTracker, OutageTracker
+from dbz.monitor.rules.objectives import ObjectiveMinute, ObjectiveRules
 from dbz.monitor.sources.reading import SourceReading
 
 _SPEAKS_WITHIN_ROUNDS = 3
@@ -20,7 +21,11 @@ class TargetRules:
     """All that is followed of one target; `alerts` are all of its alerts, as they are."""
 
     def __init__(
-        self, config: MonitorFile, thing: WatchedThing, standings: Mapping[tuple[str, str], AlertStanding]
+        self,
+        config: MonitorFile,
+        thing: WatchedThing,
+        standings: Mapping[tuple[str, str], AlertStanding],
+        minutes: Sequence[ObjectiveMinute] = (),
     ) -> None:
         self.name, labels = thing.name, thing.labels
         self._rules = config.rules_of(thing)
@@ -47,7 +52,12 @@ class TargetRules:
             Alert(type_, self.name, BUILT_IN[type_], labels, outage.standing)
             for type_, outage in (("TARGET_DOWN", self._down), ("NO_DATA", self._silent))
         )
+        self._objectives = [
+            ObjectiveRules(objective, self.name, labels, config.interval, standings, minutes)
+            for objective in config.objectives_of(thing)
+        ]
         self.alerts += [self._down_alert, self._silent_alert]
+        self.alerts += [alert for objective in self._objectives for alert in objective.alerts]
         self._rounds = 0
         self._told_what_is_missing = False
         self._told: set[Watched] = set()
@@ -64,7 +74,14 @@ class TargetRules:
         self._down_alert.event = self._down.update(now_s, self._is_down(reading))
         self._down_alert.why = reading.health
         self._silent_alert.event = self._silent.update(now_s, self._is_silent(reading))
+        for objective in self._objectives:
+            objective.update(now_s, reading)
         self._silent_alert.why = reading.trouble or "its metrics are gone"
+
+    def minutes(self) -> list[ObjectiveMinute]:
+        """What must be kept of what its objectives count."""
+        newest = (objective.minute() for objective in self._objectives)
+        return [one for one in newest if one is not None]
 
     def not_told(self) -> list[AlertRule]:
         """Once, when it can be known: the rules about figures that the target does not tell."""

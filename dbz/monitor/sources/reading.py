@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dbz.config.grammar.watched import Watched
+from dbz.measure.latency.buckets import Buckets
 
 Told = float | str | bool
 """Numbers are series, texts the newest state."""
@@ -23,6 +24,8 @@ class SourceReading:
     """What rules judge, in the units of conditions: shares of one, milliseconds, so many a second, numbers."""
     details: dict[str, Told] = field(default_factory=dict)
     """What else is kept and shown, by name, with the unit at its end where it has one: `memory_bytes`."""
+    durations: Buckets | None = None
+    """How long the requests of the period took, where a histogram tells."""
     trouble: str = ""
     """Why it has no figures, or not all of them."""
 

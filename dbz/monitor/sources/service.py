@@ -114,6 +114,8 @@ class TargetSource:
         ]
         if requests:
             reading.figures |= _of_requests(requests)
+            durations = _durations_of(requests)
+            reading.durations = durations if durations.counts else None
         lookups = [
             lookups_between(before.caches, now.caches)
             for before, now in pairs
@@ -132,12 +134,11 @@ def _counts_of(pages: Sequence[bytes]) -> list[_Counts | None]:
     return [one if one is not None and (one.requests or one.caches) else None for one in counts]
 
 
-def _of_requests(instances: Iterable[RequestFigures]) -> dict[Watched, float]:
+def _of_requests(instances: Sequence[RequestFigures]) -> dict[Watched, float]:
     answered = took_ms = failed = timed = told = 0.0
-    durations = Buckets()
+    durations = _durations_of(instances)
     for one in instances:
         answered += one.per_s
-        durations.add(one.durations.counts, 0.0)
         if one.mean_ms is not None:
             took_ms, timed = took_ms + one.mean_ms * one.per_s, timed + one.per_s
         if one.error_rate is not None:
@@ -151,6 +152,13 @@ def _of_requests(instances: Iterable[RequestFigures]) -> dict[Watched, float]:
         figures[Watched.P95_RESPONSE_TIME] = percentile_ms(durations, 95)
         figures[Watched.PEAK_RESPONSE_TIME] = percentile_ms(durations, 100)
     return figures
+
+
+def _durations_of(instances: Iterable[RequestFigures]) -> Buckets:
+    durations = Buckets()
+    for one in instances:
+        durations.add(one.durations.counts, 0.0)
+    return durations
 
 
 def percentile_ms(durations: Buckets, percent: float) -> float:

@@ -10,11 +10,12 @@ from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alert import Alert
 from dbz.monitor.rules.alerts import AlertStanding, AlertState
 from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.objectives import BurnAlert
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.rules.suppression import suppression_of
 from dbz.report.terminal.alerts.stamp import stamp
 from dbz.report.terminal.console import clean
-from dbz.units import counted, format_duration, format_percent
+from dbz.units import counted, format_days, format_duration, format_number, format_percent
 
 
 def standing_rows(
@@ -38,6 +39,8 @@ def standing_rows(
 
 
 def _of_rule(alert: Alert, now_s: float) -> dict[str, Any]:
+    if isinstance(alert, BurnAlert):
+        return _of_burn(alert)
     if alert.rule is None:
         return {}
     when, standing = alert.rule.when, alert.standing
@@ -47,6 +50,17 @@ def _of_rule(alert: Alert, now_s: float) -> dict[str, Any]:
         row["of_limit"] = round(standing.value / when.limit, 4)
     if standing.state is AlertState.PENDING and when.held_s == when.window_s:
         row["fires_in_s"] = round(max(when.held_s - (now_s - standing.since_s), 0.0), 1)
+    return row
+
+
+def _of_burn(alert: BurnAlert) -> dict[str, Any]:
+    burn, level = alert.standing.value, alert.level
+    windows = f"{format_days(level.long_s)} and {format_duration(level.short_s)}"
+    row: dict[str, Any] = {"when": f"more than {format_number(level.factor)} times in {windows}", "value": burn}
+    row |= {"limit": level.factor, "value_text": "too little to judge by"}
+    if burn is not None:
+        row |= {"value_text": f"used up {format_number(burn)} times as fast as it lasts"}
+        row |= {"of_limit": round(burn / level.factor, 4)}
     return row
 
 
