@@ -9,7 +9,7 @@ import typer
 
 def schema(
     name: Annotated[
-        str, typer.Argument(metavar="profile|budgets|phases|shards|warmup|monitor|monitor-test")
+        str, typer.Argument(metavar="profile|budgets|phases|shards|warmup|monitor|monitor-test|incidents")
     ] = "profile",
 ) -> None:
     """Print the JSON Schema of a YAML file that dbz reads; `dbz report schema` has those that it writes.

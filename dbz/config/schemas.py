@@ -14,6 +14,7 @@ from dbz import units
 from dbz.config.budgets import BudgetsFile
 from dbz.config.model import Duration, Parsed, Percent, Rate, Size, Strict
 from dbz.config.monitor.file import MonitorFile
+from dbz.config.monitor.incidents import IncidentsFile
 from dbz.config.monitor.testing import MonitorTests
 from dbz.config.phases import Phases
 from dbz.config.profile import Profile
@@ -29,6 +30,7 @@ CONFIG_MODELS: Mapping[str, type[Strict]] = {
     "warmup": Warmup,
     "monitor": MonitorFile,
     "monitor-test": MonitorTests,
+    "incidents": IncidentsFile,
 }
 """The kinds of files, by the name that their `schema` begins with after `dbz.`."""
 _PRINTERS: tuple[tuple[Any, Callable[[float], str]], ...] = (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import SentenceReader
@@ -20,46 +19,16 @@ from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import DEFAULT, MonitorFile, load_monitor
 from dbz.config.monitor.kinds import TELLS, WatchedThing
 from dbz.config.monitor.matching import AlertMatcher
+from dbz.config.monitor.moments import LocalTime, Moment, seconds_of
 from dbz.config.monitor.routes import Inhibition, MuteTime, Zone
 from dbz.config.source import read_yaml
 from dbz.errors import ConfigError, Problem
 from dbz.suggest import did_you_mean
-from dbz.units import format_duration, parse_duration
+from dbz.units import format_duration
 
 UP = "up"
 """Not a figure: whether the health path gives a good answer, 1 or 0."""
-_DAY_AND_TIME = re.compile(r"(?:(\d{4}-\d{2}-\d{2})[ T])?(\d{2}:\d{2}(?::\d{2})?)")
 _MOST_ROUNDS = 1_000_000
-
-
-def _local_time(text: str) -> str:
-    match = _DAY_AND_TIME.fullmatch(text)
-    if match is None or match[1] is None:
-        raise ValueError(f"'{text}' is not a local time; write for example '2026-11-29 21:00', in quotes")
-    try:
-        datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"'{text}' is no time that a clock shows: {error}") from error
-    return text
-
-
-def _moment(text: str) -> str:
-    if _DAY_AND_TIME.fullmatch(text):
-        try:
-            datetime.fromisoformat(text if len(text) > 8 else f"2026-01-01 {text}")
-        except ValueError as error:
-            raise ValueError(f"'{text}' is no time that a clock shows: {error}") from error
-        return text
-    try:
-        parse_duration(text)
-    except ValueError as error:
-        raise ValueError(f"'{text}' is not a moment; write for example 90s or '22:05', in quotes") from error
-    return text
-
-
-LocalTime = Annotated[str, AfterValidator(_local_time)]
-Moment = Annotated[str, AfterValidator(_moment)]
-"""A duration since the start, or a time of day or a local time of the test's zone."""
 
 
 class GivenSeries(Strict):
@@ -150,18 +119,6 @@ class MonitorTests(Strict):
     def start_of(self, test: RuleTest) -> datetime:
         """When a test begins."""
         return datetime.fromisoformat(test.start or self.start).replace(tzinfo=ZoneInfo(self.zone))
-
-
-def seconds_of(moment: Moment, start: datetime) -> float:
-    """How many seconds a moment is after the start of a test; a time of day is the first one from there on."""
-    match = _DAY_AND_TIME.fullmatch(moment)
-    if match is None:
-        return parse_duration(moment)
-    if match[1] is not None:
-        return datetime.fromisoformat(moment).replace(tzinfo=start.tzinfo).timestamp() - start.timestamp()
-    clock = datetime.fromisoformat(f"2026-01-01 {match[2]}").time()
-    day = start.date() if clock >= start.time().replace(microsecond=0) else start.date() + timedelta(days=1)
-    return datetime.combine(day, clock, start.tzinfo).timestamp() - start.timestamp()
 
 
 def load_monitor_tests(text: str) -> tuple[MonitorTests, MonitorFile]:

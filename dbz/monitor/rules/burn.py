@@ -48,6 +48,10 @@ class MinuteCounts:
         before = (self._bad[begin - 1], self._total[begin - 1]) if begin else (0.0, 0.0)
         return self._bad[-1] - before[0], self._total[-1] - before[1]
 
+    def covered(self, minute: int) -> int:
+        """For how many minutes, up to and with this one, something has been counted."""
+        return minute - self._minutes[0] + 1 if self._minutes else 0
+
     def _trim(self, minute: int) -> None:
         old = bisect_right(self._minutes, minute - self._longest)
         if old > _TRIM_BEYOND:

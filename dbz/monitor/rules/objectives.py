@@ -117,13 +117,17 @@ class ObjectiveRules:
         return None if last is None else ObjectiveMinute(self._objective.entry.budget, self._target, *last)
 
     def _burn(self, level: BurnLevel, minute: int) -> float | None:
-        """How many times as fast as allowed, in the window in which it is slower; None with too little to judge by."""
+        """How many times as fast as allowed, in the window in which it is slower; None with too little to judge by.
+
+        Of the time before the first count nothing has been used up: a new monitor does not take minutes for days.
+        """
         shares = []
         for window_s in (level.long_s, level.short_s):
-            bad, total = self._counts.after(minute - int(window_s // MINUTE_S))
+            minutes = int(window_s // MINUTE_S)
+            bad, total = self._counts.after(minute - minutes)
             if total <= 0 or (window_s == level.long_s and total < self._enough(level)):
                 return None
-            shares.append(bad / total)
+            shares.append(bad / total * min(self._counts.covered(minute) / minutes, 1.0))
         return min(shares) / self._objective.allowed
 
     def _enough(self, level: BurnLevel) -> float:

@@ -10,7 +10,8 @@ from datetime import datetime
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.matching import AlertMatcher
-from dbz.config.monitor.testing import ExpectedTelling, MonitorTests, RuleTest, seconds_of
+from dbz.config.monitor.moments import seconds_of
+from dbz.config.monitor.testing import ExpectedTelling, MonitorTests, RuleTest
 from dbz.monitor.rules.engine import RuleEngine
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.sources.reading import SourceReading
