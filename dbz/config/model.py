@@ -41,6 +41,18 @@ def _unit(parse: Any, forms: str, pattern: str) -> BeforeValidator:
     )
 
 
+Misfit = tuple[Location, str]
+"""A place below a model, and what does not fit there."""
+
+
+class MisfitsError(ValueError):
+    """What a validator of a whole model finds wrong in parts of it: each is told with the line of that part."""
+
+    def __init__(self, misfits: Sequence[Misfit]) -> None:
+        super().__init__("; ".join(what for _, what in misfits))
+        self.misfits = misfits
+
+
 class Parsed(float):
     """A number that already is in base units: defaults and command-line overrides that were parsed before."""
 
@@ -71,7 +83,7 @@ def build(model: type[Model], source: YamlSource) -> Model:
     try:
         return model.model_validate(source.data)
     except ValidationError as error:
-        problems = [_problem(model, source, detail) for detail in error.errors()]
+        problems = [problem for detail in error.errors() for problem in _problems(model, source, detail)]
         raise ConfigError(problems) from error
 
 
@@ -91,6 +103,15 @@ def _unusable(source: YamlSource, value: Any, location: Location) -> Iterator[Pr
             yield Problem(source.where(location), f"{location[-1]}: {value!a} has control characters in it")
     elif isinstance(value, int | float) and not abs(value) < _TOO_LARGE:  # NaN too
         yield Problem(source.where(location), f"{location[-1]}: {value:.3g} is not a number that can be used")
+
+
+def _problems(model: type[BaseModel], source: YamlSource, detail: Any) -> Iterator[Problem]:
+    error = detail.get("ctx", {}).get("error")
+    if not isinstance(error, MisfitsError):
+        yield _problem(model, source, detail)
+        return
+    for location, what in error.misfits:
+        yield Problem(source.where((*detail["loc"], *location)), what)
 
 
 def _problem(model: type[BaseModel], source: YamlSource, detail: Any) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,19 @@ def expanded(source: YamlSource, environment: Mapping[str, str] = os.environ) ->
     if problems:
         raise ConfigError(problems, hint="set it, or write the value itself")
     return replace(source, data=data)
+
+
+class PlaceholderVariables(Mapping[str, str]):
+    """The environment, in which every variable is set: a value that is not known is a URL, which is a text too."""
+
+    def __getitem__(self, name: str) -> str:
+        return os.environ.get(name, f"https://not-set.invalid/{name}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
 
 
 def expanded_text(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, list[str]]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from dbz.config.budgets import load_budgets
 from dbz.config.bundled import bundled_folder
 from dbz.config.files import existing_file
 from dbz.config.grammar.watched import Watched
-from dbz.config.model import Duration, Strict, build
+from dbz.config.model import Duration, MisfitsError, Strict, build
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG, AlertChannel
-from dbz.config.monitor.fields import ALERT_KEYS, NAME, HttpUrl, named
+from dbz.config.monitor.fields import NAME, HttpUrl, named
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
-from dbz.config.monitor.matching import AlertMatcher
-from dbz.config.monitor.objectives import Objective, ObjectiveEntry, objective_of
+from dbz.config.monitor.objectives import Objective, ObjectiveEntry, load_objectives
+from dbz.config.monitor.references import misfits
 from dbz.config.monitor.retention import Retention
 from dbz.config.monitor.routes import AlertRoute, Inhibition, MuteTime
 from dbz.config.monitor.targets import (
@@ -31,10 +30,8 @@ from dbz.config.monitor.targets import (
     WatchedStore,
     WatchedTarget,
 )
-from dbz.config.source import YamlSource, expanded, read_yaml
-from dbz.errors import ConfigError, Problem, UsageError
+from dbz.config.source import PlaceholderVariables, expanded, read_yaml
 from dbz.masking import masked_url
-from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
 MOST_THINGS = 200
@@ -72,40 +69,10 @@ class MonitorFile(Strict):
     _objectives: tuple[Objective, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
-    def _names_are_there(self) -> MonitorFile:
-        if LOG in self.channels:
-            raise ValueError(f"channels: '{LOG}' is the channel that is always there; choose another name")
-        for probe in self.probes:
-            if probe.scenario and not (probe.target or self.targets):
-                raise ValueError(f"probe '{probe.name}' needs a target: there is none among targets either")
-        things = {thing.name: thing for thing in self.watched}
-        if not things:
-            raise ValueError(f"nothing is watched; the sections are {', '.join(WatchedKind)}")
-        _unique("target", [thing.name for thing in self.watched])
-        burns = [type_ for objective in self.objectives for type_ in objective.types]
-        targets, types = list(things), [*BUILT_IN, *(alert.type for alert in self.alerts), *burns]
-        _unique("alert", types)
-        for objective in self.objectives:
-            _known("target", objective.targets, [target.name for target in self.targets])
-        for alert in self.alerts:
-            _known("target", alert.targets, targets)
-            for name in alert.targets:
-                _able(alert, things[name])
-        for route in self.routes:
-            _known("channel", route.to, [LOG, *self.channels])
-        sides = [side for inhibition in self.inhibit for side in (inhibition.source, inhibition.target)]
-        for matcher in (*self.routes, *self.mute, *sides):
-            self._check_matcher(matcher, targets, types)
-        for names in (*(route.group_by or [] for route in self.routes), *(one.equal for one in self.inhibit)):
-            _known("label", names, [*ALERT_KEYS, *self.labels])
+    def _fits_together(self) -> MonitorFile:
+        if problems := list(misfits(self)):
+            raise MisfitsError(problems)
         return self
-
-    def _check_matcher(self, matcher: AlertMatcher, targets: list[str], types: list[str]) -> None:
-        _known("target", matcher.target, targets)
-        _known("alert", matcher.type, types)
-        _known("label", list(matcher.labels), list(self.labels))
-        for name, values in matcher.labels.items():
-            _known(f"label {name} with the value", values, self.labels[name])
 
     @property
     def labels(self) -> dict[str, list[str]]:
@@ -169,71 +136,12 @@ class MonitorFile(Strict):
         ]
 
 
-class _AnyVariable(Mapping[str, str]):
-    """The environment; a variable that is not set has a value that is a URL, a text or a name, whatever is wanted."""
-
-    def __getitem__(self, name: str) -> str:
-        return os.environ.get(name, f"https://not-set.invalid/{name}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(os.environ)
-
-    def __len__(self) -> int:
-        return len(os.environ)
-
-
 def load_monitor(text: str, *, with_secrets: bool = True) -> MonitorFile:
     """Read a file, or `default`; `ConfigError` with every problem in it. `${NAME}` is read from the environment.
 
     Without secrets, variables need not be set: nobody can be told anything by such a file then.
     """
     path = bundled_folder("configs") / "monitor.yaml" if text == DEFAULT else existing_file("monitor file", text)
-    environment = os.environ if with_secrets else _AnyVariable()
-    source = expanded(read_yaml(Path(path)), environment)
+    source = expanded(read_yaml(Path(path)), os.environ if with_secrets else PlaceholderVariables())
     config = build(MonitorFile, source)
-    return config.with_objectives(_objectives(config, source, Path(path).parent))
-
-
-def _objectives(config: MonitorFile, source: YamlSource, folder: Path) -> list[Objective]:
-    """What the budgets of the objectives say; `ConfigError` with each that is not there or cannot be one."""
-    objectives, problems = [], []
-    for index, entry in enumerate(config.objectives):
-        file, name = entry.place
-        where = source.where(("objectives", index))
-        try:
-            budgets = {budget.name: budget for budget in load_budgets(_budgets_path(file, folder))}
-            if name not in budgets:
-                raise ValueError(f"it is not there{did_you_mean(name, list(budgets))} (known: {', '.join(budgets)})")
-            objectives.append(objective_of(entry, budgets[name]))
-        except (ValueError, UsageError) as error:
-            problems.append(Problem(where, f"budget '{entry.budget}' cannot be an objective: {error}"))
-    if problems:
-        raise ConfigError(problems)
-    return objectives
-
-
-def _budgets_path(file: str, folder: Path) -> str:
-    """A path is from the folder of the monitor file; a word is the name of a bundled file."""
-    return str(folder / file) if Path(file).suffix or "/" in file else file
-
-
-def _unique(what: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two {what}s are called '{name}'")
-
-
-def _known(what: str, names: list[str], known: list[Any]) -> None:
-    for name in names:
-        if name not in known:
-            raise ValueError(f"there is no {what} '{name}'{did_you_mean(name, known)} (known: {', '.join(known)})")
-
-
-def _able(alert: AlertRule, thing: WatchedThing) -> None:
-    """A rule that names what can never tell its metric would never fire."""
-    if alert.when.metric not in TELLS[thing.kind]:
-        who = ", ".join(kind for kind, metrics in TELLS.items() if alert.when.metric in metrics)
-        raise ValueError(
-            f"alert '{alert.type}': '{thing.name}' is one of {thing.kind} and never tells its "
-            f"{alert.when.metric.value}" + (f"; what does: {who}" if who else "")
-        )
+    return config.with_objectives(load_objectives(config.objectives, source, Path(path).parent))

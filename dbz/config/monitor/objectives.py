@@ -13,12 +13,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from dbz.config.budgets import load_budgets
 from dbz.config.model import Duration, Strict
 from dbz.config.monitor.fields import Labels, Severity
+from dbz.config.source import YamlSource
+from dbz.errors import ConfigError, Problem, UsageError
 from dbz.measure.budget.budgets import Budget
+from dbz.suggest import did_you_mean
 
 _DAY_S = 86_400.0
 _FORM = "write for example budgets.yaml#error_rate"
@@ -140,3 +145,25 @@ def _share_of(budget: Budget) -> tuple[ObjectiveKind, float, float | None]:
         f"the {budget.stat} of {budget.of} {limit.op} {limit.value:g} is no share of good requests; what can be: "
         "error_rate of errors or http, rate of uptime, percentiles of http"
     )
+
+
+def load_objectives(entries: Sequence[ObjectiveEntry], source: YamlSource, folder: Path) -> list[Objective]:
+    """What the budgets of the section `objectives` of a source say; their files are looked for from a folder.
+
+    `ConfigError` with the line of each that is not there, or cannot be an objective.
+    """
+    objectives, problems = [], []
+    for index, entry in enumerate(entries):
+        file, name = entry.place
+        path = str(folder / file) if Path(file).suffix or "/" in file else file  # a word names a bundled file
+        try:
+            budgets = {budget.name: budget for budget in load_budgets(path)}
+            if name not in budgets:
+                raise ValueError(f"it is not there{did_you_mean(name, list(budgets))} (known: {', '.join(budgets)})")
+            objectives.append(objective_of(entry, budgets[name]))
+        except (ValueError, UsageError) as error:
+            where = source.where(("objectives", index))
+            problems.append(Problem(where, f"budget '{entry.budget}' cannot be an objective: {error}"))
+    if problems:
+        raise ConfigError(problems)
+    return objectives
