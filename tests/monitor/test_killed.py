@@ -13,7 +13,7 @@ from tests.monitor import killed
 from tests.monitor.service import Receiver, running
 
 ROOT = Path(__file__).parent.parent.parent
-KILLS = int(os.environ.get("DBZ_MONITOR_KILLS", "8"))
+KILLS = int(os.environ.get("DBZ_MONITOR_KILLS", "100" if "DBZ_WHOLE_MATRIX" in os.environ else "8"))
 SEED = int(os.environ.get("DBZ_MONITOR_SEED", "20261129"))
 
 
