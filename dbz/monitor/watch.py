@@ -39,7 +39,7 @@ class Said:
     reading: SourceReading | None = None
     notice: Notice | None = None
     note: str = ""
-    """What else is to be said; with a notice, why nobody but the log is told."""
+    """What else is to be said; with a notice a remark: why nobody but the log is told, or that they are told only now."""
 
     def to_row(self) -> dict[str, Any]:
         """As plain data, for a line of JSON."""
@@ -47,7 +47,7 @@ class Said:
         if self.reading is not None:
             return {**row, "reading": self.reading.to_row()}
         if self.notice is not None:
-            return {**row, "alert": asdict(self.notice), **({"kept_to_log": self.note} if self.note else {})}
+            return {**row, "alert": asdict(self.notice), **({"remark": self.note} if self.note else {})}
         return {**row, "note": self.note}
 
 

@@ -55,6 +55,8 @@ class Clock:
     keys: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
 
+    log: list[str] = field(default_factory=list)
+
     def __post_init__(self) -> None:
         self.at_s, self.engine = 0.0, RuleEngine(self.config, {})
 
@@ -67,6 +69,7 @@ class Clock:
         events = [f"{row.notice.target} {row.notice.type} {row.notice.event}" for row in done.outbox]
         self.told += [(self.at_s, event, row.channel) for event, row in zip(events, done.outbox, strict=True)]
         self.keys += [row.key for row in done.outbox]
+        self.log = [f"{notice.target} {notice.type} {notice.event}; {why}" for notice, why in outcome.log(now_s)]
         self.groups += [row.notice.group for row in done.outbox]
         self.at_s += PERIOD_S
         return events
@@ -86,7 +89,9 @@ def silence(from_s: float, until_s: float, **matcher: Any) -> Silence:
 
 def test_what_is_on_when_a_silence_ends_is_told_then() -> None:
     clock = Clock(monitor(), [silence(0, 60, labels={"team": "web"})])
-    rounds = [clock.round(api=reading(slow=True), chat=reading(slow=True)) for _ in range(8)]
+    rounds = [clock.round(api=reading(slow=True), chat=reading(slow=True))]
+    assert clock.log[0].startswith("api SLOW firing; kept to the log: silence 1 until")
+    rounds += [clock.round(api=reading(slow=True), chat=reading(slow=True)) for _ in range(7)]
     assert rounds[0] == [] and rounds[6] == ["api SLOW firing", "chat SLOW firing"], "its rule gives the label"
     assert sum(map(len, rounds)) == 2
     clock = Clock(monitor(), [silence(0, 60, target=["chat"])])
@@ -129,7 +134,11 @@ def test_alerts_of_a_group_are_told_together() -> None:
     routes = [{"to": ["hook"], "group_by": ["target"], "group_wait": "20s", "group_interval": "60s"}]
     clock = Clock(monitor(routes=routes))
     clock.round(api=reading(slow=True))
-    for _ in range(5):
+    clock.round(api=reading(slow=True, failing=True), chat=reading(failing=True))
+    assert clock.log == ["api FAILING firing; ", "chat FAILING firing; "]
+    clock.round(api=reading(slow=True, failing=True), chat=reading(failing=True))
+    assert clock.log == ["api SLOW firing; told now", "api FAILING firing; told now"]
+    for _ in range(3):
         clock.round(api=reading(slow=True, failing=True), chat=reading(failing=True))
     assert clock.told == [
         (20.0, "api SLOW firing", "hook"), (20.0, "api FAILING firing", "hook"), (30.0, "chat FAILING firing", "hook"),

@@ -10,6 +10,7 @@ from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alert import Alert
 from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.rules.notices import STILL_FIRING
 from dbz.monitor.rules.objectives import ObjectiveMinute
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.rules.target import TargetRules
@@ -35,15 +36,17 @@ class RoundOutcome:
     """What must be kept of what objectives have counted."""
 
     def log(self, now_s: float) -> list[tuple[Notice, str]]:
-        """What the log has: all that happened, and what is told later or again, each with why it is told to nobody."""
+        """What the log has: all that happened, and what is told later or again, each with a remark on that."""
         events = [
-            (alert.notice(alert.event, now_s), self.suppressed.get(index, ""))
+            (alert.notice(alert.event, now_s), f"kept to the log: {why}" if why else "")
             for index, alert in enumerate(self.alerts)
             if alert.event is not None
+            for why in (self.suppressed.get(index, ""),)
         ]
         logged = {(notice.type, notice.target, notice.event) for notice, _ in events}
         told = [telling.notice for telling in self.tellings]
-        return events + [(one, "") for one in told if (one.type, one.target, one.event) not in logged]
+        later = [one for one in told if (one.type, one.target, one.event) not in logged]
+        return events + [(one, "" if one.event == STILL_FIRING else "told now") for one in later]
 
     def add_to(self, done: Round) -> None:
         """Add to a round what must be kept of it."""

@@ -32,7 +32,7 @@ def line_of(said: Said) -> str:
     if said.reading is not None:
         return clean(f"{clock}  {said.target:<10} {reading_text(said.reading)}")
     if said.notice is not None:
-        kept = f" (kept to the log: {said.note})" if said.note else ""
+        kept = f" ({said.note})" if said.note else ""
         return clean(f"{clock}  {notice_text(said.notice)}{kept}")
     return clean(f"{clock}  note: {said.note}")
 
