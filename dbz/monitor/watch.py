@@ -39,7 +39,7 @@ class Said:
     reading: SourceReading | None = None
     notice: Notice | None = None
     note: str = ""
-    """What else is to be said; with a notice a remark: why nobody but the log is told, or that they are told only now."""
+    """What else is to be said; with a notice, why nobody but the log is told, or that they are told only now."""
 
     def to_row(self) -> dict[str, Any]:
         """As plain data, for a line of JSON."""

@@ -47,7 +47,7 @@ def _of_things(file: MonitorFile) -> Iterator[Misfit]:
     for index, probe in enumerate(file.probes):
         if probe.scenario and not (probe.target or file.targets):
             yield ("probes", index), f"probe '{probe.name}' needs a target: there is none among targets either"
-    sections = ("targets", "redis", "stores", "queues", "probes")
+    sections = ("targets", "redis", "stores", "queues", "ecs", "probes")
     named: list[tuple[Location, str]] = [
         ((name, index), one.name) for name in sections for index, one in enumerate(getattr(file, name))
     ]
