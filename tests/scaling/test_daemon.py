@@ -320,7 +320,7 @@ def exposition(cpu_s: float, answered: float, failed: float, seconds: float) -> 
         'dbz_process_resident_memory_bytes{pid="1"} 536870912\ndbz_server_cores 2\ndbz_socket_connections 300\n'
         f'dbz_http_requests_total{{status="200"}} {answered - failed}\n'
         f'dbz_http_requests_total{{status="503"}} {failed}\n'
-        f"dbz_http_request_duration_seconds_sum {seconds}\n"
+        f"dbz_http_request_duration_seconds_sum {seconds}\ndbz_http_request_duration_seconds_count {answered}\n"
     )
 
 
@@ -338,6 +338,9 @@ def test_the_servers_own_metrics() -> None:
         _Metrics.body = ""
         with pytest.raises(DependencyError, match="answered 503"):
             look(720.0)
+        _Metrics.body = "<html>"
+        with pytest.raises(DependencyError, match="has none of the figures that we know"):
+            look(780.0)
     finally:
         server.shutdown()
         thread.join()

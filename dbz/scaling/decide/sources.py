@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import Watched
+from dbz.config.metrics import TargetMetrics
 from dbz.config.phases import Scaling
 from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws
 from dbz.scaling.decide.rules import Sample
 from dbz.scaling.native import error_rate_of, queries_for
+from dbz.targets.probing import address_of, follow
+from dbz.targets.reading import PageReader, Reading
+from dbz.targets.reading import since as what_happened
+from dbz.targets.requests import RequestCounts, read_requests, requests_between
+from dbz.targets.watch import METRICS
 
 _TIMEOUT_S = 5.0
 _MOST_PERIODS = 1440
@@ -95,89 +97,51 @@ def _utc(at_s: float) -> datetime:
     return datetime.fromtimestamp(at_s, UTC)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """Counters and gauges of all servers at one moment."""
-
-    at_s: float
-    cpu_s: Mapping[str, float]
-    memory_bytes: float
-    cores: float
-    connections: float
-    answered: float
-    failed: float
-    answer_s: float
-
-
 class MetricsSource:
-    """The servers' own `/metrics`. It knows no past: the first sample comes a period after the start."""
+    """The servers' own `/metrics`, under our names or others' standard ones (docs/targets.md).
+
+    It knows no past: the first sample comes a period after the start.
+    """
 
     def __init__(self, url: str, scaling: Scaling) -> None:
-        self._parts = urlsplit(url)
-        self._url = url
+        self._url = address_of(url, METRICS)
         self._scaling = scaling
-        self._before: _Reading | None = None
+        self._reader = PageReader(TargetMetrics())
+        self._before: tuple[Reading, RequestCounts] | None = None
 
     def since(self, after_s: float, now_s: float, tasks: Callable[[float], int]) -> list[Sample]:  # noqa: ARG002
         """What happened since the last call, as one sample."""
         now = self._read(now_s)
         before, self._before = self._before, now
-        if before is None or now.at_s <= before.at_s:
+        if before is None or now[0].at_s <= before[0].at_s:
             return []
         end_s = now_s // self._scaling.period * self._scaling.period
         return [Sample(end_s, tasks(end_s), self._values(before, now))]
 
-    def _values(self, before: _Reading, now: _Reading) -> dict[Watched, float | None]:
-        elapsed_s = now.at_s - before.at_s
-        used_s = sum(max(0.0, value - before.cpu_s.get(pid, 0.0)) for pid, value in now.cpu_s.items())
-        answered = now.answered - before.answered
-        quiet = answered <= 0  # a server that began anew counts from zero: then nothing is known
+    def _values(
+        self, before: tuple[Reading, RequestCounts], now: tuple[Reading, RequestCounts]
+    ) -> dict[Watched, float | None]:
+        passed = what_happened(now[0], before[0])
+        requests = requests_between(before[1], now[1], now[0].at_s - before[0].at_s)
+        cores = passed.cores or (now[0].processes if now[0].one_core_each else None)
+        of_all = self._scaling.memory_per_server * cores if cores else 0.0
+        known = bool(now[1].answered)
         return {
-            Watched.CPU: used_s / elapsed_s / now.cores if now.cores else None,
-            Watched.MEMORY: now.memory_bytes / now.cores / self._scaling.memory_per_server if now.cores else None,
-            Watched.CONNECTIONS: now.connections,
-            Watched.REQUESTS: None if answered < 0 else answered / elapsed_s,
-            Watched.RESPONSE_TIME: None if quiet else (now.answer_s - before.answer_s) / answered * 1000,
-            Watched.ERROR_RATE: None if quiet else max(0.0, now.failed - before.failed) / answered,
+            Watched.CPU: passed.used_cores / cores if cores and passed.used_cores is not None else None,
+            Watched.MEMORY: passed.memory_bytes / of_all if of_all and passed.memory_bytes is not None else None,
+            Watched.CONNECTIONS: passed.connections,
+            Watched.REQUESTS: requests.per_s if known else None,
+            Watched.RESPONSE_TIME: requests.mean_ms,
+            Watched.ERROR_RATE: requests.error_rate,
         }
 
-    def _read(self, now_s: float) -> _Reading:
-        secure = self._parts.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(self._parts.hostname or "", self._parts.port, timeout=_TIMEOUT_S)
-        try:
-            connection.request("GET", f"{self._parts.path.rstrip('/')}/metrics")
-            answer = connection.getresponse()
-            body = answer.read().decode()
-        except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
-            raise DependencyError(f"{self._url}/metrics cannot be read: {error}") from error
-        finally:
-            connection.close()
+    def _read(self, now_s: float) -> tuple[Reading, RequestCounts]:
+        answer, _ = asyncio.run(follow(self._url, deadline_s=_TIMEOUT_S))
+        if not answer.status:
+            raise DependencyError(f"{self._url} cannot be read: {answer.trouble}")
         if answer.status != 200:
-            raise DependencyError(f"{self._url}/metrics answered {answer.status}")
-        return _reading(now_s, body, self._url)
-
-
-def _reading(at_s: float, body: str, url: str) -> _Reading:
-    cpu_s: dict[str, float] = {}
-    sums: dict[str, float] = {}
-    try:
-        for family in text_string_to_metric_families(body):
-            for sample in family.samples:
-                if sample.name == "dbz_process_cpu_seconds_total":
-                    cpu_s[sample.labels.get("pid", "")] = sample.value
-                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-                if sample.name == "dbz_http_requests_total" and sample.labels.get("status", "").startswith("5"):
-                    sums["failed"] = sums.get("failed", 0.0) + sample.value
-    except ValueError as error:
-        raise DependencyError(f"{url}/metrics is not in the Prometheus format: {error}") from error
-    return _Reading(
-        at_s=at_s,
-        cpu_s=cpu_s,
-        memory_bytes=sums.get("dbz_process_resident_memory_bytes", 0.0),
-        cores=sums.get("dbz_server_cores", 0.0),
-        connections=sums.get("dbz_socket_connections", 0.0),
-        answered=sums.get("dbz_http_requests_total", 0.0),
-        failed=sums.get("failed", 0.0),
-        answer_s=sums.get("dbz_http_request_duration_seconds_sum", 0.0),
-    )
+            raise DependencyError(f"{self._url} answered {answer.status}")
+        reading, requests = self._reader.read(answer.body, now_s), read_requests(answer.body)
+        if reading is None and requests is None:
+            raise DependencyError(f"{self._url} has none of the figures that we know")
+        return reading or Reading(now_s), requests or RequestCounts()
