@@ -49,7 +49,7 @@ class ServiceWatch:
         rollout = next((str(one.get("rolloutState", "")) for one in service.get("deployments", ())), "")
         state = ServiceState(", ".join(filter(None, (str(service["status"]), rollout))))
         state.figures = {Watched.RUNNING_TASKS: running, Watched.MISSING_TASKS: max(wanted - running, 0.0)}
-        state.details = {"wanted tasks": wanted, "pending tasks": float(service["pendingCount"])}
+        state.details = {"wanted_tasks": wanted, "pending_tasks": float(service["pendingCount"])}
         self._add_metrics(state, time.time())
         return state
 
@@ -64,4 +64,4 @@ class ServiceWatch:
         for metric, (end_s, value) in self._newest.items():
             if now_s - end_s <= data_age_s:
                 state.figures[metric] = value
-                state.details[f"{metric.value} is old, s"] = round(now_s - end_s, 1)
+                state.details[f"{metric.value}_age_s"] = round(now_s - end_s, 1)

@@ -52,7 +52,7 @@ def test_a_service_tells_its_tasks_and_its_newest_metrics(cloud: RunningCloud, t
     )
     tasks = found["tasks"]
     assert tasks.up and tasks.figures[Watched.RUNNING_TASKS] == 2 and tasks.figures[Watched.MISSING_TASKS] == 0
-    assert 0 < tasks.figures[Watched.CPU] <= 1 and 0 <= tasks.to_row()["CPU is old, s"] < 200
+    assert 0 < tasks.figures[Watched.CPU] <= 1 and 0 <= tasks.to_row()["CPU_age_s"] < 200
     assert Watched.CPU not in found["old"].figures and found["old"].figures[Watched.RUNNING_TASKS] == 2
     assert found["gone"].up is False and "there is no service nobody in cluster dbz" in found["gone"].health
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 
 import pytest
 
@@ -13,7 +14,9 @@ from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.sources.service import TargetSource, percentile_ms
 from dbz.targets.caches import CACHE_NAMES, lookups_between, read_caches
 from dbz.targets.exposition import read_page
+from tests.load.socketio_servers import NODE_FOLDER, node_packages
 from tests.monitor.service import Service, running
+from tests.targets.strangers import stranger
 
 BUCKETS = """http_request_duration_seconds_bucket{le="0.1"} %d
 http_request_duration_seconds_bucket{le="0.5"} %d
@@ -48,6 +51,27 @@ def test_one_page_a_round_gives_figures_requests_queries_and_caches() -> None:
     row = second.to_row()
     assert row["memory_bytes"] == 50_000_000 and row["p95 response time"] == pytest.approx(300)
     assert all(isinstance(value, int | float | str) for value in row.values())
+
+
+def test_a_node_service_with_prom_client_tells_itself() -> None:
+    node_packages()
+    with stranger("node", str(NODE_FOLDER / "metrics.mjs"), "PORT", "", "20") as url:
+        target = {"name": "shop", "url": url, "health": "/status", "memory_limit": "10GB"}
+        source = TargetSource(WatchedTarget.model_validate(target))
+
+        async def looked() -> list[SourceReading]:
+            readings = []
+            for _ in range(2):
+                urllib.request.urlopen(f"{url}/work", timeout=5).close()
+                readings.append(await source.look())
+            return readings
+
+        first, second = asyncio.run(looked())
+    assert first.up and first.health == "HTTP 200" and Watched.REQUESTS not in first.figures
+    figures = second.figures
+    assert 5 <= figures[Watched.P95_RESPONSE_TIME] <= 500 and figures[Watched.RESPONSE_TIME] >= 19
+    assert figures[Watched.REQUESTS] > 0 and figures[Watched.ERROR_RATE] == 0 and Watched.CPU in figures
+    assert figures[Watched.EVENT_LOOP_LAG] >= 0 and 0 < figures[Watched.MEMORY] < 0.1
 
 
 def test_beyond_the_last_bound_a_percentile_is_at_least_that() -> None:

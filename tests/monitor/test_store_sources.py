@@ -147,11 +147,11 @@ def test_shards_tell_their_skew_and_what_each_has(world: World) -> None:
     first, second = readings(shards_source(config), lambda: world.fill({"club_7": 500}))
     assert first is second, "it does not count again within its time"
     details = first.details
-    assert details["shard_0 clubs"] + details["shard_1 clubs"] == 6 and first.up
-    assert first.figures[Watched.SHARD_SKEW] == details["skew by bytes"] >= 1
+    assert details["shard_0_clubs"] + details["shard_1_clubs"] == 6 and first.up
+    assert first.figures[Watched.SHARD_SKEW] == details["bytes_skew"] >= 1
     (again,) = readings(shards_source(config.model_copy(update={"skew": "clubs"})), count=1)
-    assert again.details["skew by bytes"] > details["skew by bytes"]
-    assert again.figures[Watched.SHARD_SKEW] == again.details["skew by clubs"]
+    assert again.details["bytes_skew"] > details["bytes_skew"]
+    assert again.figures[Watched.SHARD_SKEW] == again.details["clubs_skew"]
 
 
 def test_shards_without_a_uri_are_refused_at_the_start(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

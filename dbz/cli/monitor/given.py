@@ -60,7 +60,7 @@ def _sqs_source(queue: WatchedQueue) -> Source:
             "sqs", "get_queue_attributes", QueueUrl=queue.sqs, AttributeNames=[waiting, taken, later]
         )["Attributes"]  # fmt: skip
         figures = {Watched.QUEUE_DEPTH: float(answer[waiting]), Watched.PENDING_MESSAGES: float(answer[taken])}
-        return SourceReading(True, "sqs", figures, {"delayed messages": float(answer[later])})
+        return SourceReading(True, "sqs", figures, {"delayed_messages": float(answer[later])})
 
     return BlockingSource(queue.name, ask)
 

@@ -71,7 +71,7 @@ def reading_of(found: Measurements) -> SourceReading | None:
         reading.figures[Watched.ROUND_TRIP] = _known(deliveries, deliveries.percentile_ms(95))
     if lost or expected:  # one that is lost now may have been sent, and expected, in the period before
         reading.figures[Watched.LOST_MESSAGES] = lost / max(lost, expected)
-        reading.details |= {"messages expected": expected, "messages lost": lost}
+        reading.details |= {"messages_expected": expected, "messages_lost": lost}
     return reading
 
 

@@ -46,12 +46,12 @@ class _ShardsAsker:
         reading = SourceReading(up=True, health=f"{len(status.shards)} shards, epoch {status.epoch}")
         clubs = imbalance([shard.clubs for shard in status.shards])
         reading.figures[Watched.SHARD_SKEW] = status.imbalance if self._config.skew == "bytes" else clubs
-        reading.details = {"skew by bytes": status.imbalance, "skew by clubs": clubs, "servers behind": status.behind}
-        reading.details["unfinished moves"] = sum(move.state in UNFINISHED for move in status.moves)
+        reading.details = {"bytes_skew": status.imbalance, "clubs_skew": clubs, "servers_behind": status.behind}
+        reading.details["unfinished_moves"] = sum(move.state in UNFINISHED for move in status.moves)
         for shard in status.shards:
-            reading.details |= {f"{shard.name} clubs": shard.clubs, f"{shard.name} bytes": shard.bytes}
+            reading.details |= {f"{shard.name}_clubs": shard.clubs, f"{shard.name}_bytes": shard.bytes}
             if shard.ops_per_s is not None:
-                reading.details[f"{shard.name} operations/s"] = shard.ops_per_s
+                reading.details[f"{shard.name}_operations_per_s"] = shard.ops_per_s
         return reading
 
     def close(self) -> None:
