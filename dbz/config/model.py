@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dbz import units
+from dbz.config.described import describe
 from dbz.config.source import Location, YamlSource
 from dbz.errors import ConfigError, Problem
 from dbz.suggest import did_you_mean
@@ -17,7 +18,7 @@ from dbz.suggest import did_you_mean
 class Strict(BaseModel):
     """Base of all configuration models: unknown keys are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, json_schema_extra=describe)
 
 
 def _text_or_parsed(value: object, parse: Any, forms: str) -> Any:

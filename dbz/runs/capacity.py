@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dbz.config.described import describe
 from dbz.documents import DocumentKind
 from dbz.errors import ExitCode
 from dbz.runs.schema import BudgetResult
@@ -61,7 +62,7 @@ def load_text(scaled: str, load: int) -> str:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=describe)
 
 
 class CapacityStep(_Part):

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dbz.config.described import describe
 from dbz.runs.compare.document import Comparison
 
 SCHEMA = "dbz.run/1"
@@ -27,7 +28,7 @@ class RunVerdict(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=describe)
 
 
 class Window(_Part):

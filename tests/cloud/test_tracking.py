@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from dbz.cloud.autoscaling.scaling import ApplicationAutoScaling
-
 
 def policy(name: str, state: str) -> Any:
     low = SimpleNamespace(
@@ -20,6 +18,9 @@ def policy(name: str, state: str) -> Any:
 
 @pytest.mark.parametrize(("states", "wanted"), [(("ALARM", "ALARM"), 4), (("ALARM", "OK"), 10)])
 def test_in_when_all_agree(states: tuple[str, str], wanted: int) -> None:
+    # Here, because every process would pay for it that collects the tests: moto takes a second.
+    from dbz.cloud.autoscaling.scaling import ApplicationAutoScaling
+
     policies = {name: policy(name, state) for name, state in zip("ab", states, strict=True)}
     autoscaler = ApplicationAutoScaling(None, None, SimpleNamespace(policies=policies))
     autoscaler._newest = {"low-a": 10.0, "low-b": 20.0}

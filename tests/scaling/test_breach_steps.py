@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.cloud.autoscaling.scaling import _stepped
 from dbz.config.grammar.conditions import BreachStep, Condition, parse_condition
 from dbz.config.grammar.watched import Watched
 from dbz.config.phases import ApiServers, Phases, build_phases
@@ -70,6 +69,8 @@ def test_aws_and_the_engine_add_the_same(condition: Condition, tenths: int) -> N
     scale = 10 if condition.metric in (Watched.REQUESTS, Watched.RESPONSE_TIME) else 1000
     value = tenths / scale
     beyond = round(_limit(replace(condition, limit=value), plan.scaling) - alarm["Threshold"], 9)
+    from dbz.cloud.autoscaling.scaling import _stepped  # moto, below it, takes a second of all who collect the tests
+
     added = _stepped(policy["StepScalingPolicyConfiguration"], SimpleNamespace(desired_count=0), beyond)
     assert added == condition.tasks_at(value, plan.scaling.step)
 

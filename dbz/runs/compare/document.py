@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dbz.config.described import describe
 from dbz.measure.compare.differences import Change
 
 SCHEMA = "dbz.comparison/1"
@@ -16,7 +17,7 @@ SUSPECT_P = 0.2
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=describe)
 
 
 class ComparedFigure(_Part):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dbz.config.described import describe
 from dbz.errors import UsageError
 from dbz.measure.compare.change_points import MIN_SEGMENT, change_points
 from dbz.runs.compare.comparable import obstacles
@@ -20,7 +21,7 @@ MIN_CHANGE = 0.03
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=describe)
 
 
 class LevelStep(_Part):
