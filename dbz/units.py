@@ -1,4 +1,4 @@
-"""Durations, rates, sizes and percentages as people write them: one parser and one printer each.
+"""Durations, rates, sizes, bandwidths and percentages as people write them: one parser and one printer each.
 
 Parsers take text (or a bare number where that is unambiguous) and raise `ValueError` with a message that names
 what would be allowed; callers add where the text stands.
@@ -11,6 +11,7 @@ import re
 
 _DURATION_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_BITS = {"bit": 1, "kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9}
 _PER_S = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 
@@ -21,12 +22,14 @@ DURATION_PATTERN = r"^\s*(\d+(\.\d+)?\s*(us|ms|min|s|m|h|d)\s*)+$"
 RATE_PATTERN = r"^\s*\d+(\.\d+)?\s*/\s*(sec|s|min|m|h)\s*$"
 SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*(B|KB|MB|GB|KiB|MiB|GiB)\s*$"
 PERCENT_PATTERN = r"^\s*\d+(\.\d+)?\s*%\s*$"
+BANDWIDTH_PATTERN = r"^\s*\d+(\.\d+)?\s*(bit|kbit|Mbit|Gbit)\s*(/\s*s)?\s*$"
 """What the parsers take, for editors that know regular expressions only."""
 
 DURATION_FORMS = "500ms, 60s, 1m30s, 2h"
 RATE_FORMS = "200/s, 5000/min, 100/h"
 SIZE_FORMS = "512B, 150MB, 4GB, 64MiB"
 PERCENT_FORMS = "0.1%, 70%"
+BANDWIDTH_FORMS = "750kbit, 1.6Mbit, 1Gbit"
 
 
 def parse_duration(text: str) -> float:
@@ -60,6 +63,14 @@ def parse_percent(text: str) -> float:
     if not match:
         raise ValueError(f"'{text}' is not a percentage; write for example {PERCENT_FORMS}")
     return _bounded(float(match[1]) / 100, _MOST, "percentage")
+
+
+def parse_bandwidth(text: str) -> float:
+    """Bits a second in a bandwidth such as `750kbit` or `1.6Mbit/s`; the units are decimal."""
+    match = re.fullmatch(_NUMBER + r"(bit|kbit|Mbit|Gbit)(/s)?", text.replace(" ", ""))
+    if not match:
+        raise ValueError(f"'{text}' is not a bandwidth; write for example {BANDWIDTH_FORMS}")
+    return _bounded(float(match[1]) * _BITS[match[2]], _MOST, "bandwidth")
 
 
 def _bounded(value: float, most: float, kind: str) -> float:
@@ -105,6 +116,14 @@ def format_bytes(count: float) -> str:
         if abs(count) >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f} B"
+
+
+def format_bandwidth(bit_per_s: float) -> str:
+    """Bits a second in decimal units: `750 kbit`, `1.6 Mbit`."""
+    for unit, size in (("Gbit", 1e9), ("Mbit", 1e6), ("kbit", 1e3)):
+        if bit_per_s >= size:
+            return f"{bit_per_s / size:.4g} {unit}"
+    return f"{bit_per_s:.4g} bit"
 
 
 def format_percent(share: float) -> str:

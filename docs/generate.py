@@ -81,6 +81,8 @@ _TITLES = {
     "TargetMetrics": "`metrics`",
     "NamedFigure": "A figure of `metrics`",
     "StackProfile": "`stack`",
+    "NetworkTerms": "A network below `networks`",
+    "Outages": "`outages` of a network",
 }
 
 
@@ -103,6 +105,8 @@ def _written(part: dict[str, Any]) -> str:
         return f"a mapping: {_TITLES[name][0].lower()}{_TITLES[name][1:]}"
     if "enum" in part or "const" in part:
         return ", ".join(f"`{value}`" for value in part.get("enum", [part.get("const")]))
+    if part["type"] == "object":
+        return f"a mapping of names, each to {_written(part['additionalProperties'])}"
     if part["type"] == "array":
         return f"a list: {_written(part['items'])}"
     if "examples" in part:

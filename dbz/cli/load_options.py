@@ -18,6 +18,7 @@ from dbz.cli.options import (
     Health,
     LoadTarget,
     MetricsUrl,
+    Networks,
     PhasesFile,
     Seed,
     Tags,
@@ -56,6 +57,7 @@ class LoadOptions:
     budgets: Budgets = None
     workers: Workers = None
     seed: Seed = None
+    network: Networks = None
     tags: Tags = None
     exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None
@@ -64,7 +66,7 @@ class LoadOptions:
 
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
-        keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "health")
+        keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network", "health")
         tags = {"tags": tags_of(self.tags), "exclude_tags": tags_of(self.exclude_tags)}
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
         return {**given({**{key: getattr(self, key) for key in keys}, **tags}), **metrics}

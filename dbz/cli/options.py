@@ -32,6 +32,14 @@ AllowTarget = Annotated[
 Budgets = Annotated[str | None, typer.Option(help="Budgets to judge by: a bundled name or a YAML file.")]
 Workers = Annotated[int | None, typer.Option(help="Load generator processes [default: what fits the cores].")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same users, texts and pauses.")]
+Networks = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="NAME=SHARE,…",
+        help="Networks of the users, like 3g, or wifi=60%,lte=30%,3g=10%; see docs/networks.md.",
+    ),
+]
 Tags = Annotated[
     list[str] | None,
     typer.Option("-T", "--tags", metavar="TAG,…", help="Only tasks with one of these tags (Locust's @tag)."),

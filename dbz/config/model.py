@@ -66,6 +66,8 @@ Size = Annotated[int, _unit(units.parse_size, units.SIZE_FORMS, units.SIZE_PATTE
 """Bytes; written `150MB`."""
 Percent = Annotated[float, _unit(units.parse_percent, units.PERCENT_FORMS, units.PERCENT_PATTERN)]
 """A share of one; written `0.1%`."""
+Bandwidth = Annotated[float, _unit(units.parse_bandwidth, units.BANDWIDTH_FORMS, units.BANDWIDTH_PATTERN)]
+"""Bits a second; written `1.6Mbit`."""
 
 # Control characters but for tab and line breaks, halves of characters, and marks that turn the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from dbz.config import bundled
 from dbz.config.metrics import Place, TargetMetrics
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
+from dbz.config.networks import NetworkShares, NetworkTerms, check_shares
 from dbz.config.source import YamlSource, expanded, read_yaml
 from dbz.masking import masked_url
 from dbz.units import parse_rate
@@ -96,6 +97,11 @@ class Profile(Strict):
     """The same seed gives the same users, texts and pauses."""
     workers: int | None = Field(None, ge=1, le=MAX_WORKERS)
     """The load generator's processes; without it, as many as fit the cores."""
+    network: NetworkShares = Field(default_factory=dict)
+    """Which share of the users is on which network: those of docs/networks.md, `direct` for this machine's, and those
+    below `networks`. Without it, all are on this machine's."""
+    networks: dict[str, NetworkTerms] = Field(default_factory=dict, max_length=50)
+    """Networks of your own, by name."""
     lost_workers: int = Field(0, ge=0, lt=MAX_WORKERS)
     """A run that lost more of them is invalid."""
     budgets: str = "default"
@@ -136,6 +142,11 @@ class Profile(Strict):
         return self
 
     @model_validator(mode="after")
+    def _networks_are_known(self) -> Profile:
+        check_shares(self.network, self.networks)
+        return self
+
+    @model_validator(mode="after")
     def _connections_and_requests_fit(self) -> Profile:
         if self.connections is not None and self.connections > self.users:
             raise ValueError(f"{self.users} users cannot hold {self.connections} 'connections'")
@@ -161,8 +172,8 @@ class Profile(Strict):
             **self.metrics.model_dump(exclude_defaults=True),
             **({"url": [masked_url(url) for url in self.metrics.url]} if self.metrics.url else {}),
         }
-        # Loads without tags, or recorded arrivals, are the loads of runs that knew none.
-        unset = {"tags": [], "exclude_tags": [], "arrivals": "", "speed": 1.0}
+        # Loads without tags, recorded arrivals or networks are the loads of runs that knew none.
+        unset = {"tags": [], "exclude_tags": [], "arrivals": "", "speed": 1.0, "network": {}, "networks": {}}
         return {key: value for key, value in plain.items() if key not in unset or value != unset[key]}
 
 

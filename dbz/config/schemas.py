@@ -12,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from dbz import units
 from dbz.config.budgets import BudgetsFile
-from dbz.config.model import Duration, Parsed, Percent, Rate, Size, Strict
+from dbz.config.model import Bandwidth, Duration, Parsed, Percent, Rate, Size, Strict
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.incidents import IncidentsFile
 from dbz.config.monitor.testing import MonitorTests
@@ -37,6 +37,7 @@ _PRINTERS: tuple[tuple[Any, Callable[[float], str]], ...] = (
     (Duration, lambda value: units.format_duration(value).replace(" ", "")),
     (Rate, units.format_rate),
     (Size, lambda value: f"{value / 2**20:g}MiB"),
+    (Bandwidth, lambda value: units.format_bandwidth(value).replace(" ", "")),
     (Percent, lambda value: units.format_percent(value).replace(" ", "")),
 )
 _OF_NUMBERS = ("ge", "gt", "le", "lt", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbz.config.networks import PRESETS, NetworkTerms
 from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
 from dbz.errors import DbzError, UsageError
 from dbz.load.abort import AbortWatch
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
+from dbz.load.networks import Network
 from dbz.load.plan import LoadPlan, new_run
 from dbz.load.sampler import Sampler
 from dbz.load.spec import GeneratorRole, GeneratorSpec
@@ -155,6 +157,30 @@ def generator_spec(plan: LoadPlan, folder: Path, started_s: float, started: date
         request=plan.request,
         whole_shape=plan.whole_shape,
         hosts=tuple(plan.hosts),
+        networks=users_networks(profile),
+    )
+
+
+def users_networks(profile: Profile) -> tuple[Network, ...]:
+    """The networks of the users, those with the largest share first."""
+    known = {**PRESETS, **profile.networks}
+    shares = sorted(profile.network.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(_network(name, share, known.get(name)) for name, share in shares)
+
+
+def _network(name: str, share: float, terms: NetworkTerms | None) -> Network:
+    if terms is None:
+        return Network(name, share, shaped=False)
+    return Network(
+        name,
+        share,
+        latency_s=terms.latency,
+        jitter_s=terms.jitter,
+        down_bit_s=terms.down or 0.0,
+        up_bit_s=terms.up or 0.0,
+        loss=terms.loss,
+        outage_every_s=terms.outages.every if terms.outages else 0.0,
+        outage_length_s=terms.outages.length if terms.outages else 0.0,
     )
 
 

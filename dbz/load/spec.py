@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from dbz.config.shapes import Stage
 from dbz.load.arrivals import Ramp, Spacing
+from dbz.load.networks import Network
 
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
 INSPECTION_KEY = "DBZ_LOAD_INSPECTION"
@@ -122,6 +123,9 @@ class GeneratorSpec:
     users_per_club: float = 0.0
     """Not 0: users fill the clubs one after another, so many each, instead of going round all of them."""
 
+    networks: tuple[Network, ...] = ()
+    """On which networks the users are; empty when all are on this machine's."""
+
     def to_json(self) -> str:
         """The text that `from_json` reads."""
         return json.dumps(asdict(self))
@@ -133,6 +137,7 @@ class GeneratorSpec:
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
         raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
         raw |= {key: tuple(raw[key]) for key in ("open_users", "tags", "exclude_tags", "allowed_targets", "hosts")}
+        raw["networks"] = tuple(Network(**network) for network in raw["networks"])
         return cls(**{**raw, "role": GeneratorRole(raw["role"]), "request": request})
 
     @property

@@ -57,19 +57,26 @@ def measurements(record: Record, window: Window) -> Measurements:
 
 def _measured(record: Record, part: Window, unanswered: Unanswered, silent: Collection[int]) -> Measurements:
     """The same for a part of it; what was not answered is known from the whole."""
+    found = Fold(part).add_record(record).measurements()
     return replace(
-        Fold(part).add_record(record).measurements(),
+        found,
         blocks=blocks(record, part),
+        networks={
+            name: replace(of_network, blocks=blocks(record, part, name)) for name, of_network in found.networks.items()
+        },
         probes=coverage.probes(record, part, silent),
         waiting=unanswered.within(part, to_the_end=part.end_s >= record.marks.get(END, math.inf)),
     )
 
 
-def blocks(record: Record, window: Window) -> list[dict[Series, Latency]]:
-    """The latencies of equal stretches of whole seconds; without what is left over at the end."""
+def blocks(record: Record, window: Window, network: str = "") -> list[dict[Series, Latency]]:
+    """The latencies of equal stretches of whole seconds, of all users or those on a network; without what is left over
+    at the end."""
     length_s = max(1, math.ceil(window.seconds / MAX_BLOCKS))
     found: list[dict[Series, Latency]] = [{} for _ in range(int(window.seconds / length_s + 1e-9))]
     for interval in record.intervals:
+        if network and interval.network != network:
+            continue
         at = math.floor((interval.start_s + interval.length_s / 2 - window.start_s) / length_s)
         if 0 <= at < len(found):
             of = Series(interval.series.kind, interval.series.name)
@@ -127,6 +134,26 @@ def operations(found: Measurements) -> list[Operation]:
         for series, latency in found.latencies.items()
         if series.kind in OPERATION_KINDS and latency.count
     ]
+
+
+def networks(found: Measurements) -> list[Operation]:
+    """One row for each network and kind of attempts, composites too."""
+    rows = []
+    for name, of_network in found.networks.items():
+        for kind in OPERATION_KINDS:
+            latency = of_network.attempts((kind,))
+            if latency.count and kind != UNTIMED:
+                rows.append(
+                    Operation(
+                        name=name,
+                        kind=kind,
+                        count=latency.count,
+                        errors=latency.errors,
+                        rate_per_s=latency.count / found.seconds if found.seconds else 0.0,
+                        latency_ms=latency_figures(latency),
+                    )
+                )
+    return rows
 
 
 def counters(found: Measurements) -> list[CounterFigures]:

@@ -107,6 +107,7 @@ def conclude(
             "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
+            "networks": aggregate.networks(found),
             "counters": aggregate.counters(found),
             "errors": groups,
             "errors_outside": sum(one.count for one in every) - sum(one.count for one in groups),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import add
 from typing import Any, TypeVar
 
@@ -45,6 +46,7 @@ class Fold:
         self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
         self._counters = CounterTally()
         self._probes = [0, 0]
+        self._networks: dict[str, Fold] = {}
 
     def add_record(self, record: Record) -> Fold:
         """Take in all rows of a record."""
@@ -59,6 +61,9 @@ class Fold:
 
     def add_interval(self, interval: Interval) -> None:
         """Take in the histogram of a second and series."""
+        if interval.network:
+            of_network = self._networks.setdefault(interval.network, Fold(self.window))
+            of_network.add_interval(replace(interval, network=""))
         series, within = interval.series, inside(interval.start_s, interval.length_s, self.window)
         if series.kind == DRAINED or (series.kind in AFTER_THE_END and not within):
             # Written when the judged part had ended, but of what began in it: a request that the end cut off, or a
@@ -119,6 +124,10 @@ class Fold:
             probes=(self._probes[0], self._probes[1]),
             deliveries=_wrong_deliveries(self._deliveries),
             answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
+            networks={
+                name: Measurements(seconds=length_s, latencies=fold.latencies())
+                for name, fold in sorted(self._networks.items())
+            },
             counters=self._counters.counted(self.window.start_s, self.window.start_s + length_s),
         )
 

@@ -250,6 +250,9 @@ class Run(_Part):
     """The most; more than were held where a load has stages or a shape."""
     budgets: list[BudgetResult] = Field(default_factory=list)
     operations: list[Operation] = Field(default_factory=list)
+    networks: list[Operation] = Field(default_factory=list)
+    """By network and kind, all operations of its users together, the network's name in place of theirs; empty in a load
+    whose users are all on this machine's."""
     counters: list[CounterFigures] = Field(default_factory=list)
     errors: list[ErrorGroup] = Field(default_factory=list)
     errors_outside: int = 0

@@ -38,12 +38,12 @@ def test_a_tag_without_a_kind_is_refused(tag: str) -> None:
         Series.from_tag(tag)
 
 
-@given(series, st.integers(0, 10**6), st.lists(st.integers(0, HIGHEST_US), max_size=10))
-def test_an_interval_survives_its_line(one: Series, start_ms: int, recorded: list[int]) -> None:
+@given(series, st.integers(0, 10**6), st.lists(st.integers(0, HIGHEST_US), max_size=10), st.sampled_from(["", "3g"]))
+def test_an_interval_survives_its_line(one: Series, start_ms: int, recorded: list[int], network: str) -> None:
     histogram = Histogram()
     for value in recorded:
         histogram.record(value)
-    interval = Interval(one, start_ms / 1000, 1.0, histogram)
+    interval = Interval(one, start_ms / 1000, 1.0, histogram, network)
     assert interval_log.parse(interval_log.line(interval)) == interval
 
 

@@ -12,6 +12,7 @@ from dbz.measure.budget.counted import Counted
 from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements, measure
 from dbz.measure.budget.metrics import CATALOGUE, Filter, check_stat, parse_selector, unit_of
+from dbz.measure.budget.verdicts import unmatched
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
@@ -59,6 +60,24 @@ def test_every_metric_of_the_catalogue_is_a_selector(name: str) -> None:
     assert str(parse_selector(f" {name} ")) == name
 
 
+def test_a_network_takes_its_users_and_leaves_everybody_without_one() -> None:
+    of_network = {
+        name: Measurements(seconds=10, latencies={Series(HTTP, "GET /api/posts"): latency([value] * 5)})
+        for name, value in (("3g", 300), ("wifi", 10))
+    }
+    measured = found(networks=of_network)
+    assert plain("http{network=3g}", "p50", measured) == plain("http{network!=wifi}", "max", measured)
+    value_ms, samples = plain('http{op="GET /api/posts", network="3g"}', "p50", measured)
+    assert (round(value_ms), samples) == (300, 5)
+    assert plain("http{network=*}", "count", measured) == (10, 10)
+    assert measure(parse_selector("http{op=elsewhere, network=3g}"), "p50", measured) is None
+    selector = parse_selector('http{op="GET *", op!="GET /media/*", network=3g, network!=wifi}')
+    assert parse_selector(str(selector)) == selector
+    near = parse_selector("http{network=3h}")
+    assert unmatched(near, measured) == "no network is called 3h; did you mean 3g?"
+    assert "no networks that were named" in unmatched(near, found())
+
+
 def test_quotes_may_be_left_out() -> None:
     assert parse_selector("delivery{event=chat}") == parse_selector('delivery{event="chat"}')
 
@@ -70,8 +89,10 @@ def test_quotes_may_be_left_out() -> None:
         ("http{op=", "write for example http"),
         ("htpp", "did you mean http\\?"),
         ("zzz", "known: http, connect"),
-        ("http{event=chat}", "its label is 'op'"),
+        ("http{event=chat}", "its labels are 'op' and 'network'"),
         ("uptime{op=x}", "it has no parts"),
+        ("uptime{network=x}", "it has no parts"),
+        ("measure{network=x}", "its label is 'name'"),
     ],
 )
 def test_a_wrong_selector_names_what_is_allowed(text: str, says: str) -> None:

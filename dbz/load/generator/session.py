@@ -19,6 +19,7 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import Sink
 from dbz.load.generator.record.stats_feed import feed
+from dbz.load.networks import Network, network_at
 from dbz.load.slots import Slots, place_in_clubs
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 
@@ -68,6 +69,11 @@ class Session:
         """
         per_club = self.spec.users_per_club and max(self.spec.users_per_club * self.shares.get(group, 1.0), 1.0)
         return place_in_clubs(slot, self.spec.clubs, per_club)
+
+    def network_of(self, group: str, seat: int) -> Network | None:
+        """The network of the user in a seat; None in a load without networks."""
+        networks = self.spec.networks
+        return network_at(networks, self.random_for("networks", group).random(), seat) if networks else None
 
     def random_for(self, *identity: object) -> random.Random:
         """Random numbers that depend on the seed of the run and on who asks, and on nothing else."""

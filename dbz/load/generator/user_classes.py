@@ -112,7 +112,7 @@ def adhoc_user(request: AdHocRequest) -> Any:
 
         def on_start(self) -> None:
             """Say once what all requests have in common."""
-            self.client = HttpClient(root, self._record)
+            self.client = HttpClient(root, self._record, access=self.access)
             self.client.headers.update(request.headers)
 
         @task  # type: ignore[untyped-decorator]

@@ -14,10 +14,14 @@ from locust import User
 from locust.exception import CatchResponseError
 
 from dbz.load.generator.data.checks import CheckFailedError, problem_of
+from dbz.load.generator.deliveries.ledger import DeliveryLedger
+from dbz.load.generator.deliveries.of_network import LedgerOfNetwork
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import take_lateness_s
+from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.record.recorder import NetworkSamples, Recorder
 from dbz.load.generator.record.stats_feed import method_and_name
 from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio.client import SocketClient
@@ -43,19 +47,28 @@ class HttpUser(User):  # type: ignore[misc]
     arrival: Mapping[str, Any] = MappingProxyType({})
     """In a load with recorded `arrivals`: the line of the one that this task began with."""
     own_requests_per_s = 0.0
+    network = ""
+    """The name of the network that this user is on, in a load whose profile has a `network`."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.session = session_of(environment)
         self.requests_made = 0
-        self.recorder = self.session.recorder
         self._answers = self.session.answers
         self._listeners = self.session.request_listeners
         self.seat_group = group = self.seat_group or type(self).__name__
         self.seat, self.slot = self.session.take_seat(group), self.session.take_slot(group)
         self.random = self.session.random_for(group, self.seat)
+        self.recorder: Recorder | NetworkSamples = self.session.recorder
+        self.access: Access | None = None
+        network = self.session.network_of(group, self.seat)
+        if network is not None:
+            self.network = network.name
+            self.recorder = self.session.recorder.of_network(network.name)
+            if network.shaped:
+                self.access = Access(network, self.session.random_for("network", group, self.seat))
         self.base_url = str(self.host or environment.host or self.session.spec.target)
-        self.client = HttpClient(self.base_url, self._record)
+        self.client = HttpClient(self.base_url, self._record, access=self.access)
         self.client.redirect_hosts.update(self.session.spec.allowed_targets)
 
     @property
@@ -148,6 +161,10 @@ class HttpUser(User):  # type: ignore[misc]
     _failed_in_composite = ""
     _background: Group | None = None
 
+    def _ledger(self) -> DeliveryLedger | LedgerOfNetwork:
+        ledger = self.session.deliveries
+        return LedgerOfNetwork(ledger, self.recorder) if self.network else ledger
+
     def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
         self.requests_made += 1
         if response.error == UNFINISHED_ERROR:
@@ -195,8 +212,10 @@ class SocketUser(HttpUser):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.deliveries = self.session.deliveries
-        self.socket = SocketClient(self.base_url, self.recorder, cookies=lambda: self.client.cookies)
+        self.deliveries = self._ledger()
+        self.socket = SocketClient(
+            self.base_url, self.recorder, cookies=lambda: self.client.cookies, access=self.access
+        )
         self.socket.on_connected = self.on_connected
 
     def on_connected(self) -> None:
@@ -219,8 +238,8 @@ class WebSocketUser(HttpUser):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.deliveries = self.session.deliveries
-        self.socket = RawSocket(self.base_url, self.recorder, cookies=lambda: self.client.cookies)
+        self.deliveries = self._ledger()
+        self.socket = RawSocket(self.base_url, self.recorder, cookies=lambda: self.client.cookies, access=self.access)
         self.socket.on_connected = self.on_connected
         self.socket.on_message = self.on_message
 

@@ -58,8 +58,21 @@ class Measurements:
     """How long requests had been waiting that had no answer: each is a latency of at least so much."""
     counters: Mapping[str, Counted] = field(default_factory=dict)
     """What the scenario counted, by name."""
+    networks: Mapping[str, Measurements] = field(default_factory=dict)
+    """What users on each network measured, by its name: latencies and blocks only."""
     summaries: Summaries = field(default_factory=Summaries)
     """The finished figures of other tools."""
+
+    def seen_by(self, selector: Selector) -> Measurements:
+        """What there is for a selector: everything, or what the users on the networks that it names measured."""
+        if not selector.networks:
+            return self
+        chosen = [found for name, found in self.networks.items() if selector.takes_network(name)]
+        return Measurements(
+            seconds=self.seconds,
+            latencies=_added(found.latencies for found in chosen),
+            blocks=[_added(blocks) for blocks in zip(*(found.blocks for found in chosen), strict=True)],
+        )
 
     def names(self, metric: str) -> list[str]:
         """What the parts of a metric are called that were measured, in order; empty for one without parts."""
@@ -88,6 +101,15 @@ class Measurements:
         return [_combined(block, wanted, selector) for block in self.blocks]
 
 
+def _added(parts: Iterable[Mapping[Series, Latency]]) -> dict[Series, Latency]:
+    """The latencies of several networks by series."""
+    by_series: dict[Series, list[Latency]] = {}
+    for part in parts:
+        for of, latency in part.items():
+            by_series.setdefault(of, []).append(latency)
+    return {of: combined(latencies) for of, latencies in by_series.items()}
+
+
 def _combined(latencies: Mapping[Series, Latency], kinds: tuple[str, ...], selector: Selector | None) -> Latency:
     return combined(
         one for of, one in latencies.items() if of.kind in kinds and (selector is None or selector.matches(of.name))
@@ -96,7 +118,7 @@ def _combined(latencies: Mapping[Series, Latency], kinds: tuple[str, ...], selec
 
 def measure(selector: Selector, stat: str, found: Measurements, confidence: float = CONFIDENCE) -> Measured | None:
     """The value of `stat` over what the selector takes; None when nothing of it was measured."""
-    metric = selector.metric
+    metric, found = selector.metric, found.seen_by(selector)
     if metric.name == "uptime":
         answered, every = found.probes
         return Measured(answered / every, every) if every else None

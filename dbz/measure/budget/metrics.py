@@ -5,7 +5,10 @@
     statistic = "mean" | "min" | "max" | "rate" | "error_rate" | "count" | percentile | "apdex(" duration ")"
     percentile = "p" number from 0 to 100
 
-Examples: `http`, `http{op="GET /api/*"}`, `http{op="GET *", op!="GET /media/*"}`, `delivery{event=chat}`. Several
+Every sampled metric but `measure` has a second label, `network`: that of the users, in a load with several.
+
+Examples: `http`, `http{op="GET /api/*"}`, `http{op="GET *", op!="GET /media/*"}`, `delivery{event=chat}`,
+`http{network=3g}`. Several
 filters must all agree. A glob may stand in quotes; `*` and `?` stand for anything and for one character.
 """
 
@@ -108,6 +111,9 @@ SAMPLED_KINDS = frozenset(
 )
 """Metrics with a histogram of samples; those that are attempts can fail."""
 
+NETWORK = "network"
+_WITH_NETWORKS = SAMPLED_KINDS - {series.MEASURE}
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -129,15 +135,21 @@ class Selector:
 
     metric: Metric
     filters: tuple[Filter, ...] = ()
+    networks: tuple[Filter, ...] = ()
+    """Filters on the network of the users; without any it takes all of them together."""
 
     def __str__(self) -> str:
-        label = self.metric.label
-        filters = ", ".join(f'{label}{"!=" if one.negated else "="}"{one.glob}"' for one in self.filters)
+        labelled = [*((self.metric.label, one) for one in self.filters), *((NETWORK, one) for one in self.networks)]
+        filters = ", ".join(f'{label}{"!=" if one.negated else "="}"{one.glob}"' for label, one in labelled)
         return f"{self.metric.name}{{{filters}}}" if filters else self.metric.name
 
     def matches(self, name: str) -> bool:
         """Whether the part called `name` is meant."""
         return all(one.takes(name) for one in self.filters)
+
+    def takes_network(self, name: str) -> bool:
+        """Whether users on the network called `name` are meant."""
+        return all(one.takes(name) for one in self.networks)
 
 
 def parse_selector(text: str) -> Selector:
@@ -150,23 +162,25 @@ def parse_selector(text: str) -> Selector:
         near = nearest(match["metric"], CATALOGUE, 0.6)
         suggestion = f"; did you mean {near}?" if near else ""
         raise ValueError(f"unknown metric '{match['metric']}'{suggestion} (known: {', '.join(CATALOGUE)})")
-    return Selector(metric, () if match["filters"] is None else _filters(metric, match["filters"]))
+    return Selector(metric) if match["filters"] is None else _filtered(metric, match["filters"])
 
 
-def _filters(metric: Metric, text: str) -> tuple[Filter, ...]:
-    filters: list[Filter] = []
+def _filtered(metric: Metric, text: str) -> Selector:
+    labels = [label for label in (metric.label, NETWORK if metric.name in _WITH_NETWORKS else "") if label]
+    filters: dict[str, list[Filter]] = {label: [] for label in (metric.label, NETWORK)}
     at = 0
-    while at < len(text) or not filters:
+    while at < len(text) or not at:
         match = _FILTER.match(text, at)
         if not match:
             example = f'{metric.name}{{{metric.label or "op"}="…"}}'
             raise ValueError(f"'{{{text}}}' is not a list of filters; write for example {example}")
-        if match["label"] != metric.label:
-            allowed = f"its label is '{metric.label}'" if metric.label else "it has no parts"
+        if match["label"] not in labels:
+            quoted = " and ".join(f"'{label}'" for label in labels)
+            allowed = "it has no parts" if not labels else f"its label{'s are' if len(labels) > 1 else ' is'} {quoted}"
             raise ValueError(f"'{metric.name}' has no label '{match['label']}': {allowed}")
-        filters.append(Filter(match["glob"].strip('"'), match["op"] == "!="))
+        filters[match["label"]].append(Filter(match["glob"].strip('"'), match["op"] == "!="))
         at = match.end()
-    return tuple(filters)
+    return Selector(metric, tuple(filters[metric.label]), tuple(filters[NETWORK]))
 
 
 def check_stat(metric: Metric, stat: str) -> None:

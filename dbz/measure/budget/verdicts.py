@@ -16,7 +16,7 @@ from dbz.measure.budget.budgets import Budget, Severity, Treatment
 from dbz.measure.budget.limits import format_interval, format_value
 from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements, measure
-from dbz.measure.budget.metrics import Selector
+from dbz.measure.budget.metrics import NETWORK, Filter, Selector
 from dbz.measure.confidence import normal_quantile
 from dbz.suggest import nearest
 from dbz.units import format_duration, format_number
@@ -184,21 +184,39 @@ def misspelt_filters(budgets: Sequence[Budget], found: Measurements) -> list[str
         f"{budget.name}: {unmatched(budget.of, found)}"
         for budget in budgets
         if unmatched(budget.of, found)
-        and any(nearest(one.glob, found.names(budget.of.metric.name), _MISSPELT) for one in budget.of.filters)
+        and any(nearest(asked.glob, names, _MISSPELT) for asked, names in _asked(budget.of, found))
     ]
 
 
 def unmatched(selector: Selector, found: Measurements) -> str:
     """Which part a selector asks for that was not measured, and the nearest one that was; empty when it takes one, or
     when nothing of its metric was measured."""
-    names = found.names(selector.metric.name)
+    if selector.networks and not any(selector.takes_network(name) for name in found.networks):
+        return _nothing_called(NETWORK, selector.networks, sorted(found.networks)) if found.networks else _NO_NETWORKS
+    names = found.seen_by(selector).names(selector.metric.name)
     if not names or not selector.filters or any(selector.matches(name) for name in names):
         return ""
-    asked = next((one.glob for one in selector.filters if not one.negated), "")
+    return _nothing_called(selector.metric.label, selector.filters, names)
+
+
+_NO_NETWORKS = "the users of this load are on no networks that were named (network: in the profile, or --network)"
+
+
+def _asked(selector: Selector, found: Measurements) -> list[tuple[Filter, list[str]]]:
+    """Each filter of a selector, and the names that it could have meant."""
+    names = found.seen_by(selector).names(selector.metric.name)
+    return [
+        *((one, names) for one in selector.filters),
+        *((one, sorted(found.networks)) for one in selector.networks),
+    ]
+
+
+def _nothing_called(label: str, filters: Sequence[Filter], names: Sequence[str]) -> str:
+    asked = next((one.glob for one in filters if not one.negated), "")
     near = nearest(asked, names)
     shown = f"{', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
     hint = f"did you mean {near}?" if near else f"there is {shown}"
-    return f"no {selector.metric.label} is called {asked or 'otherwise'}; {hint}"
+    return f"no {label} is called {asked or 'otherwise'}; {hint}"
 
 
 def _judge_one(budget: Budget, found: Measurements, cut: Cut | None) -> Verdict:

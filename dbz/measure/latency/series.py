@@ -49,17 +49,25 @@ class Series:
     name: str
     failed: bool = False
 
-    def tag(self) -> str:
-        """The tag of the interval log, which may hold no comma, space or line break."""
-        return f"{self.kind}{'!' if self.failed else ''}:{quote(self.name, safe=_PLAIN, errors='backslashreplace')}"
+    def tag(self, network: str = "") -> str:
+        """The tag of the interval log, which may hold no comma, space or line break; with the users' network."""
+        on = f"@{network}" if network else ""
+        failed = "!" if self.failed else ""
+        return f"{self.kind}{failed}{on}:{quote(self.name, safe=_PLAIN, errors='backslashreplace')}"
 
     @classmethod
     def from_tag(cls, tag: str) -> Series:
         """Read what `tag` wrote; `ValueError` when it has no kind."""
-        kind, colon, name = tag.partition(":")
+        return cls.and_network(tag)[0]
+
+    @classmethod
+    def and_network(cls, tag: str) -> tuple[Series, str]:
+        """The same with the network that the tag names; empty for none."""
+        where, colon, name = tag.partition(":")
+        kind, _, network = where.partition("@")
         if not colon or not kind:
             raise ValueError(f"'{tag}' is not a series tag")
-        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!"))
+        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!")), network
 
     def as_failed(self) -> Series:
         """The series that takes the failed attempts of this one."""

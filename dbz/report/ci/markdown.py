@@ -35,7 +35,7 @@ from dbz.report.words.verdict import (
     warns,
 )
 from dbz.runs.compare.document import Comparison
-from dbz.runs.schema import BudgetResult, Run, RunVerdict
+from dbz.runs.schema import BudgetResult, Operation, Run, RunVerdict
 from dbz.runs.timeline import Timeline
 from dbz.units import format_ms, format_rate
 
@@ -64,7 +64,8 @@ def render_markdown(run: Run, chart: Timeline) -> str:
         _budgets(run),
         _changes(run.comparison) if run.comparison else "",
         _sparklines(run, chart),
-        _details("Operations", _operations(run)),
+        _details("Operations", _operations(run.operations, "Operation")),
+        _details("By network", _operations(run.networks, "Network")) if run.networks else "",
         _details("Errors", _errors(run)) if run.errors else "",
         _details("Counters", _counters(run)) if run.counters else "",
         _details("Deliveries, warm-up included", _deliveries(run)) if run.deliveries else "",
@@ -168,7 +169,7 @@ def _sparklines(run: Run, chart: Timeline) -> str:
     return "```text\n" + "\n".join(lines) + "\n```" if lines and run.duration_s else ""
 
 
-def _operations(run: Run) -> str:
+def _operations(operations: Sequence[Operation], what: str) -> str:
     rows = [
         [
             f"{escape(_cut(operation.name))} ({escape(operation.kind)})",
@@ -177,11 +178,11 @@ def _operations(run: Run) -> str:
             format_rate(operation.rate_per_s),
             *(latency_text(getattr(operation.latency_ms, name)) for name in ("p50", "p95", "p99", "max")),
         ]
-        for operation in slowest_first(run.operations)[:_MAX_OPERATIONS]
+        for operation in slowest_first(operations)[:_MAX_OPERATIONS]
     ]
-    rest = len(run.operations) - _MAX_OPERATIONS
+    rest = len(operations) - _MAX_OPERATIONS
     more = f"\n\n{rest:,} more operations, all faster, are in report.html and operations.csv." if rest > 0 else ""
-    return _table(["Operation", "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows) + more
+    return _table([what, "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows) + more
 
 
 def _errors(run: Run) -> str:

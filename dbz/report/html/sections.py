@@ -140,10 +140,23 @@ def operations(run: Run) -> str:
     return section("operations", "Operations", body)
 
 
+def networks(run: Run) -> str:
+    """One row for each network and kind of operations, in a load whose users are on several."""
+    head = ["Network", "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
+    rows = [
+        ("broken" if one.errors else "", _figure_cells(one, text_cell(one.name))) for one in slowest_first(run.networks)
+    ]
+    return section("networks", "By network", table(head, rows, text_columns=(0, 1))) if rows else ""
+
+
 def _operation_cells(operation: Operation) -> list[Cell]:
+    return _figure_cells(operation, (_detail_link(operation), operation.name))
+
+
+def _figure_cells(operation: Operation, name: Cell) -> list[Cell]:
     latencies = operation.latency_ms.model_dump().values()
     return [
-        (_detail_link(operation), operation.name),
+        name,
         (escape(operation.kind), KINDS.get(operation.kind, operation.kind)),
         number_cell(f"{operation.count:,}", operation.count),
         number_cell(f"{operation.errors:,}", operation.errors),

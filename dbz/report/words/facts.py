@@ -7,7 +7,7 @@ import math
 from dbz.report.words.verdict import plural
 from dbz.runs.machine import SOME_PERCENT, cores_text
 from dbz.runs.schema import Run
-from dbz.units import counted, format_bytes, format_duration, format_ms, format_number, format_rate
+from dbz.units import counted, format_bytes, format_duration, format_ms, format_number, format_percent, format_rate
 
 
 def target_text(run: Run) -> str:
@@ -61,7 +61,8 @@ def errors_outside_text(run: Run) -> str:
 
 
 def load_text(run: Run) -> str:
-    """The connections and requests that were asked for, and what came of them; empty when none were."""
+    """The networks of the users, and the connections and requests that were asked for, and what came of them; empty
+    when nothing of that was said."""
     asked = {key: run.profile.get(key) for key in ("connections", "requests")}
     parts = [] if asked["connections"] is None else [counted(asked["connections"], "connection")]
     if asked["requests"]:
@@ -71,6 +72,8 @@ def load_text(run: Run) -> str:
         parts.append(
             f"{format_number(asked['requests'])} requests/s asked for, {format_rate(made)} made ({off:+.1%}, {met})"
         )
+    if shares := run.profile.get("network"):
+        parts.append(f"users on {', '.join(f'{name} {format_percent(share)}' for name, share in shares.items())}")
     return ", ".join(parts)
 
 

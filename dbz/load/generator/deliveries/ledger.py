@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 from typing import Protocol
 
-from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.recorder import Samples
 from dbz.measure.latency.series import DELIVERY, DRAINED
 
 DEADLINE_S = 5.0
@@ -53,12 +53,14 @@ class _Message:
 class DeliveryChannel:
     """One room or topic: since when who receives in it, and the messages that are not yet past."""
 
-    __slots__ = ("books", "messages", "newest", "receivers")
+    __slots__ = ("books", "messages", "newest", "receivers", "recorders")
 
     def __init__(self, books: tuple[list[int], list[int]]) -> None:
         self.books = books
         """Counts of the event: until the end of the judged part, and after it."""
         self.receivers: dict[Hashable, float] = {}
+        self.recorders: dict[Hashable, Samples] = {}
+        """Where deliveries to a receiver are recorded, unless that is where all others are."""
         self.messages: dict[Hashable, _Message] = {}
         self.newest: dict[Hashable, _Message] = {}
 
@@ -66,7 +68,7 @@ class DeliveryChannel:
 class DeliveryLedger:
     """All channels of one worker."""
 
-    def __init__(self, recorder: Recorder, deadline_s: float = DEADLINE_S, bus: Bus | None = None) -> None:
+    def __init__(self, recorder: Samples, deadline_s: float = DEADLINE_S, bus: Bus | None = None) -> None:
         self._recorder = recorder
         self._deadline_s = deadline_s
         self._bus = bus
@@ -77,9 +79,13 @@ class DeliveryLedger:
         self._now_s = 0.0
         self._end_s = math.inf
 
-    def join(self, event: str, channel: Hashable, receiver: Hashable) -> None:
-        """From now on `receiver` is expected to get the messages of a channel."""
-        self._channel(event, channel).receivers[receiver] = self._moment_s()
+    def join(self, event: str, channel: Hashable, receiver: Hashable, recorder: Samples | None = None) -> None:
+        """From now on `receiver` is expected to get the messages of a channel; recorded by a recorder of its own, when
+        it has one."""
+        place = self._channel(event, channel)
+        place.receivers[receiver] = self._moment_s()
+        if recorder is not None:
+            place.recorders[receiver] = recorder
 
     def leave(self, event: str, channel: Hashable, receiver: Hashable) -> None:
         """`receiver` is no longer expected to get anything, messages on their way included."""
@@ -140,8 +146,8 @@ class DeliveryLedger:
             place, message = self._open.popleft()
             _forget(place, message)
             self._book(place)[_LOST] += len(message.waiting)
-            for _ in message.waiting:
-                self._recorder.failure(
+            for receiver in message.waiting:
+                place.recorders.get(receiver, self._recorder).failure(
                     self._kind, message.event, self._deadline_s, f"not delivered within {self._deadline_s:g} s"
                 )
         for key in [key for key, receipts in self._early.items() if receipts[0][1] < limit_s]:
@@ -216,7 +222,8 @@ class DeliveryLedger:
             # Who joined after a message was sent may still get it, and is not to be blamed for that.
             book[_DUPLICATED] += place.receivers.get(receiver, math.inf) < message.sent_s
             return
-        self._recorder.success(DRAINED if after_end else DELIVERY, message.event, received_s - message.sent_s)
+        recorder = place.recorders.get(receiver, self._recorder)
+        recorder.success(DRAINED if after_end else DELIVERY, message.event, received_s - message.sent_s)
         waiting.remove(receiver)  # type: ignore[union-attr]  # the empty one is frozen, and nobody is in it
         if not waiting:
             message.waiting = _NOBODY

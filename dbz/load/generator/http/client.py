@@ -40,6 +40,7 @@ from dbz.load.generator.http.pool import Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
 from dbz.load.generator.http.urls import credentials_of, full_url, prepare_url, resolve, split_url
 from dbz.load.generator.http.verbs import Verbs
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
 from dbz.load.generator.net.origin import Origin
@@ -79,7 +80,7 @@ class HttpClient(Verbs):
     for none, None for what the environment says. `auth`, `params`, `cert`, `proxies`, `hooks`, `stream` and
     `conditional` are options of all requests. `detects_graphql`: whether requests with a GraphQL document are named by
     their operation, and fail when the answer has errors. Redirects leave the host only towards this machine and
-    `redirect_hosts`.
+    `redirect_hosts`. `access` is the network that all connections go over; None for this machine's.
     """
 
     auth = _for_all_requests("auth")
@@ -90,7 +91,9 @@ class HttpClient(Verbs):
     stream = _for_all_requests("stream")
     conditional = _for_all_requests("conditional")
 
-    def __init__(self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: Access | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
         self.waits = Waits(CONNECT_TIMEOUT_S)
@@ -105,6 +108,7 @@ class HttpClient(Verbs):
         self._options: dict[str, Any] = {}
         self._special = False
         self._record = record
+        self._access = access
         self._origin, self._prefix = split_url(self.base_url)
         self.headers = {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "dbz"}
         if credentials := credentials_of(self.base_url):
@@ -353,7 +357,7 @@ class HttpClient(Verbs):
         if pool is None:
             context = (self.tls_context or tls_context(verify, cert)) if origin.tls else None
             proxy = proxy_for(origin.host, origin.port, origin.tls, proxy_url)
-            pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes)
+            pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes, self._access)
         return pool
 
 

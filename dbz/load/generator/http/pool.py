@@ -11,6 +11,7 @@ from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.answer.streaming import BodyStream
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.http.urls import full_url
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
@@ -34,12 +35,18 @@ class Pool:
     """Kept-alive connections to an origin, directly or through a proxy."""
 
     def __init__(
-        self, origin: Origin, context: ssl.SSLContext | None, proxy: Proxy | None, max_body_bytes: int
+        self,
+        origin: Origin,
+        context: ssl.SSLContext | None,
+        proxy: Proxy | None,
+        max_body_bytes: int,
+        access: Access | None,
     ) -> None:
         self.origin = origin
         self._context = context
         self._proxy = proxy
         self._max_body_bytes = max_body_bytes
+        self._access = access
         self._idle: list[tuple[Connection, ResponseReader]] = []
 
     @property
@@ -137,7 +144,7 @@ class Pool:
         left_s = deadline_s - time.monotonic()
         if left_s <= 0:
             raise ConnectTimeout("no time left to connect")
-        connection = connect(self.origin, min(waits.connect_s, left_s), self._context, self._proxy)
+        connection = connect(self.origin, min(waits.connect_s, left_s), self._context, self._proxy, self._access)
         response.connections += 1
         response.connect_s += connection.connect_s
         response.tls_s += connection.tls_s

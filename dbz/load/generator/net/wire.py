@@ -16,6 +16,7 @@ from gevent import socket as gsocket
 from gevent import ssl as gssl
 from gevent.hub import get_hub
 
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, WriteTimeout
 from dbz.load.generator.net.origin import Origin
@@ -239,14 +240,22 @@ def sweep_deadlines() -> None:
 
 
 def connect(
-    origin: Origin, timeout_s: float, context: ssl.SSLContext | None = None, proxy: Proxy | None = None
+    origin: Origin,
+    timeout_s: float,
+    context: ssl.SSLContext | None = None,
+    proxy: Proxy | None = None,
+    access: Access | None = None,
 ) -> Connection:
-    """Open a connection, through a proxy when there is one.
+    """Open a connection, through a proxy when there is one, and over the user's network where that is a shaped one.
 
     Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, `ProxyFailed` or `TlsFailed`.
     """
     started_s = time.monotonic()
+    if access is not None:
+        timeout_s = access.approach(origin.host if proxy is None else proxy.host, timeout_s)
     sock = dial(origin.host, origin.port, timeout_s) if proxy is None else dial_proxy(proxy, timeout_s)
+    if access is not None:
+        sock = access.carry(sock)
     try:
         if origin.tls and proxy is not None:
             open_tunnel(sock, proxy, origin.host, origin.port)

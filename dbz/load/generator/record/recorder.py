@@ -95,6 +95,20 @@ class Samples:
         return taken
 
 
+class NetworkSamples(Samples):
+    """The samples of the users on one network."""
+
+    def __init__(self, network: str, recorder: Recorder) -> None:
+        super().__init__()
+        self.network = network
+        self._recorder = recorder
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the start of the run."""
+        return self._recorder.now_s
+
+
 class Recorder(Samples):
     """The samples of one worker; `started_s` is the start of the run on the monotonic clock."""
 
@@ -103,6 +117,7 @@ class Recorder(Samples):
         self._started_s = started_s
         self._sink = sink
         self._written_s = 0.0
+        self._networks: dict[str, NetworkSamples] = {}
         self.of_locust = Samples()
         """What came through Locust's request event, and so is in Locust's own statistics already."""
         self.taken: Callable[[Counts, Counts, Counter[ErrorGroup]], None] = lambda *_: None
@@ -112,6 +127,13 @@ class Recorder(Samples):
     def now_s(self) -> float:
         """Seconds since the start of the run."""
         return time.monotonic() - self._started_s
+
+    def of_network(self, network: str) -> NetworkSamples:
+        """Where users of a network record what they do; it is written with this."""
+        known = self._networks.get(network)
+        if known is None:
+            known = self._networks[network] = NetworkSamples(network, self)
+        return known
 
     def write(self, line: dict[str, Any]) -> None:
         """Write what was recorded since the last call, with one line of what else is known of that time."""
@@ -123,8 +145,15 @@ class Recorder(Samples):
         _merge(ok, ok_of_locust)
         _merge(failed, failed_of_locust)
         errors.update(errors_of_locust)
+        parts = [("", ok, failed)]
+        for network, samples in self._networks.items():
+            ok, failed, errors_there = samples.take()
+            self.taken(ok, failed, errors_there)
+            errors.update(errors_there)
+            parts.append((network, ok, failed))
         intervals = (
-            Interval(Series(kind, written(name), is_failed), start_s, length_s, Histogram(counts))
+            Interval(Series(kind, written(name), is_failed), start_s, length_s, Histogram(counts), network)
+            for network, ok, failed in parts
             for is_failed, part in ((False, ok), (True, failed))
             for (kind, name), counts in part.items()
         )

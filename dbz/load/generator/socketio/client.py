@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.record.recorder import Samples
 from dbz.load.generator.socketio.endpoint import Endpoint, SocketOptions
 from dbz.load.generator.socketio.link import Link
 from dbz.load.generator.socketio.namespace import ACK_TIMEOUT_S, Auth, Handler, Namespace
@@ -27,6 +28,7 @@ class SocketClient:
     Its own methods are those of the default namespace; `namespace("/admin")` gives another one on the same connection.
     How to reach the server is in `options`, which may be replaced before the first `connect`. `cookies` gives the jar
     whose cookies go along and which learns those that the server sets; without it the client has one of its own.
+    `access` is the network that it goes over; None for this machine's.
     """
 
     __slots__ = ("_default", "_link", "_recorder")
@@ -34,12 +36,13 @@ class SocketClient:
     def __init__(
         self,
         base_url: str,
-        recorder: Recorder,
+        recorder: Samples,
         options: SocketOptions = _DEFAULT_OPTIONS,
         cookies: Callable[[], CookieJar] | None = None,
+        access: Access | None = None,
     ) -> None:
         self._recorder = recorder
-        self._link = Link(Endpoint(base_url, options, cookies), recorder)
+        self._link = Link(Endpoint(base_url, options, cookies, access), recorder)
         self._default = self.namespace(DEFAULT)
 
     @property

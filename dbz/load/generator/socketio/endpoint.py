@@ -13,6 +13,7 @@ from gevent.event import AsyncResult
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.faults import MalformedPacket, ReadTimeout, TransportError
 from dbz.load.generator.socketio.engineio import EngineConnection, Transport
 from dbz.load.generator.socketio.polling import Polling, open_polling
@@ -51,11 +52,18 @@ class SocketOptions:
 class Endpoint:
     """Where an Engine.IO server is, and how to reach it by each transport."""
 
-    __slots__ = ("base_url", "cookies", "options")
+    __slots__ = ("_access", "base_url", "cookies", "options")
 
-    def __init__(self, base_url: str, options: SocketOptions, cookies: Callable[[], CookieJar] | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        options: SocketOptions,
+        cookies: Callable[[], CookieJar] | None = None,
+        access: Access | None = None,
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.options = options
+        self._access = access
         if cookies is None:
             own = CookieJar(split_url(self.base_url)[0])
             self.cookies: Callable[[], CookieJar] = lambda: own
@@ -68,7 +76,7 @@ class Endpoint:
             return self.open_websocket("", deadline_s)
         options = self.options
         return open_polling(
-            self.base_url, self.target(POLLING), options.headers, options.tls, deadline_s, self.cookies()
+            self.base_url, self.target(POLLING), options.headers, options.tls, deadline_s, self.cookies(), self._access
         )
 
     def open_websocket(self, sid: str, deadline_s: float) -> WebSocket:
@@ -85,6 +93,7 @@ class Endpoint:
             compression=options.compression,
             tls=options.tls,
             cookies=self.cookies(),
+            access=self._access,
         )
 
     def target(self, transport: str) -> str:

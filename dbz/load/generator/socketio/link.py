@@ -16,7 +16,7 @@ from dbz.load.generator.net.faults import (
     ReadTimeout,
     TransportError,
 )
-from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.recorder import Samples
 from dbz.load.generator.socketio.endpoint import WEBSOCKET, Endpoint, upgrade
 from dbz.load.generator.socketio.engineio import EngineConnection
 from dbz.load.generator.socketio.namespace import Namespace
@@ -36,7 +36,7 @@ class Link:
 
     __slots__ = ("_attachments", "_awaiting", "_engine", "_opening", "_recorder", "endpoint", "namespaces")
 
-    def __init__(self, endpoint: Endpoint, recorder: Recorder) -> None:
+    def __init__(self, endpoint: Endpoint, recorder: Samples) -> None:
         self.endpoint = endpoint
         self.namespaces: dict[str, Namespace] = {}
         self._recorder = recorder

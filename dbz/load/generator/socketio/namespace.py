@@ -19,7 +19,7 @@ from dbz.load.generator.net.faults import (
     Refused,
     TransportError,
 )
-from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.recorder import Samples
 from dbz.load.generator.websocket.returning import ATTEMPTS, ReturningSocket, handler_error
 from dbz.measure.latency.series import ACK, CONNECT, OTHER, TASK
 from dbz.protocols import socketio as packets
@@ -72,7 +72,7 @@ class Namespace(ReturningSocket):
         "recovered",
     )
 
-    def __init__(self, name: str, link: PacketLink, recorder: Recorder, timeout_s: float) -> None:
+    def __init__(self, name: str, link: PacketLink, recorder: Samples, timeout_s: float) -> None:
         super().__init__(recorder)
         self.name = name
         self.connected = False

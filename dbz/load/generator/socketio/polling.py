@@ -15,6 +15,7 @@ from gevent.hub import get_hub
 from dbz.load.generator.http import HttpClient, split_url
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.response import Response
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MalformedPacket, TransportError
 from dbz.load.generator.websocket.frames import BINARY, TEXT
 
@@ -172,12 +173,13 @@ def open_polling(
     tls: ssl.SSLContext | None,
     deadline_s: float,
     cookies: CookieJar,
+    access: Access | None = None,
 ) -> Polling:
     """Ask for the handshake; `HandshakeRefused` when the server answers with something else.
 
     All requests send `cookies`, which learn what the server sets: a balancer may hold on to its servers by one.
     """
-    http = HttpClient(base_url, _not_recorded)
+    http = HttpClient(base_url, _not_recorded, access=access)
     http.cookies = cookies
     by_hand = "; ".join(value for name, value in headers.items() if name.lower() == "cookie")
     http.headers = {**http.headers, **{name: value for name, value in headers.items() if name.lower() != "cookie"}}

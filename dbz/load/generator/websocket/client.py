@@ -20,6 +20,7 @@ from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.response import Headers, decoded
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.faults import (
     ClosedByServer,
     ConnectionLost,
@@ -209,6 +210,7 @@ def open_websocket(
     compression: bool = True,
     tls: ssl.SSLContext | None = None,
     cookies: CookieJar | None = None,
+    access: Access | None = None,
 ) -> WebSocket:
     """Connect and carry out the opening handshake; the socket waits for `start`.
 
@@ -216,7 +218,7 @@ def open_websocket(
     the server sets with its answer. Raises `HandshakeRefused` when the
     server does not agree, and the errors of `connect`.
     """
-    connection = connect(origin, timeout_s, tls)
+    connection = connect(origin, timeout_s, tls, access=access)
     connection.deadline_s = deadline_s
     try:
         offer = deflate.OFFER if compression else ""

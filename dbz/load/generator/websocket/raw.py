@@ -21,9 +21,10 @@ from gevent.hub import get_hub
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
+from dbz.load.generator.net.access.user import Access
 from dbz.load.generator.net.faults import ClosedByServer, ConnectionLost, MalformedFrame, ReadTimeout, TransportError
 from dbz.load.generator.net.wire import TimedWait
-from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.recorder import Samples
 from dbz.load.generator.websocket.client import MAX_MESSAGE_BYTES, WebSocket, open_websocket
 from dbz.load.generator.websocket.frames import BINARY, PING, TEXT
 from dbz.load.generator.websocket.returning import ATTEMPTS, ReturningSocket, handler_error
@@ -82,6 +83,7 @@ class RawSocket(ReturningSocket):
     """
 
     __slots__ = (
+        "_access",
         "_base_url",
         "_cookies",
         "_expected",
@@ -97,10 +99,11 @@ class RawSocket(ReturningSocket):
     def __init__(
         self,
         base_url: str,
-        recorder: Recorder,
+        recorder: Samples,
         options: WebSocketOptions = _DEFAULT_OPTIONS,
         cookies: Callable[[], CookieJar] | None = None,
         name: str = "websocket",
+        access: Access | None = None,
     ) -> None:
         super().__init__(recorder)
         self.options = options
@@ -110,6 +113,7 @@ class RawSocket(ReturningSocket):
         self.on_closed: Callable[[int, str], Any] = lambda _code, _reason: None
         self._base_url = base_url.rstrip("/")
         self._cookies = cookies
+        self._access = access
         self._socket: WebSocket | None = None
         self._expected: list[_Expected] = []
         self._pings: dict[bytes, AsyncResult] = {}
@@ -190,6 +194,7 @@ class RawSocket(ReturningSocket):
                 compression=options.compression,
                 tls=options.tls,
                 cookies=self._cookies() if self._cookies is not None else None,
+                access=self._access,
             )
         except TransportError as error:
             self._recorder.failure(CONNECT, self.name, time.monotonic() - started_s, str(error))

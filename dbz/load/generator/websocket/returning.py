@@ -12,7 +12,7 @@ from gevent.exceptions import BlockingSwitchOutError
 
 from dbz.load.generator.net.faults import TransportError
 from dbz.load.generator.record.describing import describe_with_line
-from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.recorder import Samples
 from dbz.measure.latency.series import TASK
 
 ATTEMPTS = 20
@@ -37,7 +37,7 @@ class ReturningSocket(ABC):
 
     __slots__ = ("_recorder", "_returning", "_wanted", "on_connected")
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Samples) -> None:
         self.on_connected: Callable[[], Any] = lambda: None
         """Called, in a greenlet, after each connect and reconnect."""
         self._recorder = recorder

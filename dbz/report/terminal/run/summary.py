@@ -76,6 +76,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
             console, f"Against the baseline: {comparison_headline(run.comparison)}", _changes(run.comparison, console)
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
+    _section(console, "By network", operations_table(run.networks, console) if run.networks else None)
     _section(console, "Counters", counters_table(run.counters) if run.counters else None)
     _section(console, "Deliveries, warm-up included", deliveries_table(run) if run.deliveries else None)
     _section(console, "Errors", _errors(run, console))
