@@ -37,7 +37,7 @@ def load(
     """Run a load, judge it by budgets, and write its report.
 
     \b
-    PROFILE is a bundled profile (smoke, api, chat, score, mixed) or a YAML
+    PROFILE is a bundled profile (smoke, api, chat, score, mixed, phone) or a YAML
     file. With a URL, users repeat one request. With FILE.py, the users of
     any Locust file run unmodified. Failing requests make any of them fail,
     unless its budgets say otherwise: --budgets none allows them.

@@ -22,6 +22,7 @@ from dbz.cli.options import (
     PhasesFile,
     Seed,
     Tags,
+    Without,
     Workers,
     address_of,
     share_of,
@@ -58,6 +59,7 @@ class LoadOptions:
     workers: Workers = None
     seed: Seed = None
     network: Networks = None
+    without: Without = None
     tags: Tags = None
     exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None
@@ -67,7 +69,11 @@ class LoadOptions:
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network", "health")
-        tags = {"tags": tags_of(self.tags), "exclude_tags": tags_of(self.exclude_tags)}
+        tags = {
+            "tags": tags_of(self.tags),
+            "exclude_tags": tags_of(self.exclude_tags),
+            "without": tags_of(self.without),
+        }
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
         return {**given({**{key: getattr(self, key) for key in keys}, **tags}), **metrics}
 

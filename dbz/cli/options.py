@@ -40,6 +40,14 @@ Networks = Annotated[
         help="Networks of the users, like 3g, or wifi=60%,lte=30%,3g=10%; see docs/networks.md.",
     ),
 ]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="CARE,…",
+        help="What the app does not take care of, like debounce,etag,images,window,cache.",
+    ),
+]
 Tags = Annotated[
     list[str] | None,
     typer.Option("-T", "--tags", metavar="TAG,…", help="Only tasks with one of these tags (Locust's @tag)."),

@@ -97,6 +97,9 @@ class Profile(Strict):
     """The same seed gives the same users, texts and pauses."""
     workers: int | None = Field(None, ge=1, le=MAX_WORKERS)
     """The load generator's processes; without it, as many as fit the cores."""
+    without: list[str] = Field(default_factory=list)
+    """What the users' app does not take care of, of what the scenario knows: the app `phone` knows `debounce`, `etag`,
+    `images`, `window` and `cache`."""
     network: NetworkShares = Field(default_factory=dict)
     """Which share of the users is on which network: those of docs/networks.md, `direct` for this machine's, and those
     below `networks`. Without it, all are on this machine's."""
@@ -173,7 +176,15 @@ class Profile(Strict):
             **({"url": [masked_url(url) for url in self.metrics.url]} if self.metrics.url else {}),
         }
         # Loads without tags, recorded arrivals or networks are the loads of runs that knew none.
-        unset = {"tags": [], "exclude_tags": [], "arrivals": "", "speed": 1.0, "network": {}, "networks": {}}
+        unset = {
+            "tags": [],
+            "exclude_tags": [],
+            "arrivals": "",
+            "speed": 1.0,
+            "without": [],
+            "network": {},
+            "networks": {},
+        }
         return {key: value for key, value in plain.items() if key not in unset or value != unset[key]}
 
 

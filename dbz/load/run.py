@@ -147,6 +147,7 @@ def generator_spec(plan: LoadPlan, folder: Path, started_s: float, started: date
         speed=profile.speed,
         tags=tuple(profile.tags),
         exclude_tags=tuple(profile.exclude_tags),
+        without=tuple(profile.without),
         pacing_s=profile.pacing,
         stages=_stages(profile),
         connections=profile.connections,

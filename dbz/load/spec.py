@@ -94,6 +94,8 @@ class GeneratorSpec:
     """Only tasks with one of these are done; empty for all."""
     exclude_tags: tuple[str, ...] = ()
     """Tasks with one of these are not done."""
+    without: tuple[str, ...] = ()
+    """What the users' app does not take care of."""
     pacing_s: float | None = None
     """In the closed model: from one task of a user to its next; None for as the scenario says."""
     stages: tuple[tuple[float, float], ...] = ()
@@ -136,7 +138,10 @@ class GeneratorSpec:
         raw = json.loads(text)
         request = AdHocRequest(**raw.pop("request")) if raw.get("request") else None
         raw["stages"] = tuple((to, over_s) for to, over_s in raw["stages"])
-        raw |= {key: tuple(raw[key]) for key in ("open_users", "tags", "exclude_tags", "allowed_targets", "hosts")}
+        raw |= {
+            key: tuple(raw[key])
+            for key in ("open_users", "tags", "exclude_tags", "without", "allowed_targets", "hosts")
+        }
         raw["networks"] = tuple(Network(**network) for network in raw["networks"])
         return cls(**{**raw, "role": GeneratorRole(raw["role"]), "request": request})
 

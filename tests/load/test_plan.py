@@ -76,7 +76,7 @@ def test_what_is_the_users_own_never_loads_the_demo_stack_unasked(own: dict[str,
         plan_load(LoadRequest(own[name], target="http://127.0.0.1:1", embedded=True))
 
 
-@pytest.mark.parametrize("name", ["smoke", "api", "chat", "score", "mixed"])
+@pytest.mark.parametrize("name", ["smoke", "api", "chat", "score", "mixed", "phone"])
 def test_bundled_profiles_load_the_demo_stack(name: str) -> None:
     assert plan_load(LoadRequest(name)).embedded
 

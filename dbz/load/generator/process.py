@@ -208,6 +208,7 @@ class GeneratorProcess:
         else:
             classes, shape = user_classes.load_scenario(spec.scenario)
         user_classes.check_classes(spec.open_users, classes)
+        user_classes.check_care(spec.without, classes)
         options = user_classes.locust_options(["--headless", "--users", str(spec.users)])
         options.tags = list(spec.tags) or options.tags
         options.exclude_tags = list(spec.exclude_tags) or options.exclude_tags

@@ -19,6 +19,7 @@ from dbz.errors import UsageError
 from dbz.load.generator.http import HttpClient, RequestOptions
 from dbz.load.generator.users import HttpUser
 from dbz.load.spec import AdHocRequest
+from dbz.suggest import did_you_mean
 
 
 def load_scenario(path: str) -> tuple[list[Any], Any | None]:
@@ -66,6 +67,17 @@ def check_classes(wanted: Sequence[str], classes: Sequence[Any]) -> None:
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise UsageError(f"open_users: the scenario has no user class '{unknown[0]}' (it has: {', '.join(known)})")
+
+
+def check_care(without: Sequence[str], classes: Sequence[Any]) -> None:
+    """`UsageError` when a load is to be without something that no user class of the scenario takes care of."""
+    known = sorted({name for user_class in classes for name in getattr(user_class, "care", ())})
+    unknown = [name for name in without if name not in known]
+    if unknown:
+        raise UsageError(
+            f"without: the scenario takes no care of '{unknown[0]}'{did_you_mean(unknown[0], known)} "
+            f"(it does of: {', '.join(known) or 'nothing that has a name'})"
+        )
 
 
 def tagged(classes: Sequence[Any], options: Any) -> list[Any]:

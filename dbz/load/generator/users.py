@@ -47,6 +47,8 @@ class HttpUser(User):  # type: ignore[misc]
     arrival: Mapping[str, Any] = MappingProxyType({})
     """In a load with recorded `arrivals`: the line of the one that this task began with."""
     own_requests_per_s = 0.0
+    care: tuple[str, ...] = ()
+    """What the app of this user takes care of, by names of its own; a load may leave out any of it (`--without`)."""
     network = ""
     """The name of the network that this user is on, in a load whose profile has a `network`."""
 
@@ -75,6 +77,10 @@ class HttpUser(User):  # type: ignore[misc]
     def shared(self) -> Any:
         """What the scenario's setup returned, the same object for all users of a worker; None without a setup."""
         return self.session.shared.get()
+
+    def takes_care(self, name: str) -> bool:
+        """Whether the app takes care of one thing in `care`: unless the load is one `without` it."""
+        return name in self.care and name not in self.session.spec.without
 
     @contextmanager
     def composite(self, name: str) -> Iterator[Group]:
