@@ -166,6 +166,17 @@ def test_a_channel_that_left_the_file_keeps_nobody_waiting() -> None:
     assert [(event, channel) for _, event, channel in clock.told][2:] == [("api SLOW resolved", "hook")]
 
 
+def test_what_left_the_file_while_it_was_on_is_told_to_be_over() -> None:
+    clock = Clock(monitor())
+    clock.round(api=reading(slow=True, failing=True))
+    clock.config = monitor(alerts=[{"type": "FAILING", "when": "error rate > 1%", "severity": "critical"}])
+    clock.restart()
+    assert clock.round(api=reading(failing=True)) == ["api SLOW resolved"]
+    assert clock.round(api=reading(failing=True)) == []
+    clock.restart()
+    assert clock.round(api=reading(failing=True)) == []
+
+
 Spans = Sequence[tuple[int, int]]
 spans = st.lists(st.tuples(st.integers(0, 80), st.integers(1, 40)), max_size=4)
 

@@ -43,3 +43,13 @@ class Alert:
         if self.rule is not None:
             return rule_notice(self.rule, self.target, event, self.standing, now_s)
         return outage_notice(self.type, self.severity, self.target, event, self.standing, self.why, now_s)
+
+
+@dataclass
+class GoneAlert(Alert):
+    """An alert that was on when its rule or its target left the file."""
+
+    def notice(self, event: str, now_s: float) -> Notice:  # noqa: ARG002  # it has no value that changes
+        """What is said of it, which can only be that it is over."""
+        text = f"{self.type} {event}: nobody watches for it any more, {self.target} or its rule has left the file"
+        return Notice(self.type, self.target, self.severity, str(event), text, since_s=self.standing.since_s)

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.rules.alert import Alert
-from dbz.monitor.rules.alerts import AlertStanding
+from dbz.monitor.rules.alert import Alert, GoneAlert
+from dbz.monitor.rules.alerts import AlertStanding, AlertState
 from dbz.monitor.rules.notices import STILL_FIRING
 from dbz.monitor.rules.objectives import ObjectiveMinute
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.rules.target import TargetRules
-from dbz.monitor.rules.telling import Telling, tell
+from dbz.monitor.rules.telling import Teller, Telling
 from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.store.store import Notice, Round
 
@@ -63,10 +63,11 @@ class RuleEngine:
         standings: Mapping[tuple[str, str], AlertStanding],
         minutes: Sequence[ObjectiveMinute] = (),
     ) -> None:
-        self._config = config
         self._targets = [TargetRules(config, thing, standings, minutes) for thing in config.watched]
         self.alerts = [alert for rules in self._targets for alert in rules.alerts]
         """All of them, as they are."""
+        self.alerts += _gone(self.alerts, standings)
+        self._teller = Teller(config, self.alerts)
 
     def step(
         self, now_s: float, local: datetime, readings: Mapping[str, SourceReading], silences: Sequence[Silence] = ()
@@ -77,7 +78,20 @@ class RuleEngine:
         """
         for rules in self._targets:
             rules.update(now_s, readings[rules.name])
-        tellings, suppressed = tell(self._config, self.alerts, silences, now_s, local)
+        tellings, suppressed = self._teller.tell(silences, now_s, local)
         unjudged = [(rules.name, rule) for rules in self._targets for rule in rules.not_told()]
         minutes = [one for rules in self._targets for one in rules.minutes()]
         return RoundOutcome(self.alerts, suppressed, tellings, unjudged, minutes)
+
+
+def _gone(alerts: Sequence[Alert], standings: Mapping[tuple[str, str], AlertStanding]) -> list[Alert]:
+    """Alerts of which people know, and of which the file knows no more: they are told that it is over."""
+    known = {(alert.target, alert.type) for alert in alerts}
+    gone = [
+        (target, type_, standing)
+        for (target, type_), standing in standings.items()
+        if standing.told_since_s and (target, type_) not in known
+    ]
+    for _, _, standing in gone:
+        standing.state = AlertState.OK
+    return [GoneAlert(type_, target, "warning", {}, standing) for target, type_, standing in gone]

@@ -51,55 +51,58 @@ class _Group:
     name: str
     route: AlertRoute
     members: list[Alert] = field(default_factory=list)
-    owing: list[Alert] = field(default_factory=list)
-    """Those of which there is something to tell."""
 
-    def due_s(self) -> float:
-        """When it is told."""
+    def due_s(self, owing: Sequence[Alert]) -> float:
+        """When those of them of which there is something to tell are told."""
         wait_s, interval_s = self.route.waits_s()
         if any(alert.standing.told_since_s for alert in self.members):
             return max(alert.standing.told_s for alert in self.members) + interval_s
-        return min(alert.standing.owed_s for alert in self.owing) + wait_s
+        return min(alert.standing.owed_s for alert in owing) + wait_s
 
 
-def tell(
-    config: MonitorFile, alerts: Sequence[Alert], silences: Sequence[Silence], now_s: float, local: datetime
-) -> tuple[list[Telling], dict[int, str]]:
-    """What is told now, and why alerts that are on, or of which there is something to tell, are not, by their index.
+class Teller:
+    """Knows where each alert goes: its route and its group do not change while the file does not."""
 
-    Notes in the standing of each alert what people know of it then.
-    """
-    if not any(alert.firing or alert.standing.told_since_s for alert in alerts):
-        for alert in alerts:
-            alert.standing.owed_s = 0.0
-        return [], {}
-    firing = [alert for alert in alerts if alert.firing]
-    groups: dict[str, _Group] = {}
-    suppressed: dict[int, str] = {}
-    for index, alert in enumerate(alerts):
-        route = route_of(config, alert.keys)
-        name = _group_name(config, route, alert)
-        group = groups.setdefault(name, _Group(name, route))
+    def __init__(self, config: MonitorFile, alerts: Sequence[Alert]) -> None:
+        self._config, self._alerts = config, alerts
+        self._channels = {LOG, *config.channels}
+        self._groups: dict[str, _Group] = {}
+        self._group_of = [self._join(alert) for alert in alerts]
+
+    def tell(self, silences: Sequence[Silence], now_s: float, local: datetime) -> tuple[list[Telling], dict[int, str]]:
+        """What is told now, and why alerts that are on, or of which there is something to tell, are not, by index.
+
+        Notes in the standing of each alert what people know of it then.
+        """
+        firing = [alert for alert in self._alerts if alert.firing]
+        suppressed: dict[int, str] = {}
+        owing: dict[str, list[Alert]] = {}
+        for index, alert in enumerate(self._alerts):
+            standing, group = alert.standing, self._group_of[index]
+            if not alert.firing and not standing.told_since_s:
+                standing.owed_s = 0.0
+                continue
+            owes = any(_owed(alert, group.route, now_s))
+            why = suppression_of(alert, firing, self._config, silences, now_s, local)
+            if why:
+                suppressed[index] = why
+            if not owes or why:
+                standing.owed_s = 0.0
+                continue
+            standing.owed_s = standing.owed_s or now_s
+            owing.setdefault(group.name, []).append(alert)
+        due = [(group, some) for name, some in owing.items() if now_s >= (group := self._groups[name]).due_s(some)]
+        return [telling for group, some in due for telling in _told(group, some, self._channels, now_s)], suppressed
+
+    def _join(self, alert: Alert) -> _Group:
+        keys, routes = alert.keys, self._config.routes
+        route = route_of(self._config, keys)
+        number = next((number for number, one in enumerate(routes) if one is route), len(routes))
+        by = ("target", "type") if route.group_by is None else route.group_by
+        name = "/".join([str(number), *(keys.get(one, "") for one in by)])
+        group = self._groups.setdefault(name, _Group(name, route))
         group.members.append(alert)
-        standing = alert.standing
-        owes = any(_owed(alert, route, now_s))
-        why = suppression_of(alert, firing, config, silences, now_s, local) if owes or alert.firing else ""
-        if why:
-            suppressed[index] = why
-        if not owes or why:
-            standing.owed_s = 0.0
-            continue
-        standing.owed_s = standing.owed_s or now_s
-        group.owing.append(alert)
-    known = {LOG, *config.channels}
-    return [telling for group in groups.values() for telling in _told(group, known, now_s)], suppressed
-
-
-def _group_name(config: MonitorFile, route: AlertRoute, alert: Alert) -> str:
-    keys = alert.keys
-    by = ("target", "type") if route.group_by is None else route.group_by
-    number = next((number for number, one in enumerate(config.routes) if one is route), len(config.routes))
-    return "/".join([str(number), *(keys.get(name, "") for name in by)])
+        return group
 
 
 def _owed(alert: Alert, route: AlertRoute, now_s: float) -> Iterator[str]:
@@ -114,11 +117,9 @@ def _owed(alert: Alert, route: AlertRoute, now_s: float) -> Iterator[str]:
         yield STILL_FIRING
 
 
-def _told(group: _Group, known: Set[str], now_s: float) -> Iterator[Telling]:
-    if not group.owing or now_s < group.due_s():
-        return
+def _told(group: _Group, owing: Sequence[Alert], known: Set[str], now_s: float) -> Iterator[Telling]:
     together = "" if group.route.group_by is None else group.name
-    for alert in group.owing:
+    for alert in owing:
         standing = alert.standing
         for event in list(_owed(alert, group.route, now_s)):
             since_s = standing.told_since_s if event == AlertEvent.RESOLVED else standing.since_s

@@ -83,7 +83,8 @@ def _lines(one: AlertOutcome, replay: Replay, incidents: Sequence[Incident], pro
         lines.append(f"    {_judgement(one, incidents)}")
     if proposal is not None:
         limit = "no proposal" if proposal.when is None else f"proposal: {proposal.when}"
-        lines.append(f"    {limit}; {proposal.evidence}")
+        mark = "; was something wrong then? mark it with --incidents" if one.firings and not incidents else ""
+        lines.append(f"    {limit}; {proposal.evidence}{mark}")
     return lines
 
 

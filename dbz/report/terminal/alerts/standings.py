@@ -33,7 +33,8 @@ def standing_rows(
         row: dict[str, Any] = {"target": alert.target, "type": alert.type, "severity": alert.severity}
         row |= {"state": alert.standing.state.value, "since": stamp(alert.standing.since_s)}
         row |= {"told": bool(alert.standing.told_since_s), **_of_rule(alert, now_s)}
-        why = suppression_of(alert, firing, config, silences, now_s, local)
+        quiet = alert.standing.state is AlertState.OK
+        why = "" if quiet else suppression_of(alert, firing, config, silences, now_s, local)
         rows.append({**row, "kept_to_log": why} if why else row)
     return rows
 
