@@ -13,6 +13,7 @@ from dbz.errors import ExitCode
 from dbz.extras import CLOUD, INSTALL, OTLP, RECORD, SERVER
 from tests.cli.commands import DeclaredCommand, every_command
 from tests.cli.running import small_server
+from tests.whole import some
 
 HIDDEN = sorted(
     {name.partition(".")[0] for name in (*SERVER, *CLOUD, *OTLP, *RECORD)} | {"bson", "gridfs", "botocore", "uvloop"}
@@ -66,7 +67,7 @@ def needy() -> list[DeclaredCommand]:
     return [one for one in every_command() if one.words[0] not in NEEDS_NOTHING and one.words not in WORKS_PLAINLY]
 
 
-@pytest.mark.parametrize("command", needy(), ids=lambda one: " ".join(one.words))
+@pytest.mark.parametrize("command", some(needy(), 15), ids=lambda one: " ".join(one.words))
 def test_a_command_names_the_extra_that_it_needs(command: DeclaredCommand, tmp_path: Path) -> None:
     options = dict(command.options)
     given = [one for one in GIVEN.get(command.words, []) if one != "--embedded" or one in options]

@@ -36,7 +36,7 @@ def load(folder: Path, code: str, *options: str, any_error: bool = False) -> tup
     with small_server() as url:
         base = ["load", "mine.py", "--target", url, "--budgets", "b.yaml", "--no-live"]
         if "Shape" not in code.split("import dbz.users")[1]:
-            base += ["--users", "4", *([] if "--duration" in options else ["--duration", "3s", "--warmup", "0s"])]
+            base += ["--users", "4", *([] if "--duration" in options else ["--duration", "2s", "--warmup", "0s"])]
         done = dbz(*base, *options, cwd=folder)
     return done.returncode, newest_run(folder) if (folder / "reports").exists() else {"reasons": [done.stderr]}
 
@@ -285,7 +285,7 @@ def test_what_users_do_beside_their_tasks_ends_with_them_and_counts_when_it_rais
         "    def on_start(self):\n        self.background(self.poll, '/poll')\n        self.background(self.fail)\n"
         "    def poll(self, path):\n        while True:\n            self.client.get(path)\n"
         "            self.pause(0.05, 0.1)\n"
-        "    def fail(self):\n        self.pause(1.5, 2)\n        raise RuntimeError('beside')\n"
+        "    def fail(self):\n        self.pause(0.8, 1)\n        raise RuntimeError('beside')\n"
     )
     status, run = load(tmp_path, code)
     assert status == ExitCode.BROKEN

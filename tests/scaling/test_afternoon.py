@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,11 @@ def test_a_daemon_takes_no_number(account: RunningCloud) -> None:
         plan_tasks(looked_at(account, "agent"), Wanted("3", plan_for("agent").scaling.bounds))
 
 
-def follow(account: RunningCloud, auto: Autoscaler, seconds: float) -> list[Evaluation]:
-    """What the daemon does for so long, looking once a period as it would."""
-    end, seen = time.monotonic() + seconds, []
-    while time.monotonic() < end:
+def follow(auto: Autoscaler, seconds: float, done: Callable[[float], bool]) -> list[Evaluation]:
+    """What the daemon does until it is `done`, which is told for how many seconds, or for so long; looking once a
+    period as it would."""
+    begun, seen = time.monotonic(), []
+    while (for_s := time.monotonic() - begun) < seconds and not done(for_s):
         seen.append(auto.evaluate())
         time.sleep(min(1.0, max(0.0, auto.next_s())))
     return seen
@@ -157,14 +158,14 @@ def test_an_afternoon(account: RunningCloud) -> None:
     source = CloudWatchSource(handle.aws, plan.scaling, (*plan.scale_out_when_any, *plan.scale_in_when_all))
     auto = Autoscaler(handle, plan, servers, source)
     account.control(demand=1000.0)
-    busy = follow(account, auto, 20)
+    busy = follow(auto, 30, lambda for_s: for_s > 12 and read_service(handle).desired > 2)
     peak = read_service(handle).desired
     assert peak > 2, [one.decision for one in busy]
     settled = busy[len(busy) // 2 :]  # what was there before metrics came late was on time
     late_s = [one.at_s - row.at_s for one in settled for row in one.standings[:1] if row.at_s is not None]
     assert min(late_s) >= LATE_S - 1.5, "it decided on what had come"
     account.control(demand=0.5)
-    quiet = follow(account, auto, 25)
+    quiet = follow(auto, 30, lambda _: read_service(handle).desired < peak)
     assert read_service(handle).desired < peak, [one.decision for one in quiet]
     after = counts(account)
     own = (f"{REGION} api", f"{REGION} web")  # web has a policy of the platform team's

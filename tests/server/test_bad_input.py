@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.server.backend import Backend
 from tests.server.conftest import SignIn
+from tests.whole import WHOLE
 
 pytestmark = pytest.mark.anyio
 
@@ -177,7 +178,7 @@ def _explore(operation: Any, headers: dict[str, str], checks: list[Any]) -> None
     if operation.path in ("/api/auth/logout", "/metrics"):
         return
 
-    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20 if WHOLE else 8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def explore(case: Any) -> None:
         case.call_and_validate(headers=headers, checks=checks)

@@ -20,6 +20,7 @@ from dbz.report import print_imported, write_verdicts
 from dbz.runs.imports.judging import judge_files
 from dbz.runs.imports.reading import read_file
 from tests.runs.imports.reading import FILES, found_in, value_of, written
+from tests.whole import WHOLE
 
 REAL = sorted(path for path in FILES.iterdir() if path.suffix == ".json")
 ODD: list[Any] = [
@@ -65,14 +66,14 @@ def judged_and_written(path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("real", REAL, ids=lambda path: path.name)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30 if WHOLE else 12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 10**9))
 def test_no_change_to_a_real_file_is_a_traceback(tmp_path: Path, real: Path, seed: int) -> None:
     data = mutated(json.loads(real.read_text()), seed)
     judged_and_written(written(tmp_path, json.dumps(data)), tmp_path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100 if WHOLE else 40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400), st.integers(0, 2000), st.sampled_from(["locust_stats.csv", "locust.json", "oha.json"]))
 def test_no_damage_to_the_bytes_of_a_file_is_a_traceback(tmp_path: Path, junk: bytes, at: int, name: str) -> None:
     raw = (FILES / name).read_bytes()
