@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import operator
-import time
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from typing import Any
 
 from dbz.cloud.cloudwatch.expressions import evaluate_series
@@ -118,9 +118,10 @@ def _series(
     namespace, name, dimensions, statistic = metric
     values: dict[int, list[float]] = {}
     for one in cloudwatch.metric_data:
+        if one.name != name or one.namespace != namespace:  # first: most data are of others, and there are many
+            continue
         at = math.floor((_seconds(one.timestamp) - begins[0]) / period_s)
-        known = one.name == name and one.namespace == namespace and 0 <= at < len(begins)
-        if known and {(each.name, each.value) for each in one.dimensions} == dimensions:
+        if 0 <= at < len(begins) and {(each.name, each.value) for each in one.dimensions} == dimensions:
             values.setdefault(at, []).append(float(one.value))
     reduce = _reduction(statistic)
     return [reduce(values[at]) if at in values else None for at in range(len(begins))]
@@ -137,6 +138,4 @@ def _reduction(statistic: str) -> Callable[[list[float]], float]:
 
 def _seconds(timestamp: Any) -> float:
     """moto keeps UTC without saying so."""
-    if timestamp.tzinfo is None:
-        return float(timestamp.timestamp() - time.mktime(time.gmtime(0)))
-    return float(timestamp.timestamp())
+    return float((timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).timestamp())
