@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from dbz.bring.sockets import SocketEvent, SocketSession
@@ -13,33 +16,82 @@ from dbz.bring.values import Location, leaves, value_at
 WITHIN_S = 5.0
 """A receipt this long after a message may be of it."""
 _EACH = "*"
+_MOST_LOOKED_AT = 200
+"""So many receipts after a message are looked at for each of its values: what tells messages apart is in few."""
+_MOST_RECEIPTS = 4
+"""So many receipts of one message and one kind say where key and room are; a room may have hundreds of members."""
 
 Pair = tuple[SocketEvent, SocketEvent]
 
 
 def find_deliveries(sessions: Sequence[SocketSession]) -> list[Delivery]:
-    """Each kind of message that was seen to go from one user to another."""
-    pairs: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
+    """Each kind of message that was seen to go from one user to another.
+
+    What was received belongs to the message with which it shares most values, the latest of these.
+    """
+    received_values = _ReceivedValues(sessions)
+    matches: list[tuple[SocketEvent, _Received, int]] = []
+    best: dict[int, tuple[int, float]] = {}
     for sender in sessions:
         for sent in filter(lambda event: event.sent, sender.events):
-            for receiver in sessions:
-                if receiver.source != sender.source:
-                    for received in _receipts(sent, receiver.events):
-                        pairs[sent.name, received.name].append((sent, received))
+            values = _values(sent)
+            for receipt in received_values.of(sent, values, sender.source):
+                shared = len(values & receipt.values)
+                matches.append((sent, receipt, shared))
+                best[id(receipt)] = max(best.get(id(receipt), (0, 0.0)), (shared, sent.at_s))
+    pairs: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
+    counts: Counter[tuple[int, str]] = Counter()
+    for sent, receipt, shared in matches:
+        name = receipt.event.name
+        if best[id(receipt)] == (shared, sent.at_s) and counts[id(sent), name] < _MOST_RECEIPTS:
+            counts[id(sent), name] += 1
+            pairs[sent.name, name].append((sent, receipt.event))
     found = (_delivery(names, matched) for names, matched in pairs.items())
-    best: dict[str, Delivery] = {}
+    deliveries: dict[str, Delivery] = {}
     for delivery in filter(None, found):
-        best.setdefault(delivery.sent_event, delivery)
-    return list(best.values())
+        deliveries.setdefault(delivery.sent_event, delivery)
+    return list(deliveries.values())
 
 
-def _receipts(sent: SocketEvent, events: Iterable[SocketEvent]) -> Iterator[SocketEvent]:
-    """What another user received soon after, and shares a value with the message."""
-    values = {value for _, value in leaves(list(sent.arguments)) if _tells_apart(value)}
-    for event in events:
-        soon = not event.sent and event.namespace == sent.namespace and 0 <= event.at_s - sent.at_s <= WITHIN_S
-        if soon and values & {value for _, value in leaves(list(event.arguments)) if _tells_apart(value)}:
-            yield event
+@dataclass(frozen=True, eq=False)
+class _Received:
+    """An event that a user received."""
+
+    event: SocketEvent
+    source: str
+    values: set[Any]
+    """Those by which it may be told apart."""
+
+
+class _ReceivedValues:
+    """What all users received, by the values in it and in the order of time."""
+
+    def __init__(self, sessions: Sequence[SocketSession]) -> None:
+        self._by_value: defaultdict[tuple[str, Any], list[_Received]] = defaultdict(list)
+        for session in sessions:
+            for event in filter(lambda event: not event.sent, session.events):
+                received = _Received(event, session.source, _values(event))
+                for value in received.values:
+                    self._by_value[event.namespace, value].append(received)
+        for listed in self._by_value.values():
+            listed.sort(key=lambda one: one.event.at_s)
+
+    def of(self, sent: SocketEvent, values: set[Any], source: str) -> Iterator[_Received]:
+        """What other users received soon after, and shares a value with the message, in the order of time."""
+        found: dict[int, _Received] = {}
+        for value in values:
+            listed = self._by_value.get((sent.namespace, value), ())
+            first = bisect_left(listed, sent.at_s, key=lambda one: one.event.at_s)
+            for received in islice(listed, first, first + _MOST_LOOKED_AT):
+                if received.event.at_s - sent.at_s > WITHIN_S:
+                    break
+                if received.source != source:
+                    found[id(received)] = received
+        yield from sorted(found.values(), key=lambda one: one.event.at_s)
+
+
+def _values(event: SocketEvent) -> set[Any]:
+    return {value for _, value in leaves(list(event.arguments)) if _tells_apart(value)}
 
 
 def _tells_apart(value: Any) -> bool:

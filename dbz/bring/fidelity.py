@@ -9,8 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 from dbz.bring import names
+from dbz.bring.messages import kind_of, message_of
 from dbz.bring.recording import FORM, JSON, MessageBody, body_of
 from dbz.bring.steps import Emit, Flow, HttpStep
+from dbz.bring.values import MAX_DEPTH
 
 REQUEST, SENT, RECEIVED = "request", "sent", "received"
 """What can pass between a user and its server."""
@@ -82,6 +84,10 @@ def replayed_of(told: Iterable[Mapping[str, Any]], user: str) -> list[Passed]:
             continue
         if line["what"] == "http":
             passed.append(_of_exchange(line))
+        elif line["what"] == "socket" and line["kind"] == "message":
+            message = b"" if line["binary"] else message_of(line["data"])
+            kind = SENT if line["sent"] else RECEIVED
+            passed.append(_of_event(kind, kind_of(message).name, line["at_s"], [message], None))
         elif line["what"] == "socket" and str(line["kind"]).startswith("event"):
             name, *arguments = line["data"]
             kind = SENT if line["sent"] else RECEIVED
@@ -122,21 +128,25 @@ def _body_shape(body: MessageBody) -> Shape:
     return body.kind
 
 
-def _shape(value: Any) -> Shape:
+def _shape(value: Any, depth: int = 0) -> Shape:
     """The shape of a JSON tree; keys that are ids are one key, the parts of a list are one part."""
+    if depth > MAX_DEPTH:
+        return _ANYTHING
     if isinstance(value, Mapping):
         fields: dict[str, Shape] = {}
         for key, part in value.items():
             name = "{id}" if names.is_id(str(key)) else str(key)
-            fields[name] = _merged(fields[name], _shape(part)) if name in fields else _shape(part)
+            fields[name] = _merged(fields[name], _shape(part, depth + 1)) if name in fields else _shape(part, depth + 1)
         return fields
     if isinstance(value, list | tuple):
         inner: Shape = _NOTHING
         for part in value:
-            inner = _merged(inner, _shape(part))
+            inner = _merged(inner, _shape(part, depth + 1))
         return [inner]
     if value is None:
         return _ANYTHING
+    if isinstance(value, bytes):
+        return "bytes"
     if isinstance(value, bool):
         return "true or false"
     return "number" if isinstance(value, int | float) else "text"

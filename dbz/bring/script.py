@@ -12,10 +12,11 @@ from urllib.parse import urljoin, urlsplit
 from dbz.bring import names
 from dbz.bring.correlation import Correlation
 from dbz.bring.deliveries import find_deliveries
+from dbz.bring.messages import RAW, AwaitedAnswer, find_answers, kind_of, raw_sessions
 from dbz.bring.recording import FORM, JSON, MULTIPART, NO_SERVER, Exchange, MessageBody, Recording, placeholder_variable
 from dbz.bring.sockets import SocketEvent, SocketSession, is_polling, socket_sessions
 from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
-from dbz.bring.values import Expression, Formatted, leaves, replaced, value_at
+from dbz.bring.values import Expression, Formatted, json_path, leaves, replaced, value_at
 from dbz.errors import UsageError
 
 _STATIC = re.compile(
@@ -48,6 +49,7 @@ class Choice:
 def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     """The script of a recording; `UsageError` when nothing of it is left."""
     sessions = socket_sessions(recording)
+    sessions += raw_sessions(recording, sessions)
     exchanges, origin, notes = wanted(recording, choice)
     if recording.recorded:
         exchanges = list(without_followed(exchanges))
@@ -59,8 +61,8 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     templates = names.PathTemplates(exchange.path for exchange in exchanges)
     told = [note for note in recording.notes if not (choice.target and NO_SERVER in note)]
     script = Script([], origin or recording.origin, recording.recorded, notes=[*told, *notes])
-    deliveries = find_deliveries(sessions)
-    rooms = _rooms(deliveries, sessions)
+    deliveries = [_in_entered_room(delivery, sessions) for delivery in find_deliveries(sessions)]
+    found = _Found(deliveries, _rooms(deliveries, sessions), _answers(deliveries, sessions))
     secrets: dict[str, str] = {}
     if recording.recorded:
         sources = dict.fromkeys([*(one.source for one in exchanges), *(one.source for one in sessions)])
@@ -70,7 +72,7 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
         own = [one for one in exchanges if not source or one.source == source]
         held = [one for one in sessions if one.source == source]
         start = [one for one in recording.start if one.origin in ("", origin)]
-        reader = _FlowReader(templates, deliveries, rooms, secrets, recorded=recording.recorded)
+        reader = _FlowReader(templates, found, secrets, recorded=recording.recorded)
         script.flows.append(reader.flow(source, own, held, start))
     script.secrets = sorted(set(secrets.values()))
     script.secret_values = {name: value for value, name in secrets.items() if not placeholder_variable(value)}
@@ -146,6 +148,15 @@ def wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, l
     return [exchange for exchange in kept if exchange.origin in ("", origin)], origin, notes
 
 
+def _in_entered_room(delivery: Delivery, sessions: Sequence[SocketSession]) -> Delivery:
+    """A delivery with its room, if anybody was seen to enter that; else everybody who is connected is in it."""
+    rooms = _rooms([delivery], sessions)
+    sent = (event for session in sessions for event in session.events if event.sent)
+    others = (event for event in sent if event.name != delivery.sent_event)
+    entered = any(value in rooms for event in others for _, value in leaves(list(event.arguments)))
+    return delivery if entered or not rooms else replace(delivery, room_sent=None, room_received=None)
+
+
 def _rooms(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) -> dict[Any, str]:
     """The rooms that messages were sent to, each with the event that is received in it."""
     rooms = {}
@@ -154,6 +165,13 @@ def _rooms(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) ->
             if delivery.room_sent and event.sent and event.name == delivery.sent_event:
                 rooms[value_at(event.arguments, delivery.room_sent)] = delivery.received_event
     return {room: event for room, event in rooms.items() if room is not None}
+
+
+def _answers(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) -> dict[int, Awaited]:
+    """What answers the messages of protocols of the server's own, by the `id()` of the message."""
+    raw = [session for session in sessions if session.raw]
+    delivered = {name for delivery in deliveries for name in (delivery.sent_event, delivery.received_event)}
+    return find_answers(raw, delivered)
 
 
 def _is_preflight(exchange: Exchange) -> bool:
@@ -165,23 +183,38 @@ def _is_static(exchange: Exchange) -> bool:
     return exchange.method == "GET" and (bool(_STATIC.search(exchange.path)) or kind.startswith(_STATIC_TYPES))
 
 
+Awaited = tuple[SocketEvent, AwaitedAnswer]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found between the messages of all users."""
+
+    deliveries: Sequence[Delivery]
+    rooms: dict[Any, str]
+    """With the event that is received in each."""
+    answers: dict[int, Awaited]
+
+
 class _FlowReader:
     """Reads what one user did."""
 
     def __init__(
         self,
         templates: names.PathTemplates,
-        deliveries: Sequence[Delivery],
-        rooms: dict[Any, str],
+        found: _Found,
         secrets: dict[str, str],
         *,
         recorded: bool,
     ) -> None:
         self._templates = templates
         self._recorded = recorded
-        self._rooms = rooms
-        self._deliveries = {delivery.sent_event: delivery for delivery in deliveries}
-        self._received = {delivery.received_event: delivery for delivery in deliveries}
+        self._rooms = found.rooms
+        self._deliveries = {delivery.sent_event: delivery for delivery in found.deliveries}
+        self._received = {delivery.received_event: delivery for delivery in found.deliveries}
+        self._answers = found.answers
+        self._answering: dict[int, Emit] = {}
+        """By `id()` of a message that answers: the step that awaits it."""
         self._secrets = secrets
         self._seen = Correlation()
 
@@ -295,7 +328,10 @@ class _FlowReader:
 
     def _connect(self, session: SocketSession) -> Connect:
         auth = replaced(session.auth.get("/"), lambda place, value: self._value(_key(place), value))
-        return Connect(session.path, session.started_s, auth, {k: self._value(k, v) for k, v in session.query.items()})
+        query = {key: self._value(key, value) for key, value in session.query.items()}
+        path = self._path(session.path) if session.raw else session.path
+        protocols = [self._seen.used("", one) for one in session.protocols]
+        return Connect(path, session.started_s, auth, query, protocols, session.raw)
 
     def _emit(self, event: SocketEvent) -> Emit:
         # What an event is given without a key is, more often than not, the id of what it is about.
@@ -306,6 +342,11 @@ class _FlowReader:
         )
         if delivery is None:
             emit.joins = self._joined(event)
+        emit.raw = event.namespace.startswith(RAW)
+        if id(event) in self._answers:
+            answer, awaited = self._answers[id(event)]
+            emit.answer, emit.answer_kind = _demands(awaited, arguments[0]), awaited.kind.name
+            self._answering[id(answer)] = emit
         self._seen.note_sent(arguments)
         if event.answer is not None:
             self._seen.learn(list(event.answer), "answer", emit.keeps, names.singular(event.name.rpartition(":")[2]))
@@ -319,14 +360,32 @@ class _FlowReader:
         return None
 
     def _receive(self, event: SocketEvent, flow: Flow) -> None:
-        """Handle an event that arrived: by one handler for each name, whatever it brings."""
+        """Handle an event that arrived: by one handler for each name, whatever it brings; an answer is awaited."""
+        awaiting = self._answering.get(id(event))
+        if awaiting is not None:
+            self._seen.learn(event.arguments[0], "answer", awaiting.keeps)
+            return
         handler = next(
             (one for one in flow.handlers if (one.namespace, one.event) == (event.namespace, event.name)), None
         )
         if handler is None:
             handler = Handler(event.name, event.namespace, delivery=self._received.get(event.name))
             flow.handlers.append(handler)
-        self._seen.learn(list(event.arguments), "arguments", handler.keeps)
+        if event.namespace.startswith(RAW):
+            handler.kind = kind_of(event.arguments[0])
+            self._seen.learn(event.arguments[0], "message", handler.keeps)
+        else:
+            self._seen.learn(list(event.arguments), "arguments", handler.keeps)
+
+
+def _demands(awaited: AwaitedAnswer, message: Any) -> dict[str, Any]:
+    """By JSONPath, what the answer to a message has: its own word, and what it repeats of the message."""
+    kind = awaited.kind
+    demands: dict[str, Any] = {json_path(kind.location): kind.name} if kind.location else {}
+    if awaited.same:
+        in_answer, in_message = awaited.same
+        demands[json_path(in_answer)] = value_at(message, in_message)
+    return demands
 
 
 def _key(place: Sequence[str | int]) -> str:

@@ -23,7 +23,7 @@ _MESSAGE = "4"
 
 @dataclass(frozen=True)
 class SocketEvent:
-    """An event that one side sent to the other."""
+    """An event that one side sent to the other; without Socket.IO a message, whose kind is its name."""
 
     at_s: float
     sent: bool
@@ -49,6 +49,10 @@ class SocketSession:
     started_s: float
     query: dict[str, str] = field(default_factory=dict)
     """What the client put into the query beside the protocol's own keys."""
+    protocols: list[str] = field(default_factory=list)
+    """The subprotocols that the client offered."""
+    raw: bool = False
+    """Whether the server has a protocol of its own, and not Socket.IO: then events are whole messages."""
     auth: dict[str, Any] = field(default_factory=dict)
     """The authentication payload of each namespace that was connected to."""
     events: list[SocketEvent] = field(default_factory=list)
@@ -60,14 +64,12 @@ def is_polling(exchange: Exchange) -> bool:
 
 
 def socket_sessions(recording: Recording) -> list[SocketSession]:
-    """The Socket.IO connections of a recording, by their start; WebSockets of other kinds are noted and left out."""
+    """The Socket.IO connections of a recording, by their start; `dbz.bring.messages` has WebSockets of other kinds."""
     streams: defaultdict[str, list[SocketMessage]] = defaultdict(list)
     sessions: dict[str, SocketSession] = {}
-    raw = 0
     for number, socket in enumerate(recording.sockets):
         query = parse_qs(urlsplit(socket.url).query)
         if "EIO" not in query:
-            raw += 1
             continue
         key = query.get("sid", [f"socket {number}"])[0]
         sessions.setdefault(key, _session(socket.url, socket.source, socket.started_s))
@@ -78,8 +80,6 @@ def socket_sessions(recording: Recording) -> list[SocketSession]:
             session = sessions.setdefault(key, _session(exchange.url, exchange.source, exchange.started_s))
             session.started_s = min(session.started_s, exchange.started_s)
             streams[key] += _polled(exchange)
-    if raw:
-        recording.notes.append(f"{raw} WebSocket(s) do not speak Socket.IO, and are left out")
     for key, session in sessions.items():
         _decode(session, sorted(streams[key], key=lambda message: message.at_s))
     return sorted(sessions.values(), key=lambda session: session.started_s)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dbz.bring.messages import MessageKind
 from dbz.bring.recording import Exchange, MessageBody
 from dbz.bring.sockets import SocketEvent
 from dbz.bring.values import Formatted, Location
@@ -53,17 +54,22 @@ class HttpStep:
 
 @dataclass
 class Connect:
-    """The Socket.IO connection is made."""
+    """The connection of a socket is made."""
 
-    path: str
+    path: str | Formatted
     at_s: float
     auth: Any = None
+    """The authentication payload of Socket.IO."""
     query: dict[str, Any] = field(default_factory=dict)
+    protocols: Sequence[Any] = ()
+    """The subprotocols that are offered."""
+    raw: bool = False
+    """Whether the server has a protocol of its own, and not Socket.IO."""
 
 
 @dataclass
 class Emit:
-    """One Socket.IO event that the user sends."""
+    """One Socket.IO event that the user sends, or one message of a protocol of the server's own."""
 
     event: str
     arguments: Sequence[Any]
@@ -73,6 +79,12 @@ class Emit:
     keeps: list[Keep] = field(default_factory=list)
     delivery: Delivery | None = None
     joins: Joined | None = None
+    raw: bool = False
+    """Whether it is a message, the only one of its arguments."""
+    answer: dict[str, Any] | None = None
+    """By JSONPath, what the message that answers it has; None when none is awaited."""
+    answer_kind: str = ""
+    """What kind of message that is."""
     recorded: SocketEvent | None = field(default=None, repr=False)
     """What it was made from."""
 
@@ -82,10 +94,12 @@ Step = HttpStep | Connect | Emit
 
 @dataclass
 class Handler:
-    """What a user does when an event arrives."""
+    """What a user does when an event, or a message of a kind, arrives."""
 
     event: str
     namespace: str
+    kind: MessageKind | None = None
+    """How the message is told from others; None for events of Socket.IO."""
     keeps: list[Keep] = field(default_factory=list)
     delivery: Delivery | None = None
 
@@ -129,8 +143,13 @@ class Flow:
 
     @property
     def connects(self) -> bool:
-        """Whether the user holds a Socket.IO connection."""
+        """Whether the user holds the connection of a socket."""
         return any(isinstance(step, Connect) for step in self.steps)
+
+    @property
+    def raw(self) -> bool:
+        """Whether that is a WebSocket with a protocol of the server's own."""
+        return any(isinstance(step, Connect) and step.raw for step in self.steps)
 
 
 @dataclass

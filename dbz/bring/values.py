@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dbz.errors import UsageError
+
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
 _PLAIN_KEY = re.compile(r"[\w-]+")
+MAX_DEPTH = 60
+"""Python reads brackets in brackets only so far."""
 _MAX_LEAVES = 20_000
 _WIDTH = 96
 
@@ -54,7 +58,9 @@ def value_at(tree: Any, location: Location) -> Any:
 
 
 def replaced(tree: Any, change: Callable[[Location, Any], Any], location: Location = ()) -> Any:
-    """A copy of a tree with each leaf as `change` gives it."""
+    """A copy of a tree with each leaf as `change` gives it; `UsageError` for one too deep to be written as Python."""
+    if len(location) > MAX_DEPTH:
+        raise UsageError(f"a body or message is nested too deeply: it has more than {MAX_DEPTH} levels")
     if isinstance(tree, Mapping):
         return {key: replaced(part, change, (*location, key)) for key, part in tree.items()}
     if isinstance(tree, list | tuple):

@@ -100,7 +100,7 @@ def _write_replay(files: list[str], out: Path, choice: Choice, speed: float, *, 
 
 def write_scenario(script: Script, files: list[str], out: Path, target: str) -> None:
     """Write the scenario, and tell of it."""
-    from dbz.bring.writing import scenario_text
+    from dbz.bring.writing.scenario import scenario_text
 
     names = ", ".join(Path(name).name for name in files)
     text = scenario_text(script, f"Made from {names} by dbz import.")

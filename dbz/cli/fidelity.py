@@ -55,7 +55,7 @@ def _terms(script: Script) -> RehearsalTerms:
     What was recorded within seconds is played slower, so that a busy machine does not change the order of what two
     users do; what took very long is played quicker.
     """
-    from dbz.bring.writing import class_names
+    from dbz.bring.writing.scenario import class_names
     from dbz.load.rehearsal import RehearsalTerms
 
     times = {
@@ -72,7 +72,7 @@ def _terms(script: Script) -> RehearsalTerms:
 
 def _compared(script: Script, told: list[Told]) -> Fidelity:
     from dbz.bring.fidelity import Fidelity, compare, recorded_of, replayed_of
-    from dbz.bring.writing import class_names
+    from dbz.bring.writing.scenario import class_names
 
     found = Fidelity()
     for name, flow in zip(class_names(script), script.flows, strict=True):

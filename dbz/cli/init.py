@@ -198,7 +198,7 @@ def _texts(wishes: _Wishes, material: Material) -> dict[str, str]:
     from dbz.bring.project import texts
     from dbz.bring.project.limits import budgets_text
     from dbz.bring.project.material import size_of
-    from dbz.bring.writing import scenario_text
+    from dbz.bring.writing.scenario import scenario_text
 
     scenario, root, script = "scenario.py", _root(wishes.folder), material.script
     if material.locust_file:

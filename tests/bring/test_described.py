@@ -18,7 +18,7 @@ from dbz.bring.project.material import Material
 from dbz.bring.project.trial import left_out
 from dbz.bring.recording import Recording
 from dbz.bring.script import Choice, script_of
-from dbz.bring.writing import scenario_text
+from dbz.bring.writing.scenario import scenario_text
 from dbz.cli.main import run
 from dbz.errors import ExitCode, UsageError
 from tests.bring.apps import starlette_app

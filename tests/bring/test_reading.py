@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dbz.bring.files.opening import read_file, read_files
 from dbz.bring.recording import FORM, JSON, MULTIPART, Recording
 from dbz.bring.script import script_of
-from dbz.bring.writing import scenario_text
+from dbz.bring.writing.scenario import scenario_text
 from dbz.errors import UsageError
 from tests.bring.material import ORIGIN, entry, har
 

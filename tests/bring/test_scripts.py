@@ -19,7 +19,7 @@ from dbz.bring.recording import Recording
 from dbz.bring.script import Choice, script_of
 from dbz.bring.steps import HttpStep, Script
 from dbz.bring.values import Expression, Formatted, code, leaves, lookup, value_at
-from dbz.bring.writing import scenario_text
+from dbz.bring.writing.scenario import scenario_text
 from dbz.errors import UsageError
 from tests.bring.material import entry, har
 

@@ -14,7 +14,7 @@ from dbz.bring.project.texts import LoadSize
 from dbz.bring.recording import Exchange, Recording
 from dbz.bring.script import Choice, script_of
 from dbz.bring.steps import Flow, HttpStep, Script
-from dbz.bring.writing import LONGEST_PAUSE_S
+from dbz.bring.writing.scenario import LONGEST_PAUSE_S
 from dbz.errors import UsageError
 
 _OPERATIONS_PER_S = 50.0

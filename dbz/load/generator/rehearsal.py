@@ -91,6 +91,8 @@ class _Teller:
         socket = getattr(user, "socket", None)
         if isinstance(socket, SocketClient):
             self._owners[id(socket._link)] = type(user).__name__
+        elif isinstance(socket, RawSocket):
+            self._owners[id(socket)] = type(user).__name__
 
     def watch_clients(self, events: Any) -> None:
         """Tell every HTTP exchange, of our client and of others, and every packet of sockets."""
@@ -172,17 +174,20 @@ class _Teller:
         """The same for WebSockets with a protocol of the server's own."""
         send, take, lost = RawSocket._send, RawSocket._take, RawSocket._lost
 
+        def tell(raw: Any, **more: Any) -> None:
+            self.tell("socket", user=self._owners.get(id(raw), ""), namespace="/", **more)
+
         def send_and_tell(raw: Any, payload: bytes, opcode: int) -> None:
             kind = "message" if opcode in (TEXT, BINARY) else "ping"
-            self.tell("socket", sent=True, kind=kind, namespace="/", data=_text(payload))
+            tell(raw, sent=True, kind=kind, data=_text(payload), binary=opcode == BINARY)
             send(raw, payload, opcode)
 
         def take_and_tell(raw: Any, opcode: int, payload: bytes) -> None:
-            self.tell("socket", sent=False, kind="message", namespace="/", data=_text(payload))
+            tell(raw, sent=False, kind="message", data=_text(payload), binary=opcode == BINARY)
             take(raw, opcode, payload)
 
         def lost_and_told(raw: Any, error: Any) -> None:
-            self.tell("socket", sent=False, kind="lost", namespace="/", data=str(error))
+            tell(raw, sent=False, kind="lost", data=str(error))
             lost(raw, error)
 
         for name, method in {"_send": send_and_tell, "_take": take_and_tell, "_lost": lost_and_told}.items():

@@ -16,8 +16,17 @@ import gevent
 from dbz.load.generator import users
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.socketio.namespace import Namespace
+from dbz.load.generator.websocket.raw import RawSocket
 
-_ACTIONS = ((HttpClient, "request"), (Namespace, "connect"), (Namespace, "emit"), (Namespace, "call"))
+_ACTIONS = (
+    (HttpClient, "request"),
+    (Namespace, "connect"),
+    (Namespace, "emit"),
+    (Namespace, "call"),
+    (RawSocket, "connect"),
+    (RawSocket, "send"),
+    (RawSocket, "request"),
+)
 
 
 class Timetable:

@@ -33,6 +33,9 @@ UNFINISHED_S = 1.0
 """A request that was under way for longer when its user was stopped counts as failed; a shorter one as not made."""
 
 
+_LOOKS_EVERY_S = 0.02
+
+
 class HttpUser(User):  # type: ignore[misc]
     """A user with an HTTP client in `self.client`, recorded as `http`.
 
@@ -102,6 +105,16 @@ class HttpUser(User):  # type: ignore[misc]
     def pause(self, shortest_s: float, longest_s: float) -> None:
         """Do nothing for a while, as people do: between so many seconds, by the user's own random numbers."""
         gevent.sleep(self.random.uniform(shortest_s, longest_s))
+
+    def wait_for(self, attribute: str, longest_s: float = 10.0) -> Any:
+        """Wait until what arrives has set an attribute of this user, and give its value.
+
+        `TimeoutError`, which counts as an error of the run, when it is not there in time.
+        """
+        with gevent.Timeout(longest_s, TimeoutError(f"{attribute} did not arrive within {longest_s:g} s")):
+            while not hasattr(self, attribute):
+                gevent.sleep(_LOOKS_EVERY_S)
+        return getattr(self, attribute)
 
     def measure(self, name: str, seconds: float) -> None:
         """Record how long something took that is no single request; budgets name it `measure{name="…"}`.
