@@ -11,7 +11,8 @@ from typing import Any
 import typer.main
 
 from dbz.cli.main import app
-from dbz.config.schemas import CONFIG_MODELS, config_schema, config_schema_text
+from dbz.cli.schema import schema_texts
+from dbz.config.schemas import config_schema
 from dbz.errors import ExitCode
 from dbz.measure.budget.metrics import CATALOGUE
 from dbz.report.schemas import MODELS, schema_text
@@ -167,7 +168,7 @@ def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
     readme, budgets, ci = ROOT / "README.md", ROOT / "docs" / "budgets.md", ROOT / "docs" / "ci.md"
     architecture, targets = ROOT / "ARCHITECTURE.md", ROOT / "docs" / "targets.md"
-    texts = {name: schema_text(name) for name in MODELS} | {name: config_schema_text(name) for name in CONFIG_MODELS}
+    texts = {name: schema_text(name) for name in MODELS} | schema_texts()
     schemas = {ROOT / "docs" / "schemas" / f"{name}.schema.json": text for name, text in texts.items()}
     profiles = ROOT / "docs" / "profiles.md"
     wanted = schemas | {

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _FIRST_S, _LONGEST_FIRST_S = 5.0, 20.0
 """A measurement of init lasts so long at least, and at most: long enough for a session where that is possible."""
 _MOST_TOLD = 8
+_KINDS = ("profile", "budgets")
+"""The YAML files of a project, each with its schema for editors."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,10 @@ def _completed(folder: Path, source: str, target: str, allowed: Sequence[str], s
 
 
 def _material(wishes: _Wishes) -> Material:
-    from dbz.bring.project.material import material_of_file, material_of_url
+    from dbz.bring.project.material import material_of_file, material_of_url, plain_paths
     from dbz.load.allowed_hosts import check_target, reach
     from dbz.load.description import find_description
+    from dbz.targets.health import find_health
 
     if "://" in wishes.source:
         check_target(wishes.source, wishes.allowed)
@@ -123,7 +126,8 @@ def _material(wishes: _Wishes) -> Material:
             material = replace(material, target=_host_of(material.locust_file, wishes.allowed))
     material = replace(material, target=check_target(material.target, wishes.allowed))
     reach(material.target)
-    return material
+    described = plain_paths(material.script) if material.script else []
+    return replace(material, health=find_health(material.target, described))
 
 
 def _host_of(locust_file: Path, allowed: Sequence[str]) -> str:
@@ -137,8 +141,10 @@ def _host_of(locust_file: Path, allowed: Sequence[str]) -> str:
 
 def _paths(wishes: _Wishes, material: Material) -> dict[str, Path]:
     """Where each file goes. A .gitignore that is there stays, and CI finds its files at the root of a repository."""
+    from dbz.bring.project.texts import schema_path
+
     names = ["profile.yaml", "budgets.yaml", *(["scenario.py"] if material.script else [])]
-    paths = {name: wishes.folder / name for name in names}
+    paths = {name: wishes.folder / name for name in (*names, *map(schema_path, _KINDS))}
     if not (wishes.folder / ".gitignore").exists():
         paths[".gitignore"] = wishes.folder / ".gitignore"
     root = _root(wishes.folder)
@@ -199,6 +205,7 @@ def _texts(wishes: _Wishes, material: Material) -> dict[str, str]:
     from dbz.bring.project.limits import budgets_text
     from dbz.bring.project.material import size_of
     from dbz.bring.writing.scenario import scenario_text
+    from dbz.config.schemas import config_schema_text
 
     scenario, root, script = "scenario.py", _root(wishes.folder), material.script
     if material.locust_file:
@@ -211,7 +218,10 @@ def _texts(wishes: _Wishes, material: Material) -> dict[str, str]:
     )
     return {
         "scenario.py": scenario_text(script, f"Made from {material.about} by dbz init.") if script else "",
-        "profile.yaml": texts.profile_text(material.target, scenario, size_of(material), wishes.allowed),
+        "profile.yaml": texts.profile_text(
+            material.target, scenario, size_of(material), wishes.allowed, material.health
+        ),
+        **{texts.schema_path(kind): config_schema_text(kind) for kind in _KINDS},
         "budgets.yaml": budgets_text(None),
         ".gitignore": texts.GITIGNORE,
         "ci": "" if wishes.ci == texts.NO_CI else texts.ci_text(wishes.ci, wanted),

@@ -51,7 +51,11 @@ def config_schema(name: str) -> dict[str, Any]:
     """The schema of one kind of file; `UsageError` naming the kinds."""
     if name not in CONFIG_MODELS:
         raise UsageError(f"there is no schema '{name}' (known: {', '.join(CONFIG_MODELS)})")
-    model = CONFIG_MODELS[name]
+    return model_schema(CONFIG_MODELS[name])
+
+
+def model_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of the file that a model reads."""
     schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     parts = schema.get("$defs", {})
     for part in {model, *_models_in(model)}:
@@ -62,7 +66,16 @@ def config_schema(name: str) -> dict[str, Any]:
 
 def config_schema_text(name: str) -> str:
     """The same as the text of a file."""
-    return json.dumps(config_schema(name), indent=1, ensure_ascii=False) + "\n"
+    return _text(config_schema(name))
+
+
+def model_schema_text(model: type[BaseModel]) -> str:
+    """The schema of the file that a model reads, as the text of a file."""
+    return _text(model_schema(model))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def default_text(info: FieldInfo) -> str | None:

@@ -13,11 +13,11 @@ from typing import Any
 from dbz.config.metrics import TargetMetrics
 from dbz.masking import masked_url
 from dbz.runs.record import LineFile
+from dbz.targets.health import HEALTH
 from dbz.targets.probing import address_of, ask_url
 from dbz.targets.watch import TargetWatch
 
 PERIOD_S = 1.0
-HEALTH = "/healthz"
 _AFTER_THE_SECOND_S = 0.05
 """When in each second of the run it is asked: with the deadline of an answer after it, all of it is in one second."""
 _NOT_FOUND = 404

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from dbz.config.model import build
 from dbz.config.source import YamlSource, read_yaml
@@ -154,7 +155,7 @@ class Settings(_Section):
     notifications: Notifications = Notifications()
     emf: Emf = Emf()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    jwt_secret: str = Field(default="", exclude=True, repr=False)
+    jwt_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
 
 _ENVIRONMENT = {

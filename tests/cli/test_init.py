@@ -44,6 +44,7 @@ def test_a_running_server_becomes_a_project_whose_ci_command_passes_and_turns_re
     assert done.returncode == ExitCode.OK, done.stdout + done.stderr
     assert files_in(tmp_path) == [
         ".github/workflows/load.yml", "load/.gitignore", "load/budgets.yaml", "load/profile.yaml", "load/scenario.py",
+        "load/schemas/budgets.schema.json", "load/schemas/profile.schema.json",
     ]  # fmt: skip
     assert "PASS" in done.stdout and "left out" in done.stdout and "GET /gone/{id}: HTTP 404" in done.stdout
     first = newest_run(tmp_path / "load")
@@ -83,8 +84,9 @@ def test_a_profile_reads_as_it_was_meant(
 ) -> None:
     path = tmp_path_factory.mktemp("project") / "profile.yaml"
     size = LoadSize(users=3, duration_s=float(round(length_s)), rate_per_s=50.0)
-    path.write_text(profile_text(target, scenario, size, ["a.example", "10.0.0.1"]))
+    path.write_text(profile_text(target, scenario, size, ["a.example", "10.0.0.1"], "/api/status"))
     profile = load_profile(str(path))
+    assert profile.health == "/api/status"
     assert (profile.target, profile.duration, profile.rate) == (target, size.duration_s, 50)
     assert profile.scenario == str((path.parent / scenario).resolve()) and profile.allowed_targets[1] == "10.0.0.1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from dbz.cli.schema import schema_texts
 from dbz.config.profile import load_profile
 from dbz.config.schemas import CONFIG_MODELS, config_schema, config_schema_text
 from dbz.config.source import read_yaml
@@ -52,6 +54,16 @@ def test_a_bundled_file_fits_its_schema_and_names_it(kind: str, path: Path) -> N
     assert not list(VALIDATORS[kind].iter_errors(read_yaml(path).data))
     named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
     assert named and (path.parent / named[1]).resolve() == ROOT / "docs" / "schemas" / f"{kind}.schema.json"
+
+
+def test_the_settings_of_the_server_fit_their_schema_and_name_it() -> None:
+    path, text = ROOT / "configs" / "server.yaml", schema_texts()["server"]
+    validator = Draft202012Validator(json.loads(text))
+    document = read_yaml(path).data
+    assert not list(validator.iter_errors(document)) and '"jwt_secret"' not in text
+    assert list(validator.iter_errors({**document, "http": {"prot": 80}}))
+    assert path.read_text().startswith("# yaml-language-server: $schema=../docs/schemas/server.schema.json\n")
+    assert (ROOT / "docs" / "schemas" / "server.schema.json").read_text() == text
 
 
 @pytest.mark.parametrize("kind", CONFIG_MODELS)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dbz.config.metrics import TargetMetrics
 from dbz.runs.sound_lines import SERVER, is_sound
 from dbz.targets.reading import PageReader, Second, since, together
+from dbz.targets.requests import read_requests, requests_between
 from dbz.targets.standard import Figure
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -66,20 +67,48 @@ def test_opentelemetry_of_node_as_it_was_recorded() -> None:
     assert line["event_loop_lag_ms"] == pytest.approx(86.7697)
 
 
+JVM_BYTES = 25_165_824 + 37_748_736 + 3_145_728 + 1_310_720 + 4_194_304 + 9_437_184 + 5_242_880 + 41_943_040
+"""All pools of the page, heap or not; what is committed, and the most there may be, counts for nothing."""
+
+
 def test_micrometer() -> None:
     text = (RECORDED / "micrometer.txt").read_text()
     later = (
         text.replace("3.5E9", "5.5E9")
-        .replace('le="0.1",} 3.0', 'le="0.1",} 4.0')
-        .replace('le="+Inf",} 3.0', 'le="+Inf",} 4.0')
+        .replace('repository="PostRepository",le="0.1"} 3', 'repository="PostRepository",le="0.1"} 4')
+        .replace('repository="PostRepository",le="+Inf"} 3', 'repository="PostRepository",le="+Inf"} 4')
     )
     line = line_of(text, later, cores=None)
-    assert line["cpu_share"] == 0.5, "two of four cores, which it tells"
-    assert line["memory_bytes"] == 20_971_520 + 41_943_040 + 1_048_576 + 31_457_280
+    assert line["cpu_share"] == 0.5, "two of four cores by the counter, and neither the gauge nor the whole system's"
+    assert line["memory_bytes"] == JVM_BYTES
     assert (line["connections"], line["active_requests"]) == (12, 3)
     assert line["queries"] == {
         "PostRepository findAll": {"counts": {"0.01": 0.0, "0.1": 1.0, "inf": 0.0}, "sum_s": 0.0}
     }
+
+
+def test_micrometer_before_it_counted_seconds_of_cpu() -> None:
+    text = (RECORDED / "micrometer_simpleclient.txt").read_text()
+    line = line_of(text, text, cores=None)
+    assert line["cpu_share"] == 0.0625 and line["memory_bytes"] == JVM_BYTES
+    assert (line["connections"], line["active_requests"]) == (12, 3)
+
+
+@pytest.mark.parametrize(
+    ("page", "another", "per_s", "error_rate"),
+    [
+        ("micrometer.txt", ('status="500",uri="/posts"} 2', 'status="500",uri="/posts"} 4'), 2, 1),
+        ("micrometer_simpleclient.txt", ('uri="/posts",} 60.0', 'uri="/posts",} 64.0'), 4, 0),
+    ],
+)
+def test_what_micrometer_tells_of_requests(
+    page: str, another: tuple[str, str], per_s: float, error_rate: float
+) -> None:
+    text = (RECORDED / page).read_text()
+    before, now = read_requests(text.encode()), read_requests(text.replace(*another).encode())
+    assert before and now and sum(before.answered.values()) >= 62 and sum((before.failed or {}).values()) == 2
+    figures = requests_between(before, now, 1.0)
+    assert (figures.per_s, figures.error_rate) == (per_s, error_rate)
 
 
 def test_a_share_of_all_cores_is_taken_as_it_is() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 
+from dbz.bring.project.texts import schema_line
 from dbz.measure.budget.metrics import CATALOGUE, SAMPLED_KINDS
 from dbz.runs.schema import Operation, Run
 
@@ -31,6 +32,7 @@ def limit_ms(measured_ms: float) -> float:
 def budgets_text(first: Run | None) -> str:
     """`budgets.yaml`; without a first measurement it only demands that what is asked is answered."""
     head = [
+        schema_line("budgets"),
         "# What every run must keep: a broken limit ends `dbz load` with exit code 1, and turns CI red.",
         "# More statistics, windows, and limits against a baseline: docs/budgets.md; `dbz budget metrics` lists all.",
     ]

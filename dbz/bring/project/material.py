@@ -34,6 +34,8 @@ class Material:
     script: Script | None = None
     """What users do; None when a Locust file says it."""
     locust_file: Path | None = None
+    health: str = ""
+    """The path at which the service tells whether it is well; empty for the usual one, or none."""
 
 
 def material_of_file(path: str, target: str) -> Material:
@@ -85,6 +87,12 @@ def session_s(script: Script) -> float:
 def _length_s(flow: Flow) -> float:
     times = [step.at_s for step in flow.steps]
     return sum(min(after - before, LONGEST_PAUSE_S) for before, after in pairwise(times))
+
+
+def plain_paths(script: Script) -> list[str]:
+    """The paths that users ask for by GET, without parameters."""
+    steps = (step for flow in script.flows for step in flow.steps if isinstance(step, HttpStep))
+    return [step.path for step in steps if step.method == "GET" and isinstance(step.path, str)]
 
 
 def operations_of(script: Script) -> list[str]:

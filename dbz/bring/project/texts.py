@@ -48,9 +48,20 @@ def project_name(target: str) -> str:
     return name[:40] or "service"
 
 
-def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[str]) -> str:
+def schema_path(kind: str) -> str:
+    """Where the JSON Schema of a YAML file lies, from the folder of the project."""
+    return f"schemas/{kind}.schema.json"
+
+
+def schema_line(kind: str) -> str:
+    """The comment by which editors find the schema of a YAML file, and check it."""
+    return f"# yaml-language-server: $schema={schema_path(kind)}"
+
+
+def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[str], health: str = "") -> str:
     """`profile.yaml`."""
     lines = [
+        schema_line("profile"),
         "# How much load there is, and on what. `dbz load profile.yaml` runs it and judges it by budgets.yaml;",
         "# `dbz try profile.yaml` lets one user do everything once and prints each exchange.",
         "schema: dbz.profile/1",
@@ -59,6 +70,8 @@ def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[s
         f"scenario: {scalar(scenario)}   # what users do",
         "budgets: budgets.yaml   # what must hold",
     ]
+    if health:
+        lines.append(f"health: {scalar(health)}   # asked once a second whether the service is up")
     if size.rate_per_s is not None:
         lines.append(f"rate: {size.rate_per_s:g}/s   # tasks begin at this rate, however slow the answers are")
         lines.append(f"users: {size.users}   # who are there to take them: more than are ever waiting for an answer")

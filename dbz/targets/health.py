@@ -1,0 +1,34 @@
+"""Where a service tells whether it is well: at `/healthz`, at a path of its description, or where others tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+from dbz.targets.probing import DEADLINE_S, ask
+
+HEALTH = "/healthz"
+"""What is asked without a word from the user."""
+_USUAL = ("/health", "/status", "/api/health", "/api/status", "/healthcheck", "/actuator/health", "/livez", "/ping")
+_CALLED = re.compile(r"/(_?health[\w-]*|status|livez|readyz|liveness|alive|ping|up)/?$", re.IGNORECASE)
+_MOST_ASKED = 20
+_NOT_FOUND = 404
+
+
+def find_health(target: str, described: Sequence[str] = ()) -> str:
+    """The path to be asked instead of `/healthz`: empty where that is there, or where no other one is.
+
+    Of the paths that a service describes, those that are called like one of health; then the usual ones. The first
+    that answers with a 2xx is taken. Takes two seconds at most.
+    """
+    return asyncio.run(_find(target, described))
+
+
+async def _find(target: str, described: Sequence[str]) -> str:
+    if (await ask(target, HEALTH)).status != _NOT_FOUND:
+        return ""
+    paths = list(dict.fromkeys([*filter(_CALLED.search, described), *_USUAL]))[:_MOST_ASKED]
+    answers = await asyncio.gather(*(ask(target, path, deadline_s=DEADLINE_S) for path in paths))
+    good = (path for path, answer in zip(paths, answers, strict=True) if 200 <= answer.status < 300)
+    return next(good, "")
