@@ -226,9 +226,10 @@ class _FlowReader:
         start: Sequence[Exchange] = (),
     ) -> Flow:
         """The steps of a user, in the order in which they began; `start` is what it does before."""
+        lasting = [session for session in sessions if session.events]  # a refused connection brings nothing
         happened: list[tuple[float, Exchange | SocketSession | SocketEvent]] = [
             *((exchange.started_s, exchange) for exchange in exchanges),
-            *((session.started_s, session) for session in sessions[:1]),
+            *((session.started_s, session) for session in (lasting or sessions)[:1]),
             *((event.at_s, event) for session in sessions for event in session.events),
         ]
         flow = Flow(source, [], [self._call(exchange) for exchange in start])

@@ -112,9 +112,10 @@ def _completed(folder: Path, source: str, target: str, allowed: Sequence[str], s
 
 def _material(wishes: _Wishes) -> Material:
     from dbz.bring.project.material import material_of_file, material_of_url, plain_paths
+    from dbz.bring.project.texts import OwnPaths
     from dbz.load.allowed_hosts import check_target, reach
     from dbz.load.description import find_description
-    from dbz.targets.health import find_health
+    from dbz.targets.places import find_health, find_metrics
 
     if "://" in wishes.source:
         check_target(wishes.source, wishes.allowed)
@@ -127,7 +128,8 @@ def _material(wishes: _Wishes) -> Material:
     material = replace(material, target=check_target(material.target, wishes.allowed))
     reach(material.target)
     described = plain_paths(material.script) if material.script else []
-    return replace(material, health=find_health(material.target, described))
+    paths = OwnPaths(find_health(material.target, described), find_metrics(material.target))
+    return replace(material, paths=paths)
 
 
 def _host_of(locust_file: Path, allowed: Sequence[str]) -> str:
@@ -149,11 +151,16 @@ def _paths(wishes: _Wishes, material: Material) -> dict[str, Path]:
         paths[".gitignore"] = wishes.folder / ".gitignore"
     root = _root(wishes.folder)
     if wishes.ci == "github":
-        paths["ci"] = root / ".github" / "workflows" / "load.yml"
+        paths["ci"] = _free(root / ".github" / "workflows" / "load.yml", wishes.folder)
     elif wishes.ci == "gitlab":
         taken = (root / ".gitlab-ci.yml").exists()
-        paths["ci"] = root / ".gitlab" / "load.yml" if taken else root / ".gitlab-ci.yml"
+        paths["ci"] = _free(root / ".gitlab" / "load.yml", wishes.folder) if taken else root / ".gitlab-ci.yml"
     return paths
+
+
+def _free(path: Path, folder: Path) -> Path:
+    """The path of a file for CI: with the name of the project in it where another project has the plain one."""
+    return path.with_stem(f"{path.stem}-{folder.absolute().name}") if path.exists() else path
 
 
 def _root(folder: Path) -> Path:
@@ -219,7 +226,7 @@ def _texts(wishes: _Wishes, material: Material) -> dict[str, str]:
     return {
         "scenario.py": scenario_text(script, f"Made from {material.about} by dbz init.") if script else "",
         "profile.yaml": texts.profile_text(
-            material.target, scenario, size_of(material), wishes.allowed, material.health
+            material.target, scenario, size_of(material), wishes.allowed, material.paths
         ),
         **{texts.schema_path(kind): config_schema_text(kind) for kind in _KINDS},
         "budgets.yaml": budgets_text(None),
@@ -273,8 +280,9 @@ def _summary(wishes: _Wishes, files: Mapping[Path, str], material: Material) -> 
         lines += [f"  {name}: {reason}" for name, reason in left_out[:_MOST_TOLD]]
     if wishes.folder / ".gitignore" not in files:
         lines.append(".gitignore is yours, and was left as it is: add reports/")
-    if any(path.parent.name == ".gitlab" for path in files):
-        lines.append("in .gitlab-ci.yml: include: {local: .gitlab/load.yml}")
+    for path in files:
+        if path.parent.name == ".gitlab":
+            lines.append(f"in .gitlab-ci.yml: include: {{local: .gitlab/{path.name}}}")
     if script and script.secrets:
         lines.append(f"set before each run: {', '.join(script.secrets)}")
     lines.append(f"next: dbz load {os.path.relpath(wishes.folder / 'profile.yaml')}; the limits are in budgets.yaml")

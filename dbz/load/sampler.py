@@ -13,7 +13,7 @@ from typing import Any
 from dbz.config.metrics import TargetMetrics
 from dbz.masking import masked_url
 from dbz.runs.record import LineFile
-from dbz.targets.health import HEALTH
+from dbz.targets.places import HEALTH
 from dbz.targets.probing import address_of, ask_url
 from dbz.targets.watch import TargetWatch
 

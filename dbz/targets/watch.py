@@ -10,12 +10,12 @@ from typing import Any
 
 from dbz.config.metrics import TargetMetrics
 from dbz.masking import masked_url
+from dbz.targets.places import METRICS
 from dbz.targets.probing import DEADLINE_S, ProbeAnswer, address_of, follow
 from dbz.targets.processes import ProcessesBehind
 from dbz.targets.reading import PageReader, Reading, Second, is_another, since, together
 from dbz.targets.standard import Figure
 
-METRICS = "/metrics"
 _TCP = "TCP connections to its port"
 _OF_PROCESSES = {Figure.CPU: "", Figure.MEMORY: "", Figure.CONNECTIONS: _TCP}
 """What processes can tell, and what there is to know of it."""

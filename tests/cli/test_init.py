@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,55 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.bring.project.limits import limit_ms
-from dbz.bring.project.texts import CiWishes, LoadSize, ci_text, profile_text
+from dbz.bring.project.texts import CiWishes, LoadSize, OwnPaths, ci_text, profile_text
 from dbz.cli.main import run
 from dbz.config.profile import load_profile
 from dbz.errors import ExitCode
-from tests.bring.apps import fail_a_share, node_app
 from tests.children.processes import ended
-from tests.cli.running import DBZ, dbz, newest_run, small_server
-from tests.cli.test_ci_recipes import accepted, commands
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with node_app(tmp_path_factory.mktemp("app") / "log") as url:
-        yield url
+from tests.cli.running import DBZ, small_server
+from tests.cli.test_ci_recipes import accepted
 
 
 def files_in(folder: Path) -> list[str]:
     """All files below a folder but those of runs, and what Python compiled."""
     every = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(str(path) for path in every if not {"reports", "__pycache__"} & set(path.parts))
-
-
-def test_a_running_server_becomes_a_project_whose_ci_command_passes_and_turns_red_with_its_errors(
-    app: str, tmp_path: Path
-) -> None:
-    (tmp_path / ".git").mkdir()
-    done = dbz("init", "load", "--from", app, "--start", "node app.mjs 3000", cwd=tmp_path)
-    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
-    assert files_in(tmp_path) == [
-        ".github/workflows/load.yml", "load/.gitignore", "load/budgets.yaml", "load/profile.yaml", "load/scenario.py",
-        "load/schemas/budgets.schema.json", "load/schemas/profile.schema.json",
-    ]  # fmt: skip
-    assert "PASS" in done.stdout and "left out" in done.stdout and "GET /gone/{id}: HTTP 404" in done.stdout
-    first = newest_run(tmp_path / "load")
-    assert {one["name"] for one in first["operations"]} == {"GET /rooms", "GET /rooms/{id}", "POST /notes"}
-    limits = yaml.safe_load((tmp_path / "load" / "budgets.yaml").read_text())["budgets"]
-    assert {"error_rate", "GET /rooms", "POST /notes"} <= {one["name"] for one in limits}
-
-    workflow = (tmp_path / ".github/workflows/load.yml").read_text()
-    assert {"budgets", "compare"} <= set(yaml.safe_load(workflow)["jobs"])
-    written = list(commands(workflow))
-    assert len(written) == 3 and written[0] == ["load", "load/profile.yaml"]
-    for command in written:
-        accepted(command)
-    fail_a_share(app, 0.01)
-    quick = ["--rate", "200/s", "--duration", "5s", "--warmup", "1s", "--json"]
-    red = dbz(*written[0], *quick, cwd=tmp_path)
-    fail_a_share(app, 0)
-    assert red.returncode == ExitCode.BROKEN and '"error_rate"' in red.stdout
 
 
 def test_gitlabs_file_is_yaml_with_commands_that_are_ours() -> None:
@@ -84,9 +47,11 @@ def test_a_profile_reads_as_it_was_meant(
 ) -> None:
     path = tmp_path_factory.mktemp("project") / "profile.yaml"
     size = LoadSize(users=3, duration_s=float(round(length_s)), rate_per_s=50.0)
-    path.write_text(profile_text(target, scenario, size, ["a.example", "10.0.0.1"], "/api/status"))
+    path.write_text(
+        profile_text(target, scenario, size, ["a.example", "10.0.0.1"], OwnPaths("/api/status", "/q/metrics"))
+    )
     profile = load_profile(str(path))
-    assert profile.health == "/api/status"
+    assert profile.health == "/api/status" and profile.metrics.url == ["/q/metrics"]
     assert (profile.target, profile.duration, profile.rate) == (target, size.duration_s, 50)
     assert profile.scenario == str((path.parent / scenario).resolve()) and profile.allowed_targets[1] == "10.0.0.1"
 

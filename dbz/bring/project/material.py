@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dbz.bring.files.opening import read_content, read_files
-from dbz.bring.project.texts import LoadSize
+from dbz.bring.project.texts import LoadSize, OwnPaths
 from dbz.bring.recording import Exchange, Recording
 from dbz.bring.script import Choice, script_of
 from dbz.bring.steps import Flow, HttpStep, Script
@@ -34,8 +34,7 @@ class Material:
     script: Script | None = None
     """What users do; None when a Locust file says it."""
     locust_file: Path | None = None
-    health: str = ""
-    """The path at which the service tells whether it is well; empty for the usual one, or none."""
+    paths: OwnPaths = field(default_factory=OwnPaths)
 
 
 def material_of_file(path: str, target: str) -> Material:

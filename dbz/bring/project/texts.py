@@ -58,7 +58,17 @@ def schema_line(kind: str) -> str:
     return f"# yaml-language-server: $schema={schema_path(kind)}"
 
 
-def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[str], health: str = "") -> str:
+@dataclass(frozen=True)
+class OwnPaths:
+    """Where a service tells of itself; empty where that is the usual path, or nowhere."""
+
+    health: str = ""
+    metrics: str = ""
+
+
+def profile_text(
+    target: str, scenario: str, size: LoadSize, allowed: Sequence[str], paths: OwnPaths = OwnPaths()
+) -> str:
     """`profile.yaml`."""
     lines = [
         schema_line("profile"),
@@ -70,8 +80,10 @@ def profile_text(target: str, scenario: str, size: LoadSize, allowed: Sequence[s
         f"scenario: {scalar(scenario)}   # what users do",
         "budgets: budgets.yaml   # what must hold",
     ]
-    if health:
-        lines.append(f"health: {scalar(health)}   # asked once a second whether the service is up")
+    if paths.health:
+        lines.append(f"health: {scalar(paths.health)}   # asked once a second whether the service is up")
+    if paths.metrics:
+        lines.append(f"metrics: {{url: {scalar(paths.metrics)}}}   # asked once a second for its own figures")
     if size.rate_per_s is not None:
         lines.append(f"rate: {size.rate_per_s:g}/s   # tasks begin at this rate, however slow the answers are")
         lines.append(f"users: {size.users}   # who are there to take them: more than are ever waiting for an answer")

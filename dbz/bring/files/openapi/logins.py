@@ -21,7 +21,8 @@ _LOGIN = re.compile(r"log_?[io]n|sign_?in|authenticate|auth|token|session|jwt")
 _NO_LOGIN = re.compile(
     r"regist|sign_?up|reset|forg[oe]t|change|refresh|renew|revoke|verify|confirm|invite|introspect|log_?o(ut|ff)|sign_?out"
 )
-_LOGOUT = re.compile(r"(^|[_/])(log_?o(ut|ff)|sign_?out|revoke)")
+_ENDING = re.compile(r"(^|[_/])(log_?o(ut|ff)|sign_?out|revoke|refresh|renew)")
+"""What ends a session, or gives its token for another one."""
 _TOKENS = ("access_token", "token", "jwt", "id_token", "auth_token", "bearer_token", "session_token", "api_token")
 """Keys of an answer under which a token stands, the best first; after them any other that ends in `_token`."""
 _NO_TOKEN = re.compile(r"refresh|csrf|xsrf|device|push|reset|page|type|expir")
@@ -84,7 +85,7 @@ class Authentication:
             login.operation and operation.path == login.operation.path and operation.method == "delete"
             for login in logins
         )
-        return bool(logins) and (again or bool(_LOGOUT.search(_called(operation))))
+        return bool(logins) and (again or bool(_ENDING.search(_called(operation))))
 
     def _credential(self, name: str) -> Credential | None:
         if name not in self._credentials:

@@ -60,8 +60,8 @@ class RequestMaker:
     ) -> Exchange:
         """The request of an operation.
 
-        `ids` stand in the path for parameters by name. Secrets without an example become placeholders; when it
-        `signs_in`, all texts without one do.
+        `ids` stand in the path for parameters by name. When it `signs_in`, texts without an example become
+        placeholders: what only the user knows.
         """
         sent = self._parameters(operation, ids or {}, signs_in=signs_in)
         for credential in credentials:
@@ -88,7 +88,8 @@ class RequestMaker:
             elif place == "formData" and (_is_sent(parameter) or signs_in):
                 sent.form[name] = self._examples.value_of(parameter)
             elif place in ("query", "header") and _is_sent(parameter):
-                value = text_of(_opened(name, self._examples.value_of(parameter), signs_in=signs_in))
+                value = self._examples.value_of(parameter)
+                value = text_of(_opened(name, value) if signs_in else value)
                 (sent.query if place == "query" else sent.headers).append(
                     (name if place == "query" else name.lower(), value)
                 )
@@ -119,7 +120,7 @@ class RequestMaker:
         for media_type, media in self._document.request_media(operation):
             value = self._examples.value_of(media)
             if "json" in media_type:
-                return MessageBody(JSON, _opened("", value, signs_in=signs_in), media_type)
+                return MessageBody(JSON, _opened("", value) if signs_in else value, media_type)
             if media_type in (_FORM_TYPE, "multipart/form-data") and isinstance(value, dict):
                 return _form(FORM if media_type == _FORM_TYPE else MULTIPART, value, media_type, signs_in=signs_in)
             return MessageBody(TEXT, text_of(value), media_type)
@@ -127,12 +128,12 @@ class RequestMaker:
 
 
 def _form(kind: str, fields: Mapping[str, Any], media_type: str, *, signs_in: bool) -> MessageBody:
-    opened = {str(name): _opened(str(name), value, signs_in=signs_in) for name, value in fields.items()}
+    opened = {str(name): _opened(str(name), value) if signs_in else value for name, value in fields.items()}
     return MessageBody(kind, [(name, text_of(value)) for name, value in opened.items()], media_type)
 
 
-def _opened(name: str, value: Any, *, signs_in: bool) -> Any:
-    """A value in which what only the user knows is open: secrets, and of a login also who it is."""
+def _opened(name: str, value: Any) -> Any:
+    """A value of a login in which what only the user knows is open: the password, and who it is."""
 
     def opened(place: Sequence[str | int], leaf: Any) -> Any:
         key = next((part for part in reversed(place) if isinstance(part, str)), name)
@@ -140,7 +141,7 @@ def _opened(name: str, value: Any, *, signs_in: bool) -> Any:
             return leaf
         if names.is_secret_key(key):
             return placeholder(names.snake(key).upper())
-        return placeholder(f"LOGIN_{names.snake(key).upper()}") if signs_in else leaf
+        return placeholder(f"LOGIN_{names.snake(key).upper()}")
 
     return replaced(value, opened)
 

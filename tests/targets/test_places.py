@@ -9,18 +9,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from dbz.targets.health import find_health
+from dbz.targets.places import find_health, find_metrics
 
 
 @contextmanager
-def service(**answers: int) -> Iterator[str]:
+def service(body: bytes = b"", **answers: int) -> Iterator[str]:
     """A server with these statuses by path, and 404 everywhere else."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(answers.get(self.path, 404))
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Silent."""
@@ -56,5 +57,18 @@ def test_the_path_that_is_there_is_found(answers: dict[str, int], described: Col
         assert find_health(url, list(described)) == found
 
 
+@pytest.mark.parametrize(
+    ("body", "answers", "found"),
+    [
+        (b"# TYPE process_cpu_usage gauge\n", {"/actuator/prometheus": 200}, "/actuator/prometheus"),
+        (b"# TYPE process_cpu_usage gauge\n", {"/actuator/prometheus": 200, "/metrics": 200}, ""),
+        (b"<title>Single page</title>", {"/prometheus": 200}, ""),
+    ],
+)
+def test_figures_are_found_where_spring_has_them(body: bytes, answers: dict[str, int], found: str) -> None:
+    with service(body, **answers) as url:
+        assert find_metrics(url) == found
+
+
 def test_nobody_there_has_no_path() -> None:
-    assert find_health("http://127.0.0.1:9") == ""
+    assert find_health("http://127.0.0.1:9") == find_metrics("http://127.0.0.1:9") == ""

@@ -1,4 +1,4 @@
-"""Where a service tells whether it is well: at `/healthz`, at a path of its description, or where others tell it."""
+"""Where a service tells of itself: whether it is well, and its figures; at the usual paths, or at others that are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _USUAL = ("/health", "/status", "/api/health", "/api/status", "/healthcheck", "/
 _CALLED = re.compile(r"/(_?health[\w-]*|status|livez|readyz|liveness|alive|ping|up)/?$", re.IGNORECASE)
 _MOST_ASKED = 20
 _NOT_FOUND = 404
+METRICS = "/metrics"
+"""Where figures are looked for without a word from the user."""
+_OTHER_METRICS = ("/actuator/prometheus", "/q/metrics", "/management/prometheus", "/prometheus", "/api/metrics")
+"""Where Spring Boot, Quarkus, JHipster and others have them."""
+_EXPOSITION_MARK = b"# TYPE "
 
 
 def find_health(target: str, described: Sequence[str] = ()) -> str:
@@ -32,3 +37,16 @@ async def _find(target: str, described: Sequence[str]) -> str:
     answers = await asyncio.gather(*(ask(target, path, deadline_s=DEADLINE_S) for path in paths))
     good = (path for path, answer in zip(paths, answers, strict=True) if 200 <= answer.status < 300)
     return next(good, "")
+
+
+def find_metrics(target: str) -> str:
+    """The path to be asked for figures instead of `/metrics`: empty where that is there, or where no other one is."""
+    return asyncio.run(_find_metrics(target))
+
+
+async def _find_metrics(target: str) -> str:
+    if (await ask(target, METRICS)).status != _NOT_FOUND:
+        return ""
+    answers = await asyncio.gather(*(ask(target, path) for path in _OTHER_METRICS))
+    found = zip(_OTHER_METRICS, answers, strict=True)
+    return next((path for path, answer in found if answer.status == 200 and _EXPOSITION_MARK in answer.body), "")
