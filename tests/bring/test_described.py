@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbz.bring.files.openapi.reading import read_openapi
+from dbz.bring.files.opening import read_files
 from dbz.bring.files.postman import read_postman, set_variables
 from dbz.bring.project.material import Material
 from dbz.bring.project.trial import left_out
@@ -310,3 +311,13 @@ def test_no_login_list_or_scheme_whatever_it_is_ends_in_anything_but_a_scenario_
         text_of(read_openapi(document, "api"))
     except UsageError:
         return
+
+
+def test_a_cookie_and_a_bare_token_of_curl_are_secrets_that_are_known(tmp_path: Path) -> None:
+    (tmp_path / "calls.sh").write_text(
+        f"curl {TARGET}/a -b 'session=s-4711; theme=dark'\ncurl {TARGET}/b -H 'Authorization: bare-4711'\n"
+    )
+    brought = script_of(read_files([str(tmp_path / "calls.sh")]))
+    text = scenario_text(brought, "Calls.")
+    assert 'headers={"cookie": f"session={SESSION}"}' in text and 'headers={"authorization": TOKEN}' in text
+    assert brought.secret_values == {"SESSION": "s-4711; theme=dark", "TOKEN": "bare-4711"} and "4711" not in text

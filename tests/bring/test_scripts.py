@@ -220,3 +220,16 @@ def test_a_large_recording_is_read_in_seconds() -> None:
     recording.add(read_har(large, "large.har"))
     assert len(names(script_of(recording))) == 400
     assert time.monotonic() - began_s < 60  # not a speed, only that it does not grow with the square of the size
+
+
+def test_a_connection_that_was_refused_is_not_the_one_that_is_made() -> None:
+    def connection(at_s: float, *messages: tuple[str, str]) -> dict[str, Any]:
+        url = "ws://127.0.0.1:8080/socket.io/?EIO=4&transport=websocket"
+        listed = [{"time": 1769860800 + at_s, "opcode": 1, "type": kind, "data": data} for kind, data in messages]
+        return {**entry("GET", url, "", at_s=at_s), "_webSocketMessages": listed}
+
+    refused = connection(1, ("send", '40{"token":"no-1234567"}'), ("receive", '44{"message":"log in first"}'))
+    lasting = connection(2, ("send", '40{"token":"yes-1234567"}'), ("send", '42["enter","r1"]'))
+    brought = script_of(read_har(har(refused, lasting), "session.har"))
+    assert brought.secret_values == {"TOKEN": "yes-1234567"}
+    assert scenario_text(brought, "A session.").count("self.socket.connect(") == 1
