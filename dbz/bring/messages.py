@@ -99,7 +99,11 @@ def raw_sessions(recording: Recording, taken: Sequence[SocketSession]) -> list[S
     if left_out:
         said = ", ".join(f"{path} ({count})" for path, count in left_out.items())
         recording.notes.append(f"WebSockets beside another one of the same user are left out: {said}")
-    return [session for session in sessions.values() if session.source not in others]
+    found = [session for session in sessions.values() if session.source not in others]
+    silent = sorted({session.path for session in found if not session.events})
+    if silent:
+        recording.notes.append(f"WebSockets without messages in the file are only connected: {', '.join(silent)}")
+    return found
 
 
 def _session(socket: RecordedSocket, path: str) -> SocketSession:

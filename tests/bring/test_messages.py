@@ -157,6 +157,12 @@ def test_a_second_socket_of_a_user_is_left_out_and_that_is_said() -> None:
     assert 'self.socket.send("a")' in text and 'self.socket.send("c")' in text
 
 
+def test_a_socket_whose_messages_the_browser_did_not_keep_is_only_connected() -> None:
+    text = text_of(socket(), entry("GET", "/a", {}, at_s=2))
+    assert "WebSockets without messages in the file are only connected: /live" in text
+    assert "self.socket.connect()" in text and "self.socket.send" not in text
+
+
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
