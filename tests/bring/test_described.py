@@ -120,6 +120,10 @@ BEARER = {"type": "http", "scheme": "bearer"}
             ['"/v1/auth/token"', '"grant_type": "password"', 'LOGIN_USERNAME', 'answer.json()["access_token"]'],
         ),
         (
+            {"type": "oauth2", "flows": {"password": {"tokenUrl": "/v1/session"}}}, _login(MAIL, {"jwt": TEXT}),
+            ['json={"email": LOGIN_EMAIL, "password": PASSWORD}', 'answer.json()["jwt"]'],
+        ),
+        (
             {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/token"}}}, {},
             ['"/token"', '"client_id": LOGIN_CLIENT_ID', '"client_secret": CLIENT_SECRET'],
         ),

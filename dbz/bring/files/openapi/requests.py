@@ -103,7 +103,7 @@ class RequestMaker:
             body = _form(FORM, wanted, _FORM_TYPE, signs_in=True)
             return Exchange("POST", self._document.origin() + login.path, (), body, template=login.path)
         exchange = self.of_operation(login.operation, signs_in=True)
-        if not wanted:
+        if not wanted or exchange.body.kind == JSON:  # a token URL that does not take RFC 6749's form says so
             return exchange
         known = dict(exchange.body.value) if exchange.body.kind == FORM else {}
         body = _form(FORM, {**wanted, **known}, _FORM_TYPE, signs_in=True)
