@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -49,7 +49,7 @@ def find_deliveries(sessions: Sequence[SocketSession]) -> list[Delivery]:
     found = (_delivery(names, matched) for names, matched in pairs.items())
     deliveries: dict[str, Delivery] = {}
     for delivery in filter(None, found):
-        deliveries.setdefault(delivery.sent_event, delivery)
+        deliveries.setdefault(delivery.sent_event, _in_entered_room(delivery, sessions))
     return list(deliveries.values())
 
 
@@ -150,3 +150,22 @@ def _key_rank(location: Location, value: str) -> tuple[bool, int]:
 def _room_rank(location: Location) -> int:
     key = str(location[-1]).lower()
     return next((rank for rank, word in ((3, "room"), (3, "channel"), (2, "game"), (1, "id")) if word in key), 0)
+
+
+def _in_entered_room(delivery: Delivery, sessions: Sequence[SocketSession]) -> Delivery:
+    """A delivery with its room, if anybody was seen to enter that; else everybody who is connected is in it."""
+    rooms = rooms_of([delivery], sessions)
+    sent = (event for session in sessions for event in session.events if event.sent)
+    others = (event for event in sent if event.name != delivery.sent_event)
+    entered = any(value in rooms for event in others for _, value in leaves(list(event.arguments)))
+    return delivery if entered or not rooms else replace(delivery, room_sent=None, room_received=None)
+
+
+def rooms_of(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) -> dict[Any, str]:
+    """The rooms that messages were sent to, each with the event that is received in it."""
+    rooms = {}
+    for delivery in deliveries:
+        for event in (event for session in sessions for event in session.events):
+            if delivery.room_sent and event.sent and event.name == delivery.sent_event:
+                rooms[value_at(event.arguments, delivery.room_sent)] = delivery.received_event
+    return {room: event for room, event in rooms.items() if room is not None}

@@ -78,8 +78,8 @@ def kind_of(message: Any) -> MessageKind:
     return MessageKind(OTHER)
 
 
-def raw_sessions(recording: Recording, taken: Sequence[SocketSession]) -> list[SocketSession]:
-    """The WebSockets that do not speak Socket.IO: one for each user, its reconnects included.
+def raw_sessions(recording: Recording, taken: Sequence[SocketSession], origin: str) -> list[SocketSession]:
+    """The WebSockets to a server (empty for any) that do not speak Socket.IO: one for each user, reconnects included.
 
     A user has one socket: of another path, or beside a Socket.IO connection (`taken`), it is left out, and noted.
     """
@@ -91,7 +91,10 @@ def raw_sessions(recording: Recording, taken: Sequence[SocketSession]) -> list[S
         if "EIO" in parse_qs(parts.query):
             continue
         path = parts.path or "/"
-        session = sessions.setdefault(socket.source, _session(socket, path))
+        opened = _session(socket, path)
+        if origin not in ("", opened.origin):
+            continue
+        session = sessions.setdefault(socket.source, opened)
         if socket.source in others or session.path != path:
             left_out[path] += 1
         else:

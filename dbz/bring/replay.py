@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dbz.bring import names
+from dbz.bring.choosing import Choice, wanted
 from dbz.bring.recording import Exchange, Recording
-from dbz.bring.script import Choice, wanted
 from dbz.config.arrivals import ARRIVALS_AHEAD_S, arrivals_text
 from dbz.errors import UsageError
 from dbz.units import format_duration

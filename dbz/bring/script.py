@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from dbz.bring import names
+from dbz.bring.choosing import Choice, wanted, without_followed
 from dbz.bring.correlation import Correlation
-from dbz.bring.deliveries import find_deliveries
+from dbz.bring.deliveries import find_deliveries, rooms_of
 from dbz.bring.messages import RAW, AwaitedAnswer, find_answers, kind_of, raw_sessions
 from dbz.bring.recording import FORM, JSON, MULTIPART, NO_SERVER, Exchange, MessageBody, Recording, placeholder_variable
-from dbz.bring.sockets import SocketEvent, SocketSession, is_polling, socket_sessions
+from dbz.bring.sockets import SocketEvent, SocketSession, socket_sessions
 from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
 from dbz.bring.values import Expression, Formatted, json_path, leaves, replaced, value_at
 from dbz.errors import UsageError
 
-_STATIC = re.compile(
-    r"\.(js|mjs|css|map|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|eot|mp4|webm|txt|webmanifest)$", re.IGNORECASE
-)
-_STATIC_TYPES = ("image/", "font/", "text/css", "application/javascript", "text/javascript", "video/", "audio/")
 _BROWSERS_OWN = re.compile(
     r"(accept|accept-(encoding|language|charset)|connection|content-length|content-type|cookie|dnt|host|if-.*|origin|"
     r"pragma|cache-control|priority|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|x-devtools.*|"
@@ -30,27 +27,16 @@ _BROWSERS_OWN = re.compile(
 )
 """Headers that a client sends of itself, or that another origin would ask for."""
 _MAX_PATHS = 50
-_REDIRECTS = (301, 302, 303, 307, 308)
 _BEFORE_CREDENTIALS = {"authorization": " ", "cookie": "="}
 """What stands between the scheme, or the name, of credentials and themselves, by header."""
 _SECRET_HEADERS = re.compile(r"authorization|cookie|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What of a recording becomes part of a scenario."""
-
-    target: str = ""
-    """The server whose requests are wanted, as scheme and host; empty for the one that has most of them."""
-    statics: bool = False
-    """Whether pictures, scripts and styles are asked for as well."""
-
-
-def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
+def script_of(recording: Recording, choice: Choice = Choice()) -> Script:  # noqa: B008 a frozen value
     """The script of a recording; `UsageError` when nothing of it is left."""
     sessions = socket_sessions(recording)
-    sessions += raw_sessions(recording, sessions)
     exchanges, origin, notes = wanted(recording, choice)
+    sessions += raw_sessions(recording, sessions, origin)
     if recording.recorded:
         exchanges = list(without_followed(exchanges))
     sessions = [session for session in sessions if session.origin == origin or not origin]
@@ -61,8 +47,8 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     templates = names.PathTemplates(exchange.path for exchange in exchanges)
     told = [note for note in recording.notes if not (choice.target and NO_SERVER in note)]
     script = Script([], origin or recording.origin, recording.recorded, notes=[*told, *notes])
-    deliveries = [_in_entered_room(delivery, sessions) for delivery in find_deliveries(sessions)]
-    found = _Found(deliveries, _rooms(deliveries, sessions), _answers(deliveries, sessions))
+    deliveries = find_deliveries(sessions)
+    found = _Found(deliveries, rooms_of(deliveries, sessions), _answers(deliveries, sessions))
     secrets: dict[str, str] = {}
     if recording.recorded:
         sources = dict.fromkeys([*(one.source for one in exchanges), *(one.source for one in sessions)])
@@ -83,31 +69,6 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:
     return script
 
 
-def without_followed(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
-    """The exchanges without those that only follow a redirect: clients follow by themselves.
-
-    The request that was redirected gets the last answer, as the client of a scenario does.
-    """
-    waiting: dict[str, Exchange] = {}  # by source: redirected, and to be followed
-    for exchange in sorted(exchanges, key=lambda one: one.started_s):
-        first = waiting.pop(exchange.source, None)
-        if first is not None and _leads_to(first, exchange):
-            cookies = [field for field in first.answer_headers if field[0] == "set-cookie"]
-            headers = [*cookies, *exchange.answer_headers]
-            exchange = replace(first, status=exchange.status, answer_headers=headers, answer=exchange.answer)
-        elif first is not None:
-            yield first
-        if exchange.status in _REDIRECTS and exchange.answer_header("location"):
-            waiting[exchange.source] = exchange
-        else:
-            yield exchange
-    yield from waiting.values()
-
-
-def _leads_to(first: Exchange, then: Exchange) -> bool:
-    return urljoin(first.url, first.answer_header("location")).partition("#")[0] == then.url.partition("#")[0]
-
-
 def _paths(flow: Flow) -> dict[str, list[str]]:
     """The different paths of each operation that has several; at most fifty, evenly out of all."""
     seen: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -122,65 +83,11 @@ def _paths(flow: Flow) -> dict[str, list[str]]:
     }
 
 
-def wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, list[str]]:
-    """The exchanges that a scenario repeats, the server they go to, and what was left out, in words."""
-    candidates = [
-        exchange for exchange in recording.exchanges
-        if not is_polling(exchange) and not _is_preflight(exchange) and exchange.url.startswith(("http", "/"))
-    ]  # fmt: skip
-    kept = [exchange for exchange in candidates if choice.statics or not _is_static(exchange)]
-    origins = Counter(exchange.origin for exchange in kept if exchange.origin)
-    sockets = (urlsplit(socket.url) for socket in recording.sockets)
-    fallback = next((f"{'https' if one.scheme == 'wss' else 'http'}://{one.netloc}" for one in sockets), "")
-    origin = choice.target.rstrip("/") or (origins.most_common(1)[0][0] if origins else fallback)
-    if choice.target and origin not in origins:
-        origin = ""  # the recording was made on another machine: its main server is what is meant
-        origin = origins.most_common(1)[0][0] if origins else fallback
-    others = Counter(urlsplit(exchange.url).netloc for exchange in kept if exchange.origin not in ("", origin))
-    notes = []
-    if len(kept) < len(candidates):
-        notes.append(
-            f"{len(candidates) - len(kept)} requests for pictures, scripts and styles are left out (--statics)"
-        )
-    if others:
-        hosts = ", ".join(host for host, _ in others.most_common(3))
-        notes.append(f"{sum(others.values())} requests to other servers are left out: {hosts}")
-    return [exchange for exchange in kept if exchange.origin in ("", origin)], origin, notes
-
-
-def _in_entered_room(delivery: Delivery, sessions: Sequence[SocketSession]) -> Delivery:
-    """A delivery with its room, if anybody was seen to enter that; else everybody who is connected is in it."""
-    rooms = _rooms([delivery], sessions)
-    sent = (event for session in sessions for event in session.events if event.sent)
-    others = (event for event in sent if event.name != delivery.sent_event)
-    entered = any(value in rooms for event in others for _, value in leaves(list(event.arguments)))
-    return delivery if entered or not rooms else replace(delivery, room_sent=None, room_received=None)
-
-
-def _rooms(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) -> dict[Any, str]:
-    """The rooms that messages were sent to, each with the event that is received in it."""
-    rooms = {}
-    for delivery in deliveries:
-        for event in (event for session in sessions for event in session.events):
-            if delivery.room_sent and event.sent and event.name == delivery.sent_event:
-                rooms[value_at(event.arguments, delivery.room_sent)] = delivery.received_event
-    return {room: event for room, event in rooms.items() if room is not None}
-
-
 def _answers(deliveries: Sequence[Delivery], sessions: Sequence[SocketSession]) -> dict[int, Awaited]:
     """What answers the messages of protocols of the server's own, by the `id()` of the message."""
     raw = [session for session in sessions if session.raw]
     delivered = {name for delivery in deliveries for name in (delivery.sent_event, delivery.received_event)}
     return find_answers(raw, delivered)
-
-
-def _is_preflight(exchange: Exchange) -> bool:
-    return exchange.method == "OPTIONS" and bool(exchange.header("access-control-request-method"))
-
-
-def _is_static(exchange: Exchange) -> bool:
-    kind = exchange.answer_header("content-type") or exchange.answer.media_type
-    return exchange.method == "GET" and (bool(_STATIC.search(exchange.path)) or kind.startswith(_STATIC_TYPES))
 
 
 Awaited = tuple[SocketEvent, AwaitedAnswer]

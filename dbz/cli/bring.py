@@ -12,7 +12,7 @@ from dbz.errors import UsageError
 from dbz.units import format_duration
 
 if TYPE_CHECKING:
-    from dbz.bring.script import Choice
+    from dbz.bring.choosing import Choice
     from dbz.bring.steps import Script
 
 
@@ -60,8 +60,9 @@ def import_files(
 
     Exit codes: 0 good, 1 with --check it differs from the recording, 2 wrong usage, 3 with --check out of reach.
     """
+    from dbz.bring.choosing import Choice
     from dbz.bring.files.opening import read_files
-    from dbz.bring.script import Choice, script_of
+    from dbz.bring.script import script_of
 
     if replay:
         if check:

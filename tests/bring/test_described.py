@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbz.bring.choosing import Choice
 from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.opening import read_files
 from dbz.bring.files.postman import read_postman, set_variables
 from dbz.bring.project.material import Material
 from dbz.bring.project.trial import left_out
 from dbz.bring.recording import Recording
-from dbz.bring.script import Choice, script_of
+from dbz.bring.script import script_of
 from dbz.bring.writing.scenario import scenario_text
 from dbz.cli.main import run
 from dbz.errors import ExitCode, UsageError

@@ -157,6 +157,12 @@ def test_a_second_socket_of_a_user_is_left_out_and_that_is_said() -> None:
     assert 'self.socket.send("a")' in text and 'self.socket.send("c")' in text
 
 
+def test_a_socket_to_another_server_takes_no_place() -> None:
+    reloading = socket((1, "receive", "changed"), url="ws://127.0.0.1:35729/livereload")
+    text = text_of(entry("GET", "/a", {}), reloading, socket((2, "send", "a"), at_s=1))
+    assert 'path="/live"' in text and 'self.socket.send("a")' in text and "left out" not in text
+
+
 def test_a_socket_whose_messages_the_browser_did_not_keep_is_only_connected() -> None:
     text = text_of(socket(), entry("GET", "/a", {}, at_s=2))
     assert "WebSockets without messages in the file are only connected: /live" in text

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbz.bring.choosing import Choice
 from dbz.bring.files.access_log import read_access_log
 from dbz.bring.replay import replay_of
-from dbz.bring.script import Choice
 from dbz.config.arrivals import arrivals_text, recorded_arrivals, summary_of
 from dbz.errors import ExitCode, UsageError
 from tests.cli.running import dbz, newest_run

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbz.bring.choosing import Choice
 from dbz.bring.files.har import read_har
 from dbz.bring.files.opening import read_files
 from dbz.bring.names import PathTemplates, snake
 from dbz.bring.recording import Recording
-from dbz.bring.script import Choice, script_of
+from dbz.bring.script import script_of
 from dbz.bring.steps import HttpStep, Script
 from dbz.bring.values import Expression, Formatted, code, leaves, lookup, value_at
 from dbz.bring.writing.scenario import scenario_text

@@ -9,10 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dbz.bring.choosing import Choice
 from dbz.bring.files.opening import read_content, read_files
 from dbz.bring.project.texts import LoadSize, OwnPaths
 from dbz.bring.recording import Exchange, Recording
-from dbz.bring.script import Choice, script_of
+from dbz.bring.script import script_of
 from dbz.bring.steps import Flow, HttpStep, Script
 from dbz.bring.writing.scenario import LONGEST_PAUSE_S
 from dbz.errors import UsageError
