@@ -12,8 +12,9 @@ import httpx
 from dbz.config.metrics import TargetMetrics
 from dbz.doctor.findings import Finding, Health
 from dbz.masking import masked_url
+from dbz.targets.places import METRICS
 from dbz.targets.probing import address_of
-from dbz.targets.watch import METRICS, TargetWatch, TroubleError
+from dbz.targets.watch import TargetWatch, TroubleError
 
 _AREA = "target"
 _DEADLINE_S = 5.0
