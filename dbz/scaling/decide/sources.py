@@ -15,11 +15,11 @@ from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws
 from dbz.scaling.decide.rules import Sample
 from dbz.scaling.native import error_rate_of, queries_for
+from dbz.targets.places import METRICS
 from dbz.targets.probing import address_of, follow
 from dbz.targets.reading import PageReader, Reading
 from dbz.targets.reading import since as what_happened
 from dbz.targets.requests import RequestCounts, read_requests, requests_between
-from dbz.targets.watch import METRICS
 
 _TIMEOUT_S = 5.0
 _MOST_PERIODS = 1440
