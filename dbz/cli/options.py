@@ -23,7 +23,9 @@ AllowVanished = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Reports = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds the runs.")]
 DEFAULT_REPORTS = Path("reports")
-PhasesFile = Annotated[str, typer.Option("--phases", metavar="FILE", help="The scaling plan; see configs/phases.yaml.")]
+PhasesFile = Annotated[
+    str, typer.Option("--phases", metavar="FILE", help="The scaling plan; see configs/phases.yaml. Or `triggers`.")
+]
 Cluster = Annotated[str, typer.Option(help="ECS cluster [default: the plan's].")]
 ServiceName = Annotated[str, typer.Option("--service", help="ECS service [default: the plan's].")]
 AllowTarget = Annotated[

@@ -22,6 +22,8 @@ from dbz.errors import ConfigError, Problem, UsageError
 from dbz.suggest import did_you_mean
 
 DEFAULT = "default"
+BUNDLED = {DEFAULT: "phases.yaml", "triggers": "triggers.yaml"}
+"""The plans that dbz ships, by name."""
 MAX_API_SERVERS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -294,10 +296,10 @@ def _database(phases: Sequence[Phase]) -> Database | None:
 
 
 def load_phases(path: str | Path = DEFAULT) -> Phases:
-    """The bundled plan, or that of a YAML file; `ConfigError` names every problem in it."""
-    if path == DEFAULT:
-        return build_phases(read_yaml(bundled_folder("configs") / "phases.yaml"))
-    file = existing_file("phases", path, hint="without --phases dbz uses the plan it ships")
+    """A bundled plan (`BUNDLED`), or that of a YAML file; `ConfigError` names every problem in it."""
+    if path in BUNDLED:
+        return build_phases(read_yaml(bundled_folder("configs") / BUNDLED[str(path)]))
+    file = existing_file("phases", path, hint=f"dbz ships the plans {' and '.join(BUNDLED)}")
     plan = build_phases(read_yaml(file))
     return plan.model_copy(update={"phases": [_beside(file, phase) for phase in plan.phases]})
 

@@ -27,6 +27,14 @@ def auto(
     metrics: Annotated[
         str, typer.Option(metavar="URL", help="Take the servers' own /metrics instead of CloudWatch.")
     ] = "",
+    origin: Annotated[
+        str,
+        typer.Option("--from", metavar="monitor[=FILE]", help="Take what dbz monitor reads instead of CloudWatch."),
+    ] = "",
+    watched: Annotated[
+        str,
+        typer.Option("--watched", metavar="NAME", help="With --from: the monitor's target [default: the only one]."),
+    ] = "",
     standby: Annotated[
         bool, typer.Option("--standby", help="While another one leads, wait, and take over when it is gone.")
     ] = False,
@@ -54,6 +62,7 @@ def auto(
       dbz scale auto --phase phase_3 --yes     between 2 and 10 tasks
       dbz scale auto --yes --standby           on a second machine
       dbz scale auto --metrics http://127.0.0.1:8480 --yes
+      dbz scale auto --phases triggers --from monitor --yes
       dbz scale auto --emit --phase phase_3    AWS does it by the same rules
 
     \b
@@ -79,7 +88,13 @@ def auto(
             f"AWS does target tracking ('{plan.target_tracking[0]}'), this daemon does not",
             hint="--emit, or write it as conditions",
         )
-    manner = _Manner(metrics, standby=standby, once=once, dry_run=dry_run, explain=explain, as_json=as_json)
+    if origin and metrics:
+        raise UsageError("--metrics and --from are two sources: name one of them")
+    if watched and not origin:
+        raise UsageError("--watched needs --from monitor")
+    manner = _Manner(
+        metrics, origin, watched, standby=standby, once=once, dry_run=dry_run, explain=explain, as_json=as_json
+    )
     with Interrupts("before anything was looked at; nothing was changed").watch() as interrupts:
         interrupts.defer()
         _run(access, plan, servers, manner, interrupts)
@@ -123,7 +138,11 @@ class _Manner:
     """How to go about it."""
 
     metrics: str
-    """URL of the servers; empty for CloudWatch."""
+    """URL of the servers; empty: another source."""
+    origin: str
+    """`monitor`, or `monitor=FILE`; empty: another source. Without any it is CloudWatch."""
+    watched: str
+    """The monitor's target; empty: the only one."""
     standby: bool
     once: bool
     dry_run: bool
@@ -175,10 +194,10 @@ def _follow(
     from dbz.scaling.decide.daemon import Autoscaler, run_forever
     from dbz.scaling.exclusive.lease import LeaseStaleError
 
-    source = _source(access, plan, manner.metrics)
+    source = _source(access, plan, manner)
     follower = Autoscaler(access.handle, plan, servers, source, dry_run=manner.dry_run, lead=lead)
     teller = Teller(explain=manner.explain or manner.once, as_json=manner.as_json, dry_run=manner.dry_run)
-    teller.begin(follower, manner.metrics or "CloudWatch")
+    teller.begin(follower, manner.metrics or manner.origin or "CloudWatch")
     try:
         teller.tell(follower.evaluate())  # what is wrong from the start ends it
     except LeaseStaleError as stale:  # but a beat that a busy machine makes late will come
@@ -189,9 +208,13 @@ def _follow(
         run_forever(follower, teller.tell, say, wait)
 
 
-def _source(access: Access, plan: Phases, metrics: str) -> SampleSource:
+def _source(access: Access, plan: Phases, manner: _Manner) -> SampleSource:
     from dbz.scaling.decide.sources import CloudWatchSource, MetricsSource
 
-    if metrics:
-        return MetricsSource(metrics, plan.scaling)
+    if manner.metrics:
+        return MetricsSource(manner.metrics, plan.scaling)
+    if manner.origin:
+        from dbz.cli.scale.readings import MonitorSource, monitor_file
+
+        return MonitorSource(monitor_file(manner.origin), manner.watched, plan.scaling.period)
     return CloudWatchSource(access.aws, plan.scaling, (*plan.scale_out_when_any, *plan.scale_in_when_all))

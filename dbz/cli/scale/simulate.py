@@ -11,6 +11,7 @@ from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, durati
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
+    from dbz.config.grammar.conditions import Condition
     from dbz.config.phases import Phase, Phases
     from dbz.scaling.simulate.simulator import Controller
 
@@ -105,6 +106,9 @@ def simulate(
         if how == "native":
             for note in ONLY_BY_DBZ:
                 typer.echo(f"Note: {note}.")
+        for used in [_plan_of(text, plan) for text in policy or ["rules"]]:
+            for condition in _not_simulated(used) if used else ():
+                typer.echo(f"Note: '{condition}' never holds here: a simulation knows no {condition.metric}.")
 
 
 def _phase(plan: Phases, name: str) -> Phase:
@@ -145,14 +149,12 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
     """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
     from dbz.config.grammar.target_tracking import COARSE_S, FINE_S, Target
     from dbz.config.grammar.watched import Watched
-    from dbz.config.phases import load_phases
     from dbz.scaling.decide.policies import controller_of
     from dbz.scaling.decide.tracking import TargetTracker
     from dbz.scaling.simulate.simulator import Fixed
 
     kind, _, value = text.partition(":")
-    if kind == "rules":
-        used = load_phases(value) if value else plan
+    if (used := _plan_of(text, plan)) is not None:
         if not used.scale_out_when_any and not used.target_tracking:
             raise UsageError(f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking")
         return text, controller_of(used, lowest, highest, native=how == "native"), None
@@ -165,3 +167,18 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
             target = Target(Watched.CPU, share, FINE_S if often else COARSE_S)
             return text, TargetTracker([target], (lowest, highest)), None
     raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4, target:60% or target:60%@20s")
+
+
+def _plan_of(text: str, plan: Phases) -> Phases | None:
+    """The plan whose rules a policy follows; None: it is no `rules`."""
+    from dbz.config.phases import load_phases
+
+    kind, _, value = text.partition(":")
+    return None if kind != "rules" else load_phases(value) if value else plan
+
+
+def _not_simulated(plan: Phases) -> list[Condition]:
+    """The sentences about what no simulation has."""
+    from dbz.scaling.simulate.simulator import SIMULATED
+
+    return [one for one in (*plan.scale_out_when_any, *plan.scale_in_when_all) if one.metric not in SIMULATED]

@@ -16,6 +16,8 @@ from dbz.config.grammar.watched import Watched
 from dbz.scaling.decide.rules import Action, ConditionStanding, Decision, Policy, RuleEngine, Sample
 from dbz.scaling.simulate.traces import Trace
 
+SIMULATED = (Watched.CPU, Watched.MEMORY, Watched.CONNECTIONS, Watched.REQUESTS)
+"""What a simulated service tells."""
 FLAP_S = 1800.0
 """A step is a flap when it takes back one of the last half hour."""
 _MEMORY_BASE, _MEMORY_OF_CONNECTIONS = 0.25, 0.45
