@@ -127,9 +127,13 @@ CELLS = [
     (bad, run)
     for row, (bad, runs) in enumerate(ROWS.items())
     for column, run in enumerate(runs)
-    if WHOLE or (column - row) % 5 == 0
+    if WHOLE or (column - row) % min(5, len(runs)) == 0
 ]
 """Every row and every column, or all cells."""
+
+
+def test_every_row_and_every_column_is_run() -> None:
+    assert {bad for bad, _ in CELLS} == set(ROWS) and {what for _, what in CELLS} == set(RUNS)
 
 
 @contextlib.contextmanager
