@@ -12,6 +12,7 @@ from dbz.config.monitor.targets import WatchedTarget
 from dbz.measure.latency.buckets import Buckets
 from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.sources.service import TargetSource, percentile_ms
+from dbz.report.terminal.monitor import reading_text
 from dbz.targets.caches import CACHE_NAMES, lookups_between, read_caches
 from dbz.targets.exposition import read_page
 from tests.load.socketio_servers import NODE_FOLDER, node_packages
@@ -99,3 +100,20 @@ def test_hits_and_lookups_of_each_library(form: str) -> None:
     before, now = (read_caches(page) for page in pages)
     assert before is not None and now is not None
     assert lookups_between(before, now) == (60, 80)
+
+
+@pytest.mark.parametrize(
+    ("reading", "line"),
+    [
+        (SourceReading(up=True, health="HTTP 200", figures={Watched.PROBE_TIME: 3.0}), "up, in 3 ms"),
+        (SourceReading(health="HTTP 404", figures={Watched.REQUESTS: 2.0}), "no health path, 2/s"),
+        (SourceReading(health="no task yet"), "no task yet"),
+        (SourceReading(up=False, health="HTTP 500, and 200 is wanted"), "DOWN (HTTP 500, and 200 is wanted)"),
+        (SourceReading(up=True, figures={Watched.QUEUE_DEPTH: 1200.0, Watched.PENDING_MESSAGES: 3.0}),
+         "up, queue depth 1,200, pending messages 3"),
+        (SourceReading(up=True, health="mongod", trouble="serverStatus: not allowed"),
+         "up, no figures: serverStatus: not allowed"),
+    ],
+)  # fmt: skip
+def test_each_kind_has_its_line(reading: SourceReading, line: str) -> None:
+    assert reading_text(reading) == line

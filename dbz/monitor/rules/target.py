@@ -65,7 +65,8 @@ class TargetRules:
 
     def update(self, now_s: float, reading: SourceReading) -> None:
         """Take a reading in; `alerts` are then as they are after it."""
-        self._rounds += reading.up is not False  # one that is down tells nothing, and will when it is up
+        # One that is down tells nothing, and will when it is up.
+        self._rounds += reading.up is not False and not reading.settling
         self._told |= reading.figures.keys()
         self._has_spoken |= reading.speaks
         for alert in self.alerts:

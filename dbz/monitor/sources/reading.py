@@ -11,6 +11,9 @@ from dbz.measure.latency.buckets import Buckets
 Told = float | str | bool
 """Numbers are series, texts the newest state."""
 
+NO_PATH = "HTTP 404"
+"""What a service without a health path answers."""
+
 
 @dataclass
 class SourceReading:
@@ -28,6 +31,8 @@ class SourceReading:
     """How long the requests of the period took, where a histogram tells."""
     trouble: str = ""
     """Why it has no figures, or not all of them."""
+    settling: bool = False
+    """Whether it has not had the time yet to tell everything that it will."""
 
     @property
     def speaks(self) -> bool:

@@ -14,8 +14,9 @@ from dbz.measure.latency.series import DELIVERY, HTTP, REQUEST_KINDS
 from dbz.monitor.sources.asking import BlockingSource
 from dbz.monitor.sources.reading import SourceReading
 
-_STANDS_FOR = 2.5
-"""What was measured last stands until so many times the pause between tasks has passed."""
+_STANDS_FOR, _STANDS_AT_LEAST_S = 2.5, 75.0
+"""What was measured last stands until so many times the pause between tasks has passed; a generator that begins, as it
+does every hour, has time for its first ones."""
 
 
 class Measured(Protocol):
@@ -38,9 +39,10 @@ class _ScenarioAsker:
     """Most periods have no task in them: in between, what was measured last stands."""
 
     def __init__(self, every_s: float, measured: Measured) -> None:
-        self._every_s, self._measured = every_s, measured
+        self._measured = measured
+        self._stands_s = max(_STANDS_FOR * every_s, _STANDS_AT_LEAST_S)
         self._last = SourceReading(health="no task yet")
-        self._last_s = time.monotonic()
+        self._began_s = self._last_s = time.monotonic()
 
     def ask(self) -> SourceReading:
         """How it is; `DependencyError` when the scenario cannot be played."""
@@ -48,8 +50,9 @@ class _ScenarioAsker:
         now_s = time.monotonic()
         if reading is not None:
             self._last, self._last_s = reading, now_s
-        elif now_s - self._last_s > _STANDS_FOR * self._every_s:
+        elif now_s - self._last_s > self._stands_s:
             return SourceReading(health="no task was finished lately", trouble="no task was finished lately")
+        self._last.settling = now_s - self._began_s < self._stands_s
         return self._last
 
 

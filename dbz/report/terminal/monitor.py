@@ -7,7 +7,7 @@ from datetime import datetime
 from dbz.config.grammar.watched import Watched, value_text
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.kinds import TELLS, WatchedKind
-from dbz.monitor.sources.reading import SourceReading
+from dbz.monitor.sources.reading import NO_PATH, SourceReading
 from dbz.monitor.store.store import Notice
 from dbz.monitor.watch import Said
 from dbz.report.terminal.console import clean
@@ -39,7 +39,11 @@ def line_of(said: Said) -> str:
 
 def reading_text(reading: SourceReading) -> str:
     """How a service was, in one line."""
-    parts = ["no health path" if reading.up is None else "up" if reading.up else f"DOWN ({reading.health})"]
+    parts = ["up" if reading.up else f"DOWN ({reading.health})"]
+    if reading.up is None:
+        parts = ["no health path" if reading.health in ("", NO_PATH) else reading.health]
+    if not reading.speaks and Watched.PROBE_TIME in reading.figures:
+        parts.append(f"in {format_ms(reading.figures[Watched.PROBE_TIME])}")
     memory_bytes = reading.details.get("memory_bytes")
     if isinstance(memory_bytes, int | float):
         share = reading.figures.get(Watched.MEMORY)
@@ -47,7 +51,7 @@ def reading_text(reading: SourceReading) -> str:
         parts.append(f"memory {format_bytes(memory_bytes)}{of}")
     parts += [form(round(reading.figures[of], 4)) for of, form in _FORMS.items() if of in reading.figures]
     parts += [f"{of.value} {value_text(of, reading.figures[of])}" for of in _OTHERS if of in reading.figures]
-    if reading.trouble and reading.trouble != reading.health:
+    if reading.trouble and reading.trouble not in reading.health:
         parts.append(f"no figures: {reading.trouble}")
     return ", ".join(parts)
 
