@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Operation:
+class ApiOperation:
     """One method of one path."""
 
     path: str
@@ -33,7 +33,7 @@ class Operation:
         return f"{self.method.upper()} {self.path}"
 
 
-class Document:
+class ApiDocument:
     """One document, with its references followed."""
 
     def __init__(self, tree: Mapping[str, Any], source: str) -> None:
@@ -42,7 +42,7 @@ class Document:
         self.old = "swagger" in tree
         """Whether it is Swagger 2."""
 
-    def operations(self) -> Iterator[Operation]:
+    def operations(self) -> Iterator[ApiOperation]:
         """Every operation, in the order of the document."""
         for path, item in _mapping(self.tree.get("paths")).items():
             operations = self.followed(item)
@@ -52,7 +52,7 @@ class Document:
                     listed = [*_listed(operations.get("parameters")), *_listed(details.get("parameters"))]
                     followed = map(self.followed, listed)
                     own = {(str(one.get("name")), str(one.get("in"))): one for one in followed}
-                    yield Operation(str(path), method, details, list(own.values()))
+                    yield ApiOperation(str(path), method, details, list(own.values()))
 
     def origin(self) -> str:
         """The first server; empty when there is none, or it is only a path."""
@@ -93,12 +93,12 @@ class Document:
             self.tree.get("securityDefinitions")
         )
 
-    def security(self, operation: Operation) -> list[Json]:
+    def security(self, operation: ApiOperation) -> list[Json]:
         """The alternatives of what an operation needs, each with its schemes by name; an empty one needs nothing."""
         needed = operation.details.get("security", self.tree.get("security"))
         return [one for one in _listed(needed) if isinstance(one, dict)]
 
-    def request_media(self, operation: Operation) -> Iterator[tuple[str, Json]]:
+    def request_media(self, operation: ApiOperation) -> Iterator[tuple[str, Json]]:
         """The media types of the body, JSON first, each with what describes it."""
         if self.old:
             bodies = [one for one in operation.parameters if one.get("in") == "body"]
@@ -109,7 +109,7 @@ class Document:
         for media_type in sorted(content, key=_media_rank):
             yield media_type, self.followed(content[media_type])
 
-    def answer_media(self, operation: Operation) -> Json:
+    def answer_media(self, operation: ApiOperation) -> Json:
         """What describes the JSON of the first good answer; empty where the document does not tell."""
         for code, response in _mapping(operation.details.get("responses")).items():
             if not str(code).startswith("2"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dbz.bring.files.openapi.document import Document, Json
+from dbz.bring.files.openapi.document import ApiDocument, Json
 
 _MAX_DEPTH = 12
 """Schemas that refer to others are followed this far."""
@@ -27,7 +27,7 @@ class InventedText(str):
 class Examples:
     """The values of one document."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: ApiDocument) -> None:
         self._document = document
         self._left = 0
         self._whole = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbz.bring import names
-from dbz.bring.files.openapi.document import Document, Operation
+from dbz.bring.files.openapi.document import ApiDocument, ApiOperation
 from dbz.bring.files.openapi.examples import Examples
 from dbz.bring.values import Location, leaves
 
@@ -24,7 +24,7 @@ _DEEPEST = 3
 class IdSource:
     """An operation whose answer holds ids."""
 
-    operation: Operation
+    operation: ApiOperation
     location: Location
     """Where; "*" is every part of a list."""
     name: str
@@ -34,13 +34,13 @@ class IdSource:
 class IdSources:
     """The sources of ids in one document."""
 
-    def __init__(self, document: Document, examples: Examples, operations: Sequence[Operation]) -> None:
+    def __init__(self, document: ApiDocument, examples: Examples, operations: Sequence[ApiOperation]) -> None:
         self._document = document
         self._examples = examples
         self._by_path = {(one.method, one.path.rstrip("/")): one for one in operations}
         self._answers: dict[str, Any] = {}
 
-    def of(self, operation: Operation, parameter: str) -> IdSource | None:
+    def of(self, operation: ApiOperation, parameter: str) -> IdSource | None:
         """What gives the value of a parameter in the path of an operation; None where the document shows nothing."""
         before, found, after = operation.path.partition(f"/{{{parameter}}}")
         if not found or (after and not after.startswith("/")):
@@ -65,7 +65,7 @@ class IdSources:
                 return IdSource(source, location, _name(str(place[-1]), kind, made=deletes))
         return None
 
-    def _answer(self, operation: Operation) -> Any:
+    def _answer(self, operation: ApiOperation) -> Any:
         if operation.name not in self._answers:
             media = self._document.answer_media(operation)
             self._answers[operation.name] = self._examples.value_of(media, whole=True)

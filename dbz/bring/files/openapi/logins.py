@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbz.bring import names
-from dbz.bring.files.openapi.document import Document, Json, Operation
+from dbz.bring.files.openapi.document import ApiDocument, ApiOperation, Json
 from dbz.bring.files.openapi.examples import Examples
 from dbz.bring.values import Location, leaves
 
@@ -31,10 +31,10 @@ _KEYS = ("api_key", "apikey", "key", "session_id", "sid")
 
 
 @dataclass(frozen=True)
-class Login:
+class ApiLogin:
     """What is asked once so that others are answered."""
 
-    operation: Operation | None
+    operation: ApiOperation | None
     """None for a token URL that is no operation of the document."""
     path: str
     """The whole path on the server."""
@@ -60,26 +60,26 @@ class Credential:
     """What stands before it, like "Bearer "."""
     variable: str
     """Stands for it until an answer, or the environment, brings it."""
-    login: Login | None = None
+    login: ApiLogin | None = None
 
 
 class Authentication:
     """What the operations of one document demand."""
 
-    def __init__(self, document: Document, examples: Examples, operations: Sequence[Operation]) -> None:
+    def __init__(self, document: ApiDocument, examples: Examples, operations: Sequence[ApiOperation]) -> None:
         self._document = document
         self._examples = examples
         self._operations = operations
         self._credentials: dict[str, Credential | None] = {}
         self._variables: dict[str, str] = {}  # by what brings a token
 
-    def demanded(self, operation: Operation) -> list[Credential]:
+    def demanded(self, operation: ApiOperation) -> list[Credential]:
         """What an operation asks for, by the first of its alternatives that can be had without anybody's help."""
         alternatives = [[self._credential(name) for name in one] for one in self._document.security(operation)]
         known = [[one for one in alternative if one] for alternative in alternatives]
         return next((one for one in known if all(part.login for part in one)), known[0] if known else [])
 
-    def ends_session(self, operation: Operation, logins: Sequence[Login]) -> bool:
+    def ends_session(self, operation: ApiOperation, logins: Sequence[ApiLogin]) -> bool:
         """Whether an operation would undo one of the logins for the requests that come after it."""
         again = any(
             login.operation and operation.path == login.operation.path and operation.method == "delete"
@@ -115,7 +115,7 @@ class Authentication:
             self._variables[source] = f"{names.snake(scheme).upper()}_TOKEN" if "TOKEN" in taken else "TOKEN"
         return self._variables[source]
 
-    def _login(self, name: str, scheme: Json, field: str | None) -> Login | None:
+    def _login(self, name: str, scheme: Json, field: str | None) -> ApiLogin | None:
         """The login of a scheme; `field` is what carries its credential, None where that is a cookie."""
         for flow, url in _token_urls(scheme):
             login = self._of_token_url(flow, url)
@@ -125,19 +125,19 @@ class Authentication:
         for _, operation in sorted(ranked, key=lambda pair: -pair[0]):
             location = self._token_in(operation, field) if field is not None else None
             if field is None or location:
-                return Login(operation, self._document.prefix() + operation.path, location, {})
+                return ApiLogin(operation, self._document.prefix() + operation.path, location, {})
         return None
 
-    def _of_token_url(self, flow: str, url: str) -> Login | None:
+    def _of_token_url(self, flow: str, url: str) -> ApiLogin | None:
         path = self._document.own_path(url)
         if path is None:
             return None
         own = (one for one in self._operations if one.method == "post" and self._document.prefix() + one.path == path)
         operation = next(own, None)
         location = self._token_in(operation, "") if operation else None
-        return Login(operation, path, location or ("access_token",), {"grant_type": flow})
+        return ApiLogin(operation, path, location or ("access_token",), {"grant_type": flow})
 
-    def _rank(self, operation: Operation, scheme: str) -> int:
+    def _rank(self, operation: ApiOperation, scheme: str) -> int:
         """How much an operation looks like a login; 0 when it is none."""
         called = _called(operation)
         if operation.method not in ("post", "put") or _NO_LOGIN.search(called) or not _LOGIN.search(called):
@@ -148,7 +148,7 @@ class Authentication:
         last = names.snake(operation.path.rstrip("/").rpartition("/")[2])
         return 1 + 2 * bool(_LOGIN.search(last)) + open_to_all
 
-    def _fields(self, operation: Operation) -> list[str]:
+    def _fields(self, operation: ApiOperation) -> list[str]:
         """What the body of an operation holds, by key."""
         form = [str(one.get("name")) for one in operation.parameters if one.get("in") == "formData"]
         for _, media in self._document.request_media(operation):
@@ -156,7 +156,7 @@ class Authentication:
             return [*form, *(str(place[-1]) for place, _ in leaves(tree) if place)]
         return form
 
-    def _token_in(self, operation: Operation, field: str) -> Location | None:
+    def _token_in(self, operation: ApiOperation, field: str) -> Location | None:
         """Where the answer to an operation holds a token, or the key that `field` carries."""
         tree = self._examples.value_of(self._document.answer_media(operation), whole=True)
         ranked: list[tuple[int, int, Location]] = []
@@ -167,7 +167,7 @@ class Authentication:
         return min(ranked, key=lambda one: one[:2])[2] if ranked else None
 
 
-def _called(operation: Operation) -> str:
+def _called(operation: ApiOperation) -> str:
     """What a path and the operation on it are called, as words."""
     parts = [part for part in operation.path.split("/") if part and not part.startswith("{")]
     return "/".join(map(names.snake, [*parts, str(operation.details.get("operationId") or "")]))

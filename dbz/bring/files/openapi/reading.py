@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dbz.bring.files.openapi.document import Document, Operation
+from dbz.bring.files.openapi.document import ApiDocument, ApiOperation
 from dbz.bring.files.openapi.examples import Examples
 from dbz.bring.files.openapi.lists import IdSource, IdSources
-from dbz.bring.files.openapi.logins import Authentication, Credential, Login
+from dbz.bring.files.openapi.logins import ApiLogin, Authentication, Credential
 from dbz.bring.files.openapi.requests import RequestMaker
 from dbz.bring.recording import NO_SERVER, Exchange, GivenValue, Recording, placeholder
 from dbz.errors import UsageError
@@ -25,7 +25,7 @@ def read_openapi(tree: Mapping[str, Any], source: str) -> Recording:
     paths = tree.get("paths")
     if not isinstance(paths, dict) or not paths:
         raise UsageError(f"{source}: the document has no paths")
-    reader = _DocumentReader(Document(tree, source))
+    reader = _DocumentReader(ApiDocument(tree, source))
     recording = reader.recording()
     if not recording.exchanges:
         raise UsageError(f"{source}: the document has paths, but no operations")
@@ -37,14 +37,14 @@ def read_openapi(tree: Mapping[str, Any], source: str) -> Recording:
 class _DocumentReader:
     """Reads one document."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: ApiDocument) -> None:
         self._document = document
         examples = Examples(document)
         self._operations = list(document.operations())
         self._authentication = Authentication(document, examples, self._operations)
         self._sources = IdSources(document, examples, self._operations)
         self._maker = RequestMaker(document, examples)
-        self._lists: dict[str, tuple[Operation, dict[str, GivenValue]]] = {}
+        self._lists: dict[str, tuple[ApiOperation, dict[str, GivenValue]]] = {}
         """By operation: what is taken of its answer, by placeholder."""
         self._made: list[str] = []
         """The placeholders of what is made to be deleted."""
@@ -69,7 +69,7 @@ class _DocumentReader:
         recording.notes += [f"each user begins with {name}, the login of the document" for name in logins]
         return recording
 
-    def _login(self, login: Login, credentials: Sequence[Credential]) -> Exchange:
+    def _login(self, login: ApiLogin, credentials: Sequence[Credential]) -> Exchange:
         """The request of a login, with the credentials that its answer brings."""
         gives = tuple(
             GivenValue(placeholder(one.variable), login.location, str(login.location[-1]))
@@ -78,7 +78,7 @@ class _DocumentReader:
         )
         return replace(self._maker.of_login(login), gives=gives)
 
-    def _exchange(self, operation: Operation, credentials: Sequence[Credential]) -> Exchange:
+    def _exchange(self, operation: ApiOperation, credentials: Sequence[Credential]) -> Exchange:
         """The request of an operation, with ids of lists, or of what is made right before, in its path."""
         ids: dict[str, str] = {}
         making: Exchange | None = None

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from dbz.bring import names
-from dbz.bring.files.openapi.document import Document, Json, Operation
+from dbz.bring.files.openapi.document import ApiDocument, ApiOperation, Json
 from dbz.bring.files.openapi.examples import Examples, InventedText, text_of
-from dbz.bring.files.openapi.logins import Credential, Login
+from dbz.bring.files.openapi.logins import ApiLogin, Credential
 from dbz.bring.recording import FORM, JSON, MULTIPART, TEXT, Exchange, MessageBody, placeholder
 from dbz.bring.values import replaced
 
@@ -45,14 +45,14 @@ class _Sent:
 class RequestMaker:
     """Makes the requests of one document."""
 
-    def __init__(self, document: Document, examples: Examples) -> None:
+    def __init__(self, document: ApiDocument, examples: Examples) -> None:
         self._document = document
         self._examples = examples
         self._server = document.origin() + document.prefix()
 
     def of_operation(
         self,
-        operation: Operation,
+        operation: ApiOperation,
         credentials: Sequence[Credential] = (),
         ids: Mapping[str, str] | None = None,
         *,
@@ -78,7 +78,7 @@ class RequestMaker:
             title=title, template=self._document.prefix() + operation.path,
         )  # fmt: skip
 
-    def _parameters(self, operation: Operation, ids: Mapping[str, str], *, signs_in: bool) -> _Sent:
+    def _parameters(self, operation: ApiOperation, ids: Mapping[str, str], *, signs_in: bool) -> _Sent:
         sent = _Sent(operation.path)
         for parameter in operation.parameters:
             name, place = str(parameter.get("name")), parameter.get("in")
@@ -95,7 +95,7 @@ class RequestMaker:
                 )
         return sent
 
-    def of_login(self, login: Login) -> Exchange:
+    def of_login(self, login: ApiLogin) -> Exchange:
         """The request that signs in."""
         fields = _OAUTH_FIELDS.get(login.form.get("grant_type", ""), ())
         wanted = {**login.form, **{name: InventedText() for name in fields}}
@@ -116,7 +116,7 @@ class RequestMaker:
         """The value of a parameter in a path, as it stands in a URL."""
         return quote(text_of(self._examples.value_of(parameter)), safe="")
 
-    def _body(self, operation: Operation, *, signs_in: bool) -> MessageBody:
+    def _body(self, operation: ApiOperation, *, signs_in: bool) -> MessageBody:
         for media_type, media in self._document.request_media(operation):
             value = self._examples.value_of(media)
             if "json" in media_type:
@@ -150,7 +150,7 @@ def _is_sent(parameter: Json) -> bool:
     return bool(parameter.get("required")) or any(key in parameter for key in ("example", "examples", "x-example"))
 
 
-def _expected(operation: Operation) -> int:
+def _expected(operation: ApiOperation) -> int:
     responses = operation.details.get("responses")
     codes = [str(code) for code in responses] if isinstance(responses, dict) else []
     return next((int(code) for code in codes if code.isdigit() and code.startswith("2")), 0)
