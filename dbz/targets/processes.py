@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from dbz.hosts import is_loopback
+from dbz.targets.moments import for_a_moment
 from dbz.targets.reading import Second
 
 _LINUX = Path("/proc/self/stat").exists()
@@ -74,6 +75,7 @@ def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
     return _below(roots, _children())
 
 
+@for_a_moment
 def _children() -> Children:
     """Who was started by whom. On Linux straight from /proc, a tenth of what psutil takes: this is done each second."""
     children: Children = defaultdict(list)
@@ -227,24 +229,37 @@ def _in_container(proxy: psutil.Process) -> Behind | None:
 
 def _sockets(folder: str, port: int, state: str) -> list[str]:
     """The inodes of the TCP sockets of a network that have a local port and a state."""
+    return [inode for local, now, inode in _every_socket(folder) if local == port and now == state]
+
+
+@for_a_moment
+def _every_socket(folder: str) -> list[tuple[int, str, str]]:
+    """The local port, the state and the inode of every TCP socket of a network."""
     found = []
-    suffix = f":{port:04X}"
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError), (Path(folder) / name).open() as file:
             next(file, None)
             for line in file:
                 words = line.split(None, 10)
-                if words[3] == state and words[1].endswith(suffix):
-                    found.append(words[9])
+                found.append((int(words[1].rpartition(":")[2], 16), words[3], words[9]))
     return found
 
 
 def _holders(inodes: Sequence[str]) -> list[int]:
     """The processes that have one of some sockets open: after a fork there are several."""
-    links = {f"socket:[{inode}]" for inode in inodes}
-    if not links:
-        return []
-    return [pid for pid in psutil.pids() if any(link in links for link in _open_links(pid))]
+    by_link = _every_holder() if inodes else {}
+    return sorted({pid for inode in inodes for pid in by_link.get(f"socket:[{inode}]", ())})
+
+
+@for_a_moment
+def _every_holder() -> dict[str, list[int]]:
+    """By the link to it, the processes that have a socket open."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for pid in psutil.pids():
+        for link in _open_links(pid):
+            if link.startswith("socket:"):
+                found[link].append(pid)
+    return found
 
 
 def _open_links(pid: int) -> Iterator[str]:
