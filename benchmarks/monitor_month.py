@@ -1,4 +1,4 @@
-"""A month of series in the file of a monitor: how large it is, how long a report of all of it takes.
+"""A month of series in the file of a monitor: how large it is, how long a report and a backtest of all of it take.
 
 Three targets are made reading by reading; the others of the fifteen are copies of their packed chunks, because making
 forty million readings would take an hour and show nothing more.
@@ -16,16 +16,19 @@ from pathlib import Path
 
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.retention import Retention
+from dbz.monitor.replay.follow import replay
+from dbz.monitor.replay.stored import of_store
 from dbz.monitor.review.review import review
 from dbz.monitor.store.retention import forget
+from dbz.monitor.store.rollups import MINUTE_S
 from dbz.monitor.store.series import append, seal
 from dbz.monitor.store.store import MonitorStore
 from dbz.report.html.monitor_page import render_review
 
 DAYS = int(os.environ.get("BENCH_MONITOR_DAYS", "30"))
-TARGETS, MADE = 15, 3
+TARGETS, MADE, RULES = 15, 3, 20
 INTERVAL_S, HOUR_S, DAY_S = 10, 3600, 86_400
-MOST_BYTES, MOST_REPORT_S = 200e6, 5.0
+MOST_BYTES, MOST_REPORT_S, MOST_BACKTEST_S = 200e6, 5.0, 10.0
 
 
 class Service:
@@ -128,9 +131,29 @@ def measure() -> bool:
         packed, rows = bytes_packed(path), bytes_as_rows(Path(folder) / "rows.db")
         print(f"file: {size / 1e6:.0f} MB (at most {MOST_BYTES / 1e6:.0f}); a reading takes {packed:.2f} bytes packed, "
               f"{rows:.1f} as a row: {rows / packed:.0f} times as much")  # fmt: skip
-        report_s = _report_s(path, end)
+        report_s, backtest_s = _report_s(path, end), _backtest_s(path, end)
         print(f"report of all of it, with its page: {report_s:.2f} s of CPU (at most {MOST_REPORT_S:g})")
-    return size <= MOST_BYTES and report_s <= MOST_REPORT_S
+        print(f"backtest of {RULES} rules by the minute: {backtest_s:.2f} s of CPU (at most {MOST_BACKTEST_S:g})")
+    return size <= MOST_BYTES and report_s <= MOST_REPORT_S and backtest_s <= MOST_BACKTEST_S
+
+
+def _backtest_s(path: Path, end: int) -> float:
+    sentences = ("response time > {}ms", "p95 response time > {}ms", "peak response time > {}ms", "query time > {}ms",
+                 "error rate > {}%", "CPU > {}%", "memory > {}%", "active connections > {}", "requests < {}/s",
+                 "probe time > {}ms")  # fmt: skip
+    config = MonitorFile.model_validate({
+        "schema": "dbz.monitor/1",
+        "targets": [{"name": "api0", "url": "http://127.0.0.1:1"}],
+        "alerts": [
+            {"type": f"RULE_{at}", "when": sentences[at % len(sentences)].format(10 + at) + f" for {1 + at} minutes"}
+            for at in range(RULES)
+        ],
+    })  # fmt: skip
+    began_s = time.process_time()
+    with MonitorStore(path) as store:
+        recording = of_store(store, config, end - DAYS * DAY_S, end, MINUTE_S)
+    replay(config, [recording])
+    return time.process_time() - began_s
 
 
 def _report_s(path: Path, end: int) -> float:

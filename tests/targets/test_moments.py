@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from dbz.targets.moments import for_a_moment
 
 
@@ -34,8 +36,6 @@ def test_a_look_that_fails_is_not_an_answer() -> None:
             raise failure
         return 1
 
-    try:
+    with pytest.raises(OSError, match="gone"):
         look()
-    except OSError as error:
-        assert str(error) == "gone"
     assert look() == 1
