@@ -1,6 +1,7 @@
-"""What `dbz monitor` costs, how large a month of it is, how long a report takes, how good its trends and changes are.
+"""What `dbz monitor` costs, how large a month of it is, how long a report and a replay of it take, and how good its
+trends and changes are.
 
-`BENCH_MONITOR_PARTS=watching,month,judging` chooses parts.
+`BENCH_MONITOR_PARTS=watching,month,judging,replay` chooses parts.
 """
 
 from __future__ import annotations
@@ -10,9 +11,15 @@ import sys
 
 import monitor_judging
 import monitor_month
+import monitor_replay
 import monitor_watching
 
-PARTS = {"watching": monitor_watching.measure, "month": monitor_month.measure, "judging": monitor_judging.judge}
+PARTS = {
+    "watching": monitor_watching.measure,
+    "month": monitor_month.measure,
+    "judging": monitor_judging.judge,
+    "replay": monitor_replay.measure,
+}
 
 
 def main() -> None:

@@ -29,6 +29,8 @@ KINDS = {
     "phases": "configs/phases.yaml",
     "shards": "configs/shards.yaml",
     "warmup": "configs/warmup.yaml",
+    "monitor": "configs/monitor.yaml",
+    "monitor-test": "configs/monitor-test.yaml",
 }
 FILES = [(kind, path) for kind, pattern in KINDS.items() for path in sorted(ROOT.glob(pattern))]
 VALIDATORS = {kind: Draft202012Validator(config_schema(kind)) for kind in CONFIG_MODELS}
@@ -64,6 +66,13 @@ def test_the_settings_of_the_server_fit_their_schema_and_name_it() -> None:
     assert list(validator.iter_errors({**document, "http": {"prot": 80}}))
     assert path.read_text().startswith("# yaml-language-server: $schema=../docs/schemas/server.schema.json\n")
     assert (ROOT / "docs" / "schemas" / "server.schema.json").read_text() == text
+
+
+def test_a_label_may_have_one_value_or_several() -> None:
+    for labels in ({"team": "chat"}, {"team": ["chat", "game"]}):
+        monitor = {**read_yaml(ROOT / "configs" / "monitor.yaml").data, "mute": [{"from": "22:00", "to": "07:00"}]}
+        monitor["mute"][0]["labels"] = labels
+        assert not list(VALIDATORS["monitor"].iter_errors(monitor))
 
 
 @pytest.mark.parametrize("kind", CONFIG_MODELS)

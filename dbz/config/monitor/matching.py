@@ -15,7 +15,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Values = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+Values = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str]), Field(min_length=1)]
 
 
 class AlertMatcher(Strict):
