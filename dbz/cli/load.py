@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dbz.cli.care import carry_out_each
 from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.load_options import BaselineOptions, LoadOptions, MachineOptions, OutputOptions, UrlOptions, request_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dbz.load.plan import LoadPlan
     from dbz.runs.folder import RunFolder
     from dbz.runs.reading import Record
-    from dbz.runs.schema import Run
+    from dbz.runs.schema import CareFigures, Run
 
 
 def load(
@@ -53,6 +54,7 @@ def load(
       dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
       dbz load api --baseline latest              red when slower than the last run
       dbz load api --repeat 5 --baseline main     five runs against a folder of runs
+      dbz load phone --without etag,window --each what the app's care saves
       dbz load mixed --master --workers 2         the load comes from two workers,
       dbz load worker --master-host HOST          started like this on any machine
 
@@ -78,13 +80,19 @@ def load(
         from dbz.load.phases import plan_for_phase
 
         plan = plan_for_phase(plan, load_phases(options.phases).phase(options.phase), request.overrides)
+    if options.each and (baseline.baseline or baseline.repeat > 1):
+        raise UsageError("--each compares loads with each other; leave out --baseline and --repeat")
     plan = baseline.applied_to(plan, output.out)
     with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
-        def carry_out(plan: LoadPlan, number: int) -> tuple[Run, RunFolder]:
-            return carry_out_run(plan, output, interrupts, number, baseline.repeat)
+        def carry_out(
+            plan: LoadPlan, number: int, count: int = baseline.repeat, care: Sequence[CareFigures] = ()
+        ) -> tuple[Run, RunFolder]:
+            return carry_out_run(plan, output, interrupts, number, count, care)
 
-        code = carry_out_repeatedly(plan, baseline.repeat, carry_out)
+        code = (
+            carry_out_each(plan, carry_out) if options.each else carry_out_repeatedly(plan, baseline.repeat, carry_out)
+        )
     raise typer.Exit(code)
 
 
@@ -107,10 +115,19 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
 
 
 def carry_out_run(
-    plan: LoadPlan, output: OutputOptions, interrupts: Interrupts, number: int, count: int
+    plan: LoadPlan,
+    output: OutputOptions,
+    interrupts: Interrupts,
+    number: int,
+    count: int,
+    care: Sequence[CareFigures] = (),
 ) -> tuple[Run, RunFolder]:
-    """Measure, judge and write the reports of run `number` of `count`; only the last one is printed."""
+    """Measure, judge and write the reports of run `number` of `count`; only the last one is printed.
+
+    It is held against runs with less `care` of the app, if there were any.
+    """
     from dbz.report import print_conclusion, tell_github, write_reports, write_what_can_be
+    from dbz.runs.care import care_figures
     from dbz.runs.folder import create_run_folder, new_run_id
     from dbz.runs.reading import read_record
 
@@ -126,7 +143,12 @@ def carry_out_run(
         run = run.model_copy(update={"repetition": f"{number} of {count}"})
         with suppress(UsageError):  # what could not be written is told below
             folder.save(run)
-    written = write_what_can_be(folder, run, read_record(folder))
+    record = read_record(folder)
+    if number == count and care:
+        run = run.model_copy(update={"care": [care_figures(run, record), *care]})
+        with suppress(UsageError):
+            folder.save(run)
+    written = write_what_can_be(folder, run, record)
     problems = written.problems
     try:
         tell_github(run, written.summary, os.environ, sys.stderr)

@@ -60,6 +60,10 @@ class LoadOptions:
     seed: Seed = None
     network: Networks = None
     without: Without = None
+    each: Annotated[
+        bool,
+        typer.Option("--each", help="With --without: a load without each, one with all care, and what each saves."),
+    ] = False
     tags: Tags = None
     exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None

@@ -127,6 +127,24 @@ class Operation(_Part):
     """Where the time of those that were answered went; null for other kinds, and for clients that do not say."""
 
 
+class CareFigures(_Part):
+    """What a load asked of its server, for a table of what the care of its users' app saves."""
+
+    run: str
+    """The id of the run."""
+    without: list[str]
+    """What the app did not take care of; empty for the load with all care."""
+    requests_per_s: float
+    bytes_per_s: float
+    """Of bodies, as they were sent."""
+    server_cpu_percent: float | None
+    """Of the cores given to it; null where nobody said it."""
+    p95_ms: float | None
+    """Of all HTTP requests; null where it falls on failed ones."""
+    composite_p95_ms: float | None
+    """Of all composites, such as screens; null where there were none too."""
+
+
 class CounterFigures(_Part):
     """The judged part of what the scenario counted."""
 
@@ -253,6 +271,8 @@ class Run(_Part):
     networks: list[Operation] = Field(default_factory=list)
     """By network and kind, all operations of its users together, the network's name in place of theirs; empty in a load
     whose users are all on this machine's."""
+    care: list[CareFigures] = Field(default_factory=list)
+    """This run, and those that left out some care of the app (`dbz load --without … --each`)."""
     counters: list[CounterFigures] = Field(default_factory=list)
     errors: list[ErrorGroup] = Field(default_factory=list)
     errors_outside: int = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from dbz.errors import ExitCode
 from tests.cli.running import dbz, small_server
 
@@ -32,12 +34,49 @@ def test_phones_browse_chat_and_wait_for_their_networks_without_an_error(tmp_pat
     assert {one["name"] for one in run["networks"]} == {"lte"}
 
 
-def test_care_that_no_user_of_a_scenario_takes_cannot_be_left_out(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "from dbz.users import HttpUser, task\n\n\nclass Mine(HttpUser):\n    care = ('retries',)\n\n"
-        "    @task\n    def ask(self):\n        self.client.get('/hello')\n"
-    )
+CAREFUL = """\
+from dbz.users import HttpUser, constant_pacing, task
+
+class Mine(HttpUser):
+    wait_time = constant_pacing(0.5)
+    care = ("retries", "cache")
+
+    @task
+    def ask(self):
+        for _ in range(1 if self.takes_care("cache") else 4):
+            self.client.get("/hello")
+"""
+
+
+def test_what_the_care_of_an_app_saves_is_a_table_of_its_last_report(tmp_path):
+    (tmp_path / "mine.py").write_text(CAREFUL)
     with small_server() as url:
-        done = dbz("load", "mine.py", "--target", url, "--without", "retires", cwd=tmp_path)
+        options = ["--users", "2", "--duration", "2s", "--warmup", "0s", "--without", "cache", "--each"]
+        done = dbz("load", "mine.py", "--target", url, *options, cwd=tmp_path)
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    runs = {path.parent: json.loads(path.read_text()) for path in (tmp_path / "reports").glob("*/run.json")}
+    (last,) = (folder for folder, run in runs.items() if run["care"])
+    whole, without = runs[last]["care"]
+    assert (whole["without"], without["without"]) == ([], ["cache"])
+    assert whole["run"] == runs[last]["id"]
+    assert without["requests_per_s"] > 2 * whole["requests_per_s"] > 0
+    assert without["bytes_per_s"] > 2 * whole["bytes_per_s"] > 0
+    assert "without cache:" in done.stderr
+    for text in (done.stdout, (last / "summary.md").read_text(), (last / "report.html").read_text()):
+        assert "What the care of the app saves" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--without", "retires"], "takes no care of 'retires'; did you mean 'retries'? (it does of: cache, retries)"),
+        (["--each"], "--each needs --without"),
+        (["--without", "cache", "--each", "--repeat", "2"], "leave out --baseline and --repeat"),
+    ],
+)
+def test_care_that_cannot_be_left_out_is_said(tmp_path, options: list[str], says: str):
+    (tmp_path / "mine.py").write_text(CAREFUL)
+    with small_server() as url:
+        done = dbz("load", "mine.py", "--target", url, *options, cwd=tmp_path)
     assert done.returncode == ExitCode.USAGE
-    assert "takes no care of 'retires'; did you mean 'retries'? (it does of: retries)" in done.stderr
+    assert says in " ".join(done.stderr.split())

@@ -10,6 +10,7 @@ from dbz.measure.budget.verdicts import Outcome
 from dbz.measure.compare.differences import Change
 from dbz.report.sparkline import sparkline
 from dbz.report.words.advice import next_steps
+from dbz.report.words.care import CARE_COLUMNS, CARE_TITLE, care_rows
 from dbz.report.words.comparison import (
     by_verdict,
     change_text,
@@ -66,6 +67,7 @@ def render_markdown(run: Run, chart: Timeline) -> str:
         _sparklines(run, chart),
         _details("Operations", _operations(run.operations, "Operation")),
         _details("By network", _operations(run.networks, "Network")) if run.networks else "",
+        _details(CARE_TITLE, _table(CARE_COLUMNS, care_rows(run.care))) if run.care else "",
         _details("Errors", _errors(run)) if run.errors else "",
         _details("Counters", _counters(run)) if run.counters else "",
         _details("Deliveries, warm-up included", _deliveries(run)) if run.deliveries else "",

@@ -38,7 +38,11 @@ def render_html(run: Run, record: Record) -> str:
         data=embedded_json(data),
         head=sections.verdict(run) + sections.figures(run),
         budgets=sections.budgets(run) + comparison(run),
-        operations=sections.operations(run) + sections.networks(run) + sections.errors(run) + sections.answers(run),
+        operations=sections.operations(run)
+        + sections.networks(run)
+        + sections.care(run)
+        + sections.errors(run)
+        + sections.answers(run),
         charts="".join(sections.figure(Chart(**chart)) for chart in data["charts"]),
         tables=sections.answers(run) + sections.counters(run) + sections.deliveries(run) + sections.run_facts(run),
         run_id=escape(run.id),

@@ -13,6 +13,7 @@ from dbz.measure.budget.verdicts import Outcome
 from dbz.measure.latency.series import REQUEST_KINDS
 from dbz.report.html.charts import Chart
 from dbz.report.words.advice import next_steps
+from dbz.report.words.care import CARE_COLUMNS, CARE_TITLE, care_rows
 from dbz.report.words.facts import (
     errors_outside_text,
     facts,
@@ -147,6 +148,12 @@ def networks(run: Run) -> str:
         ("broken" if one.errors else "", _figure_cells(one, text_cell(one.name))) for one in slowest_first(run.networks)
     ]
     return section("networks", "By network", table(head, rows, text_columns=(0, 1))) if rows else ""
+
+
+def care(run: Run) -> str:
+    """What the care of the app saves; empty unless the load was also run with less of it."""
+    rows = [("", [text_cell(one) for one in cells]) for cells in care_rows(run.care)] if run.care else []
+    return section("care", CARE_TITLE, table(CARE_COLUMNS, rows)) if rows else ""
 
 
 def _operation_cells(operation: Operation) -> list[Cell]:

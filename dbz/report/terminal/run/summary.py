@@ -19,6 +19,7 @@ from dbz.report.terminal.console import clean, framed, glyphs_for, indented, mak
 from dbz.report.terminal.run.comparison import comparison_table
 from dbz.report.terminal.run.tables import (
     budgets_table,
+    care_table,
     counters_table,
     deliveries_table,
     errors_table,
@@ -28,6 +29,7 @@ from dbz.report.terminal.run.tables import (
     unmeasured,
 )
 from dbz.report.words.advice import next_steps
+from dbz.report.words.care import CARE_TITLE
 from dbz.report.words.comparison import comparison_headline, comparison_remarks
 from dbz.report.words.facts import (
     errors_outside_text,
@@ -77,6 +79,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, "By network", operations_table(run.networks, console) if run.networks else None)
+    _section(console, CARE_TITLE, care_table(run.care) if run.care else None)
     _section(console, "Counters", counters_table(run.counters) if run.counters else None)
     _section(console, "Deliveries, warm-up included", deliveries_table(run) if run.deliveries else None)
     _section(console, "Errors", _errors(run, console))

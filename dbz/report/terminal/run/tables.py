@@ -13,6 +13,7 @@ from rich.text import Text
 from dbz.measure.budget.verdicts import Outcome
 from dbz.measure.latency.series import REQUEST_KINDS
 from dbz.report.terminal.console import Glyphs, clean, glyphs_for
+from dbz.report.words.care import CARE_COLUMNS, care_rows
 from dbz.report.words.facts import target_text, users_text
 from dbz.report.words.verdict import (
     by_importance,
@@ -29,7 +30,7 @@ from dbz.report.words.verdict import (
     value_text,
     warns,
 )
-from dbz.runs.schema import BudgetResult, CounterFigures, Operation, Run
+from dbz.runs.schema import BudgetResult, CareFigures, CounterFigures, Operation, Run
 from dbz.units import format_duration, format_percent, format_rate, format_times
 
 WIDE = 110
@@ -196,6 +197,15 @@ def deliveries_table(run: Run) -> Table:
     for row in run.deliveries:
         bad = row.lost or row.duplicated or row.out_of_order
         table.add_row(cell(row.event), Text(delivery_text(row), "red" if bad else ""))
+    return table
+
+
+def care_table(care: Sequence[CareFigures]) -> Table:
+    """What the care of the app saves."""
+    first, *rest = CARE_COLUMNS
+    table = grid(f"<{first.lower()}", *(name.lower() for name in rest))
+    for name, *cells in care_rows(care):
+        table.add_row(cell(name), *cells)
     return table
 
 

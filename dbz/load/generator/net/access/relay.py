@@ -54,7 +54,7 @@ class _Relay:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room_bytes)
         self._sockets = (server, far)
         self._closed = False
-        self._ways = (
+        self._ways: tuple[_Way, ...] = (
             _Way(far._sock, server._sock, up, _room_bytes(up), self.close),
             _Way(server._sock, far._sock, down, room_bytes, self._no_more),
         )
@@ -73,6 +73,7 @@ class _Relay:
         self._closed = True
         for way in self._ways:
             way.stop()
+        self._ways = ()  # they know this relay: a cycle would wait for the garbage collector, which comes rarely here
         for each in self._sockets:
             each.close()
 
