@@ -25,7 +25,7 @@ from http_server import serving  # noqa: E402
 from dbz.config.networks import PRESETS  # noqa: E402
 from dbz.load.generator.http import HttpClient  # noqa: E402
 from dbz.load.generator.net import wire  # noqa: E402
-from dbz.load.generator.net.access.user import Access  # noqa: E402
+from dbz.load.generator.net.access.user import UserAccess  # noqa: E402
 from dbz.load.networks import Network  # noqa: E402
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
@@ -61,7 +61,7 @@ def main() -> None:
 
 def accuracy(network: Network, url: str) -> str:
     """One line: the network's terms, and what a user on it measured."""
-    client = HttpClient(url, lambda *_: None, access=Access(network, random.Random(1)))
+    client = HttpClient(url, lambda *_: None, access=UserAccess(network, random.Random(1)))
     sent = len(client.get("/1").sent)
     median_s = statistics.median(client.get("/1").elapsed_s for _ in range(REQUESTS))
     asked_s = network.latency_s + sent * 8 / network.up_bit_s + ANSWER_BYTES * 8 / network.down_bit_s
@@ -80,7 +80,7 @@ def accuracy(network: Network, url: str) -> str:
 def cpu_us(url: str, network: Network | None) -> float:
     """CPU for one exchange in a closed loop, in microseconds."""
     clients = [
-        HttpClient(url, lambda *_: None, access=Access(network, random.Random(1)) if network else None)
+        HttpClient(url, lambda *_: None, access=UserAccess(network, random.Random(1)) if network else None)
         for _ in range(USERS)
     ]
     made, until_s = [0], time.monotonic() + SECONDS

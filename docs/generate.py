@@ -83,7 +83,7 @@ _TITLES = {
     "NamedFigure": "A figure of `metrics`",
     "StackProfile": "`stack`",
     "NetworkTerms": "A network below `networks`",
-    "Outages": "`outages` of a network",
+    "OutageTerms": "`outages` of a network",
 }
 
 

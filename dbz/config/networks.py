@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}")
 _SHARE_ERROR = 1e-6
 
 
-class Outages(Strict):
+class OutageTerms(Strict):
     """Times in which nothing passes, as in a tunnel or a lift; each user has them at other moments."""
 
     every: Duration = Field(gt=0, le=86_400)
@@ -47,7 +47,7 @@ class NetworkTerms(Strict):
     """The same towards the server."""
     loss: Percent = Field(Parsed(0), ge=0, le=0.5)
     """Segments that are lost, and sent again as TCP does: the user waits for them."""
-    outages: Outages | None = None
+    outages: OutageTerms | None = None
     """Times in which nothing passes; without it, none."""
 
 

@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.generator.net.access.schedule import Flow, Link, Outages, Piece, timer_s
+from dbz.load.generator.net.access.schedule import AccessLink, ConnectionFlow, Outages, Piece, timer_s
 from dbz.load.networks import Network, network_at
 
 Sending = list[tuple[float, int]]
@@ -20,12 +20,12 @@ latencies = st.floats(0, 1)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def link_of(network: Network, seed: int = 1) -> Link:
+def link_of(network: Network, seed: int = 1) -> AccessLink:
     numbers = random.Random(seed)
-    return Link(network, network.down_bit_s, numbers, Outages(network, numbers, 0.0))
+    return AccessLink(network, network.down_bit_s, numbers, Outages(network, numbers, 0.0))
 
 
-def sent_over(flow: Flow, sending: Sending) -> tuple[list[tuple[float, int]], list[Piece]]:
+def sent_over(flow: ConnectionFlow, sending: Sending) -> tuple[list[tuple[float, int]], list[Piece]]:
     """What was sent when, and the pieces that arrive."""
     now_s, sent, arrived = 0.0, [], []
     for pause_s, size in sending:
@@ -38,7 +38,7 @@ def sent_over(flow: Flow, sending: Sending) -> tuple[list[tuple[float, int]], li
 @given(sendings, rates, latencies, st.floats(0, 0.3), st.floats(0, 0.5), seeds)
 def test_nothing_is_lost_order_is_kept_and_nothing_comes_too_early(sending, rate, latency_s, jitter_s, loss, seed):
     network = Network("n", 1, latency_s=latency_s, jitter_s=jitter_s, down_bit_s=rate, loss=loss)
-    sent, arrived = sent_over(Flow(link_of(network, seed)), sending)
+    sent, arrived = sent_over(ConnectionFlow(link_of(network, seed)), sending)
     assert sum(size for _, size in arrived) == sum(size for _, size in sent)
     moments = [moment_s for moment_s, _ in arrived]
     assert moments == sorted(moments)
@@ -56,7 +56,7 @@ def test_nothing_is_lost_order_is_kept_and_nothing_comes_too_early(sending, rate
 def test_no_stretch_of_time_carries_more_than_its_bandwidth(sending, rate, latency_s, seed):
     network = Network("n", 1, latency_s=latency_s, down_bit_s=rate)
     link = link_of(network, seed)
-    flows = [Flow(link), Flow(link)]  # two connections of one user share what there is
+    flows = [ConnectionFlow(link), ConnectionFlow(link)]  # two connections of one user share what there is
     now_s, arrived = 0.0, []
     for number, (pause_s, size) in enumerate(sending):
         now_s += pause_s
@@ -73,7 +73,7 @@ def test_no_stretch_of_time_carries_more_than_its_bandwidth(sending, rate, laten
 @given(st.integers(1, 3_000_000), rates, latencies, st.floats(0, 100))
 def test_a_transfer_takes_half_a_round_trip_and_its_bytes_over_the_bandwidth(size, rate, latency_s, now_s):
     network = Network("n", 1, latency_s=latency_s, down_bit_s=rate)
-    *_, (arrival_s, _) = Flow(link_of(network)).plan(now_s, size)
+    *_, (arrival_s, _) = ConnectionFlow(link_of(network)).plan(now_s, size)
     expected_s = now_s + latency_s / 2 + (size * 8 / rate if rate else 0.0)
     assert abs(arrival_s - expected_s) < 1e-6 * max(expected_s, 1)
 
@@ -111,7 +111,7 @@ def test_nothing_gets_through_in_an_outage_and_what_waited_is_tried_again_with_d
     network = Network("n", 1, down_bit_s=1_600_000, outage_every_s=1.0, outage_length_s=2.5)
     link = link_of(network, seed)
     outages = link._outages
-    arrived = sent_over(Flow(link), sending)[1]
+    arrived = sent_over(ConnectionFlow(link), sending)[1]
     begun_s = [arrival_s - size * 8 / 1_600_000 for arrival_s, size in arrived]  # what was on its way gets through
     spans = [(begin_s, begin_s + 2.5) for begin_s in outages._begins_s]
     assert not any(begin_s + 1e-6 < moment_s < end_s - 1e-6 for moment_s in begun_s for begin_s, end_s in spans)

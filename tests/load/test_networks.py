@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from dbz.load.generator.http import HttpClient
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from dbz.load.networks import Network
 from tests.load.http_clients import Ledger, deadline_sweep  # noqa: F401 a fixture
@@ -30,7 +30,7 @@ SLOW = Network("slow", 1, latency_s=0.12, down_bit_s=4_000_000, up_bit_s=2_000_0
 
 
 def client_over(network: Network, url: str, ledger: Ledger | None = None) -> HttpClient:
-    return HttpClient(url, ledger or Ledger(), access=Access(network, random.Random(1)))
+    return HttpClient(url, ledger or Ledger(), access=UserAccess(network, random.Random(1)))
 
 
 def test_a_request_takes_the_round_trips_and_the_bytes_over_the_bandwidth():
@@ -57,7 +57,7 @@ def test_a_name_costs_a_round_trip_once_and_tls_its_own():
         client.close()
     assert answer.text == "ok"
     assert answer.tls_s >= 0.12 - EARLY_S
-    access = Access(SLOW, random.Random(1))
+    access = UserAccess(SLOW, random.Random(1))
     began_s = time.monotonic()
     left_s = access.approach("shop.example", 5.0)
     assert time.monotonic() - began_s >= 0.24 - EARLY_S
@@ -120,7 +120,7 @@ def test_socket_io_goes_over_the_network_too(tmp_path: Path, transport: str):
         serving_socketio(PYTHON, tmp_path / "log") as (url, _),
         recorder_in(tmp_path) as recorder,
     ):
-        access = Access(SLOW, random.Random(1))
+        access = UserAccess(SLOW, random.Random(1))
         socket_ = SocketClient(url, recorder, SocketOptions(transports=(transport,)), access=access)
         socket_.connect({"token": "good"}, attempts=1)
         began_s = time.monotonic()
@@ -138,7 +138,7 @@ def test_the_server_gets_what_was_sent_before_its_user_closed():
         got.append(b"end")
 
     with serving(talk) as server:
-        access = Access(SLOW, random.Random(1))
+        access = UserAccess(SLOW, random.Random(1))
         near = access.carry(gevent.socket.create_connection(("127.0.0.1", server.port)))
         near.sendall(b"y" * 30_000)
         near.close()

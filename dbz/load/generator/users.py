@@ -20,7 +20,7 @@ from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import take_lateness_s
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.record.recorder import NetworkSamples, Recorder
 from dbz.load.generator.record.stats_feed import method_and_name
 from dbz.load.generator.session import session_of
@@ -65,13 +65,13 @@ class HttpUser(User):  # type: ignore[misc]
         self.seat, self.slot = self.session.take_seat(group), self.session.take_slot(group)
         self.random = self.session.random_for(group, self.seat)
         self.recorder: Recorder | NetworkSamples = self.session.recorder
-        self.access: Access | None = None
+        self.access: UserAccess | None = None
         network = self.session.network_of(group, self.seat)
         if network is not None:
             self.network = network.name
             self.recorder = self.session.recorder.of_network(network.name)
             if network.shaped:
-                self.access = Access(network, self.session.random_for("network", group, self.seat))
+                self.access = UserAccess(network, self.session.random_for("network", group, self.seat))
         self.base_url = str(self.host or environment.host or self.session.spec.target)
         self.client = HttpClient(self.base_url, self._record, access=self.access)
         self.client.redirect_hosts.update(self.session.spec.allowed_targets)

@@ -40,7 +40,7 @@ from dbz.load.generator.http.pool import Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
 from dbz.load.generator.http.urls import credentials_of, full_url, prepare_url, resolve, split_url
 from dbz.load.generator.http.verbs import Verbs
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
 from dbz.load.generator.net.origin import Origin
@@ -92,7 +92,7 @@ class HttpClient(Verbs):
     conditional = _for_all_requests("conditional")
 
     def __init__(
-        self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: Access | None = None
+        self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: UserAccess | None = None
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s

@@ -11,7 +11,7 @@ from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.answer.streaming import BodyStream
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.http.urls import full_url
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
@@ -40,7 +40,7 @@ class Pool:
         context: ssl.SSLContext | None,
         proxy: Proxy | None,
         max_body_bytes: int,
-        access: Access | None,
+        access: UserAccess | None,
     ) -> None:
         self.origin = origin
         self._context = context

@@ -16,7 +16,7 @@ from gevent import socket as gsocket
 from gevent import ssl as gssl
 from gevent.hub import get_hub
 
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, WriteTimeout
 from dbz.load.generator.net.origin import Origin
@@ -244,7 +244,7 @@ def connect(
     timeout_s: float,
     context: ssl.SSLContext | None = None,
     proxy: Proxy | None = None,
-    access: Access | None = None,
+    access: UserAccess | None = None,
 ) -> Connection:
     """Open a connection, through a proxy when there is one, and over the user's network where that is a shaped one.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.record.recorder import Samples
 from dbz.load.generator.socketio.endpoint import Endpoint, SocketOptions
 from dbz.load.generator.socketio.link import Link
@@ -39,7 +39,7 @@ class SocketClient:
         recorder: Samples,
         options: SocketOptions = _DEFAULT_OPTIONS,
         cookies: Callable[[], CookieJar] | None = None,
-        access: Access | None = None,
+        access: UserAccess | None = None,
     ) -> None:
         self._recorder = recorder
         self._link = Link(Endpoint(base_url, options, cookies, access), recorder)

@@ -13,7 +13,7 @@ from gevent.event import AsyncResult
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.faults import MalformedPacket, ReadTimeout, TransportError
 from dbz.load.generator.socketio.engineio import EngineConnection, Transport
 from dbz.load.generator.socketio.polling import Polling, open_polling
@@ -59,7 +59,7 @@ class Endpoint:
         base_url: str,
         options: SocketOptions,
         cookies: Callable[[], CookieJar] | None = None,
-        access: Access | None = None,
+        access: UserAccess | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.options = options

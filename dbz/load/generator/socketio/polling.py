@@ -15,7 +15,7 @@ from gevent.hub import get_hub
 from dbz.load.generator.http import HttpClient, split_url
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.faults import ConnectionLost, HandshakeRefused, MalformedPacket, TransportError
 from dbz.load.generator.websocket.frames import BINARY, TEXT
 
@@ -173,7 +173,7 @@ def open_polling(
     tls: ssl.SSLContext | None,
     deadline_s: float,
     cookies: CookieJar,
-    access: Access | None = None,
+    access: UserAccess | None = None,
 ) -> Polling:
     """Ask for the handshake; `HandshakeRefused` when the server answers with something else.
 

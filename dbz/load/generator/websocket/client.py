@@ -20,7 +20,7 @@ from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.response import Headers, decoded
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.faults import (
     ClosedByServer,
     ConnectionLost,
@@ -210,7 +210,7 @@ def open_websocket(
     compression: bool = True,
     tls: ssl.SSLContext | None = None,
     cookies: CookieJar | None = None,
-    access: Access | None = None,
+    access: UserAccess | None = None,
 ) -> WebSocket:
     """Connect and carry out the opening handshake; the socket waits for `start`.
 

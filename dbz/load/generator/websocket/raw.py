@@ -21,7 +21,7 @@ from gevent.hub import get_hub
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.net.access.user import Access
+from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.faults import ClosedByServer, ConnectionLost, MalformedFrame, ReadTimeout, TransportError
 from dbz.load.generator.net.wire import TimedWait
 from dbz.load.generator.record.recorder import Samples
@@ -103,7 +103,7 @@ class RawSocket(ReturningSocket):
         options: WebSocketOptions = _DEFAULT_OPTIONS,
         cookies: Callable[[], CookieJar] | None = None,
         name: str = "websocket",
-        access: Access | None = None,
+        access: UserAccess | None = None,
     ) -> None:
         super().__init__(recorder)
         self.options = options

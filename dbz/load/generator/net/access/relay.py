@@ -17,7 +17,7 @@ from typing import Any
 from gevent import socket as gsocket
 from gevent.hub import get_hub
 
-from dbz.load.generator.net.access.schedule import Flow, Link
+from dbz.load.generator.net.access.schedule import AccessLink, ConnectionFlow
 from dbz.load.generator.net.faults import ConnectFailed
 from dbz.load.generator.net.limits import limit_behind
 
@@ -29,7 +29,7 @@ _EARLY_S = 0.0005
 _READ, _WRITE = 1, 2
 
 
-def relayed(server: gsocket.socket, up: Link, down: Link) -> gsocket.socket:
+def relayed(server: gsocket.socket, up: AccessLink, down: AccessLink) -> gsocket.socket:
     """The user's end of a connection to a server that is carried over two links; the server's end is the relay's then.
 
     Raises `ConnectFailed`, or `GeneratorLimit` when this process has no descriptors left; the connection is closed.
@@ -47,7 +47,7 @@ def relayed(server: gsocket.socket, up: Link, down: Link) -> gsocket.socket:
 class _Relay:
     """Both directions of a connection; it is there until both sides have closed it."""
 
-    def __init__(self, server: gsocket.socket, far: gsocket.socket, up: Link, down: Link) -> None:
+    def __init__(self, server: gsocket.socket, far: gsocket.socket, up: AccessLink, down: AccessLink) -> None:
         room_bytes = _room_bytes(down)
         if room_bytes < _MOST_ROOM_BYTES:
             # The server is to feel that its user reads slowly, as it would with a phone.
@@ -96,10 +96,10 @@ class _Way:
         "_writer",
     )
 
-    def __init__(self, source: Any, sink: Any, link: Link, room_bytes: int, done: Callable[[], None]) -> None:
+    def __init__(self, source: Any, sink: Any, link: AccessLink, room_bytes: int, done: Callable[[], None]) -> None:
         loop = get_hub().loop
         self._source, self._sink = source, sink
-        self._flow = Flow(link)
+        self._flow = ConnectionFlow(link)
         self._room = room_bytes
         self._done = done
         self._queue: deque[tuple[float, bytes]] = deque()
@@ -184,7 +184,7 @@ class _Way:
             self._timer = None
 
 
-def _room_bytes(link: Link) -> int:
+def _room_bytes(link: AccessLink) -> int:
     """How many bytes may be on their way in a direction: twice what the link holds, as a receiver's window would."""
     if math.isinf(link.byte_per_s):
         return _MOST_ROOM_BYTES

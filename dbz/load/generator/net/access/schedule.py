@@ -75,7 +75,7 @@ class Outages:
         return any(begin_s <= moment_s < begin_s + self._length_s for begin_s in self._begins_s)
 
 
-class Link:
+class AccessLink:
     """One direction of a user's access: its bandwidth is shared by all connections of the user."""
 
     def __init__(self, network: Network, bit_per_s: float, numbers: random.Random, outages: Outages) -> None:
@@ -133,12 +133,12 @@ class Link:
         return (self.network.latency_s + (self.numbers.random() * jitter_s if jitter_s else 0.0)) / 2
 
 
-class Flow:
+class ConnectionFlow:
     """One direction of one connection."""
 
     __slots__ = ("_arrived_s", "_link")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: AccessLink) -> None:
         self._link = link
         self._arrived_s = 0.0
 

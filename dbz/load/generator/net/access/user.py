@@ -11,19 +11,19 @@ from gevent import socket as gsocket
 
 from dbz.hosts import is_loopback
 from dbz.load.generator.net.access.relay import relayed
-from dbz.load.generator.net.access.schedule import Link, Outages
+from dbz.load.generator.net.access.schedule import AccessLink, Outages
 from dbz.load.generator.net.faults import ConnectTimeout
 from dbz.load.networks import Network
 
 
-class Access:
+class UserAccess:
     """One user's link up and link down, which its connections share."""
 
     def __init__(self, network: Network, numbers: random.Random) -> None:
         self.network = network
         outages = Outages(network, numbers, time.monotonic())
-        self._up = Link(network, network.up_bit_s, numbers, outages)
-        self._down = Link(network, network.down_bit_s, numbers, outages)
+        self._up = AccessLink(network, network.up_bit_s, numbers, outages)
+        self._down = AccessLink(network, network.down_bit_s, numbers, outages)
         self._known: set[str] = set()
 
     def approach(self, host: str, timeout_s: float) -> float:
