@@ -170,3 +170,17 @@ def test_an_alert_is_on_from_its_beginning_to_its_end(tmp_path: Path) -> None:
         found = [(one.begin_s, one.end_s, one.value) for one in store.firings(0, 100)]
         assert found == [(20, 40, 20), (50, None, 50)]
         assert [one.begin_s for one in store.firings(45, 100)] == [50]
+
+
+def test_the_chart_of_peaks_has_the_highest_of_each_step(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(CONFIG)
+    end = int(time.time()) // STEP_S * STEP_S
+    config = load_monitor(str(tmp_path / "m.yaml"))
+    with MonitorStore(tmp_path / "m.db") as store:
+        for t in range(end - HOUR_S, end, 2):  # steps of the chart are longer
+            peak = 630.0 if t == end - 600 else 80.0
+            store.keep(Round(float(t), readings={"shop": {"up": True, "peak response time": peak}}))
+        document, series = review(store, config, float(end - HOUR_S), float(end))
+    data = json.loads(render_review(document, series, config).split('id="chart-data">')[1].split("</script>")[0])
+    (line,) = next(chart for chart in data["charts"] if chart["id"] == "shop-response time")["lines"]
+    assert max(value for value in line["values"] if value is not None) == 630

@@ -6,7 +6,7 @@ style by their hashes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
@@ -21,6 +21,7 @@ from dbz.monitor.review.findings import rules_about
 from dbz.monitor.review.review import step_of
 from dbz.monitor.review.values import MEMORY, figure_name, value_text
 from dbz.monitor.store.reading import Series
+from dbz.monitor.store.rollups import Rollup
 from dbz.report.html import sections
 from dbz.report.html.charts import Chart, Mark, chart_of
 from dbz.report.html.page import asset, content_policy, embedded_json
@@ -161,7 +162,7 @@ def _charts(name: str, series: Series, review: Review, config: MonitorFile) -> I
     """The figures of a target that people look at, each with the limits of its rules."""
     for title, keys in _GROUPS.items():
         scale = 100.0 if _unit(keys[0]) == "%" else 1.0
-        lines = {figure_name(key): _line(series[key], review, scale) for key in keys if key in series}
+        lines = {figure_name(key): _line(key, series[key], review, scale) for key in keys if key in series}
         marks = [
             Mark(f"{rule.type}: {rule.when}", rule.when.limit * scale)
             for rule in rules_about(config, name)
@@ -175,9 +176,11 @@ def _unit(key: str) -> str:
     return "bytes" if key == MEMORY else _UNITS[UNIT_OF[Watched(key)]]
 
 
-def _line(rollups: list[Any], review: Review, scale: float) -> list[float | None]:
+def _line(key: str, rollups: Sequence[Rollup], review: Review, scale: float) -> list[float | None]:
+    """A mean for each step of the range; of peaks the highest, since their mean would be no peak."""
     step_s = step_of(review.end_s - review.begin_s)
-    values = {one.t: one.mean * scale for one in rollups}
+    highest = key == Watched.PEAK_RESPONSE_TIME
+    values = {rollup.t: (rollup.high if highest else rollup.mean) * scale for rollup in rollups}
     return [values.get(t) for t in _times(review, step_s)]
 
 
