@@ -15,7 +15,7 @@ from dbz.config.monitor.incidents import Incident
 from dbz.config.monitor.testing import load_monitor_tests
 from dbz.monitor.replay.follow import replay
 from dbz.monitor.replay.incidents import judged
-from dbz.monitor.replay.proposals import proposal
+from dbz.monitor.replay.proposals import proposals
 from dbz.monitor.replay.recording import Recording, from_points
 from dbz.monitor.rules.testing import run_tests
 
@@ -74,13 +74,13 @@ def measure() -> bool:
     month, config = recording(incidents), rules()
     began_s = time.perf_counter()
     done = replay(config, [month])
-    found = {rule.type: proposal(rule, [month], incidents) for rule in config.alerts}
+    found = proposals(config.alerts, [month], incidents)
     replay_s = time.perf_counter() - began_s
     first = judged(done.outcomes["RULE_0"], incidents)
     limit = found["RULE_0"]
     print(f"\nreplaying {DAYS} days of minutes through {len(config.alerts)} rules, with proposals: {replay_s:.1f} s")
     print(f"  {config.alerts[0].when}: {len(first.true)} true, {len(first.false)} false, {len(first.missed)} missed")
-    print(f"  proposal: {limit.when if limit else None}; {limit.evidence if limit else ''}")
+    print(f"  proposal: {limit.when}; {limit.evidence}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tests.yaml"
         path.write_text(FOUR_WEEKS)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.config.grammar.watched import Watched
+from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.incidents import Incident, load_incidents
 from dbz.errors import ConfigError, ExitCode, UsageError
@@ -20,7 +21,7 @@ from dbz.measure.latency.series import HTTP, Series
 from dbz.monitor.replay.files import of_file
 from dbz.monitor.replay.follow import AlertOutcome, replay
 from dbz.monitor.replay.incidents import judged
-from dbz.monitor.replay.proposals import proposal
+from dbz.monitor.replay.proposals import Proposal, proposals
 from dbz.monitor.replay.recording import Recording, from_points
 from dbz.monitor.replay.runs import figures_of, of_run
 from dbz.monitor.replay.stored import of_store
@@ -42,6 +43,10 @@ def monitor(*when: str, **more: Any) -> MonitorFile:
 def recorded(values: Sequence[float | None], metric: Watched = Watched.RESPONSE_TIME) -> Recording:
     points = [("api", metric, number * 10.0 + 10, value) for number, value in enumerate(values) if value is not None]
     return from_points("values", points, 10.0)
+
+
+def proposal(rule: AlertRule, recordings: Sequence[Recording], incidents: Sequence[Incident]) -> Proposal | None:
+    return proposals([rule], recordings, incidents).get(rule.type)
 
 
 def firings(outcome: AlertOutcome, start_s: float) -> list[tuple[float, float | None]]:

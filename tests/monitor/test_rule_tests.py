@@ -52,6 +52,7 @@ tests:
       - {target: api, metric: error rate, values: 0%x6 5%x60 0%x6}
       - {target: api, metric: response time, values: 10x6 3sx120}
       - {target: chat, metric: response time, values: 10x6 3sx30}
+      - {target: chat, metric: requests, values: 20}
     silences: [{type: [FAILING], from: 0s, to: 5m, why: deploy}]
     expect:
       - {at: 2m30s, type: SLOW, target: chat, to: [slack]}
@@ -115,13 +116,13 @@ def test_what_is_otherwise_is_said_with_what_was_told(folder: Path) -> None:
             ("target: chat, metric", "target: cat, metric"),
             r"tests\.yaml:14: there is no target 'cat'; did you mean 'chat'",
         ),
-        (("from: 0s, to: 5m", "from: 5m, to: 5m"), r"tests\.yaml:15: it ends \(5m\) before it begins"),
+        (("from: 0s, to: 5m", "from: 5m, to: 5m"), r"tests\.yaml:16: it ends \(5m\) before it begins"),
         (
             ("to: [mail, slack]", "to: [mail, slak]"),
-            r"tests\.yaml:19: there is no channel 'slak'; did you mean 'slack'",
+            r"tests\.yaml:20: there is no channel 'slak'; did you mean 'slack'",
         ),
-        (("{at: 5m", "{at: 5h"), r"tests\.yaml:18: 5h is not within the test, which lasts 21m"),
-        (("{at: 5m, type: FAILING", "{at: 5m, type: SLOWW"), r"tests\.yaml:18: there is no alert 'SLOWW'"),
+        (("{at: 5m", "{at: 5h"), r"tests\.yaml:19: 5h is not within the test, which lasts 21m"),
+        (("{at: 5m, type: FAILING", "{at: 5m, type: SLOWW"), r"tests\.yaml:19: there is no alert 'SLOWW'"),
         (("zone: Europe/Amsterdam", "zone: Europe/Amstrdam"), r"tests\.yaml:4: .*is not a time zone"),
         (('start: "2026-10-24 20:00"', "start: yesterday"), r"tests\.yaml:3: .*is not a local time"),
         (("target: api, to: [slack]}", "to: [slack]}"), r"tests\.yaml:9: which target\? \(known: api, chat\)"),

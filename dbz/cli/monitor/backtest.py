@@ -68,7 +68,7 @@ def backtest(
     from dbz.config.monitor.file import load_monitor
     from dbz.config.monitor.incidents import load_incidents
     from dbz.monitor.replay.follow import replay
-    from dbz.monitor.replay.proposals import proposal
+    from dbz.monitor.replay.proposals import proposals
     from dbz.report.terminal.alerts.backtest import backtest_rows, backtest_text
 
     loaded = load_monitor(config, with_secrets=False)
@@ -76,11 +76,11 @@ def backtest(
     recordings = [one for source in from_ or [run] for one in given.recordings(source, time_of("--range", range_))]
     marked = load_incidents(incidents, recordings[0].start_s) if incidents else []
     done = replay(loaded, recordings)
-    proposals = {rule.type: one for rule in loaded.alerts if (one := proposal(rule, recordings, marked)) is not None}
+    limits = proposals(loaded.alerts, recordings, marked)
     if as_json:
-        typer.echo(json.dumps(backtest_rows(done, marked, proposals), indent=2))
+        typer.echo(json.dumps(backtest_rows(done, marked, limits), indent=2))
     else:
-        typer.echo(backtest_text(done, marked, proposals))
+        typer.echo(backtest_text(done, marked, limits))
 
 
 class _Given:

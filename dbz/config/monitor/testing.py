@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import SentenceReader
@@ -31,13 +31,18 @@ UP = "up"
 _MOST_ROUNDS = 1_000_000
 
 
+def _as_text(value: object) -> object:
+    """A single number is written without quotes, and YAML reads it as one."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 class GivenSeries(Strict):
     """What one target tells of one metric."""
 
     target: str
     metric: str
     """As in the sentences of rules, or `up` for the answers of the health path, 1 or 0 [default of `up`: 1]."""
-    values: str
+    values: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | float)]
     """One reading each interval: `100x6 2500x12 _x3`, with `_` for none, and `10+5%x4` for 10 %, 15 %, 20 %, 25 %."""
 
     @model_validator(mode="after")

@@ -30,20 +30,36 @@ class Proposal:
     evidence: str
 
 
-def proposal(rule: AlertRule, recordings: Sequence[Recording], incidents: Sequence[Incident]) -> Proposal | None:
-    """A limit for a rule from recorded time; None when that does not tell its metric."""
+def proposals(
+    rules: Sequence[AlertRule], recordings: Sequence[Recording], incidents: Sequence[Incident]
+) -> dict[str, Proposal]:
+    """A limit for each rule whose metric recorded time tells, by the type of the rule."""
+    held: dict[Condition, list[tuple[float, float]]] = {}
+    found = {rule.type: _proposal(rule, recordings, incidents, held) for rule in rules}
+    return {type_: one for type_, one in found.items() if one is not None}
+
+
+def _proposal(
+    rule: AlertRule,
+    recordings: Sequence[Recording],
+    incidents: Sequence[Incident],
+    held: dict[Condition, list[tuple[float, float]]],
+) -> Proposal | None:
+    """`held` is what rules before this one have looked up, by their conditions with a limit of 0."""
     when = rule.when
     sign = 1.0 if when.op.startswith(">") else -1.0
     about = [one for one in incidents if not one.type or rule.type in one.type]
+    key = replace(when, op=when.op[0], limit=0.0)
+    if key not in held:
+        held[key] = [one for recording in recordings for one in held_values(when, sign, recording)]
     quiet: list[float] = []
     highest = dict.fromkeys(about, -math.inf)
-    for recording in recordings:
-        for at_s, value in held_values(when, sign, recording):
-            during = [one for one in about if one.begin_s <= at_s <= one.end_s]
-            for incident in during:
-                highest[incident] = max(highest[incident], value)
-            if not during and not any(one.end_s < at_s <= one.end_s + when.window_s for one in about):
-                quiet.append(value)
+    for at_s, value in held[key]:
+        during = [one for one in about if one.begin_s <= at_s <= one.end_s]
+        for incident in during:
+            highest[incident] = max(highest[incident], value)
+        if not during and not any(one.end_s < at_s <= one.end_s + when.window_s for one in about):
+            quiet.append(value)
     if not quiet:
         return None
     if about:
