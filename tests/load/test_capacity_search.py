@@ -88,6 +88,13 @@ def test_two_searches_agree_within_a_tenth(knee: float, seeds: tuple[int, int], 
     assert high <= max(1.1 * low, low + 1)
 
 
+def test_what_broke_within_the_range_of_chance_is_looked_at_for_longer() -> None:
+    bounds, unsure = Bounds(start=65, highest=5000), Tried(65, Answer.BREAKS, Length.BRIEF, sure=False)
+    assert search(bounds, [unsure]) == Next(65, 1, Length.FULL)
+    assert search(bounds, [unsure, Tried(65, Answer.HOLDS)]) == Next(130, 0, Length.BRIEF)
+    assert search(bounds, [unsure, Tried(65, Answer.BREAKS)]) == Next(32, 0, Length.BRIEF)
+
+
 @given(bounds=all_bounds(), threshold=st.integers(0, 25_000))
 def test_no_end_rests_on_brief_looks_alone(bounds: Bounds, threshold: int) -> None:
     found, tried = carry_out(bounds, up_to(threshold))

@@ -10,7 +10,7 @@ from dbz.errors import DbzError
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.levels import LiveLevels
 from dbz.load.capacity.plan import CapacityPlan
-from dbz.load.capacity.result import conclude_capacity
+from dbz.load.capacity.result import conclude_capacity, is_sure
 from dbz.load.capacity.search import Answer, Next, Tried, search
 from dbz.load.capacity.separate_runs import SeparateRuns
 from dbz.load.plan import new_run
@@ -47,7 +47,7 @@ def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capac
                     interrupted = True
                     continue
                 steps.append(done)
-                tried.append(Tried(step.load, Answer(done.answer), step.length))
+                tried.append(Tried(step.load, Answer(done.answer), step.length, sure=is_sure(done)))
                 save()
                 hooks.ended(done)
     except DbzError:

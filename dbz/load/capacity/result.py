@@ -51,6 +51,11 @@ def step_of(run: Run, step: Next) -> CapacityStep:
     )
 
 
+def is_sure(step: CapacityStep) -> bool:
+    """Whether some budget broke beyond chance, or none did."""
+    return not step.broken or any(budget.verdict == BudgetOutcome.BROKEN for budget in step.broken)
+
+
 def _answer(run: Run) -> Answer:
     if run.verdict is RunVerdict.PASS:
         return Answer.HOLDS

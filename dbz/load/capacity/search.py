@@ -3,8 +3,9 @@
 The search steps up by `GROWTH` until a load does not hold, then bisects (by the geometric mean) until both ends of the
 bracket are at most `tolerance` apart. While the bracket is wide, a brief look at a load is enough: it only says on
 which side to go on. One look can be wrong, for a reason that has nothing to do with the load, so a load that did not
-hold in one is looked at again. Both ends of the last bracket must be settled: looks of full length count twice, and
-those that agree must count `SETTLED` together, and more than the others. When that moves an end, the search goes on.
+hold in one is looked at again, and for longer when it broke within the range of chance. Both ends of the last bracket
+must be settled: looks of full length count twice, and those that agree must count `SETTLED` together, and more than the
+others. When that moves an end, the search goes on.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Tried:
     load: int
     answer: Answer
     length: Length = Length.FULL
+    sure: bool = True
+    """Whether what broke did so beyond chance: a brief look has few samples of some budgets."""
 
     @property
     def weight(self) -> int:
@@ -89,7 +92,7 @@ class SearchResult:
 def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     """What to do next. Ends after a bounded number of looks, whatever they say."""
     if tried and _is_open(last := tried[-1].load, tried):
-        return Next(last, _looks_at(last, tried), Length.BRIEF)
+        return Next(last, _looks_at(last, tried), Length.BRIEF if tried[-1].sure else Length.FULL)
     opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
     low, high = _bracket(opinions)
     between = _between(bounds, low, high)
