@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import Watched
-from dbz.config.phases import load_phases
+from dbz.config.phases.file import load_phases
 from dbz.scaling.decide.policies import rules_of
 from dbz.scaling.decide.rules import Sample
 from dbz.scaling.simulate.simulator import ByRules, simulate

@@ -16,7 +16,7 @@ from dbz.config.monitor.testing import load_monitor_tests
 from dbz.monitor.replay.follow import replay
 from dbz.monitor.replay.incidents import judged
 from dbz.monitor.replay.proposals import proposals
-from dbz.monitor.replay.recording import Recording, from_points
+from dbz.monitor.replay.recording import RecordedReadings, from_points
 from dbz.monitor.rules.testing import run_tests
 
 STEP_S, MOST_REPLAY_S = 60, 10.0
@@ -40,7 +40,7 @@ tests:
 """
 
 
-def recording(incidents: list[Incident]) -> Recording:
+def recording(incidents: list[Incident]) -> RecordedReadings:
     """A month of one service, minute by minute, ten times as slow in each incident."""
     service = Service(random.Random(4))
     points = []

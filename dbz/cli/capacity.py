@@ -90,7 +90,7 @@ def capacity(
     reach, 4 nothing could be decided (the generator was the limit), 130
     interrupted (what is known is reported).
     """
-    from dbz.config.phases import load_phases
+    from dbz.config.phases.file import load_phases
     from dbz.load.capacity.plan import plan_capacity
     from dbz.load.plan import LoadRequest, plan_load
     from dbz.runs.capacity import EXIT_CODES

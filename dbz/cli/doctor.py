@@ -15,7 +15,7 @@ from dbz.cli.options import DEFAULT_REPORTS, AsJson, Health, Reports
 
 if TYPE_CHECKING:
     from dbz.config.metrics import TargetMetrics
-    from dbz.doctor.findings import Finding
+    from dbz.doctor.findings import Diagnosis
 
 Item = TypeVar("Item")
 
@@ -67,7 +67,7 @@ def doctor(
 def _findings(
     profile: str, target: str, health: str | None, redis_url: str, mongo_uri: str, database: str, shards: str,
     *, aws: bool, reports: Path,
-) -> Iterator[Finding]:  # fmt: skip
+) -> Iterator[Diagnosis]:  # fmt: skip
     """Files are read first: what is wrong in one of them is said before anything is looked at."""
     from dbz.config.metrics import TargetMetrics
     from dbz.config.profile import load_profile
@@ -97,13 +97,13 @@ def _findings(
         yield from look_at_account(account.call, lambda: account.where)
 
 
-def _of_target(url: str, health: str | None, metrics: TargetMetrics) -> Iterator[Finding]:
+def _of_target(url: str, health: str | None, metrics: TargetMetrics) -> Iterator[Diagnosis]:
     from dbz.doctor.target import look_at_target
 
     yield from asyncio.run(_all(look_at_target(url, health, metrics)))
 
 
-def _of_stores(redis_url: str, mongo_uri: str, database: str) -> Iterator[Finding]:
+def _of_stores(redis_url: str, mongo_uri: str, database: str) -> Iterator[Diagnosis]:
     if not redis_url and not mongo_uri:
         return
     from dbz.doctor.stores import look_at_redis, look_at_store

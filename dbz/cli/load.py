@@ -76,7 +76,7 @@ def load(
     _ = output.metrics_address
     plan = plan_load(request)
     if options.phase:
-        from dbz.config.phases import load_phases
+        from dbz.config.phases.file import load_phases
         from dbz.load.phases import plan_for_phase
 
         plan = plan_for_phase(plan, load_phases(options.phases).phase(options.phase), request.overrides)

@@ -16,7 +16,7 @@ from dbz.config.model import Bandwidth, Duration, Parsed, Percent, Rate, Size, S
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.incidents import IncidentsFile
 from dbz.config.monitor.testing import MonitorTests
-from dbz.config.phases import Phases
+from dbz.config.phases.plan import Phases
 from dbz.config.profile import Profile
 from dbz.config.shards import Shards
 from dbz.config.warmup import Warmup

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dbz.doctor.findings import Finding, Health, refused
+from dbz.doctor.findings import Diagnosis, Fitness, refused
 from dbz.errors import DbzError
 
 Call = Callable[..., Any]
@@ -20,14 +20,14 @@ _READS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 """Reads that every plan makes, and that change nothing."""
 
 
-def look_at_account(call: Call, where: Callable[[], str]) -> Iterator[Finding]:
+def look_at_account(call: Call, where: Callable[[], str]) -> Iterator[Diagnosis]:
     """Who asks, in which account and region (which `where` tells), and each read that is refused."""
     try:
         identity, place = call("sts", "get_caller_identity"), where()
     except DbzError as error:
         yield refused("aws", "identity", error)
         return
-    yield Finding("aws", "identity", Health.GOOD, f"{identity['Arn']}, account {identity['Account']}, {place}")
+    yield Diagnosis("aws", "identity", Fitness.GOOD, f"{identity['Arn']}, account {identity['Account']}, {place}")
     refusals = []
     for service, operation, parameters in _READS:
         try:
@@ -36,4 +36,4 @@ def look_at_account(call: Call, where: Callable[[], str]) -> Iterator[Finding]:
             refusals.append(refused("aws", operation.replace("_", " "), error))
     yield from refusals
     if not refusals:
-        yield Finding("aws", "rights", Health.GOOD, "services, their scaling and alarms may be read")
+        yield Diagnosis("aws", "rights", Fitness.GOOD, "services, their scaling and alarms may be read")

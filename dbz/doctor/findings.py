@@ -10,7 +10,7 @@ from typing import Any
 from dbz.errors import DbzError, ExitCode
 
 
-class Health(StrEnum):
+class Fitness(StrEnum):
     """How something is."""
 
     GOOD = "good"
@@ -23,13 +23,13 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at."""
 
     area: str
     """`machine`, `packages`, or what is reached: `target`, `redis`, `store`, `shards`, `aws`."""
     name: str
-    health: Health
+    health: Fitness
     text: str
     """What was seen, in one line."""
     cure: str = ""
@@ -40,25 +40,25 @@ REACHED = ("target", "redis", "store", "shards", "aws")
 """Areas outside this machine: what is bad there cannot be reached."""
 
 
-def exit_code(findings: Iterable[Finding]) -> ExitCode:
+def exit_code(findings: Iterable[Diagnosis]) -> ExitCode:
     """`UNREACHABLE` when something that is configured is, `INVALID` when this machine cannot measure, else `OK`."""
-    areas = {finding.area for finding in findings if finding.health is Health.BAD}
+    areas = {finding.area for finding in findings if finding.health is Fitness.BAD}
     if areas.intersection(REACHED):
         return ExitCode.UNREACHABLE
     return ExitCode.INVALID if areas else ExitCode.OK
 
 
-def refused(area: str, name: str, error: DbzError) -> Finding:
+def refused(area: str, name: str, error: DbzError) -> Diagnosis:
     """An error of dbz as a finding."""
-    return Finding(area, name, Health.BAD, error.message.splitlines()[0], error.hint)
+    return Diagnosis(area, name, Fitness.BAD, error.message.splitlines()[0], error.hint)
 
 
-def as_document(findings: Iterable[Finding]) -> dict[str, Any]:
+def as_document(findings: Iterable[Diagnosis]) -> dict[str, Any]:
     """All of them as JSON: schema `dbz.doctor/1`."""
     rows = list(findings)
     return {
         "schema": "dbz.doctor/1",
         "exit_code": int(exit_code(rows)),
         "findings": [asdict(finding) for finding in rows],
-        "next_steps": [finding.cure for finding in rows if finding.cure and finding.health is not Health.ABSENT],
+        "next_steps": [finding.cure for finding in rows if finding.cure and finding.health is not Fitness.ABSENT],
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from dbz.children import raise_open_files
-from dbz.doctor.findings import Finding, Health
+from dbz.doctor.findings import Diagnosis, Fitness
 from dbz.targets.processes import usable_cpus
 from dbz.units import format_bytes, format_percent
 
@@ -32,7 +32,7 @@ _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FEW_PORTS = 10_000
 
 
-def look_at_machine(reports: Path) -> Iterator[Finding]:
+def look_at_machine(reports: Path) -> Iterator[Diagnosis]:
     """Python, processors, noise, open files, ports, memory and disks of this machine; takes about two seconds."""
     yield _python()
     yield _processors()
@@ -46,16 +46,16 @@ def look_at_machine(reports: Path) -> Iterator[Finding]:
         yield disk_at(name, folder)
 
 
-def _python() -> Finding:
-    return Finding(_AREA, "Python", Health.GOOD, f"{sys.version.split()[0]} at {sys.executable}")
+def _python() -> Diagnosis:
+    return Diagnosis(_AREA, "Python", Fitness.GOOD, f"{sys.version.split()[0]} at {sys.executable}")
 
 
-def _processors() -> Finding:
+def _processors() -> Diagnosis:
     count = len(usable_cpus())
     if count < 2:
         cure = "use a machine with two or more cores, or load a target on another machine"
-        return Finding(_AREA, "cores", Health.POOR, "1 may be used: generator and server would share it", cure)
-    return Finding(_AREA, "cores", Health.GOOD, f"{count} may be used")
+        return Diagnosis(_AREA, "cores", Fitness.POOR, "1 may be used: generator and server would share it", cure)
+    return Diagnosis(_AREA, "cores", Fitness.GOOD, f"{count} may be used")
 
 
 def _loop_times_s(for_s: float) -> list[float]:
@@ -70,7 +70,7 @@ def _loop_times_s(for_s: float) -> list[float]:
     return times
 
 
-def noise_of(times_s: list[float]) -> Finding:
+def noise_of(times_s: list[float]) -> Diagnosis:
     """How much the times of a fixed loop vary: what its slowest twentieth takes beyond the median."""
     middle_s = statistics.median(times_s)
     beyond = statistics.quantiles(times_s, n=20, method="inclusive")[-1] / middle_s - 1
@@ -80,12 +80,12 @@ def noise_of(times_s: list[float]) -> Finding:
         f"{worst:.1f} times as long at worst"
     )
     if beyond < _SLIGHT_NOISE:
-        return Finding(_AREA, "noise", Health.GOOD, text)
+        return Diagnosis(_AREA, "noise", Fitness.GOOD, text)
     cure = "stop what else runs here, or measure with `dbz load --repeat 5`, which leaves disturbed runs out"
-    return Finding(_AREA, "noise", Health.POOR if beyond < _STRONG_NOISE else Health.BAD, text, cure)
+    return Diagnosis(_AREA, "noise", Fitness.POOR if beyond < _STRONG_NOISE else Fitness.BAD, text, cure)
 
 
-def _others() -> Finding:
+def _others() -> Diagnosis:
     """What the rest of the machine uses, without this process, which only sleeps meanwhile."""
     before = psutil.cpu_times()
     time.sleep(0.5)
@@ -95,38 +95,40 @@ def _others() -> Finding:
     used = max(1 - idle_s / passed_s, 0.0) if passed_s > 0 else 0.0
     text = f"{format_percent(round(used, 2))} of {psutil.cpu_count()} cores"
     if used < _BUSY:
-        return Finding(_AREA, "other processes", Health.GOOD, text)
-    return Finding(_AREA, "other processes", Health.POOR, text, "what they use is missing to the load and its target")
+        return Diagnosis(_AREA, "other processes", Fitness.GOOD, text)
+    return Diagnosis(
+        _AREA, "other processes", Fitness.POOR, text, "what they use is missing to the load and its target"
+    )
 
 
-def _open_files() -> Finding:
+def _open_files() -> Diagnosis:
     most = raise_open_files()
     text = f"{most:,}, enough for about {most // _FILES_A_USER:,} phones in each process"
     if most >= _FEW_FILES:
-        return Finding(_AREA, "open files", Health.GOOD, text)
+        return Diagnosis(_AREA, "open files", Fitness.GOOD, text)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     cure = f"raise the hard limit (now {hard:,}): `ulimit -Hn 65536` as root, or LimitNOFILE= of the service"
-    return Finding(_AREA, "open files", Health.POOR if most > _TOO_FEW_FILES else Health.BAD, text, cure)
+    return Diagnosis(_AREA, "open files", Fitness.POOR if most > _TOO_FEW_FILES else Fitness.BAD, text, cure)
 
 
-def _ports(text: str) -> Finding:
+def _ports(text: str) -> Diagnosis:
     low, high = (int(number) for number in text.split())
     count = high - low + 1
     said = f"{count:,} for outgoing connections ({low} to {high})"
     if count >= _FEW_PORTS:
-        return Finding(_AREA, "ports", Health.GOOD, said)
-    return Finding(_AREA, "ports", Health.POOR, said, "sysctl -w net.ipv4.ip_local_port_range='10240 65535'")
+        return Diagnosis(_AREA, "ports", Fitness.GOOD, said)
+    return Diagnosis(_AREA, "ports", Fitness.POOR, said, "sysctl -w net.ipv4.ip_local_port_range='10240 65535'")
 
 
-def _memory() -> Finding:
+def _memory() -> Diagnosis:
     memory = psutil.virtual_memory()
     text = f"{format_bytes(memory.available)} of {format_bytes(memory.total)} are free"
     if memory.available >= _LITTLE_MEMORY:
-        return Finding(_AREA, "memory", Health.GOOD, text)
-    return Finding(_AREA, "memory", Health.POOR, text, "the embedded stack alone needs about half a gigabyte")
+        return Diagnosis(_AREA, "memory", Fitness.GOOD, text)
+    return Diagnosis(_AREA, "memory", Fitness.POOR, text, "the embedded stack alone needs about half a gigabyte")
 
 
-def disk_at(name: str, folder: Path) -> Finding:
+def disk_at(name: str, folder: Path) -> Diagnosis:
     """Whether a folder, or the nearest above it that exists, takes files, and how many."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
@@ -134,8 +136,8 @@ def disk_at(name: str, folder: Path) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        return Finding(_AREA, name, Health.BAD, f"{there} cannot be written to: {error.strerror}", "choose another")
+        return Diagnosis(_AREA, name, Fitness.BAD, f"{there} cannot be written to: {error.strerror}", "choose another")
     text = f"{format_bytes(free)} are free at {there}"
     if free >= _LITTLE_DISK:
-        return Finding(_AREA, name, Health.GOOD, text)
-    return Finding(_AREA, name, Health.POOR, text, "a long run writes tens of megabytes; make room")
+        return Diagnosis(_AREA, name, Fitness.GOOD, text)
+    return Diagnosis(_AREA, name, Fitness.POOR, text, "a long run writes tens of megabytes; make room")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import dbz
-from dbz.doctor.findings import Finding, Health
+from dbz.doctor.findings import Diagnosis, Fitness
 from dbz.extras import AWS_CLIENT, CLOUD, INSTALL, OTLP, RECORD, SERVER, missing_of
 
 _AREA = "packages"
@@ -20,19 +20,19 @@ _EXTRAS = {
 }
 
 
-def look_at_packages() -> Iterator[Finding]:
+def look_at_packages() -> Iterator[Diagnosis]:
     """The versions of dbz and of what it stands on, and every extra."""
     versions = ", ".join(f"{name} {_version(name)}" for name in _CORE)
-    yield Finding(_AREA, "dbz", Health.GOOD, f"{dbz.__version__} ({versions})")
+    yield Diagnosis(_AREA, "dbz", Fitness.GOOD, f"{dbz.__version__} ({versions})")
     for extra, (packages, what) in _EXTRAS.items():
         name = extra.rpartition(",")[2]
         missing = missing_of(packages)
         if missing:
-            yield Finding(
-                _AREA, name, Health.ABSENT, f"not installed: {', '.join(missing)} (for {what})", INSTALL[extra]
+            yield Diagnosis(
+                _AREA, name, Fitness.ABSENT, f"not installed: {', '.join(missing)} (for {what})", INSTALL[extra]
             )
         else:
-            yield Finding(_AREA, name, Health.GOOD, f"installed, for {what}")
+            yield Diagnosis(_AREA, name, Fitness.GOOD, f"installed, for {what}")
 
 
 def _version(package: str) -> str:

@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from dbz.cache.admin.connect import connected_redis, shown
 from dbz.cache.nodes import AnyRedis
 from dbz.config.shards import Shards
-from dbz.doctor.findings import Finding, Health, refused
+from dbz.doctor.findings import Diagnosis, Fitness, refused
 from dbz.errors import DbzError, DependencyError
 from dbz.shards.deployment import Deployment
 from dbz.units import counted, format_bytes
@@ -31,7 +31,7 @@ _CACHE_COMMANDS: Sequence[Sequence[str]] = (
 """What warming, looking and invalidating send, with keys as they have them."""
 
 
-async def look_at_redis(url: str) -> AsyncIterator[Finding]:
+async def look_at_redis(url: str) -> AsyncIterator[Diagnosis]:
     """Whether it answers, what it is, how full it is, and what this user may do there."""
     try:
         async with connected_redis(url) as redis:
@@ -41,7 +41,7 @@ async def look_at_redis(url: str) -> AsyncIterator[Finding]:
         yield refused("redis", "reached", _as_dbz_error(f"Redis at {shown(url)}", error))
 
 
-async def _server(url: str, redis: AnyRedis) -> Finding:
+async def _server(url: str, redis: AnyRedis) -> Diagnosis:
     told = await redis.info()
     nodes = list(told.values()) if told and all(isinstance(part, dict) for part in told.values()) else [told]
     used, limit = (sum(int(node.get(key, 0)) for node in nodes) for key in ("used_memory", "maxmemory"))
@@ -49,11 +49,13 @@ async def _server(url: str, redis: AnyRedis) -> Finding:
     what = f"version {nodes[0].get('valkey_version') or nodes[0].get('redis_version', 'unknown')}"
     text = f"{shown(url)}: {what}, {counted(len(nodes), 'node')}, {format_bytes(used)} in use{of}"
     if limit and used > 0.9 * limit:
-        return Finding("redis", "reached", Health.POOR, text, "it is nearly full: what is written throws out the rest")
-    return Finding("redis", "reached", Health.GOOD, text)
+        return Diagnosis(
+            "redis", "reached", Fitness.POOR, text, "it is nearly full: what is written throws out the rest"
+        )
+    return Diagnosis("redis", "reached", Fitness.GOOD, text)
 
 
-async def _permissions(redis: AnyRedis) -> Finding:
+async def _permissions(redis: AnyRedis) -> Diagnosis:
     """By ACL DRYRUN (Redis 7), which says what a user may do without doing it."""
     try:
         user = await redis.execute_command("ACL WHOAMI")
@@ -64,18 +66,18 @@ async def _permissions(redis: AnyRedis) -> Finding:
             if answer not in (b"OK", "OK", True):
                 denied.append(command[0])
     except NoPermissionError:
-        return Finding(
-            "redis", "rights", Health.GOOD, "this user may not ask what it may: a command that is refused is named"
+        return Diagnosis(
+            "redis", "rights", Fitness.GOOD, "this user may not ask what it may: a command that is refused is named"
         )
     except RedisError:
-        return Finding("redis", "rights", Health.GOOD, "this server cannot say (ACL DRYRUN is of Redis 7)")
+        return Diagnosis("redis", "rights", Fitness.GOOD, "this server cannot say (ACL DRYRUN is of Redis 7)")
     if denied:
         cure = "docs/cache.md lists what a user must be permitted"
-        return Finding("redis", "rights", Health.BAD, f"{name} may not: {', '.join(denied)}", cure)
-    return Finding("redis", "rights", Health.GOOD, f"{name} may do all that dbz cache needs")
+        return Diagnosis("redis", "rights", Fitness.BAD, f"{name} may not: {', '.join(denied)}", cure)
+    return Diagnosis("redis", "rights", Fitness.GOOD, f"{name} may do all that dbz cache needs")
 
 
-def look_at_store(uri: str, database: str) -> Iterator[Finding]:
+def look_at_store(uri: str, database: str) -> Iterator[Diagnosis]:
     """Whether the document store answers, and has something in the database."""
     try:
         with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=_TIMEOUT_MS) as client:
@@ -83,16 +85,16 @@ def look_at_store(uri: str, database: str) -> Iterator[Finding]:
             names = client[database].list_collection_names()
     except (PyMongoError, ValueError, OSError) as error:
         text = f"{shown(uri)}: {str(error).partition(', Timeout:')[0] or type(error).__name__}"
-        yield Finding("store", "reached", Health.BAD, text, "is it started, and is the URI right?")
+        yield Diagnosis("store", "reached", Fitness.BAD, text, "is it started, and is the URI right?")
         return
     text = f"{shown(uri)}: version {version}, {counted(len(names), 'collection')} in '{database}'"
     if names:
-        yield Finding("store", "reached", Health.GOOD, text)
+        yield Diagnosis("store", "reached", Fitness.GOOD, text)
     else:
-        yield Finding("store", "reached", Health.POOR, text, "is this the right database? --database NAME")
+        yield Diagnosis("store", "reached", Fitness.POOR, text, "is this the right database? --database NAME")
 
 
-def look_at_shards(file: Shards) -> Iterator[Finding]:
+def look_at_shards(file: Shards) -> Iterator[Diagnosis]:
     """Whether each shard answers."""
     try:
         deployment = Deployment(file)
@@ -104,7 +106,7 @@ def look_at_shards(file: Shards) -> Iterator[Finding]:
             try:
                 with deployment.reaching(name):
                     count = len(deployment.shard(name).list_collection_names())
-                yield Finding("shards", name, Health.GOOD, f"answers, {counted(count, 'collection')}")
+                yield Diagnosis("shards", name, Fitness.GOOD, f"answers, {counted(count, 'collection')}")
             except DbzError as error:
                 yield refused("shards", name, error)
 

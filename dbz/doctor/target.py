@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from dbz.config.metrics import TargetMetrics
-from dbz.doctor.findings import Finding, Health
+from dbz.doctor.findings import Diagnosis, Fitness
 from dbz.masking import masked_url
 from dbz.targets.places import METRICS
 from dbz.targets.probing import address_of
@@ -22,7 +22,7 @@ _SKEW_S = 5.0
 _HEALTH = ("/healthz", "/health", "/status", "/")
 
 
-async def look_at_target(url: str, health: str | None, metrics: TargetMetrics) -> AsyncIterator[Finding]:
+async def look_at_target(url: str, health: str | None, metrics: TargetMetrics) -> AsyncIterator[Diagnosis]:
     """Its health path (`health`, else those that are usual), its clock, and its own figures."""
     async with httpx.AsyncClient(timeout=_DEADLINE_S) as client:
         answer, finding = await _health(client, url, [health] if health else _HEALTH)
@@ -36,7 +36,7 @@ async def look_at_target(url: str, health: str | None, metrics: TargetMetrics) -
 
 async def _health(
     client: httpx.AsyncClient, url: str, places: list[str] | tuple[str, ...]
-) -> tuple[httpx.Response | None, Finding]:
+) -> tuple[httpx.Response | None, Diagnosis]:
     answer = None
     for place in places:
         address = address_of(url, place)
@@ -44,14 +44,14 @@ async def _health(
             answer = await client.get(address)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             text = f"{masked_url(address)} cannot be asked: {str(error) or type(error).__name__}"
-            return None, Finding(_AREA, "health", Health.BAD, text, _cure(error))
+            return None, Diagnosis(_AREA, "health", Fitness.BAD, text, _cure(error))
         if answer.is_success or (place == places[-1] and not answer.is_server_error and len(places) > 1):
             took_ms = answer.elapsed.total_seconds() * 1000
             text = f"{place} answers {answer.status_code} in {took_ms:.0f} ms, {answer.http_version}"
-            return answer, Finding(_AREA, "health", Health.GOOD, text)
+            return answer, Diagnosis(_AREA, "health", Fitness.GOOD, text)
     assert answer is not None, "there is a place"
     text = f"{places[-1]} answers {answer.status_code}"
-    return answer, Finding(_AREA, "health", Health.BAD, text, "name the path that says it is well: --health PATH")
+    return answer, Diagnosis(_AREA, "health", Fitness.BAD, text, "name the path that says it is well: --health PATH")
 
 
 def _cure(error: Exception) -> str:
@@ -60,32 +60,32 @@ def _cure(error: Exception) -> str:
     return "is it started, and is the port right?"
 
 
-def clock_of(date: str, now_s: float) -> Finding:
+def clock_of(date: str, now_s: float) -> Diagnosis:
     """How far the target's clock, which its `Date` header tells in whole seconds, is from ours."""
     try:
         skew_s = parsedate_to_datetime(date).timestamp() - now_s
     except ValueError:
-        return Finding(_AREA, "clock", Health.POOR, f"its Date header is no date: {date[:60]!r}")
+        return Diagnosis(_AREA, "clock", Fitness.POOR, f"its Date header is no date: {date[:60]!r}")
     text = f"{abs(skew_s):.0f} s {'before' if skew_s > 0 else 'behind'} this machine's"
     if abs(skew_s) < _SKEW_S:
-        return Finding(_AREA, "clock", Health.GOOD, "the same as this machine's, within seconds")
+        return Diagnosis(_AREA, "clock", Fitness.GOOD, "the same as this machine's, within seconds")
     cure = "set both by NTP: tokens expire wrongly otherwise, and logs do not fit (latencies do not suffer)"
-    return Finding(_AREA, "clock", Health.POOR, text, cure)
+    return Diagnosis(_AREA, "clock", Fitness.POOR, text, cure)
 
 
-async def _figures(url: str, metrics: TargetMetrics) -> Finding:
+async def _figures(url: str, metrics: TargetMetrics) -> Diagnosis:
     watch = TargetWatch(url, metrics)
     try:
         line = await watch.look()
         await asyncio.sleep(1.0)  # shares of a processor need two readings
         line = await watch.look()
     except (TroubleError, OSError, ValueError) as error:
-        return Finding(_AREA, "figures", Health.POOR, str(error), "docs/targets.md says how to map other names")
+        return Diagnosis(_AREA, "figures", Fitness.POOR, str(error), "docs/targets.md says how to map other names")
     told = [name for name in ("cpu_share", "memory_bytes", "connections") if line and line.get(name) is not None]
     if told:
         words = {"cpu_share": "CPU", "memory_bytes": "memory", "connections": "connections"}
-        return Finding(_AREA, "figures", Health.GOOD, f"tells {', '.join(words[name] for name in told)}")
+        return Diagnosis(_AREA, "figures", Fitness.GOOD, f"tells {', '.join(words[name] for name in told)}")
     cure = f"serve {METRICS}, or name the place with --metrics; docs/targets.md"
-    return Finding(
-        _AREA, "figures", Health.POOR, "tells nothing of itself: budgets of the server cannot be judged", cure
+    return Diagnosis(
+        _AREA, "figures", Fitness.POOR, "tells nothing of itself: budgets of the server cannot be judged", cure
     )

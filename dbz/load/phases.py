@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dbz.config.model import Parsed
-from dbz.config.phases import Phase
+from dbz.config.phases.plan import Phase
 from dbz.config.profile import Profile, override
 from dbz.load.plan import LoadPlan
 

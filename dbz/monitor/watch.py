@@ -15,7 +15,7 @@ import httpx
 
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.sending.channels import DEADLINE_S, Way, way_of
 from dbz.monitor.sending.outbox import deliver_due
 from dbz.monitor.sources.all import sources_of
@@ -73,7 +73,7 @@ class Monitor:
         self._clock = MonitorClock()
         self._silences, self._objectives = SilenceBook(store), ObjectiveBook(store)
         self._sources: list[Source] = [*sources_of(config), *given]
-        self._rules = RuleEngine(config, store.standings(), self._objectives.load())
+        self._rules = AlertEngine(config, store.standings(), self._objectives.load())
         self._forgot_s = 0.0
         self._beats = True
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import SHARES, Watched
-from dbz.config.phases import Phases, Scaling
+from dbz.config.phases.plan import Phases, Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import IN_POLICY, OUT_POLICY, POLICY_ARN
 from dbz.scaling.change.state import Json, Live

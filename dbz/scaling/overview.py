@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbz.config.phases import Phase, Phases
+from dbz.config.phases.plan import Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.health import GroupHealth, read_health
 from dbz.scaling.change.live import find_services, list_service_names, read_activities, read_live

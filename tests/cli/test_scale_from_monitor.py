@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dbz.cli.scale.readings import MonitorSource, means_of
 from dbz.config.grammar.watched import SCALABLE, Watched
-from dbz.config.phases import ApiServers, load_phases
+from dbz.config.phases.file import load_phases
+from dbz.config.phases.plan import ApiServers
 from dbz.errors import DependencyError, ExitCode, UsageError
 from dbz.monitor.store.store import MonitorStore, Round
 from dbz.scaling.aws import Aws

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbz.config.phases import ApiServers
+from dbz.config.phases.plan import ApiServers
 from dbz.errors import ExitCode
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plans

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from dbz.config.phases import ApiServers
+from dbz.config.phases.plan import ApiServers
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan
 from dbz.scaling.change.live import read_live

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dbz.config.budgets import build_budgets
 from dbz.config.bundled import bundled_folder
 from dbz.config.model import build
-from dbz.config.phases import build_phases
+from dbz.config.phases.file import build_phases
 from dbz.config.profile import Profile
 from dbz.config.shards import build_shards
 from dbz.config.source import MAX_BYTES, YamlSource, expanded, parse_yaml, read_yaml

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dbz.config.phases import build_phases, load_phases
+from dbz.config.phases.file import build_phases, load_phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from dbz.children import free_port
 from dbz.config.metrics import TargetMetrics
 from dbz.doctor.account import look_at_account
-from dbz.doctor.findings import Finding, Health, exit_code
+from dbz.doctor.findings import Diagnosis, Fitness, exit_code
 from dbz.doctor.machine import disk_at, look_at_machine, noise_of
 from dbz.doctor.packages import look_at_packages
 from dbz.doctor.stores import look_at_redis, look_at_store
@@ -69,10 +69,10 @@ def serving(answers: Callable[[str], tuple[int, str]], tls: ssl.SSLContext | Non
         server.server_close()
 
 
-def found(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
+def found(findings: AsyncIterator[Diagnosis]) -> dict[str, Diagnosis]:
     """The findings by their names."""
 
-    async def collected() -> dict[str, Finding]:
+    async def collected() -> dict[str, Diagnosis]:
         return {finding.name: finding async for finding in findings}
 
     return asyncio.run(collected())
@@ -81,22 +81,22 @@ def found(findings: AsyncIterator[Finding]) -> dict[str, Finding]:
 def test_a_machine_that_runs_tests_can_be_written_to_and_tells_its_numbers(tmp_path: Path) -> None:
     findings = {finding.name: finding for finding in look_at_machine(tmp_path / "not" / "there")}
     assert {"Python", "cores", "noise", "other processes", "open files", "memory", "reports"} <= findings.keys()
-    assert findings["reports"].health is Health.GOOD and str(tmp_path) in findings["reports"].text
+    assert findings["reports"].health is Fitness.GOOD and str(tmp_path) in findings["reports"].text
 
 
 def test_a_folder_that_takes_no_files_is_named() -> None:
     # Root may write anywhere but here.
     finding = disk_at("reports", Path("/proc/self"))
-    assert finding.health is Health.BAD and "/proc" in finding.text
+    assert finding.health is Fitness.BAD and "/proc" in finding.text
     assert exit_code([finding]) is ExitCode.INVALID
 
 
 @given(st.floats(0.0005, 0.05), st.floats(0.0, 3.0))
 def test_noise_is_what_the_slow_cases_take_beyond_the_median(median_s: float, beyond: float) -> None:
     finding = noise_of([median_s] * 80 + [median_s * (1 + beyond)] * 20)
-    wished = Health.GOOD if beyond < 0.0999 else Health.BAD if beyond > 0.501 else None
+    wished = Fitness.GOOD if beyond < 0.0999 else Fitness.BAD if beyond > 0.501 else None
     assert wished is None or finding.health is wished
-    assert bool(finding.cure) == (finding.health is not Health.GOOD)
+    assert bool(finding.cure) == (finding.health is not Fitness.GOOD)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_target_with_a_usual_health_path_and_figures_is_good() -> None:
 
     with serving(answers) as url:
         findings = found(look_at_target(url, None, TargetMetrics()))
-    assert "/health answers 200" in findings["health"].text and findings["clock"].health is Health.GOOD
+    assert "/health answers 200" in findings["health"].text and findings["clock"].health is Fitness.GOOD
     assert "memory" in findings["figures"].text
 
 
@@ -126,7 +126,7 @@ def test_a_target_with_a_usual_health_path_and_figures_is_good() -> None:
 def test_a_target_that_is_not_well_is_bad(health: str | None, status: int) -> None:
     with serving(lambda _path: (status, "")) as url:
         findings = found(look_at_target(url, health, TargetMetrics()))
-    assert findings["health"].health is Health.BAD and str(status) in findings["health"].text
+    assert findings["health"].health is Fitness.BAD and str(status) in findings["health"].text
     assert exit_code(findings.values()) is ExitCode.UNREACHABLE
 
 
@@ -135,7 +135,7 @@ def test_a_certificate_that_nobody_vouches_for_is_named() -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with serving(lambda _path: (200, ""), context) as url:
         findings = found(look_at_target(url, None, TargetMetrics()))
-    assert findings["health"].health is Health.BAD and "SSL_CERT_FILE" in findings["health"].cure
+    assert findings["health"].health is Fitness.BAD and "SSL_CERT_FILE" in findings["health"].cure
 
 
 def test_what_a_user_of_redis_may_not_do_is_named(redis_server: RedisServer) -> None:
@@ -147,18 +147,18 @@ def test_what_a_user_of_redis_may_not_do_is_named(redis_server: RedisServer) -> 
         await redis.aclose()
 
     asyncio.run(make_user())
-    assert found(look_at_redis(url))["rights"].health is Health.GOOD
+    assert found(look_at_redis(url))["rights"].health is Fitness.GOOD
     half = found(look_at_redis(url.replace("redis://", "redis://half:pw@")))
-    assert half["rights"].health is Health.BAD and half["rights"].text == "half may not: SETEX, UNLINK"
+    assert half["rights"].health is Fitness.BAD and half["rights"].text == "half may not: SETEX, UNLINK"
     wrong = found(look_at_redis(url.replace("redis://", "redis://half:secret-guess@")))
-    assert wrong["reached"].health is Health.BAD and "secret-guess" not in str(wrong)
+    assert wrong["reached"].health is Fitness.BAD and "secret-guess" not in str(wrong)
 
 
 def test_stores_that_are_away_are_bad_without_their_passwords() -> None:
     port = free_port()
     store = next(look_at_store(f"mongodb://u:topsecret@127.0.0.1:{port}", "dbz"))
     redis = found(look_at_redis(f"redis://u:topsecret@127.0.0.1:{port}"))["reached"]
-    assert store.health is redis.health is Health.BAD
+    assert store.health is redis.health is Fitness.BAD
     assert "topsecret" not in str([store, redis])
 
 
@@ -175,7 +175,7 @@ def denying() -> Iterator[Aws]:
 def test_a_refused_permission_of_an_account_is_named(denying: Aws) -> None:
     findings = list(look_at_account(denying.call, lambda: denying.where))
     assert [finding.name for finding in findings] == ["identity"]
-    assert "sts:GetCallerIdentity" in findings[0].text and findings[0].health is Health.BAD
+    assert "sts:GetCallerIdentity" in findings[0].text and findings[0].health is Fitness.BAD
 
 
 def test_extras_that_are_not_there_are_absent_and_no_fault() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dbz.config.budgets import load_budgets
-from dbz.config.phases import load_phases
+from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile
 from dbz.errors import UsageError
 from dbz.load.capacity.plan import CapacityPlan, plan_all_levels, plan_at, plan_capacity, plan_run

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.phases import load_phases
+from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile, override
 from dbz.errors import ConfigError
 from dbz.load.phases import plan_for_phase, profile_for_phase, scaled

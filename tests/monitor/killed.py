@@ -21,7 +21,7 @@ import httpx
 
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.sending.channels import way_of
 from dbz.monitor.sending.outbox import deliver_due
 from dbz.monitor.sources.reading import SourceReading
@@ -60,7 +60,7 @@ def readings() -> list[SourceReading]:
 
 def rounds(config: MonitorFile, store: MonitorStore | None) -> Iterator[tuple[float, Round]]:
     """From where the store is, or all of them."""
-    engine = RuleEngine(config, {} if store is None else store.standings())
+    engine = AlertEngine(config, {} if store is None else store.standings())
     last_s = 0.0 if store is None else max((t.t for t in store.series("api", 0, 1e12).get("up", [])), default=0.0)
     for number, reading in enumerate(readings()):
         now_s = START_S + number * PERIOD_S

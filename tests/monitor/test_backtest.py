@@ -22,7 +22,7 @@ from dbz.monitor.replay.files import of_file
 from dbz.monitor.replay.follow import AlertOutcome, replay
 from dbz.monitor.replay.incidents import judged
 from dbz.monitor.replay.proposals import Proposal, proposals
-from dbz.monitor.replay.recording import Recording, from_points
+from dbz.monitor.replay.recording import RecordedReadings, from_points
 from dbz.monitor.replay.runs import figures_of, of_run
 from dbz.monitor.replay.stored import of_store
 from dbz.monitor.store.store import MonitorStore, Round
@@ -40,12 +40,12 @@ def monitor(*when: str, **more: Any) -> MonitorFile:
     return MonitorFile.model_validate({"schema": "dbz.monitor/1", "targets": targets, "alerts": rules})
 
 
-def recorded(values: Sequence[float | None], metric: Watched = Watched.RESPONSE_TIME) -> Recording:
+def recorded(values: Sequence[float | None], metric: Watched = Watched.RESPONSE_TIME) -> RecordedReadings:
     points = [("api", metric, number * 10.0 + 10, value) for number, value in enumerate(values) if value is not None]
     return from_points("values", points, 10.0)
 
 
-def proposal(rule: AlertRule, recordings: Sequence[Recording], incidents: Sequence[Incident]) -> Proposal | None:
+def proposal(rule: AlertRule, recordings: Sequence[RecordedReadings], incidents: Sequence[Incident]) -> Proposal | None:
     return proposals([rule], recordings, incidents).get(rule.type)
 
 

@@ -15,7 +15,7 @@ from dbz.errors import ConfigError
 from dbz.measure.latency.buckets import Buckets
 from dbz.monitor.rules.alerts import AlertStanding
 from dbz.monitor.rules.burn import MinuteCounts
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.rules.objectives import ObjectiveMinute
 from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.store.objectives import ObjectiveBook
@@ -60,7 +60,7 @@ class Clock:
 
     def __init__(self, config: MonitorFile) -> None:
         self.config, self.minute = config, 0
-        self.engine, self.kept = RuleEngine(config, {}), dict[int, ObjectiveMinute]()
+        self.engine, self.kept = AlertEngine(config, {}), dict[int, ObjectiveMinute]()
         self.events: list[tuple[int, str]] = []
 
     def run(self, reading: SourceReading, minutes: int) -> None:
@@ -79,7 +79,7 @@ class Clock:
         standings = {
             (one.target, one.type): AlertStanding.from_row(one.standing.to_row()) for one in self.engine.alerts
         }
-        self.engine = RuleEngine(self.config, standings, list(self.kept.values()))
+        self.engine = AlertEngine(self.config, standings, list(self.kept.values()))
 
     def text(self, type_: str, event: str = "firing") -> str:
         alert = next(one for one in self.engine.alerts if one.type == type_)

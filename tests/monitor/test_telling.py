@@ -15,7 +15,7 @@ from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.matching import AlertMatcher
 from dbz.monitor.rules.alerts import AlertStanding
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.store.store import Round
@@ -58,7 +58,7 @@ class Clock:
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.at_s, self.engine = 0.0, RuleEngine(self.config, {})
+        self.at_s, self.engine = 0.0, AlertEngine(self.config, {})
 
     def round(self, api: SourceReading = GOOD, chat: SourceReading = GOOD) -> list[str]:
         now_s = START_S + self.at_s
@@ -77,7 +77,7 @@ class Clock:
     def restart(self) -> None:
         """Begin again with what is kept."""
         kept = {of: AlertStanding.from_row(one.to_row()) for of, one in self.standings().items()}
-        self.engine = RuleEngine(self.config, kept)
+        self.engine = AlertEngine(self.config, kept)
 
     def standings(self) -> dict[tuple[str, str], AlertStanding]:
         return {(alert.target, alert.type): alert.standing for alert in self.engine.alerts}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbz.config.budgets import load_budgets
-from dbz.config.phases import load_phases
+from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile
 from dbz.load.capacity.result import conclude_capacity, step_of
 from dbz.load.capacity.search import Answer, Bounds, Next, Tried, search

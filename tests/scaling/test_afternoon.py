@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
-from dbz.config.phases import Phases, build_phases
+from dbz.config.phases.file import build_phases
+from dbz.config.phases.plan import Phases
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.aws import Aws

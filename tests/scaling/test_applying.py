@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dbz.config.grammar.target_tracking import parse_target
-from dbz.config.phases import ApiServers, load_phases
+from dbz.config.phases.file import load_phases
+from dbz.config.phases.plan import ApiServers
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan, check_drift, look_back, refuse_late, take_back

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dbz.config.grammar.conditions import BreachStep, Condition, parse_condition
 from dbz.config.grammar.watched import Watched
-from dbz.config.phases import ApiServers, Phases, build_phases
+from dbz.config.phases.file import build_phases
+from dbz.config.phases.plan import ApiServers, Phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError
 from dbz.scaling.aws import Aws

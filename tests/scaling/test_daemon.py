@@ -14,7 +14,8 @@ import pytest
 
 from dbz.config.grammar.conditions import parse_condition
 from dbz.config.grammar.watched import Watched
-from dbz.config.phases import ApiServers, Phases, load_phases
+from dbz.config.phases.file import load_phases
+from dbz.config.phases.plan import ApiServers, Phases
 from dbz.errors import DependencyError, UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.phases import Database, Phase, build_phases, load_phases
+from dbz.config.phases.file import build_phases, load_phases
+from dbz.config.phases.plan import Database, Phase
 from dbz.config.source import parse_yaml
 from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dbz.cloud.cloudwatch.alarms import state_of
 from dbz.cloud.cloudwatch.expressions import evaluate_series
-from dbz.config.phases import Phases, build_phases
+from dbz.config.phases.file import build_phases
+from dbz.config.phases.plan import Phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 from dbz.scaling.decide.policies import rules_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbz.config.phases import OtherService, Phases, build_phases
+from dbz.config.phases.file import build_phases
+from dbz.config.phases.plan import OtherService, Phases
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError
 from dbz.scaling.change.others import notes_on_sentences, plan_of_service

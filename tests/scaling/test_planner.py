@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.phases import ApiServers, Database, Phases, Prices, build_phases, load_phases
+from dbz.config.phases.file import build_phases, load_phases
+from dbz.config.phases.plan import ApiServers, Database, Phases, Prices
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.config.phases import load_phases
+from dbz.config.phases.file import load_phases
 from dbz.errors import ConfigError
 from dbz.scaling.decide.policies import rules_of
 from dbz.scaling.simulate.simulator import ByAlarms, ByRules, Fixed, Simulation, simulate

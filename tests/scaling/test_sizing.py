@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.config.phases import ApiServers, build_phases, load_phases
+from dbz.config.phases.file import build_phases, load_phases
+from dbz.config.phases.plan import ApiServers
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError
 from dbz.scaling.size.sizing import MeasuredTask, PhaseSize, SizeVerdict, shortfall, size_phases

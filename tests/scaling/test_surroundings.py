@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.config.grammar.target_tracking import parse_target
-from dbz.config.phases import ApiServers, load_phases
+from dbz.config.phases.file import load_phases
+from dbz.config.phases.plan import ApiServers
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import differences
 from dbz.scaling.change.planner import Wanted, plan_native, plan_phase, plan_tasks

@@ -16,7 +16,7 @@ from dbz.errors import UsageError
 
 if TYPE_CHECKING:
     from dbz.config.monitor.file import MonitorFile
-    from dbz.monitor.replay.recording import Recording
+    from dbz.monitor.replay.recording import RecordedReadings
     from dbz.runs.folder import RunFolder
 
 _STORE = "store"
@@ -93,7 +93,7 @@ class _Given:
         self._memory_limit, self._state = memory_limit, state
         self._target = config.targets[0].name if config.targets else "recorded"
 
-    def recordings(self, source: str, range_s: float) -> list[Recording]:
+    def recordings(self, source: str, range_s: float) -> list[RecordedReadings]:
         """What a source has; `UsageError` when it is none, or has nothing."""
         from dbz.monitor.replay.files import of_file
         from dbz.monitor.replay.stored import of_store, period_of
@@ -114,7 +114,7 @@ class _Given:
             return [self._run(one) for one in runs]
         return [self._run(find_run(self._reports, source))]
 
-    def _run(self, folder: RunFolder) -> Recording:
+    def _run(self, folder: RunFolder) -> RecordedReadings:
         from dbz.monitor.replay.runs import of_run
         from dbz.report import open_run
         from dbz.units import parse_size

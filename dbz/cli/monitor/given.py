@@ -9,7 +9,7 @@ from dbz.extras import AWS_CLIENT, need
 
 if TYPE_CHECKING:
     from dbz.config.monitor.file import MonitorFile
-    from dbz.config.monitor.targets import Probe, WatchedEcs, WatchedQueue
+    from dbz.config.monitor.targets import WatchedEcs, WatchedProbe, WatchedQueue
     from dbz.monitor.sources.reading import Source, SourceReading
     from dbz.scaling.aws import Aws
 
@@ -33,7 +33,7 @@ def given_sources(config: MonitorFile, folder: Path) -> list[Source]:
     return sources
 
 
-def _scenario_source(config: MonitorFile, probe: Probe, folder: Path) -> Source:
+def _scenario_source(config: MonitorFile, probe: WatchedProbe, folder: Path) -> Source:
     from dbz.load.standing import StandingLoad, plan_standing
     from dbz.monitor.sources.scenario import scenario_source
 
@@ -66,7 +66,7 @@ def _sqs_source(queue: WatchedQueue) -> Source:
 
 
 def _ecs_source(ecs: WatchedEcs) -> Source:
-    from dbz.config.phases import Scaling
+    from dbz.config.phases.plan import Scaling
     from dbz.monitor.sources.asking import BlockingSource
     from dbz.monitor.sources.reading import SourceReading
     from dbz.scaling.handle import ServiceHandle, last_part, region_in

@@ -50,7 +50,8 @@ def watch(
     """
     if context.invoked_subcommand is not None:
         return
-    from dbz.config.monitor.file import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, load_monitor
+    from dbz.config.monitor.file import load_monitor
+    from dbz.config.monitor.sections import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
     from dbz.monitor.watch import Monitor
     from dbz.report.terminal.console import make_console
     from dbz.report.terminal.monitor import line_of, routes_text

@@ -14,7 +14,7 @@ from dbz.cli.options import AwsOptions, duration_of
 from dbz.errors import DependencyError, UsageError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import Phases
+    from dbz.config.phases.plan import Phases
     from dbz.scaling.aws import Aws
     from dbz.scaling.handle import ServiceHandle
 
@@ -50,7 +50,7 @@ def reach(options: AwsOptions) -> Access:
 
     Without any AWS configuration and with a local cloud running, that is taken, and said.
     """
-    from dbz.config.phases import load_phases
+    from dbz.config.phases.file import load_phases
     from dbz.scaling.aws import Aws
     from dbz.scaling.handle import last_part, region_in
 

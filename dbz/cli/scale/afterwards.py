@@ -16,7 +16,7 @@ from dbz.cli.scale.access import Access, say
 from dbz.errors import DbzError, InterruptedRunError, UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import Phase
+    from dbz.config.phases.plan import Phase
     from dbz.scaling.change.verifying import VerifyingRun
 
 OWN_LOAD = "phase"

@@ -15,7 +15,7 @@ from dbz.cli.scale.access import Access, reach, say
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import ApiServers, Phase, Phases
+    from dbz.config.phases.plan import ApiServers, Phase, Phases
     from dbz.scaling.decide.sources import SampleSource
     from dbz.scaling.exclusive.lease import Lease
 

@@ -24,7 +24,7 @@ def history(
       dbz scale history
       dbz scale history --service web --json
     """
-    from dbz.config.phases import load_phases
+    from dbz.config.phases.file import load_phases
     from dbz.report.terminal.scale.words import outcome_text, print_history
     from dbz.scaling.change.journal import entries
     from dbz.scaling.handle import last_part

@@ -16,7 +16,7 @@ from dbz.errors import UsageError, VerificationError
 from dbz.units import counted
 
 if TYPE_CHECKING:
-    from dbz.config.phases import Phase
+    from dbz.config.phases.plan import Phase
     from dbz.scaling.change.steps import ChangePlan
 
 PhaseName = Annotated[str, typer.Argument(metavar="PHASE", help="A phase of the plan, like phase_2.")]

@@ -9,7 +9,7 @@ from dbz.cli.scale.access import Access
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import Phase, Phases
+    from dbz.config.phases.plan import Phase, Phases
     from dbz.scaling.change.planner import Wanted
     from dbz.scaling.change.state import Live
     from dbz.scaling.change.steps import ChangePlan

@@ -12,7 +12,7 @@ from dbz.cli.scale.carry_out import carry_out
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.config.phases import ApiServers
+    from dbz.config.phases.plan import ApiServers
 
 
 def set_(
@@ -65,7 +65,7 @@ def _refuse_outside(tasks: int, low: int, high: int) -> None:
 
 def _servers(access: Access, target: object, tasks: int | None, lowest: int | None, highest: int | None) -> ApiServers:
     """What was asked for, within the plan's bounds."""
-    from dbz.config.phases import ApiServers
+    from dbz.config.phases.plan import ApiServers
 
     if (tasks is None) == (lowest is None and highest is None):
         raise UsageError("name either --tasks N, or --min N and --max N")

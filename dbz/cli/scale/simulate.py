@@ -12,7 +12,7 @@ from dbz.errors import UsageError
 
 if TYPE_CHECKING:
     from dbz.config.grammar.conditions import Condition
-    from dbz.config.phases import Phase, Phases
+    from dbz.config.phases.plan import Phase, Phases
     from dbz.scaling.simulate.simulator import Controller
 
 HOURS_A_MONTH = 730
@@ -73,7 +73,7 @@ def simulate(
       dbz scale simulate --policy rules --policy target:60% --policy fixed:6
       dbz scale simulate --policy target:60% --policy target:60%@20s
     """
-    from dbz.config.phases import load_phases
+    from dbz.config.phases.file import load_phases
     from dbz.report.terminal.scale.charts import print_simulations
     from dbz.scaling.change.surroundings import ONLY_BY_DBZ
     from dbz.scaling.simulate.simulator import Price
@@ -171,7 +171,7 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
 
 def _plan_of(text: str, plan: Phases) -> Phases | None:
     """The plan whose rules a policy follows; None: it is no `rules`."""
-    from dbz.config.phases import load_phases
+    from dbz.config.phases.file import load_phases
 
     kind, _, value = text.partition(":")
     return None if kind != "rules" else load_phases(value) if value else plan

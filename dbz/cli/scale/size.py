@@ -44,7 +44,7 @@ def size(
       dbz scale size --from latest --json         by a run that held its budgets
       dbz scale size --phases phases.yaml --write
     """
-    from dbz.config.phases import load_phases
+    from dbz.config.phases.file import load_phases
     from dbz.scaling.size.measured import read_measured
     from dbz.scaling.size.sizing import size_phases
 
@@ -66,7 +66,7 @@ def size(
 
 
 def _write(phases: str, sizes: list[PhaseSize]) -> None:
-    from dbz.config.phases import DEFAULT
+    from dbz.config.phases.file import DEFAULT
     from dbz.scaling.size.writing import counts_to_write, write_counts
 
     if phases == DEFAULT:

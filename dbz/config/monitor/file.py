@@ -5,67 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import PrivateAttr, model_validator
 
 from dbz.config.bundled import bundled_folder
 from dbz.config.files import existing_file
 from dbz.config.grammar.watched import Watched
-from dbz.config.model import Duration, MisfitsError, Strict, build
+from dbz.config.model import MisfitsError, build
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
-from dbz.config.monitor.channels import LOG, AlertChannel
-from dbz.config.monitor.fields import NAME, HttpUrl, named
-from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
-from dbz.config.monitor.objectives import Objective, ObjectiveEntry, load_objectives
+from dbz.config.monitor.kinds import TELLS, WatchedThing
+from dbz.config.monitor.objectives import Objective, load_objectives
 from dbz.config.monitor.references import misfits
-from dbz.config.monitor.retention import Retention
-from dbz.config.monitor.routes import AlertRoute, Inhibition, MuteTime
+from dbz.config.monitor.sections import MonitorSections
 from dbz.config.monitor.targets import (
-    Probe,
-    ShardsSection,
-    WatchedEcs,
-    WatchedQueue,
-    WatchedRedis,
-    WatchedStore,
-    WatchedTarget,
+    WatchedProbe,
 )
 from dbz.config.source import PlaceholderVariables, expanded, read_yaml
-from dbz.masking import masked_url
 
 DEFAULT = "default"
-MOST_THINGS = 200
-SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 1.0, 3600.0
 
 
-class MonitorFile(Strict):
-    """All of the file."""
+class MonitorFile(MonitorSections):
+    """All of the file, in which everything fits together."""
 
-    schema_: Literal["dbz.monitor/1"] = Field(alias="schema")
-    interval: Duration = Field(default=10.0, ge=SHORTEST_INTERVAL_S, le=LONGEST_INTERVAL_S)
-    """How often each service is asked."""
-    no_data_after: Duration = Field(default=60.0, gt=0)
-    """After how long of silence NO_DATA is told; rules keep their state meanwhile."""
-    down_after: Duration = Field(default=30.0, ge=0)
-    """After how long without a good answer of its health path TARGET_DOWN is told."""
-    heartbeat: HttpUrl | None = None
-    """A URL that is asked after each round, of somebody who tells when that stops."""
-    targets: list[WatchedTarget] = Field(default_factory=list, max_length=MOST_THINGS)
-    redis: list[WatchedRedis] = Field(default_factory=list, max_length=MOST_THINGS)
-    stores: list[WatchedStore] = Field(default_factory=list, max_length=MOST_THINGS)
-    shards: ShardsSection | None = None
-    """A shards file, whose balance is watched."""
-    queues: list[WatchedQueue] = Field(default_factory=list, max_length=MOST_THINGS)
-    ecs: list[WatchedEcs] = Field(default_factory=list, max_length=MOST_THINGS)
-    probes: list[Probe] = Field(default_factory=list, max_length=MOST_THINGS)
-    alerts: list[AlertRule] = Field(max_length=500)
-    channels: dict[Annotated[str, named(NAME, "slack")], AlertChannel] = Field(default_factory=dict)
-    routes: list[AlertRoute] = Field(default_factory=lambda: [AlertRoute(to=[LOG])])
-    mute: list[MuteTime] = Field(default_factory=list)
-    retention: Retention = Retention()
-    inhibit: list[Inhibition] = Field(default_factory=list)
-    objectives: list[ObjectiveEntry] = Field(default_factory=list)
-    """Budgets that must hold over weeks; each becomes alerts that say how fast it is used up."""
     _objectives: tuple[Objective, ...] = PrivateAttr(())
 
     @model_validator(mode="after")
@@ -74,40 +36,7 @@ class MonitorFile(Strict):
             raise MisfitsError(problems)
         return self
 
-    @property
-    def labels(self) -> dict[str, list[str]]:
-        """The names of all labels of the file, with their values."""
-        values: dict[str, list[str]] = {}
-        own = [*(rule.labels for rule in self.alerts), *(objective.labels for objective in self.objectives)]
-        for labels in (*own, *(thing.labels for thing in self.watched)):
-            for name, value in labels.items():
-                values.setdefault(name, []).append(value)
-        return {name: sorted(set(each)) for name, each in sorted(values.items())}
-
-    @property
-    def watched(self) -> list[WatchedThing]:
-        """Everything that is watched, in the order of the sections."""
-        things = [
-            WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url), target.labels)
-            for target in self.targets
-        ]
-        things += [WatchedThing(redis.name, WatchedKind.REDIS, masked_url(redis.url)) for redis in self.redis]
-        things += [WatchedThing(store.name, WatchedKind.STORE, masked_url(store.uri)) for store in self.stores]
-        if self.shards is not None:
-            things.append(WatchedThing(self.shards.name, WatchedKind.SHARDS, self.shards.file))
-        things += [
-            WatchedThing(queue.name, WatchedKind.QUEUE, queue.key or masked_url(queue.sqs or ""))
-            for queue in self.queues
-        ]
-        things += [WatchedThing(ecs.name, WatchedKind.ECS, f"{ecs.cluster}/{ecs.service}") for ecs in self.ecs]
-        for probe in self.probes:
-            if probe.http:
-                things.append(WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http)))
-            else:
-                things.append(WatchedThing(probe.name, WatchedKind.SCENARIO, probe.scenario))
-        return things
-
-    def target_of(self, probe: Probe) -> str:
+    def target_of(self, probe: WatchedProbe) -> str:
         """The base URL that the scenario of a probe is played against."""
         return probe.target or self.targets[0].url
 

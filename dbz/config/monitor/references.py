@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from dbz.config.model import Misfit
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
@@ -11,14 +10,12 @@ from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.fields import ALERT_KEYS
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
 from dbz.config.monitor.matching import AlertMatcher
+from dbz.config.monitor.sections import MonitorSections
 from dbz.config.source import Location
 from dbz.suggest import did_you_mean
 
-if TYPE_CHECKING:
-    from dbz.config.monitor.file import MonitorFile
 
-
-def misfits(file: MonitorFile) -> Iterator[Misfit]:
+def misfits(file: MonitorSections) -> Iterator[Misfit]:
     """Everything that does not fit, each with its place in the file."""
     if LOG in file.channels:
         yield ("channels", LOG), f"'{LOG}' is the channel that is always there; choose another name"
@@ -41,7 +38,7 @@ def misfits(file: MonitorFile) -> Iterator[Misfit]:
         yield from _unknown(equal, "label", inhibition.equal, [*ALERT_KEYS, *file.labels])
 
 
-def _of_things(file: MonitorFile) -> Iterator[Misfit]:
+def _of_things(file: MonitorSections) -> Iterator[Misfit]:
     if not file.watched:
         yield (), f"nothing is watched; the sections are {', '.join(WatchedKind)}"
     for index, probe in enumerate(file.probes):
@@ -55,7 +52,7 @@ def _of_things(file: MonitorFile) -> Iterator[Misfit]:
     yield from _twice("target", named)
 
 
-def _of_alerts(file: MonitorFile) -> Iterator[Misfit]:
+def _of_alerts(file: MonitorSections) -> Iterator[Misfit]:
     named: list[tuple[Location, str]] = [((), type_) for type_ in BUILT_IN]
     named += [(("alerts", index), alert.type) for index, alert in enumerate(file.alerts)]
     named += [(("objectives", index), type_) for index, one in enumerate(file.objectives) for type_ in one.types]
@@ -72,7 +69,7 @@ def _of_alerts(file: MonitorFile) -> Iterator[Misfit]:
         yield from _unknown(("objectives", index, "targets"), "target", objective.targets, services)
 
 
-def _matchers(file: MonitorFile) -> Iterator[tuple[str, int, AlertMatcher, Location]]:
+def _matchers(file: MonitorSections) -> Iterator[tuple[str, int, AlertMatcher, Location]]:
     """All matchers of the file: section, index, and their place below that."""
     yield from (("routes", index, route, ()) for index, route in enumerate(file.routes))
     yield from (("mute", index, mute, ()) for index, mute in enumerate(file.mute))
@@ -82,7 +79,7 @@ def _matchers(file: MonitorFile) -> Iterator[tuple[str, int, AlertMatcher, Locat
 
 
 def _of_matcher(
-    file: MonitorFile, place: Location, matcher: AlertMatcher, targets: Sequence[str], types: Sequence[str]
+    file: MonitorSections, place: Location, matcher: AlertMatcher, targets: Sequence[str], types: Sequence[str]
 ) -> Iterator[Misfit]:
     yield from _unknown((*place, "target"), "target", matcher.target, targets)
     yield from _unknown((*place, "type"), "alert", matcher.type, types)

@@ -103,7 +103,7 @@ class WatchedEcs(Strict):
     """A newest datapoint that is older says nothing of now."""
 
 
-class Probe(Strict):
+class WatchedProbe(Strict):
     """Something that is tried from outside, as a user would: a URL, or a scenario that is played at a low rate."""
 
     name: Named
@@ -123,7 +123,7 @@ class Probe(Strict):
     """How often one of them begins a task."""
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> Probe:
+    def _is_one_thing(self) -> WatchedProbe:
         if bool(self.http) == bool(self.scenario):
             raise ValueError("a probe has one of: http, scenario")
         other = ("target", "users", "every") if self.http else ("status", "contains")

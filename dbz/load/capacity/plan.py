@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dbz.config.budgets import load_budgets
 from dbz.config.model import Parsed
-from dbz.config.phases import Phases
+from dbz.config.phases.plan import Phases
 from dbz.config.profile import override
 from dbz.errors import UsageError
 from dbz.load.capacity.search import Bounds, Length

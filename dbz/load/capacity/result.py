@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
-from dbz.config.phases import Phase, Phases
+from dbz.config.phases.plan import Phase, Phases
 from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, known
 from dbz.measure.budget.verdicts import Outcome as BudgetOutcome
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS

@@ -30,7 +30,7 @@ _CONFIRMED = 0.001
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelChange:
     """A new level."""
 
     index: int
@@ -41,7 +41,7 @@ class Change:
     """And of the new one."""
 
 
-def changes_of(values: Sequence[float]) -> list[Change]:
+def changes_of(values: Sequence[float]) -> list[LevelChange]:
     """The changes of level of values that follow one another evenly, the first one first."""
     if len(values) < LEAST_VALUES:
         return []
@@ -60,7 +60,7 @@ def changes_of(values: Sequence[float]) -> list[Change]:
         return []
     bounds = [0, *found, len(values)]
     levels = [median(values[begin:end]) for begin, end in itertools.pairwise(bounds)]
-    return [Change(at, levels[number], levels[number + 1]) for number, at in enumerate(found)]
+    return [LevelChange(at, levels[number], levels[number + 1]) for number, at in enumerate(found)]
 
 
 def _confirmed(values: Sequence[float], found: Sequence[int]) -> list[int]:

@@ -25,7 +25,7 @@ MOST_VALUES = 200
 
 
 @dataclass(frozen=True)
-class Trend:
+class RobustTrend:
     """A line through a series."""
 
     slope: float
@@ -46,7 +46,7 @@ class Trend:
         return self.low > 0 or self.high < 0
 
 
-def trend_of(times: Sequence[float], values: Sequence[float], confidence: float = 0.95) -> Trend | None:
+def trend_of(times: Sequence[float], values: Sequence[float], confidence: float = 0.95) -> RobustTrend | None:
     """The trend of values at times that grow, evenly but for gaps; None for fewer than `LEAST_VALUES`."""
     count = len(values)
     if count < LEAST_VALUES:
@@ -64,7 +64,7 @@ def trend_of(times: Sequence[float], values: Sequence[float], confidence: float 
     freedom = max(count * (1 - assumed**2) / (1 + assumed**2) - 2, 1.0)
     half = t_quantile(freedom, confidence) * error
     p = t_two_sided(slope / error, freedom) if error else float(slope == 0)
-    return Trend(slope, slope - half, slope + half, p, level, correlation)
+    return RobustTrend(slope, slope - half, slope + half, p, level, correlation)
 
 
 def _without_outliers(residuals: Sequence[float]) -> list[float]:

@@ -19,7 +19,7 @@ from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import SentenceReader
 from dbz.config.grammar.watched import UNIT_OF, MetricUnit, Watched
 from dbz.errors import UsageError
-from dbz.monitor.replay.recording import Recording, from_points
+from dbz.monitor.replay.recording import RecordedReadings, from_points
 
 TARGET = "recorded"
 """The name of the only target of a file that names none."""
@@ -41,7 +41,7 @@ def target_named(text: str) -> str:
     return name if name[0].isalpha() else f"t{name}"
 
 
-def of_file(text: str, default_target: str, period_s: float | None) -> Recording:
+def of_file(text: str, default_target: str, period_s: float | None) -> RecordedReadings:
     """A recording from `FILE`, or from `METRIC [UNIT]=FILE` for a file that does not say what its values are.
 
     `UsageError` names the file, and the line of what cannot be read in it.

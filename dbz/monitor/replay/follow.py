@@ -9,9 +9,9 @@ from datetime import datetime
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.replay.recording import Recording, replayed_config, silent
+from dbz.monitor.replay.recording import RecordedReadings, replayed_config, silent
 from dbz.monitor.rules.alerts import AlertEvent
-from dbz.monitor.rules.engine import RoundOutcome, RuleEngine
+from dbz.monitor.rules.engine import AlertEngine, RoundOutcome
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class AlertOutcome:
 
 
 @dataclass
-class Replay:
+class RuleReplay:
     """What would have become of all rules."""
 
-    recordings: Sequence[Recording]
+    recordings: Sequence[RecordedReadings]
     outcomes: dict[str, AlertOutcome] = field(default_factory=dict)
     """By the type of the alert, in the order of the file."""
     messages: dict[str, int] = field(default_factory=dict)
@@ -59,16 +59,16 @@ class Replay:
         return sum(recording.length_s for recording in self.recordings)
 
 
-def replay(config: MonitorFile, recordings: Sequence[Recording]) -> Replay:
+def replay(config: MonitorFile, recordings: Sequence[RecordedReadings]) -> RuleReplay:
     """Follow every rule through recordings, each from a clean beginning."""
-    done = Replay(recordings)
+    done = RuleReplay(recordings)
     for recording in recordings:
         _follow(replayed_config(config, recording), recording, done)
     return done
 
 
-def _follow(config: MonitorFile, recording: Recording, done: Replay) -> None:
-    engine, nothing = RuleEngine(config, {}), silent(config)
+def _follow(config: MonitorFile, recording: RecordedReadings, done: RuleReplay) -> None:
+    engine, nothing = AlertEngine(config, {}), silent(config)
     for alert in engine.alerts:
         done.outcomes.setdefault(alert.type, AlertOutcome(alert.type, alert.severity, alert.rule))
     began: dict[tuple[str, str], float] = {}
@@ -97,7 +97,7 @@ def _note_value(outcome: AlertOutcome, value: float | None) -> None:
     outcome.worst = max(known, value) if outcome.rule.when.op.startswith(">") else min(known, value)
 
 
-def _count_messages(outcome: RoundOutcome, done: Replay) -> None:
+def _count_messages(outcome: RoundOutcome, done: RuleReplay) -> None:
     messages = {
         (channel, one.notice.group or one.key) for one in outcome.tellings for channel in one.channels if channel != LOG
     }

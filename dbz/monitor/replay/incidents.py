@@ -10,7 +10,7 @@ from dbz.monitor.replay.follow import AlertOutcome, Firing
 
 
 @dataclass(frozen=True)
-class Judgement:
+class IncidentJudgement:
     """How well an alert told of incidents."""
 
     true: list[Firing]
@@ -21,7 +21,7 @@ class Judgement:
     """Of each incident that was told, the seconds from its beginning to the first alert; 0 for one that was on."""
 
 
-def judged(outcome: AlertOutcome, incidents: Sequence[Incident]) -> Judgement:
+def judged(outcome: AlertOutcome, incidents: Sequence[Incident]) -> IncidentJudgement:
     """Put the firings of an alert beside the incidents that are about it.
 
     True ones begin during an incident, or within the window of the rule after it: an alert that is on anyway tells of
@@ -39,7 +39,7 @@ def judged(outcome: AlertOutcome, incidents: Sequence[Incident]) -> Judgement:
         for incident in about
         if (told := [one for one in true if one.overlaps(incident.begin_s, incident.end_s + late_s)])
     }
-    return Judgement(
+    return IncidentJudgement(
         true,
         [one for one in outcome.firings if one not in true],
         [incident for incident in about if incident not in detected],

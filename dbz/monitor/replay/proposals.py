@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from dbz.config.grammar.conditions import Condition
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.incidents import Incident
-from dbz.monitor.replay.recording import Recording
+from dbz.monitor.replay.recording import RecordedReadings
 
 _DIGITS = 3
 
@@ -31,7 +31,7 @@ class Proposal:
 
 
 def proposals(
-    rules: Sequence[AlertRule], recordings: Sequence[Recording], incidents: Sequence[Incident]
+    rules: Sequence[AlertRule], recordings: Sequence[RecordedReadings], incidents: Sequence[Incident]
 ) -> dict[str, Proposal]:
     """A limit for each rule whose metric recorded time tells, by the type of the rule."""
     held: dict[Condition, list[tuple[float, float]]] = {}
@@ -41,7 +41,7 @@ def proposals(
 
 def _proposal(
     rule: AlertRule,
-    recordings: Sequence[Recording],
+    recordings: Sequence[RecordedReadings],
     incidents: Sequence[Incident],
     held: dict[Condition, list[tuple[float, float]]],
 ) -> Proposal | None:
@@ -67,7 +67,7 @@ def _proposal(
     return _beyond_quiet(when, sign, sorted(quiet))
 
 
-def held_values(when: Condition, sign: float, recording: Recording) -> Iterator[tuple[float, float]]:
+def held_values(when: Condition, sign: float, recording: RecordedReadings) -> Iterator[tuple[float, float]]:
     """Of each period that has enough of them the M-th highest of the last N readings, with `sign` before all values.
 
     The first item is the end of the period in seconds since the epoch.

@@ -17,7 +17,7 @@ MOST_ROUNDS = 3_000_000
 
 
 @dataclass
-class Recording:
+class RecordedReadings:
     """Readings, a round after the other; a round in which a target says nothing has none of it."""
 
     name: str
@@ -37,7 +37,7 @@ class Recording:
         return (max(self.rounds) + 1) * self.period_s if self.rounds else 0.0
 
 
-def replayed_config(config: MonitorFile, recording: Recording) -> MonitorFile:
+def replayed_config(config: MonitorFile, recording: RecordedReadings) -> MonitorFile:
     """A file for the targets of a recording: rules about some targets are about all of those that were recorded."""
     if recording.own:
         return config.model_copy(update={"interval": recording.period_s})
@@ -48,7 +48,7 @@ def replayed_config(config: MonitorFile, recording: Recording) -> MonitorFile:
 
 def from_points(
     name: str, points: Iterable[tuple[str, Watched | None, float, float]], period_s: float | None = None
-) -> Recording:
+) -> RecordedReadings:
     """A recording of single values: target, metric (None for `up`), seconds since the epoch, and the value.
 
     Without a period it is the most frequent distance between two points of a series. Of several values in a period the
@@ -64,7 +64,7 @@ def from_points(
         values.sort()
     period_s = period_s or _usual_distance(series.values())
     first_s = min(values[0][0] for values in series.values())
-    recording = Recording(name, first_s - period_s, period_s, sorted({target for target, _ in series}))
+    recording = RecordedReadings(name, first_s - period_s, period_s, sorted({target for target, _ in series}))
     if (max(values[-1][0] for values in series.values()) - first_s) / period_s > MOST_ROUNDS:
         raise UsageError(f"{name} is about more than {MOST_ROUNDS:,} periods of {period_s:g} s")
     means: dict[tuple[int, str, Watched | None], tuple[float, int]] = {}
@@ -88,7 +88,7 @@ def _usual_distance(series: Iterable[Sequence[tuple[float, float]]]) -> float:
     return max(counts, key=lambda distance_s: (counts[distance_s], -distance_s), default=10.0)
 
 
-def _add(recording: Recording, number: int, target: str, metric: Watched | None, value: float) -> None:
+def _add(recording: RecordedReadings, number: int, target: str, metric: Watched | None, value: float) -> None:
     reading = recording.rounds.setdefault(number, {}).setdefault(target, SourceReading())
     if metric is None:
         reading.up, reading.health = value >= 0.5, "down" if value < 0.5 else ""

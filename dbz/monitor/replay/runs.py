@@ -10,7 +10,7 @@ from dbz.config.grammar.watched import Watched
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import HTTP
-from dbz.monitor.replay.recording import Recording
+from dbz.monitor.replay.recording import RecordedReadings
 from dbz.monitor.sources.reading import SourceReading
 from dbz.runs.reading import Record
 from dbz.runs.schema import Run
@@ -18,7 +18,7 @@ from dbz.runs.schema import Run
 _SERVER = {Watched.CPU: "cpu_share", Watched.CONNECTIONS: "connections"}
 
 
-def of_run(run: Run, record: Record, target: str, period_s: float, memory_limit: float | None) -> Recording:
+def of_run(run: Run, record: Record, target: str, period_s: float, memory_limit: float | None) -> RecordedReadings:
     """A recording of whole periods: means, the 95th percentile of response times, of memory the most."""
     started = datetime.fromisoformat(run.started)
     start_s = (started if started.tzinfo else started.replace(tzinfo=UTC)).timestamp()
@@ -26,7 +26,7 @@ def of_run(run: Run, record: Record, target: str, period_s: float, memory_limit:
         number: {target: SourceReading(figures=figures)}
         for number, figures in enumerate(figures_of(record, period_s, memory_limit))
     }
-    return Recording(run.id, start_s, period_s, [target], rounds=rounds)
+    return RecordedReadings(run.id, start_s, period_s, [target], rounds=rounds)
 
 
 def figures_of(record: Record, period_s: float, memory_limit: float | None) -> list[dict[Watched, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.replay.recording import Recording, from_points
+from dbz.monitor.replay.recording import RecordedReadings, from_points
 from dbz.monitor.store.rollups import MINUTE_S
 from dbz.monitor.store.store import MonitorStore
 
@@ -23,7 +23,9 @@ def period_of(range_s: float, interval_s: float) -> float:
     return max(math.ceil(range_s / _MOST_ROUNDS / MINUTE_S), 1) * MINUTE_S
 
 
-def of_store(store: MonitorStore, config: MonitorFile, begin_s: float, end_s: float, period_s: float) -> Recording:
+def of_store(
+    store: MonitorStore, config: MonitorFile, begin_s: float, end_s: float, period_s: float
+) -> RecordedReadings:
     """The series of all that the file watches, between two times; `UsageError` when nothing is kept of them."""
     names = [thing.name for thing in config.watched]
     recording = from_points(str(store.path), _points(store, names, begin_s, end_s, period_s), period_s)

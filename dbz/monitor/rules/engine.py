@@ -14,7 +14,7 @@ from dbz.monitor.rules.notices import STILL_FIRING
 from dbz.monitor.rules.objectives import ObjectiveMinute
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.rules.target import TargetRules
-from dbz.monitor.rules.telling import Teller, Telling
+from dbz.monitor.rules.telling import AlertTeller, Telling
 from dbz.monitor.sources.reading import SourceReading
 from dbz.monitor.store.store import Notice, Round
 
@@ -54,7 +54,7 @@ class RoundOutcome:
         done.outbox += [row for telling in self.tellings for row in telling.rows()]
 
 
-class RuleEngine:
+class AlertEngine:
     """Follows all rules of a file for all of its targets."""
 
     def __init__(
@@ -67,7 +67,7 @@ class RuleEngine:
         self.alerts = [alert for rules in self._targets for alert in rules.alerts]
         """All of them, as they are."""
         self.alerts += _gone(self.alerts, standings)
-        self._teller = Teller(config, self.alerts)
+        self._teller = AlertTeller(config, self.alerts)
 
     def step(
         self, now_s: float, local: datetime, readings: Mapping[str, SourceReading], silences: Sequence[Silence] = ()

@@ -60,7 +60,7 @@ class _Group:
         return min(alert.standing.owed_s for alert in owing) + wait_s
 
 
-class Teller:
+class AlertTeller:
     """Knows where each alert goes: its route and its group do not change while the file does not."""
 
     def __init__(self, config: MonitorFile, alerts: Sequence[Alert]) -> None:

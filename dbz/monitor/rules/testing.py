@@ -12,7 +12,7 @@ from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.matching import AlertMatcher
 from dbz.config.monitor.moments import seconds_of
 from dbz.config.monitor.testing import ExpectedTelling, MonitorTests, RuleTest
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.sources.reading import SourceReading
 
@@ -38,7 +38,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """A telling that had to be and was not (`expected` alone), that was and had not to be (`told` alone), or that was
     otherwise (both)."""
 
@@ -57,7 +57,7 @@ class TestOutcome:
     rounds: int
     told: list[Told] = field(default_factory=list)
     """All that was told of what the test is about, the oldest first."""
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[Mismatch] = field(default_factory=list)
 
     __test__ = False  # it is not one of pytest's
 
@@ -73,7 +73,7 @@ def _run(test: RuleTest, config: MonitorFile, start: datetime) -> TestOutcome:
     period_s, begin_s = config.interval, start.timestamp()
     rounds = round(test.length_s(period_s) / period_s)
     readings, silences = _Readings(test, config), _silences(test, start)
-    engine, outcome = RuleEngine(config, {}), TestOutcome(test, start, rounds)
+    engine, outcome = AlertEngine(config, {}), TestOutcome(test, start, rounds)
     kept: dict[tuple[str, str], str] = {}
     for number in range(1, rounds + 1):
         now_s = begin_s + number * period_s
@@ -134,7 +134,7 @@ def _expected(one: ExpectedTelling, config: MonitorFile, start: datetime) -> Tol
 
 def _differences(
     expected: Sequence[Told], told: Sequence[Told], kept: dict[tuple[str, str], str]
-) -> Iterator[Difference]:
+) -> Iterator[Mismatch]:
     """What is left when everything that is the same is taken away, with what is nearest to it."""
     left = list(told)
     missing = []
@@ -148,6 +148,6 @@ def _differences(
         nearest = min(likely, key=lambda other: abs(other.at_s - one.at_s), default=None)
         if nearest is not None:
             left.remove(nearest)
-        yield Difference(one, nearest, "" if nearest else kept.get((one.type, one.target), ""))
+        yield Mismatch(one, nearest, "" if nearest else kept.get((one.type, one.target), ""))
     for one in left:
-        yield Difference(None, one)
+        yield Mismatch(None, one)

@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from dbz.config.grammar.watched import Watched
-from dbz.config.monitor.targets import Probe
+from dbz.config.monitor.targets import WatchedProbe
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.attempts import Latency, combined
 from dbz.measure.latency.series import DELIVERY, HTTP, REQUEST_KINDS
@@ -19,7 +19,7 @@ _STANDS_FOR, _STANDS_AT_LEAST_S = 2.5, 75.0
 does every hour, has time for its first ones."""
 
 
-class Measured(Protocol):
+class ProbeFigures(Protocol):
     """Something that goes on being measured."""
 
     def take(self) -> Measurements:
@@ -29,7 +29,7 @@ class Measured(Protocol):
         """End it."""
 
 
-def scenario_source(probe: Probe, measured: Measured) -> BlockingSource:
+def scenario_source(probe: WatchedProbe, measured: ProbeFigures) -> BlockingSource:
     """A source for a scenario that is being played."""
     asker = _ScenarioAsker(probe.every, measured)
     return BlockingSource(probe.name, asker.ask, measured.close)
@@ -38,7 +38,7 @@ def scenario_source(probe: Probe, measured: Measured) -> BlockingSource:
 class _ScenarioAsker:
     """Most periods have no task in them: in between, what was measured last stands."""
 
-    def __init__(self, every_s: float, measured: Measured) -> None:
+    def __init__(self, every_s: float, measured: ProbeFigures) -> None:
         self._measured = measured
         self._stands_s = max(_STANDS_FOR * every_s, _STANDS_AT_LEAST_S)
         self._last = SourceReading(health="no task yet")

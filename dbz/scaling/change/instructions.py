@@ -6,7 +6,7 @@ is known from neither is written in capitals, with the place to look it up.
 
 from __future__ import annotations
 
-from dbz.config.phases import ApiServers, Database, Phase, Phases, Prices
+from dbz.config.phases.plan import ApiServers, Database, Phase, Phases, Prices
 from dbz.scaling.change.state import Live
 from dbz.scaling.change.steps import Cost, Manual, PresentEntry
 from dbz.scaling.entries.standing import EntryKey, Lookup, Lookups, Standing, entries_of, kind_and_name

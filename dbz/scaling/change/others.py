@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.target_tracking import Target
-from dbz.config.phases import OtherService, Phases
+from dbz.config.phases.plan import OtherService, Phases
 from dbz.scaling.native import ECS_METRICS
 
 _Sentence = TypeVar("_Sentence", Condition, Target)

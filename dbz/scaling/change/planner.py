@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dbz.config.grammar.target_tracking import FINE, FINE_S
-from dbz.config.phases import ApiServers, Phase, Phases
+from dbz.config.phases.plan import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers
 from dbz.scaling.change.instructions import cost_of, manual_steps, present_entries

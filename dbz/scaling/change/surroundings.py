@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbz.config.grammar.watched import Watched
-from dbz.config.phases import ApiServers, Phase, Phases
+from dbz.config.phases.plan import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX
 from dbz.scaling.change.state import Json, Live

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dbz.config.grammar.watched import Watched
-from dbz.config.phases import ApiServers, Phases
+from dbz.config.phases.plan import ApiServers, Phases
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.scaling.change.comparing import same
 from dbz.scaling.change.executor import Executor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbz.config.phases import Phases
+from dbz.config.phases.plan import Phases
 from dbz.scaling.decide.rules import Policy
 from dbz.scaling.decide.tracking import Both, TargetTracker
 from dbz.scaling.simulate.simulator import ByAlarms, ByRules, Controller

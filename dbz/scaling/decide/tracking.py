@@ -13,7 +13,7 @@ from typing import Any
 
 from dbz.config.grammar.target_tracking import FINE_S, Target
 from dbz.config.grammar.watched import Watched
-from dbz.config.phases import Scaling
+from dbz.config.phases.plan import Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import TRACK_PREFIX
 from dbz.scaling.change.state import Json

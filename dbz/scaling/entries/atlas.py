@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dbz.config.phases import Database
+from dbz.config.phases.plan import Database
 from dbz.errors import DependencyError, UsageError
 from dbz.scaling.entries.standing import Lookup, missing, there, unknown
 

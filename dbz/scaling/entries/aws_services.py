@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dbz.config.phases import Database
+from dbz.config.phases.plan import Database
 from dbz.scaling.aws import Aws
 from dbz.scaling.entries.standing import Lookup, missing, there, unknown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbz.config.phases import Phase
+from dbz.config.phases.plan import Phase
 from dbz.errors import DbzError
 from dbz.scaling.aws import Aws, NotThereError
 from dbz.scaling.change.state import Live

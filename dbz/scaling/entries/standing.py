@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dbz.config.phases import Phase
+from dbz.config.phases.plan import Phase
 
 
 class Standing(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dbz.children.identity import is_gone
-from dbz.config.phases import Scaling
+from dbz.config.phases.plan import Scaling
 from dbz.errors import UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.state import Place

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from dbz.config.phases import Phase
+from dbz.config.phases.plan import Phase
 from dbz.errors import ConfigError, Problem
 from dbz.scaling.simulate.exports import is_export, read_export, rows_of
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dbz.config.phases import ApiServers, Phase
+from dbz.config.phases.plan import ApiServers, Phase
 
 WASTEFUL = 2.0
 """A plan of more than so many times the tasks that are needed is called wasteful."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from dbz.config.phases import ApiServers, build_phases
+from dbz.config.phases.file import build_phases
+from dbz.config.phases.plan import ApiServers
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.size.sizing import PhaseSize, SizeVerdict

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dbz.config.monitor.incidents import Incident
-from dbz.monitor.replay.follow import AlertOutcome, Firing, Replay
+from dbz.monitor.replay.follow import AlertOutcome, Firing, RuleReplay
 from dbz.monitor.replay.incidents import judged
 from dbz.monitor.replay.proposals import Proposal
 from dbz.report.terminal.alerts.stamp import stamp
@@ -19,13 +19,15 @@ _MOST_SHOWN = 12
 
 
 def backtest_rows(
-    replay: Replay, incidents: Sequence[Incident], proposals: dict[str, Proposal]
+    replay: RuleReplay, incidents: Sequence[Incident], proposals: dict[str, Proposal]
 ) -> list[dict[str, Any]]:
     """What would have become of each rule, as plain data; times are in seconds since the epoch."""
     return [_row(one, replay, incidents, proposals.get(one.type)) for one in replay.outcomes.values()]
 
 
-def _row(one: AlertOutcome, replay: Replay, incidents: Sequence[Incident], proposal: Proposal | None) -> dict[str, Any]:
+def _row(
+    one: AlertOutcome, replay: RuleReplay, incidents: Sequence[Incident], proposal: Proposal | None
+) -> dict[str, Any]:
     row: dict[str, Any] = {"type": one.type, "severity": one.severity}
     if one.rule is not None:
         row |= {"when": str(one.rule.when), "judged": bool(one.readings), "worst": one.worst}
@@ -40,12 +42,12 @@ def _row(one: AlertOutcome, replay: Replay, incidents: Sequence[Incident], propo
     return row
 
 
-def _a_week(count: int, replay: Replay) -> float | None:
+def _a_week(count: int, replay: RuleReplay) -> float | None:
     """How many a week that is; None for less than a day, which says nothing of weeks."""
     return round(count * _WEEK_S / replay.length_s, 2) if replay.length_s >= 86_400 else None
 
 
-def backtest_text(replay: Replay, incidents: Sequence[Incident], proposals: dict[str, Proposal]) -> str:
+def backtest_text(replay: RuleReplay, incidents: Sequence[Incident], proposals: dict[str, Proposal]) -> str:
     """The same in lines."""
     lines = [
         f"{one.name}: {format_duration(round(one.length_s))}, read every {format_duration(one.period_s)}"
@@ -63,7 +65,9 @@ def backtest_text(replay: Replay, incidents: Sequence[Incident], proposals: dict
     return "\n".join([*lines, *([f"messages a week: {', '.join(week)}"] if week else [])])
 
 
-def _lines(one: AlertOutcome, replay: Replay, incidents: Sequence[Incident], proposal: Proposal | None) -> list[str]:
+def _lines(
+    one: AlertOutcome, replay: RuleReplay, incidents: Sequence[Incident], proposal: Proposal | None
+) -> list[str]:
     when = f" ({one.rule.when})" if one.rule is not None else ""
     if one.rule is not None and one.worst is None:
         return [f"{one.type}{when}: not judged, nothing there tells its {one.rule.when.metric.value}"]
@@ -88,7 +92,7 @@ def _lines(one: AlertOutcome, replay: Replay, incidents: Sequence[Incident], pro
     return lines
 
 
-def _firing(firing: Firing, replay: Replay) -> str:
+def _firing(firing: Firing, replay: RuleReplay) -> str:
     lasted = " until the end"
     if firing.end_s is not None:
         lasted = f" for {format_duration(round(firing.end_s - firing.begin_s))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alert import Alert
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.rules.objectives import BurnAlert
 from dbz.monitor.rules.routes import route_of
 from dbz.report.terminal.monitor import routes_text
@@ -15,7 +15,7 @@ from dbz.units import format_days, format_duration, format_number
 def rules_text(config: MonitorFile) -> str:
     """Every alert: when it begins, and where it goes."""
     lines = [routes_text(config), ""]
-    for alert in RuleEngine(config, {}).alerts:
+    for alert in AlertEngine(config, {}).alerts:
         when = f"  {alert.rule.when}" if alert.rule is not None else _burn(alert)
         lines.append(f"{alert.target}  {alert.type} [{alert.severity}]{when}  → {_to(config, alert)}")
     for inhibition in config.inhibit:

@@ -9,7 +9,7 @@ from typing import Any
 from dbz.config.monitor.file import MonitorFile
 from dbz.monitor.rules.alert import Alert
 from dbz.monitor.rules.alerts import AlertStanding, AlertState
-from dbz.monitor.rules.engine import RuleEngine
+from dbz.monitor.rules.engine import AlertEngine
 from dbz.monitor.rules.objectives import BurnAlert
 from dbz.monitor.rules.silences import Silence
 from dbz.monitor.rules.suppression import suppression_of
@@ -25,7 +25,7 @@ def standing_rows(
     now_s: float,
 ) -> list[dict[str, Any]]:
     """Where each alert of the file is, as plain data."""
-    alerts = RuleEngine(config, standings).alerts
+    alerts = AlertEngine(config, standings).alerts
     firing = [alert for alert in alerts if alert.firing]
     local = datetime.fromtimestamp(now_s).astimezone()
     rows = []

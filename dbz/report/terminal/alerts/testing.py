@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from dbz.monitor.rules.testing import Difference, TestOutcome, Told
+from dbz.monitor.rules.testing import Mismatch, TestOutcome, Told
 from dbz.report.terminal.console import clean
 from dbz.units import format_duration
 
@@ -38,7 +38,7 @@ def outcome_text(outcome: TestOutcome) -> str:
     return "\n".join(map(clean, lines))
 
 
-def difference_lines(difference: Difference, outcome: TestOutcome) -> list[str]:
+def difference_lines(difference: Mismatch, outcome: TestOutcome) -> list[str]:
     """What was expected, and what was told instead."""
     expected, told = difference.expected, difference.told
     if expected is None:

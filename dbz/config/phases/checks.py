@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.target_tracking import Target
+from dbz.config.phases.plan import Phases
 from dbz.config.source import YamlSource
 from dbz.errors import Problem
 from dbz.units import format_duration
-
-if TYPE_CHECKING:
-    from dbz.config.phases import Phases
 
 HIGH_RESOLUTION_S = (10, 20, 30)
 """Periods under a minute that CloudWatch alarms take."""

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dbz.config.bundled import bundled_folder
-from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.grammar.target_tracking import Target, parse_target
 from dbz.config.grammar.watched import SCALABLE
-from dbz.config.model import Duration, Parsed, Rate, Size, Strict, build
-from dbz.config.phase_checks import contradictions
+from dbz.config.model import Duration, Parsed, Rate, Size, Strict
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
-from dbz.config.source import YamlSource, read_yaml
-from dbz.errors import ConfigError, Problem, UsageError
+from dbz.errors import UsageError
 from dbz.suggest import did_you_mean
 
-DEFAULT = "default"
-BUNDLED = {DEFAULT: "phases.yaml", "triggers": "triggers.yaml"}
-"""The plans that dbz ships, by name."""
 MAX_API_SERVERS = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -293,33 +285,3 @@ def _database(phases: Sequence[Phase]) -> Database | None:
         return last
     earlier = [one.database for one in phases if one.database and one.database.service == last.service]
     return last.model_copy(update={"cluster": next((one.cluster for one in reversed(earlier) if one.cluster), "")})
-
-
-def load_phases(path: str | Path = DEFAULT) -> Phases:
-    """A bundled plan (`BUNDLED`), or that of a YAML file; `ConfigError` names every problem in it."""
-    if path in BUNDLED:
-        return build_phases(read_yaml(bundled_folder("configs") / BUNDLED[str(path)]))
-    file = existing_file("phases", path, hint=f"dbz ships the plans {' and '.join(BUNDLED)}")
-    plan = build_phases(read_yaml(file))
-    return plan.model_copy(update={"phases": [_beside(file, phase) for phase in plan.phases]})
-
-
-def _beside(file: Path, phase: Phase) -> Phase:
-    """The phase with the files that it names as they are found from here: they stand beside the plan."""
-    named = {key: getattr(phase, key) for key in ("warm_cache", "move_clubs")}
-    found = {key: str(file.parent / text) for key, text in named.items() if text not in (None, DEFAULT)}
-    return phase.model_copy(update=found) if found else phase
-
-
-def build_phases(source: YamlSource) -> Phases:
-    """The plan of a source."""
-    plan = build(Phases, source)
-    problems = [
-        Problem(source.where(("phases", at)), f"phase '{name}' is there twice")
-        for at, name in enumerate(plan.names)
-        if name in plan.names[:at]
-    ]
-    problems += contradictions(plan, source)
-    if problems:
-        raise ConfigError(problems)
-    return plan
