@@ -21,13 +21,17 @@ _MOST_LOOKED_AT = 200
 _MOST_RECEIPTS = 4
 """So many receipts of one message and one kind say where key and room are; a room may have hundreds of members."""
 
+_SURELY_A_ROOM = 2
+"""The rank of what is called a room, a channel or a game."""
+
 Pair = tuple[SocketEvent, SocketEvent]
 
 
 def find_deliveries(sessions: Sequence[SocketSession]) -> list[Delivery]:
     """Each kind of message that was seen to go from one user to another.
 
-    What was received belongs to the message with which it shares most values, the latest of these.
+    What was received belongs to the message with which it shares most values, the latest of these: also to one of the
+    receiver's own, of which a server may tell everybody.
     """
     received_values = _ReceivedValues(sessions)
     matches: list[tuple[SocketEvent, _Received, int]] = []
@@ -35,9 +39,10 @@ def find_deliveries(sessions: Sequence[SocketSession]) -> list[Delivery]:
     for sender in sessions:
         for sent in filter(lambda event: event.sent, sender.events):
             values = _values(sent)
-            for receipt in received_values.of(sent, values, sender.source):
+            for receipt in received_values.of(sent, values):
                 shared = len(values & receipt.values)
-                matches.append((sent, receipt, shared))
+                if receipt.source != sender.source:
+                    matches.append((sent, receipt, shared))
                 best[id(receipt)] = max(best.get(id(receipt), (0, 0.0)), (shared, sent.at_s))
     pairs: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
     counts: Counter[tuple[int, str]] = Counter()
@@ -76,8 +81,8 @@ class _ReceivedValues:
         for listed in self._by_value.values():
             listed.sort(key=lambda one: one.event.at_s)
 
-    def of(self, sent: SocketEvent, values: set[Any], source: str) -> Iterator[_Received]:
-        """What other users received soon after, and shares a value with the message, in the order of time."""
+    def of(self, sent: SocketEvent, values: set[Any]) -> Iterator[_Received]:
+        """What was received soon after, and shares a value with the message, in the order of time."""
         found: dict[int, _Received] = {}
         for value in values:
             listed = self._by_value.get((sent.namespace, value), ())
@@ -85,8 +90,7 @@ class _ReceivedValues:
             for received in islice(listed, first, first + _MOST_LOOKED_AT):
                 if received.event.at_s - sent.at_s > WITHIN_S:
                     break
-                if received.source != source:
-                    found[id(received)] = received
+                found[id(received)] = received
         yield from sorted(found.values(), key=lambda one: one.event.at_s)
 
 
@@ -102,7 +106,7 @@ def _delivery(names: tuple[str, str], pairs: Sequence[Pair]) -> Delivery | None:
     """Where key and room stand in a kind of message; None when nothing tells its messages apart.
 
     The key is what both sides of every pair share and what differs from message to message; with a single message, what
-    is longest. The room is what both share and what stays.
+    is longest, and no room. The room is what both share and what stays.
     """
     shared = Counter(places for sent, received in pairs for places in _shared_places(sent, received))
     messages = {id(sent): sent for sent, _ in pairs}.values()
@@ -112,7 +116,8 @@ def _delivery(names: tuple[str, str], pairs: Sequence[Pair]) -> Delivery | None:
             continue
         values = [value_at(sent.arguments, in_sent) for sent in messages]
         differing = len(set(map(str, values))) == len(values)
-        if differing and isinstance(values[0], str):
+        is_room = len(values) == 1 and _room_rank(in_sent) >= _SURELY_A_ROOM
+        if differing and isinstance(values[0], str) and not is_room:
             keys.append((_key_rank(in_sent, values[0]), in_sent, in_received))
         if len(set(map(str, values))) == 1:
             rooms.append((_room_rank(in_sent), in_sent, in_received))
