@@ -47,7 +47,7 @@ def look_at_machine(reports: Path) -> Iterator[Diagnosis]:
 
 
 def _python() -> Diagnosis:
-    return Diagnosis(_AREA, "Python", Fitness.GOOD, f"{sys.version.split()[0]} at {sys.executable}")
+    return Diagnosis(_AREA, "Python", Fitness.GOOD, f"{sys.version.split()[0]} in {sys.prefix}")
 
 
 def _processors() -> Diagnosis:

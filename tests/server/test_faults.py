@@ -94,6 +94,7 @@ async def sockets_on_both(fragile: Fragile, user: User) -> list[Socket]:
     """Sockets of one member, at least one on each process."""
     sockets: list[Socket] = []
     held: set[int] = set()
+    before = _local_ports()  # of requests, whose connections are kept
     while len(held) < 2:
         sockets.append(await user.socket())
         assert len(sockets) < 40
@@ -101,7 +102,7 @@ async def sockets_on_both(fragile: Fragile, user: User) -> list[Socket]:
             ports = {
                 one.raddr.port for one in worker.net_connections("tcp") if one.raddr and one.status == "ESTABLISHED"
             }
-            if ports & _local_ports():
+            if ports & (_local_ports() - before):
                 held.add(worker.pid)
     for socket in sockets:
         assert (await socket.call("room:join", {"roomId": "room:club00"}))["ok"]

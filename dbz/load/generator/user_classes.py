@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from dbz.suggest import did_you_mean
 
 def load_scenario(path: str) -> tuple[list[Any], Any | None]:
     """The user classes and the load shape (or None) of a Locust file; `UsageError` says what is wrong with it."""
+    # Locust puts the current folder first, and what scenarios import of ours is not to find its own imports there.
+    importlib.import_module("dbz.users")
     before = list(sys.path)
     try:
         classes, shapes = load_locustfile(path)
