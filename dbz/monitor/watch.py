@@ -23,6 +23,7 @@ from dbz.monitor.sources.reading import Source, SourceReading
 from dbz.monitor.store.objectives import ObjectiveBook
 from dbz.monitor.store.silences import SilenceBook
 from dbz.monitor.store.store import MonitorStore, Notice, Round
+from dbz.targets.moments import one_moment
 
 _DELIVER_EVERY_S = 1.0
 _LAST_DELIVERY_S = 12.0
@@ -107,7 +108,8 @@ class Monitor:
 
     async def round(self) -> None:
         """Ask every watched thing once, and keep what came of it."""
-        readings = await asyncio.gather(*(source.look() for source in self._sources))
+        with one_moment():
+            readings = await asyncio.gather(*(source.look() for source in self._sources))
         now_s, local = self._clock.now_s(), datetime.now().astimezone()
         by_name = {source.name: reading for source, reading in zip(self._sources, readings, strict=True)}
         outcome = self._rules.step(now_s, local, by_name, self._silences.since(now_s))

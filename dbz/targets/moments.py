@@ -1,36 +1,59 @@
-"""Looks at the machine that are shared: whoever asks the same a moment later gets the same answer."""
+"""Looks at the machine that are shared by those who ask at one moment, and by nobody else."""
 
 from __future__ import annotations
 
 import functools
 import threading
-import time
-from collections.abc import Callable, Hashable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
 
-_MOMENT_S = 0.2
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
 
 
-def for_a_moment(look: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
-    """A look whose answer stands for a fifth of a second after it was had; arguments are what it is kept by.
+@dataclass
+class _Moment:
+    """What was seen so far."""
 
-    A monitor asks ten services at once, each of which would go through all processes of the machine by itself. Threads
-    that come while one looks wait for its answer. Nobody may change an answer.
+    answers: dict[Hashable, Any] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+_now: ContextVar[_Moment | None] = ContextVar("now", default=None)
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Within this block, also in the tasks and threads that it starts, the same look is made once only.
+
+    A monitor asks ten services at once, each of which would go through all processes of the machine by itself.
     """
-    kept: dict[Hashable, tuple[float, Answer]] = {}
-    lock = threading.Lock()
+    token = _now.set(_Moment())
+    try:
+        yield
+    finally:
+        _now.reset(token)
+
+
+def once_a_moment(look: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+    """A look whose answer stands until the end of `one_moment`, and is not kept outside of one.
+
+    Arguments are what it is kept by; nobody may change an answer. Threads that come while one looks wait for it.
+    """
 
     @functools.wraps(look)
     def shared(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-        key = (args, tuple(sorted(kwargs.items())))
-        with lock:
-            for old in [one for one, (had_s, _) in kept.items() if time.monotonic() - had_s > _MOMENT_S]:
-                del kept[old]
-            if key not in kept:
-                answer = look(*args, **kwargs)
-                kept[key] = time.monotonic(), answer
-            return kept[key][1]
+        moment = _now.get()
+        if moment is None:
+            return look(*args, **kwargs)
+        key = (look, args, tuple(sorted(kwargs.items())))
+        with moment.lock:
+            if key not in moment.answers:
+                moment.answers[key] = look(*args, **kwargs)
+            answer: Answer = moment.answers[key]
+            return answer
 
     return shared

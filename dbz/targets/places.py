@@ -18,6 +18,20 @@ METRICS = "/metrics"
 """Where figures are looked for without a word from the user."""
 _OTHER_METRICS = ("/actuator/prometheus", "/q/metrics", "/management/prometheus", "/prometheus", "/api/metrics")
 """Where Spring Boot, Quarkus, JHipster and others have them."""
+OF_WATCHERS = frozenset(
+    [
+        HEALTH,
+        METRICS,
+        *_OTHER_METRICS,
+        "/health",
+        "/api/health",
+        "/healthcheck",
+        "/actuator/health",
+        "/livez",
+        "/readyz",
+    ]
+)
+"""What only those ask who watch a service: no part of its use."""
 _EXPOSITION_MARK = b"# TYPE "
 
 

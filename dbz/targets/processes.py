@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from dbz.hosts import is_loopback
-from dbz.targets.moments import for_a_moment
+from dbz.targets.moments import once_a_moment
 from dbz.targets.reading import Second
 
 _LINUX = Path("/proc/self/stat").exists()
@@ -75,7 +75,7 @@ def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
     return _below(roots, _children())
 
 
-@for_a_moment
+@once_a_moment
 def _children() -> Children:
     """Who was started by whom. On Linux straight from /proc, a tenth of what psutil takes: this is done each second."""
     children: Children = defaultdict(list)
@@ -232,7 +232,7 @@ def _sockets(folder: str, port: int, state: str) -> list[str]:
     return [inode for local, now, inode in _every_socket(folder) if local == port and now == state]
 
 
-@for_a_moment
+@once_a_moment
 def _every_socket(folder: str) -> list[tuple[int, str, str]]:
     """The local port, the state and the inode of every TCP socket of a network."""
     found = []
@@ -251,7 +251,7 @@ def _holders(inodes: Sequence[str]) -> list[int]:
     return sorted({pid for inode in inodes for pid in by_link.get(f"socket:[{inode}]", ())})
 
 
-@for_a_moment
+@once_a_moment
 def _every_holder() -> dict[str, list[int]]:
     """By the link to it, the processes that have a socket open."""
     found: defaultdict[str, list[int]] = defaultdict(list)

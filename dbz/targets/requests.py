@@ -1,7 +1,8 @@
 """What a server tells of the requests that it answered: how many, how many of them failed, and how long they took.
 
 From counters and histograms under the names of our own server, of prom-client's and prometheus-client's usual
-middlewares, of the semantic conventions of OpenTelemetry, and of micrometer.
+middlewares, of the semantic conventions of OpenTelemetry, and of micrometer. Questions of those who watch the service,
+where they can be told by their route, are left out: they are quick, and would make a slow service look quicker.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from dbz.measure.latency.buckets import Buckets
 from dbz.targets.counters import Key, all_added, counts_since
 from dbz.targets.exposition import Exposition, ExpositionSample, read_page
+from dbz.targets.places import OF_WATCHERS
 
 _DURATIONS: Mapping[str, float] = {
     "dbz_http_request_duration_seconds": 1e3,
@@ -43,6 +45,7 @@ _COUNTERS = (
 )
 """Counters of requests by status, for servers whose durations have none."""
 _STATUS = ("status", "status_code", "code", "http_response_status_code", "http_status_code", "statuscode")
+_ROUTE = ("route", "http_route", "path", "handler", "uri", "endpoint", "path_template", "url", "http_target")
 REQUEST_NAMES = frozenset(
     [*_COUNTERS, *(f"{name}{part}" for name in _DURATIONS for part in ("_sum", "_count", "_bucket"))]
 )  # fmt: skip
@@ -84,24 +87,24 @@ def read_requests(body: bytes) -> RequestCounts | None:
 
 def requests_of(exposition: Exposition) -> RequestCounts | None:
     """What a page tells of requests; None when it tells nothing that we know."""
-    page = exposition.samples
+    told = exposition.samples
+    page = {name: _of_users(samples) for name, samples in told.items() if name in REQUEST_NAMES}
     counts = RequestCounts()
-    timing = next((name for name in _DURATIONS if page.get(f"{name}_count")), None)
+    timing = next((name for name in _DURATIONS if told.get(f"{name}_count")), None)
     if timing:
         counts.timed = _by_labels(page[f"{timing}_count"])
         counts.took_ms = _by_labels(page.get(f"{timing}_sum", ()), _DURATIONS[timing])
         counts.buckets = _histograms(page.get(f"{timing}_bucket", ()), _DURATIONS[timing] / 1e3)
     # Durations with a status count answers just as well, and surely the same ones.
-    counting = [f"{timing}_count"] if timing and _tell_status(page[f"{timing}_count"]) else []
-    counting += [name for name in _COUNTERS if page.get(name)]
+    counting = [f"{timing}_count"] if timing and _tell_status(told[f"{timing}_count"]) else []
+    counting += [name for name in _COUNTERS if told.get(name)]
     if counting:
-        samples = page[counting[0]]
-        counts.answered = _by_labels(samples)
-        if _tell_status(samples):
-            counts.failed = _by_labels(sample for sample in samples if _has_failed(sample))
+        counts.answered = _by_labels(page[counting[0]])
+        if _tell_status(told[counting[0]]):
+            counts.failed = _by_labels(sample for sample in page[counting[0]] if _has_failed(sample))
     else:
         counts.answered = dict(counts.timed)
-    return counts if counts.answered or counts.timed else None
+    return counts if timing or counting else None
 
 
 def requests_between(before: RequestCounts, now: RequestCounts, seconds: float) -> RequestFigures:
@@ -119,6 +122,10 @@ def requests_between(before: RequestCounts, now: RequestCounts, seconds: float) 
         error_rate=min(failed / answered, 1.0) if failed is not None and answered > 0 else None,
         durations=durations,
     )
+
+
+def _of_users(samples: Iterable[ExpositionSample]) -> list[ExpositionSample]:
+    return [sample for sample in samples if not OF_WATCHERS.intersection(map(sample.labels.get, _ROUTE))]
 
 
 def _tell_status(samples: Iterable[ExpositionSample]) -> bool:

@@ -119,5 +119,5 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
         assert "One user" in process.stderr.readline()
         process.terminate()
         _, said = process.communicate(timeout=30)
-    assert process.returncode == ExitCode.INTERRUPTED and "before anything was written" in said
+    assert process.returncode == ExitCode.INTERRUPTED and "before anything was written" in said, said
     assert list(tmp_path.iterdir()) == []

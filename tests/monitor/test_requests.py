@@ -55,6 +55,22 @@ def test_a_server_that_began_again_counts_from_zero(form: str) -> None:
     assert (figures.per_s, figures.mean_ms, figures.error_rate) == (2.0, pytest.approx(500), 0.25)
 
 
+@pytest.mark.parametrize("label", ["route", "handler", "uri", "http_route", "path"])
+def test_questions_of_those_who_watch_make_a_slow_service_no_quicker(label: str) -> None:
+    def page(slow: int, watched: int) -> bytes:
+        return "".join(
+            f'http_request_duration_seconds_{part}{{{label}="{path}",status="200"}} {value}\n'
+            for path, count, took_s in (("/a", slow, 0.9), ("/metrics", watched, 0.001), ("/healthz", watched, 0.001))
+            for part, value in (("count", count), ("sum", count * took_s))
+        ).encode()
+
+    before, now, idle = (read_requests(page(*counts)) for counts in ((10, 100), (20, 900), (20, 950)))
+    assert before is not None and now is not None and idle is not None
+    figures = requests_between(before, now, 10.0)
+    assert figures.per_s == 1 and figures.mean_ms == pytest.approx(900)
+    assert requests_between(now, idle, 10.0) == RequestFigures(0.0, None, None)
+
+
 def test_what_is_not_told_is_not_known() -> None:
     timed = b"http_request_duration_seconds_sum 3\nhttp_request_duration_seconds_count 6\n"
     counts = read_requests(timed)

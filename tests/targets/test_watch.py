@@ -23,7 +23,6 @@ from dbz.children import Child, free_port, wait_until
 from dbz.config.metrics import TargetMetrics
 from dbz.targets.processes import serving
 from dbz.targets.watch import TargetWatch
-from tests.children.processes import eventually
 from tests.load.socketio_servers import NODE_FOLDER, listens, node_packages
 from tests.targets.strangers import stranger
 
@@ -174,8 +173,7 @@ def test_dbz_itself_is_not_its_target(tmp_path: Path) -> None:
         wait_until(lambda: listens(port), child, deadline_s=20, what="app")
         assert serving(port).why_not == "it is dbz itself that listens there"
         assert seen(f"http://127.0.0.1:{port}") == {"nothing": True}
-    # What was seen a moment ago may be told once more.
-    assert eventually(lambda: "no process can be seen" in serving(port).why_not)
+    assert "no process can be seen" in serving(port).why_not
 
 
 def test_a_container_is_found_through_the_proxy_in_front_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
