@@ -74,3 +74,21 @@ class LiveMember(Member, SocketUser):
         super().take_tokens(answer)
         if self.socket.connected:
             self.socket.emit("auth:renew", {"token": self.token})
+
+    def enter(self, event: str, payload: dict) -> bool:
+        """Ask to be let in until the server does so, or the connection is gone; whether this member is in.
+
+        Who asks once only would be outside for ever after a moment in which the server was overloaded.
+        """
+        while self.socket.connected:
+            answer = self.socket.call(event, payload)
+            if answer and (not isinstance(answer[0], dict) or answer[0].get("ok", True)):
+                return True
+            if answer:
+                self.recorder.note_error("ack", event, f"refused: {answer[0].get('error')}")
+            self.pause(1, 5)
+        return False
+
+    def expect_no_more(self, event: str, channel: str) -> None:
+        """Nothing is expected here any more; what a member missed who was kept from being connected stays lost."""
+        (self.deliveries.leave if self.socket.connected else self.deliveries.depart)(event, channel, self.seat)

@@ -15,6 +15,7 @@ class RoomMember(LiveMember):
     def on_start(self) -> None:
         """Connect and join."""
         self.messages = 0
+        self.room = ""
         self.socket.on("message:batch", self.on_batch)
         self.socket.on("message:error", self.on_error)
         self.socket.on("message:rate_limited", self.on_error)
@@ -22,13 +23,14 @@ class RoomMember(LiveMember):
 
     def on_connected(self) -> None:
         """Join the club's room; from now on its messages are expected here."""
-        self.room = f"room:{self.me['club_id']}"
-        if self.socket.call("room:join", {"roomId": self.room}) is not None:
-            self.deliveries.join(EVENT, self.room, self.seat)
+        room = f"room:{self.me['club_id']}"
+        if self.enter("room:join", {"roomId": room}):
+            self.room = room
+            self.deliveries.join(EVENT, room, self.seat)
 
     def say(self, content: str) -> None:
         """Send one message; everybody else in the room is expected to get it."""
-        if not self.socket.connected:
+        if not self.socket.connected or not self.room:
             return
         self.messages += 1
         key = f"{self.seat}-{self.messages}"
@@ -46,8 +48,8 @@ class RoomMember(LiveMember):
 
     def leave_room(self) -> None:
         """Nothing is expected here any more; before the connection goes."""
-        if self.socket.connected:
-            self.deliveries.leave(EVENT, self.room, self.seat)
+        if self.room:
+            self.expect_no_more(EVENT, self.room)
 
     def on_stop(self) -> None:
         """Leave the room before the connection goes."""

@@ -59,6 +59,6 @@ class NotifiedMember(LiveMember):
         """Nothing is expected here any more, and nobody notifies who is gone."""
         if self.me.get("id") in (online := self.online[self.me.get("club_id", "")]):
             online.remove(self.me["id"])
-        if self.socket.connected:
-            self.deliveries.leave(EVENT, self.me["id"], self.seat)
+        if "id" in self.me:
+            self.expect_no_more(EVENT, self.me["id"])
         super().on_stop()

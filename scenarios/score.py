@@ -28,15 +28,17 @@ class Spectator(LiveMember):
 
     def on_start(self) -> None:
         """Find a game, connect and watch."""
+        self.game = ""
         self.socket.on("game:score_updated", self.on_score)
         super().on_start()
 
     def on_connected(self) -> None:
         """Join the game; from now on its updates are expected here."""
         club, place = super().place()
-        self.game = f"club{club:02d}-g{place % GAMES_PER_CLUB:02d}"
-        if self.socket.call("game:join", {"gameId": self.game}) is not None:
-            self.deliveries.join(EVENT, self.game, self.seat)
+        game = f"club{club:02d}-g{place % GAMES_PER_CLUB:02d}"
+        if self.enter("game:join", {"gameId": game}):
+            self.game = game
+            self.deliveries.join(EVENT, game, self.seat)
 
     def on_score(self, update: dict) -> None:
         """A score arrived."""
@@ -49,8 +51,8 @@ class Spectator(LiveMember):
 
     def on_stop(self) -> None:
         """Leave the game before the connection goes."""
-        if self.socket.connected:
-            self.deliveries.leave(EVENT, self.game, self.seat)
+        if self.game:
+            self.expect_no_more(EVENT, self.game)
         super().on_stop()
 
 
@@ -77,7 +79,7 @@ class Scorer(LiveMember):
         club, number = self.place()
         self.game = f"club{club:02d}-g{number:02d}"
         self.score = self.scores.setdefault(self.game, {"home": 0, "away": 0})
-        self.socket.call("game:join", {"gameId": self.game})
+        self.enter("game:join", {"gameId": self.game})
 
     @task
     def point(self) -> None:

@@ -108,6 +108,16 @@ def test_who_leaves_is_no_longer_expected_to_get_what_is_on_its_way(room):
     assert room.take_counts()["chat"] == [1, 1, 1, 0, 0, 0]
 
 
+def test_who_departs_has_missed_what_was_on_its_way_and_is_expected_to_get_nothing_more(room):
+    room.sent("chat", "room", "m1", 1)
+    room.depart("chat", "room", 2)
+    room.sent("chat", "room", "m2", 1)
+    for key in ("m1", "m2"):
+        room.received("chat", "room", key, 3)
+    room.expire()
+    assert room.take_counts()["chat"] == [2, 3, 2, 1, 0, 0]
+
+
 def test_a_refused_message_is_expected_by_nobody(room):
     room.sent("chat", "room", "m1", 1)
     room.unsent("chat", "room", "m1")

@@ -96,6 +96,13 @@ class DeliveryLedger:
                 _strike_off(message, receiver)
                 self._book(place)[_EXPECTED] -= 1
 
+    def depart(self, event: str, channel: Hashable, receiver: Hashable) -> None:
+        """`receiver` is expected to get nothing from now on; what was on its way stays expected.
+
+        For one that was kept from being connected when it went: what it has missed is lost, and what comes is not.
+        """
+        self._channel(event, channel).receivers.pop(receiver, None)
+
     def sent(self, event: str, channel: Hashable, key: Hashable, sender: Hashable) -> None:
         """`sender` emits the message `key` now; everybody else in the channel is expected to get it."""
         sent_s = self._moment_s()
