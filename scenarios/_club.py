@@ -75,17 +75,22 @@ class LiveMember(Member, SocketUser):
         if self.socket.connected:
             self.socket.emit("auth:renew", {"token": self.token})
 
+    def is_let_in(self, event: str, payload: dict) -> bool:
+        """Ask once to be let in; a refusal is an answer too, and is noted."""
+        answer = self.socket.call(event, payload)
+        if not answer or answer[0].get("ok", True):
+            return bool(answer)
+        self.recorder.note_error("ack", event, f"refused: {answer[0].get('error')}")
+        return False
+
     def enter(self, event: str, payload: dict) -> bool:
         """Ask to be let in until the server does so, or the connection is gone; whether this member is in.
 
         Who asks once only would be outside for ever after a moment in which the server was overloaded.
         """
         while self.socket.connected:
-            answer = self.socket.call(event, payload)
-            if answer and (not isinstance(answer[0], dict) or answer[0].get("ok", True)):
+            if self.is_let_in(event, payload):
                 return True
-            if answer:
-                self.recorder.note_error("ack", event, f"refused: {answer[0].get('error')}")
             self.pause(1, 5)
         return False
 

@@ -154,7 +154,7 @@ class Phone(RoomMember):
         game = f"club{club:02d}-g{self.random.randrange(10):02d}"
         with self.composite("page_load{screen=game}"):
             self.get(f"/api/games/{game}", "/api/games/{id}")
-        if self.socket.connected and self.socket.call("game:join", {"gameId": game}) is not None:
+        if self.socket.connected and self.is_let_in("game:join", {"gameId": game}):
             self.deliveries.join(SCORE, game, self.seat)
             self.game = game
 
@@ -162,7 +162,7 @@ class Phone(RoomMember):
         """Scores are expected here no longer."""
         game, self.game = self.game, ""
         if game:
-            self.deliveries.leave(SCORE, game, self.seat)
+            self.expect_no_more(SCORE, game)
             self.socket.emit("game:leave", {"gameId": game})
 
     def on_score(self, update: dict) -> None:

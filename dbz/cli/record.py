@@ -50,6 +50,8 @@ def record(
     hars = _hars(out, users)
     written = scenario or out.with_suffix(".py")
     for path in (*hars, written):
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file that could be replaced")
         if path.exists() and not force:
             raise UsageError(f"{path} is there already", hint="choose another --out, or write over it with --force")
         if not path.parent.is_dir():

@@ -12,20 +12,20 @@ import httpx
 from dbz.config.metrics import TargetMetrics
 from dbz.doctor.findings import Diagnosis, Fitness
 from dbz.masking import masked_url
-from dbz.targets.places import METRICS
+from dbz.targets.places import HEALTH, METRICS, USUAL_HEALTH
 from dbz.targets.probing import address_of
 from dbz.targets.watch import TargetWatch, TroubleError
 
 _AREA = "target"
 _DEADLINE_S = 5.0
 _SKEW_S = 5.0
-_HEALTH = ("/healthz", "/health", "/status", "/")
+_HEALTH_PLACES = (HEALTH, *USUAL_HEALTH, "/")
 
 
 async def look_at_target(url: str, health: str | None, metrics: TargetMetrics) -> AsyncIterator[Diagnosis]:
     """Its health path (`health`, else those that are usual), its clock, and its own figures."""
     async with httpx.AsyncClient(timeout=_DEADLINE_S) as client:
-        answer, finding = await _health(client, url, [health] if health else _HEALTH)
+        answer, finding = await _health(client, url, [health] if health else _HEALTH_PLACES)
     yield finding
     if answer is None:
         return
@@ -85,7 +85,7 @@ async def _figures(url: str, metrics: TargetMetrics) -> Diagnosis:
     if told:
         words = {"cpu_share": "CPU", "memory_bytes": "memory", "connections": "connections"}
         return Diagnosis(_AREA, "figures", Fitness.GOOD, f"tells {', '.join(words[name] for name in told)}")
-    cure = f"serve {METRICS}, or name the place with --metrics; docs/targets.md"
+    cure = f"serve {METRICS}, or name the place below `metrics` in the profile; docs/targets.md"
     return Diagnosis(
         _AREA, "figures", Fitness.POOR, "tells nothing of itself: budgets of the server cannot be judged", cure
     )

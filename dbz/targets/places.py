@@ -10,7 +10,17 @@ from dbz.targets.probing import DEADLINE_S, ask
 
 HEALTH = "/healthz"
 """What is asked without a word from the user."""
-_USUAL = ("/health", "/status", "/api/health", "/api/status", "/healthcheck", "/actuator/health", "/livez", "/ping")
+USUAL_HEALTH = (
+    "/health",
+    "/status",
+    "/api/health",
+    "/api/status",
+    "/healthcheck",
+    "/actuator/health",
+    "/livez",
+    "/ping",
+)
+"""Where else services tell whether they are well."""
 _CALLED = re.compile(r"/(_?health[\w-]*|status|livez|readyz|liveness|alive|ping|up)/?$", re.IGNORECASE)
 _MOST_ASKED = 20
 _NOT_FOUND = 404
@@ -47,7 +57,7 @@ def find_health(target: str, described: Sequence[str] = ()) -> str:
 async def _find(target: str, described: Sequence[str]) -> str:
     if (await ask(target, HEALTH)).status != _NOT_FOUND:
         return ""
-    paths = list(dict.fromkeys([*filter(_CALLED.search, described), *_USUAL]))[:_MOST_ASKED]
+    paths = list(dict.fromkeys([*filter(_CALLED.search, described), *USUAL_HEALTH]))[:_MOST_ASKED]
     answers = await asyncio.gather(*(ask(target, path, deadline_s=DEADLINE_S) for path in paths))
     good = (path for path, answer in zip(paths, answers, strict=True) if 200 <= answer.status < 300)
     return next(good, "")

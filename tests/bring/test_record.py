@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from dbz.bring.files.opening import read_file
 from dbz.bring.proxy.rewriting import moved, plain_cookie, to_client, to_server
 from dbz.bring.sockets import socket_sessions
-from dbz.errors import ExitCode
+from dbz.cli.record import record
+from dbz.errors import ExitCode, UsageError
 from tests.bring.apps import node_app
 from tests.bring.raw_app import raw_app
 from tests.bring.recorders import recording
@@ -180,3 +182,11 @@ def test_fields_that_are_no_business_of_a_proxy_stay_in_their_order(fields: list
 )
 def test_cookies_are_kept_by_a_client_that_speaks_plain_http_to_another_name(field: str, plain: str) -> None:
     assert plain_cookie(field) == plain
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="no file that could be replaced"):
+        record(target="http://127.0.0.1:9", out=pipe, scenario=None, port=0, users=1, force=True)
+    assert pipe.is_fifo()

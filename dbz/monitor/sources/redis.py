@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ _DETAILS = {
 """Fields of INFO that are kept beside what rules judge, by their names here."""
 
 
-class _RedisSource:
+class _RedisSource(ABC):
     """What asking a Redis anything has in common; `UsageError` for a URL that is malformed."""
 
     def __init__(self, name: str, url: str) -> None:
@@ -54,8 +55,9 @@ class _RedisSource:
         reading.figures[Watched.PROBE_TIME] = (time.monotonic() - began_s) * 1000
         return reading
 
+    @abstractmethod
     async def _read(self) -> SourceReading:
-        raise NotImplementedError
+        """What it says of itself; whatever the client raises."""
 
     async def close(self) -> None:
         """Close the connection."""
