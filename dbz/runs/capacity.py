@@ -91,6 +91,8 @@ class CapacityStep(_Part):
     """HTTP requests only."""
     connections: float | None = None
     """Sockets as the server counts them."""
+    server_cpu_percent: float | None = None
+    """How much of its cores the server used; null when it does not say."""
     used: float | None = None
     """The largest share of a limit that any budget used; null when no upper limit was measured, or when the figure fell
     on failed attempts."""

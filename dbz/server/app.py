@@ -23,6 +23,7 @@ from dbz.server.data.stores import open_mongo, open_redis
 from dbz.server.data.warmup import warm_at_start
 from dbz.server.faults import Faults
 from dbz.server.game import GameService
+from dbz.server.garbage import GarbageCollection
 from dbz.server.http import Dispatcher
 from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
@@ -49,6 +50,7 @@ class Application:
         self._settings = settings
         self._drained = drained
         self._dispatch: Dispatcher | None = None
+        self._garbage = GarbageCollection()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -84,7 +86,7 @@ class Application:
             await service.start()
         self._cache_sync.start()
         published = self._metrics.publish_forever(), write_forever(self._metrics, self._settings.emf)
-        work = (self._prepare(), *published, warm_at_start(self.core))
+        work = (self._prepare(), *published, warm_at_start(self.core), self._garbage.run())
         self._tasks = [asyncio.create_task(job) for job in work]
 
     async def drain(self) -> None:
@@ -128,7 +130,7 @@ class Application:
     def _compose_services(self) -> None:
         core = self.core
         auth = AuthService(core, self._settings.jwt_secret)
-        self.gateway = Gateway(core, auth.tokens.identify)
+        self.gateway = Gateway(core, auth.tokens.identify, self._garbage)
         auth.revocations.listeners.append(self.gateway.end_session)
         queue = open_queue(core.redis, core.settings.notifications)
         notification = NotificationService(core, auth, self.gateway, queue)

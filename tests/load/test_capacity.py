@@ -13,7 +13,7 @@ from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile
 from dbz.errors import UsageError
 from dbz.load.capacity.plan import CapacityPlan, plan_all_levels, plan_at, plan_capacity, plan_run
-from dbz.load.capacity.result import conclude_capacity, headroom, is_sure, step_of
+from dbz.load.capacity.result import conclude_capacity, headroom, step_of, tried_by
 from dbz.load.capacity.search import Answer, Bounds, Length, Next, Tried
 from dbz.load.plan import LoadPlan, LoadRequest, plan_load
 from dbz.report.html.capacity_page import render_capacity
@@ -129,9 +129,9 @@ def test_broken_budgets_stand_worst_first_and_failed_ones_before_all() -> None:
 
 def test_a_step_is_sure_when_a_budget_broke_beyond_chance() -> None:
     close = budget(600).model_copy(update={"verdict": "inconclusive"})
-    assert is_sure(step_of(made_run(10, close, budget(900, name="chat", limit=100)), Next(10, 0)))
-    assert not is_sure(step_of(made_run(10, close), Next(10, 0)))
-    assert is_sure(step_of(made_run(10, budget(60)), Next(10, 0)))
+    looks = [[close, budget(900, name="chat", limit=100)], [close], [budget(60)]]
+    step = Next(10, 0)
+    assert [tried_by(step, step_of(made_run(10, *budgets), step)).sure for budgets in looks] == [True, False, True]
 
 
 def test_a_generator_at_its_limit_decides_nothing() -> None:

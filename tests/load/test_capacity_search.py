@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -109,6 +110,19 @@ def test_a_usual_search_takes_few_looks() -> None:
     full = [one.load for one in tried if one.length is not Length.BRIEF]
     assert full == [674, 735, 674]
     assert found == SearchResult(674, Tried(735, Answer.BREAKS))
+
+
+@given(bounds=all_bounds(), threshold=st.integers(0, 25_000), full_at=st.integers(1, 25_000))
+def test_a_server_whose_cpu_is_known_is_not_sent_far_beyond_it(bounds: Bounds, threshold: int, full_at: int) -> None:
+    """What CPU says only spares overloads: the same limit is found, whether CPU tells of it or not."""
+    tried: list[Tried] = []
+    while isinstance(step := search(bounds, tried), Next):
+        if tried and all(look.answer is Answer.HOLDS for look in tried):
+            highest = max(look.load for look in tried)
+            assert step.load <= math.ceil(max(full_at, 1.2 * highest)) or step.load <= highest
+        tried.append(Tried(step.load, up_to(threshold)(step.load), step.length, cpu_percent=80 * step.load / full_at))
+        assert len(tried) < 200, "the search does not end"
+    check_found(step, bounds, threshold)
 
 
 def test_one_bad_moment_while_going_up_costs_one_more_brief_look_or_two() -> None:

@@ -10,8 +10,8 @@ from dbz.errors import DbzError
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.levels import LiveLevels
 from dbz.load.capacity.plan import CapacityPlan
-from dbz.load.capacity.result import conclude_capacity, is_sure
-from dbz.load.capacity.search import Answer, Next, Tried, search
+from dbz.load.capacity.result import conclude_capacity, tried_by
+from dbz.load.capacity.search import Next, Tried, search
 from dbz.load.capacity.separate_runs import SeparateRuns
 from dbz.load.plan import new_run
 from dbz.runs.capacity import Capacity, CapacityStep
@@ -47,7 +47,7 @@ def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capac
                     interrupted = True
                     continue
                 steps.append(done)
-                tried.append(Tried(step.load, Answer(done.answer), step.length, sure=is_sure(done)))
+                tried.append(tried_by(step, done))
                 save()
                 hooks.ended(done)
     except DbzError:

@@ -18,7 +18,7 @@ from dbz.runs.capacity import RUNS, CapacityStep
 from dbz.runs.folder import create_run_folder, new_run_id
 from dbz.runs.schema import Run, RunVerdict, Window
 
-SETTLE_SHARE_OF_WARMUP, SETTLE_LEAST_S = 0.2, 2.0
+SETTLE_SHARE_OF_WARMUP, SETTLE_LEAST_S = 0.4, 2.0
 """When the last user has started, so much of the profile's warm-up passes before anything is judged, as in a run; all
 of it before the first users are judged, since nothing is warm then."""
 RECOVERED_S = 3

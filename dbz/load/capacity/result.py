@@ -43,6 +43,7 @@ def step_of(run: Run, step: Next) -> CapacityStep:
         attempts_per_s=sum(one.rate_per_s for one in run.operations if one.kind in REQUEST_KINDS),
         requests_per_s=sum(one.rate_per_s for one in run.operations if one.kind == HTTP),
         connections=run.server.connections if run.server else None,
+        server_cpu_percent=run.server.cpu_percent if run.server else None,
         others_percent=round(run.machine.disturbed_percent, 1) if run.machine else None,
         used=None if share is None or math.isinf(share) else round(share, 4),
         tightest=tightest,
@@ -51,9 +52,10 @@ def step_of(run: Run, step: Next) -> CapacityStep:
     )
 
 
-def is_sure(step: CapacityStep) -> bool:
-    """Whether some budget broke beyond chance, or none did."""
-    return not step.broken or any(budget.verdict == BudgetOutcome.BROKEN for budget in step.broken)
+def tried_by(step: Next, done: CapacityStep) -> Tried:
+    """What a look says to the search; what broke did so beyond chance when one budget did."""
+    sure = not done.broken or any(budget.verdict == BudgetOutcome.BROKEN for budget in done.broken)
+    return Tried(step.load, Answer(done.answer), step.length, sure, done.server_cpu_percent)
 
 
 def _answer(run: Run) -> Answer:

@@ -1,11 +1,12 @@
 """Which load to try next, given what came of the loads tried so far: a pure function, repeated until it is done.
 
-The search steps up by `GROWTH` until a load does not hold, then bisects (by the geometric mean) until both ends of the
-bracket are at most `tolerance` apart. While the bracket is wide, a brief look at a load is enough: it only says on
-which side to go on. One look can be wrong, for a reason that has nothing to do with the load, so a load that did not
-hold in one is looked at again, and for longer when it broke within the range of chance. Both ends of the last bracket
-must be settled: looks of full length count twice, and those that agree must count `SETTLED` together, and more than the
-others. When that moves an end, the search goes on.
+The search steps up by `GROWTH`, or by less when the CPU of the server says that so much more would overload it, until a
+load does not hold, then bisects (by the geometric mean) until both ends of the bracket are at most `tolerance` apart.
+While the bracket is wide, a brief look at a load is enough: it only says on which side to go on. One look can be wrong,
+for a reason that has nothing to do with the load, so a load that did not hold in one is looked at again, and for longer
+when it broke within the range of chance. Both ends of the last bracket must be settled: looks of full length count
+twice, and those that agree must count `SETTLED` together, and more than the others. When that moves an end, the search
+goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GROWTH = 2.0
+_LEAST_GROWTH = 1.2
+_FULL_CPU_PERCENT = 80.0
+"""Past this share of the server's cores requests queue for longer than they are worked on, and an overload would have
+to be recovered from: the step up ends here, as far as CPU grows with the load."""
 SETTLED = 3
 """So much looks must count together that agree about an end of the bracket: one of full length and one more."""
 _BRIEF_LOOKS = 3
@@ -63,6 +68,8 @@ class Tried:
     length: Length = Length.FULL
     sure: bool = True
     """Whether what broke did so beyond chance: a brief look has few samples of some budgets."""
+    cpu_percent: float | None = None
+    """How much of its cores the server used; None when nobody knows."""
 
     @property
     def weight(self) -> int:
@@ -95,7 +102,7 @@ def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
         return Next(last, _looks_at(last, tried), Length.BRIEF if tried[-1].sure else Length.FULL)
     opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
     low, high = _bracket(opinions)
-    between = _between(bounds, low, high)
+    between = _between(bounds, low, high, _growth(low, tried))
     if between is not None:
         narrow = low is not None and high is not None and high <= low * (1 + bounds.tolerance) ** 2
         return Next(between, earlier=0, length=Length.FULL if narrow else Length.BRIEF)
@@ -160,7 +167,13 @@ def _bracket(opinions: dict[int, _Opinion]) -> tuple[int | None, int | None]:
     return low, min(failing, default=None)
 
 
-def _between(bounds: Bounds, low: int | None, high: int | None) -> int | None:
+def _growth(low: int | None, tried: Sequence[Tried]) -> float:
+    """By how much to step up from the highest load that holds."""
+    used = [each.cpu_percent for each in tried if each.load == low and each.cpu_percent]
+    return min(max(_FULL_CPU_PERCENT / max(used), _LEAST_GROWTH), GROWTH) if used else GROWTH
+
+
+def _between(bounds: Bounds, low: int | None, high: int | None, growth: float) -> int | None:
     """A load that was not tried and narrows the bracket; None when the bracket is narrow enough."""
     if low is None and high is None:
         return bounds.start
@@ -168,7 +181,7 @@ def _between(bounds: Bounds, low: int | None, high: int | None) -> int | None:
         assert high is not None
         return None if high == bounds.lowest else max(math.floor(high / GROWTH), bounds.lowest)
     if high is None:
-        return None if low == bounds.highest else min(math.ceil(low * GROWTH), bounds.highest)
+        return None if low == bounds.highest else min(math.ceil(low * growth), bounds.highest)
     if high - low <= max(1, bounds.tolerance * low):
         return None
     middle = round(math.sqrt(low * high))

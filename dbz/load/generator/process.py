@@ -20,6 +20,7 @@ from dbz.load.generator import hooks, population, user_classes
 from dbz.load.generator.data.feeders import settle_feeders
 from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
 from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
+from dbz.load.generator.departures import LastComeFirst
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.net.channel import Channel, tolerate
 from dbz.load.generator.once import Preparation, prepares
@@ -184,9 +185,12 @@ class GeneratorProcess:
 
     def _runner(self, environment: Any) -> Any:
         if self.spec.role is GeneratorRole.LOCAL:
-            return environment.create_local_runner()
-        Channel(self.spec.secret).install()
-        return environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
+            runner = environment.create_local_runner()
+        else:
+            Channel(self.spec.secret).install()
+            runner = environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
+        runner.user_greenlets = LastComeFirst()
+        return runner
 
     def _request_pace(self, environment: Any) -> population.RequestPace | None:
         if self.spec.requests_per_s is None:

@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 
 from dbz.background import end
 from dbz.server.core import Core
+from dbz.server.garbage import GarbageCollection
 from dbz.server.http.errors import ApiError
 from dbz.server.identity import Identity
 from dbz.server.limits import RateLimits
@@ -47,7 +48,7 @@ _ACTIONS = {
 class Gateway:
     """The real-time side of one process. `identify` turns an access token into an identity, or raises `ApiError`."""
 
-    def __init__(self, core: Core, identify: Callable[[str], Identity]) -> None:
+    def __init__(self, core: Core, identify: Callable[[str], Identity], garbage: GarbageCollection) -> None:
         settings = core.settings.realtime
         self._core = core
         self._identify = identify
@@ -85,6 +86,7 @@ class Gateway:
             lambda: list(self.connections.values()),
             self._close,
             (self.limits.clean_up, self.adapter.drop_backlogs, core.cache.local.drop_expired),
+            garbage,
         )
         self.sio.eio.admit = self._admit
         self._draining = False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
 import psutil
 
+from dbz.server.garbage import GarbageCollection
 from dbz.server.realtime.connection import SocketConnection
 from dbz.server.settings import Realtime
 
@@ -26,11 +26,13 @@ class Guard:
         connections: Callable[[], Iterable[SocketConnection]],
         close: Callable[[str], Awaitable[None]],
         clean_ups: tuple[Callable[[], int], ...],
+        garbage: GarbageCollection,
     ) -> None:
         self._settings = settings
         self._connections = connections
         self._close = close
         self._clean_ups = clean_ups
+        self._garbage = garbage
 
     async def run(self) -> None:
         """Check again and again."""
@@ -44,7 +46,7 @@ class Guard:
         if resident_bytes > self._settings.heap_limit_bytes:
             idle_s *= _UNDER_PRESSURE
             removed = sum(clean_up() for clean_up in self._clean_ups)
-            gc.collect()
+            self._garbage.collect_all()
             _log.warning("memory is short", extra={"resident_bytes": resident_bytes, "entries_removed": removed})
         now = time.monotonic()
         idle = [connection.sid for connection in self._connections() if now - connection.last_used_at > idle_s]

@@ -42,8 +42,11 @@ class RecordWriter:
         return gevent.spawn(self._write_every_second)
 
     def settle(self, **_: Any) -> None:
-        """All users are there, for the first time: a listener of Locust's `spawning_complete`."""
-        if not self._settled:
+        """All users are there: a listener of Locust's `spawning_complete`, which comes before each part that is judged.
+
+        Where a load changes within its judged part, only the first time: the pause would be part of what is measured.
+        """
+        if self._session.spec.ordered or not self._settled:
             self._settled = True
             self._health.settle()
 
