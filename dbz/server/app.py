@@ -21,6 +21,7 @@ from dbz.server.data.indexes import ensure_indexes, missing_indexes
 from dbz.server.data.sharding import open_router
 from dbz.server.data.stores import open_mongo, open_redis
 from dbz.server.data.warmup import warm_at_start
+from dbz.server.events import EventHub, open_queue
 from dbz.server.faults import Faults
 from dbz.server.game import GameService
 from dbz.server.garbage import GarbageCollection
@@ -29,7 +30,7 @@ from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.openapi import OpenApi
 from dbz.server.http.reply import Send
-from dbz.server.notification import NotificationService, open_queue
+from dbz.server.notification import NotificationService
 from dbz.server.observe.emf import write_forever
 from dbz.server.observe.metrics import Figures, ServerMetrics
 from dbz.server.observe.operations import Operations
@@ -132,13 +133,13 @@ class Application:
         auth = AuthService(core, self._settings.jwt_secret)
         self.gateway = Gateway(core, auth.tokens.identify, self._garbage)
         auth.revocations.listeners.append(self.gateway.end_session)
-        queue = open_queue(core.redis, core.settings.notifications)
-        notification = NotificationService(core, auth, self.gateway, queue)
-        content = ContentService(core, auth, notification)
-        game = GameService(core, auth, self.gateway, notification)
+        hub = EventHub(core, open_queue(core.redis, core.settings.queue))
+        notification = NotificationService(core, auth, self.gateway, hub)
+        content = ContentService(core, auth, hub)
+        game = GameService(core, auth, self.gateway, hub)
         notification.audiences["game.starting"] = game.audience
         chat = ChatService(core, self.gateway)
-        self.services: tuple[Service, ...] = (auth, notification, content, game, chat)
+        self.services: tuple[Service, ...] = (auth, hub, notification, content, game, chat)
         self.operations = Operations(core, self._metrics, self._recent)
         self._faults = Faults() if self._settings.http.faults else None
         openapi = OpenApi()

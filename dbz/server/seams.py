@@ -46,10 +46,10 @@ class Emitter(Protocol):
 
 
 class Events(Protocol):
-    """Tells that something happened in a club; answered by notification, which may write to members about it."""
+    """Tells that something happened in a club; answered by the hub of events, which brings it to its consumers."""
 
     async def happened(self, kind: str, club_id: str, data: dict[str, Any]) -> None:
-        """Hand on the event `kind`. It never fails: the write that it tells of is already done."""
+        """Hand on the event `kind` as `data["event_id"]`. It never fails: what it tells of is already done."""
 
 
 class MemberConnection(Protocol):

@@ -124,8 +124,8 @@ class Realtime(_Section):
     typing_rate: Rate = Rate(limit=60, window_s=60)
 
 
-class Notifications(_Section):
-    """The queue behind notifications: Redis Streams, or SQS when `sqs_queue_url` is set."""
+class QueueSettings(_Section):
+    """The queue between services: Redis Streams, or SQS when `sqs_queue_url` is set."""
 
     sqs_queue_url: str = ""
     sqs_dead_letter_url: str = ""
@@ -133,6 +133,11 @@ class Notifications(_Section):
     retry_base_s: float = Field(default=0.2, gt=0)
     retry_max_s: float = Field(default=30.0, gt=0)
     claim_after_s: float = Field(default=5.0, gt=0)
+
+
+class Notifications(_Section):
+    """What members are told."""
+
     game_reminder_s: float = Field(default=1800.0, gt=0)
 
 
@@ -152,6 +157,7 @@ class Settings(_Section):
     auth: Auth = Auth()
     cache: CacheSettings = CacheSettings()
     realtime: Realtime = Realtime()
+    queue: QueueSettings = QueueSettings()
     notifications: Notifications = Notifications()
     emf: Emf = Emf()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -163,8 +169,8 @@ _ENVIRONMENT = {
     "REDIS_URL": ("stores", "redis_url"),
     "ALLOWED_ORIGINS": ("http", "allowed_origins"),
     "ACCESS_TTL_S": ("auth", "access_ttl_s"),
-    "NOTIFICATION_QUEUE_URL": ("notifications", "sqs_queue_url"),
-    "NOTIFICATION_DEAD_LETTER_URL": ("notifications", "sqs_dead_letter_url"),
+    "QUEUE_URL": ("queue", "sqs_queue_url"),
+    "DEAD_LETTER_QUEUE_URL": ("queue", "sqs_dead_letter_url"),
 }
 
 

@@ -96,8 +96,8 @@ async def test_a_job_that_is_handed_in_twice_is_told_once(sign_in: SignIn, redis
     user = await sign_in("user0131")
     socket = await user.socket()
     for _ in range(3):
-        await redis.xadd("notify:jobs", {"job": orjson.dumps(delivery("twice-1"))})
-    await redis.xadd("notify:jobs", {"job": orjson.dumps(delivery("twice-2"))})
+        await redis.xadd("queue:jobs", {"job": orjson.dumps(delivery("twice-1"))})
+    await redis.xadd("queue:jobs", {"job": orjson.dumps(delivery("twice-2"))})
     await eventually(lambda: [event["id"] for event in socket.of("notification:new")][-1:] == ["twice-2"])
     ids = [item["id"] for item in (await user.get("/api/notifications")).json()["items"]]
     assert ids.count("twice-1") == 1
@@ -107,19 +107,19 @@ async def test_a_job_that_is_handed_in_twice_is_told_once(sign_in: SignIn, redis
 
 async def redis_is_done(redis: Redis) -> bool:
     """Whether no job is left in the stream."""
-    return bool(await redis.xlen("notify:jobs") == 0)
+    return bool(await redis.xlen("queue:jobs") == 0)
 
 
 async def test_a_job_that_keeps_failing_becomes_a_dead_letter(redis: Redis) -> None:
     """After five attempts, with the reason; unreadable jobs too, and the queue goes on."""
     await redis.xadd(
-        "notify:jobs",
+        "queue:jobs",
         {"job": orjson.dumps({"kind": "event", "event": "nonsense", "club_id": "c", "id": "poison", "data": {}})},
     )
-    await redis.xadd("notify:jobs", {"job": b"\xff not json"})
+    await redis.xadd("queue:jobs", {"job": b"\xff not json"})
 
     async def buried() -> list[dict[str, Any]]:
-        letters = await redis.xrange("notify:dead")
+        letters = await redis.xrange("queue:dead")
         jobs = [{**orjson.loads(fields[b"job"]), "reason": fields[b"reason"].decode()} for _, fields in letters]
         mine = [job for job in jobs if job.get("id") == "poison" or job["kind"] == "unreadable"]
         return mine if len(mine) >= 2 else []
@@ -132,25 +132,25 @@ async def test_a_job_that_keeps_failing_becomes_a_dead_letter(redis: Redis) -> N
 async def test_a_job_of_a_dead_consumer_is_claimed_by_another(sign_in: SignIn, redis: Redis) -> None:
     """A consumer took it and was never heard of again."""
     socket = await (await sign_in("user0137")).socket()
-    await redis.xadd("notify:jobs", {"job": orjson.dumps(delivery("abandoned", "user0137"))})
-    await redis.xgroup_create("notify:other", "g", mkstream=True)
+    await redis.xadd("queue:jobs", {"job": orjson.dumps(delivery("abandoned", "user0137"))})
+    await redis.xgroup_create("queue:other", "g", mkstream=True)
     # Taken in the name of a consumer that does not exist, before or after the server saw it: at least once either way.
-    await redis.xreadgroup("notify", "dead-consumer", {"notify:jobs": ">"}, count=10)
+    await redis.xreadgroup("server", "dead-consumer", {"queue:jobs": ">"}, count=10)
     events = await eventually(lambda: socket.of("notification:new"), within_s=20)
     assert events[0]["id"] == "abandoned"
-    await redis.delete("notify:other")
+    await redis.delete("queue:other")
 
 
 async def test_a_promise_survives_a_queue_that_forgets(sign_in: SignIn, redis: Redis, database: Any) -> None:
     """What the outbox holds is handed in again when the queue has lost it."""
     socket = await (await sign_in("user0138")).socket()
     row = {"_id": "lost", "club_id": "club00", "job": delivery("lost", "user0138")}
-    await database["notification_outbox"].insert_one({**row, "check_at": datetime.now(UTC) - timedelta(seconds=1)})
+    await database["outbox"].insert_one({**row, "check_at": datetime.now(UTC) - timedelta(seconds=1)})
     (event,) = await socket.until("notification:new")
     assert event["id"] == "lost"
 
     async def kept() -> bool:
-        return not await database["notification_outbox"].find_one({"_id": "lost"})
+        return not await database["outbox"].find_one({"_id": "lost"})
 
     await eventually(kept)
 
@@ -169,7 +169,7 @@ async def test_stored_templates_take_the_place_of_the_built_in_ones(
     job = {"id": data["event_id"], "kind": "event", "event": "custom.kind", "club_id": "club00", "data": data}
 
     async def told() -> list[Any]:
-        await redis.xadd("notify:jobs", {"job": orjson.dumps({**job, "id": f"{job['id']}-{time.time_ns()}"})})
+        await redis.xadd("queue:jobs", {"job": orjson.dumps({**job, "id": f"{job['id']}-{time.time_ns()}"})})
         return socket.of("notification:new")
 
     events = await eventually(told, within_s=40)

@@ -48,7 +48,7 @@ def cloud(folder: Path, stores: tuple[str, str]) -> Iterator[Cloud]:
         queue, dead = (client.create_queue(QueueName=name)["QueueUrl"] for name in ("jobs", "dead"))
         before = dict(os.environ)
         os.environ.update({**AWS, "AWS_ENDPOINT_URL": endpoint})
-        os.environ.update({"NOTIFICATION_QUEUE_URL": queue, "NOTIFICATION_DEAD_LETTER_URL": dead})
+        os.environ.update({"QUEUE_URL": queue, "DEAD_LETTER_QUEUE_URL": dead})
         try:
             child, where = start_server(folder, *stores)
         finally:

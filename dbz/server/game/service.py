@@ -253,4 +253,9 @@ def _finished(game: dict[str, Any]) -> dict[str, Any]:
 
 
 def _planned(game: dict[str, Any], starts: datetime) -> dict[str, Any]:
-    return {"game_id": game["id"], "game_title": game["title"], "starts_at_s": starts.timestamp()}
+    return {
+        "event_id": f"{game['id']}:planned",
+        "game_id": game["id"],
+        "game_title": game["title"],
+        "starts_at_s": starts.timestamp(),
+    }

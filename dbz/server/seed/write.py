@@ -10,6 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from dbz.server.auth.service import INDEXES as AUTH
 from dbz.server.chat.service import INDEXES as CHAT
 from dbz.server.content.service import INDEXES as CONTENT
+from dbz.server.events.outbox import INDEXES as EVENTS
 from dbz.server.game.service import INDEXES as GAME
 from dbz.server.notification.service import INDEXES as NOTIFICATION
 from dbz.server.seed.data import club_documents
@@ -43,7 +44,7 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
                 await where[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
             await where[collection].insert_many(documents)
             written += len(documents)
-    for indexes in (*AUTH, *CHAT, *CONTENT, *GAME, *NOTIFICATION):
+    for indexes in (*AUTH, *CHAT, *CONTENT, *EVENTS, *GAME, *NOTIFICATION):
         await database[indexes.collection].create_indexes(list(indexes.models))
     await database["seeds"].replace_one({"_id": _MARK}, mark_when_done)
     return f"seeded {clubs} clubs, {written} documents, seed {seed}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import orjson
 
 from dbz.errors import DependencyError
-from dbz.server.notification.queue import Job, Taken
-from dbz.server.settings import Notifications
+from dbz.server.events.queue import Job, Taken
+from dbz.server.settings import QueueSettings
 
 _MAX_DELAY_S = 900  # SQS allows no more; a later job is handed back until it is due
 _WAIT_S = 1
@@ -19,17 +20,17 @@ _BATCH = 10
 class SqsQueue:
     """Messages are JSON jobs. What is taken and not finished comes back after `claim_after_s` by SQS's own timeout."""
 
-    def __init__(self, settings: Notifications) -> None:
+    def __init__(self, settings: QueueSettings) -> None:
         try:
             import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
         except ImportError:
-            raise DependencyError("boto3 is not installed, and notifications.sqs_queue_url asks for it") from None
+            raise DependencyError("boto3 is not installed, and queue.sqs_queue_url asks for it") from None
         self._settings = settings
         self._client: Any = boto3.client("sqs")
 
     async def put(self, job: Job, delay_s: float = 0.0) -> None:
         """See `Queue`."""
-        delay = min(_MAX_DELAY_S, max(0, round(delay_s)))
+        delay = min(_MAX_DELAY_S, max(0, math.ceil(delay_s)))
         await self._call("send_message", MessageBody=orjson.dumps(job).decode(), DelaySeconds=delay)
 
     async def take(self) -> list[Taken]:

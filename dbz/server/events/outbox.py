@@ -5,16 +5,30 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from pymongo import ASCENDING, IndexModel
+
 from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.stores import Database
-from dbz.server.notification.queue import Job
+from dbz.server.events.queue import Job
+from dbz.server.seams import Indexes
 
 _BATCH = 100
 
+INDEXES = (
+    Indexes(
+        "outbox",
+        (
+            IndexModel([("check_at", ASCENDING)]),
+            IndexModel([("club_id", ASCENDING)]),
+            IndexModel([("aggregate", ASCENDING), ("order", ASCENDING)], sparse=True),
+        ),
+    ),
+)
+
 
 class Outbox:
-    """Owner of the collection `notification_outbox`."""
+    """Owner of the collection `outbox`."""
 
     def __init__(self, core: Core, grace_s: float) -> None:
         self._core = core
@@ -23,6 +37,8 @@ class Outbox:
     async def add(self, job: Job, due_at: datetime) -> None:
         """Promise a job; one that was promised before stays as it is."""
         row = {"_id": job["id"], "club_id": job["club_id"], "job": job, "check_at": due_at + self._grace}
+        if job.get("aggregate"):
+            row |= {"aggregate": job["aggregate"], "order": job["order"]}
         with self._core.queries.timed("outbox.add"):
             await self._rows(job["club_id"]).update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
 
@@ -37,7 +53,7 @@ class Outbox:
 
         async def late(database: Database) -> list[dict[str, Any]]:
             with self._core.queries.timed("outbox.overdue"):
-                return await database["notification_outbox"].find({"check_at": {"$lt": now}}).limit(_BATCH).to_list()
+                return await database["outbox"].find({"check_at": {"$lt": now}}).limit(_BATCH).to_list()
 
         jobs: list[Job] = []
         for rows in await self._core.router.on_every_shard(late):
@@ -49,5 +65,13 @@ class Outbox:
                 jobs += [row["job"]] if mine.modified_count else []
         return jobs
 
+    async def waits(self, job: Job) -> bool:
+        """Whether an earlier job of the same aggregate is not finished."""
+        if not job.get("aggregate"):
+            return False
+        earlier = {"aggregate": job["aggregate"], "order": {"$lt": job["order"]}}
+        with self._core.queries.timed("outbox.waits"):
+            return await self._rows(job["club_id"]).find_one(earlier, {"_id": 1}) is not None
+
     def _rows(self, club_id: str) -> Any:
-        return self._core.router.club(club_id)["notification_outbox"]
+        return self._core.router.club(club_id)["outbox"]

@@ -1,4 +1,4 @@
-"""The queue between those who have something to tell and those who deliver it: Redis Streams.
+"""The queue between those who have work for later and those who do it: Redis Streams.
 
 Delivery is at least once. A job that was taken but not finished, because its process died, is claimed by another
 consumer after a while; one that failed comes back after a growing pause, and after the last attempt goes to the
@@ -17,11 +17,11 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from dbz.server.settings import Notifications
+from dbz.server.settings import QueueSettings
 
 Job = dict[str, Any]
 
-STREAM, LATER, DEAD, GROUP = "notify:jobs", "notify:later", "notify:dead", "notify"
+STREAM, LATER, DEAD, GROUP = "queue:jobs", "queue:later", "queue:dead", "server"
 _BATCH = 50
 _BLOCK_MS = 1000
 _DEAD_KEPT = 10_000
@@ -49,7 +49,7 @@ class Taken:
 
 
 class Queue(Protocol):
-    """What the notification service needs of a queue."""
+    """What the services need of a queue."""
 
     async def put(self, job: Job, delay_s: float = 0.0) -> None:
         """Hand in a job, to be taken after `delay_s`."""
@@ -70,7 +70,7 @@ class Queue(Protocol):
 class StreamQueue:
     """`Queue` over a Redis stream with one consumer group."""
 
-    def __init__(self, redis: Redis, settings: Notifications) -> None:
+    def __init__(self, redis: Redis, settings: QueueSettings) -> None:
         self._redis = redis
         self._settings = settings
         self._consumer = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
