@@ -1,0 +1,84 @@
+"""A stand-in of Band for tests, and what they ask of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from dbz.children import Child, free_port, wait_until
+
+CLIENT = ("dbz-demo", "band-demo-secret")
+LEADER = "band00-u00000"
+BACK = "http://127.0.0.1:1/back"
+
+
+class StandIn:
+    """A running stand-in: `http` to ask it."""
+
+    def __init__(self, url: str, http: httpx.Client) -> None:
+        self.url = url
+        self.http = http
+
+    def control(self, **wanted: Any) -> None:
+        """Ask for faults, changes, other rates."""
+        answer = self.http.post("/_dbz/control", json=wanted)
+        assert answer.status_code == 200, answer.text
+
+    def calm(self) -> None:
+        """No faults, no limits that anybody meets."""
+        self.control(forget_faults=True, rate=100_000, window_s=1, delay_s=0, access_ttl_s=3600)
+
+    def ledger(self, band: str = "band00") -> dict[str, Any]:
+        """The truth about a band."""
+        truth: dict[str, Any] = self.http.get("/_dbz/ledger", params={"band_key": band}).json()
+        return truth
+
+    def issued(self) -> list[str]:
+        """Every code and token that it ever gave out."""
+        issued: list[str] = self.http.get("/_dbz/issued").json()["issued"]
+        return issued
+
+    def agree(self, user_key: str = LEADER, **more: str) -> dict[str, str]:
+        """A user agrees: the parameters with which Band sends the browser back."""
+        asked = {"response_type": "code", "client_id": CLIENT[0], "redirect_uri": BACK, "user_key": user_key, **more}
+        answer = self.http.get("/oauth2/authorize", params=asked)
+        assert answer.status_code == 302, answer.text
+        return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+
+    def token(self, **form: str) -> httpx.Response:
+        """What the token endpoint says."""
+        return self.http.post("/oauth2/token", data=form, auth=CLIENT)
+
+    def signed_in(self, user_key: str = LEADER) -> dict[str, Any]:
+        """Tokens of a user."""
+        code = self.agree(user_key)["code"]
+        tokens: dict[str, Any] = self.token(grant_type="authorization_code", code=code).json()
+        return tokens
+
+    def get(self, path: str, access: str, **query: Any) -> httpx.Response:
+        """A call of the API."""
+        return self.http.get(path, params={"access_token": access, **query})
+
+
+@contextmanager
+def start_band(folder: Path, *options: str) -> Iterator[StandIn]:
+    """A stand-in that answers."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    child = Child("band", [sys.executable, "-m", "dbz.band", "--port", str(port), *options], log=folder / "band.log")
+    with child, httpx.Client(base_url=url) as http:
+        wait_until(lambda: _answers(http), child, deadline_s=20, what="the stand-in of Band")
+        yield StandIn(url, http)
+
+
+def _answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/_dbz/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
