@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def schema(
     name: Annotated[
-        str, typer.Argument(metavar="profile|budgets|phases|shards|warmup|monitor|monitor-test|incidents|server")
+        str,
+        typer.Argument(metavar="profile|budgets|phases|shards|warmup|behaviour|monitor|monitor-test|incidents|server"),
     ] = "profile",
 ) -> None:
     """Print the JSON Schema of a YAML file that dbz reads; `dbz report schema` has those that it writes.
@@ -27,6 +28,7 @@ def schema(
     Examples:
       dbz schema profile > profile.schema.json
       dbz schema budgets
+      dbz schema behaviour           where visitors go, and how long they stay
       dbz schema server              the settings of the reference server
     """
     texts = schema_texts()

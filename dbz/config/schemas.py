@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from dbz import units
+from dbz.config.behaviour import BehaviourFile
 from dbz.config.budgets import BudgetsFile
 from dbz.config.model import Bandwidth, Duration, Parsed, Percent, Rate, Size, Strict
 from dbz.config.monitor.file import MonitorFile
@@ -28,6 +29,7 @@ CONFIG_MODELS: Mapping[str, type[Strict]] = {
     "phases": Phases,
     "shards": Shards,
     "warmup": Warmup,
+    "behaviour": BehaviourFile,
     "monitor": MonitorFile,
     "monitor-test": MonitorTests,
     "incidents": IncidentsFile,

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 KINDS = {
     "profile": "configs/profiles/*.yaml",
     "budgets": "configs/budgets/*.yaml",
+    "behaviour": "scenarios/phone.yaml",
     "phases": "configs/phases.yaml",
     "shards": "configs/shards.yaml",
     "warmup": "configs/warmup.yaml",
@@ -49,6 +50,16 @@ FULL_PROFILE = {
     "stack": {"clubs": 2},
 }
 DOCUMENTS.append(("profile", FULL_PROFILE))
+LEARNT = {
+    "schema": "dbz.behaviour/1",
+    "start": {"GET /a": "75%", "GET /b": "25%"},
+    "between": "3s",
+    "screens": {
+        "GET /a": {"think": {"0%": "1s", "50%": "2s", "100%": "1m"}, "next": {"GET /b": "60%", "end": "40%"}},
+        "GET /b": {"think": ["1s", "2s"], "next": {"end": "100%"}},
+    },
+}
+DOCUMENTS.append(("behaviour", LEARNT))
 
 
 @pytest.mark.parametrize(("kind", "path"), FILES, ids=lambda one: one if isinstance(one, str) else one.stem)
@@ -66,6 +77,10 @@ def test_the_settings_of_the_server_fit_their_schema_and_name_it() -> None:
     assert list(validator.iter_errors({**document, "http": {"prot": 80}}))
     assert path.read_text().startswith("# yaml-language-server: $schema=../docs/schemas/server.schema.json\n")
     assert (ROOT / "docs" / "schemas" / "server.schema.json").read_text() == text
+
+
+def test_a_behaviour_that_is_learnt_fits_its_schema() -> None:
+    assert not list(VALIDATORS["behaviour"].iter_errors(LEARNT))
 
 
 def test_a_label_may_have_one_value_or_several() -> None:

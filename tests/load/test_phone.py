@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbz.config.bundled import bundled_folder
@@ -31,8 +31,8 @@ def test_visits_have_the_shares_that_the_file_implies() -> None:
     screen = behaviour.start
     for _ in range(100_000):
         visits[screen] += 1
-        here = behaviour.screens[screen]
-        assert here.shortest_s <= behaviour.think_s(screen, numbers) <= here.longest_s
+        think = behaviour.screens[screen].think
+        assert think.shortest_s <= behaviour.think_s(screen, numbers) <= think.longest_s
         screen = behaviour.after(screen, numbers)
     shares = behaviour.shares()
     assert sum(shares.values()) == pytest.approx(1)
@@ -58,6 +58,47 @@ def test_a_chain_that_goes_round_has_shares_too(tmp_path: Path) -> None:
     assert read_behaviour(path).shares() == pytest.approx({"a": 0.5, "b": 0.5})
 
 
+LEARNT = """\
+schema: dbz.behaviour/1
+start: {a: 75%, b: 25%}
+between: [1s, 9s]
+screens:
+  a: {think: {0%: 1s, 50%: 2s, 100%: 10s}, next: {a: 20%, b: 60%, end: 20%}}
+  b: {think: 0s, next: {a: 40%, end: 60%}}
+"""
+
+
+def test_visits_begin_and_end_by_their_shares_and_are_met_in_their_midst(tmp_path: Path) -> None:
+    path = tmp_path / "b.yaml"
+    path.write_text(LEARNT)
+    behaviour, numbers = read_behaviour(path), random.Random(2)
+    assert behaviour.start == "a" and behaviour.screens["a"].think.mean_s == 3.75
+    shares, lengths = behaviour.shares(), behaviour.visit_lengths()
+    assert sum(shares.values()) == pytest.approx(1) and sum(lengths) == pytest.approx(1, abs=1e-5)
+    assert lengths[0] == pytest.approx(0.75 * 0.2 + 0.25 * 0.6)
+    mean = sum(number * share for number, share in enumerate(lengths, 1))
+    steps = list(itertools.islice(behaviour.steps(numbers), 100_000))
+    visits = Counter(screen for _, screen in steps)
+    for name, share in shares.items():
+        assert visits[name] / 100_000 == pytest.approx(share, abs=0.005)
+    ended = shares["a"] * 0.2 + shares["b"] * 0.6
+    assert 1 / ended == pytest.approx(mean, abs=1e-3), "a visit has as many screens as there are screens for an end"
+    waited_s = sum(pause_s for pause_s, _ in steps) / 100_000
+    assert waited_s == pytest.approx(shares["a"] * 0.8 * 3.75 + ended * 5, rel=0.02)
+    first = [next(behaviour.steps(numbers)) for _ in range(5_000)]
+    away = ended * 5 / (shares["a"] * 0.8 * 3.75 + ended * 5)
+    met_b = (1 - away) * 0.75 + away * 0.25
+    assert sum(screen == "b" for _, screen in first) / 5_000 == pytest.approx(met_b, abs=0.03)
+    rest_s = (1 - away) * _mean_rest_s([(0.5, 1, 2), (0.5, 2, 10)]) + away * _mean_rest_s([(1, 1, 9)])
+    assert sum(pause_s for pause_s, _ in first) / 5_000 == pytest.approx(rest_s, rel=0.05)
+
+
+def _mean_rest_s(bands: list[tuple[float, float, float]]) -> float:
+    """Of pauses that are met at any moment: half of the mean square over the mean, by (share, from, to) in seconds."""
+    mean = sum(share * (low + high) / 2 for share, low, high in bands)
+    return sum(share * (low**2 + low * high + high**2) / 3 for share, low, high in bands) / mean / 2
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -66,7 +107,14 @@ def test_a_chain_that_goes_round_has_shares_too(tmp_path: Path) -> None:
         (HEAD + "  a: {next: {a: 90%}}", "the shares add up to 90 %, not to 100 %"),
         (HEAD + "  a: {next: {a: 1}}", "'1' is not a percentage"),
         (HEAD + "  a: {think: [9s, 3s], next: {a: 100%}}", "the shorter time comes first"),
-        (HEAD + "  a: {think: [1s, 2s, 3s], next: {a: 100%}}", "a time, or two of them"),
+        (HEAD + "  a: {think: [1s, 2s, 3s], next: {a: 100%}}", "more than two times (allowed: a time, two of them"),
+        (HEAD + "  a: {think: [1s], next: {a: 100%}}", "a time, two of them: [3s, 9s], or quantiles"),
+        (HEAD + "  a: {think: {0%: 1s, 50%: 2s}, next: {a: 100%}}", "quantiles go from 0% to 100%"),
+        (HEAD + "  a: {think: {0%: 1s, 50%: 0s, 100%: 2s}, next: {a: 100%}}", "quantiles ascend"),
+        (HEAD + "  a: {next: {a: 100%}}\nstart: {b: 100%}", "start: there is no screen 'b'"),
+        (HEAD + "  a: {next: {a: 100%}}\nstart: {a: 50%}", "start: the shares add up to 50 %"),
+        (HEAD + "  a: {next: {a: 100%}}\nstart: [a]", "start: there is no screen"),
+        (HEAD + "  a: {next: {a: 100%}}\nbetween: soon", "between: 'soon'"),
         (HEAD + "  a: {thnk: 1s, next: {a: 100%}}", "did you mean 'think'"),
         (HEAD + "  a: {}", "is not a mapping of screens to shares"),
         (HEAD + "  a: {next: {a: 100%}}\nstart: c", "start: there is no screen 'c'"),
@@ -84,6 +132,7 @@ def test_what_is_wrong_with_a_behaviour_is_said_with_its_line(tmp_path: Path, te
 
 
 @given(moments)
+@example([0.6, 0.9])
 def test_debouncing_acts_as_a_timer_does_that_each_event_sets_again(moments_s: list[float]) -> None:
     due_ms, acts, at = None, [], -1
     for now_ms in range(round(max(moments_s, default=0) * 1000) + 400):  # a fake clock, millisecond by millisecond
@@ -98,14 +147,16 @@ def test_debouncing_acts_as_a_timer_does_that_each_event_sets_again(moments_s: l
 
 
 @given(moments)
+@example([0.2, 0.3])
 def test_throttling_passes_on_the_first_and_then_one_in_a_tenth_of_a_second(moments_s: list[float]) -> None:
-    passed = throttled(moments_s)
-    kept_ms = [round(moments_s[number] * 1000) for number in passed]
-    assert passed[:1] == [0][: len(moments_s)]
-    assert all(later - earlier >= 100 for earlier, later in itertools.pairwise(kept_ms))
-    for number, moment_s in enumerate(moments_s):
-        before = [one for one in passed if one <= number]
-        assert number in passed or moment_s - moments_s[before[-1]] < THROTTLE_S
+    passed, open_from_ms = [], 0
+    for now_ms in range(round(max(moments_s, default=0) * 1000) + 1):  # a fake clock, millisecond by millisecond
+        for number, moment_s in enumerate(moments_s):
+            if round(moment_s * 1000) == now_ms and now_ms >= open_from_ms:
+                passed.append(number)
+                open_from_ms = now_ms + 100
+    assert throttled(moments_s) == passed
+    assert THROTTLE_S == 0.1
 
 
 @given(st.integers(0, 200), st.integers(1, 60))

@@ -4,74 +4,30 @@
     start: posts
     screens:
       posts: {think: [3s, 9s], next: {posts: 40%, post: 60%}}
-      post:  {think: [5s, 20s], next: {posts: 100%}}
+      post:  {think: {0%: 5s, 50%: 8s, 100%: 60s}, next: {posts: 90%, end: 10%}}
 
-`think` is how long somebody stays at a screen, evenly distributed between two times; `next` where they go then.
+`think` is how long somebody stays at a screen: evenly distributed between two times, or by quantiles; `next` where they
+go then, `end` for those who leave. `start` may have shares as well, and `between` is the time between two visits.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
+from dbz.measure.behaviour.chain import END, Behaviour, Screen
+from dbz.measure.behaviour.think_time import NO_PAUSE, ThinkTime, evenly
 from dbz.suggest import did_you_mean
 from dbz.units import format_percent, parse_duration, parse_percent
 
 SCHEMA = "dbz.behaviour/1"
 _SHARE_ERROR = 1e-6
-_ROUNDS = 10_000
-_KEYS = ("schema", "start", "screens")
+_KEYS = ("schema", "start", "between", "screens")
 _SCREEN_KEYS = ("think", "next")
-
-
-@dataclass(frozen=True)
-class Screen:
-    """One screen of the app."""
-
-    shortest_s: float
-    """How long people stay at least."""
-    longest_s: float
-    next: Mapping[str, float]
-    """Where they go then, by the share of them."""
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """All screens, and where the app begins."""
-
-    start: str
-    screens: Mapping[str, Screen]
-
-    def after(self, screen: str, numbers: random.Random) -> str:
-        """Where somebody goes from a screen."""
-        following = self.screens[screen].next
-        return numbers.choices(list(following), list(following.values()))[0]
-
-    def think_s(self, screen: str, numbers: random.Random) -> float:
-        """How long somebody stays at a screen."""
-        here = self.screens[screen]
-        return numbers.uniform(here.shortest_s, here.longest_s)
-
-    def shares(self) -> dict[str, float]:
-        """How many of all visits are visits of each screen in the long run: the chain's stationary distribution.
-
-        By power iteration of the lazy chain, which has the same distribution and never oscillates.
-        """
-        shares = dict.fromkeys(self.screens, 0.0) | {self.start: 1.0}
-        for _ in range(_ROUNDS):
-            moved = {name: share / 2 for name, share in shares.items()}
-            for name, share in shares.items():
-                for following, part in self.screens[name].next.items():
-                    moved[following] += share * part / 2
-            if max(abs(moved[name] - share) for name, share in shares.items()) < 1e-12:
-                break
-            shares = moved
-        return shares
+_THINK_FORMS = "a time, two of them: [3s, 9s], or quantiles: {0%: 1s, 50%: 3s, 100%: 20s}"
 
 
 def read_behaviour(path: str | Path) -> Behaviour:
@@ -103,29 +59,50 @@ class _Reader:
             return None
         read = {name: self._screen(name, one, screens) for name, one in screens.items()}
         start = data.get("start", next(iter(screens)))
-        if start not in screens:
+        starts = self._shares(("start",), start, screens) if isinstance(start, dict) else {str(start): 1.0}
+        if not isinstance(start, dict) and str(start) not in screens:
             self._note(("start",), f"start: there is no screen '{start}'{did_you_mean(str(start), screens)}")
-        return Behaviour(start, {name: screen for name, screen in read.items() if screen is not None})
+        between = self._think(("between",), data.get("between", "0s"))
+        return Behaviour(starts, {name: screen for name, screen in read.items() if screen is not None}, between)
 
     def _screen(self, name: str, data: Any, screens: Mapping[str, Any]) -> Screen | None:
         where = ("screens", name)
         if not self._is_mapping(data, where, _SCREEN_KEYS):
             return None
-        shortest_s, longest_s = self._think((*where, "think"), data.get("think", ["0s", "0s"]))
-        return Screen(shortest_s, longest_s, self._next((*where, "next"), data.get("next"), screens))
+        think = self._think((*where, "think"), data.get("think", "0s"))
+        return Screen(think, self._shares((*where, "next"), data.get("next"), {**screens, END: None}))
 
-    def _think(self, where: tuple[str, ...], times: Any) -> tuple[float, float]:
+    def _think(self, where: tuple[str, ...], times: Any) -> ThinkTime:
+        if isinstance(times, dict):
+            return self._quantiles(where, times)
         both = times if isinstance(times, list) else [times, times]
         try:
-            shortest_s, longest_s = (parse_duration(str(one)) for one in both)
+            shortest_s, longest_s = (parse_duration(str(time)) for time in both[:2])
         except ValueError as error:
-            self._note(where, f"{'.'.join(where)}: {error}", "a time, or two of them: [3s, 9s]")
-            return 0.0, 0.0
+            self._note(where, f"{'.'.join(where)}: {error}", _THINK_FORMS)
+            return NO_PAUSE
+        if len(both) > 2:
+            self._note(where, f"{'.'.join(where)}: more than two times", _THINK_FORMS)
         if shortest_s > longest_s:
             self._note(where, f"{'.'.join(where)}: the shorter time comes first")
-        return shortest_s, longest_s
+        return evenly(shortest_s, longest_s)
 
-    def _next(self, where: tuple[str, ...], following: Any, screens: Mapping[str, Any]) -> dict[str, float]:
+    def _quantiles(self, where: tuple[str, ...], times: Mapping[str, Any]) -> ThinkTime:
+        try:
+            read = tuple((parse_percent(str(share)), parse_duration(str(time))) for share, time in times.items())
+        except ValueError as error:
+            self._note(where, f"{'.'.join(where)}: {error}", _THINK_FORMS)
+            return NO_PAUSE
+        shares, seconds = [share for share, _ in read], [second for _, second in read]
+        if shares[:1] != [0.0] or shares[-1:] != [1.0] or len(read) < 2:
+            self._note(where, f"{'.'.join(where)}: quantiles go from 0% to 100%", _THINK_FORMS)
+        elif shares != sorted(set(shares)) or seconds != sorted(seconds):
+            self._note(where, f"{'.'.join(where)}: quantiles ascend, their shares and their times")
+        else:
+            return ThinkTime(read)
+        return NO_PAUSE
+
+    def _shares(self, where: tuple[str, ...], following: Any, screens: Mapping[str, Any]) -> dict[str, float]:
         shares: dict[str, float] = {}
         if not isinstance(following, dict) or not following:
             self._note(where, f"{'.'.join(where)}: is not a mapping of screens to shares", "{posts: 40%, post: 60%}")

@@ -1,4 +1,7 @@
-"""When an app acts on what comes quickly one after the other, like typing. Pure functions of moments in seconds."""
+"""When an app acts on what comes quickly one after the other, like typing. Pure functions of moments in seconds.
+
+Differences count to the microsecond: 0.9 - 0.6 is 0.3, whatever binary fractions make of it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 
 DEBOUNCE_S = 0.3
 THROTTLE_S = 0.1
+_DIGITS = 6
 
 
 def debounced(moments_s: Sequence[float], quiet_s: float = DEBOUNCE_S) -> list[tuple[float, int]]:
@@ -16,7 +20,7 @@ def debounced(moments_s: Sequence[float], quiet_s: float = DEBOUNCE_S) -> list[t
     acts = []
     for number, moment_s in enumerate(moments_s):
         last = number + 1 == len(moments_s)
-        if last or moments_s[number + 1] - moment_s > quiet_s:
+        if last or round(moments_s[number + 1] - moment_s, _DIGITS) > quiet_s:
             acts.append((moment_s + quiet_s, number))
     return acts
 
@@ -25,6 +29,6 @@ def throttled(moments_s: Sequence[float], apart_s: float = THROTTLE_S) -> list[i
     """Which events an app passes on that passes on the first, and no other within a while after one that it did."""
     passed: list[int] = []
     for number, moment_s in enumerate(moments_s):
-        if not passed or moment_s - moments_s[passed[-1]] >= apart_s:
+        if not passed or round(moment_s - moments_s[passed[-1]], _DIGITS) >= apart_s:
             passed.append(number)
     return passed
