@@ -74,7 +74,8 @@ def capacity(
     one. Users that are held are kept and added to, in one run; after a load
     that is not held the server first shows that it has recovered. Each rate
     is a run of its own, on a fresh embedded stack or your own server, which
-    gets a rest after each that it did not hold.
+    gets a rest after each that it did not hold; a growing rate goes before,
+    to see where it falls behind.
 
     \b
     Examples:
@@ -173,6 +174,13 @@ def _hooks(plan: CapacityPlan, logs: Path, interrupts: Interrupts) -> SearchHook
         again = "  again" if step.earlier else ""
         typer.echo(f"{plan.load_of(step.load):>16}  {format_duration(judged_s)}{again} …", err=True)
 
+    def ramping(first: int, highest: int) -> None:
+        typer.echo(f"{'':>16}  from {plan.load_of(first)} up to {plan.load_of(highest)} …", err=True)
+
+    def ramped(knee_per_s: float | None) -> None:
+        fell = "keeps up to the end" if knee_per_s is None else f"falls behind at about {knee_per_s:,.0f} arrivals/s"
+        typer.echo(f"{'':>16}  {fell}", err=True)
+
     def recovering(load: int) -> None:
         typer.echo(f"{'':>16}  back to {plan.load_of(load)}, until they are held again …", err=True)
 
@@ -182,6 +190,8 @@ def _hooks(plan: CapacityPlan, logs: Path, interrupts: Interrupts) -> SearchHook
     return SearchHooks(
         prepare=fresh_stack if plan.plan.embedded else own_target,
         begins=begins,
+        ramping=ramping,
+        ramped=ramped,
         recovering=recovering,
         ended=ended,
         run_ended=write_reports,

@@ -144,6 +144,17 @@ class CapacityFigures(_Part):
     connections: float | None
 
 
+class CapacityRamp(_Part):
+    """A growing rate that went before the search for the highest one."""
+
+    run: str
+    first_per_s: float
+    highest_per_s: float
+    """Where it would have ended."""
+    knee_per_s: float | None
+    """About how many arrivals a second the target took when it fell behind; null when it kept up to the end."""
+
+
 class Capacity(_Part):
     """The whole of `capacity.json`."""
 
@@ -169,6 +180,8 @@ class Capacity(_Part):
     """What a reader should know that does not change the outcome."""
     phases: list[Headroom] = Field(default_factory=list)
     scalability: ScalabilityFit | None = None
+    ramp: CapacityRamp | None = None
+    """What went before the steps, if anything did."""
     steps: list[CapacityStep] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)

@@ -126,6 +126,24 @@ def test_ctrl_c_reports_what_is_known(folder: Path, server: str) -> None:
     assert saved(folder)["outcome"] == "interrupted"
 
 
+def test_a_growing_rate_says_where_the_search_begins(folder: Path, server: str) -> None:
+    """One request of 100 ms at a time: ten a second, wherever on the way from three to a thousand that is."""
+    process = subprocess.Popen(
+        [*DBZ, "capacity", server, "--rate", "20/s", "--max", "1000", *options()],
+        cwd=folder, env={**os.environ, "NO_COLOR": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    seen = [next(line for line in process.stderr if sign in line) for sign in ("up to 1,000", "falls behind", "s …")]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    ramp = saved(folder)["ramp"]
+    assert 5 <= ramp["knee_per_s"] <= 15
+    assert 4 <= int(seen[-1].split()[0]) <= 13, "the search begins elsewhere"
+    run = json.loads(next(folder.glob(f"reports/*/runs/{ramp['run']}/run.json")).read_text())
+    assert "until the target fell behind" in run["notes"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

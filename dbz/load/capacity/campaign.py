@@ -10,11 +10,12 @@ from dbz.errors import DbzError
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.levels import LiveLevels
 from dbz.load.capacity.plan import CapacityPlan
+from dbz.load.capacity.ramp import bounds_from
 from dbz.load.capacity.result import conclude_capacity, tried_by
 from dbz.load.capacity.search import Next, Tried, search
 from dbz.load.capacity.separate_runs import SeparateRuns
 from dbz.load.plan import new_run
-from dbz.runs.capacity import Capacity, CapacityStep
+from dbz.runs.capacity import Capacity, CapacityRamp, CapacityStep
 
 
 def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capacity:
@@ -27,20 +28,26 @@ def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capac
     first = new_run(plan.plan, folder.name, started)
     steps: list[CapacityStep] = []
     tried: list[Tried] = []
+    ramp: CapacityRamp | None = None
 
     def save(*, over: bool = False, interrupted: bool = False) -> Capacity:
         elapsed_s = time.monotonic() - begun_s
         now = conclude_capacity(first, plan.bounds, plan.phases, steps, tried, over=over, interrupted=interrupted)
-        now = now.model_copy(update={"duration_s": round(elapsed_s, 1)})
+        now = now.model_copy(update={"duration_s": round(elapsed_s, 1), "ramp": ramp})
         now.save(folder)
         return now
 
     save()
     looks = SeparateRuns(plan, folder, hooks) if plan.scales_rate else LiveLevels(plan, folder, hooks)
+    bounds = plan.bounds
     interrupted = False
     try:
         with looks:
-            while not interrupted and isinstance(step := search(plan.bounds, tried), Next):
+            if plan.ramps and isinstance(looks, SeparateRuns):
+                ramp = looks.ramp()
+                interrupted = ramp is None
+                bounds = bounds if ramp is None else bounds_from(bounds, ramp.knee_per_s)
+            while not interrupted and isinstance(step := search(bounds, tried), Next):
                 hooks.begins(step, plan.length_s(step.length))
                 done = None if hooks.interrupted() else looks.look(step)
                 if done is None:

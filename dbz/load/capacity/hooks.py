@@ -28,6 +28,10 @@ class SearchHooks:
     """Gets the plan of a run and gives the ground for it, which is up as long as the context lasts."""
     begins: Callable[[Next, float], None]
     """Gets a step before its load is there, and how many seconds of it will be judged."""
+    ramping: Callable[[int, int], None]
+    """Gets the rates between which a ramp goes, before it does."""
+    ramped: Callable[[float | None], None]
+    """Gets about how many arrivals a second the target took in the ramp; None when it kept up to the end."""
     recovering: Callable[[int], None]
     """Gets the load that is waited for to be held again after an overload."""
     ended: Callable[[CapacityStep], None]

@@ -42,6 +42,8 @@ class CapacityPlan:
     bounds: Bounds
     step_s: float
     phases: Phases
+    ramps: bool = False
+    """Whether a growing rate goes before the search, to learn where it should begin."""
 
     @property
     def scales_rate(self) -> bool:
@@ -90,7 +92,8 @@ def plan_capacity(
     begin = start or min(max(math.ceil(own / _START_SHARE), 1), at_most)
     if begin > at_most:
         raise UsageError(f"--start {begin:,} is more than --max {at_most:,}")
-    planned = CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases)
+    ramps = profile.rate is not None and start is None
+    planned = CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases, ramps)
     # A profile refuses some sizes, and that should be known before anything is started.
     plan_at(planned, at_most)
     return planned

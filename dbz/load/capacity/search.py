@@ -46,13 +46,14 @@ class Length(StrEnum):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Where to search: whole numbers from `lowest` to `highest`, beginning at `start`; ends closer than `tolerance`
-    (a share of the lower one) are close enough."""
+    """Where to search: whole numbers from `lowest` to `highest`, beginning at `start` and growing by `growth`; ends
+    closer than `tolerance` (a share of the lower one) are close enough."""
 
     start: int
     highest: int
     lowest: int = 1
     tolerance: float = 0.1
+    growth: float = GROWTH
 
     def __post_init__(self) -> None:
         if not 1 <= self.lowest <= self.start <= self.highest:
@@ -102,7 +103,7 @@ def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
         return Next(last, _looks_at(last, tried), Length.BRIEF if tried[-1].sure else Length.FULL)
     opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
     low, high = _bracket(opinions)
-    between = _between(bounds, low, high, _growth(low, tried))
+    between = _between(bounds, low, high, _growth(bounds, low, tried))
     if between is not None:
         narrow = low is not None and high is not None and high <= low * (1 + bounds.tolerance) ** 2
         return Next(between, earlier=0, length=Length.FULL if narrow else Length.BRIEF)
@@ -167,10 +168,10 @@ def _bracket(opinions: dict[int, _Opinion]) -> tuple[int | None, int | None]:
     return low, min(failing, default=None)
 
 
-def _growth(low: int | None, tried: Sequence[Tried]) -> float:
+def _growth(bounds: Bounds, low: int | None, tried: Sequence[Tried]) -> float:
     """By how much to step up from the highest load that holds."""
     used = [each.cpu_percent for each in tried if each.load == low and each.cpu_percent]
-    return min(max(_FULL_CPU_PERCENT / max(used), _LEAST_GROWTH), GROWTH) if used else GROWTH
+    return min(max(_FULL_CPU_PERCENT / max(used), _LEAST_GROWTH), bounds.growth) if used else bounds.growth
 
 
 def _between(bounds: Bounds, low: int | None, high: int | None, growth: float) -> int | None:
@@ -179,7 +180,7 @@ def _between(bounds: Bounds, low: int | None, high: int | None, growth: float) -
         return bounds.start
     if low is None:
         assert high is not None
-        return None if high == bounds.lowest else max(math.floor(high / GROWTH), bounds.lowest)
+        return None if high == bounds.lowest else max(math.floor(high / bounds.growth), bounds.lowest)
     if high is None:
         return None if low == bounds.highest else min(math.ceil(low * growth), bounds.highest)
     if high - low <= max(1, bounds.tolerance * low):
