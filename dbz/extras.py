@@ -20,6 +20,7 @@ STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
 AWS_CLIENT = {"boto3": "boto3"}
 SERVER = {
     "granian": "granian",
+    "PIL": "pillow",
     "jwt": "PyJWT",
     **STORE_CLIENTS,
     "secantus": "SecantusDB",

@@ -30,6 +30,7 @@ from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.openapi import OpenApi
 from dbz.server.http.reply import Send
+from dbz.server.media import MediaService
 from dbz.server.notification import NotificationService
 from dbz.server.observe.emf import write_forever
 from dbz.server.observe.metrics import Figures, ServerMetrics
@@ -139,7 +140,7 @@ class Application:
         game = GameService(core, auth, self.gateway, hub)
         notification.audiences["game.starting"] = game.audience
         chat = ChatService(core, self.gateway)
-        self.services: tuple[Service, ...] = (auth, hub, notification, content, game, chat)
+        self.services: tuple[Service, ...] = (auth, hub, notification, content, game, chat, MediaService(core))
         self.operations = Operations(core, self._metrics, self._recent)
         self._faults = Faults() if self._settings.http.faults else None
         openapi = OpenApi()

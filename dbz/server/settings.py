@@ -89,6 +89,7 @@ class CacheSettings(_Section):
     posts_ttl_s: float = Field(default=300.0, gt=0)
     games_ttl_s: float = Field(default=120.0, gt=0)
     game_ttl_s: float = Field(default=1800.0, gt=0)
+    media_ttl_s: float = Field(default=21_600.0, gt=0)
     max_entries: int = Field(default=20_000, ge=1)
     max_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
     heap_limit_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
@@ -141,6 +142,17 @@ class Notifications(_Section):
     game_reminder_s: float = Field(default=1800.0, gt=0)
 
 
+class Media(_Section):
+    """Pictures: what may be uploaded, and how many threads of each process decode and encode."""
+
+    max_upload_bytes: int = Field(default=10_000_000, ge=1024, le=100_000_000)
+    max_pixels: int = Field(default=40_000_000, ge=1_000_000, le=200_000_000)
+    upload_timeout_s: float = Field(default=60.0, gt=0)
+    upload_rate: Rate = Rate(limit=30, window_s=60)
+    threads: int = Field(default=2, ge=1, le=64)
+    queue: int = Field(default=256, ge=1)
+
+
 class Emf(_Section):
     """The ECS cluster and service whose open connections are written to standard output for CloudWatch; empty: none."""
 
@@ -159,6 +171,7 @@ class Settings(_Section):
     realtime: Realtime = Realtime()
     queue: QueueSettings = QueueSettings()
     notifications: Notifications = Notifications()
+    media: Media = Media()
     emf: Emf = Emf()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     jwt_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)

@@ -27,6 +27,7 @@ from dbz.shards.move.rebalance import Rebalance
 from dbz.shards.plan.document import PlannedMove
 from tests.server.backend import start_redis, start_server
 from tests.server.clients import login
+from tests.server.pictures import photo
 
 
 @dataclass
@@ -107,6 +108,21 @@ async def test_a_club_moves_there_and_back_while_members_read_and_write(sharded:
             await asyncio.gather(member(), mover())
     rows = sharded.deployment.shard("shard_0")["posts"].find({"_id": {"$in": written}})
     assert sorted(row["_id"] for row in rows) == sorted(written)
+
+
+@pytest.mark.anyio
+async def test_pictures_move_with_their_club(sharded: Sharded) -> None:
+    async with httpx.AsyncClient(base_url=sharded.url, timeout=10) as http:
+        await signed_in(http, "user0003")
+        made = await http.post("/api/media", content=photo(400, 300))
+        assert made.status_code == 201, made.text
+        before = await http.get(f"{made.json()['url']}?w=128")
+        await asyncio.to_thread(sharded.move, "club00", "shard_0", "shard_2")
+        sharded.deployment.shard("shard_0")["media"].delete_one({"_id": made.json()["id"]})  # the old copy
+        after = [await http.get(f"{made.json()['url']}?w={width}") for width in (128, 256)]
+        await asyncio.to_thread(sharded.move, "club00", "shard_2", "shard_0")
+    assert after[0].content == before.content
+    assert after[1].status_code == 200, "a size that was not in the cache is made of what lies on the new shard"
 
 
 @pytest.mark.anyio

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbz.cache.admin.selection import Search, Selection
+from dbz.cache.layers.encoding import BYTES_MARK
 from dbz.cache.names import Names
 from dbz.cache.nodes import AnyRedis
 
@@ -30,7 +31,12 @@ class StoredEntry:
 
     @property
     def decoded(self) -> Any:
-        """The value as data; its text when it is no JSON, or JSON that cannot be written again as it is."""
+        """The value as data; its text when it is no JSON, or JSON that cannot be written again as it is.
+
+        Of bytes, a picture's, only how many there are.
+        """
+        if self.value.startswith(BYTES_MARK):
+            return f"{len(self.value) - len(BYTES_MARK):,} bytes that are no text"
         try:
             value = json.loads(self.value.decode(), parse_constant=_no_json)
             json.dumps(value, indent=2, allow_nan=False)  # 1e999 is no number, and what is nested too deep ends here

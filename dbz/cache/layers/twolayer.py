@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from redis.asyncio import Redis
 
+from dbz.cache.layers.encoding import decode, encode
 from dbz.cache.layers.invalidations import InvalidationLog, matches_any
 from dbz.cache.layers.local import MISSING, LocalLayer
 from dbz.cache.layers.remote import CircuitBreaker, RemoteLayer, UnavailableError
@@ -37,7 +37,7 @@ class CacheLimits:
 
 
 class TwoLayerCache:
-    """Values that orjson can encode, by string key. A value that was handed out must not be changed by its reader.
+    """Bytes, or values that orjson can encode, by string key. A value that was handed out must not be changed.
 
     No method raises because of Redis: without it, reads go to the loader and invalidations reach this process at once
     and the others when Redis is back.
@@ -87,7 +87,7 @@ class TwoLayerCache:
 
     def offer(self, key: str, value: Any, ttl_s: float, mark: int) -> None:
         """Keep, in this process, a value that was read anyway; not when `key` was invalidated since `mark`."""
-        self._keep_local(key, value, len(orjson.dumps(value)), ttl_s, mark)
+        self._keep_local(key, value, len(encode(value)), ttl_s, mark)
 
     async def invalidate(self, *patterns: str) -> int:
         """Make every key that one of the glob `patterns` matches stale in all layers and processes.
@@ -164,8 +164,8 @@ class TwoLayerCache:
         for key, encoded in zip(keys, values, strict=True):
             if encoded is not None:
                 try:
-                    found[key] = orjson.loads(encoded)
-                except orjson.JSONDecodeError:
+                    found[key] = decode(encoded)
+                except ValueError:
                     continue  # somebody else's value under our key: it is loaded as if there were none
                 self._keep_local(key, found[key], len(encoded), ttl_s, mark)
         self.stats.hit("remote", found)
@@ -173,7 +173,7 @@ class TwoLayerCache:
         return epoch, found
 
     async def _keep(self, loaded: Mapping[str, Any], epoch: str | None, ttl_s: float, mark: int) -> None:
-        encoded = {key: orjson.dumps(value) for key, value in loaded.items()}
+        encoded = {key: encode(value) for key, value in loaded.items()}
         for key, value in loaded.items():
             self._keep_local(key, value, len(encoded[key]), ttl_s, mark)
         if epoch is None:

@@ -1,4 +1,4 @@
-"""Content: posts, comments, likes, read marks and media."""
+"""Content: posts, comments, likes and read marks."""
 
 from dbz.server.content.service import ContentService
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from dbz.server.content.media import MediaQuery, picture
 from dbz.server.content.posts import Category, Posts, PostsQuery
 from dbz.server.content.reads import ReadMarks
 from dbz.server.core import Core
-from dbz.server.http import Body, Call, Fields, Raw, Reply, Route
+from dbz.server.http import Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden, not_found
 from dbz.server.http.pages import page_block
 from dbz.server.http.schemas import BOOLEAN, COMMENT, INTEGER, POST, items, listed, record
 from dbz.server.seams import EventHandler, Events, Indexes, Profiles
 
-_MEDIA_ID = re.compile(r"[A-Za-z0-9._-]{1,100}").fullmatch
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 
@@ -84,9 +81,6 @@ class ContentService:
             Route("GET", comments, self.comments, "Comments", query=Fields, answers={200: items(COMMENT)}),
             Route("POST", comments, self.comment, "Comment", body=NewComment, answers={201: COMMENT}),
             Route("POST", f"{path}/like", self.like, "Like a post", body=Like, answers={200: liked}),
-            Route(
-                "GET", "/media/{media_id}", self.media, "A picture", query=MediaQuery, public=True, answers={200: None}
-            ),
         )
 
     async def start(self) -> None:
@@ -142,15 +136,6 @@ class ContentService:
         body: Like = await call.body()
         post = await self._visible(call)
         return Reply(await self._posts.like(call.reader.club_id, post["id"], call.reader.user_id, body.liked))
-
-    async def media(self, call: Call) -> Raw:
-        """GET /media/{media_id}; the same for every reader, and for ever."""
-        media_id = call.path["media_id"]
-        if not _MEDIA_ID(media_id):
-            raise not_found("picture")
-        body = picture(media_id, call.query.w, call.query.q)
-        tag = f'"{media_id}-{call.query.w}-{call.query.q}"'.encode()
-        return Raw(body, b"image/jpeg", ((b"etag", tag), (b"cache-control", b"public, max-age=31536000, immutable")))
 
     async def _visible(self, call: Call) -> dict[str, Any]:
         """The post of the path, if the reader may see it: a draft is its author's and the admins' only."""

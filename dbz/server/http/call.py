@@ -65,7 +65,7 @@ class Call:
         """The JSON body (none counts as {}), validated against its model; refuses with 400, 408, 413 or 422."""
         assert self._body_model is not None, "this route has no body"
         try:
-            data = orjson.loads(await self._read_in_time() or b"{}")
+            data = orjson.loads(await self.read(self._body_limit, self._body_timeout_s) or b"{}")
         except orjson.JSONDecodeError as error:
             raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from None
         try:
@@ -73,28 +73,29 @@ class Call:
         except ValidationError as error:
             raise _invalid(error, "body") from None
 
-    async def _read_in_time(self) -> bytes:
+    async def read(self, limit_bytes: int, within_s: float) -> bytes:
+        """The body as it came; refuses with 400 when it is cut off, 408 or 413 beyond the limits."""
         try:
-            async with asyncio.timeout(self._body_timeout_s):
-                return await self._read()
+            async with asyncio.timeout(within_s):
+                return await self._read(limit_bytes)
         except TimeoutError:
-            message = f"the body of a request must come within {self._body_timeout_s:g} s"
+            message = f"the body of a request must come within {within_s:g} s"
             raise ApiError(408, "body_too_slow", message) from None
 
-    async def _read(self) -> bytes:
+    async def _read(self, limit_bytes: int) -> bytes:
         body, size, more = bytearray(), 0, True
         # What is too much is read and dropped up to a bound: a client that is cut off while it writes gets no answer.
-        while more and size <= self._body_limit * _DISCARDED:
+        while more and size <= limit_bytes * _DISCARDED:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ApiError(400, "incomplete", "the request ended before its body was complete")
             part = message.get("body", b"")
             size += len(part)
-            if size <= self._body_limit:
+            if size <= limit_bytes:
                 body += part
             more = message.get("more_body", False)
-        if size > self._body_limit:
-            raise ApiError(413, "too_large", f"a request body has at most {self._body_limit} bytes")
+        if size > limit_bytes:
+            raise ApiError(413, "too_large", f"a request body has at most {limit_bytes} bytes")
         return bytes(body)
 
 

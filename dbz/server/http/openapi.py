@@ -14,6 +14,7 @@ from dbz.server.http import Body, Call, Query, Reply, Route
 from dbz.server.http.schemas import ERROR
 
 _REFERENCE = "#/components/schemas/{model}"
+MULTIPART = "multipart/form-data"
 _PARAMETER = re.compile(r"{(\w+)}")
 
 
@@ -63,7 +64,20 @@ def _operation(route: Route) -> dict[str, Any]:
         schema = {"$ref": _REFERENCE.format(model=route.body.__name__)}
         required = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+    elif route.uploads:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": _file(kind)} for kind in route.uploads},
+        }
     return operation
+
+
+def _file(media_type: str) -> dict[str, Any]:
+    """The schema of a file, by itself or as the one part of a form."""
+    schema = {"type": "string", "format": "binary"}
+    if media_type != MULTIPART:
+        return schema
+    return {"type": "object", "required": ["file"], "properties": {"file": schema}}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -97,7 +111,7 @@ def _responses(route: Route) -> dict[str, Any]:
     refusals = set(route.refusals) | {422, 503}
     if not route.public or route.path.startswith("/api/auth"):
         refusals.add(401)
-    if route.body is not None:
+    if route.body is not None or route.uploads:
         refusals |= {400, 408, 413}
     if "{" in route.path or route.body is not None:
         refusals |= {403, 404}
@@ -110,6 +124,6 @@ def _responses(route: Route) -> dict[str, Any]:
 
 def _answer(route: Route, schema: Any) -> dict[str, Any]:
     if schema is None:
-        media = "image/jpeg" if route.path.startswith("/media") else "text/plain"
-        return {"description": "The content.", "content": {media: {"schema": {"type": "string"}}}}
+        content = {kind: {"schema": {"type": "string"}} for kind in route.media_types}
+        return {"description": "The content.", "content": content}
     return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}

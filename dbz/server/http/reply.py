@@ -66,7 +66,7 @@ class Responder:
         if cacheable and reply.status == 200:
             tag = b'W/"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
             headers += [(b"etag", tag), (b"cache-control", self._cache_control)]
-            if _matches(asked.get(b"if-none-match"), tag):
+            if matches(asked.get(b"if-none-match"), tag):
                 return await self._send(send, 304, headers[1:], b"", head=True)
         else:
             tag = b""
@@ -82,7 +82,7 @@ class Responder:
         """Send an answer that is not JSON; an `etag` among its headers makes it conditional."""
         headers: Headers = [(b"content-type", reply.media_type), *reply.headers]
         tag = dict(reply.headers).get(b"etag", b"")
-        if tag and _matches(asked.get(b"if-none-match"), tag):
+        if tag and matches(asked.get(b"if-none-match"), tag):
             return await self._send(send, 304, headers[1:], b"", head=True)
         streamed = len(reply.body) > self._settings.stream_from_bytes
         return await self._send(send, reply.status, headers, reply.body, head, streamed)
@@ -133,7 +133,7 @@ def _accepts_gzip(header: bytes) -> bool:
     return False
 
 
-def _matches(header: bytes | None, tag: bytes) -> bool:
+def matches(header: bytes | None, tag: bytes) -> bool:
     """Whether an If-None-Match header names `tag` (weak comparison, RFC 9110 section 13.1.2)."""
     if header is None:
         return False

@@ -97,6 +97,7 @@ GAME = record(
 ROOM = record(id=STRING, club_id=STRING, name=STRING, created_at=MOMENT)
 MESSAGE = record(id=STRING, roomId=STRING, tempId=TEXT_OR_NULL, content=STRING, senderId=STRING, timestamp=INTEGER)
 NOTIFICATION = record(id=STRING, type=STRING, title=STRING, body=STRING, timestamp=INTEGER, read=BOOLEAN)
+MEDIA = record(id=STRING, url=STRING, width=INTEGER, height=INTEGER, bytes=INTEGER)
 ERROR = {
     "type": "object",
     "required": ["error"],
