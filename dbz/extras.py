@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from dbz.errors import DependencyError
 
 INSTALL = {
+    "load": "pip install 'dbz-ops[load]'",
     "embedded": "pip install 'dbz-ops[embedded]'",
     "aws": "pip install 'dbz-ops[aws]'",
     "embedded,cloud": "pip install 'dbz-ops[embedded,cloud]'",
@@ -16,6 +17,7 @@ INSTALL = {
 }
 """For each extra, or several together, the command that installs it."""
 
+GENERATOR = {"gevent": "gevent", "locust": "locust", "requests": "requests"}
 STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
 AWS_CLIENT = {"boto3": "boto3"}
 SERVER = {
@@ -57,14 +59,26 @@ def missing_of(packages: Mapping[str, str]) -> list[str]:
 def extra_of(module: str) -> str:
     """The command that installs a module which only an extra brings; empty for all others."""
     name = module.partition(".")[0]
-    by_extra = {"embedded": SERVER, "aws": AWS_CLIENT, "embedded,cloud": CLOUD, "otlp": OTLP, "record": RECORD}
+    by_extra = {
+        "load": GENERATOR,
+        "embedded": SERVER,
+        "aws": AWS_CLIENT,
+        "embedded,cloud": CLOUD,
+        "otlp": OTLP,
+        "record": RECORD,
+    }
     for extra, packages in by_extra.items():
         if name in {one.partition(".")[0] for one in (*packages, *_WITH.get(extra, ()))}:
             return INSTALL[extra]
     return ""
 
 
-_WITH = {"embedded": ("bson", "gridfs", "uvloop"), "aws": ("botocore",), "record": ("yarl",)}
+_WITH = {
+    "load": ("greenlet", "zmq"),
+    "embedded": ("bson", "gridfs", "uvloop"),
+    "aws": ("botocore",),
+    "record": ("yarl",),
+}
 """Modules that come with the packages of an extra."""
 
 

@@ -7,11 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 import dbz
 from dbz.doctor.findings import Diagnosis, Fitness
-from dbz.extras import AWS_CLIENT, CLOUD, INSTALL, OTLP, RECORD, SERVER, missing_of
+from dbz.extras import AWS_CLIENT, CLOUD, GENERATOR, INSTALL, OTLP, RECORD, SERVER, missing_of
 
 _AREA = "packages"
-_CORE = ("gevent", "locust", "httpx", "pydantic")
+_CORE = ("httpx", "orjson", "pydantic")
 _EXTRAS = {
+    "load": (GENERATOR, "dbz load, dbz capacity, dbz try"),
     "embedded": (SERVER, "the reference stack, dbz cache, dbz shard"),
     "aws": (AWS_CLIENT, "dbz scale on an account"),
     "embedded,cloud": (CLOUD, "dbz serve --cloud"),

@@ -21,6 +21,7 @@ from dbz.config.model import Parsed
 from dbz.config.profile import MAX_WORKERS, Profile, is_bundled, load_profile, override
 from dbz.config.source import expanded_text, not_set
 from dbz.errors import UsageError
+from dbz.extras import GENERATOR, need
 from dbz.hosts import is_loopback
 from dbz.load.allowed_hosts import check_host, check_target
 from dbz.load.locust_file import LocustFile, look_into
@@ -106,8 +107,9 @@ def plan_load(request: LoadRequest) -> LoadPlan:
     The embedded stack is for the bundled profiles, or for whoever asks for it: a load of the user's own that names no
     target would otherwise be a load on the wrong server. `${NAME}` in a URL or a header is a variable of the
     environment: what stands on the command line every user of the machine can read. With a `master_port` the workers
-    join from elsewhere.
+    join from elsewhere. `DependencyError` when the packages of the load generator are not installed.
     """
+    need("the load generator", GENERATOR, "load")
     plan = _plan_subject(
         replace(
             request,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dbz.extras import GENERATOR, need
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.secret import worker_secret
 from dbz.load.spec import GeneratorRole, GeneratorSpec
@@ -23,6 +24,7 @@ def join_master(
     `folder` gets the log. Raises `DependencyError` when no master answers, `UsageError` when it refuses
     this worker, when there is no secret to prove, or when it names a target that may not be loaded from here.
     """
+    need("the load generator", GENERATOR, "load")
     spec = GeneratorSpec(
         folder=str(folder),
         role=GeneratorRole.REMOTE,

@@ -181,7 +181,7 @@ def test_a_refused_permission_of_an_account_is_named(denying: Aws) -> None:
 def test_extras_that_are_not_there_are_absent_and_no_fault() -> None:
     findings = list(look_at_packages())
     assert exit_code(findings) is ExitCode.OK
-    assert {finding.name for finding in findings} == {"dbz", "embedded", "aws", "cloud", "otlp", "record"}
+    assert {finding.name for finding in findings} == {"dbz", "load", "embedded", "aws", "cloud", "otlp", "record"}
 
 
 def test_the_command_says_all_of_it_and_its_code(tmp_path: Path) -> None:

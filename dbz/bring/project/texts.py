@@ -182,7 +182,7 @@ def _github_job(depth: str, commands: Sequence[str]) -> list[str]:
         f"        with: {{fetch-depth: {depth}}}",
         "      - uses: actions/setup-python@v5",
         '        with: {python-version: "3.12"}',
-        '      - run: pip install "dbz-ops @ git+$DBZ_REPOSITORY"',
+        '      - run: pip install "dbz-ops[load] @ git+$DBZ_REPOSITORY"',
         "      - run: |",
         *(f"          {command}" for command in commands),
         "      - uses: actions/upload-artifact@v4",
@@ -214,7 +214,10 @@ def _gitlab_job(commands: Sequence[str], junit: str) -> list[str]:
     return [
         "  image: python:3.12",
         "  script:",
-        *(f"    - {json.dumps(command)}" for command in ('pip install "dbz-ops @ git+$DBZ_REPOSITORY"', *commands)),
+        *(
+            f"    - {json.dumps(command)}"
+            for command in ('pip install "dbz-ops[load] @ git+$DBZ_REPOSITORY"', *commands)
+        ),
         "  artifacts:",
         "    when: always",
         "    paths: [reports]",
