@@ -21,6 +21,7 @@ GENERATOR = {"gevent": "gevent", "locust": "locust", "requests": "requests"}
 STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
 AWS_CLIENT = {"boto3": "boto3"}
 SERVER = {
+    "cryptography": "cryptography",
     "granian": "granian",
     "PIL": "pillow",
     "jwt": "PyJWT",

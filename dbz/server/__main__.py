@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dbz.errors import DbzError
 from dbz.server.app import Application
+from dbz.server.auth.vault import Vault
+from dbz.server.band_api.config import check_band
 from dbz.server.data.sharding import check_shards
 from dbz.server.data.warmup import warmup_of
 from dbz.server.observe.logs import configure_logs
@@ -70,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = parse(argv)
         warmup_of(settings.cache.warmup)
         check_shards(settings.stores)
+        check_band(settings)
+        if settings.band.url:
+            Vault(settings.band_token_keys)
         configure_logs(settings.log_level)
         serve(with_secret(settings), Application)
     except DbzError as error:

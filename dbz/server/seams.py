@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pymongo import IndexModel
@@ -36,6 +36,42 @@ class Members(Protocol):
 
     async def club_of(self, user_id: str) -> str | None:
         """The club of a user, None when there is no such user."""
+
+
+@dataclass(frozen=True)
+class BandToken:
+    """An access token for Band; its text appears in no log and no error."""
+
+    text: str = field(repr=False)
+    version: int
+    """Rises with each renewal."""
+
+
+@dataclass(frozen=True)
+class BandClub:
+    """A club whose members and photos come from Band."""
+
+    club_id: str
+    band_key: str
+    """Its band's key at Band."""
+    user_id: str
+    """The admin whose link leads there."""
+
+
+class BandAccess(Protocol):
+    """Which clubs are linked with Band, and the tokens that open it; answered by auth."""
+
+    def clubs(self) -> AsyncIterator[BandClub]:
+        """All linked clubs, by their ids."""
+
+    async def club(self, club_id: str) -> BandClub | None:
+        """One of them; None when it is not linked."""
+
+    async def token(self, user_id: str, refused: int = -1) -> BandToken:
+        """A token that is valid for a while; newer than the version `refused`, which Band did not take any more.
+
+        `BandLinkError` when the user must link again.
+        """
 
 
 class Emitter(Protocol):

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from dbz.config.model import build
@@ -153,6 +154,29 @@ class Media(_Section):
     queue: int = Field(default=256, ge=1)
 
 
+class BandSettings(_Section):
+    """The community service Band; without a `url` the server has nothing to do with it.
+
+    Its secrets come from the environment (BAND_CLIENT_SECRET, BAND_TOKEN_KEYS) only.
+    """
+
+    url: str = ""
+    auth_url: str = ""
+    client_id: str = ""
+    redirect_uri: str = ""
+    timeout_s: float = Field(default=10.0, gt=0, le=120)
+    max_answer_bytes: int = Field(default=2_000_000, ge=1024)
+    refresh_before_s: float = Field(default=300.0, ge=0)
+
+    @field_validator("url", "auth_url", "redirect_uri")
+    @classmethod
+    def _is_safe(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if address and parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            raise ValueError("must begin with https://, or with http:// for this machine")
+        return address.rstrip("/")
+
+
 class Emf(_Section):
     """The ECS cluster and service whose open connections are written to standard output for CloudWatch; empty: none."""
 
@@ -172,9 +196,12 @@ class Settings(_Section):
     queue: QueueSettings = QueueSettings()
     notifications: Notifications = Notifications()
     media: Media = Media()
+    band: BandSettings = BandSettings()
     emf: Emf = Emf()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     jwt_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    band_client_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    band_token_keys: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
 
 _ENVIRONMENT = {
@@ -184,6 +211,15 @@ _ENVIRONMENT = {
     "ACCESS_TTL_S": ("auth", "access_ttl_s"),
     "QUEUE_URL": ("queue", "sqs_queue_url"),
     "DEAD_LETTER_QUEUE_URL": ("queue", "sqs_dead_letter_url"),
+    "BAND_URL": ("band", "url"),
+    "BAND_AUTH_URL": ("band", "auth_url"),
+    "BAND_CLIENT_ID": ("band", "client_id"),
+    "BAND_REDIRECT_URI": ("band", "redirect_uri"),
+}
+_SECRETS = {
+    "jwt_secret": "JWT_SECRET",
+    "band_client_secret": "BAND_CLIENT_SECRET",
+    "band_token_keys": "BAND_TOKEN_KEYS",
 }
 
 
@@ -205,7 +241,7 @@ def load_settings(
         given = {key: value for key, value in values.items() if value is not None}
         if given:
             data.setdefault(section, {}).update(given)
-    data["jwt_secret"] = environment.get("JWT_SECRET", "")
+    data.update({key: environment.get(variable, "") for key, variable in _SECRETS.items()})
     return build(Settings, YamlSource("server settings", data))
 
 
@@ -221,8 +257,12 @@ def _read_file(path: Path) -> dict[str, Any]:
     for name, section in source.data.items() if isinstance(source.data, dict) else [("", None)]:
         if not isinstance(section, dict | str):
             raise ConfigError([Problem(source.where((name,)), "the file must hold a mapping of sections")])
-    if "jwt_secret" in source.data:
-        where = source.where(("jwt_secret",))
-        raise ConfigError([Problem(where, "jwt_secret does not belong in a file", "the variable JWT_SECRET")])
+    misplaced = [
+        Problem(source.where((key,)), f"{key} does not belong in a file", f"the variable {variable}")
+        for key, variable in _SECRETS.items()
+        if key in source.data
+    ]
+    if misplaced:
+        raise ConfigError(misplaced)
     build(Settings, source)
     return dict(source.data)

@@ -11,6 +11,7 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
 from dbz.background import end
+from dbz.server.auth.band_link import BandLink
 from dbz.server.auth.passwords import verify_password
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.sessions import Sessions
@@ -75,6 +76,8 @@ class AuthService:
         self._sessions = Sessions(core, self.tokens, self.revocations)
         self._users = Users(core)
         self._limits = RateLimits(core.redis, {"login": auth.login_rate, "failed_login": auth.failed_login_rate})
+        has_band = bool(core.settings.band.url)
+        self.band = BandLink(core, self._users, self.tokens, self.revocations) if has_band else None
         self._retry_after_s = math.ceil(auth.failed_login_rate.window_s)
         self._tasks: list[asyncio.Task[None]] = []
         self.events: dict[str, EventHandler] = {}
@@ -109,6 +112,7 @@ class AuthService:
                 query=Page,
                 answers={200: listed(MEMBER)},
             ),
+            *(self.band.routes if self.band else ()),
         )
 
     async def start(self) -> None:
@@ -118,6 +122,8 @@ class AuthService:
     async def stop(self) -> None:
         """Stop following."""
         await end(self._tasks)
+        if self.band:
+            await self.band.close()
 
     async def profiles(self, user_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """See `Profiles`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from dbz.server.clock import iso
 from dbz.server.core import Core
 from dbz.server.http.pages import Page, page_block
+from dbz.server.seams import BandClub
 
 # What others may see of a member; the Band access token and the password hash are not among it.
 _PROFILE = {"name": 1, "profile_image": 1, "role": 1, "skill_level": 1, "club_id": 1, "username": 1, "joined_at": 1}
@@ -60,6 +61,27 @@ class Users:
         items = [profiles[user_id] for user_id in listed["ids"] if user_id in profiles]
         return {"items": items, "pagination": page_block(page, listed["total"])}
 
+    async def band_club(self, club_id: str) -> BandClub | None:
+        """The club with its band at Band; None when it has none."""
+        with self._core.queries.timed("clubs.band"):
+            row = await self._clubs.find_one({"_id": club_id, "band": {"$exists": True}}, {"band": 1})
+        return BandClub(row["_id"], row["band"]["key"], row["band"]["user_id"]) if row else None
+
+    async def band_clubs(self) -> AsyncIterator[BandClub]:
+        """All clubs that have a band, by their ids."""
+        async for row in self._clubs.find({"band": {"$exists": True}}, {"band": 1}).sort("_id", 1):
+            yield BandClub(row["_id"], row["band"]["key"], row["band"]["user_id"])
+
+    async def link_band(self, club_id: str, band_key: str, user_id: str) -> None:
+        """Members and photos of a club come from this band, through the link of this user."""
+        with self._core.queries.timed("clubs.link_band"):
+            await self._clubs.update_one({"_id": club_id}, {"$set": {"band": {"key": band_key, "user_id": user_id}}})
+
+    async def unlink_band(self, club_id: str, user_id: str) -> None:
+        """A club's band goes, if it was this user's link that led to it."""
+        with self._core.queries.timed("clubs.unlink_band"):
+            await self._clubs.update_one({"_id": club_id, "band.user_id": user_id}, {"$unset": {"band": ""}})
+
     async def _load_profiles(self, keys: list[str]) -> dict[str, Any]:
         ids = [key.removeprefix("member:") for key in keys]
         with self._core.queries.timed("users.profiles"):
@@ -68,7 +90,7 @@ class Users:
 
     async def _load_club(self, club_id: str) -> dict[str, Any] | None:
         with self._core.queries.timed("clubs.by_id"):
-            row = await self._core.router.directory["clubs"].find_one({"_id": club_id})
+            row = await self._clubs.find_one({"_id": club_id})
         if row is None:
             return None
         with self._core.queries.timed("clubs.member_count"):
@@ -92,6 +114,10 @@ class Users:
     @property
     def _users(self) -> Any:
         return self._core.router.directory["users"]
+
+    @property
+    def _clubs(self) -> Any:
+        return self._core.router.directory["clubs"]
 
 
 def _profile(row: dict[str, Any]) -> dict[str, Any]:

@@ -41,5 +41,6 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("pymongo", "engineio", "socketio", "asyncio"):
+    # Not for their noise alone: httpx logs whole URLs, and Band wants its access token in them.
+    for noisy in ("pymongo", "engineio", "socketio", "asyncio", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

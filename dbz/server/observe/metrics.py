@@ -36,6 +36,7 @@ class Figures:
         self.events = Counters("dbz_socket_events", "Real-time events received.", ("event", "outcome"))
         self.deliveries = Counters("dbz_socket_deliveries", "Packets handed to sockets.", ("event",))
         self.refused_connections = Counters("dbz_socket_refused", "Connections turned away.", ("reason",))
+        self.band_requests = Counters("dbz_band_requests", "Calls of Band.", ("call", "outcome"))
         self.connections = 0
         self.unauthenticated = 0
 

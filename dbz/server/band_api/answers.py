@@ -1,0 +1,83 @@
+"""From an answer of Band to data, or to the error that it means. Nothing that Band sends is trusted."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from dbz.server.band_api.errors import (
+    BandError,
+    BandRefusedError,
+    BandThrottledError,
+    BandUnauthorizedError,
+    BandUnavailableError,
+)
+
+_COOL_DOWN, _UNAUTHORIZED = 1003, 10401
+_QUOTAS = (1001, 1002)
+_SERVER = 2300
+_COOL_DOWN_S, _QUOTA_S, _LONGEST_S = 5.0, 600.0, 86_400.0
+
+
+def data_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """The `result_data` of a success; else the `BandError` that status and result code mean."""
+    answer = _object(body)
+    code = answer.get("result_code")
+    if status == 200 and code == 1 and type(code) is int:
+        data = answer.get("result_data")
+        if not isinstance(data, dict):
+            raise BandUnavailableError("Band sent an answer without data")
+        return data
+    raise _error(status, code if type(code) is int else 0, headers)
+
+
+def tokens_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """The answer of the token endpoint; `BandUnauthorizedError` for a grant that Band does not take (any more)."""
+    answer = _object(body)
+    if status == 200 and isinstance(answer.get("access_token"), str) and answer["access_token"]:
+        return answer
+    if status in (400, 401) and answer.get("error") == "invalid_grant":
+        raise BandUnauthorizedError("Band does not accept the grant")
+    if status in (400, 401) and isinstance(answer.get("error"), str):
+        raise BandRefusedError("Band does not accept this app's request for tokens")
+    raise _error(status, 0, headers)
+
+
+def retry_after_s(header: str | None, default_s: float) -> float:
+    """The seconds that a Retry-After asks for (RFC 9110 section 10.2.3), never more than a day."""
+    seconds = default_s
+    text = (header or "").strip()
+    if text.isascii() and text.isdecimal():
+        seconds = float(text[:9])
+    elif text:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError, OSError):
+            seconds = default_s
+    return min(max(seconds, 0.0), _LONGEST_S) if math.isfinite(seconds) else default_s
+
+
+def _error(status: int, code: int, headers: Mapping[str, str]) -> BandError:
+    if status == 429 or code == _COOL_DOWN:
+        return BandThrottledError(retry_after_s(headers.get("retry-after"), _COOL_DOWN_S))
+    if code in _QUOTAS:
+        return BandThrottledError(retry_after_s(headers.get("retry-after"), _QUOTA_S))
+    if status == 401 or code == _UNAUTHORIZED:
+        return BandUnauthorizedError("Band does not take the access token")
+    if status >= 500 or code == _SERVER:
+        return BandUnavailableError(f"Band failed (status {status}, result code {code})")
+    return BandRefusedError(f"Band refused (status {status}, result code {code})")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body; an empty one for anything else, so that the status decides."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
