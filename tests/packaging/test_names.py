@@ -26,7 +26,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 def of_others(text: str) -> list[str]:
     """What a text tells people to install with pip and is neither ours nor pinned by us; extras are left out."""
-    named = (re.sub(r"\[[\w,]+\]", "", match["what"].strip("\"'")) for match in _INSTALL.finditer(text))
+    named = (re.sub(r"\[[\w,$]+\]", "", match["what"].strip("\"'")) for match in _INSTALL.finditer(text))
     return [name for name in named if not _OURS.fullmatch(name) and name not in PINNED]
 
 
