@@ -33,26 +33,30 @@ class DocumentKind(Generic[Made]):
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise UsageError(f"{self.unreadable.format(path=path)}: {error.strerror}", hint=self.hint) from error
+            raise UsageError(
+                f"{self.unreadable.format(path=path)}: {error.strerror}", hint=self.hint, code="E005"
+            ) from error
         except ValueError as error:  # a NUL in the path
-            raise UsageError(f"{self.unreadable.format(path=path)}: {error}", hint=self.hint) from error
+            raise UsageError(f"{self.unreadable.format(path=path)}: {error}", hint=self.hint, code="E005") from error
         try:
             document = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path} is damaged: {_reason(error)}") from error
+            raise UsageError(f"{path} is damaged: {_reason(error)}", code="E012") from error
         return self.of(document, str(path))
 
     def of(self, document: Any, origin: str) -> Made:
         """The object that parsed JSON stands for; `UsageError`, which names the origin, when it stands for none."""
         if not isinstance(document, dict):
-            raise UsageError(f"{origin} is damaged: it is not a JSON object")
+            raise UsageError(f"{origin} is damaged: it is not a JSON object", code="E012")
         if document.get("schema") != self.schema:
             schema = document.get("schema")
-            raise UsageError(f"{origin} is not {self.what}: its schema is {schema!r}, this dbz reads {self.schema!r}")
+            raise UsageError(
+                f"{origin} is not {self.what}: its schema is {schema!r}, this dbz reads {self.schema!r}", code="E013"
+            )
         try:
             return self.make(document)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise UsageError(f"{origin} is damaged: {_reason(error)}") from error
+            raise UsageError(f"{origin} is damaged: {_reason(error)}", code="E012") from error
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Every error that dbz shows to a user, and the exit code that each one carries.
+"""Every error that dbz shows to a user, with the two codes that each one carries: for scripts, and to look it up by.
 
     DbzError                     what happened, where, and what to do next
     ├── UsageError          2    the command line or a file it names is wrong
@@ -10,6 +10,9 @@
 
 `ExitCode` is the only table of exit codes; `dbz.cli.main` is the only place that applies it. Code 1 is never anything
 but a broken budget or a failed verification: an error without a code of its own is one of dbz itself, 70.
+
+`code` says which kind of error it is, like "L002": what `dbz explain` explains. A kind is a cause with its cure, in
+however many places it shows; all of them are in `dbz.codes`.
 """
 
 from __future__ import annotations
@@ -50,14 +53,15 @@ _MEANINGS = {
 
 
 class DbzError(Exception):
-    """Base of all errors with a message for the user; `hint` says what to do next."""
+    """Base of all errors with a message for the user; `hint` says what to do next, `code` is one of `dbz.codes`."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code
 
 
 class UsageError(DbzError):
@@ -99,11 +103,11 @@ class Problem:
 class ConfigError(UsageError):
     """One or more problems in a configuration file."""
 
-    def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
+    def __init__(self, problems: Sequence[Problem], *, hint: str = "", code: str = "E008") -> None:
         lines = [str(problem) for problem in problems[:_MOST_PROBLEMS]]
         if len(problems) > _MOST_PROBLEMS:
             lines.append(f"and {len(problems) - _MOST_PROBLEMS:,} problems more")
-        super().__init__("\n".join(lines), hint=hint)
+        super().__init__("\n".join(lines), hint=hint, code=code)
         self.problems = tuple(problems)
 
 
@@ -129,3 +133,6 @@ class InterruptedRunError(DbzError):
     """The user asked to stop before there was a result."""
 
     exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "E022") -> None:
+        super().__init__(message, hint=hint, code=code)

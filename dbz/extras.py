@@ -49,6 +49,7 @@ def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "
         raise DependencyError(
             f"{what} needs packages that are not installed: {', '.join(missing)}",
             hint=INSTALL[extra] + (f", or {instead}" if instead else ""),
+            code="E014",
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from error_codes import errors_page, faults_of_codes
 
 from dbz.cli.main import app
 from dbz.cli.schema import schema_texts
@@ -173,6 +174,7 @@ def main() -> int:
     profiles = ROOT / "docs" / "profiles.md"
     wanted = schemas | {
         ROOT / "docs" / "cli.md": cli_reference(),
+        ROOT / "docs" / "errors.md": errors_page(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
         ci: with_recipes(ci.read_text()),
@@ -185,9 +187,10 @@ def main() -> int:
         for path in stale:
             path.write_text(wanted[path])
         return 0
-    for path in stale:
-        sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `make docs`\n")
-    return 1 if stale else 0
+    faults = [f"{path.relative_to(ROOT)} is out of date: run `make docs`" for path in stale]
+    faults += faults_of_codes(ROOT / "dbz")
+    sys.stderr.writelines(f"{fault}\n" for fault in faults)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

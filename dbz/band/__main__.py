@@ -80,14 +80,16 @@ async def _serve(given: argparse.Namespace) -> None:
 def _check(port: int) -> None:
     """`DependencyError` when somebody listens there, `UsageError` when there is no such port."""
     if not 1 <= port <= 65535:
-        raise UsageError(f"port is {port}, but must be from 1 to 65535, or 0 for any free one")
+        raise UsageError(f"port is {port}, but must be from 1 to 65535, or 0 for any free one", code="E002")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
         except OSError as error:
             hint = "choose another with --port, or 0 for any free one"
-            raise DependencyError(f"cannot listen on {_HOST}:{port}: {error.strerror}", hint=hint) from None
+            raise DependencyError(
+                f"cannot listen on {_HOST}:{port}: {error.strerror}", hint=hint, code="E017"
+            ) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -54,15 +54,15 @@ class Replay:
 def replay_of(recording: Recording, choice: Choice, about: str, stem: str, speed: float) -> Replay:
     """The replay of a log; its files are called after `stem`. `UsageError` when the material has no times."""
     if recording.recorded:
-        raise UsageError("--replay is for access logs: a recorded session keeps its pauses anyway")
+        raise UsageError("--replay is for access logs: a recorded session keeps its pauses anyway", code="E003")
     exchanges, origin, notes = wanted(recording, choice)
     replayed = [one for one in exchanges if one.method not in _WITH_BODY]
     if len(replayed) < len(exchanges):
         notes.append(f"{len(exchanges) - len(replayed)} requests with bodies are left out: a log does not keep these")
     if not all(one.started_s for one in exchanges):
-        raise UsageError(f"{about}: its requests have no times, so they cannot be played again")
+        raise UsageError(f"{about}: its requests have no times, so they cannot be played again", code="B004")
     if not replayed:
-        raise UsageError(f"{about}: nothing is left to be played again", hint="--statics")
+        raise UsageError(f"{about}: nothing is left to be played again", hint="--statics", code="B004")
     if all(one.started_s == int(one.started_s) for one in replayed):
         notes.append("the log has whole seconds: requests of one second are spread evenly over it")
         replayed = _spread(replayed)

@@ -42,7 +42,9 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:  # noq
     sessions = [session for session in sessions if session.origin == origin or not origin]
     if not exchanges and not sessions:
         raise UsageError(
-            "nothing of the recording is left: all of it is static, or goes to other servers", hint="--target"
+            "nothing of the recording is left: all of it is static, or goes to other servers",
+            hint="--target",
+            code="B004",
         )
     templates = names.PathTemplates(exchange.path for exchange in exchanges)
     told = [note for note in recording.notes if not (choice.target and NO_SERVER in note)]

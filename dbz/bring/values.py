@@ -60,7 +60,7 @@ def value_at(tree: Any, location: Location) -> Any:
 def replaced(tree: Any, change: Callable[[Location, Any], Any], location: Location = ()) -> Any:
     """A copy of a tree with each leaf as `change` gives it; `UsageError` for one too deep to be written as Python."""
     if len(location) > MAX_DEPTH:
-        raise UsageError(f"a body or message is nested too deeply: it has more than {MAX_DEPTH} levels")
+        raise UsageError(f"a body or message is nested too deeply: it has more than {MAX_DEPTH} levels", code="B002")
     if isinstance(tree, Mapping):
         return {key: replaced(part, change, (*location, key)) for key, part in tree.items()}
     if isinstance(tree, list | tuple):

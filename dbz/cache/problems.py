@@ -34,10 +34,10 @@ def reported() -> Iterator[None]:
     try:
         yield
     except PROBLEMS as error:
-        raise DependencyError(problem_text(error)) from error
+        raise DependencyError(problem_text(error), code="C002") from error
     except RuntimeError as error:
         if is_broken_client(error):
-            raise DependencyError(problem_text(error)) from error
+            raise DependencyError(problem_text(error), code="C002") from error
         raise
 
 

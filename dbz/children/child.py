@@ -75,7 +75,9 @@ class Child:
         line = _stdout(self._guard).readline()
         if not line:
             self.wait(_GUARD_MARGIN_S)
-            raise DependencyError(f"{self.name} could not be started:\n{self.log_tail()}", hint=f"log: {self.log}")
+            raise DependencyError(
+                f"{self.name} could not be started:\n{self.log_tail()}", hint=f"log: {self.log}", code="E015"
+            )
         return int(line)
 
     def __enter__(self) -> Child:
@@ -169,7 +171,7 @@ def _opened_log(log: Path) -> IO[bytes]:
         return log.open("ab")
     except OSError as error:
         raise UsageError(
-            f"the log {log} cannot be written: {error.strerror}", hint="name a folder that you own"
+            f"the log {log} cannot be written: {error.strerror}", hint="name a folder that you own", code="E006"
         ) from error
 
 
@@ -203,10 +205,12 @@ def wait_until(ready: Callable[[], bool], child: Child, *, deadline_s: float, wh
         code = child.exit_code
         if code is not None:
             raise DependencyError(
-                f"{what} ended at start with code {code}:\n{child.log_tail()}", hint=f"log: {child.log}"
+                f"{what} ended at start with code {code}:\n{child.log_tail()}", hint=f"log: {child.log}", code="E015"
             )
         if time.monotonic() > end:
-            raise DependencyError(f"{what} was not ready within {deadline_s:g} s", hint=f"log: {child.log}")
+            raise DependencyError(
+                f"{what} was not ready within {deadline_s:g} s", hint=f"log: {child.log}", code="E015"
+            )
         time.sleep(0.02)
 
 

@@ -67,13 +67,15 @@ def import_files(
     if replay:
         if check:
             raise UsageError(
-                "--replay and --check are not for each other", hint="dbz try plays the first line of a log"
+                "--replay and --check are not for each other", hint="dbz try plays the first line of a log", code="E003"
             )
         _write_replay(files, out, Choice(target, statics), speed, force=force)
         return
     kept = check and out.exists() and not force
     if out.exists() and not (force or kept):
-        raise UsageError(f"{out} is there already", hint="choose another --out, or write over it with --force")
+        raise UsageError(
+            f"{out} is there already", hint="choose another --out, or write over it with --force", code="E007"
+        )
     script = script_of(read_files(files), Choice(target, statics))
     if not kept:
         write_scenario(script, files, out, target)
@@ -108,7 +110,7 @@ def write_scenario(script: Script, files: list[str], out: Path, target: str) -> 
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from error
+        raise UsageError(f"cannot write {out}: {error.strerror}", code="E006") from error
     for note in script.notes:
         typer.echo(note, err=True)
     for line in _summary(script, out, target):

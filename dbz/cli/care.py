@@ -32,7 +32,7 @@ def carry_out_each(plan: LoadPlan, carry_out: CarryOut) -> ExitCode:
 
     cares = plan.profile.without
     if not cares:
-        raise UsageError("--each needs --without, which names what is left out in turn")
+        raise UsageError("--each needs --without, which names what is left out in turn", code="E003")
     figures: list[CareFigures] = []
     for number, care in enumerate([*cares, ""], start=1):
         this = replace(plan, profile=override(plan.profile, {"without": [care] if care else []}))

@@ -28,9 +28,9 @@ def confirm_by_name(name: str, *, yes: bool, so_far: str = "nothing was changed"
     _refuse_without_terminal(so_far)
     typed = typer.prompt(f"\nType the service's name ({name}) to do it", default="", show_default=False, err=True)
     if typed.strip() != name:
-        raise UsageError(f"that is not its name: {so_far}")
+        raise UsageError(f"that is not its name: {so_far}", code="E021")
 
 
 def _refuse_without_terminal(so_far: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(f"{so_far}: there is nobody to ask", hint="add --yes to do it")
+        raise UsageError(f"{so_far}: there is nobody to ask", hint="add --yes to do it", code="E020")

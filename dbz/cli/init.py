@@ -97,11 +97,13 @@ def init(
 def _completed(folder: Path, source: str, target: str, allowed: Sequence[str], start: str | None, ci: str) -> _Wishes:
     """The wishes, with what is missing asked for at a terminal; `UsageError` when nobody is there to ask."""
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder")
+        raise UsageError(f"{folder} is no folder", code="E005")
     asking = sys.stdin.isatty()
     if not (source or target):
         if not asking:
-            raise UsageError("init of what? There is nobody to ask", hint="--from URL or FILE, or --target URL")
+            raise UsageError(
+                "init of what? There is nobody to ask", hint="--from URL or FILE, or --target URL", code="E004"
+            )
         source = typer.prompt("What is to be loaded? A URL, or a file (OpenAPI, HAR, log, Postman, Locust)", err=True)
     if start is None and asking and ci != "none":
         start = typer.prompt("Which command starts it in CI? (empty: later)", default="", show_default=False, err=True)
@@ -137,7 +139,7 @@ def _host_of(locust_file: Path, allowed: Sequence[str]) -> str:
 
     host = look_into(locust_file, allowed).host
     if not host:
-        raise UsageError(f"{locust_file} names no host", hint="say which: --target URL")
+        raise UsageError(f"{locust_file} names no host", hint="say which: --target URL", code="B006")
     return host
 
 
@@ -180,6 +182,7 @@ def _provide_secrets(material: Material) -> None:
             raise UsageError(
                 f"{material.about} asks for a secret: the environment variable {name} is not set",
                 hint=f"set {name}, and repeat this command",
+                code="E010",
             )
         os.environ[name] = known or typer.prompt(f"{name} (not shown, and not written down)", hide_input=True, err=True)
 

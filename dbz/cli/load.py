@@ -81,7 +81,7 @@ def load(
 
         plan = plan_for_phase(plan, load_phases(options.phases).phase(options.phase), request.overrides)
     if options.each and (baseline.baseline or baseline.repeat > 1):
-        raise UsageError("--each compares loads with each other; leave out --baseline and --repeat")
+        raise UsageError("--each compares loads with each other; leave out --baseline and --repeat", code="E003")
     plan = baseline.applied_to(plan, output.out)
     with Interrupts("before anything was measured; nothing is left running").watch() as interrupts:
 
@@ -110,7 +110,7 @@ def _work(host: str, port: int, allowed_targets: list[str]) -> None:
         if interrupts.requested:
             raise InterruptedRunError("interrupted; the master counts this worker as lost")
     if lost:
-        raise InvalidRunError("this worker ended before its record was complete")
+        raise InvalidRunError("this worker ended before its record was complete", code="L015")
     typer.echo("The run has ended; its report is the master's.", err=True)
 
 

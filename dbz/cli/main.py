@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import os
 import sys
 import tempfile
 import traceback
+from typing import Any
 
 import typer
 
@@ -17,7 +17,9 @@ from dbz.cli.bring import import_files
 from dbz.cli.budget.group import app as budget_app
 from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
+from dbz.cli.complaint import Complaint, complain, wants_json
 from dbz.cli.doctor import doctor
+from dbz.cli.explain import explain
 from dbz.cli.init import init
 from dbz.cli.load import load
 from dbz.cli.monitor.group import app as monitor_app
@@ -35,6 +37,9 @@ from dbz.extras import extra_of
 
 # The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
+
+_NO_COMMAND: type[Exception] = sys.modules[_CommandLineError.__module__].NoArgsIsHelpError
+"""A group of commands called by itself: it shows its help."""
 
 _NO_FAULT_OF_THE_NAME = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 """Errors of a file that another name would not mend."""
@@ -57,6 +62,7 @@ app.command("import")(grouped(import_files))
 app.command()(grouped(record))
 app.command("try")(grouped(try_scenario))
 app.command()(grouped(schema))
+app.command()(grouped(explain))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(report_app, name="report")
@@ -92,6 +98,7 @@ def dbz_command(
       dbz scale simulate            what the scaling rules would do
       dbz cache warm                fill its cache before the users come
       dbz report list               all runs; dbz report show prints the newest
+      dbz explain DBZ-L002          what an error means, and what to do about it
 
     \b
     Exit codes: 0 good, 1 a budget is broken, 2 wrong usage or configuration,
@@ -107,52 +114,51 @@ def run(arguments: list[str]) -> int | None:
     """
     try:
         code = app(args=arguments, prog_name="dbz", standalone_mode=False)
-    except DbzError as error:
-        _complain(error.message, error.hint)
-        return int(error.exit_code)
     except _CommandLineError as error:
+        if not isinstance(error, _NO_COMMAND):
+            return _ended_by(_of_command_line(error), arguments)
         error.show()  # type: ignore[attr-defined]
         return int(ExitCode.USAGE)
-    except (KeyboardInterrupt, typer.Abort):
-        _complain(f"{_named(arguments)} was interrupted")
-        return int(ExitCode.INTERRUPTED)
-    except ModuleNotFoundError as error:
-        missing = extra_of(error.name or "")
-        if not missing:
-            return _internal_error()
-        _complain(f"{_named(arguments)} needs a package that is not installed: {error.name}", missing)
-        return int(ExitCode.UNREACHABLE)
-    except OSError as error:
-        if error.filename is None:
-            return _internal_error()
-        _complain(f"{str(error.filename)[:_MAX_NAME]}: {error.strerror}")
-        return int(ExitCode.UNREACHABLE if error.errno in _NO_FAULT_OF_THE_NAME else ExitCode.USAGE)
-    except Exception:
-        return _internal_error()
+    except (Exception, KeyboardInterrupt) as error:
+        return _ended_by(_complaint(error, arguments), arguments)
     return code if isinstance(code, int) else None
 
 
-def _internal_error() -> int:
-    _complain("an error in dbz itself", f"please report it with {_save_traceback()}")
-    return int(ExitCode.INTERNAL)
+def _ended_by(complaint: Complaint, arguments: list[str]) -> int:
+    complain(complaint, as_json=wants_json(arguments))
+    return int(complaint.exit_code)
+
+
+def _complaint(error: BaseException, arguments: list[str]) -> Complaint:
+    """What an exception means for the user."""
+    match error:
+        case DbzError():
+            return Complaint.of(error)
+        case KeyboardInterrupt() | typer.Abort():
+            return Complaint(f"{_named(arguments)} was interrupted", "E022", ExitCode.INTERRUPTED)
+        case ModuleNotFoundError(name=str(name)) if missing := extra_of(name):
+            message = f"{_named(arguments)} needs a package that is not installed: {name}"
+            return Complaint(message, "E014", ExitCode.UNREACHABLE, missing)
+        case OSError() if error.filename is not None:
+            message = f"{str(error.filename)[:_MAX_NAME]}: {error.strerror}"
+            if error.errno in _NO_FAULT_OF_THE_NAME:
+                return Complaint(message, "E025", ExitCode.UNREACHABLE)
+            return Complaint(message, "E024", ExitCode.USAGE)
+    hint = f"please report it with {_save_traceback()}"
+    return Complaint("an error in dbz itself", "E023", ExitCode.INTERNAL, hint)
+
+
+def _of_command_line(error: Any) -> Complaint:
+    """What is wrong with the command line, in one sentence that names the help of the command."""
+    message = " ".join(error.format_message().split())
+    path = error.ctx.command_path if error.ctx else "dbz"
+    return Complaint(message, "E001", ExitCode.USAGE, f"see `{path} --help`")
 
 
 def _named(arguments: list[str]) -> str:
     """The command in a command line: `dbz shard plan`."""
     words = list(itertools.takewhile(str.isalpha, arguments[:2]))
     return " ".join(["dbz", *words])
-
-
-def _complain(message: str, hint: str = "") -> None:
-    with contextlib.suppress(OSError):
-        typer.echo(f"dbz: {_harmless(message)}", err=True)
-        if hint:
-            typer.echo(f"     {_harmless(hint)}", err=True)
-
-
-def _harmless(text: str) -> str:
-    """The text without what would steer a terminal: names in messages may come from files and servers."""
-    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _save_traceback() -> str:
@@ -171,7 +177,7 @@ def main() -> None:
     code = run(sys.argv[1:])
     unwritten = streams.finish()
     if unwritten:
-        _complain(unwritten)
+        complain(Complaint(unwritten, "E025", ExitCode.UNREACHABLE), as_json=wants_json(sys.argv[1:]))
         # A verdict is in the code, and in the files of its run; everything else was lost with the output.
         code = int(ExitCode.UNREACHABLE) if code is None else code
     streams.finish()

@@ -129,7 +129,7 @@ def _refuse_nul(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         texts = value if isinstance(value, list) else [value]
         if any("\0" in str(text) for text in texts if isinstance(text, str | Path)):
-            raise UsageError(f"{name.replace('_', '-')} holds a NUL character")
+            raise UsageError(f"{name.replace('_', '-')} holds a NUL character", code="E002")
 
 
 def _fields_as_parameters(kind: Any) -> list[inspect.Parameter]:
@@ -145,7 +145,7 @@ def parsed(option: str, text: str, parse: Callable[[str], Value]) -> Value:
     try:
         return parse(text)
     except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
+        raise UsageError(f"{option}: {error}", code="E002") from error
 
 
 def duration_of(option: str, text: str) -> float:
@@ -157,7 +157,7 @@ def time_of(option: str, text: str) -> float:
     """The seconds of a duration that is more than none; `UsageError` names the option."""
     value = duration_of(option, text)
     if value <= 0:
-        raise UsageError(f"{option}: {text} is no time at all; write for example 2s")
+        raise UsageError(f"{option}: {text} is no time at all; write for example 2s", code="E002")
     return value
 
 
@@ -170,7 +170,7 @@ def address_of(option: str, text: str) -> tuple[str, int]:
     """The host and port of `127.0.0.1:9464`; `UsageError` names the option."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"{option}: '{text}' is not an address; write for example 127.0.0.1:9464")
+        raise UsageError(f"{option}: '{text}' is not an address; write for example 127.0.0.1:9464", code="E002")
     return host.strip("[]"), int(port)
 
 

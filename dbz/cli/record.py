@@ -51,11 +51,13 @@ def record(
     written = scenario or out.with_suffix(".py")
     for path in (*hars, written):
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is no file that could be replaced")
+            raise UsageError(f"{path} is no file that could be replaced", code="E005")
         if path.exists() and not force:
-            raise UsageError(f"{path} is there already", hint="choose another --out, or write over it with --force")
+            raise UsageError(
+                f"{path} is there already", hint="choose another --out, or write over it with --force", code="E007"
+            )
         if not path.parent.is_dir():
-            raise UsageError(f"{path.parent} is no folder")
+            raise UsageError(f"{path.parent} is no folder", code="E005")
     reach(base)
     proxies = [RecordingProxy(base, port + number if port else 0, _address(number)) for number in range(users)]
 
@@ -73,7 +75,9 @@ def record(
     for note in dict.fromkeys(note for proxy in proxies for note in proxy.tape.notes):
         typer.echo(note, err=True)
     if not kept:
-        raise UsageError("nothing passed: nothing was written", hint="open the printed address, not the server's own")
+        raise UsageError(
+            "nothing passed: nothing was written", hint="open the printed address, not the server's own", code="B008"
+        )
     for path, har in kept:
         _write_private(path, json.dumps(har, ensure_ascii=False, indent=1))
         typer.echo(f"{path}: {len(har['log']['entries'])} entries; it holds what is secret, so keep it to yourself")
@@ -115,4 +119,4 @@ def _write_private(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", code="E006") from error

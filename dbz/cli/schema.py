@@ -33,7 +33,7 @@ def schema(
     """
     texts = schema_texts()
     if name not in texts:
-        raise UsageError(f"there is no schema '{name}' (known: {', '.join(texts)})")
+        raise UsageError(f"there is no schema '{name}' (known: {', '.join(texts)})", code="E011")
     typer.echo(texts[name], nl=False)
 
 

@@ -78,9 +78,13 @@ def serve(
 
     period_s = duration_of("--period", period)
     if cloud and processes != 1:
-        raise UsageError("--processes does not go with --cloud: each task is one process", hint="--tasks N")
+        raise UsageError(
+            "--processes does not go with --cloud: each task is one process", hint="--tasks N", code="E003"
+        )
     if faults and (cloud or processes != 1):
-        raise UsageError("--faults are those of one server process", hint="leave out --processes and --cloud")
+        raise UsageError(
+            "--faults are those of one server process", hint="leave out --processes and --cloud", code="E003"
+        )
     options = StackOptions(
         clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards,
         cloud=tasks if cloud else 0, cloud_period_s=period_s, faults=faults,

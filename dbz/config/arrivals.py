@@ -46,7 +46,7 @@ def summary_of(path: str) -> ArrivalsSummary:
     for at_s, _ in recorded_arrivals(path):
         count, last_s = count + 1, at_s
     if not count:
-        raise UsageError(f"{path}: there are no arrivals in it")
+        raise UsageError(f"{path}: there are no arrivals in it", code="L017")
     return ArrivalsSummary(count, last_s)
 
 
@@ -58,11 +58,11 @@ def recorded_arrivals(path: str, worker: int = 0, workers: int = 1) -> Iterator[
             row = _row(line, f"{path}:{number + 1}")
             if number == 0:
                 if row.get("schema") != SCHEMA:
-                    raise UsageError(f"{path}: no file of arrivals: its first line has no schema {SCHEMA}")
+                    raise UsageError(f"{path}: no file of arrivals: its first line has no schema {SCHEMA}", code="L017")
                 continue
             at_s = row.get("at_s")
             if not isinstance(at_s, int | float) or isinstance(at_s, bool) or not math.isfinite(at_s) or at_s < last_s:
-                raise UsageError(f"{path}:{number + 1}: at_s is no time that is {last_s:g} s or later")
+                raise UsageError(f"{path}:{number + 1}: at_s is no time that is {last_s:g} s or later", code="L017")
             last_s = float(at_s)
             if (number - 1) % workers == worker:
                 yield last_s, row
@@ -72,7 +72,7 @@ def _row(line: bytes, where: str) -> dict[str, Any]:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"{where}: not JSON: {error}") from error
+        raise UsageError(f"{where}: not JSON: {error}", code="L017") from error
     if not isinstance(row, dict):
-        raise UsageError(f"{where}: not an object")
+        raise UsageError(f"{where}: not an object", code="L017")
     return row

@@ -33,4 +33,5 @@ def resolve(kind: str, text: str, folder: str, suffix: str) -> Path:
     raise UsageError(
         f"unknown {kind} '{text}'{suggestion} (bundled: {', '.join(names)})",
         hint=f"give one of these names or the path of a {suffix} file",
+        code="E011",
     )

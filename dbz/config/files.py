@@ -31,5 +31,7 @@ def existing_file(kind: str, text: str | Path, *, hint: str = "") -> Path:
     fault = fault_of(Path(text))
     if fault:
         shown = str(text)
-        raise UsageError(f"{kind} file '{shown[:_LONGEST]}{'…' * (len(shown) > _LONGEST)}' {fault}", hint=hint)
+        raise UsageError(
+            f"{kind} file '{shown[:_LONGEST]}{'…' * (len(shown) > _LONGEST)}' {fault}", hint=hint, code="E005"
+        )
     return Path(text)

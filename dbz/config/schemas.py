@@ -52,7 +52,7 @@ class _Generator(GenerateJsonSchema):
 def config_schema(name: str) -> dict[str, Any]:
     """The schema of one kind of file; `UsageError` naming the kinds."""
     if name not in CONFIG_MODELS:
-        raise UsageError(f"there is no schema '{name}' (known: {', '.join(CONFIG_MODELS)})")
+        raise UsageError(f"there is no schema '{name}' (known: {', '.join(CONFIG_MODELS)})", code="E011")
     return model_schema(CONFIG_MODELS[name])
 
 

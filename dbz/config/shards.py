@@ -70,7 +70,7 @@ class Shards(Strict):
         if name in self.shards:
             return name
         suggestion = did_you_mean(name, self.names)
-        raise UsageError(f"{option}: unknown shard '{name}'{suggestion} (known: {', '.join(self.names)})")
+        raise UsageError(f"{option}: unknown shard '{name}'{suggestion} (known: {', '.join(self.names)})", code="E011")
 
     def uri_of(self, name: str, environment: Mapping[str, str] = os.environ) -> str:
         """The URI of a shard; `UsageError` names the variable that is not set."""
@@ -79,6 +79,7 @@ class Shards(Strict):
             raise UsageError(
                 f"shard '{name}' has no URI: the environment variable {self.shards[name]} is not set",
                 hint="set it, or start `dbz serve --shards 2` for shards to try things on",
+                code="H001",
             )
         return uri
 

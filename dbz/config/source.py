@@ -58,7 +58,7 @@ def parse_yaml(text: str, origin: str) -> YamlSource:
             raise ConfigError(problems)
         source.data = document.data()
     except YamlFaultError as fault:
-        raise ConfigError([Problem(f"{origin}:{fault.line}", fault.what)]) from fault
+        raise ConfigError([Problem(f"{origin}:{fault.line}", fault.what)], code="E009") from fault
     return source
 
 
@@ -66,19 +66,19 @@ def _text(path: Path) -> str:
     """The text of a file of ours; never waits for a pipe, nor reads a device without end."""
     origin = str(path)
     if fault := fault_of(path):
-        raise ConfigError([Problem(origin, f"it {fault}")])
+        raise ConfigError([Problem(origin, f"it {fault}")], code="E009")
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError([Problem(origin, f"cannot be read: {error.strerror}")]) from error
+        raise ConfigError([Problem(origin, f"cannot be read: {error.strerror}")], code="E009") from error
     if len(content) > MAX_BYTES:
-        raise ConfigError([Problem(origin, f"cannot be read: it is larger than {MAX_BYTES // 1000:,} KB")])
+        raise ConfigError([Problem(origin, f"cannot be read: it is larger than {MAX_BYTES // 1000:,} KB")], code="E009")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([Problem(f"{origin}:{line}", "cannot be read: it is not UTF-8 text")]) from error
+        raise ConfigError([Problem(f"{origin}:{line}", "cannot be read: it is not UTF-8 text")], code="E009") from error
 
 
 def _collect(node: yaml.Node, location: Location, source: YamlSource, problems: list[Problem]) -> None:
@@ -121,7 +121,7 @@ def expanded(source: YamlSource, environment: Mapping[str, str] = os.environ) ->
 
     data = expand(source.data, ())
     if problems:
-        raise ConfigError(problems, hint="set it, or write the value itself")
+        raise ConfigError(problems, hint="set it, or write the value itself", code="E010")
     return replace(source, data=data)
 
 

@@ -217,7 +217,7 @@ class Warmup(Strict):
         if found is not None:
             return found
         names = [one.name for one in self.warmers]
-        raise UsageError(f"unknown warmer '{name}'{did_you_mean(name, names)} (known: {', '.join(names)})")
+        raise UsageError(f"unknown warmer '{name}'{did_you_mean(name, names)} (known: {', '.join(names)})", code="E011")
 
     def only(self, names: Sequence[str]) -> list[Warmer]:
         """The warmers of these names in the order of the file; all without names."""

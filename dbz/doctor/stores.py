@@ -112,4 +112,8 @@ def look_at_shards(file: Shards) -> Iterator[Diagnosis]:
 
 
 def _as_dbz_error(what: str, error: Exception) -> DbzError:
-    return error if isinstance(error, DbzError) else DependencyError(f"{what}: {str(error) or type(error).__name__}")
+    return (
+        error
+        if isinstance(error, DbzError)
+        else DependencyError(f"{what}: {str(error) or type(error).__name__}", code="C003")
+    )

@@ -21,11 +21,15 @@ def check_target(url: str, allowed: Sequence[str]) -> str:
         port = parts.port
     except ValueError as error:
         raise UsageError(
-            f"target '{masked_url(url)}' is not a URL: {error}", hint="write for example http://127.0.0.1:8480"
+            f"target '{masked_url(url)}' is not a URL: {error}",
+            hint="write for example http://127.0.0.1:8480",
+            code="L001",
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise UsageError(
-            f"target '{masked_url(url)}' is not an http:// or https:// URL", hint="for example http://127.0.0.1:8480"
+            f"target '{masked_url(url)}' is not an http:// or https:// URL",
+            hint="for example http://127.0.0.1:8480",
+            code="L001",
         )
     check_allowed(parts.hostname, allowed)
     return url.rstrip("/")
@@ -44,7 +48,7 @@ def check_host(host: str, allowed: Sequence[str]) -> str:
     except ValueError:
         named = False
     if not named:
-        raise UsageError(f"host '{masked_url(host)}' is neither a URL nor a host with a port")
+        raise UsageError(f"host '{masked_url(host)}' is neither a URL nor a host with a port", code="L001")
     check_allowed(parts.hostname or "", allowed)
     return parts.geturl().rstrip("/")
 
@@ -55,6 +59,7 @@ def check_allowed(host: str, allowed: Sequence[str]) -> None:
         raise UsageError(
             f"target '{host}' is not on this machine, and nobody allowed a load on it",
             hint=f"if it is yours to load: --allow-target {host}, or allowed_targets in the profile",
+            code="L002",
         )
 
 
@@ -71,4 +76,5 @@ def reach(url: str, deadline_s: float = REACH_DEADLINE_S) -> None:
         raise DependencyError(
             f"cannot reach the target {masked_url(url)}: {reason} (tried TCP to {host} port {port} for {took_s:.1f} s)",
             hint="is it running? Without --target, dbz load starts a server of its own",
+            code="L003",
         ) from error

@@ -46,7 +46,9 @@ def find_description(url: str) -> ServedDescription:
         what = f"HTTP {answer.status}" if answer.status else answer.trouble
         looked = f", and serves no description of its API ({', '.join(PATHS)})" if path == "/" else ""
         raise UsageError(
-            f"{masked_url(url)} answers {what}{looked}", hint="name a URL that can be asked for, or a file: --from"
+            f"{masked_url(url)} answers {what}{looked}",
+            hint="name a URL that can be asked for, or a file: --from",
+            code="B005",
         )
     return ServedDescription(url)
 

@@ -103,9 +103,11 @@ class GeneratorProcesses:
 
     def _refuse(self, child: Child, code: int) -> None:
         lines = [line for line in child.log_tail().splitlines() if line.startswith(ERROR_PREFIX)]
-        message = lines[-1].removeprefix(ERROR_PREFIX) if lines else child.log_tail()
+        if not lines:
+            raise DependencyError(child.log_tail(), hint=f"log: {child.log}", code="L014")
         kind = UsageError if code == ProcessEnd.USAGE else DependencyError
-        raise kind(message, hint=f"log: {child.log}")
+        error_code, _, message = lines[-1].removeprefix(ERROR_PREFIX).partition(" ")
+        raise kind(message, hint=f"log: {child.log}", code=error_code)
 
 
 def _roles(spec: GeneratorSpec) -> Iterable[tuple[str, GeneratorSpec]]:

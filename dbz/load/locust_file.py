@@ -54,6 +54,7 @@ class LocustFile:
             raise UsageError(
                 f"{self.path}: user class {without[0]} has no host, though others have",
                 hint="give it one, or name one target for all classes with --target",
+                code="L004",
             )
         return hosts
 
@@ -71,11 +72,13 @@ def look_into(path: Path, allowed_targets: Sequence[str] = ()) -> LocustFile:
             code = child.wait(_DEADLINE_S)
             found = _read(answer)
         if code is None:
-            raise UsageError(f"{path} was not imported within {_DEADLINE_S:g} s", hint="what does it wait for?")
+            raise UsageError(
+                f"{path} was not imported within {_DEADLINE_S:g} s", hint="what does it wait for?", code="L005"
+            )
         if found is None:
-            raise UsageError(f"{path} ended the program at import with code {code}:\n{child.log_tail()}")
+            raise UsageError(f"{path} ended the program at import with code {code}:\n{child.log_tail()}", code="L005")
     if "error" in found:
-        raise UsageError(found["error"], hint=found.get("hint", ""))
+        raise UsageError(found["error"], hint=found.get("hint", ""), code=found["code"])
     users = tuple(FileUser(**one) for one in found.pop("users"))
     return LocustFile(path=path, users=users, **found)
 

@@ -121,7 +121,9 @@ def plan_load(request: LoadRequest) -> LoadPlan:
     )
     if plan.profile.arrivals:
         if request.master_port:
-            raise UsageError("recorded arrivals are in a file of this machine: workers of others cannot read it")
+            raise UsageError(
+                "recorded arrivals are in a file of this machine: workers of others cannot read it", code="E003"
+            )
         length_s = summary_of(plan.profile.arrivals).length_s / plan.profile.speed
         if "speed" in request.overrides and "duration" not in request.overrides:
             keys = {"duration": Parsed(math.ceil(length_s) + ARRIVALS_AHEAD_S)}
@@ -184,7 +186,7 @@ def _environment() -> dict[str, object]:
 def _expanded(option: str, text: str) -> str:
     expanded, missing = expanded_text(text)
     if missing:
-        raise UsageError(f"{option}: {not_set(missing[0])}", hint="set it, or write the value itself")
+        raise UsageError(f"{option}: {not_set(missing[0])}", hint="set it, or write the value itself", code="E010")
     return expanded
 
 
@@ -202,7 +204,7 @@ def _plan_subject(request: LoadRequest) -> LoadPlan:
     if "://" in request.subject:
         return _plan_url(request)
     if any((request.method != "GET", request.headers, request.body)):
-        raise UsageError("-X, -H and -d are for loading a URL; a scenario sends its own requests")
+        raise UsageError("-X, -H and -d are for loading a URL; a scenario sends its own requests", code="E003")
     if request.subject.endswith(".py"):
         return _plan_file(request)
     profile = load_profile(request.subject, request.overrides)
@@ -275,7 +277,9 @@ def _plan(
     budgets = load_budgets(profile.budgets)
     if request.embedded:
         if request.target:
-            raise UsageError("--embedded loads the demo stack, and --target another server; leave one of them out")
+            raise UsageError(
+                "--embedded loads the demo stack, and --target another server; leave one of them out", code="E003"
+            )
         return LoadPlan(profile, "", str(scenario), budgets, embedded=True)
     allowed = [*profile.allowed_targets, *request.allowed_targets]
     target = request.target or profile.target or (file.host if file else "")
@@ -289,6 +293,7 @@ def _plan(
         raise UsageError(
             f"{request.subject} names no target, and dbz loads its own demo stack only when asked to",
             hint="--target URL, or 'target:' in a profile, or 'host' in a Locust file; --embedded for the demo stack",
+            code="L004",
         )
     return LoadPlan(profile, target, str(scenario), budgets, embedded=not target, hosts=tuple(hosts))
 
@@ -302,6 +307,8 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip() or "\n" in line or "\r" in line:
-            raise UsageError(f"-H '{line}' is not a header; write for example -H 'Accept: application/json'")
+            raise UsageError(
+                f"-H '{line}' is not a header; write for example -H 'Accept: application/json'", code="E002"
+            )
         headers[name.strip()] = value.strip()
     return headers

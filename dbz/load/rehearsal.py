@@ -57,10 +57,10 @@ def rehearse(
                     break
                 time.sleep(_POLL_S)
             if code not in (ExitCode.OK, None):
-                raise DependencyError(f"the rehearsal ended early, with code {code}:\n{child.log_tail()}")
+                raise DependencyError(f"the rehearsal ended early, with code {code}:\n{child.log_tail()}", code="L014")
 
 
 def _told(line: Told) -> Told:
     if line["what"] == "refused":
-        raise UsageError(line["error"], hint=line["hint"])
+        raise UsageError(line["error"], hint=line["hint"], code=line["code"])
     return line

@@ -42,13 +42,17 @@ def master_secret(host: str, port: int) -> Iterator[str]:
         return
     if not is_loopback(host):
         hint = f"on every machine: export {SECRET_VARIABLE}=…, the same long random text (openssl rand -hex 32)"
-        raise UsageError(f"workers of other machines must prove a secret, and {SECRET_VARIABLE} is not set", hint=hint)
+        raise UsageError(
+            f"workers of other machines must prove a secret, and {SECRET_VARIABLE} is not set", hint=hint, code="L011"
+        )
     secret, path = new_secret(), _file(port)
     try:
         write_private(path, json.dumps({"pid": os.getpid(), "secret": secret}))
     except OSError as error:
         hint = f"set {SECRET_VARIABLE} for master and workers, or DBZ_STATE_DIR to a folder that you can write to"
-        raise UsageError(f"the secret of the run cannot be kept in {path}: {error.strerror}", hint=hint) from error
+        raise UsageError(
+            f"the secret of the run cannot be kept in {path}: {error.strerror}", hint=hint, code="L011"
+        ) from error
     try:
         yield secret
     finally:
@@ -65,14 +69,16 @@ def worker_secret(host: str, port: int, interrupted: Callable[[], bool]) -> str:
         return given
     if not is_loopback(host):
         hint = f"export {SECRET_VARIABLE}=… with the value that the master at {host} was started with"
-        raise UsageError(f"a master on another machine wants a secret, and {SECRET_VARIABLE} is not set", hint=hint)
+        raise UsageError(
+            f"a master on another machine wants a secret, and {SECRET_VARIABLE} is not set", hint=hint, code="L011"
+        )
     deadline_s = time.monotonic() + WORKER_PATIENCE_S
     while time.monotonic() < deadline_s and not interrupted():
         if secret := _left_by_master(port):
             return secret
         time.sleep(_POLL_S)
     hint = f"a master that another user started wants the variable {SECRET_VARIABLE}"
-    raise DependencyError(f"no master answered at {host}:{port} within {WORKER_PATIENCE_S:g} s", hint=hint)
+    raise DependencyError(f"no master answered at {host}:{port} within {WORKER_PATIENCE_S:g} s", hint=hint, code="L012")
 
 
 def _left_by_master(port: int) -> str:

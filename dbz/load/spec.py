@@ -19,7 +19,7 @@ SECRET_VARIABLE = "DBZ_WORKER_SECRET"
 WORKER_PATIENCE_S = 15.0
 """How long a worker waits for its master."""
 ERROR_PREFIX = "dbz-error: "
-"""Begins the line of a generator's log that the user must read when the process refuses to begin."""
+"""Begins the line of a generator's log that says why it did not run: the error's code and its message follow."""
 
 
 class ProcessEnd(IntEnum):

@@ -73,7 +73,7 @@ class StandingLoad:
         now_s = time.monotonic()
         seconds, self._taken_s = now_s - self._taken_s, now_s
         if trouble:
-            raise DependencyError(trouble)
+            raise DependencyError(trouble, code="L014")
         return fold.measurements(seconds)
 
     def close(self) -> None:

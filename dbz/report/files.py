@@ -40,7 +40,7 @@ def write_reports(folder: RunFolder) -> list[Path]:
     """
     written = write_what_can_be(folder, *open_run(folder))
     if written.problems:
-        raise UsageError(written.problems[0], hint="copy the run to a folder that you can write to")
+        raise UsageError(written.problems[0], hint="copy the run to a folder that you can write to", code="E006")
     return written.paths
 
 
@@ -75,7 +75,9 @@ def write_verdicts(run: Run, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from error
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror}", hint="choose another --out", code="E006"
+        ) from error
     texts = {
         "verdict.json": run.to_json() + "\n",
         "bencher.json": render_bencher(run),
@@ -94,5 +96,5 @@ def write_file(path: Path, text: str) -> Path:
     except OSError as error:
         with suppress(OSError):
             draft.unlink()
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", code="E006") from error
     return path

@@ -19,7 +19,7 @@ MODELS: Mapping[str, type[BaseModel]] = {"run": Run, "comparison": Comparison, "
 def schema_text(name: str) -> str:
     """The schema of one kind of file; `UsageError` naming the kinds."""
     if name not in MODELS:
-        raise UsageError(f"there is no schema '{name}' (known: {', '.join(MODELS)})")
+        raise UsageError(f"there is no schema '{name}' (known: {', '.join(MODELS)})", code="E011")
     model = MODELS[name]
     schema = model.model_json_schema(by_alias=True, mode="serialization")
     version = model.model_fields["schema_"].default

@@ -57,12 +57,12 @@ class RunFolder:
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
-            raise UsageError(f"cannot write {self.run_json}: {error.strerror}") from error
+            raise UsageError(f"cannot write {self.run_json}: {error.strerror}", code="E006") from error
 
     def load(self) -> Run:
         """Read `run.json`; `UsageError` when it is missing, damaged or of another schema."""
         if self.path.is_dir() and not self.run_json.exists():
-            raise UsageError(f"{self.path} is not a run: it has no run.json", hint="dbz report list")
+            raise UsageError(f"{self.path} is not a run: it has no run.json", hint="dbz report list", code="R001")
         return _KIND.read(self.run_json)
 
 
@@ -85,7 +85,9 @@ def create_run_folder(reports: Path, run_id: str) -> RunFolder:
         probe.unlink()
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error))
-        raise UsageError(f"cannot write the report to {folder.path}: {reason}", hint="choose another --out") from error
+        raise UsageError(
+            f"cannot write the report to {folder.path}: {reason}", hint="choose another --out", code="E006"
+        ) from error
     return folder
 
 
@@ -101,9 +103,11 @@ def find_run(reports: Path, name: str) -> RunFolder:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise UsageError(f"'{name}' names {len(matching)} runs: {', '.join(run.id for run in matching[:5])}")
+        raise UsageError(
+            f"'{name}' names {len(matching)} runs: {', '.join(run.id for run in matching[:5])}", code="R001"
+        )
     known = f"; the newest is {runs[-1].id}" if runs else f"; there are no runs in {reports}"
-    raise UsageError(f"no run '{name}' in {reports}{known}", hint="dbz report list")
+    raise UsageError(f"no run '{name}' in {reports}{known}", hint="dbz report list", code="R001")
 
 
 def list_runs(reports: Path) -> list[RunFolder]:

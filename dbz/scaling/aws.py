@@ -30,7 +30,7 @@ try:
         ResponseParserError,
     )
 except ImportError as error:  # pragma: no cover - depends on what is installed
-    raise DependencyError("boto3 is not installed", hint=INSTALL["aws"]) from error
+    raise DependencyError("boto3 is not installed", hint=INSTALL["aws"], code="E014") from error
 
 _ATTEMPTS = 6
 _CONNECT_S = 5
@@ -137,11 +137,11 @@ class Aws:
 
 
 class CallError(DependencyError):
-    """A call that was made and failed, whatever its effect; `code` is AWS's."""
+    """A call that was made and failed, whatever its effect; `aws_code` is the one that AWS gave."""
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.code = code
+    def __init__(self, message: str, *, hint: str = "", code: str, aws_code: str = "") -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.aws_code = aws_code
 
 
 class NotThereError(UsageError):
@@ -163,7 +163,8 @@ def _check_answer(event_name: str, response_dict: dict[str, Any], **_: Any) -> N
     raise CallError(
         f"{event_name.rsplit('.', 1)[-1]} was not answered by AWS but with an HTML page (status {status})",
         hint="a proxy, a VPN or a VPC endpoint is in between; is the endpoint right?",
-        code=str(status),
+        aws_code=str(status),
+        code="S005",
     )
 
 
@@ -181,40 +182,55 @@ def explain(error: Exception, service: str, operation: str) -> DbzError:
         return DependencyError(
             "no AWS credentials were found",
             hint="aws configure, AWS_PROFILE or AWS_ACCESS_KEY_ID; or `dbz serve --cloud` for a local cloud",
+            code="S001",
         )
     if isinstance(error, NoRegionError):
-        return UsageError("no AWS region is set", hint="AWS_REGION, --region, or `region` in ~/.aws/config")
+        return UsageError(
+            "no AWS region is set", hint="AWS_REGION, --region, or `region` in ~/.aws/config", code="S002"
+        )
     if isinstance(error, ProfileNotFound):
-        return UsageError(str(error), hint="aws configure list-profiles")
+        return UsageError(str(error), hint="aws configure list-profiles", code="S002")
     name = _api_name(operation)
     if isinstance(error, ClientError):
         code = str(error.response.get("Error", {}).get("Code", ""))
         message = str(error.response.get("Error", {}).get("Message", "")).strip().splitlines() or [""]
         return _of_code(code, message[0][:200], f"{_PERMISSION_NAMES.get(service, service)}:{name}")
     if isinstance(error, ResponseParserError):
-        return CallError(f"{name} was answered with what is no answer of AWS: {str(error).splitlines()[0][:200]}")
-    return CallError(f"{name} failed: {str(error)[:300]}", hint="is the endpoint right, and the network there?")
+        return CallError(
+            f"{name} was answered with what is no answer of AWS: {str(error).splitlines()[0][:200]}", code="S005"
+        )
+    return CallError(
+        f"{name} failed: {str(error)[:300]}", hint="is the endpoint right, and the network there?", code="S005"
+    )
 
 
 def _of_code(code: str, message: str, permission: str) -> DbzError:
     if _EXPIRED.search(code):
         return CallError(
-            f"the AWS credentials have expired ({permission})", hint="aws sso login, or new ones", code=code
+            f"the AWS credentials have expired ({permission})",
+            hint="aws sso login, or new ones",
+            aws_code=code,
+            code="S003",
         )
     if _REFUSED.search(code):
         return CallError(
             f"AWS refused {permission}: {message or code}",
             hint=f"the policy in docs/scale.md allows {permission}",
-            code=code,
+            aws_code=code,
+            code="S004",
         )
     if _MISSING.search(code):
-        return NotThereError(f"{permission}: {message or code}")
+        return NotThereError(f"{permission}: {message or code}", code="S007")
     if code.isdigit():
         between = "something in front of AWS (a proxy, a VPC endpoint, a load balancer)"
-        return CallError(f"{permission} failed: {between} answered {code} {message}, {_ATTEMPTS} times", code=code)
+        return CallError(
+            f"{permission} failed: {between} answered {code} {message}, {_ATTEMPTS} times", aws_code=code, code="S005"
+        )
     if code in ("ValidationException", "InvalidParameterException", "ClientException", "ValidationError"):
-        return CallError(f"{permission} was not accepted: {message or code}", code=code)
-    return CallError(f"{permission} failed after {_ATTEMPTS} attempts: {code} {message}".strip(), code=code)
+        return CallError(f"{permission} was not accepted: {message or code}", aws_code=code, code="S006")
+    return CallError(
+        f"{permission} failed after {_ATTEMPTS} attempts: {code} {message}".strip(), aws_code=code, code="S005"
+    )
 
 
 def _api_name(operation: str) -> str:

@@ -151,6 +151,7 @@ def _all_of(conditions: list[Condition], scaling: Scaling) -> dict[str, Any]:
         raise UsageError(
             f"scale_in_when_all needs {len(queries)} metrics, and an alarm takes {MOST_METRICS} at most",
             hint="fewer sentences; or set scaling.autoscaler: dbz",
+            code="S020",
         )
     there = " AND ".join(f"FILL({reading.whole}, {_ABSENT}) >= 0" for reading in readings)
     limits = [f"{_limit(each, scaling):.12g}" for each in conditions]
@@ -206,6 +207,7 @@ def _queries(condition: Condition, scaling: Scaling, name: str) -> list[dict[str
         raise UsageError(
             f"'{condition}' cannot be an alarm: CloudWatch does not know how many tasks share the connections",
             hint="write it as a share: Active connections > 80% capacity; or set scaling.autoscaler: dbz",
+            code="S020",
         )
     return queries_for(condition.metric, scaling, name)
 
@@ -224,7 +226,7 @@ def queries_for(metric: Watched, scaling: Scaling, name: str) -> list[dict[str, 
         return [_query(name, APP_NAMESPACE, CONNECTIONS, service, "Average", period_s)]
     if not scaling.load_balancer:
         raise UsageError(
-            f"a condition on {metric.value} needs scaling.load_balancer, as in app/my-alb/50dc6c495c0c9188"
+            f"a condition on {metric.value} needs scaling.load_balancer, as in app/my-alb/50dc6c495c0c9188", code="S020"
         )
     whole = [{"Name": "LoadBalancer", "Value": scaling.load_balancer}]
     # Other services may be behind the same balancer: their requests are not this one's.

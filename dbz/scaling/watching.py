@@ -43,7 +43,7 @@ class ServiceWatch:
         handle = self._handle
         answer = handle.aws.call("ecs", "describe_services", cluster=handle.cluster, services=[handle.name])
         if not answer["services"]:
-            raise NotThereError(f"there is no service {handle.name} in cluster {handle.cluster}")
+            raise NotThereError(f"there is no service {handle.name} in cluster {handle.cluster}", code="S007")
         service = answer["services"][0]
         running, wanted = float(service["runningCount"]), float(service["desiredCount"])
         rollout = next((str(one.get("rolloutState", "")) for one in service.get("deployments", ())), "")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dbz.codes.kind import shown_code
 from dbz.errors import DbzError
 from dbz.server.app import Application
 from dbz.server.auth.vault import Vault
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure_logs(settings.log_level)
         serve(with_secret(settings), Application)
     except DbzError as error:
-        sys.stderr.write(f"error: {error.message}\n{error.hint}\n")
+        sys.stderr.write(f"error: {error.message} [{shown_code(error.code)}]\n{error.hint}\n")
         return int(error.exit_code)
     return 0
 

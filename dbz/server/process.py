@@ -130,7 +130,7 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             hint = "choose another with --port, or end what listens there"
-            raise DependencyError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from None
+            raise DependencyError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint, code="E017") from None
 
 
 def serve(settings: Settings, application: Callable[[Settings, Semaphore], Any]) -> None:

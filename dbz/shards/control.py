@@ -44,7 +44,9 @@ class Control:
         """The map in force; `UsageError` before adoption."""
         found = read_map(self.database)
         if found is None:
-            raise UsageError("this deployment is not adopted", hint="dbz shard adopt takes it over, moving nothing")
+            raise UsageError(
+                "this deployment is not adopted", hint="dbz shard adopt takes it over, moving nothing", code="H004"
+            )
         return found
 
     def change(self, make: Callable[[ShardMap], ShardMap]) -> ShardMap:
@@ -54,7 +56,9 @@ class Control:
             after = make(before)
             if after is before or self.replace(after):
                 return after
-        raise DependencyError("the shard map keeps changing under our hands; is another program writing it?")
+        raise DependencyError(
+            "the shard map keeps changing under our hands; is another program writing it?", code="H007"
+        )
 
     def replace(self, following: ShardMap) -> bool:
         """Put the next map in place, if its predecessor is still there, and tell the servers."""

@@ -145,14 +145,16 @@ class Deployment:
                 datetime_conversion="DATETIME_AUTO",
             )
         except (ConfigurationError, InvalidURI, ValueError) as error:
-            raise UsageError(f"the URI of {self._described(name)} is not valid: {_without_uri(error)}") from None
+            raise UsageError(
+                f"the URI of {self._described(name)} is not valid: {_without_uri(error)}", code="H002"
+            ) from None
 
 
 def unreachable(who: str, error: Exception) -> DependencyError:
     """The error to show when a store does not do what it should."""
     broken = isinstance(error, OperationFailure) and error.code in _BROKEN
     hint = "the store itself is in trouble: is its disk full? Its log says more" if broken else ""
-    return DependencyError(f"{who} failed: {_without_uri(error)}", hint=hint)
+    return DependencyError(f"{who} failed: {_without_uri(error)}", hint=hint, code="H006")
 
 
 def _without_uri(error: Exception) -> str:
@@ -172,7 +174,8 @@ def _check_distinct(file: Shards, environment: Mapping[str, str]) -> None:
         if place in seen:
             raise UsageError(
                 f"shards '{seen[place]}' and '{name}' have the same URI "
-                f"({file.shards[seen[place]]} and {variable} lead to the same server)"
+                f"({file.shards[seen[place]]} and {variable} lead to the same server)",
+                code="H002",
             )
         seen[place] = name
 
@@ -198,4 +201,4 @@ def check_shards(deployment: Deployment, names: Iterable[str], owner: str) -> No
             found = deployment.identity(name).find_one({"_id": IDENTITY})
         if found and (found["shard"], found["deployment"]) != (name, owner):
             whose = f"'{found['shard']}'" + ("" if found["deployment"] == owner else " of another deployment")
-            raise UsageError(f"the URI of '{name}' ({deployment.file.shards[name]}) leads to {whose}")
+            raise UsageError(f"the URI of '{name}' ({deployment.file.shards[name]}) leads to {whose}", code="H002")

@@ -111,7 +111,7 @@ class MoveJournal:
         """A move; `UsageError` when there is none of that name."""
         row = self._moves.find_one({"_id": move_id})
         if row is None:
-            raise UsageError(f"there is no move '{move_id}'", hint="dbz shard status lists them")
+            raise UsageError(f"there is no move '{move_id}'", hint="dbz shard status lists them", code="H013")
         return Move.from_document(row)
 
     def add(self, moves: Iterable[PlannedMove], undoes: Move | None = None) -> list[Move]:
@@ -144,7 +144,9 @@ class MoveJournal:
             now = self._moves.find_one({"_id": move.id})
             # The answer to an earlier attempt may have been lost on its way.
             if now is None or now["lease"] != self._number or now["state"] != str(following.state):
-                raise MoveLeaseLostError(f"move {move.id} was taken over by another process; this one stops")
+                raise MoveLeaseLostError(
+                    f"move {move.id} was taken over by another process; this one stops", code="H010"
+                )
         return following
 
     @property

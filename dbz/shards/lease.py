@@ -79,6 +79,7 @@ def _refusal(held: Document) -> UsageError:
     return UsageError(
         f"clubs are being moved already, by process {who['pid']} on {who['host']}",
         hint="wait for it, or pause it with Ctrl-C; dbz shard status shows what it does",
+        code="H009",
     )
 
 

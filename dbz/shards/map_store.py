@@ -21,7 +21,7 @@ def read_map(control: Database[Document]) -> ShardMap | None:
     try:
         return ShardMap.from_document(document) if document else None
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(str(error), code="E013") from error
 
 
 def current_map(deployment: Deployment) -> tuple[ShardMap, bool]:
@@ -32,7 +32,7 @@ def current_map(deployment: Deployment) -> tuple[ShardMap, bool]:
         return legacy_map(deployment.file.names[: deployment.file.shard_count]), False
     unknown = [name for name in found.shards if name not in deployment.file.shards]
     if unknown:
-        raise UsageError(f"the map has shard '{unknown[0]}', which the shards file does not name")
+        raise UsageError(f"the map has shard '{unknown[0]}', which the shards file does not name", code="H003")
     return found, True
 
 

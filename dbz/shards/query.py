@@ -48,14 +48,14 @@ def query_all(
     """
     if collection not in deployment.file.collections:
         known = ", ".join(deployment.file.collections)
-        raise UsageError(f"collection '{collection}' does not belong to clubs (known: {known})")
+        raise UsageError(f"collection '{collection}' does not belong to clubs (known: {known})", code="H020")
     full_order = list(order) if any(path == "_id" for path, _ in order) else [*order, ("_id", 1)]
     for _ in range(_TRIES):
         before = current_map()
         found = _merged(deployment, collection, wanted, full_order, skip, limit, before)
         if current_map().epoch == before.epoch:
             return found
-    raise DependencyError("clubs kept moving while the query ran", hint="try it again in a moment")
+    raise DependencyError("clubs kept moving while the query ran", hint="try it again in a moment", code="H019")
 
 
 def _merged(
@@ -98,7 +98,7 @@ def _reading(deployment: Deployment, shard: str, cursor: Any) -> Iterator[Docume
             yield from cursor
         except OperationFailure as error:
             if why := refusal(error):
-                raise UsageError(f"the store refuses the query: {why}") from error
+                raise UsageError(f"the store refuses the query: {why}", code="H020") from error
             raise
 
 

@@ -46,8 +46,10 @@ class StackOptions:
             ("tasks", self.cloud, 0, 20),
         ):
             if not lowest <= value <= highest:
-                raise UsageError(f"{name} is {value}, but must be from {lowest} to {highest}")
+                raise UsageError(f"{name} is {value}, but must be from {lowest} to {highest}", code="E002")
         if not 1 <= self.cloud_period_s <= 3600:
-            raise UsageError(f"the cloud's period is {self.cloud_period_s:g} s, but must be from 1 s to 1 h")
+            raise UsageError(
+                f"the cloud's period is {self.cloud_period_s:g} s, but must be from 1 s to 1 h", code="E002"
+            )
         if self.port is not None and not 1 <= self.port <= 65535:
-            raise UsageError(f"port is {self.port}, but must be from 1 to 65535, or none for any free one")
+            raise UsageError(f"port is {self.port}, but must be from 1 to 65535, or none for any free one", code="E002")

@@ -47,7 +47,9 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         reason = "is already taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
         raise UsageError(
-            f"port {port} on {host} {reason}", hint="choose another with --port, or --port 0 for any free one"
+            f"port {port} on {host} {reason}",
+            hint="choose another with --port, or --port 0 for any free one",
+            code="E016",
         ) from error
 
 

@@ -64,6 +64,7 @@ class Stack:
             raise DependencyError(
                 f"{part.what} ended with code {child.exit_code} while it was needed:\n{child.log_tail()}",
                 hint=f"log: {child.log}",
+                code="E015",
             )
 
     def stop(self) -> None:
@@ -136,7 +137,9 @@ def _bring_up_all(stack: Stack, options: StackOptions) -> None:
         stack.url = _bring_up_servers(stack, options)
         code = seeding.wait(_SEED_DEADLINE_S)
     if code != 0:
-        raise DependencyError(f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}")
+        raise DependencyError(
+            f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}", code="E015"
+        )
 
 
 def _bring_up_servers(stack: Stack, options: StackOptions) -> str:

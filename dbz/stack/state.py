@@ -129,6 +129,7 @@ def _not_writable(error: OSError) -> UsageError:
     return UsageError(
         f"the state folder {state_dir()} cannot be written: {error.strerror}",
         hint="set DBZ_STATE_DIR to a folder that you can write to",
+        code="E019",
     )
 
 
@@ -136,12 +137,15 @@ def _refusal() -> UsageError:
     running = find_stack()
     if running is None:
         return UsageError(
-            f"another `dbz serve` is starting or stopping (state folder {state_dir()})", hint="try again in a moment"
+            f"another `dbz serve` is starting or stopping (state folder {state_dir()})",
+            hint="try again in a moment",
+            code="E018",
         )
     return UsageError(
         f"`dbz serve` is running already: {running.url}, process {running.pid}, since {running.started}",
         hint=f"use it (dbz load mixed --target {running.url}), stop it (kill {running.pid}), "
         "or run a second one with DBZ_STATE_DIR set to another folder and another --port",
+        code="E018",
     )
 
 

@@ -157,7 +157,7 @@ def test_a_plan_is_refused_when_what_is_there_has_changed(cloud: RunningCloud, a
 
 def test_a_failing_verification_puts_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
     def fail() -> None:
-        raise DbzError("the verifying run of 'smoke' broke a budget")
+        raise DbzError("the verifying run of 'smoke' broke a budget", code="S030")
 
     with pytest.raises(DbzError, match="broke a budget") as caught:
         apply_plan(aws, tasks(aws, service, 4), Said().manner, fail)
@@ -229,7 +229,7 @@ def test_a_change_whose_lease_is_lost_is_left_to_the_new_holder(cloud: RunningCl
 
     def check() -> None:
         if lost:
-            raise LeaseLostError("taken over by another")
+            raise LeaseLostError("taken over by another", code="S018")
 
     def lose_it(line: str) -> None:
         if line.startswith("scaling policy dbz-in"):

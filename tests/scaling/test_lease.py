@@ -104,7 +104,7 @@ def test_each_retry_is_asked_for_anew(cloud: RunningCloud, aws: Aws) -> None:
     def check() -> None:
         asked.append(1)
         if len(asked) == 3:
-            raise LeaseStaleError("over")
+            raise LeaseStaleError("over", code="S018")
 
     cloud.fault("UpdateService", "throttle", times=2)
     with aws.guarded(check), pytest.raises(LeaseStaleError):

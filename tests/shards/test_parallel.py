@@ -86,7 +86,7 @@ def test_the_first_error_halts_the_others_and_is_the_one_that_is_raised() -> Non
     def work(move: Move) -> Move:
         together.wait(_WAIT_S)
         if move.club == "b":
-            raise MoveLeaseLostError("taken over")
+            raise MoveLeaseLostError("taken over", code="H010")
         assert halt.wait(_WAIT_S)
         raise PausedError
 

@@ -46,7 +46,9 @@ def read_access_log(lines: Iterable[str], source: str) -> Recording:
         else:
             recording.exchanges.append(exchange)
     if not recording.exchanges:
-        raise UsageError(f"{source}: no line is of a known access log (known: common, combined, JSON lines, ALB)")
+        raise UsageError(
+            f"{source}: no line is of a known access log (known: common, combined, JSON lines, ALB)", code="B001"
+        )
     if broken:
         recording.notes.append(
             f"{source}: {broken} of {broken + len(recording.exchanges)} lines cannot be read, and are left out"

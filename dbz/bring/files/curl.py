@@ -47,7 +47,7 @@ def _calls(text: str, source: str) -> list[list[str]]:
     try:
         words = shlex.split(text.replace("\\\r\n", " ").replace("\\\n", " ").replace("\n", " ; "), comments=True)
     except ValueError as error:
-        raise UsageError(f"{source}: a curl command does not end: {error}") from error
+        raise UsageError(f"{source}: a curl command does not end: {error}", code="B002") from error
     calls: list[list[str]] = []
     for word in words:
         if word in ("curl", "curl.exe"):
@@ -68,7 +68,7 @@ def _command(words: Sequence[str], source: str) -> _Command:
             command.url = command.url or word
         elif name in _WITH_VALUE:
             if not value and not rest:
-                raise UsageError(f"{source}: curl's option {name} has no value")
+                raise UsageError(f"{source}: curl's option {name} has no value", code="B002")
             _take(command, name, value or rest.pop(0))
         elif word[:2] in _WITH_VALUE and len(word) > 2:
             _take(command, word[:2], word[2:])
@@ -77,7 +77,7 @@ def _command(words: Sequence[str], source: str) -> _Command:
         elif word in ("-I", "--head"):
             command.method = "HEAD"
     if not command.url:
-        raise UsageError(f"{source}: a curl command has no URL")
+        raise UsageError(f"{source}: a curl command has no URL", code="B002")
     return command
 
 

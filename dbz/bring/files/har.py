@@ -59,7 +59,7 @@ def _entries(document: Any) -> list[dict[str, Any]]:
     log = document.get("log") if isinstance(document, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(entries, list):
-        raise UsageError("no HAR: it has no log.entries")
+        raise UsageError("no HAR: it has no log.entries", code="B001")
     return [entry for entry in entries if isinstance(entry, dict)]
 
 

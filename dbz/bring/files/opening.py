@@ -30,7 +30,7 @@ def read_files(paths: Sequence[str]) -> Recording:
     for path in paths:
         recording.add(read_file(Path(path)))
     if not recording.exchanges and not recording.sockets:
-        raise UsageError(f"{', '.join(map(str, paths))}: there is no request in it")
+        raise UsageError(f"{', '.join(map(str, paths))}: there is no request in it", code="B004")
     return recording
 
 
@@ -50,7 +50,7 @@ def read_content(text: bytes, source: str) -> Recording:
             return read_curl(text.decode("utf-8", "replace").replace("$ curl", "curl"), source)
         return read_access_log(text.decode("utf-8", "replace").splitlines(), source)
     except RecursionError:
-        raise UsageError(f"{source} is nested too deeply") from None
+        raise UsageError(f"{source} is nested too deeply", code="B002") from None
 
 
 def _of_document(document: dict[str, Any], source: str) -> Recording:
@@ -65,13 +65,13 @@ def _of_document(document: dict[str, Any], source: str) -> Recording:
     try:
         return read_access_log([orjson.dumps(document, default=str).decode()], source)  # a log of one line
     except (UsageError, TypeError):
-        raise UsageError(f"{source} is none of the files that dbz knows ({_KNOWN})") from None
+        raise UsageError(f"{source} is none of the files that dbz knows ({_KNOWN})", code="B001") from None
 
 
 def _contents(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise UsageError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+            raise UsageError(f"{path} is not a file" if path.exists() else f"{path} does not exist", code="E005")
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         if packed:
@@ -81,13 +81,13 @@ def _contents(path: Path) -> bytes:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UsageError(f"{path} is a damaged gzip file: {error}") from error
+        raise UsageError(f"{path} is a damaged gzip file: {error}", code="B002") from error
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror or error}", code="E005") from error
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB")
+        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB", code="B002")
     if not data.strip():
-        raise UsageError(f"{path} is empty")
+        raise UsageError(f"{path} is empty", code="B002")
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
@@ -101,7 +101,7 @@ def _document(text: bytes, source: str) -> Any:
             first_line = text.lstrip().split(b"\n", 1)[0]
             if _is_json(first_line) and b"\n" in text.strip():
                 return None  # JSON lines: a log
-            raise UsageError(f"{source} is damaged JSON, or was cut off: {error}") from error
+            raise UsageError(f"{source} is damaged JSON, or was cut off: {error}", code="B002") from error
     start = text[:2000]
     if any(start.startswith(key) or b"\n" + key in start for key in (b"openapi:", b"swagger:")):
         return parse_yaml(text.decode("utf-8", "replace"), source).data

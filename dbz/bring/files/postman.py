@@ -45,7 +45,7 @@ def read_postman(document: Any, source: str) -> Recording:
     """
     items = document.get("item")
     if not isinstance(items, list):
-        raise UsageError(f"{source}: a Postman collection has a list 'item'")
+        raise UsageError(f"{source}: a Postman collection has a list 'item'", code="B002")
     variables = _variables(document.get("variable"))
     recording = Recording(recorded=False)
     listed = list(_requests(items, document.get("auth"), 0))

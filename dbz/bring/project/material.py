@@ -42,7 +42,7 @@ def material_of_file(path: str, target: str) -> Material:
     """What a file brings; `target` goes before the server that it names."""
     if path.endswith(".py"):
         if not Path(path).is_file():
-            raise UsageError(f"{path} does not exist")
+            raise UsageError(f"{path} does not exist", code="E005")
         return Material(path, target, locust_file=Path(path))
     return _of_recording(read_files([path]), Path(path).name, target)
 
@@ -61,7 +61,7 @@ def material_of_url(url: str, described_at: str, document: bytes, target: str) -
 def _of_recording(recording: Recording, about: str, target: str) -> Material:
     script = script_of(recording, Choice(target))
     if not (target or script.origin):
-        raise UsageError(f"{about} names no server", hint="say which: --target URL")
+        raise UsageError(f"{about} names no server", hint="say which: --target URL", code="B006")
     return Material(about, target or script.origin, replace(script, origin=""))
 
 

@@ -15,7 +15,9 @@ def refuse_existing(paths: Iterable[Path]) -> None:
     """`UsageError` when any of the files is there already."""
     there = [str(path) for path in paths if path.exists() or path.is_symlink()]
     if there:
-        raise UsageError(f"{', '.join(there)}: there already, and not written over", hint="choose another folder")
+        raise UsageError(
+            f"{', '.join(there)}: there already, and not written over", hint="choose another folder", code="E007"
+        )
 
 
 def place(files: Mapping[Path, str], *, over: bool = False) -> None:
@@ -44,7 +46,9 @@ def place(files: Mapping[Path, str], *, over: bool = False) -> None:
             with suppress(OSError):
                 folder.rmdir()
         if isinstance(error, OSError):
-            raise UsageError(f"cannot write {error.filename2 or error.filename}: {error.strerror}") from error
+            raise UsageError(
+                f"cannot write {error.filename2 or error.filename}: {error.strerror}", code="E006"
+            ) from error
         raise
 
 

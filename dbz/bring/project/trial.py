@@ -41,6 +41,7 @@ def left_out(material: Material, told: Iterable[Mapping[str, Any]]) -> dict[str,
         raise UsageError(
             f"nothing of {material.about} works on {material.target}:{_rows(reasons)}",
             hint="is it this server? Examples in the description say which ids and values it knows",
+            code="B007",
         )
     return reasons
 
@@ -56,6 +57,7 @@ def _refuse_start(material: Material, script: Script, reasons: Mapping[str, str]
         raise UsageError(
             f"no user can begin on {material.target}:{_rows(refused)}",
             hint=f"is what it signs in with right{given}? Examples in {material.about} say the rest",
+            code="B007",
         )
 
 

@@ -56,7 +56,9 @@ class RecordingProxy:
             await site.start()
         except OSError as error:
             await self.stop()
-            raise DependencyError(f"cannot listen on port {self.port}: {error.strerror or error}") from error
+            raise DependencyError(
+                f"cannot listen on port {self.port}: {error.strerror or error}", code="E017"
+            ) from error
         self.port = self._runner.addresses[0][1]
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),

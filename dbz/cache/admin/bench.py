@@ -166,7 +166,7 @@ async def bench(redis: AnyRedis, other: AnyRedis) -> CacheBench:
     are removed however it ends.
     """
     if not (isinstance(redis, Redis) and isinstance(other, Redis)):
-        raise UsageError("a Redis Cluster cannot be measured as a whole", hint="name a single server")
+        raise UsageError("a Redis Cluster cannot be measured as a whole", hint="name a single server", code="C008")
     prefix = f"dbz-bench-{uuid.uuid4().hex[:8]}:"
     payload = Payload()
     items = await payload.items()
@@ -174,7 +174,7 @@ async def bench(redis: AnyRedis, other: AnyRedis) -> CacheBench:
     try:
         await RoomGuard(Nodes(redis)).admit(KEYS, KEYS * (size + OVERHEAD_BYTES))
     except NoRoomError as error:
-        raise DependencyError(f"nothing was measured: {error}") from None
+        raise DependencyError(f"nothing was measured: {error}", code="C007") from None
     try:
         warm = await warm_rate(redis, prefix, payload)
         pipelined = await pipelined_rate(redis, prefix, items)

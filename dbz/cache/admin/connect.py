@@ -86,7 +86,7 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
             await client.initialize()
     except (RedisError, OSError, TimeoutError) as error:
         await closed(client.aclose())
-        raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(url, error)) from None
+        raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(url, error), code="C002") from None
     try:
         yield client
     finally:
@@ -115,20 +115,20 @@ def check_database(url: str) -> None:
     for database in given:
         if not (database.isascii() and database.isdigit() and len(database) <= _MOST_DIGITS):
             hint = "write the number, like redis://HOST:PORT/0, or leave it out for database 0"
-            raise UsageError(f"'{database}' in '{shown(url)}' is not the number of a database", hint=hint)
+            raise UsageError(f"'{database}' in '{shown(url)}' is not the number of a database", hint=hint, code="C001")
 
 
 def _check_files(url: str) -> None:
     for name, (path, *_) in parse_qs(_parts(url).query).items():
         if name in _FILES and not Path(path).is_file():
-            raise UsageError(f"the file '{path}', which {name} in the Redis URL names, does not exist")
+            raise UsageError(f"the file '{path}', which {name} in the Redis URL names, does not exist", code="C001")
 
 
 def _no_url(url: str, error: Exception) -> UsageError:
     found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     problem = f"unknown option '{found[1]}'" if found else str(error)
     forms = "redis://HOST:PORT, rediss://USER:PASSWORD@HOST:PORT?ssl_ca_certs=FILE"
-    return UsageError(f"'{shown(url)}' is not a Redis URL: {problem}", hint=f"write for example {forms}")
+    return UsageError(f"'{shown(url)}' is not a Redis URL: {problem}", hint=f"write for example {forms}", code="C001")
 
 
 def _refusal(error: Exception) -> str:
@@ -165,14 +165,14 @@ async def connected_database(uri: str, name: str, who: str = "the document store
             **READING_ANYTHING,
         )
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise UsageError(f"'{shown(uri)}' is not a MongoDB URI: {error}") from None
+        raise UsageError(f"'{shown(uri)}' is not a MongoDB URI: {error}", code="C001") from None
     try:
         await client.admin.command("ping")
     except (PyMongoError, OSError) as error:
         await closed(client.close())
         text = str(error).partition(", Timeout:")[0]
         hint = "start `dbz serve`, or name another with --mongo-uri or MONGODB_URI"
-        raise DependencyError(f"{who} at {shown(uri)} cannot be reached: {text}", hint=hint) from None
+        raise DependencyError(f"{who} at {shown(uri)} cannot be reached: {text}", hint=hint, code="C003") from None
     try:
         yield client[name]
     finally:

@@ -45,7 +45,7 @@ def selection(patterns: Sequence[str], clubs: Sequence[str], tags: Sequence[str]
     for tag in tags:
         name, colon, value = tag.partition(":")
         if not (name and colon and value):
-            raise UsageError(f"'{tag}' is not a tag; write FIELD:VALUE, for example author_id:user0003")
+            raise UsageError(f"'{tag}' is not a tag; write FIELD:VALUE, for example author_id:user0003", code="E002")
         fields.append((name, value))
     globs = [glob for club in clubs for glob in (f"*:{escape(club)}", f"*:{escape(club)}:*")]
     return Selection((*patterns, *globs), (*fields, *(("club_id", club) for club in clubs)))

@@ -175,8 +175,10 @@ def _run(load: ShortLoad) -> dict[str, Any]:
             child.wait(load.duration_s + _DEADLINE_S)
             runs = list((folder / "reports").glob("*/run.json"))
             if not runs:
-                raise DependencyError(f"the load could not be carried out:\n{child.log_tail()}")
+                raise DependencyError(f"the load could not be carried out:\n{child.log_tail()}", code="C007")
         document: dict[str, Any] = json.loads(runs[0].read_text())
         if not any(one["kind"] == "http" for one in document["operations"]):
-            raise DependencyError("the load made no request that could be measured", hint="is the target's API up?")
+            raise DependencyError(
+                "the load made no request that could be measured", hint="is the target's API up?", code="C007"
+            )
         return document

@@ -79,4 +79,4 @@ async def steadily(databases: Databases, read: Callable[[], Awaitable[T]]) -> T:
         await databases.refresh()
         if databases.version == before:
             return found
-    raise DependencyError("clubs kept moving while they were read", hint="try again in a moment")
+    raise DependencyError("clubs kept moving while they were read", hint="try again in a moment", code="H019")

@@ -62,7 +62,7 @@ class Planner:
         for club in self._order.clubs:
             if club not in known:
                 suggestion = did_you_mean(club, known) or f" ({len(known)} clubs are known)"
-                raise UsageError(f"unknown club '{club}'{suggestion}")
+                raise UsageError(f"unknown club '{club}'{suggestion}", code="E011")
         return list(self._order.clubs) or known
 
     async def check(self) -> None:
@@ -74,7 +74,9 @@ class Planner:
             for name, is_shared in _collections(self._order.warmup, warmer):
                 known = shared if is_shared else spread
                 if name not in known:
-                    raise UsageError(_unknown_collection(self._order.warmup.where(warmer.name), warmer, name, known))
+                    raise UsageError(
+                        _unknown_collection(self._order.warmup.where(warmer.name), warmer, name, known), code="C005"
+                    )
             await self._check_filter(warmer)
             if self._order.clubs:
                 await self._find_nameless(warmer)
@@ -89,11 +91,13 @@ class Planner:
                 for home in homes(self._databases, shared=warmer.shared):
                     await home[warmer.collection].find_one(wanted, {"_id": 1})
             except ValueError as error:
-                raise UsageError(f"{where}: warmer '{warmer.name}': {error}") from error
+                raise UsageError(f"{where}: warmer '{warmer.name}': {error}", code="C005") from error
             except OperationFailure as error:
                 if not (why := refusal(error)):
                     raise
-                raise UsageError(f"{where}: warmer '{warmer.name}': the store refuses the filter: {why}") from error
+                raise UsageError(
+                    f"{where}: warmer '{warmer.name}': the store refuses the filter: {why}", code="C005"
+                ) from error
 
     async def _find_nameless(self, warmer: Warmer) -> None:
         for home in homes(self._databases, shared=warmer.shared):
@@ -108,7 +112,8 @@ class Planner:
             where, fields = self._order.warmup.where(warmer.name), ", ".join(sorted(row))
             raise UsageError(
                 f"{where}: warmer '{warmer.name}': the key '{warmer.key}' needs the field '{missing[0]}', which "
-                f"documents of '{warmer.collection}' do not have (read were: {fields})"
+                f"documents of '{warmer.collection}' do not have (read were: {fields})",
+                code="C005",
             )
 
     def source(self, warmer: Warmer, clubs: Sequence[str], epoch: Epoch, step: int) -> WarmSource:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dbz.cli.complaint import Complaint, complain
 from dbz.cli.options import AsJson
 from dbz.errors import UsageError
 
@@ -48,7 +49,7 @@ def check(
         try:
             write_verdicts(run, out)
         except UsageError as error:  # the verdict is what was measured, whether it can be written or not
-            typer.echo(f"dbz: {error.message}", err=True)
+            complain(Complaint.of(error))
             out = None
     if as_json:
         typer.echo(run.to_json())
@@ -57,5 +58,5 @@ def check(
     try:
         tell_github(run, summary_of(run), os.environ, sys.stderr)
     except UsageError as error:
-        typer.echo(f"dbz: {error.message}", err=True)
+        complain(Complaint.of(error))
     raise typer.Exit(EXIT_CODES[run.verdict])

@@ -59,7 +59,9 @@ def invalidate(
     from dbz.cache.admin.selection import selection
 
     if not (patterns or club or tag):
-        raise UsageError("what is to be made stale?", hint="give a PATTERN, --club ID or --tag FIELD:VALUE")
+        raise UsageError(
+            "what is to be made stale?", hint="give a PATTERN, --club ID or --tag FIELD:VALUE", code="E004"
+        )
     wanted = selection(patterns or (), club or (), tag or ())
     with stores(redis_url) as where:
         found = run_interruptibly(_find(where.redis_url, prefix, wanted))

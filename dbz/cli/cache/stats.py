@@ -45,9 +45,9 @@ def stats(
     """
     every_s = time_of("--interval", interval or "2s")
     if interval and not watch:
-        raise UsageError("--interval is the time between looks, and there is only one without --watch")
+        raise UsageError("--interval is the time between looks, and there is only one without --watch", code="E003")
     if bigkeys and watch:
-        raise UsageError("--bigkeys looks at every key once; leave out --watch")
+        raise UsageError("--bigkeys looks at every key once; leave out --watch", code="E003")
     with stores(redis_url) as where:
         if bigkeys:
             run_interruptibly(_show_big_keys(where.redis_url, prefix, as_json=as_json))

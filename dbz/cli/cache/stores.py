@@ -62,7 +62,9 @@ def stores(
     need("dbz cache", STORE_CLIENTS, "embedded")
     if embedded:
         if redis_url or mongo_uri or shards:
-            raise UsageError("--embedded starts stores of its own; leave out --redis-url, --mongo-uri and --shards")
+            raise UsageError(
+                "--embedded starts stores of its own; leave out --redis-url, --mongo-uri and --shards", code="E003"
+            )
         yield from _embedded()
         return
     mongo_uri = mongo_uri or os.environ.get("MONGODB_URI", "") if needs_mongo else ""
@@ -71,12 +73,17 @@ def stores(
         raise UsageError(
             "which Redis? nothing says where it is, and no `dbz serve` is running",
             hint="start `dbz serve`, give --redis-url or REDIS_URL, or try it with --embedded",
+            code="C004",
         )
     if not found.redis_url:
-        raise UsageError("which Redis? the document store came without one", hint="give --redis-url or REDIS_URL")
+        raise UsageError(
+            "which Redis? the document store came without one", hint="give --redis-url or REDIS_URL", code="C004"
+        )
     if needs_mongo and not (found.mongo_uri or found.shards):
         raise UsageError(
-            "which document store? --redis-url came without --mongo-uri", hint="give --mongo-uri or MONGODB_URI"
+            "which document store? --redis-url came without --mongo-uri",
+            hint="give --mongo-uri or MONGODB_URI",
+            code="C004",
         )
     yield found
 

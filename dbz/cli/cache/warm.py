@@ -98,7 +98,9 @@ def warm(
     rate_per_s = order.warmup.rate if rate is None else _rate(rate)
     if from_redis:
         if measure or dry_run or only or club or embedded or mongo_uri or shards:
-            raise UsageError("--from-redis copies a whole cache; it goes with --redis-url, --rate and --prefix only")
+            raise UsageError(
+                "--from-redis copies a whole cache; it goes with --redis-url, --rate and --prefix only", code="E003"
+            )
         with stores(redis_url) as where:
             run_interruptibly(_copy(from_redis, where.redis_url, prefix, rate_per_s, as_json=as_json))
         return
@@ -117,7 +119,9 @@ def _load(where: StoreAddresses, target: str, allowed: list[str]) -> ShortLoad:
     from dbz.cache.warm.benefit import ShortLoad
 
     if not (target or where.url):
-        raise UsageError("which server uses this cache? --measure puts a load on it", hint="give --target URL")
+        raise UsageError(
+            "which server uses this cache? --measure puts a load on it", hint="give --target URL", code="E004"
+        )
     return ShortLoad(target or where.url, allowed=allowed)
 
 
@@ -166,9 +170,11 @@ def _rate(text: str) -> float | None:
     try:
         rate_per_s = parse_rate(text)
     except ValueError as error:
-        raise UsageError(f"--rate: {error}, or {UNLIMITED}") from None
+        raise UsageError(f"--rate: {error}, or {UNLIMITED}", code="E002") from None
     if rate_per_s <= 0:
-        raise UsageError(f"--rate: {text} would never write anything; write for example 5000/s, or {UNLIMITED}")
+        raise UsageError(
+            f"--rate: {text} would never write anything; write for example 5000/s, or {UNLIMITED}", code="E002"
+        )
     return rate_per_s
 
 
@@ -202,7 +208,7 @@ async def _copy(from_url: str, to_url: str, prefix: str, rate_per_s: float | Non
     from dbz.cache.warm.copying import CacheCopy
 
     if from_url == to_url:
-        raise UsageError("--from-redis is the same Redis as the one to be warmed")
+        raise UsageError("--from-redis is the same Redis as the one to be warmed", code="E003")
     async with AsyncExitStack() as resources:
         source = await resources.enter_async_context(connected_redis(from_url))
         target = await resources.enter_async_context(connected_redis(to_url))
@@ -217,7 +223,9 @@ def _complain(report: WarmReport) -> None:
         raise InterruptedRunError("interrupted; what was written stays, and the next warm-up goes on from here")
     if report.stopped:
         raise DependencyError(
-            f"the warm-up is not complete: {report.stopped}", hint="what was written stays; run it again to go on"
+            f"the warm-up is not complete: {report.stopped}",
+            hint="what was written stays; run it again to go on",
+            code="C006",
         )
     if report.in_vain:
         for line in report.in_vain:

@@ -110,7 +110,7 @@ class _Given:
         if path.is_dir() and not (path / "run.json").exists():
             runs = list_runs(path)
             if not runs:
-                raise UsageError(f"there are no runs in {path}")
+                raise UsageError(f"there are no runs in {path}", code="R001")
             return [self._run(one) for one in runs]
         return [self._run(find_run(self._reports, source))]
 

@@ -33,14 +33,18 @@ def drill(
 
     loaded = load_monitor(config)
     if not loaded.channels:
-        raise UsageError("the file has no channels", hint="see the end of configs/monitor.yaml for how they look")
+        raise UsageError(
+            "the file has no channels", hint="see the end of configs/monitor.yaml for how they look", code="M001"
+        )
     for name in channels or []:
         if name not in loaded.channels:
             suggestion = did_you_mean(name, loaded.channels)
-            raise UsageError(f"there is no channel '{name}'{suggestion} (known: {', '.join(loaded.channels)})")
+            raise UsageError(
+                f"there is no channel '{name}'{suggestion} (known: {', '.join(loaded.channels)})", code="M001"
+            )
     answers = run_interruptibly(try_channels(loaded, channels or list(loaded.channels)))
     for name, answer in answers.items():
         typer.echo(f"{'✓' if answer.taken else '✗'} {name}: {answer.answer}")
     refused = [name for name, answer in answers.items() if not answer.taken]
     if refused:
-        raise VerificationError(f"not taken by {', '.join(refused)}")
+        raise VerificationError(f"not taken by {', '.join(refused)}", code="M002")

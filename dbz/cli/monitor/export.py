@@ -49,7 +49,7 @@ def export(
     begin_s, end_s = range_of(range_)
     step_s = time_of("--step", step) if step else 1.0
     if step_s != int(step_s):
-        raise UsageError(f"--step: {step} is no whole number of seconds")
+        raise UsageError(f"--step: {step} is no whole number of seconds", code="E002")
     with kept_at(state) as store:
         lines = exported(store, form, begin_s, end_s, int(step_s))
         if out is None:
@@ -70,4 +70,4 @@ def _write(out: Path, lines: Iterable[str]) -> None:
             file.writelines(lines)
         draft.replace(out)
     except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from error
+        raise UsageError(f"cannot write {out}: {error.strerror}", code="E006") from error

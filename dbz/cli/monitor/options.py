@@ -43,5 +43,5 @@ def kept_at(state: Path | None) -> MonitorStore:
     """The store of a monitor that has kept something; `UsageError` otherwise."""
     store = store_at(state)
     if not store.targets():
-        raise UsageError(f"{store.path} has no series yet", hint="dbz monitor keeps them while it watches")
+        raise UsageError(f"{store.path} has no series yet", hint="dbz monitor keeps them while it watches", code="M003")
     return store

@@ -47,7 +47,7 @@ def add(
     now_s = time.time()
     from_s = now_s + (time_of("--in", in_) if in_ else 0.0)
     if not why.strip():
-        raise UsageError("--why says nothing; whoever finds the silence must know its reason")
+        raise UsageError("--why says nothing; whoever finds the silence must know its reason", code="E004")
     with store_at(state) as store:
         known = store.standings()
         silence = SilenceBook(store).add(matcher, from_s, from_s + time_of("--for", for_), why, _user())
@@ -107,14 +107,14 @@ def _matcher(type_: _Many, target: _Many, severity: _Many, label: _Many) -> Aler
     for text in label or []:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--label: '{text}' is not a label; write for example team=chat")
+            raise UsageError(f"--label: '{text}' is not a label; write for example team=chat", code="E002")
         labels.setdefault(name, []).append(value)
     given = {"type": type_ or [], "target": target or [], "severity": severity or [], "labels": labels}
     if not any(given.values()):
-        raise UsageError("which alerts? give --type, --target, --severity or --label")
+        raise UsageError("which alerts? give --type, --target, --severity or --label", code="E004")
     for text in severity or []:
         if text not in SEVERITIES:
-            raise UsageError(f"--severity: '{text}' is not allowed (allowed: {', '.join(SEVERITIES)})")
+            raise UsageError(f"--severity: '{text}' is not allowed (allowed: {', '.join(SEVERITIES)})", code="E002")
     return AlertMatcher.model_validate(given)
 
 

@@ -52,4 +52,6 @@ def prove(
         write_file(junit, render_monitor_junit(file, outcomes))
     wrong = [one for one in outcomes if one.differences]
     if wrong:
-        raise VerificationError(f"{len(wrong)} of {counted(len(outcomes), 'test')} tell something else than expected")
+        raise VerificationError(
+            f"{len(wrong)} of {counted(len(outcomes), 'test')} tell something else than expected", code="M005"
+        )

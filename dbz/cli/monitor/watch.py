@@ -61,7 +61,7 @@ def watch(
     if interval:
         period_s = time_of("--interval", interval)
         if not SHORTEST_INTERVAL_S <= period_s <= LONGEST_INTERVAL_S:
-            raise UsageError(f"--interval: {interval} is not between 1s and 1h")
+            raise UsageError(f"--interval: {interval} is not between 1s and 1h", code="E002")
         loaded = loaded.model_copy(update={"interval": period_s})
     for_s = time_of("--for", for_) if for_ else None
 

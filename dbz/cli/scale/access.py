@@ -82,7 +82,9 @@ def refuse_other_region(region: str, named: Iterable[str]) -> None:
     """`UsageError` when an ARN names another region than the one that is meant."""
     for other in named:
         if other and other != region:
-            raise UsageError(f"the ARN is of {other}, and the region is to be {region}", hint=f"--region {other}")
+            raise UsageError(
+                f"the ARN is of {other}, and the region is to be {region}", hint=f"--region {other}", code="S010"
+            )
 
 
 def _local_cloud(*, asked: bool, configured: bool) -> tuple[str, str] | None:
@@ -94,7 +96,7 @@ def _local_cloud(*, asked: bool, configured: bool) -> tuple[str, str] | None:
     stack = find_stack()
     if stack is None or not stack.cloud_url:
         if asked:
-            raise DependencyError("no local cloud is running", hint="dbz serve --cloud")
+            raise DependencyError("no local cloud is running", hint="dbz serve --cloud", code="S009")
         return None
     if not asked:
         typer.echo("No AWS configuration: taking the local cloud of `dbz serve --cloud`.", err=True)

@@ -86,11 +86,13 @@ class FollowUp:
         kind, _, profile = options.verify.partition(":")
         if not options.verify:
             if options.verify_for:
-                raise UsageError("--verify-for needs --verify")
+                raise UsageError("--verify-for needs --verify", code="E003")
             return None
         own = kind == OWN_LOAD
         if own and self._phase is None:
-            raise UsageError("--verify phase: this change is for no phase of the plan", hint="--verify PROFILE")
+            raise UsageError(
+                "--verify phase: this change is for no phase of the plan", hint="--verify PROFILE", code="S022"
+            )
         name = (profile or OWN_PROFILE) if own else options.verify
         load_profile(name)
         if options.verify_for:
@@ -98,7 +100,7 @@ class FollowUp:
         target = options.target or self._access.load_target
         if not target:
             hint = "its load balancer, for example"
-            raise UsageError("--verify needs --target URL: where the app answers", hint=hint)
+            raise UsageError("--verify needs --target URL: where the app answers", hint=hint, code="L004")
         phase = self._phase.name if own and self._phase else ""
         return VerifyingRun(name, target, self._reports, phase, self._phases, options.verify_for)
 
@@ -109,7 +111,7 @@ class FollowUp:
             (options.warm, warm, "--warm", "warm_cache"), (options.move_clubs, move, "--move-clubs", "move_clubs")
         ):  # fmt: skip
             if given and not said:
-                raise UsageError(f"{flag}: the phase does not say so", hint=f"give it `{key}` in the plan")
+                raise UsageError(f"{flag}: the phase does not say so", hint=f"give it `{key}` in the plan", code="S022")
         offers = []
         if warm:
             command = f"dbz cache warm --config {warm}"
@@ -154,7 +156,7 @@ def _warm(config: str) -> None:
         warm(config=config, yes=True)
     except typer.Exit as ended:  # it has said why
         if ended.exit_code:
-            raise VerificationError("nothing useful was written") from None
+            raise VerificationError("nothing useful was written", code="S025") from None
 
 
 def _move(config: str) -> None:
@@ -164,4 +166,4 @@ def _move(config: str) -> None:
         rebalance(config=config, yes=True)
     except typer.Exit as ended:
         if ended.exit_code:
-            raise VerificationError("a move was given up") from None
+            raise VerificationError("a move was given up", code="S025") from None

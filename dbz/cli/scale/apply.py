@@ -58,7 +58,7 @@ def apply(
     from dbz.scaling.change.steps import read_plan
 
     if sum((bool(phase), saved is not None, bool(resume))) != 1:
-        raise UsageError("name one of: a PHASE, --plan FILE, --resume ID")
+        raise UsageError("name one of: a PHASE, --plan FILE, --resume ID", code="E004")
     access = reach(aws)
     entry = find_entry(resume, place_of(access.handle)) if resume else None
     if entry:

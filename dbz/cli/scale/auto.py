@@ -75,23 +75,24 @@ def auto(
     plan, servers = _followed(access, phase)
     if not plan.scale_out_when_any and not (emit and plan.target_tracking):
         hint = "--emit: AWS does target tracking by itself" if plan.target_tracking else ""
-        raise UsageError("the plan has no conditions: scale_out_when_any is empty", hint=hint)
+        raise UsageError("the plan has no conditions: scale_out_when_any is empty", hint=hint, code="S022")
     if emit:
         _emit(access, plan, servers, access.plan.whole_phase(phase) if phase else None, yes=yes, as_json=as_json)
         return
     if not (yes or dry_run):
         raise UsageError(
-            "it would change the number of tasks by itself", hint="add --yes, or look first with --dry-run"
+            "it would change the number of tasks by itself", hint="add --yes, or look first with --dry-run", code="E020"
         )
     if plan.target_tracking:
         raise UsageError(
             f"AWS does target tracking ('{plan.target_tracking[0]}'), this daemon does not",
             hint="--emit, or write it as conditions",
+            code="S020",
         )
     if origin and metrics:
-        raise UsageError("--metrics and --from are two sources: name one of them")
+        raise UsageError("--metrics and --from are two sources: name one of them", code="E003")
     if watched and not origin:
-        raise UsageError("--watched needs --from monitor")
+        raise UsageError("--watched needs --from monitor", code="E003")
     manner = _Manner(
         metrics, origin, watched, standby=standby, once=once, dry_run=dry_run, explain=explain, as_json=as_json
     )
@@ -115,7 +116,7 @@ def _followed(access: Access, phase: str) -> tuple[Phases, ApiServers]:
             say(f"Note: {note}.")
         return plan_of_service(plan, access.service, other), other
     if whole.api_servers is None:
-        raise UsageError(f"{phase} plans no API servers", hint="give it `api_servers` in the plan")
+        raise UsageError(f"{phase} plans no API servers", hint="give it `api_servers` in the plan", code="S022")
     return plan, whole.api_servers
 
 

@@ -100,10 +100,10 @@ def refuse_elsewhere(access: Access, plan: ChangePlan) -> None:
     from dbz.scaling.change.live import place_of
 
     if (plan.cluster, plan.service) != (access.cluster, access.service):
-        raise UsageError(f"the plan is for {plan.place}, not for {access.service} in {access.cluster}")
+        raise UsageError(f"the plan is for {plan.place}, not for {access.service} in {access.cluster}", code="S010")
     here = place_of(access.handle)
     if plan.place != here:
-        raise UsageError(f"the plan is for {plan.place}, not for {here}", hint="--region, --aws-profile")
+        raise UsageError(f"the plan is for {plan.place}, not for {here}", hint="--region, --aws-profile", code="S010")
 
 
 def refuse_unfinished(place: Place) -> None:
@@ -114,4 +114,5 @@ def refuse_unfinished(place: Place) -> None:
         raise UsageError(
             f"an earlier change of {place} was not finished: {one.id} ({one.plan.goal})",
             hint=f"dbz scale rollback {one.id}, or dbz scale apply --resume {one.id}",
+            code="S011",
         )

@@ -62,14 +62,14 @@ def plan(
     still_open = sum(len(one.steps) for one in made.everything())
     if exit_code and (still_open or made.manual):
         mine, yours = counted(still_open, "step"), len(made.manual)
-        raise VerificationError(f"{phase} is not reached: {mine} of dbz and {yours} of yours are open")
+        raise VerificationError(f"{phase} is not reached: {mine} of dbz and {yours} of yours are open", code="S026")
 
 
 def _save(made: ChangePlan, out: Path) -> None:
     try:
         out.write_text(json.dumps(made.document(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write the plan to {out}: {error.strerror}") from error
+        raise UsageError(f"cannot write the plan to {out}: {error.strerror}", code="E006") from error
     typer.echo(f"Saved: dbz scale apply --plan {out}", err=True)
 
 
@@ -82,7 +82,7 @@ def make_plan(
 
     phase = access.plan.whole_phase(name)
     if phase.api_servers is None:
-        raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan")
+        raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan", code="S022")
     until = expiry(expires)
     live, plan = look(access.handle, access.plan, access.cache_group)
     wanted = Wanted(name, phase.api_servers, allow_scale_in, until)

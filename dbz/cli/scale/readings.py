@@ -37,7 +37,9 @@ class MonitorSource:
 
         if not self._file.is_file():
             raise UsageError(
-                f"no monitor has written {self._file} yet", hint="dbz monitor, or --from monitor=FILE as its --state"
+                f"no monitor has written {self._file} yet",
+                hint="dbz monitor, or --from monitor=FILE as its --state",
+                code="S024",
             )
         return MonitorStore(self._file)
 
@@ -76,13 +78,13 @@ def means_of(readings: Sequence[Mapping[Watched, float]]) -> dict[Watched, float
 
 def _target(known: Sequence[str], wanted: str, file: Path) -> str:
     if not known:
-        raise DependencyError(f"{file} has no reading of any target", hint="does dbz monitor run?")
+        raise DependencyError(f"{file} has no reading of any target", hint="does dbz monitor run?", code="S023")
     if not wanted and len(known) == 1:
         return known[0]
     if wanted not in known:
         note = did_you_mean(wanted, known) if wanted else ""
         what = f"it knows no target '{wanted}'{note}" if wanted else "it watches several targets"
-        raise UsageError(f"{file}: {what} (known: {', '.join(known)})", hint="--watched NAME")
+        raise UsageError(f"{file}: {what} (known: {', '.join(known)})", hint="--watched NAME", code="S024")
     return wanted
 
 
@@ -92,5 +94,5 @@ def monitor_file(text: str) -> Path:
 
     kind, given, file = text.partition("=")
     if kind != MONITOR or (given and not file):
-        raise UsageError(f"--from '{text}' is not known; write {MONITOR}, or {MONITOR}=FILE")
+        raise UsageError(f"--from '{text}' is not known; write {MONITOR}, or {MONITOR}=FILE", code="E002")
     return Path(file) if file else state_dir() / "monitor.db"

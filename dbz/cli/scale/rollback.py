@@ -45,7 +45,7 @@ def rollback(
     access = reach(aws)
     entry = find_entry(change, place_of(access.handle))
     if not entry.begun:
-        raise UsageError(f"{entry.id} has nothing left to take back ({entry.outcome or 'not begun'})")
+        raise UsageError(f"{entry.id} has nothing left to take back ({entry.outcome or 'not begun'})", code="S012")
     back = _way_back(access, entry, force=force)
     if not as_json:
         print_plan(back, access.aws.where)
@@ -94,5 +94,6 @@ def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: 
             raise VerificationError(
                 f"left alone, because somebody else changed it: {names}",
                 hint=f"dbz scale rollback {entry.id} --force overwrites it",
+                code="S013",
             )
         journal.end("rolled back")

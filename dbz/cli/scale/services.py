@@ -43,7 +43,9 @@ def other_services(
     plans = []
     for name, servers in phase.services.items():
         if name == access.service:
-            raise UsageError(f"{name} is the service of the plan: {phase.name} says its tasks as `api_servers`")
+            raise UsageError(
+                f"{name} is the service of the plan: {phase.name} says its tasks as `api_servers`", code="S022"
+            )
         if only_native and servers.fixed:
             continue
         handle = ServiceHandle(access.aws, access.cluster, name)

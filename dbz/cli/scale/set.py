@@ -60,6 +60,7 @@ def _refuse_outside(tasks: int, low: int, high: int) -> None:
         raise UsageError(
             f"{tasks} tasks are outside the autoscaler's range of {low} to {high}: it would take that back",
             hint="change the range with --min and --max, or for a while with --expires",
+            code="S019",
         )
 
 
@@ -68,16 +69,18 @@ def _servers(access: Access, target: object, tasks: int | None, lowest: int | No
     from dbz.config.phases.plan import ApiServers
 
     if (tasks is None) == (lowest is None and highest is None):
-        raise UsageError("name either --tasks N, or --min N and --max N")
+        raise UsageError("name either --tasks N, or --min N and --max N", code="E004")
     now = target if isinstance(target, dict) else {}
     low = tasks if tasks is not None else lowest if lowest is not None else now.get("MinCapacity")
     high = tasks if tasks is not None else highest if highest is not None else now.get("MaxCapacity")
     if low is None or high is None:
-        raise UsageError("the service has no range yet: name both --min and --max")
+        raise UsageError("the service has no range yet: name both --min and --max", code="E004")
     if low > high:
-        raise UsageError(f"--min {low} is more than --max {high}")
+        raise UsageError(f"--min {low} is more than --max {high}", code="E002")
     bounds = access.plan.scaling.bounds
     for number in (low, high):
         if not bounds.min <= number <= bounds.max:
-            raise UsageError(f"{number} is outside the plan's scaling.bounds of {bounds.min} to {bounds.max}")
+            raise UsageError(
+                f"{number} is outside the plan's scaling.bounds of {bounds.min} to {bounds.max}", code="S019"
+            )
     return ApiServers(min=low, max=high)

@@ -132,13 +132,13 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
     if given:
         rate = parsed("--per-task", given, parse_rate)
         if rate <= 0:
-            raise UsageError("--per-task: must be more than 0")
+            raise UsageError("--per-task: must be more than 0", code="E002")
         return rate, "given"
     name = source or str(newest_capacity(reports) or "")
     if name:
         measured = read_measured(name, reports, None)
         if not measured.requests_per_s:
-            raise UsageError(f"{measured.source} measured no requests", hint="say it with --per-task 50/s")
+            raise UsageError(f"{measured.source} measured no requests", hint="say it with --per-task 50/s", code="S028")
         return measured.requests_per_s / measured.servers, f"measured: {measured.source}"
     servers = phase.api_servers.max if phase.api_servers else plan.scaling.bounds.max
     assumed = f"assumed: the {servers} tasks of {phase.name} are {FILLED * 100:.0f} % busy with its load"
@@ -156,7 +156,9 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
     kind, _, value = text.partition(":")
     if (used := _plan_of(text, plan)) is not None:
         if not used.scale_out_when_any and not used.target_tracking:
-            raise UsageError(f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking")
+            raise UsageError(
+                f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking", code="S022"
+            )
         return text, controller_of(used, lowest, highest, native=how == "native"), None
     if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
         return text, Fixed(int(value), plan.scaling.period), int(value)
@@ -166,7 +168,9 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
         if 0 < share <= 1 and often in ("", "20s"):
             target = Target(Watched.CPU, share, FINE_S if often else COARSE_S)
             return text, TargetTracker([target], (lowest, highest)), None
-    raise UsageError(f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4, target:60% or target:60%@20s")
+    raise UsageError(
+        f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4, target:60% or target:60%@20s", code="E002"
+    )
 
 
 def _plan_of(text: str, plan: Phases) -> Phases | None:

@@ -51,7 +51,7 @@ def size(
     plan, share = load_phases(phases), share_of("--headroom", headroom)
     measured = read_measured(source or newest(reports), reports, measured_tasks)
     if not measured.per_task():
-        raise UsageError(f"{measured.source} measured neither users, connections nor requests")
+        raise UsageError(f"{measured.source} measured neither users, connections nor requests", code="S028")
     sizes = size_phases(plan.phases, measured, share, plan.scaling.connections_per_server)
     if as_json:
         from dbz.report.documents import size_json
@@ -70,7 +70,9 @@ def _write(phases: str, sizes: list[PhaseSize]) -> None:
     from dbz.scaling.size.writing import counts_to_write, write_counts
 
     if phases == DEFAULT:
-        raise UsageError("--write needs a plan of your own", hint="--phases FILE; copy configs/phases.yaml")
+        raise UsageError(
+            "--write needs a plan of your own", hint="--phases FILE; copy configs/phases.yaml", code="E004"
+        )
     counts = counts_to_write(sizes)
     write_counts(Path(phases), counts)
     for name, servers in counts.items():
@@ -87,5 +89,7 @@ def newest(reports: Path) -> str:
 
     found = newest_capacity(reports)
     if found is None:
-        raise UsageError(f"there is no capacity in {reports}", hint="dbz capacity measures one; or name it with --from")
+        raise UsageError(
+            f"there is no capacity in {reports}", hint="dbz capacity measures one; or name it with --from", code="S028"
+        )
     return str(found)

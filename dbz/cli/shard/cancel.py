@@ -50,7 +50,7 @@ def cancel(
         for one in chosen:
             if one.state not in UNFINISHED:
                 hint = f"dbz shard rollback {one.id}" if one.state == State.REVERSING else ""
-                raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint)
+                raise UsageError(f"move '{one.id}' is {one.state}: there is nothing to cancel", hint=hint, code="H013")
         confirm(f"Give up {counted(len(chosen), 'move')}?", yes=yes)
         interrupts.defer()
         ended = []

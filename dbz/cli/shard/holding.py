@@ -26,7 +26,7 @@ def hook_of(command: str) -> Callable[[str, Move], str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"--hook: '{command}' is not a command: {error}") from error
+        raise UsageError(f"--hook: '{command}' is not a command: {error}", code="E002") from error
 
     def ask(when: str, move: Move) -> str:
         if not words:
@@ -61,7 +61,7 @@ def throttled(options: MoveOptions, deployment: Deployment, url: str, query: str
 
 def _url(url: str) -> Callable[[], str]:
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--throttle-url: '{url}' is not a URL of HTTP")
+        raise UsageError(f"--throttle-url: '{url}' is not a URL of HTTP", code="E002")
 
     import urllib.error
     import urllib.request
@@ -82,7 +82,9 @@ def _query(deployment: Deployment, text: str) -> Callable[[], str]:
 
     collection, colon, wanted = text.partition(":")
     if not collection or not colon:
-        raise UsageError(f'--throttle-query: \'{text}\' is not COLLECTION:FILTER, like jobs:{{"state": "running"}}')
+        raise UsageError(
+            f'--throttle-query: \'{text}\' is not COLLECTION:FILTER, like jobs:{{"state": "running"}}', code="E002"
+        )
     document = parsed("--throttle-query", wanted, parse_filter)
     first = deployment.file.names[0]
 

@@ -43,10 +43,10 @@ def options_of(rate: str, max_latency: str | None, max_fence: str, interrupts: I
 
     max_fence_s = parsed("--max-fence", max_fence, parse_duration)
     if not 0.01 <= max_fence_s <= 30:
-        raise UsageError(f"--max-fence: '{max_fence}' is not between 10ms and 30s")
+        raise UsageError(f"--max-fence: '{max_fence}' is not between 10ms and 30s", code="E002")
     max_latency_s = parsed("--max-latency", max_latency, parse_duration) if max_latency else None
     if max_latency_s == 0:
-        raise UsageError(f"--max-latency: '{max_latency}' is no time to answer in; write for example 20ms")
+        raise UsageError(f"--max-latency: '{max_latency}' is no time to answer in; write for example 20ms", code="E002")
     return MoveOptions(
         rate_bytes_per_s=parsed("--rate", rate, bytes_per_s),
         max_latency_s=max_latency_s,
@@ -97,6 +97,7 @@ def working(
             raise UsageError(
                 "no server follows the map: whoever writes to the shards would not notice that a club moves",
                 hint="start the servers with the shards file, or give --offline when nobody writes",
+                code="H008",
             )
         with deployment.reaching("the control store"):
             lease = resources.enter_context(hold_lease(control.database))

@@ -103,7 +103,7 @@ def plan_of(
     limit = parsed("--rate", rate, bytes_per_s)
     over_s = parsed("--sample", sample, parse_duration)
     if not 0.1 <= over_s <= 3600:
-        raise UsageError(f"--sample: '{sample}' is not between 100ms and 1h")
+        raise UsageError(f"--sample: '{sample}' is not between 100ms and 1h", code="E002")
     with open_deployment(config) as deployment:
         ops = _count_writes(deployment, over_s) if by == "ops" else None
         return plan_now(deployment, request, limit, ops)
@@ -117,7 +117,9 @@ def _count_writes(deployment: Deployment, over_s: float) -> Mapping[str, float]:
     typer.echo(f"Counting the writes of each club for {format_duration(over_s)} …", err=True)
     found = writes_per_s(deployment, current_map(deployment)[0].shards, over_s)
     if not found:
-        raise UsageError("no club was written meanwhile, so there is nothing to even out by", hint="--by bytes")
+        raise UsageError(
+            "no club was written meanwhile, so there is nothing to even out by", hint="--by bytes", code="H018"
+        )
     return found
 
 
@@ -126,9 +128,9 @@ def _pins(option: str, texts: list[str]) -> dict[str, str]:
     for text in texts:
         club, equals, shard = text.rpartition("=")
         if not equals or not shard:
-            raise UsageError(f"{option}: '{text}' is not CLUB=SHARD")
+            raise UsageError(f"{option}: '{text}' is not CLUB=SHARD", code="E002")
         if pins.setdefault(club, shard) != shard:
-            raise UsageError(f"{option}: club '{club}' cannot be pinned to '{pins[club]}' and '{shard}'")
+            raise UsageError(f"{option}: club '{club}' cannot be pinned to '{pins[club]}' and '{shard}'", code="E003")
     return pins
 
 
@@ -136,7 +138,7 @@ def _save(made: MovePlan, out: Path) -> None:
     try:
         out.write_text(made.to_json() + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--out: {out} cannot be written: {error.strerror}") from error
+        raise UsageError(f"--out: {out} cannot be written: {error.strerror}", code="E006") from error
 
 
 def _remember(made: MovePlan) -> None:

@@ -109,7 +109,9 @@ def rebalance(
     from dbz.shards.plan.document import load_plan
 
     if rehearse and postpone_switch:
-        raise UsageError("--rehearse never switches over, so there is nothing for --postpone-switch to put off")
+        raise UsageError(
+            "--rehearse never switches over, so there is nothing for --postpone-switch to put off", code="E003"
+        )
     chosen = load_plan(plan) if plan else last_plan()
     hours = parsed("--window", window, parse_window) if window else lambda: True
     watching = Interrupts("before any club was moved; nothing was changed").watch()
@@ -156,7 +158,9 @@ def _take_on(work: Rebalance, chosen: MovePlan | None, *, given: bool, yes: bool
         confirm("Go on?", yes=yes)
         return
     if chosen is None:
-        raise UsageError("there is no plan", hint="make one: dbz shard plan, with --add, --drain or --pin as you like")
+        raise UsageError(
+            "there is no plan", hint="make one: dbz shard plan, with --add, --drain or --pin as you like", code="H012"
+        )
     print_plan(chosen, sys.stderr)
     confirm(f"Move {counted(len(chosen.moves), 'club')}?", yes=yes)
     work.begin(chosen)

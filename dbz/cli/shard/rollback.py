@@ -54,11 +54,11 @@ def rollback(
         with working(deployment, options, offline=offline) as (work, control, journal):
             chosen = journal.get(move)
             if chosen.state != State.REVERSING:
-                raise UsageError(f"move '{move}' is {chosen.state}: there is no old copy to go back to")
+                raise UsageError(f"move '{move}' is {chosen.state}: there is no old copy to go back to", code="H013")
             if last_moves(journal.all())[chosen.club] != chosen or control.map().shard_of(chosen.club) != chosen.target:
-                raise UsageError(f"club '{chosen.club}' was moved again since: roll that move back first")
+                raise UsageError(f"club '{chosen.club}' was moved again since: roll that move back first", code="H013")
             if work.unfinished():
-                raise UsageError("a rebalance is not finished", hint="finish it, or cancel its moves")
+                raise UsageError("a rebalance is not finished", hint="finish it, or cancel its moves", code="H011")
             if not discard:
                 left = unexplained(deployment, control, journal, chosen)
                 refuse_unexplained(left, f"Club '{chosen.club}' stays on {chosen.target}")

@@ -100,7 +100,7 @@ def _progress(checkpoint: Path | None, deployment: str, clubs: tuple[str, ...]) 
         checkpoint
     )
     if (kept.deployment, kept.clubs) != (deployment, clubs):
-        raise UsageError(f"checkpoint {checkpoint} is of another deployment, or of other clubs")
+        raise UsageError(f"checkpoint {checkpoint} is of another deployment, or of other clubs", code="H012")
     return kept
 
 
@@ -124,4 +124,4 @@ def _write(path: Path, text: str, option: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{option}: {path} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{option}: {path} cannot be written: {error.strerror}", code="E006") from error

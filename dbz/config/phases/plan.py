@@ -245,7 +245,7 @@ class Phases(Strict):
         if found is not None:
             return found
         suggestion = did_you_mean(name, self.names)
-        raise UsageError(f"unknown phase '{name}'{suggestion} (known: {', '.join(self.names)})")
+        raise UsageError(f"unknown phase '{name}'{suggestion} (known: {', '.join(self.names)})", code="E011")
 
     def whole_phase(self, name: str) -> Phase:
         """The phase of that name with what the phases before it have added and it says nothing about.

@@ -105,14 +105,16 @@ class LiveLoad:
         try:
             self._orders.give(Order(users, per_s))
         except OSError as error:
-            raise UsageError(f"cannot write to {self._folder.path}: {error.strerror}") from error
+            raise UsageError(f"cannot write to {self._folder.path}: {error.strerror}", code="E006") from error
         patient_until_s = self.now_s + abs(users - before) / per_s + _CHANGE_PATIENCE_S
         while self._record.levels < self._orders.count:
             if not self._poll():
                 return False
             if self.now_s > max(patient_until_s, self._record.marks.get(SETUP_UNTIL, 0.0) + _CHANGE_PATIENCE_S):
                 raise DependencyError(
-                    f"the load generator did not bring {users:,} users in time", hint=f"logs: {self._folder.logs}"
+                    f"the load generator did not bring {users:,} users in time",
+                    hint=f"logs: {self._folder.logs}",
+                    code="L014",
                 )
         return True
 
@@ -146,7 +148,9 @@ class LiveLoad:
         if self._interrupted():
             return False
         if not self._generator.running() or is_over(record, self.now_s):
-            raise DependencyError("the load ended before the search did", hint=f"logs: {self._folder.logs}")
+            raise DependencyError(
+                "the load ended before the search did", hint=f"logs: {self._folder.logs}", code="L014"
+            )
         return True
 
     def _conclude(self, error: BaseException | None) -> None:

@@ -79,19 +79,25 @@ def plan_capacity(
         plan = _bare_url(plan)
     profile = plan.profile
     if profile.stages or profile.shape:
-        raise UsageError(f"profile '{profile.name}' changes its load by itself; a capacity search needs a constant one")
+        raise UsageError(
+            f"profile '{profile.name}' changes its load by itself; a capacity search needs a constant one", code="L016"
+        )
     if profile.arrivals:
-        raise UsageError(f"profile '{profile.name}' plays recorded arrivals; a capacity search needs a constant load")
+        raise UsageError(
+            f"profile '{profile.name}' plays recorded arrivals; a capacity search needs a constant load", code="L016"
+        )
     if step_s < 1:
-        raise UsageError("--step-duration must be at least 1s")
+        raise UsageError("--step-duration must be at least 1s", code="E002")
     budgets = [one for one in plan.budgets if one.of.metric.name != "users.held"]
     if not budgets:
-        raise UsageError("no budget is left to judge by: those about the number of users do not count here")
+        raise UsageError(
+            "no budget is left to judge by: those about the number of users do not count here", code="L018"
+        )
     at_most = highest or (DEFAULT_MAX_RATE_PER_S if profile.rate is not None else DEFAULT_MAX_USERS)
     own = profile.users if profile.rate is None else profile.rate
     begin = start or min(max(math.ceil(own / _START_SHARE), 1), at_most)
     if begin > at_most:
-        raise UsageError(f"--start {begin:,} is more than --max {at_most:,}")
+        raise UsageError(f"--start {begin:,} is more than --max {at_most:,}", code="E002")
     ramps = profile.rate is not None and start is None
     planned = CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases, ramps)
     # A profile refuses some sizes, and that should be known before anything is started.

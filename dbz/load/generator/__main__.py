@@ -20,12 +20,16 @@ def main() -> int:
     try:
         execute(spec)
     except DbzError as error:
-        sys.stderr.write(f"{ERROR_PREFIX}{error.message}\n")
+        _tell(error.code, error.message)
         return int(ProcessEnd.USAGE if error.exit_code is ExitCode.USAGE else ProcessEnd.UNREACHABLE)
     except SystemExit as ending:  # of a task or a listener: gevent raises it here, wherever it was raised
-        sys.stderr.write(f"{ERROR_PREFIX}the scenario ended the program with code {ending.code}\n")
+        _tell("L020", f"the scenario ended the program with code {ending.code}")
         return int(ProcessEnd.ENDED_BY_SCENARIO)
     return int(ProcessEnd.COMPLETE)
+
+
+def _tell(code: str, message: str) -> None:
+    sys.stderr.write(f"{ERROR_PREFIX}{code} {message}\n")
 
 
 if __name__ == "__main__":

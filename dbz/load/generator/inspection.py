@@ -32,7 +32,7 @@ def inspect(path: str, allowed_targets: list[str]) -> dict[str, Any]:
         classes, shape = load_scenario(path)
         options = locust_options([])
     except UsageError as error:
-        return {"error": error.message, "hint": error.hint}
+        return {"error": error.message, "hint": error.hint, "code": error.code}
     spawned = [one for one in classes if one.weight > 0 or one.fixed_count > 0]
     rows = [
         {"name": one.__name__, "host": str(one.host or ""), "needs_host": issubclass(one, _NEED_A_HOST)}

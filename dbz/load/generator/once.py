@@ -70,7 +70,9 @@ def _register(what: str, function: Act | None, timeout: float) -> Any:
     def decorate(function: Act) -> Act:
         known = getattr(_Registered, what)
         if known is not None and known.__code__.co_filename == function.__code__.co_filename:
-            raise UsageError(f"the scenario has two functions for {what}: {known.__name__} and {function.__name__}")
+            raise UsageError(
+                f"the scenario has two functions for {what}: {known.__name__} and {function.__name__}", code="L006"
+            )
         setattr(_Registered, what, staticmethod(function))
         setattr(_Registered, f"{what}_s", float(timeout))
         return function

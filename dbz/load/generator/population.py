@@ -30,11 +30,12 @@ def hold_connections(classes: Sequence[Any], spec: GeneratorSpec) -> None:
     sockets = {one.__name__: one for one in classes if issubclass(one, _CONNECTED)}
     if spec.connections and not sockets:
         asked = f"the {spec.connections} connections asked for"
-        raise UsageError(f"the scenario has no SocketUser that could hold {asked}, and no WebSocketUser")
+        raise UsageError(f"the scenario has no SocketUser that could hold {asked}, and no WebSocketUser", code="L008")
     rest = [one for one in classes if one.__name__ not in sockets]
     if spec.connections < spec.users and not any(one.weight for one in rest):
         raise UsageError(
-            f"every user of the scenario holds a connection, but only {spec.connections} of {spec.users} may"
+            f"every user of the scenario holds a connection, but only {spec.connections} of {spec.users} may",
+            code="L008",
         )
     counts = shares({name: one.weight for name, one in sockets.items()}, spec.connections)
     if spec.ordered:
@@ -66,7 +67,9 @@ class RequestPace:
     def __init__(self, requests_per_s: float, classes: Sequence[Any], spec: GeneratorSpec) -> None:
         paced = {one.__name__: one.weight for one in classes if not issubclass(one, _CONNECTED)}
         if not paced or any(not issubclass(one, HttpUser) for one in classes):
-            raise UsageError("a scenario's requests can be paced when its users derive from dbz.users.HttpUser")
+            raise UsageError(
+                "a scenario's requests can be paced when its users derive from dbz.users.HttpUser", code="L008"
+            )
         fixed = {one.__name__: one.fixed_count for one in classes if one.fixed_count}
         weights = {one.__name__: float(one.weight) for one in classes if not one.fixed_count}
         counts = {**fixed, **shares(weights, spec.users - sum(fixed.values()))}

@@ -85,7 +85,7 @@ class GeneratorProcess:
         steering.pause_until(all_there_by_s, lambda: len(runner.clients.ready) >= self.spec.workers)
         if len(runner.clients.ready) < self.spec.workers and not self._interrupted.is_set():
             missing = f"only {len(runner.clients.ready)} of {self.spec.workers} workers came"
-            raise DependencyError(f"{missing} within {WORKERS_PATIENCE_S:g} s")
+            raise DependencyError(f"{missing} within {WORKERS_PATIENCE_S:g} s", code="L013")
         if preparation.prepare():
             sharing.publish()
             steering.steer()
@@ -151,9 +151,9 @@ class GeneratorProcess:
         try:
             environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
         except SystemExit as error:
-            raise UsageError(f"a listener of init ended the program with code {error.code}") from error
+            raise UsageError(f"a listener of init ended the program with code {error.code}", code="L005") from error
         if errors.setup:
-            raise UsageError(errors.setup)
+            raise UsageError(errors.setup, code="L005")
         errors.on_setup_error = self.interrupt
         self._aim(environment)
         environment.events.test_start.add_listener(lambda **_: self._aim(environment))

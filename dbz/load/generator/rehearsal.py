@@ -337,7 +337,9 @@ def main() -> int:
         try:
             rehearse(GeneratorSpec.from_json(question["spec"]), question["terms"], file)
         except DbzError as error:
-            file.write(json.dumps({"what": "refused", "error": error.message, "hint": error.hint}) + "\n")
+            file.write(
+                json.dumps({"what": "refused", "error": error.message, "hint": error.hint, "code": error.code}) + "\n"
+            )
             file.flush()
             return int(error.exit_code)
     return int(ExitCode.OK)

@@ -153,7 +153,9 @@ class Steering:
         The judged part begins with the first of these notes. `UsageError` when the file has a load shape of its own.
         """
         if self._shaped:
-            raise UsageError("the file has a load shape, which changes the load by itself: it must be a constant one")
+            raise UsageError(
+                "the file has a load shape, which changes the load by itself: it must be a constant one", code="L016"
+            )
         orders = OrderReader(Path(self._spec.folder))
         starting: gevent.Greenlet | None = None
         order: Order | None = None

@@ -33,18 +33,19 @@ def load_scenario(path: str) -> tuple[list[Any], Any | None]:
         if not classes and Path(path).name.startswith("test_"):
             classes = load_locustfile_pytest(path)
     except SystemExit as error:
-        raise UsageError(f"{path} ended the program at import with code {error.code}") from error
+        raise UsageError(f"{path} ended the program at import with code {error.code}", code="L005") from error
     except BaseException as error:
         line = _line_in(path, error)
         if isinstance(error, SyntaxError) and error.filename and Path(error.filename).name == Path(path).name:
-            raise UsageError(f"{path}{line} is not Python: {error.msg}") from error
-        raise UsageError(f"{path}{line} cannot be imported: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{path}{line} is not Python: {error.msg}", code="L005") from error
+        raise UsageError(f"{path}{line} cannot be imported: {type(error).__name__}: {error}", code="L005") from error
     if Path(path).parent == bundled.bundled_folder("scenarios"):
         sys.path[:] = before  # Locust lets scenarios import from the current folder; ours have no business there
     if not classes:
         raise UsageError(
             f"{path} defines no user class: dbz looks for subclasses of locust.User, or of dbz.users.HttpUser",
             hint="derive a class from one of them and give it at least one @task",
+            code="L006",
         )
     return list(classes.values()), shapes[0] if shapes else None
 
@@ -58,9 +59,11 @@ def locust_options(arguments: Sequence[str]) -> Any:
     try:
         options, _ = get_parser().parse_known_args(list(arguments))
     except SystemExit as error:
-        raise UsageError("Locust cannot read its options; see the log, LOCUST_… variables and locust.conf") from error
+        raise UsageError(
+            "Locust cannot read its options; see the log, LOCUST_… variables and locust.conf", code="L019"
+        ) from error
     except (ValueError, OSError) as error:
-        raise UsageError(f"Locust cannot read its configuration: {error}") from error
+        raise UsageError(f"Locust cannot read its configuration: {error}", code="L019") from error
     return options
 
 
@@ -69,7 +72,9 @@ def check_classes(wanted: Sequence[str], classes: Sequence[Any]) -> None:
     known = [user_class.__name__ for user_class in classes]
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise UsageError(f"open_users: the scenario has no user class '{unknown[0]}' (it has: {', '.join(known)})")
+        raise UsageError(
+            f"open_users: the scenario has no user class '{unknown[0]}' (it has: {', '.join(known)})", code="L007"
+        )
 
 
 def check_care(without: Sequence[str], classes: Sequence[Any]) -> None:
@@ -79,7 +84,8 @@ def check_care(without: Sequence[str], classes: Sequence[Any]) -> None:
     if unknown:
         raise UsageError(
             f"without: the scenario takes no care of '{unknown[0]}'{did_you_mean(unknown[0], known)} "
-            f"(it does of: {', '.join(known) or 'nothing that has a name'})"
+            f"(it does of: {', '.join(known) or 'nothing that has a name'})",
+            code="L007",
         )
 
 
@@ -100,7 +106,8 @@ def tagged(classes: Sequence[Any], options: Any) -> list[Any]:
     if not left:
         said = [f"{what} {', '.join(sorted(names))}" for what, names in (("tags", tags), ("not", excluded)) if names]
         raise UsageError(
-            f"no task of the scenario is left with {' and '.join(said)} (it has: {', '.join(known) or 'none'})"
+            f"no task of the scenario is left with {' and '.join(said)} (it has: {', '.join(known) or 'none'})",
+            code="L007",
         )
     return left
 

@@ -49,7 +49,7 @@ def of_file(text: str, default_target: str, period_s: float | None) -> RecordedR
     meaning, equals, name = text.rpartition("=")
     path = existing_file("series", name if equals else text)
     if path.stat().st_size > _MOST_BYTES:
-        raise UsageError(f"{path} is larger than {_MOST_BYTES // 10**6} MB")
+        raise UsageError(f"{path} is larger than {_MOST_BYTES // 10**6} MB", code="M006")
     metric = _metric_of(meaning, str(path)) if equals else None
     read = _prometheus if path.suffix == ".json" else _csv
     return from_points(str(path), read(path, metric, default_target), period_s)
@@ -59,7 +59,7 @@ def _metric_of(heading: str, where: str) -> tuple[Watched | None, float]:
     """The metric that a heading names, None for `up`, and what its values are multiplied by."""
     match = _HEADING.fullmatch(heading.strip())
     if match is None:
-        raise UsageError(f"{where}: '{heading}' is not a metric; write for example 'response time [s]'")
+        raise UsageError(f"{where}: '{heading}' is not a metric; write for example 'response time [s]'", code="M006")
     if match["metric"] == "up":
         return None, 1.0
     try:
@@ -67,10 +67,12 @@ def _metric_of(heading: str, where: str) -> tuple[Watched | None, float]:
         metric = reader.metric()
         reader.end("nothing more")
     except ValueError as error:
-        raise UsageError(f"{where}: {error}") from error
+        raise UsageError(f"{where}: {error}", code="M006") from error
     factors, unit = _FACTORS[UNIT_OF[metric]], match["unit"] or ""
     if unit not in factors:
-        raise UsageError(f"{where}: {metric.value} is in {' or '.join(filter(None, factors))}, not in {unit}")
+        raise UsageError(
+            f"{where}: {metric.value} is in {' or '.join(filter(None, factors))}, not in {unit}", code="M006"
+        )
     return metric, factors[unit]
 
 
@@ -80,19 +82,21 @@ def _csv(path: Path, metric: tuple[Watched | None, float] | None, default_target
         try:
             heads = [head.strip() for head in next(rows, [])]
             if "time" not in heads:
-                raise UsageError(f"{path}:1: there is no column 'time' (columns: {', '.join(heads) or 'none'})")
+                raise UsageError(
+                    f"{path}:1: there is no column 'time' (columns: {', '.join(heads) or 'none'})", code="M006"
+                )
             long = "figure" in heads
             yield from (
                 _long(path, heads, rows, default_target) if long else _wide(path, heads, rows, metric, default_target)
             )
         except (csv.Error, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}:{rows.line_num}: {error}") from error
+            raise UsageError(f"{path}:{rows.line_num}: {error}", code="M006") from error
 
 
 def _long(path: Path, heads: Sequence[str], rows: Any, default_target: str) -> Points:
     value_at = next((heads.index(name) for name in ("mean", "value") if name in heads), None)
     if value_at is None:
-        raise UsageError(f"{path}:1: there is no column 'mean' or 'value' beside 'figure'")
+        raise UsageError(f"{path}:1: there is no column 'mean' or 'value' beside 'figure'", code="M006")
     time_at, figure_at = heads.index("time"), heads.index("figure")
     target_at = heads.index("target") if "target" in heads else None
     known: dict[str, Watched | None] = {**{metric.value: metric for metric in Watched}, "up": None}
@@ -111,7 +115,8 @@ def _wide(
     columns = [at for at in range(len(heads)) if at not in (time_at, target_at)]
     if metric is not None and len(columns) != 1:
         raise UsageError(
-            f"{path}:1: which column is it? beside 'time' there are {', '.join(heads[at] for at in columns)}"
+            f"{path}:1: which column is it? beside 'time' there are {', '.join(heads[at] for at in columns)}",
+            code="M006",
         )
     meanings = {at: metric or _metric_of(heads[at], f"{path}:1") for at in columns}
     for row in rows:
@@ -126,13 +131,15 @@ def _wide(
 
 def _prometheus(path: Path, metric: tuple[Watched | None, float] | None, default_target: str) -> Points:
     if metric is None:
-        raise UsageError(f"what do the values of {path} mean? write for example 'response time [s]={path}'")
+        raise UsageError(
+            f"what do the values of {path} mean? write for example 'response time [s]={path}'", code="M006"
+        )
     try:
         answer = json.loads(path.read_bytes())
         series = answer["data"]["result"]
         assert isinstance(series, list), "as the API has it"
     except (ValueError, KeyError, TypeError, AssertionError) as error:
-        raise UsageError(f"{path} is not an answer of Prometheus to query_range") from error
+        raise UsageError(f"{path} is not an answer of Prometheus to query_range", code="M006") from error
     watched, factor = metric
     for number, one in enumerate(series, 1):
         where = f"{path}, series {number}"
@@ -140,7 +147,7 @@ def _prometheus(path: Path, metric: tuple[Watched | None, float] | None, default
         target = next((target_named(str(labels[name])) for name in _TARGET_LABELS if name in labels), default_target)
         for point in one.get("values", []) if isinstance(one, dict) else []:
             if not isinstance(point, list) or len(point) != 2:
-                raise UsageError(f"{where}: {point!r} is not a time and a value")
+                raise UsageError(f"{where}: {point!r} is not a time and a value", code="M006")
             yield target, watched, _time(str(point[0]), where), _number(str(point[1]), where) * factor
 
 
@@ -153,7 +160,7 @@ def _time(text: str, where: str) -> float:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise UsageError(
-            f"{where}: '{text[:40]}' is not a time; write seconds since 1970 or 2026-11-29T21:00:00Z"
+            f"{where}: '{text[:40]}' is not a time; write seconds since 1970 or 2026-11-29T21:00:00Z", code="M006"
         ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
@@ -162,4 +169,4 @@ def _number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise UsageError(f"{where}: '{text[:40]}' is not a number") from error
+        raise UsageError(f"{where}: '{text[:40]}' is not a number", code="M006") from error

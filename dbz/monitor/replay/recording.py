@@ -59,14 +59,14 @@ def from_points(
         if math.isfinite(value) and math.isfinite(at_s):  # tools write NaN for what they do not know
             series.setdefault((target, metric), []).append((at_s, value))
     if not series:
-        raise UsageError(f"{name} has no values")
+        raise UsageError(f"{name} has no values", code="M006")
     for values in series.values():
         values.sort()
     period_s = period_s or _usual_distance(series.values())
     first_s = min(values[0][0] for values in series.values())
     recording = RecordedReadings(name, first_s - period_s, period_s, sorted({target for target, _ in series}))
     if (max(values[-1][0] for values in series.values()) - first_s) / period_s > MOST_ROUNDS:
-        raise UsageError(f"{name} is about more than {MOST_ROUNDS:,} periods of {period_s:g} s")
+        raise UsageError(f"{name} is about more than {MOST_ROUNDS:,} periods of {period_s:g} s", code="M006")
     means: dict[tuple[int, str, Watched | None], tuple[float, int]] = {}
     for (target, metric), values in series.items():
         for at_s, value in values:

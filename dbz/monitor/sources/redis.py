@@ -39,7 +39,7 @@ class _RedisSource(ABC):
         try:
             self._redis = Redis.from_url(url, socket_timeout=DEADLINE_S, socket_connect_timeout=DEADLINE_S)
         except ValueError as error:
-            raise UsageError(f"the URL of '{name}' is not valid: {masked_text(str(error))}") from None
+            raise UsageError(f"the URL of '{name}' is not valid: {masked_text(str(error))}", code="C001") from None
 
     async def look(self) -> SourceReading:
         """How it is."""

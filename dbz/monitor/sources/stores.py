@@ -45,7 +45,7 @@ class StoreAsker:
                 appname="dbz monitor",
             )
         except (ConfigurationError, InvalidURI, ValueError) as error:
-            raise UsageError(f"the URI of store '{config.name}' is not valid: {_plain(error)}") from None
+            raise UsageError(f"the URI of store '{config.name}' is not valid: {_plain(error)}", code="C001") from None
         own = is_loopback(urlsplit(config.uri.split(",")[0]).hostname or "")
         self._memory_limit = config.memory_limit or (psutil.virtual_memory().total if own else None)
         self._before: tuple[float, Mapping[str, float]] | None = None
@@ -60,7 +60,7 @@ class StoreAsker:
         except OperationFailure as error:
             return SourceReading(up=True, health="answers", trouble=f"serverStatus: {_plain(error)}")
         except PyMongoError as error:
-            raise DependencyError(_plain(error)) from error
+            raise DependencyError(_plain(error), code="C003") from error
         program = f"{status.get('process', 'a store')} {status.get('version', '')}".strip()
         reading = SourceReading(up=True, health=program)
         reading.figures = {Watched.PROBE_TIME: took_s * 1000, **_gauges(status), **self._rates(status)}

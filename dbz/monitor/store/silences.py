@@ -42,7 +42,7 @@ class SilenceBook:
                     db.execute("UPDATE silences SET removed_s = ? WHERE id = ?", (now_s, id_))
                 return silence
         known = ", ".join(str(one.id) for one in self.since(now_s) if one.removed_s is None) or "none"
-        raise UsageError(f"there is no silence {id_} that has time left (those that have: {known})")
+        raise UsageError(f"there is no silence {id_} that has time left (those that have: {known})", code="M004")
 
     def since(self, from_s: float) -> list[Silence]:
         """Those that had not ended at a moment, the oldest first; those to come too."""

@@ -104,7 +104,7 @@ class MonitorStore:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _disk(path):
             if path.exists() and not path.is_file():
-                raise UsageError(f"{path} is no file", hint="give the monitor's own file with --state")
+                raise UsageError(f"{path} is no file", hint="give the monitor's own file with --state", code="M007")
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
             path.chmod(0o600)
             self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only
@@ -112,7 +112,7 @@ class MonitorStore:
             self._db.execute("PRAGMA synchronous=NORMAL")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > _VERSION:
-                raise UsageError(f"{path} is of a newer dbz (version {version} of the file)")
+                raise UsageError(f"{path} is of a newer dbz (version {version} of the file)", code="E013")
             self._db.executescript(SERIES_SCHEMA + FIRINGS_SCHEMA + _SCHEMA)
             self._db.execute(f"PRAGMA user_version={_VERSION}")
 
@@ -135,6 +135,7 @@ class MonitorStore:
                 raise UsageError(
                     f"{self.path} belongs to a monitor that is running{f' (process {other})' if other else ''}",
                     hint="give this one another folder with --state",
+                    code="M008",
                 ) from error
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
@@ -273,4 +274,4 @@ def _disk(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise DependencyError(f"{path} cannot be used: {error}") from error
+        raise DependencyError(f"{path} cannot be used: {error}", code="M009") from error

@@ -37,7 +37,7 @@ def tell_github(run: Run, summary: str, environment: Mapping[str, str], stream: 
         try:
             _append(Path(path), summary + "\n")
         except OSError as error:
-            raise UsageError(f"cannot write GITHUB_STEP_SUMMARY ({path}): {error.strerror}") from error
+            raise UsageError(f"cannot write GITHUB_STEP_SUMMARY ({path}): {error.strerror}", code="E006") from error
 
 
 def _append(path: Path, summary: str) -> None:

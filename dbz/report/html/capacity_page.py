@@ -41,7 +41,7 @@ def write_capacity_page(folder: Path) -> Path:
     try:
         page.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
-        raise UsageError(f"cannot write {page}: {error.strerror}") from error
+        raise UsageError(f"cannot write {page}: {error.strerror}", code="E006") from error
     return page
 
 

@@ -54,7 +54,7 @@ def write_monitor_page(path: Path, review: Review, series: Mapping[str, Series],
     try:
         path.write_text(render_review(review, series, config), encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", code="E006") from error
 
 
 def render_review(review: Review, series: Mapping[str, Series], config: MonitorFile) -> str:

@@ -49,7 +49,7 @@ try:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 except ImportError as error:
-    raise DependencyError("--otlp needs OpenTelemetry", hint=INSTALL["otlp"]) from error
+    raise DependencyError("--otlp needs OpenTelemetry", hint=INSTALL["otlp"], code="E014") from error
 
 Labelled = tuple[Mapping[str, str], float]
 

@@ -42,7 +42,7 @@ class MetricsEndpoint(Collector):
         except OSError as error:
             where = f"{self._address[0]}:{self._address[1]}"
             raise UsageError(
-                f"cannot serve metrics on {where}: {error.strerror}", hint="choose another port"
+                f"cannot serve metrics on {where}: {error.strerror}", hint="choose another port", code="E016"
             ) from error
         return self
 

@@ -64,7 +64,7 @@ def refused(against: Sequence[str], *, force: bool) -> list[str]:
     """What speaks against a comparison, each once; `UsageError` unless it is forced."""
     every = list(dict.fromkeys(against))
     if every and not force:
-        raise UsageError("these runs cannot be compared:\n  " + "\n  ".join(every), hint=FORCE_HINT)
+        raise UsageError("these runs cannot be compared:\n  " + "\n  ".join(every), hint=FORCE_HINT, code="R002")
     return every
 
 

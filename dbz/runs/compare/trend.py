@@ -74,7 +74,7 @@ def trend_of(runs: Sequence[Run], profile: str = "") -> Trend:
     usable = [run for run in wanted if not obstacles(run, run)]
     if not usable:
         known = ", ".join(sorted({str(run.profile.get("name")) for run in runs})) or "none"
-        raise UsageError(f"no run of {profile or 'any profile'} can be used (profiles with runs: {known})")
+        raise UsageError(f"no run of {profile or 'any profile'} can be used (profiles with runs: {known})", code="R002")
     newest = usable[-1]
     name = str(newest.profile.get("name"))
     chosen = [run for run in usable if not obstacles(run, newest)]
@@ -82,6 +82,7 @@ def trend_of(runs: Sequence[Run], profile: str = "") -> Trend:
         raise UsageError(
             f"{len(chosen)} comparable run(s) of {name}; a change needs {MIN_SEGMENT} runs on each side of it",
             hint="dbz report list",
+            code="R002",
         )
     operations = sorted({(one.kind, one.name) for run in chosen for one in run.operations})
     return Trend(

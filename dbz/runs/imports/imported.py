@@ -51,11 +51,13 @@ class Imported:
 
 def _checked(value: Any, key: str, where: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"{where}: '{clean_name(key)}' should be a number, not {_shown(value)}")
+        raise UsageError(f"{where}: '{clean_name(key)}' should be a number, not {_shown(value)}", code="R004")
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{where}: '{clean_name(key)}' should be a finite number, not {value}")
+        raise UsageError(f"{where}: '{clean_name(key)}' should be a finite number, not {value}", code="R004")
     if not 0 <= value <= MOST:
-        raise UsageError(f"{where}: '{clean_name(key)}' should be a number from 0 to {MOST:g}, not {_shown(value)}")
+        raise UsageError(
+            f"{where}: '{clean_name(key)}' should be a number from 0 to {MOST:g}, not {_shown(value)}", code="R004"
+        )
     return float(value)
 
 
@@ -79,7 +81,7 @@ def count(values: Mapping[str, Any], key: str, where: Path) -> int:
     """A whole number of a file; 0 where it is missing or null."""
     value = figure(values, key, where) or 0.0
     if value != int(value):
-        raise UsageError(f"{where}: '{clean_name(key)}' should be a whole number, not {value:g}")
+        raise UsageError(f"{where}: '{clean_name(key)}' should be a whole number, not {value:g}", code="R004")
     return int(value)
 
 
@@ -92,21 +94,23 @@ def counts(values: Mapping[str, Any], where: Path, what: str) -> dict[str, int]:
 def failed_of(attempts: int, failed: int, where: Path, what: str) -> int:
     """The number of failed attempts; `UsageError` when it is larger than that of all."""
     if failed > attempts:
-        raise UsageError(f"{where}: {failed:,} of {attempts:,} attempts of {clean_name(what)} failed, which cannot be")
+        raise UsageError(
+            f"{where}: {failed:,} of {attempts:,} attempts of {clean_name(what)} failed, which cannot be", code="R004"
+        )
     return failed
 
 
 def mapping(values: Any, where: Path, what: str) -> Mapping[str, Any]:
     """An object of a file; `UsageError` when it is something else."""
     if not isinstance(values, dict):
-        raise UsageError(f"{where}: '{clean_name(what)}' should be an object")
+        raise UsageError(f"{where}: '{clean_name(what)}' should be an object", code="R004")
     return values
 
 
 def sequence(values: Any, where: Path, what: str) -> Sequence[Any]:
     """A list of a file; `UsageError` when it is something else."""
     if not isinstance(values, list):
-        raise UsageError(f"{where}: '{clean_name(what)}' should be a list")
+        raise UsageError(f"{where}: '{clean_name(what)}' should be a list", code="R004")
     return values
 
 

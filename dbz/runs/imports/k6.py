@@ -188,7 +188,7 @@ def _judged(verdicts: Mapping[str, Any], attempts: int, where: Path) -> tuple[in
     if share is None:
         return 0, 0
     if share > 1:
-        raise UsageError(f"{where}: '{_FAILED}' should be a share from 0 to 1, not {share:g}")
+        raise UsageError(f"{where}: '{_FAILED}' should be a share from 0 to 1, not {share:g}", code="R004")
     return attempts, round(share * attempts)
 
 

@@ -67,7 +67,7 @@ def read_k6_points(path: Path) -> Imported:
             for point in _of_csv(lines, path) if first.startswith(_CSV_HEAD) else samples.of_json(lines, path):
                 samples.add(point, path)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise UsageError(f"cannot read {path}: {error}") from error
+        raise UsageError(f"cannot read {path}: {error}", code="E005") from error
     return samples.imported()
 
 
@@ -86,12 +86,14 @@ def _opened(path: Path) -> Iterator[TextIO]:
 def _of_csv(lines: Iterable[str], path: Path) -> Iterator[_Point]:
     for number, row in enumerate(csv.DictReader(lines), 2):
         if None in row or None in row.values():
-            raise UsageError(f"{path}:{number}: the line has not as many columns as the first; is it cut off?")
+            raise UsageError(
+                f"{path}:{number}: the line has not as many columns as the first; is it cut off?", code="R004"
+            )
         name = row.pop("metric_name")
         try:
             yield _Point(name, float(row.pop("timestamp")), float(row.pop("metric_value")), row)
         except ValueError as error:
-            raise UsageError(f"{path}:{number}: {error}") from error
+            raise UsageError(f"{path}:{number}: {error}", code="R004") from error
 
 
 class _Samples:
@@ -117,7 +119,7 @@ class _Samples:
                     yield _Point(str(row["metric"]), _seconds(data["time"]), _number(data["value"]), tags)
             except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 cut = "" if line.endswith("\n") else "; is it cut off?"
-                raise UsageError(f"{path}:{number}: this is no sample of k6: {error!r}{cut}") from error
+                raise UsageError(f"{path}:{number}: this is no sample of k6: {error!r}{cut}", code="R004") from error
 
     def add(self, point: _Point, path: Path) -> None:
         """Take a sample in."""
@@ -129,10 +131,12 @@ class _Samples:
         if point.metric != "http_req_duration" and not self._is_time(point.metric):
             return
         if not 0 <= point.value <= MOST:
-            raise UsageError(f"{path}: '{clean_name(point.metric)}' should be a time, not {point.value:g}")
+            raise UsageError(f"{path}: '{clean_name(point.metric)}' should be a time, not {point.value:g}", code="R004")
         latency = self._latencies.setdefault(_series_of(point), Latency(Histogram(), Histogram()))
         if len(self._latencies) > _MOST_SERIES:
-            raise UsageError(f"{path} has more than {_MOST_SERIES:,} names; let the script group them by a `name` tag")
+            raise UsageError(
+                f"{path} has more than {_MOST_SERIES:,} names; let the script group them by a `name` tag", code="R004"
+            )
         failed = point.metric == "http_req_duration" and self._has_failed(point.tags)
         (latency.failed if failed else latency.ok).record(min(round(point.value * 1000), HIGHEST_US))
 

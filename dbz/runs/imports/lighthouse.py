@@ -53,7 +53,7 @@ def _read_page(report: Mapping[str, Any], imported: Imported, where: Path) -> No
     error = report.get("runtimeError")
     failure = (error if isinstance(error, dict) else {}).get("code", "NO_ERROR")
     if failure != "NO_ERROR":
-        raise UsageError(f"{where}: Lighthouse could not load the page ({clean_name(failure)})")
+        raise UsageError(f"{where}: Lighthouse could not load the page ({clean_name(failure)})", code="R006")
     asked, shown = (next((report[key] for key in keys if report.get(key)), "") for keys in (_URLS, _URLS[1:]))
     page = clean_name(asked or "a page without a URL").replace('"', "%22")
     audits = mapping(report["audits"], where, "audits")
@@ -61,7 +61,7 @@ def _read_page(report: Mapping[str, Any], imported: Imported, where: Path) -> No
                for name, audit in _AUDITS.items()}  # fmt: skip
     figures["page_load"] = figures["lcp"] if figures["tti"] is None else figures["tti"]
     if figures["page_load"] is None and any(_failed(audits.get(audit)) for audit in _AUDITS.values()):
-        raise UsageError(f"{where}: Lighthouse loaded {page}, but could not measure it")
+        raise UsageError(f"{where}: Lighthouse loaded {page}, but could not measure it", code="R006")
     categories = report.get("categories")
     performance = (categories if isinstance(categories, dict) else {}).get("performance")
     figures["performance"] = figure(mapping(performance or {}, where, "performance"), "score", where)

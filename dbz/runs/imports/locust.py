@@ -103,7 +103,7 @@ def _microseconds(text: str, where: Path) -> int:
     except ValueError:
         milliseconds = -1.0
     if not 0 <= milliseconds <= 1e12:
-        raise UsageError(f"{where}: '{clean_name(text)}' should be a response time in milliseconds")
+        raise UsageError(f"{where}: '{clean_name(text)}' should be a response time in milliseconds", code="R004")
     return round(milliseconds * 1000)
 
 
@@ -126,7 +126,9 @@ def _without_fastest(every: Histogram, failures: int, untimed: int) -> Latency:
 def read_locust_csv(text: str, where: Path) -> Imported:
     """Finished figures by operation."""
     if not text.replace('"', "").startswith("Type,Name,"):
-        raise UsageError(f"{where} has no totals; give the file of the same run whose name ends in _stats.csv")
+        raise UsageError(
+            f"{where} has no totals; give the file of the same run whose name ends in _stats.csv", code="R004"
+        )
     imported = Imported("Locust", notes=[_TIMED_NOTE])
     rows = list(_rows(text, where))
     types = {row.get("Type", "") for row in rows if not _is_total(row)}
@@ -168,7 +170,7 @@ def _rows(text: str, where: Path) -> Iterator[dict[str, str]]:
         for row in csv.DictReader(io.StringIO(text, newline="")):
             yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
     except csv.Error as error:
-        raise UsageError(f"{where} is not a CSV that can be read: {error}") from error
+        raise UsageError(f"{where} is not a CSV that can be read: {error}", code="R004") from error
     finally:
         csv.field_size_limit(before)
 
@@ -190,7 +192,7 @@ def _cell(row: Mapping[str, str], key: str, where: Path) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise UsageError(f"{where}: '{text[:60]}' under '{key}' should be a number") from None
+        raise UsageError(f"{where}: '{text[:60]}' under '{key}' should be a number", code="R004") from None
     return number({key: value}, key, where)
 
 

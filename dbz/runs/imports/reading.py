@@ -65,7 +65,7 @@ def _inside(path: Path) -> list[Path]:
         return [path]
     runs = sorted(run for pattern in _FOLDER for run in path.glob(pattern))
     if not runs:
-        raise UsageError(f"{path} is a folder without results of Lighthouse CI ({', '.join(_FOLDER)})")
+        raise UsageError(f"{path} is a folder without results of Lighthouse CI ({', '.join(_FOLDER)})", code="R003")
     return runs
 
 
@@ -79,16 +79,20 @@ def read_file(path: Path) -> Imported:
     try:
         data = json.loads(text)
     except RecursionError as error:
-        raise UsageError(f"{path} is nested deeper than any result of a tool that dbz knows") from error
+        raise UsageError(f"{path} is nested deeper than any result of a tool that dbz knows", code="R003") from error
     except ValueError as error:
-        raise UsageError(f"{path} is neither JSON nor a CSV of Locust: {error}", hint=f"known: {KNOWN}") from error
+        raise UsageError(
+            f"{path} is neither JSON nor a CSV of Locust: {error}", hint=f"known: {KNOWN}", code="R003"
+        ) from error
     for fits, read in _JSON:
         if fits(data):
             try:
                 return read(data, path)
             except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError) as error:
-                raise UsageError(f"{path} is damaged or of a version that dbz does not know: {error!r}") from error
-    raise UsageError(f"{path} is of no tool that dbz knows", hint=f"known: {KNOWN}")
+                raise UsageError(
+                    f"{path} is damaged or of a version that dbz does not know: {error!r}", code="R004"
+                ) from error
+    raise UsageError(f"{path} is of no tool that dbz knows", hint=f"known: {KNOWN}", code="R003")
 
 
 def _text(path: Path) -> str:
@@ -99,7 +103,7 @@ def _text(path: Path) -> str:
         return raw.decode(encoding)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is not {error.encoding.upper()} text"
-        raise UsageError(f"cannot read {path}: {reason}") from error
+        raise UsageError(f"cannot read {path}: {reason}", code="E005") from error
 
 
 def together(imported: Sequence[tuple[Path, Imported]]) -> Measurements:
@@ -112,7 +116,7 @@ def together(imported: Sequence[tuple[Path, Imported]]) -> Measurements:
         for of, summary in one.summaries.items():
             if of in found.summaries.by_series:
                 raise UsageError(
-                    f"{path} has {of.kind} {of.name} like a file before it: percentiles cannot be added up"
+                    f"{path} has {of.kind} {of.name} like a file before it: percentiles cannot be added up", code="R005"
                 )
             found.summaries.by_series[of] = summary
         for of, latency in one.latencies.items():
@@ -137,6 +141,7 @@ def _refuse_mixed(imported: Sequence[tuple[Path, Imported]]) -> None:
         raise UsageError(
             f"{samples[0]} has the samples of attempts and {figures[0]} finished figures, which cannot be added up",
             hint="judge them one after the other; of one run of Locust give either the JSON or the CSV",
+            code="R005",
         )
 
 

@@ -45,7 +45,7 @@ def _successes(data: Mapping[str, Any], attempts: int, where: Path) -> int:
         return sum(times for code, times in codes.items() if code[:1] in ("2", "3"))
     share = number(data, "success", where)
     if share > 1:
-        raise UsageError(f"{where}: 'success' should be a share from 0 to 1, not {share:g}")
+        raise UsageError(f"{where}: 'success' should be a share from 0 to 1, not {share:g}", code="R004")
     return round(share * attempts)
 
 

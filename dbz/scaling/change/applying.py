@@ -67,7 +67,7 @@ def check_drift(aws: Aws, plan: ChangePlan) -> None:
             changed.append(f"{step.kind.value} {step.resource}: planned from {shown(step.before)}, now {shown(now)}")
     fields = differences(plan.seen, live.configured()) if plan.seen else []
     what = "; ".join([*changed, *fields]) or "something that the plan does not change, such as an alarm or a policy"
-    raise DriftError(f"what is there has changed since the plan was made: {what}", hint="make a new plan")
+    raise DriftError(f"what is there has changed since the plan was made: {what}", hint="make a new plan", code="S013")
 
 
 def refuse_late(plan: ChangePlan, now: datetime) -> None:
@@ -77,6 +77,7 @@ def refuse_late(plan: ChangePlan, now: datetime) -> None:
         raise UsageError(
             f"{plan.goal} was planned to end at {at:%Y-%m-%d %H:%M:%S} UTC, which has passed: nothing was changed",
             hint="make a new plan, with a longer --expires",
+            code="S015",
         )
 
 
@@ -94,7 +95,9 @@ def carry_out(aws: Aws, plan: ChangePlan, journal: ChangeJournal, manner: Manner
         if same(current, step.after):
             manner.say(f"{step.kind.value} {step.resource}: already so")
         elif not same(current, step.before) and not _moved_by_range(plan, number, current):
-            raise DriftError(f"somebody changed the {step.kind.value} {step.resource}: it is {shown(current)}")
+            raise DriftError(
+                f"somebody changed the {step.kind.value} {step.resource}: it is {shown(current)}", code="S013"
+            )
         if number not in begun:
             journal.step("begin", number)
         if not same(current, step.after):
@@ -216,7 +219,7 @@ def apply_plan(
         _back_after(error, aws, journal, manner)
         raise
     except Exception as error:  # an error of dbz itself: what was begun is put back all the same
-        _back_after(DbzError(f"an error in dbz itself: {error!r}"), aws, journal, manner)
+        _back_after(DbzError(f"an error in dbz itself: {error!r}", code="E023"), aws, journal, manner)
         raise
     journal.end("applied")
     return journal.id

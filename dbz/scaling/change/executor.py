@@ -89,7 +89,7 @@ class Executor:
         )
         arns = [one["PolicyARN"] for one in found if one["PolicyName"] == name]
         if not arns:
-            raise NotThereError(f"the scaling policy {name} does not exist")
+            raise NotThereError(f"the scaling policy {name} does not exist", code="S007")
         return str(arns[0])
 
     def _resolution(self, step: ChangeStep) -> None:

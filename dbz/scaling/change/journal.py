@@ -61,12 +61,12 @@ class JournalEntry:
         """`UsageError` unless it can be gone on with: it was neither finished nor taken back, not even in part."""
         what = f"the change {self.id} ({self.plan.goal})"
         if self.outcome == "applied" and not self.undoing:
-            raise UsageError(f"{what} was finished: there is nothing to resume", hint="dbz scale history")
+            raise UsageError(f"{what} was finished: there is nothing to resume", hint="dbz scale history", code="S012")
         if self.open and self.undoing:
-            raise UsageError(f"the way back of {what} has begun", hint=f"dbz scale rollback {self.id}")
+            raise UsageError(f"the way back of {what} has begun", hint=f"dbz scale rollback {self.id}", code="S012")
         if self.outcome not in ("", "interrupted"):
             what = f"{what} was taken back" if self.undoing else f"{what} has failed"
-            raise UsageError(f"{what}: resumed, it would do again what is undone", hint="plan it anew")
+            raise UsageError(f"{what}: resumed, it would do again what is undone", hint="plan it anew", code="S012")
 
 
 class ChangeJournal:
@@ -121,6 +121,7 @@ def _not_writable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"the journal {path} cannot be written: {error.strerror}",
         hint="set DBZ_STATE_DIR to a folder that you can write to",
+        code="E019",
     )
 
 
@@ -138,7 +139,7 @@ def read_entry(path: Path) -> JournalEntry:
         except ValueError:
             break
     if not lines or lines[0].get("schema") != SCHEMA:
-        raise UsageError(f"{path} is not a journal of dbz scale")
+        raise UsageError(f"{path} is not a journal of dbz scale", code="E013")
     plan = plan_of(lines[0]["plan"], str(path))
     begun: list[int] = []
     done: list[int] = []
@@ -195,13 +196,15 @@ def find_entry(name: str, place: Place) -> JournalEntry:
         fitting = [entry for entry in known if entry.begun]
         if fitting:
             return fitting[-1]
-        raise UsageError(f"there is nothing to roll back for {place}{_elsewhere(place)}", hint="dbz scale history")
+        raise UsageError(
+            f"there is nothing to roll back for {place}{_elsewhere(place)}", hint="dbz scale history", code="S012"
+        )
     matching = [entry for entry in known if entry.id == name]
     matching = matching or [entry for entry in known if entry.id.startswith(name)]
     if len(matching) == 1:
         return matching[0]
     what = f"names {len(matching)} changes" if matching else "is no change"
-    raise UsageError(f"'{name}' {what} of {place}{_elsewhere(place)}", hint="dbz scale history")
+    raise UsageError(f"'{name}' {what} of {place}{_elsewhere(place)}", hint="dbz scale history", code="S012")
 
 
 def _elsewhere(place: Place) -> str:

@@ -89,10 +89,14 @@ def read_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsServi
     there = {service.name for service in found}
     for name in names:
         if name not in there:
-            raise UsageError(f"service '{name}' does not exist in cluster '{cluster}'{_known_services(aws, cluster)}")
+            raise UsageError(
+                f"service '{name}' does not exist in cluster '{cluster}'{_known_services(aws, cluster)}", code="S007"
+            )
     for service in found:
         if service.status != "ACTIVE":
-            raise UsageError(f"service '{service.name}' of cluster '{cluster}' is {service.status.lower()}: deleted")
+            raise UsageError(
+                f"service '{service.name}' of cluster '{cluster}' is {service.status.lower()}: deleted", code="S008"
+            )
     return found
 
 
@@ -103,7 +107,9 @@ def find_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsServi
         try:
             answer = aws.call("ecs", "describe_services", cluster=cluster, services=list(some))
         except NotThereError as error:
-            raise UsageError(f"cluster '{cluster}' does not exist in {aws.where}{_clusters(aws)}") from error
+            raise UsageError(
+                f"cluster '{cluster}' does not exist in {aws.where}{_clusters(aws)}", code="S007"
+            ) from error
         found += [_service(cluster, one) for one in answer["services"]]
     return found
 
@@ -113,7 +119,7 @@ def list_service_names(aws: Aws, cluster: str) -> list[str]:
     try:
         arns = aws.pages("ecs", "list_services", "serviceArns", cluster=cluster)
     except NotThereError as error:
-        raise UsageError(f"cluster '{cluster}' does not exist in {aws.where}{_clusters(aws)}") from error
+        raise UsageError(f"cluster '{cluster}' does not exist in {aws.where}{_clusters(aws)}", code="S007") from error
     return [arn.rsplit("/", 1)[-1] for arn in arns]
 
 
@@ -131,7 +137,9 @@ def read_cache(aws: Aws, group_id: str) -> CacheGroup:
     try:
         answer = aws.call("elasticache", "describe_replication_groups", ReplicationGroupId=group_id)
     except NotThereError as error:
-        raise UsageError(f"cache group '{group_id}' (scaling.cache_group) does not exist in {aws.where}") from error
+        raise UsageError(
+            f"cache group '{group_id}' (scaling.cache_group) does not exist in {aws.where}", code="S007"
+        ) from error
     (group,) = answer["ReplicationGroups"]
     shards = max(1, len(group.get("NodeGroups", [])))
     return CacheGroup(group_id, group["Status"], shards, len(group["MemberClusters"]) // shards - 1)

@@ -110,6 +110,7 @@ def _tasks(live: Live, wanted: Wanted) -> list[ChangeStep]:
         raise UsageError(
             f"{wanted.goal} would take {live.service.name} from {desired} to {after} tasks",
             hint="--allow-scale-in if that is meant",
+            code="S016",
         )
     steps: list[ChangeStep] = []
     if not wanted.keep_range and (live.target is not None or not servers.fixed or wanted.expires):
@@ -197,6 +198,7 @@ def _cache(live: Live, phase: Phase, wanted: Wanted) -> tuple[ChangeStep | None,
         raise UsageError(
             f"{wanted.goal} would take the cache {group.id} from {group.nodes} to {planned.nodes} nodes",
             hint="--allow-scale-in if that is meant",
+            code="S016",
         )
     return ChangeStep(Kind.REPLICAS, group.id, group.replicas, replicas - 1), []
 

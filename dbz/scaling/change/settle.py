@@ -45,7 +45,7 @@ class Waiter:
         try:
             return read_service(self._handle)
         except NotThereError as error:
-            raise NotSettledError(f"{self._name}: {error.message}") from error
+            raise NotSettledError(f"{self._name}: {error.message}", code="S014") from error
 
     def until_steady(self, wanted: tuple[int, int], timeout_s: float) -> None:
         """Until as many tasks run as are desired, between the two numbers `wanted`, no rollout is going on, and each
@@ -62,7 +62,7 @@ class Waiter:
             if not lowest <= service.desired <= highest:
                 expected = str(lowest) if lowest == highest else f"{lowest} to {highest}"
                 raise DriftError(
-                    f"somebody set {self._name} to {service.desired} tasks while dbz waited for {expected}"
+                    f"somebody set {self._name} to {service.desired} tasks while dbz waited for {expected}", code="S013"
                 )
             waiting = self._waiting_for(service) if service.steady else ""
             if service.steady and not waiting:
@@ -71,10 +71,10 @@ class Waiter:
             if self._all_protected(service):
                 return
             if service.failed:
-                raise NotSettledError(f"{self._name}: {service.failed}{self._reasons()}")
+                raise NotSettledError(f"{self._name}: {service.failed}{self._reasons()}", code="S014")
             waited_s = time.monotonic() - begin
             if waited_s > timeout_s:
-                raise NotSettledError(self._overdue(service, waiting, timeout_s))
+                raise NotSettledError(self._overdue(service, waiting, timeout_s), code="S014")
             self._pause(waited_s)
 
     def until_cache(self, group_id: str, replicas: int, timeout_s: float) -> None:
@@ -88,7 +88,8 @@ class Waiter:
             if waited_s > timeout_s:
                 raise NotSettledError(
                     f"the cache {group_id} is {group.status} with {group.replicas} replicas after "
-                    f"{format_duration(timeout_s)}, wanted {replicas}"
+                    f"{format_duration(timeout_s)}, wanted {replicas}",
+                    code="S014",
                 )
             self._pause(waited_s)
 

@@ -25,6 +25,7 @@ def refuse_impossible(live: Live, steps: list[ChangeStep]) -> None:
         raise UsageError(
             f"{service.name} is a DAEMON service: ECS runs a task on each instance, and takes no count or range",
             hint="more instances make more tasks; or a service with the REPLICA strategy",
+            code="S008",
         )
     for step in steps:
         metric = tracked_metric(step.after) if step.kind is Kind.POLICY and step.after else None
@@ -34,6 +35,7 @@ def refuse_impossible(live: Live, steps: list[ChangeStep]) -> None:
                     f"AWS takes one target tracking for a metric, and the policy {name} tracks {metric_name(metric)} "
                     f"already: {step.resource} would be refused",
                     hint=f"take {name} away, or target_tracking of that metric out of the plan",
+                    code="S019",
                 )
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from dbz.children import python_module
 from dbz.errors import DbzError, DependencyError, ExitCode, InvalidRunError, UsageError, VerificationError
 
-_ERRORS: dict[int, tuple[type[DbzError], str]] = {
-    ExitCode.BROKEN: (VerificationError, "broke a budget"),
-    ExitCode.USAGE: (UsageError, "could not be started"),
-    ExitCode.UNREACHABLE: (DependencyError, "could not reach its target"),
-    ExitCode.INVALID: (InvalidRunError, "was not valid, so nothing is verified"),
+_ERRORS: dict[int, tuple[type[DbzError], str, str]] = {
+    ExitCode.BROKEN: (VerificationError, "broke a budget", "S030"),
+    ExitCode.USAGE: (UsageError, "could not be started", "S031"),
+    ExitCode.UNREACHABLE: (DependencyError, "could not reach its target", "S032"),
+    ExitCode.INVALID: (InvalidRunError, "was not valid, so nothing is verified", "S033"),
 }
 
 
@@ -53,6 +53,6 @@ class VerifyingRun:
             return
         if code == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        kind, what = _ERRORS.get(code, (DbzError, f"ended with code {code}"))
+        kind, what, error_code = _ERRORS.get(code, (DbzError, f"ended with code {code}", "E023"))
         whose = f"{self.profile} with the load of {self.phase}" if self.phase else self.profile
-        raise kind(f"the verifying run of '{whose}' {what}")
+        raise kind(f"the verifying run of '{whose}' {what}", code=error_code)

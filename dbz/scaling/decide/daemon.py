@@ -166,6 +166,7 @@ class Autoscaler:
             raise NoDataError(
                 f"no data about {', '.join(unknown)} for {format_duration(blind_s)}: nothing was decided meanwhile",
                 hint="does the service still write them? scaling.no_data_after says how long that may last",
+                code="S023",
             )
 
     def _act(self, service: EcsService, decision: Decision) -> tuple[Decision, bool]:
@@ -221,7 +222,8 @@ def _within_range(policy: Policy, live: Live) -> Policy:
     if low > high:
         raise UsageError(
             f"the plan's bounds ({policy.lowest} to {policy.highest}) and the range of the scalable target "
-            f"({live.target['MinCapacity']} to {live.target['MaxCapacity']}) have nothing in common"
+            f"({live.target['MinCapacity']} to {live.target['MaxCapacity']}) have nothing in common",
+            code="S019",
         )
     return replace(policy, lowest=low, highest=high)
 
@@ -236,6 +238,7 @@ def refuse_second_autoscaler(live: Live) -> None:
         raise UsageError(
             f"AWS scales {live.service.name} by policies already ({names}): two autoscalers would disagree",
             hint="set scaling.autoscaler: dbz and apply the phase again, which takes the policies away",
+            code="S019",
         )
 
 

@@ -138,10 +138,10 @@ class MetricsSource:
     def _read(self, now_s: float) -> tuple[Reading, RequestCounts]:
         answer, _ = asyncio.run(follow(self._url, deadline_s=_TIMEOUT_S))
         if not answer.status:
-            raise DependencyError(f"{self._url} cannot be read: {answer.trouble}")
+            raise DependencyError(f"{self._url} cannot be read: {answer.trouble}", code="S027")
         if answer.status != 200:
-            raise DependencyError(f"{self._url} answered {answer.status}")
+            raise DependencyError(f"{self._url} answered {answer.status}", code="S027")
         reading, requests = self._reader.read(answer.body, now_s), read_requests(answer.body)
         if reading is None and requests is None:
-            raise DependencyError(f"{self._url} has none of the figures that we know")
+            raise DependencyError(f"{self._url} has none of the figures that we know", code="S027")
         return reading or Reading(now_s), requests or RequestCounts()

@@ -76,6 +76,7 @@ def _metric(target: Target, scaling: Scaling) -> dict[str, Any]:
             raise UsageError(
                 f"'{target}' needs scaling.load_balancer and scaling.target_group",
                 hint="as in app/my-alb/50dc6c495c0c9188 and targetgroup/my-targets/943f017f100becff",
+                code="S020",
             )
         found["ResourceLabel"] = f"{scaling.load_balancer}/{scaling.target_group}"
     return {"PredefinedMetricSpecification": found}

@@ -138,7 +138,7 @@ def _access(environment: Mapping[str, str]) -> _Access | None:
 
     url = value("OPS_MANAGER_URL") or CLOUD
     if not url.startswith(("https://", "http://")):
-        raise UsageError("MONGODB_ATLAS_OPS_MANAGER_URL is no URL; it begins with https://")
+        raise UsageError("MONGODB_ATLAS_OPS_MANAGER_URL is no URL; it begins with https://", code="E002")
     url += "" if url.endswith("/") else "/"
     public, private = value("PUBLIC_API_KEY"), value("PRIVATE_API_KEY")
     if public and private:
@@ -172,9 +172,9 @@ def _answer(
             document = json.loads(response.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
         why = {401: "the key is not known", 403: "the key may not, or not from here"}.get(error.code, error.reason)
-        raise DependencyError(f"Atlas answered {error.code}: {why}") from error
+        raise DependencyError(f"Atlas answered {error.code}: {why}", code="S029") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise DependencyError(f"Atlas could not be asked: {getattr(error, 'reason', error)}") from error
+        raise DependencyError(f"Atlas could not be asked: {getattr(error, 'reason', error)}", code="S029") from error
     if not isinstance(document, dict):
-        raise DependencyError("Atlas could not be asked: what answered is not its API")
+        raise DependencyError("Atlas could not be asked: what answered is not its API", code="S029")
     return document

@@ -95,7 +95,7 @@ def write_if(aws: Aws, item: tuple[str, str], update: str, condition: str, value
                 },
             )  # fmt: skip
     except CallError as error:
-        if error.code == _REFUSED:
+        if error.aws_code == _REFUSED:
             return False
         raise
     return True
@@ -110,6 +110,7 @@ def _in_words(aws: Aws, table: str) -> Iterator[None]:
             f"the table '{table}' (scaling.lease_table) does not exist in {aws.where}",
             hint=f"aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST "
             "--attribute-definitions AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH",
+            code="S007",
         ) from error
 
 
@@ -192,6 +193,7 @@ class Lease:
                 raise UsageError(
                     f"{self._holder_text()} is there already",
                     hint="wait for it, dbz scale auto by --standby; dbz scale status shows what goes on",
+                    code="S017",
                 )
             if wait(self.for_s / BEATS / 2):
                 raise KeyboardInterrupt
@@ -243,10 +245,12 @@ class Lease:
             raise LeaseLostError(
                 f"taken over by {self._lost}, because nothing was heard from here for {format_duration(self.for_s)}",
                 hint="nothing more was changed from here; dbz scale status shows who leads",
+                code="S018",
             )
         if awake_s() >= self._good_until_s:
             raise LeaseStaleError(
-                f"the lease in table {self._table} could not be kept alive: perhaps another dbz has taken over"
+                f"the lease in table {self._table} could not be kept alive: perhaps another dbz has taken over",
+                code="S018",
             )
 
     @contextlib.contextmanager

@@ -38,14 +38,16 @@ def sole(place: Place, role: LockRole, what: str, *, wait: Callable[[float], boo
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = path.open("a+b")
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}", code="E006") from error
     with lock:
         while not _try(lock):
             if wait is None:
                 holder = present(place, role) or "another dbz"
                 waits = "--standby waits until it ends" if role is LockRole.FOLLOW else "wait for it"
                 hint = f"{waits}; dbz scale status shows what goes on"
-                raise UsageError(f"{place.service} in {place.cluster} {role} already by {holder}", hint=hint)
+                raise UsageError(
+                    f"{place.service} in {place.cluster} {role} already by {holder}", hint=hint, code="S017"
+                )
             if wait(RETRY_S):
                 raise KeyboardInterrupt
         _write(lock, json.dumps({**myself(), "what": what}))

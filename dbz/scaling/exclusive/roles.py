@@ -71,7 +71,7 @@ def one_step(lease: Lease | None, place: Place, what: str) -> Iterator[None]:
             return
         if not lease.try_take():
             who = lease.other.who if lease.other else "another dbz"
-            raise UsageError(f"{place.service} in {place.cluster} {LockRole.CHANGE} already by {who}")
+            raise UsageError(f"{place.service} in {place.cluster} {LockRole.CHANGE} already by {who}", code="S017")
         with lease.kept():
             yield
 

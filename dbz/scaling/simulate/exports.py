@@ -134,7 +134,7 @@ def _row(looks: Mapping[str, _Look], at_s: float, recorded: int | None) -> dict[
 
 
 def _wrong(where: str, what: str, allowed: str = "") -> ConfigError:
-    return ConfigError([Problem(where, what, allowed)])
+    return ConfigError([Problem(where, what, allowed)], code="S021")
 
 
 def _column(words: str) -> str:

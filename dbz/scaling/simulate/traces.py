@@ -139,7 +139,9 @@ def read_traces(paths: Sequence[Path], per_task_per_s: float, tasks: int | None 
     texts = {path: _text(path) for path in paths}
     own = [path for path, text in texts.items() if not is_export(text)]
     if own and len(texts) > 1:
-        raise ConfigError([Problem(str(own[0]), "is a recording of its own: only files of CloudWatch go together")])
+        raise ConfigError(
+            [Problem(str(own[0]), "is a recording of its own: only files of CloudWatch go together")], code="S021"
+        )
     if own:
         return read_trace(own[0], per_task_per_s)
     series = [one for path, text in texts.items() for one in read_export(path, text)]
@@ -154,7 +156,7 @@ def _text(path: Path) -> str:
         return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([Problem(str(path), f"cannot be read: {reason}")]) from error
+        raise ConfigError([Problem(str(path), f"cannot be read: {reason}")], code="S021") from error
 
 
 def read_trace(path: Path, per_task_per_s: float) -> Trace:
@@ -179,7 +181,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
         what = (
             f"column '{unknown[0]}' is unknown" if unknown else "the header needs 'time', and 'requests' or 'cpu,tasks'"
         )
-        raise ConfigError([Problem(f"{path}:1", what, ", ".join(COLUMNS))])
+        raise ConfigError([Problem(f"{path}:1", what, ", ".join(COLUMNS))], code="S021")
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _row(path: Path, line: int, row: dict[str, str | None]) -> _Row:
     for name, text in row.items():
         cell = (text or "").strip() if isinstance(text, str | None) else ""
         if name not in COLUMNS:
-            raise ConfigError([Problem(f"{path}:{line}", "has more cells than the header")])
+            raise ConfigError([Problem(f"{path}:{line}", "has more cells than the header")], code="S021")
         if name == "time":
             numbers[name] = _time(path, line, cell)
             continue
@@ -204,7 +206,7 @@ def _row(path: Path, line: int, row: dict[str, str | None]) -> _Row:
             numbers[name] = math.nan
         value = numbers[name]
         if value is not None and not 0 <= value < math.inf:
-            raise ConfigError([Problem(f"{path}:{line}", f"{name}: '{cell}' is not a number from 0 up")])
+            raise ConfigError([Problem(f"{path}:{line}", f"{name}: '{cell}' is not a number from 0 up")], code="S021")
     time_s = numbers.pop("time")
     assert time_s is not None
     return _Row(line, time_s, numbers)
@@ -222,17 +224,17 @@ def _time(path: Path, line: int, cell: str) -> float:
         return datetime.fromisoformat(cell).timestamp()
     except (ValueError, OverflowError):
         problem = Problem(f"{path}:{line}", f"time: '{cell}' is neither seconds nor ISO 8601")
-        raise ConfigError([problem]) from None
+        raise ConfigError([problem], code="S021") from None
 
 
 def _per_second(path: Path, rows: Sequence[_Row], per_task_per_s: float) -> Trace:
     if len(rows) < 2:
-        raise ConfigError([Problem(str(path), "needs at least two rows")])
+        raise ConfigError([Problem(str(path), "needs at least two rows")], code="S021")
     for before, after in pairwise(rows):
         if after.time_s <= before.time_s:
-            raise ConfigError([Problem(f"{path}:{after.line}", "time does not go forward")])
+            raise ConfigError([Problem(f"{path}:{after.line}", "time does not go forward")], code="S021")
     if rows[-1].time_s - rows[0].time_s > MAX_SAMPLES:
-        raise ConfigError([Problem(f"{path}:{rows[-1].line}", "covers more than 31 days")])
+        raise ConfigError([Problem(f"{path}:{rows[-1].line}", "covers more than 31 days")], code="S021")
     demand: list[float | None] = []
     connections: list[float | None] = []
     memory: list[float | None] = []

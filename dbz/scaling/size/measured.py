@@ -40,7 +40,7 @@ def read_measured(name: str, reports: Path, servers: int | None) -> MeasuredTask
 def _of_capacity(path: Path, servers: int | None) -> MeasuredTask:
     found = load_capacity(path)
     if found.capacity is None:
-        raise UsageError(f"{path} holds no capacity: {found.statement or found.outcome.value}")
+        raise UsageError(f"{path} holds no capacity: {found.statement or found.outcome.value}", code="S028")
     figures = found.capacity
     decided = found.outcome is StepOutcome.FOUND and found.limit is not None
     return MeasuredTask(
@@ -58,6 +58,7 @@ def _of_run(run: Run, servers: int | None) -> MeasuredTask:
         raise UsageError(
             f"run {run.id} did not hold its budgets ({run.verdict.value}): it does not say what a task carries",
             hint="dbz capacity finds the highest load that does",
+            code="S028",
         )
     processes = int(run.profile["stack"]["processes"]) if run.embedded else None
     return MeasuredTask(
@@ -74,6 +75,8 @@ def _servers(recorded: int | None, given: int | None, source: str) -> int:
     servers = recorded or given
     if servers is None:
         raise UsageError(
-            f"{source} does not say how many server processes were measured", hint="say it with --measured-tasks N"
+            f"{source} does not say how many server processes were measured",
+            hint="say it with --measured-tasks N",
+            code="S028",
         )
     return servers

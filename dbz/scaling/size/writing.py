@@ -37,7 +37,7 @@ def write_counts(path: Path, counts: Mapping[str, ApiServers]) -> None:
     try:
         path.write_text(changed, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}", code="E006") from error
 
 
 def with_counts(text: str, counts: Mapping[str, ApiServers]) -> str:

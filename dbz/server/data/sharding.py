@@ -58,7 +58,7 @@ def _uris(file: Shards, environment: Mapping[str, str]) -> dict[str, str]:
     uris = {name: environment.get(variable, "") for name, variable in file.shards.items()}
     missing = [file.shards[name] for name in file.names[: file.shard_count] if not uris[name]]
     if missing:
-        raise UsageError(f"shards have no URI: the environment variables {', '.join(missing)} are not set")
+        raise UsageError(f"shards have no URI: the environment variables {', '.join(missing)} are not set", code="H001")
     return uris
 
 

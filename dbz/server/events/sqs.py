@@ -24,7 +24,7 @@ class SqsQueue:
         try:
             import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
         except ImportError:
-            raise DependencyError("boto3 is not installed, and queue.sqs_queue_url asks for it") from None
+            raise DependencyError("boto3 is not installed, and queue.sqs_queue_url asks for it", code="E014") from None
         self._settings = settings
         self._client: Any = boto3.client("sqs")
 

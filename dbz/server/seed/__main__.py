@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from dbz.codes.kind import shown_code
 from dbz.config.shards import Shards, load_shards
 from dbz.errors import DbzError
 from dbz.server.data.stores import Database, Document, open_mongo
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: the document store does not answer: {error}\n")
         return 3
     except DbzError as error:
-        sys.stderr.write(f"error: {error.message}\n")
+        sys.stderr.write(f"error: {error.message} [{shown_code(error.code)}]\n")
         return int(error.exit_code)
     return 0
 

@@ -45,7 +45,7 @@ class ShardReader:
         try:
             self._map = ShardMap.from_document(await table.find_one({"_id": MAP_ID}) or {})
         except ValueError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(str(error), code="E013") from error
 
     async def check(self) -> None:
         """`UsageError` when a shard has no URI, or one that leads to another shard."""
@@ -54,7 +54,9 @@ class ShardReader:
             control = self._on_shard(name).client[self._control.name]
             found = await control[IDENTITY].find_one({"_id": IDENTITY})
             if found and found["shard"] != name:
-                raise UsageError(f"the URI of '{name}' ({self._file.shards[name]}) leads to '{found['shard']}'")
+                raise UsageError(
+                    f"the URI of '{name}' ({self._file.shards[name]}) leads to '{found['shard']}'", code="H002"
+                )
 
     def reading(self, club_id: Any) -> Database:
         """The shard of a club, as of `version`."""
@@ -73,5 +75,7 @@ class ShardReader:
         if name in self._databases:
             return self._databases[name]
         if name in self._file.shards:
-            raise UsageError(f"shard '{name}' has no URI: the variable {self._file.shards[name]} is not set")
-        raise UsageError(f"the map has shard '{name}', which the shards file does not name")
+            raise UsageError(
+                f"shard '{name}' has no URI: the variable {self._file.shards[name]} is not set", code="H001"
+            )
+        raise UsageError(f"the map has shard '{name}', which the shards file does not name", code="H003")

@@ -29,15 +29,19 @@ def refuse_unready(deployment: Deployment, plan: MovePlan, *, force: bool) -> No
     With `force` the index is not asked for.
     """
     if problems := obstacles(deployment, [(move.source, move.target) for move in plan.moves]):
-        raise UsageError("\n".join(problems), hint="nothing was touched; docs/shards.md says what can be moved")
+        raise UsageError(
+            "\n".join(problems), hint="nothing was touched; docs/shards.md says what can be moved", code="H014"
+        )
     full = lacks_of_room(deployment, plan.moves)
     if full:
-        raise UsageError("\n".join(full), hint="make room, or plan fewer moves")
+        raise UsageError("\n".join(full), hint="make room, or plan fewer moves", code="H014")
     sources = dict.fromkeys(move.source for move in plan.moves)
     large = [] if force else [lack for lack in unindexed(deployment, sources) if lack.is_large]
     if large:
         hint = f"{advice(large)}; or give --force"
-        raise UsageError("\n".join(f"{lack}, for each of {len(plan.moves):,} clubs" for lack in large), hint=hint)
+        raise UsageError(
+            "\n".join(f"{lack}, for each of {len(plan.moves):,} clubs" for lack in large), hint=hint, code="H014"
+        )
 
 
 def check_move(deployment: Deployment, club: str, source: str, target: str, size_bytes: int) -> None:

@@ -81,7 +81,9 @@ class Rebalance:
         shard_map = self._control.map()
         check_plan(plan, shard_map)
         if current or self.unfinished():
-            raise UsageError("an earlier rebalance is not finished", hint="dbz shard rebalance --yes goes on with it")
+            raise UsageError(
+                "an earlier rebalance is not finished", hint="dbz shard rebalance --yes goes on with it", code="H011"
+            )
         for name in plan.add:
             mark_shard(self._deployment, name, shard_map.deployment)
         fields = {"digest": digest, "owners": list(plan.owners), "add": list(plan.add), "drain": list(plan.drain)}
@@ -155,7 +157,7 @@ class Rebalance:
         try:
             reslot(self._deployment, self._control, shards, owners, self._options.max_fence_s)
         except FenceOverrunError as overrun:
-            raise DependencyError(f"the slots could not change hands: {overrun}") from overrun
+            raise DependencyError(f"the slots could not change hands: {overrun}", code="H015") from overrun
 
     def _patiently(self, move: Move) -> Move:
         return self._retrying(partial(self._one, move), move)
@@ -231,11 +233,14 @@ def _without_unused(before: ShardMap, names: Collection[str]) -> ShardMap:
 def check_plan(plan: MovePlan, shard_map: ShardMap) -> None:
     """`UsageError` when a plan is not for this deployment as it is now."""
     if plan.deployment != shard_map.deployment:
-        raise UsageError("the plan was made for another deployment", hint="make one here: dbz shard plan --out FILE")
+        raise UsageError(
+            "the plan was made for another deployment", hint="make one here: dbz shard plan --out FILE", code="H012"
+        )
     if plan.epoch != shard_map.epoch:
         raise UsageError(
             f"the plan is out of date: the map was at epoch {plan.epoch} and is at {shard_map.epoch} now",
             hint="make a new one: dbz shard plan",
+            code="H012",
         )
 
 

@@ -155,10 +155,12 @@ def send_order(path: Path, order: str) -> dict[str, Any]:
         found = json.loads(answer)
     except (OSError, ValueError) as error:
         raise UsageError(
-            "no rebalance runs here that could be told something", hint="it takes orders on the machine it runs on"
+            "no rebalance runs here that could be told something",
+            hint="it takes orders on the machine it runs on",
+            code="H016",
         ) from error
     if not found["ok"]:
-        raise UsageError(found["problem"])
+        raise UsageError(found["problem"], code="H016")
     return dict(found)
 
 

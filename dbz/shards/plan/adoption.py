@@ -31,7 +31,7 @@ def adopt(deployment: Deployment) -> tuple[ShardMap, Inventory, bool]:
     with deployment.reaching("the control store"):
         created = create_map(deployment.control, shard_map)
     if not created:
-        raise UsageError("another process adopted this deployment at the same moment; run it again")
+        raise UsageError("another process adopted this deployment at the same moment; run it again", code="H005")
     for name in names:
         mark_shard(deployment, name, shard_map.deployment)
     return shard_map, inventory, True
@@ -47,4 +47,5 @@ def _check_places(inventory: Inventory, shard_map: ShardMap) -> None:
         f"{len(astray):,} of {clubs:,} clubs do not lie where the app's formula leads: {examples}",
         hint="is shard_count that of the app, and the order of the shards? "
         "About (N-1)/N of all clubs astray means another hash, or one that differs between processes",
+        code="H005",
     )

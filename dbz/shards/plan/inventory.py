@@ -57,6 +57,7 @@ class Inventory:
             raise UsageError(
                 "documents without a club cannot be placed:\n" + "\n".join(self.nameless),
                 hint="give them their club, or take the collection out of the shards file; dbz shard verify names them",
+                code="H017",
             )
 
 

@@ -98,46 +98,56 @@ def _refuse_too_many(entries: int) -> None:
         raise UsageError(
             f"{entries:,} clubs would lie apart from their slots; the map holds at most {MAX_ENTRIES:,}",
             hint="add fewer shards at a time",
+            code="H018",
         )
 
 
 def _check_shards(shard_map: ShardMap, request: Request) -> None:
     for name in request.add:
         if name in shard_map.shards:
-            raise UsageError(f"--add: shard '{name}' holds clubs already")
+            raise UsageError(f"--add: shard '{name}' holds clubs already", code="H018")
     for name in request.drain:
         if name not in shard_map.shards:
-            raise UsageError(f"--drain: shard '{name}' holds no clubs")
+            raise UsageError(f"--drain: shard '{name}' holds no clubs", code="H018")
     if not {*shard_map.shards, *request.add} - {*request.drain}:
-        raise UsageError("--drain: no shard would be left to hold the clubs")
+        raise UsageError("--drain: no shard would be left to hold the clubs", code="H018")
 
 
 def _check_moves(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request) -> None:
     if request.move and (request.add or request.drain or request.pin):
-        raise UsageError("--move moves exactly the clubs that it names; it goes without --add, --drain and --pin")
+        raise UsageError(
+            "--move moves exactly the clubs that it names; it goes without --add, --drain and --pin", code="H018"
+        )
     for club_id, name in request.move.items():
         if club_id not in sizes:
-            raise UsageError(f"--move: there is no club '{club_id}'")
+            raise UsageError(f"--move: there is no club '{club_id}'", code="H018")
         if name not in shard_map.shards:
-            raise UsageError(f"--move {club_id}={name}: the shard holds no clubs yet", hint=f"--add {name} first")
+            raise UsageError(
+                f"--move {club_id}={name}: the shard holds no clubs yet", hint=f"--add {name} first", code="H018"
+            )
         if club_id in shard_map.pinned:
-            raise UsageError(f"--move: club '{club_id}' is pinned", hint=f"pin it elsewhere: --pin {club_id}={name}")
+            raise UsageError(
+                f"--move: club '{club_id}' is pinned", hint=f"pin it elsewhere: --pin {club_id}={name}", code="H018"
+            )
 
 
 def _check_pins(shard_map: ShardMap, sizes: Mapping[str, Weight], request: Request) -> None:
     for club_id, name in request.pin.items():
         if club_id not in sizes:
-            raise UsageError(f"--pin: there is no club '{club_id}'")
+            raise UsageError(f"--pin: there is no club '{club_id}'", code="H018")
         if name in request.drain:
-            raise UsageError(f"club '{club_id}' is pinned to '{name}', which is being drained")
+            raise UsageError(f"club '{club_id}' is pinned to '{name}', which is being drained", code="H018")
         if name not in (*shard_map.shards, *request.add):
-            raise UsageError(f"--pin {club_id}={name}: the shard holds no clubs yet", hint=f"give --add {name} too")
+            raise UsageError(
+                f"--pin {club_id}={name}: the shard holds no clubs yet", hint=f"give --add {name} too", code="H018"
+            )
     for club_id in sorted(shard_map.pinned - set(request.pin)):
         where = shard_map.shard_of(club_id)
         if where in request.drain:
             raise UsageError(
                 f"club '{club_id}' is pinned to '{where}', which is being drained",
                 hint=f"pin it elsewhere in the same plan: --pin {club_id}=SHARD",
+                code="H018",
             )
 
 

@@ -136,16 +136,17 @@ class ApiDocument:
                 raise UsageError(
                     f"{self.source}: $ref '{reference}' leads to another document, which is not fetched",
                     hint="bundle the document into one file first",
+                    code="B003",
                 )
             part = self._at(reference)
-        raise UsageError(f"{self.source}: the references at '{reference}' go round in a circle")
+        raise UsageError(f"{self.source}: the references at '{reference}' go round in a circle", code="B003")
 
     def _at(self, reference: str) -> Any:
         place: Any = self.tree
         for key in reference[2:].split("/"):
             name = key.replace("~1", "/").replace("~0", "~")
             if not isinstance(place, dict) or name not in place:
-                raise UsageError(f"{self.source}: $ref '{reference}' leads nowhere")
+                raise UsageError(f"{self.source}: $ref '{reference}' leads nowhere", code="B003")
             place = place[name]
         return place
 

@@ -24,11 +24,11 @@ def read_openapi(tree: Mapping[str, Any], source: str) -> Recording:
     """
     paths = tree.get("paths")
     if not isinstance(paths, dict) or not paths:
-        raise UsageError(f"{source}: the document has no paths")
+        raise UsageError(f"{source}: the document has no paths", code="B003")
     reader = _DocumentReader(ApiDocument(tree, source))
     recording = reader.recording()
     if not recording.exchanges:
-        raise UsageError(f"{source}: the document has paths, but no operations")
+        raise UsageError(f"{source}: the document has paths, but no operations", code="B003")
     if not recording.origin:
         recording.notes.append(f"{source}: the document {NO_SERVER}: say --target URL")
     return recording

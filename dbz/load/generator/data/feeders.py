@@ -47,9 +47,13 @@ class Feeder:
         `UsageError` when there are fewer rows than users that are to have one each, or fewer than workers.
         """
         if self._order == "unique" and len(self._rows) < users:
-            raise UsageError(f"{self._path} has {len(self._rows)} rows for {users} users, who are to have one each")
+            raise UsageError(
+                f"{self._path} has {len(self._rows)} rows for {users} users, who are to have one each", code="L010"
+            )
         if len(self._rows) < workers:
-            raise UsageError(f"{self._path} has {len(self._rows)} rows for {workers} workers, which need one each")
+            raise UsageError(
+                f"{self._path} has {len(self._rows)} rows for {workers} workers, which need one each", code="L010"
+            )
         generator = random.Random(f"{seed}:{self._path.name}")
         rows = list(self._rows)
         if self._order == "shuffled":
@@ -89,7 +93,7 @@ def feeder(path: str, *, order: Order = "sequential", at_end: AtEnd = "repeat") 
     """
     for name, value, allowed in (("order", order, _ORDERS), ("at_end", at_end, _ENDS)):
         if value not in allowed:
-            raise UsageError(f"feeder('{path}'): {name} is {value!r} (allowed: {', '.join(allowed)})")
+            raise UsageError(f"feeder('{path}'): {name} is {value!r} (allowed: {', '.join(allowed)})", code="L009")
     scenario = sys._getframe(1).f_globals.get("__file__")
     folder = Path(scenario).parent if scenario else Path()
     made = Feeder(folder / path if (folder / path).exists() else Path(path), order, at_end)
@@ -108,17 +112,17 @@ def read_rows(path: Path) -> list[Any]:
     try:
         data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}", code="E005") from error
     if data is None:
-        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB")
+        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB", code="L009")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line} is not UTF-8 text") from error
+        raise UsageError(f"{path}:{line} is not UTF-8 text", code="L009") from error
     rows = _json_rows(text, path) if path.suffix in (".json", ".jsonl", ".ndjson") else _csv_rows(text, path)
     if not rows:
-        raise UsageError(f"{path} has no rows")
+        raise UsageError(f"{path} has no rows", code="L009")
     return rows
 
 
@@ -127,17 +131,17 @@ def _json_rows(text: str, path: Path) -> list[Any]:
         if path.suffix == ".json":
             document = orjson.loads(text or "null")
             if not isinstance(document, list):
-                raise UsageError(f"{path} is no list: a feeder's JSON file is a list of rows")
+                raise UsageError(f"{path} is no list: a feeder's JSON file is a list of rows", code="L009")
             return document
         lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"{path}:{error.lineno} is not JSON: {error.msg}") from error
+        raise UsageError(f"{path}:{error.lineno} is not JSON: {error.msg}", code="L009") from error
     rows = []
     for number, line in lines:
         try:
             rows.append(orjson.loads(line))
         except orjson.JSONDecodeError as error:
-            raise UsageError(f"{path}:{number} is not JSON: {error.msg}") from error
+            raise UsageError(f"{path}:{number} is not JSON: {error.msg}", code="L009") from error
     return rows
 
 
@@ -148,13 +152,15 @@ def _csv_rows(text: str, path: Path) -> list[Mapping[str, str]]:
     try:
         names = [name.strip() for name in next(reader, [])]
         if not all(names) or len(set(names)) < len(names):
-            raise UsageError(f"{path}:1 must name each column once: {', '.join(names) or 'it is empty'}")
+            raise UsageError(f"{path}:1 must name each column once: {', '.join(names) or 'it is empty'}", code="L009")
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(names):
-                raise UsageError(f"{path}:{reader.line_num} has {len(cells)} values for {len(names)} columns")
+                raise UsageError(
+                    f"{path}:{reader.line_num} has {len(cells)} values for {len(names)} columns", code="L009"
+                )
             rows.append(dict(zip(names, cells, strict=True)))
     except csv.Error as error:
-        raise UsageError(f"{path}:{reader.line_num} is no CSV: {error}") from error
+        raise UsageError(f"{path}:{reader.line_num} is no CSV: {error}", code="L009") from error
     return rows

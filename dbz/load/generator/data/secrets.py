@@ -15,9 +15,8 @@ def secret(name: str) -> str:
     """The environment variable `name`; no output shows its value. `UsageError` when it is unset or empty."""
     value = os.environ.get(name, "")
     if not value:
-        raise UsageError(
-            f"the scenario needs the environment variable {name}, which is {'empty' if name in os.environ else 'unset'}"
-        )
+        state = "empty" if name in os.environ else "unset"
+        raise UsageError(f"the scenario needs the environment variable {name}, which is {state}", code="E010")
     if len(value) >= _SHORTEST_MASKED:
         _names[value] = name
         for known in sorted(_names, key=len, reverse=True):  # a secret may hold another one

@@ -33,7 +33,9 @@ class Channel:
     def __init__(self, secret: str) -> None:
         if not zmq.has("curve"):
             hint = "pip install --force-reinstall pyzmq brings a build that has it"
-            raise DependencyError("this ZeroMQ was built without CURVE, which keeps strangers out", hint=hint)
+            raise DependencyError(
+                "this ZeroMQ was built without CURVE, which keeps strangers out", hint=hint, code="L013"
+            )
         # Slow on purpose: the secret may be a word that people chose, and an overheard greeting allows guessing it.
         raw = hashlib.scrypt(secret.encode(), salt=_SALT, n=2**14, r=8, p=1, dklen=32)
         self._private = z85.encode(raw)
@@ -65,7 +67,7 @@ class MasterSocket(zmqrpc.Server):  # type: ignore[misc]
             self.socket.bind(f"tcp://{host}:{port}")
         except zmq.ZMQError as error:
             raise DependencyError(
-                f"the master cannot listen at {host}:{port}: {error}", hint="choose another --master-port"
+                f"the master cannot listen at {host}:{port}: {error}", hint="choose another --master-port", code="E017"
             ) from error
 
     def recv_from_client(self) -> tuple[str, Any]:

@@ -116,7 +116,7 @@ def join(spec: GeneratorSpec) -> GeneratorSpec:
     if answer is None:
         raise _silent(spec, listened.is_set())
     if "refused" in answer:
-        raise UsageError(f"the master at {spec.master_host} refused this worker: {answer['refused']}")
+        raise UsageError(f"the master at {spec.master_host} refused this worker: {answer['refused']}", code="L011")
     return replace(
         GeneratorSpec.from_json(answer["spec"]),
         role=GeneratorRole.REMOTE,
@@ -134,7 +134,7 @@ def _silent(spec: GeneratorSpec, listened: bool) -> DependencyError:
     message = f"no master answered at {spec.master_host}:{spec.master_port} within {WORKER_PATIENCE_S:g} s"
     if listened:
         message += f"; somebody listens there, but has another {SECRET_VARIABLE}, or is no master"
-    return DependencyError(message)
+    return DependencyError(message, code="L012")
 
 
 def _listens(host: str, port: int) -> bool:

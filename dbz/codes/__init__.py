@@ -1,0 +1,1 @@
+"""What the codes of errors mean: for `dbz explain` and docs/errors.md."""
