@@ -12,7 +12,7 @@ from dbz.codes.kind import AREAS, ErrorKind
 from dbz.codes.register import KINDS, REGISTER
 from dbz.errors import DbzError, ExitCode
 
-_CODE = re.compile(f"[{''.join(AREAS)}][0-9]{{3}}")
+_CODE = re.compile(f"[{''.join(AREAS)}]0[0-9]{{2}}")
 _INTRODUCTION = """\
 # Errors and their codes
 

@@ -26,7 +26,7 @@ class ErrorKind:
     """One cause with its cure. Its code never comes to mean something else; a kind that is gone leaves a gap."""
 
     code: str
-    """The letter of an area and three digits, like "L002": as it is written in the code of dbz."""
+    """The letter of an area and a number, like "L002": as it is written in the code of dbz."""
     title: str
     """What happened, in a few words."""
     cause: str

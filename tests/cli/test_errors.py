@@ -123,11 +123,11 @@ def test_the_program_raises_exactly_the_codes_of_the_register(error_codes) -> No
 
 def test_wrong_codes_in_a_program_are_found(error_codes, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
-        'class OddError(UsageError): ...\nUsageError("x", code="E999")\nOddError("x", code="E014")\n'
+        'class OddError(UsageError): ...\nUsageError("x", code="E099")\nOddError("x", code="E014")\n'
         'DependencyError("x", code="E014")\n'
     )
     faults = error_codes.faults_of_codes(tmp_path)
-    assert f"{tmp_path}/a.py:2: the code E999 is not in dbz/codes" in faults
+    assert f"{tmp_path}/a.py:2: the code E099 is not in dbz/codes" in faults
     assert f"{tmp_path}/a.py:3: OddError ends with 2, DBZ-E014 with 3" in faults
     assert sum("nothing raises it" in fault for fault in faults) == len(KINDS) - 1
     assert len(faults) == len(KINDS) + 1
