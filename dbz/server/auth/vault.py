@@ -36,10 +36,10 @@ class Vault:
             key = _decode(encoded)
             if not _KEY_ID(name) or name in self._ciphers or len(key) != _KEY_BYTES:
                 wrong = f"entry {number} of BAND_TOKEN_KEYS is not an id of its own, a colon and 32 bytes in base64"
-                raise UsageError(wrong, hint=f"make one with: {HOW}")
+                raise UsageError(wrong, hint=f"make one with: {HOW}", code="E002")
             self._ciphers[name] = AESGCM(key)
         if not self._ciphers:
-            raise UsageError("BAND_TOKEN_KEYS is not set", hint=f"make a key with: {HOW}")
+            raise UsageError("BAND_TOKEN_KEYS is not set", hint=f"make a key with: {HOW}", code="E010")
         self._newest = next(iter(self._ciphers))
 
     def seal(self, secret: str, place: str) -> str:

@@ -21,4 +21,5 @@ def check_band(settings: Settings) -> None:
         raise UsageError(
             f"the server shall use Band, but the environment lacks {', '.join(missing)}",
             hint="set them, or leave out BAND_URL; docs/band.md says what they are",
+            code="E010",
         )
