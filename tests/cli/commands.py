@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,22 @@ class DeclaredCommand:
 def every_command() -> list[DeclaredCommand]:
     """All commands, in the order of the help."""
     return list(_below(typer.main.get_command(app), ()))
+
+
+def is_known_command(text: str) -> bool:
+    """Whether `dbz …` is a command, or a group of them, with all the options that are in the text."""
+    words = tuple(text.split()[1:])
+    for command in every_command():
+        if words[: len(command.words)] == command.words:
+            options = {"--help", *(name for name, _ in command.options)}
+            return all(word.partition("=")[0] in options for word in words if word.startswith("--"))
+    return any(command.words[: len(words)] == words for command in every_command())
+
+
+def unknown_steps(document: Mapping[str, Any]) -> list[str]:
+    """The next steps of an answer that are no commands of dbz; an answer without any fails the test."""
+    assert document["next_steps"], document
+    return [step for step in document["next_steps"] if not is_known_command(step)]
 
 
 def _below(command: Any, words: tuple[str, ...]) -> Iterator[DeclaredCommand]:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cache.clusters import cluster as cluster
+from tests.cli.commands import unknown_steps
 from tests.cli.serving import Served
 
 WARMUP = """
@@ -33,6 +34,7 @@ def test_warming_looking_and_invalidating(served: Served, where: list[str]) -> N
     stores = [*where, "--mongo-uri", served.mongo_uri]
     plan = json.loads(served.cache("warm", "--dry-run", "--json", *stores).stdout)
     done = json.loads(served.cache("warm", "--json", *stores).stdout)
+    assert unknown_steps(done) == []
     assert done["complete"] and done["keys"] == served.warmable() and plan["fits"]
     assert served.cache("warm", *stores).stdout.count("there already") == 9
     assert json.loads(served.cache("get", "club:club00", *where).stdout)["member_count"] == 200
@@ -42,7 +44,7 @@ def test_warming_looking_and_invalidating(served: Served, where: list[str]) -> N
     found = json.loads(served.cache("invalidate", "--club", "club01", "--dry-run", "--json", *where).stdout)
     assert found["families"]["member"] == 200 and found["families"]["club"] == 1
     removed = json.loads(served.cache("invalidate", "*", "--yes", "--json", *where).stdout)
-    assert (removed["removed"], removed["complete"]) == (done["keys"], True)
+    assert (removed["removed"], removed["complete"], unknown_steps(removed)) == (done["keys"], True, [])
     assert served.cache("get", "club:club00", *where).returncode == 1
 
 

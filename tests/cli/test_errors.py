@@ -11,28 +11,17 @@ import pytest
 
 from dbz.codes.register import KINDS, REGISTER, find_kind
 from dbz.errors import ExitCode, UsageError
-from tests.cli.commands import every_command
+from tests.cli.commands import is_known_command
 from tests.cli.running import dbz
 
 ROOT = Path(__file__).parents[2]
 QUOTED = re.compile(r"`(dbz [^`]+)`")
 
 
-def known_command(text: str) -> bool:
-    """Whether a command of this name exists, with all the options that are in the text."""
-    words = text.split()[1:]
-    for command in every_command():
-        if tuple(words[: len(command.words)]) == command.words:
-            options = {"--help", *(name for name, _ in command.options)}
-            return all(word.partition("=")[0] in options for word in words if word.startswith("--"))
-    group = tuple(words)
-    return any(command.words[: len(group)] == group for command in every_command())
-
-
 def test_what_the_register_advises_exists() -> None:
     advised = {text for kind in KINDS for text in QUOTED.findall(f"{kind.cause} {kind.cure}")}
     assert len(advised) > 20
-    assert [text for text in sorted(advised) if not known_command(text)] == []
+    assert [text for text in sorted(advised) if not is_known_command(text)] == []
     pages = {page for kind in KINDS for page in re.findall(r"(?:docs|configs)/[\w.-]+", f"{kind.cause} {kind.cure}")}
     assert [page for page in pages if not (ROOT / page.rstrip(".")).exists()] == []
 
@@ -94,7 +83,7 @@ def test_with_json_an_error_is_one_line_of_json(tmp_path: Path, words: list[str]
     assert (error["schema"], error["code"], error["exit_code"]) == ("dbz.error/1", code, exit_code)
     assert f"{error['message'].splitlines()[0]} [{code}]" in plain.stderr
     assert error["next_steps"][-1] == f"dbz explain {code}"
-    assert all(known_command(step) for step in error["next_steps"])
+    assert all(is_known_command(step) for step in error["next_steps"])
 
 
 def test_only_options_ask_for_json(tmp_path: Path) -> None:

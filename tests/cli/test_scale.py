@@ -18,6 +18,7 @@ import pytest
 from dbz.cli.main import run
 from dbz.errors import ExitCode
 from tests.children.processes import ended, eventually
+from tests.cli.commands import unknown_steps
 from tests.cli.running import DBZ, dbz, small_server
 from tests.cloud.clouds import RunningCloud
 from tests.runs.capacities import searched
@@ -112,9 +113,11 @@ def test_status_plan_apply_history_and_rollback(shell: Shell) -> None:
     assert shell.scale("apply", "phase_2", "--yes").stdout.count("dbz has nothing to do") == 1
     (change,) = shell.json("history")["changes"]
     assert (change["goal"], change["outcome"], change["service"]) == ("phase_2", "applied", shell.service)
-    back = shell.scale("rollback", "--yes")
-    assert (back.returncode, shell.counts()) == (ExitCode.OK, (2, 2)), back.stderr
-    assert "Everything is as it was before." in back.stdout
+    again = shell.json("apply", "phase_2", "--yes")
+    assert (again["outcome"], unknown_steps(again)) == ("nothing to do", [])
+    back = shell.json("rollback", "--yes")
+    assert (back["id"], back["outcome"], unknown_steps(back)) == (change["id"], "rolled back", [])
+    assert shell.counts() == (2, 2)
     assert "rolled back" in shell.scale("history").stdout
 
 

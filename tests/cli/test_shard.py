@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.cli.commands import unknown_steps
 from tests.cli.running import dbz
 from tests.shards.stores import World, make_world
 from tests.shards.writers import writing
@@ -89,6 +90,7 @@ def test_a_new_shard_from_adoption_to_verification(shell: Shell) -> None:
     adopted = shell.shard("adopt")
     assert adopted.returncode == 0 and "No document was moved" in adopted.stdout
     assert "It was adopted before" in shell.shard("adopt").stdout
+    assert unknown_steps(json.loads(shell.shard("adopt", "--json").stdout)) == []
     assert shell.shard("plan", "--add", "shard_2").returncode == 0
     nobody = shell.shard("rebalance", "--yes")
     assert nobody.returncode == 2 and "no server follows the map" in nobody.stderr
@@ -181,8 +183,10 @@ def test_rollback_cancel_clean_and_query(shell: Shell) -> None:
     assert cancelled.returncode == 2 and f"dbz shard rollback {moves[1]['id']}" in cancelled.stderr
     young = shell.shard("clean", "--yes")
     assert young.returncode == 0 and "2 copies are not 24h old yet" in young.stdout
-    cleaned = shell.shard("clean", "--yes", "--after", "0s")
-    assert cleaned.returncode == 0 and "40 documents removed from 2 old copies" in cleaned.stdout
+    cleaned = json.loads(shell.shard("clean", "--yes", "--after", "0s", "--json").stdout)
+    assert (cleaned["documents"], cleaned["copies"], unknown_steps(cleaned)) == (40, 2, [])
+    nothing = json.loads(shell.shard("cancel", "--yes", "--json").stdout)
+    assert (nothing["cancelled"], nothing["left"], unknown_steps(nothing)) == ([], 0, [])
     assert shell.shard("verify").returncode == 0
     rows = shell.shard("query", "posts", '{"n": {"$lt": 3}}', "--sort", "-n,club_id", "--skip", "2", "--limit", "5")
     found = [json.loads(line) for line in rows.stdout.splitlines()]

@@ -14,11 +14,12 @@ from dbz.errors import UsageError
 from dbz.monitor.rules.alerts import AlertStanding, AlertState
 from dbz.monitor.store.silences import SilenceBook
 from dbz.monitor.store.store import MonitorStore, Round
+from tests.cli.commands import unknown_steps
 
 
 def run(path: Path, *arguments: str) -> str:
     result = CliRunner().invoke(app, [*arguments, "--state", str(path)], catch_exceptions=False, standalone_mode=False)
-    return result.output
+    return result.stdout if "--json" in arguments else result.output
 
 
 @pytest.fixture
@@ -52,6 +53,17 @@ def test_a_silence_is_kept_listed_and_removed(path: Path) -> None:
     assert "silence 1 until" in run(path, "history") and ", ended " in run(path, "history")
     with pytest.raises(UsageError, match=r"no silence 1 that has time left \(those that have: 2\)"):
         run(path, "silence", "remove", "1")
+
+
+def test_silences_are_added_and_removed_for_programs(path: Path) -> None:
+    with MonitorStore(path):
+        pass
+    added = json.loads(run(path, "silence", "add", "--type", "A", "--for", "2h", "--why", "disk", "--json"))
+    assert (added["schema"], added["id"], added["state"]) == ("dbz.monitor-silence/1", 1, "on")
+    removed = json.loads(run(path, "silence", "remove", "1", "--json"))
+    assert (removed["id"], removed["until_s"] < added["until_s"]) == (1, True)
+    assert added["next_steps"][1] == "dbz monitor silence remove 1"
+    assert unknown_steps(added) == unknown_steps(removed) == []
 
 
 @pytest.mark.parametrize(

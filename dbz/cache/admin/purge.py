@@ -32,7 +32,7 @@ class Purge:
 
     def document(self) -> dict[str, Any]:
         """The JSON document."""
-        return {"schema": SCHEMA, **vars(self)}
+        return {"schema": SCHEMA, **vars(self), "next_steps": ["dbz cache warm", "dbz cache stats"]}
 
 
 async def purge(

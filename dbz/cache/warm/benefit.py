@@ -93,7 +93,12 @@ class WarmUpBenefit:
             }
             for layer in ("local", "remote")
         }
-        return {"schema": SCHEMA, "operations": rows, "hit_ratio": ratios}
+        return {
+            "schema": SCHEMA,
+            "operations": rows,
+            "hit_ratio": ratios,
+            "next_steps": ["dbz cache stats", "dbz cache check"],
+        }
 
 
 async def compare(

@@ -129,6 +129,7 @@ class WarmReport:
             "keys": self.keys,
             "bytes": self.bytes,
             "warmers": [tally.document() for tally in self.tallies],
+            "next_steps": ["dbz cache warm"] if self.stopped else ["dbz cache stats", "dbz cache check"],
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from dbz.errors import UsageError
 
 if TYPE_CHECKING:
     from dbz.config.monitor.matching import AlertMatcher
+    from dbz.monitor.rules.silences import Silence
 
 _Many = list[str] | None
 
@@ -28,6 +30,7 @@ def add(
     label: Annotated[_Many, typer.Option(metavar="NAME=VALUE", help="A label of alerts, like team=chat.")] = None,
     in_: Annotated[str, typer.Option("--in", metavar="DURATION", help="Begin so much later [default: now].")] = "",
     state: StateFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell nobody of some alerts for a while; the log has them all the same.
 
@@ -51,7 +54,7 @@ def add(
     with store_at(state) as store:
         known = store.standings()
         silence = SilenceBook(store).add(matcher, from_s, from_s + time_of("--for", for_), why, _user())
-    typer.echo(f"{silence} ({matcher})")
+    _tell(silence, f"{silence} ({matcher})", [f"dbz monitor silence remove {silence.id}"], as_json=as_json)
     for what, names, there in (
         ("target", matcher.target, {name for name, _ in known}),
         ("alert", matcher.type, {kind for _, kind in known}),
@@ -85,6 +88,7 @@ def show(
 def remove(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="As `silence list` has it.")],
     state: StateFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """End a silence now; what is still on is told at the next round.
 
@@ -95,8 +99,22 @@ def remove(
     from dbz.monitor.store.silences import SilenceBook
 
     with store_at(state) as store:
-        removed = SilenceBook(store).remove(number, time.time())
-    typer.echo(f"ended: {removed} ({removed.matcher})")
+        now_s = time.time()
+        removed = SilenceBook(store).remove(number, now_s)
+    text = f"ended: {removed} ({removed.matcher})"
+    _tell(replace(removed, removed_s=now_s), text, ["dbz monitor status"], as_json=as_json)
+
+
+def _tell(silence: Silence, text: str, next_steps: list[str], *, as_json: bool) -> None:
+    """What became of a silence: a line, or a document of schema `dbz.monitor-silence/1`."""
+    from dbz.report.terminal.alerts.silences import silence_rows
+
+    if as_json:
+        (row,) = silence_rows([silence], time.time())
+        steps = ["dbz monitor silence list", *next_steps]
+        typer.echo(json.dumps({"schema": "dbz.monitor-silence/1", **row, "next_steps": steps}, indent=2))
+    else:
+        typer.echo(text)
 
 
 def _matcher(type_: _Many, target: _Many, severity: _Many, label: _Many) -> AlertMatcher:

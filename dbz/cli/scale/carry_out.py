@@ -64,22 +64,35 @@ def carry_out(
             with interruptible(timeout_s, "dbz scale apply --resume ID, or dbz scale rollback") as manner:
                 done = apply_plans(access.aws, plans, manner, follow.run if follow else None, resumed)
     if as_json:
-        typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do"), indent=1))
+        back = _ways_back(done, plans)
+        typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do", back), indent=1))
     elif done:
         left = f" {len(plan.manual)} of its steps are yours, see above." if plan.manual else ""
-        rest = [
-            f"dbz scale rollback {name} --service {one.service}" for name, one in zip(done[1:], plans[1:], strict=True)
-        ]
-        back = ", ".join([f"dbz scale rollback {done[0]}", *rest])
-        typer.echo(f"\nDone and steady.{left} The way back: {back}")
+        typer.echo(f"\nDone and steady.{left} The way back: {', '.join(_ways_back(done, plans))}")
     if follow and follow.failed:
         raise follow.failed
 
 
-def change_document(plan: ChangePlan, changes: Sequence[str], outcome: str) -> dict[str, object]:
+def _ways_back(changes: Sequence[str], plans: Sequence[ChangePlan]) -> list[str]:
+    """The command that takes back each change that was made; the first one is of the service that the plan names."""
+    rest = [
+        f"dbz scale rollback {name} --service {one.service}" for name, one in zip(changes[1:], plans[1:], strict=True)
+    ]
+    return [f"dbz scale rollback {changes[0]}", *rest] if changes else []
+
+
+def change_document(
+    plan: ChangePlan, changes: Sequence[str], outcome: str, ways_back: Sequence[str] = ()
+) -> dict[str, object]:
     """What became of a plan, schema `dbz.scale-change/1`; `also` are the changes of other services."""
-    change, also = changes[0] if changes else "", list(changes[1:])
-    return {"schema": "dbz.scale-change/1", "id": change, "also": also, "outcome": outcome, "plan": plan.document()}
+    return {
+        "schema": "dbz.scale-change/1",
+        "id": changes[0] if changes else "",
+        "also": list(changes[1:]),
+        "outcome": outcome,
+        "plan": plan.document(),
+        "next_steps": ["dbz scale status", *ways_back],
+    }
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def adopt(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     clubs = {name: len(found) for name, found in inventory.shards.items()}
     if as_json:
         document = {"schema": "dbz.shard-adoption/1", "created": created, "deployment": shard_map.deployment}
-        typer.echo(json.dumps({**document, "epoch": shard_map.epoch, "clubs": clubs}, indent=2))
+        steps = ["dbz shard status", "dbz shard plan"]
+        typer.echo(json.dumps({**document, "epoch": shard_map.epoch, "clubs": clubs, "next_steps": steps}, indent=2))
         return
     held = ", ".join(f"{name} {count:,} clubs" for name, count in clubs.items())
     how = "Adopted" if created else "It was adopted before"

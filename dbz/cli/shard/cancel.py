@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Annotated
 
 import typer
 
 from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.options import Yes
+from dbz.cli.options import AsJson, Yes
 from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
 from dbz.cli.shard.moving import working
 from dbz.errors import InterruptedRunError, UsageError
@@ -22,6 +23,7 @@ def cancel(
     ] = None,
     yes: Yes = False,
     config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Give up moves that have not switched over; their clubs stay, and what was copied is removed.
 
@@ -60,7 +62,13 @@ def cancel(
         returned = False
         if not work.unfinished():
             returned = work.give_up() if move is None else work.settle()
+    gone = [one.id for one in ended if one.state == State.ABORTED]
+    if as_json:
+        document = {"schema": "dbz.shard-cancel/1", "cancelled": gone, "left": len(chosen) - len(ended)}
+        steps = ["dbz shard status", "dbz shard plan"]
+        typer.echo(json.dumps({**document, "slots_returned": returned, "next_steps": steps}, indent=2))
     slots = " The slots that were to change hands are where they were." if returned else ""
-    typer.echo(f"{counted(sum(one.state == State.ABORTED for one in ended), 'move')} given up.{slots}")
+    if not as_json:
+        typer.echo(f"{counted(len(gone), 'move')} given up.{slots}")
     if len(ended) < len(chosen):
         raise InterruptedRunError(f"interrupted; {counted(len(chosen) - len(ended), 'move')} left", hint="run it again")

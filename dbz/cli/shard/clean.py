@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
 from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.options import Yes, duration_of
+from dbz.cli.options import AsJson, Yes, duration_of
 from dbz.cli.shard.deployment import DEFAULT_CONFIG, ConfigFile, open_deployment
 from dbz.cli.shard.moving import working
 from dbz.cli.shard.unexplained import Discard, refuse_unexplained
@@ -23,6 +24,7 @@ def clean(
     discard: Discard = False,
     yes: Yes = False,
     config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
 ) -> None:
     """Remove the old copies of moved clubs; after that there is no rollback.
 
@@ -64,5 +66,10 @@ def clean(
             done.add(clean_move(deployment, control, journal, move, discard=discard))
     later = f" {len(waiting)} copies are not {after} old yet." if waiting else ""
     copies = counted(len(done.cleaned), "old copy", "old copies")
-    typer.echo(f"{counted(done.removed, 'document')} removed from {copies}.{later}")
+    if as_json:
+        document = {"schema": "dbz.shard-clean/1", "documents": done.removed, "copies": len(done.cleaned)}
+        steps = ["dbz shard status", "dbz shard verify"]
+        typer.echo(json.dumps({**document, "waiting": len(waiting), "next_steps": steps}, indent=2))
+    else:
+        typer.echo(f"{counted(done.removed, 'document')} removed from {copies}.{later}")
     refuse_unexplained(done.left, f"{len(ready) - len(done.cleaned)} old copies stay as they are")

@@ -41,7 +41,9 @@ def control(
 
     found = send_order(control_path(), " ".join(order))
     if as_json:
-        typer.echo(json.dumps({"schema": "dbz.shard-control/1", **found}, indent=2))
+        typer.echo(
+            json.dumps({"schema": "dbz.shard-control/1", **found, "next_steps": ["dbz shard control status"]}, indent=2)
+        )
         return
     now = found["standing"]
     rate = "unlimited" if found["rate_bytes_per_s"] is None else f"{format_bytes(found['rate_bytes_per_s'])}/s"
