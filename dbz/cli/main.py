@@ -24,6 +24,7 @@ from dbz.cli.init import init
 from dbz.cli.load import load
 from dbz.cli.monitor.group import app as monitor_app
 from dbz.cli.options import grouped
+from dbz.cli.queue.group import app as queue_app
 from dbz.cli.record import record
 from dbz.cli.rehearse import try_scenario
 from dbz.cli.report.group import app as report_app
@@ -65,6 +66,7 @@ app.command()(grouped(schema))
 app.command()(grouped(explain))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
+app.add_typer(queue_app, name="queue")
 app.add_typer(report_app, name="report")
 app.add_typer(budget_app, name="budget")
 app.add_typer(scale_app, name="scale")

@@ -53,5 +53,11 @@ CACHE = (
         "The measurement is about one server: of a cluster, every key may lie on another one.",
         "Name a single server of the cluster.",
     ),
+    ErrorKind(
+        "C009", "an SQS queue cannot be used",
+        "SQS does not answer, does not know the queue, or did not accept the credentials or the region.",
+        "Set AWS_REGION and credentials, and look at the URL of the queue; a local cloud needs AWS_ENDPOINT_URL.",
+        ExitCode.UNREACHABLE,
+    ),
 )  # fmt: skip
 """All kinds of this area, in the order of their codes."""

@@ -53,13 +53,19 @@ class StoreAddresses:
 
 @contextmanager
 def stores(
-    redis_url: str, mongo_uri: str = "", shards: str = "", *, needs_mongo: bool = False, embedded: bool = False
+    redis_url: str,
+    mongo_uri: str = "",
+    shards: str = "",
+    *,
+    needs_mongo: bool = False,
+    embedded: bool = False,
+    what: str = "dbz cache",
 ) -> Iterator[StoreAddresses]:
-    """The stores to work on; those of `embedded` end with the block.
+    """The stores that the command `what` works on; those of `embedded` end with the block.
 
     Raises `UsageError` when nothing says where they are, `DependencyError` when a client library is missing.
     """
-    need("dbz cache", STORE_CLIENTS, "embedded")
+    need(what, STORE_CLIENTS, "embedded")
     if embedded:
         if redis_url or mongo_uri or shards:
             raise UsageError(
@@ -72,7 +78,7 @@ def stores(
     if not found.redis_url and not found.mongo_uri:
         raise UsageError(
             "which Redis? nothing says where it is, and no `dbz serve` is running",
-            hint="start `dbz serve`, give --redis-url or REDIS_URL, or try it with --embedded",
+            hint="start `dbz serve`, or give --redis-url or REDIS_URL",
             code="C004",
         )
     if not found.redis_url:

@@ -147,12 +147,13 @@ class StreamQueue:
 
 
 def _decode(entries: Any) -> list[Taken]:
-    """Entries whose job is no JSON object become jobs without a kind: they fail, and end as dead letters."""
-    taken = []
-    for receipt, fields in entries:
-        try:
-            job = orjson.loads(fields[b"job"])
-        except (KeyError, ValueError):
-            job = None
-        taken.append(Taken(receipt, job if isinstance(job, dict) else {"kind": "unreadable"}))
-    return taken
+    return [Taken(receipt, decoded(fields.get(b"job", b""))) for receipt, fields in entries]
+
+
+def decoded(body: bytes | str) -> Job:
+    """A job as it is stored; what is no JSON object becomes one of no known kind, which ends as a dead letter."""
+    try:
+        job = orjson.loads(body)
+    except ValueError:
+        job = None
+    return job if isinstance(job, dict) else {"kind": "unreadable"}

@@ -1,0 +1,1 @@
+"""`dbz queue`: what waits between services, and what was given up."""
