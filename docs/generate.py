@@ -11,6 +11,7 @@ from typing import Any
 import typer.main
 from error_codes import errors_page, faults_of_codes
 
+from dbz.cli.help.topics import help_page
 from dbz.cli.main import app
 from dbz.cli.schema import schema_texts
 from dbz.config.schemas import config_schema
@@ -175,6 +176,7 @@ def main() -> int:
     wanted = schemas | {
         ROOT / "docs" / "cli.md": cli_reference(),
         ROOT / "docs" / "errors.md": errors_page(),
+        ROOT / "docs" / "help.md": help_page(),
         readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
         ci: with_recipes(ci.read_text()),

@@ -20,6 +20,7 @@ from dbz.cli.capacity import capacity
 from dbz.cli.complaint import Complaint, complain, wants_json
 from dbz.cli.doctor import doctor
 from dbz.cli.explain import explain
+from dbz.cli.help.command import help_
 from dbz.cli.init import init
 from dbz.cli.load import load
 from dbz.cli.monitor.group import app as monitor_app
@@ -64,6 +65,7 @@ app.command()(grouped(record))
 app.command("try")(grouped(try_scenario))
 app.command()(grouped(schema))
 app.command()(grouped(explain))
+app.command("help")(grouped(help_))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(queue_app, name="queue")
@@ -101,6 +103,7 @@ def dbz_command(
       dbz cache warm                fill its cache before the users come
       dbz report list               all runs; dbz report show prints the newest
       dbz explain DBZ-L002          what an error means, and what to do about it
+      dbz help                      topics: exit codes, environment, files and more
 
     \b
     Exit codes: 0 good, 1 a budget is broken, 2 wrong usage or configuration,

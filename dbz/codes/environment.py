@@ -9,7 +9,7 @@ ENVIRONMENT = (
     ErrorKind(
         "E001", "the command line is not understood",
         "There is no such command or option, a value is missing, or a value is of the wrong kind.",
-        "The message names the word at fault. --help after a command shows what it takes, with examples.",
+        "The message names the word at fault. `dbz help COMMAND` shows what the command takes, with examples.",
     ),
     ErrorKind(
         "E002", "a value cannot be used",
