@@ -53,8 +53,8 @@ def _plain(section: Section) -> list[str]:
         text = " ".join(section.text.split())
         parts.append("\n".join(textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)))
     if section.rows:
-        indent = min(max(len(name) for name, _ in section.rows) + 4, _MOST_INDENT)
-        parts.append("\n".join(line for row in section.rows for line in _row(*row, indent)))
+        width = min(max(len(name) for name, _ in section.rows) + 4, _MOST_INDENT)
+        parts.append("\n".join(line for row in section.rows for line in _row(*row, width)))
     return parts
 
 
