@@ -15,7 +15,8 @@ _STATIC = re.compile(
     r"\.(js|mjs|css|map|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|eot|mp4|webm|txt|webmanifest)$", re.IGNORECASE
 )
 _STATIC_TYPES = ("image/", "font/", "text/css", "application/javascript", "text/javascript", "video/", "audio/")
-_REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (301, 302, 303, 307, 308)
+"""Statuses with which clients go elsewhere by themselves."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,12 @@ class Choice:
 
 def wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, list[str]]:
     """The exchanges that a scenario repeats, the server they go to, and what was left out, in words."""
-    candidates = [
-        exchange for exchange in recording.exchanges
-        if not is_polling(exchange) and not _is_preflight(exchange) and exchange.url.startswith(("http", "/"))
-    ]  # fmt: skip
-    kept = [exchange for exchange in candidates if choice.statics or not _is_static(exchange)]
+    candidates = [exchange for exchange in recording.exchanges if is_candidate(exchange)]
+    kept = [exchange for exchange in candidates if choice.statics or not is_static(exchange)]
     origins = Counter(exchange.origin for exchange in kept if exchange.origin)
     sockets = (urlsplit(socket.url) for socket in recording.sockets)
     fallback = next((f"{'https' if one.scheme == 'wss' else 'http'}://{one.netloc}" for one in sockets), "")
-    origin = choice.target.rstrip("/") or (origins.most_common(1)[0][0] if origins else fallback)
-    if choice.target and origin not in origins:
-        origin = ""  # the recording was made on another machine: its main server is what is meant
-        origin = origins.most_common(1)[0][0] if origins else fallback
+    origin = main_origin(origins, choice) or fallback
     others = Counter(urlsplit(exchange.url).netloc for exchange in kept if exchange.origin not in ("", origin))
     notes = []
     if len(kept) < len(candidates):
@@ -52,6 +47,15 @@ def wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, l
         hosts = ", ".join(host for host, _ in others.most_common(3))
         notes.append(f"{sum(others.values())} requests to other servers are left out: {hosts}")
     return [exchange for exchange in kept if exchange.origin in ("", origin)], origin, notes
+
+
+def main_origin(origins: Counter[str], choice: Choice) -> str:
+    """The server that is meant, of those that were asked so often; empty when none is named.
+
+    A target that nobody asked means that the recording was made on another machine: its main server is what is meant.
+    """
+    target = choice.target.rstrip("/")
+    return target if target in origins else origins.most_common(1)[0][0] if origins else ""
 
 
 def without_followed(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
@@ -68,7 +72,7 @@ def without_followed(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
             exchange = replace(first, status=exchange.status, answer_headers=headers, answer=exchange.answer)
         elif first is not None:
             yield first
-        if exchange.status in _REDIRECTS and exchange.answer_header("location"):
+        if exchange.status in REDIRECTS and exchange.answer_header("location"):
             waiting[exchange.source] = exchange
         else:
             yield exchange
@@ -79,10 +83,16 @@ def _leads_to(first: Exchange, then: Exchange) -> bool:
     return urljoin(first.url, first.answer_header("location")).partition("#")[0] == then.url.partition("#")[0]
 
 
+def is_candidate(exchange: Exchange) -> bool:
+    """Whether a request may be repeated: no preflight, and no part of a Socket.IO connection."""
+    return exchange.url.startswith(("http", "/")) and not is_polling(exchange) and not _is_preflight(exchange)
+
+
 def _is_preflight(exchange: Exchange) -> bool:
     return exchange.method == "OPTIONS" and bool(exchange.header("access-control-request-method"))
 
 
-def _is_static(exchange: Exchange) -> bool:
+def is_static(exchange: Exchange) -> bool:
+    """Whether it asks for a picture, a script or a style."""
     kind = exchange.answer_header("content-type") or exchange.answer.media_type
     return exchange.method == "GET" and (bool(_STATIC.search(exchange.path)) or kind.startswith(_STATIC_TYPES))

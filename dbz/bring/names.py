@@ -59,6 +59,11 @@ def singular(name: str) -> str:
     return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
+def without_ids(path: str) -> str:
+    """A path with `{id}` for each part that looks like one."""
+    return "/".join("{id}" if is_id(part) else part for part in path.split("/"))
+
+
 class PathTemplates:
     """The templates of the paths of a recording: `/posts/17` is `/posts/{id}`.
 
@@ -68,17 +73,13 @@ class PathTemplates:
     def __init__(self, paths: Iterable[str]) -> None:
         self._varying: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
         for path in set(paths):
-            parts = self._plain(path)
+            parts = without_ids(path).split("/")
             for place, part in enumerate(parts):
                 self._varying[*parts[:place], "*", *parts[place + 1 :]].add(part)
 
-    @staticmethod
-    def _plain(path: str) -> list[str]:
-        return ["{id}" if is_id(part) else part for part in path.split("/")]
-
     def of(self, path: str) -> str:
         """The template of one path."""
-        parts = self._plain(path)
+        parts = without_ids(path).split("/")
         named = [
             "{id}"
             if place > 1 and len(self._varying[*parts[:place], "*", *parts[place + 1 :]]) >= _ENOUGH_SIBLINGS

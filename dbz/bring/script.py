@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +17,9 @@ from dbz.bring.messages import RAW, AwaitedAnswer, find_answers, kind_of, raw_se
 from dbz.bring.recording import FORM, JSON, MULTIPART, NO_SERVER, Exchange, MessageBody, Recording, placeholder_variable
 from dbz.bring.sockets import SocketEvent, SocketSession, socket_sessions
 from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
-from dbz.bring.values import Expression, Formatted, json_path, leaves, replaced, value_at
+from dbz.bring.values import Expression, Formatted, code, json_path, leaves, replaced, value_at
 from dbz.errors import UsageError
+from dbz.masking import masked_name
 
 _BROWSERS_OWN = re.compile(
     r"(accept|accept-(encoding|language|charset)|connection|content-length|content-type|cookie|dnt|host|if-.*|origin|"
@@ -27,6 +28,7 @@ _BROWSERS_OWN = re.compile(
 )
 """Headers that a client sends of itself, or that another origin would ask for."""
 _MAX_PATHS = 50
+_NAME = re.compile(r"\b[A-Z]\w*")
 _BEFORE_CREDENTIALS = {"authorization": " ", "cookie": "="}
 """What stands between the scheme, or the name, of credentials and themselves, by header."""
 _SECRET_HEADERS = re.compile(r"authorization|cookie|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
@@ -63,12 +65,26 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:  # noq
         reader = _FlowReader(templates, found, secrets, recorded=recording.recorded)
         script.flows.append(reader.flow(source, own, held, start))
     script.secrets = sorted(set(secrets.values()))
-    script.secret_values = {name: value for value, name in secrets.items() if not placeholder_variable(value)}
     if not recording.recorded:
         (flow,) = script.flows
         script.weights = Counter(step.operation for step in flow.steps if isinstance(step, HttpStep))
         script.paths = _paths(flow)
+        script.secrets = _written(script.secrets, flow, script.paths)
+    values = {name: value for value, name in secrets.items() if not placeholder_variable(value)}
+    script.secret_values = {name: value for name, value in values.items() if name in script.secrets}
     return script
+
+
+def _written(secrets: Sequence[str], flow: Flow, paths: Mapping[str, Sequence[str]]) -> list[str]:
+    """The secrets that are written as variables: in queries of operations with several paths they are masked."""
+    written = set()
+    for first in (*flow.start, *flow.steps):
+        step = first if isinstance(first, HttpStep) else None
+        while step is not None:
+            values = [step.path, step.headers, step.body.value, [] if step.operation in paths else step.query]
+            written.update(_NAME.findall(code(values)))
+            step = step.before
+    return [name for name in secrets if name in written]
 
 
 def _paths(flow: Flow) -> dict[str, list[str]]:
@@ -77,7 +93,7 @@ def _paths(flow: Flow) -> dict[str, list[str]]:
     for step in flow.steps:
         if isinstance(step, HttpStep) and step.recorded and isinstance(step.path, str):
             query = urlsplit(step.recorded.url).query
-            seen[step.operation][step.recorded.path + (f"?{query}" if query else "")] = None
+            seen[step.operation][masked_name(step.recorded.path + (f"?{query}" if query else ""))] = None
     return {
         operation: list(paths)[:: max(1, -(-len(paths) // _MAX_PATHS))]
         for operation, paths in seen.items()

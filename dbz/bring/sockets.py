@@ -60,7 +60,7 @@ class SocketSession:
 
 def is_polling(exchange: Exchange) -> bool:
     """Whether an exchange is a request of a Socket.IO connection."""
-    return {"EIO", "transport"} <= {name for name, _ in exchange.query}
+    return "EIO=" in exchange.url and {"EIO", "transport"} <= {name for name, _ in exchange.query}
 
 
 def socket_sessions(recording: Recording) -> list[SocketSession]:

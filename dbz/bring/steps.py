@@ -40,6 +40,8 @@ class HttpStep:
     status: int = 0
     """The status that was recorded; 0 where none is known."""
     keeps: list[Keep] = field(default_factory=list)
+    follows: bool = True
+    """Whether the client follows a redirect by itself: of a log it must not, which has the next request as well."""
     title: str = ""
     before: HttpStep | None = None
     """What the same task asks right before it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.options import AllowTarget
+from dbz.cli.options import AllowTarget, duration_of
 from dbz.errors import UsageError
 from dbz.units import format_duration
 
@@ -40,6 +40,15 @@ def import_files(
     replay: Annotated[
         bool, typer.Option("--replay", help="Of an access log: keep its times, and write a profile that plays it.")
     ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of an access log: learn where visitors go and how long they pause, into this file."
+        ),
+    ] = None,
+    session_timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="With --model: a visitor who is silent for so long has left.")
+    ] = "30m",
     speed: Annotated[float, typer.Option(help="With --replay: how many times as fast.", min=0.001, max=1000)] = 1.0,
     allow_target: AllowTarget = None,
 ) -> None:
@@ -56,6 +65,7 @@ def import_files(
       dbz import openapi.json --target http://127.0.0.1:8080
       dbz import access.log                each operation as often as the log has it
       dbz import access.log --replay --speed 2 -o monday.py     at its recorded times, in half of them
+      dbz import access.log --model model.yaml -o visitors.py   visitors who do what those of the log did
       dbz import session.har --check       does the scenario do what was recorded?
 
     Exit codes: 0 good, 1 with --check it differs from the recording, 2 wrong usage, 3 with --check out of reach.
@@ -64,6 +74,11 @@ def import_files(
     from dbz.bring.files.opening import read_files
     from dbz.bring.script import script_of
 
+    if model is not None:
+        if replay or check:
+            raise UsageError(f"--model and {'--replay' if replay else '--check'} are not for each other", code="E003")
+        _write_model(files, model, out, Choice(target, statics), session_timeout, force=force)
+        return
     if replay:
         if check:
             raise UsageError(
@@ -99,6 +114,33 @@ def _write_replay(files: list[str], out: Path, choice: Choice, speed: float, *, 
         typer.echo(note, err=True)
     typer.echo(f"{', '.join(map(str, paths))}: {made.count:,} requests in {format_duration(made.length_s)}")
     typer.echo(f"next: dbz load {out.with_suffix('.yaml')}" + ("" if made.target else " --target URL"))
+
+
+def _write_model(files: list[str], model: Path, out: Path, choice: Choice, timeout: str, *, force: bool) -> None:
+    """Write the model of a log, its scenario and its profile: all of them or none."""
+    from dbz.bring.learning.model import ModelFiles, learn_log
+    from dbz.bring.project.placing import place, refuse_existing
+
+    places = ModelFiles(model, out)
+    if len({places.model, places.scenario, places.profile}) < len(("model", "scenario", "profile")):
+        raise UsageError(f"{model} would be written twice: with -o {out} come {out} and {places.profile}", code="E003")
+    if not force:
+        refuse_existing([places.model, places.scenario, places.profile])
+    timeout_s = duration_of("--session-timeout", timeout)
+    if not timeout_s:
+        raise UsageError(
+            "--session-timeout: 0 s would make each request a visit of its own", hint="30m is usual", code="E002"
+        )
+    made = learn_log([Path(name) for name in files], choice, places, timeout_s)
+    place({places.scenario: made.scenario, places.profile: made.profile, places.model: made.model}, over=force)
+    for note in made.notes:
+        typer.echo(note, err=True)
+    typer.echo(f"{places.scenario}, {places.profile}, {places.model}")
+    for line in made.about:
+        typer.echo(line)
+    if made.secrets:
+        typer.echo(f"set first: {', '.join(made.secrets)}")
+    typer.echo(f"next: dbz load {places.profile}" + ("" if made.target else " --target URL"))
 
 
 def write_scenario(script: Script, files: list[str], out: Path, target: str) -> None:

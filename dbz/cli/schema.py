@@ -28,7 +28,7 @@ def schema(
     Examples:
       dbz schema profile > profile.schema.json
       dbz schema budgets
-      dbz schema behaviour           where visitors go, and how long they stay
+      dbz schema behaviour           what visitors do, as `dbz import --model` learns it
       dbz schema server              the settings of the reference server
     """
     texts = schema_texts()

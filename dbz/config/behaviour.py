@@ -27,7 +27,7 @@ class ScreenEntry(Strict):
 
 
 class BehaviourFile(Strict):
-    """What visitors do: a Markov chain of screens."""
+    """What visitors do: a Markov chain of screens, as `dbz import --model` learns it from a log."""
 
     schema_: Literal["dbz.behaviour/1"] = Field(alias="schema")
     start: str | dict[str, Percent] = ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -15,20 +16,40 @@ from dbz.errors import UsageError
 
 _COMMON = re.compile(
     r'(?P<host>\S+) \S+ (?P<user>.+?) \[(?P<time>[^\]]+)\] "(?P<method>[A-Z]+) (?P<url>\S+)(?: HTTP/[\d.]+)?" '
-    r"(?P<status>\d{3}) (?:\d+|-)"
+    r'(?P<status>\d{3}) (?:\d+|-)(?: "(?:[^"\\]|\\.)*" "(?P<agent>(?:[^"\\]|\\.)*)")?'
 )
 _COMMON_TIME = "%d/%b/%Y:%H:%M:%S %z"
 _ALB_KINDS = ("http", "https", "h2", "grpcs", "ws", "wss")
 _ALB_FIELDS = 12
+_QUOTED_OR_NOT = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "method": ("method", "request_method", "http_method", "verb", "requestMethod"),
     "url": ("url", "uri", "request_uri", "path", "requestUrl", "request_path"),
     "status": ("status", "status_code", "response_code", "statusCode"),
     "time": ("time", "timestamp", "@timestamp", "time_local", "time_iso8601", "ts", "date", "msec"),
-    "duration": ("request_time", "duration", "duration_ms", "responseTime", "latency", "took"),
     "client": ("remote_addr", "client_ip", "clientip", "remote_ip", "ip", "client"),
+    "user": ("remote_user", "user_id", "userId", "user", "username"),
+    "agent": ("http_user_agent", "user_agent", "userAgent", "agent"),
 }
 """What JSON logs call the parts of a line, the most usual first."""
+_ENDS_AFTER_S = {"request_time": 1.0, "duration_ms": 0.001}
+"""Durations whose unit their names say, in seconds; such a log has the time of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a log, and whose it is."""
+
+    exchange: Exchange
+    user: str = ""
+    """Who was signed in, as the log calls them; empty where it does not say."""
+    agent: str = ""
+    """The program that asked, as it calls itself."""
+
+    @property
+    def visitor(self) -> str:
+        """What tells visitors apart: the user, or else the address with the program."""
+        return f"user {self.user}" if self.user else f"{self.exchange.source} {self.agent}"
 
 
 def read_access_log(lines: Iterable[str], source: str) -> Recording:
@@ -40,11 +61,11 @@ def read_access_log(lines: Iterable[str], source: str) -> Recording:
     for line in lines:
         if not line.strip():
             continue
-        exchange = _parse(line.strip())
-        if exchange is None:
+        read = parse_line(line.strip())
+        if read is None:
             broken += 1
         else:
-            recording.exchanges.append(exchange)
+            recording.exchanges.append(read.exchange)
     if not recording.exchanges:
         raise UsageError(
             f"{source}: no line is of a known access log (known: common, combined, JSON lines, ALB)", code="B001"
@@ -56,24 +77,32 @@ def read_access_log(lines: Iterable[str], source: str) -> Recording:
     return recording
 
 
-def _parse(line: str) -> Exchange | None:
-    """The request of one line; None when it is of no known format."""
+def parse_line(line: str) -> LogLine | None:
+    """One line without space at its ends; None when it is of no known format."""
     try:
         if line.startswith("{"):
             return _from_json(orjson.loads(line))
         if line.split(" ", 1)[0] in _ALB_KINDS:
-            return _from_alb(shlex.split(line))
+            return _from_alb([quoted or plain for quoted, plain in _QUOTED_OR_NOT.findall(line)])
         match = _COMMON.match(line)
         if match is None:
             return None
-        time_s = datetime.strptime(match["time"], _COMMON_TIME).timestamp()
-        status, client = int(match["status"]), match["host"]
-        return Exchange(match["method"], match["url"], status=status, started_s=time_s, source=client)
+        started_s, user = _common_time_s(match["time"]), match["user"]
+        exchange = Exchange(
+            match["method"], match["url"], status=int(match["status"]), started_s=started_s, source=match["host"]
+        )
+        return LogLine(exchange, "" if user == "-" else user, match["agent"] or "")
     except (ValueError, KeyError, TypeError, IndexError):
         return None
 
 
-def _from_alb(fields: list[str]) -> Exchange | None:
+@lru_cache(4096)
+def _common_time_s(text: str) -> float:
+    """Lines beside each other are mostly of the same second."""
+    return datetime.strptime(text, _COMMON_TIME).timestamp()
+
+
+def _from_alb(fields: list[str]) -> LogLine | None:
     """Fields as AWS documents them: type, time, elb, client:port, target:port, three durations, two status codes, …"""
     if len(fields) <= _ALB_FIELDS:
         return None
@@ -83,10 +112,11 @@ def _from_alb(fields: list[str]) -> Exchange | None:
     time_s = datetime.fromisoformat(fields[1]).timestamp() - duration_s  # the log has the time of the answer
     status = int(fields[8]) if fields[8].isdigit() else 0
     client = fields[3].rpartition(":")[0]
-    return Exchange(method, url, status=status, started_s=time_s, duration_s=duration_s, source=client)
+    exchange = Exchange(method, url, status=status, started_s=time_s, duration_s=duration_s, source=client)
+    return LogLine(exchange, agent=fields[13] if len(fields) > _ALB_FIELDS + 1 else "")
 
 
-def _from_json(line: dict[str, Any]) -> Exchange | None:
+def _from_json(line: dict[str, Any]) -> LogLine | None:
     flat = {**line, **(line.get("httpRequest") or {}), **(line.get("request") or {})} if _nested(line) else line
     url = _named(flat, "url")
     method = _named(flat, "method")
@@ -95,10 +125,22 @@ def _from_json(line: dict[str, Any]) -> Exchange | None:
         method, url = request.split(" ")[:2]
     if not url:
         return None
-    client = str(_named(flat, "client") or "")
+    client, user = str(_named(flat, "client") or ""), str(_named(flat, "user") or "")
     status = int(float(_named(flat, "status") or 0))
-    started_s = _seconds(_named(flat, "time"))
-    return Exchange(str(method or "GET").upper(), str(url), status=status, started_s=started_s, source=client)
+    time_s, duration_s = _seconds(_named(flat, "time")), _duration_s(flat)
+    started_s = time_s - duration_s if time_s else 0.0
+    exchange = Exchange(
+        str(method or "GET").upper(), str(url),
+        status=status, started_s=started_s, duration_s=duration_s, source=client,
+    )  # fmt: skip
+    return LogLine(exchange, "" if user == "-" else user, str(_named(flat, "agent") or ""))
+
+
+def _duration_s(line: Mapping[str, Any]) -> float:
+    for name, unit_s in _ENDS_AFTER_S.items():
+        if line.get(name) not in (None, "", "-"):
+            return max(float(line[name]), 0.0) * unit_s
+    return 0.0
 
 
 def _nested(line: dict[str, Any]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from dbz.bring.files.curl import read_curl
 from dbz.bring.files.har import read_har
 from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.postman import read_postman
+from dbz.bring.files.unpacking import BOM, unpacked
 from dbz.bring.recording import Recording
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
@@ -69,26 +68,13 @@ def _of_document(document: dict[str, Any], source: str) -> Recording:
 
 
 def _contents(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise UsageError(f"{path} is not a file" if path.exists() else f"{path} does not exist", code="E005")
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        if packed:
-            with gzip.open(path) as unpacked:
-                data = unpacked.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UsageError(f"{path} is a damaged gzip file: {error}", code="B002") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}", code="E005") from error
+    with unpacked(path) as file:
+        data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB", code="B002")
     if not data.strip():
         raise UsageError(f"{path} is empty", code="B002")
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data.removeprefix(BOM)
 
 
 def _document(text: bytes, source: str) -> Any:

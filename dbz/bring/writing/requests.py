@@ -49,6 +49,8 @@ def _sent(call: HttpStep, *, with_query: bool) -> Iterator[str]:
 def _judged(call: HttpStep, path: str | Formatted | Expression) -> Iterator[str]:
     if call.name != path:
         yield f"name={quoted(call.name)}"
+    if not call.follows:
+        yield "allow_redirects=False"
     if call.status >= 400:
         yield "catch_response=True"
 

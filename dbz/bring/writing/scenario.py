@@ -33,7 +33,7 @@ def scenario_text(script: Script, about: str) -> str:
     classes = [_ClassWriter(script, flow, name) for flow, name in zip(script.flows, class_names(script), strict=True)]
     bodies = ["\n".join(writer.lines()) for writer in classes]
     text = "\n\n\n".join(bodies)
-    samples = "\n".join(_samples(script))
+    samples = "\n".join(sample_lines(script))
     bases = [base for base in _BASES if f"({base})" in text]
     options = ["WebSocketOptions"] if "WebSocketOptions(" in text else []
     names_used = sorted({"between", "task", *bases, *options, *(["secret"] if script.secrets else [])})
@@ -44,7 +44,7 @@ def scenario_text(script: Script, about: str) -> str:
     return "\n\n".join(filter(None, [*parts, samples])) + "\n\n\n" + text + "\n"
 
 
-def _samples(script: Script) -> Iterator[str]:
+def sample_lines(script: Script) -> Iterator[str]:
     """The paths that were seen of each operation with several of them, from which its task chooses."""
     if not script.paths:
         return
@@ -168,7 +168,7 @@ class _ClassWriter:
                 yield f"    # Not a task: {reason}. Give it what the server knows, and write @task here."
             else:
                 yield f"    @task({weight})" if weight > 1 else "    @task"
-            yield f"    def {_task_name(step, done)}(self):"
+            yield f"    def {task_name(step, done)}(self):"
             yield f'        """{step.title or step.operation}."""'.replace("\\", "\\\\")
             if step.before:
                 yield from request_lines(step.before)
@@ -214,7 +214,7 @@ def _about_start(steps: Sequence[HttpStep]) -> str:
     return "Pick what to ask for"
 
 
-def _task_name(call: HttpStep, done: set[str]) -> str:
+def task_name(call: HttpStep, done: set[str]) -> str:
     plain = names.snake(call.title) if call.title else names.snake(f"{call.method} {call.name.replace('{id}', 'one')}")
     name = plain[:60].rstrip("_")
     while f"def {name}" in done:
