@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -98,6 +97,8 @@ def _findings(
 
 
 def _of_target(url: str, health: str | None, metrics: TargetMetrics) -> Iterator[Diagnosis]:
+    import asyncio
+
     from dbz.doctor.target import look_at_target
 
     yield from asyncio.run(_all(look_at_target(url, health, metrics)))
@@ -106,6 +107,8 @@ def _of_target(url: str, health: str | None, metrics: TargetMetrics) -> Iterator
 def _of_stores(redis_url: str, mongo_uri: str, database: str) -> Iterator[Diagnosis]:
     if not redis_url and not mongo_uri:
         return
+    import asyncio
+
     from dbz.doctor.stores import look_at_redis, look_at_store
     from dbz.extras import STORE_CLIENTS, need
 

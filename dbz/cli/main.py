@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 import typer
+import typer.main
 
 import dbz
 from dbz.cli.bring import import_files
@@ -18,6 +19,8 @@ from dbz.cli.budget.group import app as budget_app
 from dbz.cli.cache.group import app as cache_app
 from dbz.cli.capacity import capacity
 from dbz.cli.complaint import Complaint, complain, wants_json
+from dbz.cli.completion.command import answer, completion
+from dbz.cli.completion.scripts import ASK
 from dbz.cli.doctor import doctor
 from dbz.cli.explain import explain
 from dbz.cli.help.command import help_
@@ -66,6 +69,7 @@ app.command("try")(grouped(try_scenario))
 app.command()(grouped(schema))
 app.command()(grouped(explain))
 app.command("help")(grouped(help_))
+app.command()(grouped(completion))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(queue_app, name="queue")
@@ -104,6 +108,7 @@ def dbz_command(
       dbz report list               all runs; dbz report show prints the newest
       dbz explain DBZ-L002          what an error means, and what to do about it
       dbz help                      topics: exit codes, environment, files and more
+      dbz completion bash           the Tab key completes commands, profiles, runs
 
     \b
     Exit codes: 0 good, 1 a budget is broken, 2 wrong usage or configuration,
@@ -117,6 +122,9 @@ def run(arguments: list[str]) -> int | None:
 
     None is returned by a command that did what it was asked to and has no verdict.
     """
+    if arguments[:1] == [ASK]:
+        typer.echo(answer(typer.main.get_command(app), arguments[1:]))
+        return int(ExitCode.OK)
     try:
         code = app(args=arguments, prog_name="dbz", standalone_mode=False)
     except _CommandLineError as error:

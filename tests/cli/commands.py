@@ -30,6 +30,17 @@ def every_command() -> list[DeclaredCommand]:
     return list(_below(typer.main.get_command(app), ()))
 
 
+def declared_parameters() -> list[Any]:
+    """All options and arguments of all commands, as typer has them."""
+
+    def below(command: Any) -> Iterator[Any]:
+        yield from command.params
+        for child in getattr(command, "commands", {}).values():
+            yield from below(child)
+
+    return list(below(typer.main.get_command(app)))
+
+
 def is_known_command(text: str) -> bool:
     """Whether `dbz …` is a command, or a group of them, with all the options that are in the text."""
     words = tuple(text.split()[1:])
