@@ -45,18 +45,18 @@ def load(
 
     \b
     Examples:
-      dbz load                                    520 users of all kinds, for a minute
-      dbz load smoke --json                       a few seconds, result as JSON
-      dbz load chat --users 400 --duration 5m     a profile with other numbers
-      dbz load mixed --phase phase_2              what a phase of the plan must carry
-      dbz load api --target http://127.0.0.1:8480 your own server
+      dbz load                                     520 users of all kinds, for a minute
+      dbz load smoke --json                        a few seconds, result as JSON
+      dbz load chat --users 400 --duration 5m      a profile with other numbers
+      dbz load mixed --phase phase_2               what a phase of the plan must carry
+      dbz load api --target http://127.0.0.1:8480  your own server
       dbz load http://127.0.0.1:8480/api/posts --rate 200/s --duration 30s
-      dbz load locustfile.py --budgets ci.yaml    any Locust file, your own budgets
-      dbz load api --baseline latest              red when slower than the last run
-      dbz load api --repeat 5 --baseline main     five runs against a folder of runs
-      dbz load phone --without etag,window --each what the app's care saves
-      dbz load mixed --master --workers 2         the load comes from two workers,
-      dbz load worker --master-host HOST          started like this on any machine
+      dbz load locustfile.py --budgets ci.yaml     any Locust file, your own budgets
+      dbz load api --baseline latest               red when slower than the last run
+      dbz load api --repeat 5 --baseline main      five runs against a folder of runs
+      dbz load phone --without etag,window --each  what the app's care saves
+      dbz load mixed --master --workers 2          the load comes from two workers,
+      dbz load worker --master-host HOST           started like this on any machine
 
     \b
     Workers of other machines prove that they belong to the run by a secret:

@@ -23,6 +23,19 @@ class DeclaredCommand:
     """How many arguments it cannot do without."""
     arguments: int
     """How many arguments it declares."""
+    help: str
+    """What it says of itself, as it is written."""
+
+    @property
+    def examples(self) -> list[str]:
+        """The lines of its examples."""
+        block = self.help.partition("Examples:\n")[2].split("\n\n")[0]
+        return block.splitlines()
+
+    @property
+    def lines_before_examples(self) -> int:
+        """How much there is to read before one sees how it is used."""
+        return len(self.help.partition("Examples:\n")[0].splitlines())
 
 
 def every_command() -> list[DeclaredCommand]:
@@ -66,4 +79,6 @@ def _below(command: Any, words: tuple[str, ...]) -> Iterator[DeclaredCommand]:
     options = [one for one in command.params if one.param_type_name == "option"]
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     named = [(max(one.opts, key=len), not one.is_flag) for one in options]
-    yield DeclaredCommand(words, tuple(named), sum(one.required for one in arguments), len(arguments))
+    yield DeclaredCommand(
+        words, tuple(named), sum(one.required for one in arguments), len(arguments), command.help or ""
+    )

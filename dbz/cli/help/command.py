@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,10 @@ from dbz.suggest import did_you_mean
 def help_(
     context: typer.Context,
     words: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC|COMMAND]", help="None: all topics.")] = None,
+    man: Annotated[bool, typer.Option("--man", help="Print the man page of the command.")] = False,
+    man_dir: Annotated[
+        Path | None, typer.Option("--man-dir", metavar="DIR", help="Write the man pages of all commands to DIR/man1.")
+    ] = None,
 ) -> None:
     """Say what commands share, by topic, or what a command does.
 
@@ -22,15 +27,24 @@ def help_(
       dbz help exit-codes
       dbz help environment
       dbz help scale apply          the same as dbz scale apply --help
+      dbz help --man scale apply | man -l -
+      dbz help --man-dir ~/.local/share/man
     """
+    from dbz.cli.help.man import man_page, write_pages
     from dbz.cli.help.topics import TOPICS
 
-    if not words:
+    root = context.find_root()
+    if man_dir is not None:
+        typer.echo(f"{write_pages(man_dir, root.command, list(TOPICS.values()))} man pages in {man_dir}/man1")
+    elif man:
+        named = _context_of(root, words or [])
+        typer.echo(man_page(named.command, words or (), [] if words else list(TOPICS.values())), nl=False)
+    elif not words:
         typer.echo(_contents(context))
     elif len(words) == 1 and words[0] in TOPICS:
         typer.echo(TOPICS[words[0]].as_text())
     else:
-        typer.echo(_help_of(context.find_root(), words))
+        typer.echo(_context_of(root, words).get_help())
 
 
 def _contents(context: typer.Context) -> str:
@@ -40,7 +54,8 @@ def _contents(context: typer.Context) -> str:
     return "\n".join([context.find_root().get_help(), "", "Topics of dbz help:", *rows])
 
 
-def _help_of(context: Any, words: list[str]) -> str:
+def _context_of(context: Any, words: list[str]) -> Any:
+    """The context of a command below another one's; `UsageError` for words that lead to none."""
     from dbz.cli.help.topics import TOPICS
 
     for depth, word in enumerate(words):
@@ -54,4 +69,4 @@ def _help_of(context: Any, words: list[str]) -> str:
             )
         command = known[word]
         context = command.context_class(command, info_name=word, parent=context, **command.context_settings)
-    return str(context.get_help())
+    return context

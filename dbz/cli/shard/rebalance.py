@@ -70,19 +70,13 @@ def rebalance(
     \b
     Each club is copied, followed, verified, and switched over in one step, for
     which its writes are held a moment. Ctrl-C pauses; running it again goes on,
-    also after a crash at any point. A plan that reality has left behind is
-    refused. Old copies stay for a rollback until dbz shard clean.
+    also after a crash. A plan that reality has left behind is refused. Old
+    copies stay for a rollback until dbz shard clean.
 
     \b
-    --rate is the most that is copied a second. Meanwhile each shard is asked
-    something small, all the time: while it answers late, copying gives way, down
-    to a fortieth of the rate, and comes back when it answers in time. With
-    --rate unlimited the stores are copied as fast as they can.
-
-    \b
-    With --parallel 4 up to four clubs move at once; --rate is then that of all of
-    them together, and a store gives them no more of its time than a single one.
-    They switch over one after the other.
+    --rate is the most that is copied a second, of all clubs together that move at
+    once (--parallel). While a shard answers late, copying gives way, down to a
+    fortieth of the rate; with --rate unlimited it is as fast as the stores can.
 
     \b
     While it runs, dbz shard control says how far it is, pauses it, changes the
