@@ -84,6 +84,7 @@ _TITLES = {
     "TargetMetrics": "`metrics`",
     "NamedFigure": "A figure of `metrics`",
     "StackProfile": "`stack`",
+    "PageEntry": "A page below `pages`",
     "NetworkTerms": "A network below `networks`",
     "OutageTerms": "`outages` of a network",
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from dbz.children import descriptors as moving
 from dbz.children import guard
 from dbz.errors import DependencyError, UsageError
 
@@ -30,6 +31,7 @@ class Child:
     `argv` is started at once, in a session of its own; its output is appended to `log`. `scratch` names folders that
     are made for the program (private to the user) and removed when it has ended, even when this process was killed
     meanwhile. A program that ignores SIGTERM is killed after `grace_s` seconds, with everything it started.
+    `descriptors` of this process become the program's 3, 4 and so on; they stay open here until the caller closes them.
     Used as a context manager it stops on exit.
 
     Raises `UsageError` when the log cannot be written, `DependencyError` when a scratch folder cannot be made.
@@ -45,6 +47,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         scratch: Sequence[Path] = (),
         grace_s: float = 8.0,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -52,6 +55,9 @@ class Child:
         self._grace_s = grace_s
         self._guard_lost = False
         self.pid = 0
+        if descriptors:
+            given = ",".join(map(str, descriptors))
+            argv = [sys.executable, "-I", "-S", moving.__file__, given, *argv]
         command = [sys.executable, "-I", "-S", guard.__file__, str(grace_s), *map(str, scratch), "--", *argv]
         started = False
         try:
@@ -63,6 +69,7 @@ class Child:
                     stderr=output,
                     env={**_safe_environment(), **(env or {})},
                     start_new_session=True,
+                    pass_fds=tuple(descriptors),
                 )
                 started = True
             self.pid = self._program_pid()

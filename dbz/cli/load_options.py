@@ -64,6 +64,13 @@ class LoadOptions:
         bool,
         typer.Option("--each", help="With --without: a load without each, one with all care, and what each saves."),
     ] = False
+    page: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--page", metavar="PATH|URL", help="Open this page in a browser again and again meanwhile; repeatable."
+        ),
+    ] = None
+    page_every: Annotated[Text, typer.Option(help="How often each page is opened, like 5s.")] = None
     tags: Tags = None
     exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None
@@ -73,13 +80,15 @@ class LoadOptions:
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network", "health")
+        pages = {"pages": [{"url": url} for url in self.page]} if self.page else {}
         tags = {
             "tags": tags_of(self.tags),
             "exclude_tags": tags_of(self.exclude_tags),
             "without": tags_of(self.without),
         }
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
-        return {**given({**{key: getattr(self, key) for key in keys}, **tags}), **metrics}
+        chosen = {key: getattr(self, key) for key in (*keys, "page_every")}
+        return {**given({**chosen, **tags}), **metrics, **pages}
 
 
 @dataclass(frozen=True)
@@ -184,6 +193,7 @@ def request_of(options: LoadOptions, url: UrlOptions, machines: MachineOptions) 
         method=url.method,
         headers=url.header or (),
         body=url.data,
+        opens_pages=True,
         master_host=machines.master_host,
         master_port=machines.master_port if machines.master else 0,
     )

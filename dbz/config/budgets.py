@@ -17,7 +17,8 @@ DEFAULT = "default"
 
 
 class BudgetEntry(Strict):
-    """One budget as it is written: texts that the budget grammar reads. `or` is judged when `of` was not measured."""
+    """One budget as it is written: texts that the budget grammar reads. `or` is judged when `of` was not measured;
+    of several the first that was."""
 
     name: str = Field(min_length=1, max_length=80)
     of: str
@@ -27,7 +28,7 @@ class BudgetEntry(Strict):
     window: str = ""
     after: str = ""
     abort_after: str = ""
-    instead: str = Field("", alias="or")
+    instead: str | list[str] = Field("", alias="or")
     severity: Severity = Severity.FAIL
     required: bool = False
     min_samples: int = Field(0, ge=0)

@@ -12,6 +12,7 @@ from dbz.config import bundled
 from dbz.config.metrics import Place, TargetMetrics
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
 from dbz.config.networks import NetworkShares, NetworkTerms, check_shares
+from dbz.config.pages import MOST_PAGES, Page, check_pages, plain_pages
 from dbz.config.source import YamlSource, expanded, read_yaml
 from dbz.masking import masked_url
 from dbz.units import parse_rate
@@ -105,6 +106,10 @@ class Profile(Strict):
     below `networks`. Without it, all are on this machine's."""
     networks: dict[str, NetworkTerms] = Field(default_factory=dict, max_length=50)
     """Networks of your own, by name."""
+    pages: list[Page] = Field(default_factory=list, max_length=MOST_PAGES)
+    """Pages that a real browser opens while the load runs, each as a URL, a path below the target, or a mapping."""
+    page_every: Duration = Field(Parsed(5), ge=1, le=3600)
+    """How often each of the pages is opened."""
     lost_workers: int = Field(0, ge=0, lt=MAX_WORKERS)
     """A run that lost more of them is invalid."""
     budgets: str = "default"
@@ -150,6 +155,11 @@ class Profile(Strict):
         return self
 
     @model_validator(mode="after")
+    def _pages_differ(self) -> Profile:
+        check_pages(self.pages)
+        return self
+
+    @model_validator(mode="after")
     def _connections_and_requests_fit(self) -> Profile:
         if self.connections is not None and self.connections > self.users:
             raise ValueError(f"{self.users} users cannot hold {self.connections} 'connections'")
@@ -175,7 +185,10 @@ class Profile(Strict):
             **self.metrics.model_dump(exclude_defaults=True),
             **({"url": [masked_url(url) for url in self.metrics.url]} if self.metrics.url else {}),
         }
-        # Loads without tags, recorded arrivals or networks are the loads of runs that knew none.
+        plain["pages"] = plain_pages(self.pages)
+        if not self.pages:
+            del plain["page_every"]
+        # Loads without tags, recorded arrivals, networks or pages are the loads of runs that knew none.
         unset = {
             "tags": [],
             "exclude_tags": [],
@@ -184,6 +197,7 @@ class Profile(Strict):
             "without": [],
             "network": {},
             "networks": {},
+            "pages": [],
         }
         return {key: value for key, value in plain.items() if key not in unset or value != unset[key]}
 
@@ -213,7 +227,8 @@ def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
     if not overrides:
         return profile
     metrics = {**profile.metrics.model_dump(), **overrides.get("metrics", {})}
-    plain = {**profile.plain, "target": profile.target, "health": profile.health}
+    pages = {"pages": [page.model_dump() for page in profile.pages], "page_every": profile.page_every}
+    plain = {**profile.plain, "target": profile.target, "health": profile.health, **pages}
     whole = {**_parsed(plain), **overrides, "metrics": _parsed(metrics)}
     return build(Profile, _OptionSource("command line", whole))
 
@@ -233,4 +248,10 @@ class _OptionSource(YamlSource):
     def where(self, location: tuple[str | int, ...]) -> str:
         if not location:
             return "command line"
-        return f"--{'-'.join(map(str, location[:2]))}" if location[0] == "metrics" else f"--{location[0]}"
+        if location[0] == "metrics":
+            return f"--{'-'.join(map(str, location[:2]))}"
+        return _OPTIONS.get(str(location[0]), f"--{location[0]}")
+
+
+_OPTIONS = {"pages": "--page", "page_every": "--page-every"}
+"""Options that are not called what their keys are."""

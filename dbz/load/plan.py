@@ -25,9 +25,12 @@ from dbz.extras import GENERATOR, need
 from dbz.hosts import is_loopback
 from dbz.load.allowed_hosts import check_host, check_target
 from dbz.load.locust_file import LocustFile, look_into
+from dbz.load.pages.browser import find_browser
+from dbz.load.pages.reach import check_page_hosts, pages_to_open
 from dbz.load.spec import AdHocRequest
 from dbz.masking import masked_url
-from dbz.measure.budget.budgets import Budget, Severity
+from dbz.measure.budget.budgets import Budget, Severity, parse_budget
+from dbz.measure.budget.by_page import for_pages
 from dbz.measure.budget.relative import against
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.runs.compare.baseline import Baseline
@@ -59,6 +62,8 @@ class LoadRequest:
     """Like `headers` ("Name: value") and `body`: of the request that users repeat when the subject is a URL."""
     headers: Sequence[str] = ()
     body: str = ""
+    opens_pages: bool = False
+    """Whether what is planned opens the pages of the profile in a browser; otherwise they are left out."""
     master_host: str = "127.0.0.1"
     master_port: int = 0
     """Where workers join from elsewhere; 0 when they are started here."""
@@ -132,7 +137,26 @@ def plan_load(request: LoadRequest) -> LoadPlan:
         fitting = 1 if request.master_port else fitting_workers(plan.target, plan.profile.users, os.cpu_count() or 1)
         plan = replace(plan, profile=override(plan.profile, {"workers": fitting}))
     allowed = (*plan.profile.allowed_targets, *request.allowed_targets)
+    plan = _with_pages(plan, request, allowed)
     return replace(plan, allowed_targets=allowed, master_host=request.master_host, master_port=request.master_port)
+
+
+def _with_pages(plan: LoadPlan, request: LoadRequest, allowed: Sequence[str]) -> LoadPlan:
+    """The plan with its budgets for each page that a browser opens; `DependencyError` when there is no browser.
+
+    A URL that is judged by what nobody chose is judged by its pages too: they must be answered as it must.
+    """
+    pages = plan.profile.pages
+    if not (pages and request.opens_pages):
+        return replace(plan, profile=plan.profile.model_copy(update={"pages": []}))
+    check_page_hosts(pages, allowed)
+    if plan.target:
+        pages_to_open(pages, plan.base_url)
+    find_browser()
+    budgets = list(plan.budgets)
+    if plan.request is not None and "budgets" not in request.overrides:
+        budgets.append(parse_budget("page_error_rate", "page", "error_rate", "< 0.1%"))
+    return replace(plan, budgets=for_pages(budgets, [page.name for page in pages]))
 
 
 def fitting_workers(target: str, users: int, cores: int) -> int:
@@ -191,8 +215,10 @@ def _expanded(option: str, text: str) -> str:
 
 
 def _places_expanded(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides with variables in the places of health and metrics replaced: URLs may hold passwords."""
+    """The overrides with variables in the places of pages, health and metrics replaced: URLs may hold passwords."""
     places: dict[str, Any] = {}
+    if "pages" in overrides:
+        places["pages"] = [{"url": _expanded("--page", page["url"])} for page in overrides["pages"]]
     if "health" in overrides:
         places["health"] = _expanded("--health", overrides["health"])
     if "metrics" in overrides:

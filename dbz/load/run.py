@@ -16,6 +16,8 @@ from dbz.load.abort import AbortWatch
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
 from dbz.load.networks import Network
+from dbz.load.pages.browser import Browser
+from dbz.load.pages.opening import opened_browser, watched_pages
 from dbz.load.plan import LoadPlan, new_run
 from dbz.load.sampler import Sampler
 from dbz.load.spec import GeneratorRole, GeneratorSpec
@@ -55,6 +57,11 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     When something the run needs ends early, what was measured is concluded and saved, and then the error is raised.
     `UsageError` when the scenario is wrong.
     """
+    with opened_browser(plan, folder) as browser:
+        return _run(plan, folder, around, browser)
+
+
+def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Browser | None) -> Run:
     started_s, started = time.monotonic(), datetime.now(UTC)
     run = new_run(plan, folder.id, started)
     folder.save(run)
@@ -65,6 +72,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
     with (
         Sampler(plan.base_url, folder.server, started_s, plan.profile.metrics, plan.profile.health or ""),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
+        watched_pages(plan, folder, browser, started_s) as pages,
         GeneratorProcesses(spec, folder) as generator,
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
@@ -74,6 +82,7 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
         ):
             machine.update()
             record = reader.poll()
+            pages.update(record)
             if is_over(record, time.monotonic() - started_s):
                 break
             around.show(record, time.monotonic() - started_s, plan.planned_s)
@@ -86,6 +95,8 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
                     end_s = time.monotonic() + _STOP_PATIENCE_S
             time.sleep(POLL_S)
         generator.stop()
+        if not (interrupted or failure):
+            pages.finish()
     record = reader.poll()
     lost = generator.lost_workers + record.lost_workers
     concluded = conclude(

@@ -21,6 +21,7 @@ from dbz.measure.latency.series import (
     GENERATOR,
     HTTP,
     OPERATION_KINDS,
+    PAGE,
     SETUP,
     UNTIMED,
     Series,
@@ -213,7 +214,13 @@ def error_groups(record: Record, window: Window | None = None) -> list[ErrorGrou
     groups: dict[tuple[str, str, str], list[float]] = {}
     always = {SETUP, *(AFTER_THE_END if window is not None and window.seconds else ())}
     marks = ({"t": one["t"], "errors": [[one["kind"], one["name"], one["error"], 1]]} for one in record.errors)
-    for line in chain(_worker_lines(record), marks):
+    visits = (
+        # Of the second in which it began, as its sample is.
+        {"t": math.floor(one["t"]) + 1.0, "errors": [[PAGE, one["page"], one["error"], 1]]}
+        for one in record.pages
+        if one.get("error")
+    )
+    for line in chain(_worker_lines(record), marks, visits):
         within = window is None or line_inside(line, window)
         for kind, operation, message, count in line.get("errors", ()):
             if not (within or kind in always):

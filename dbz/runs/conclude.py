@@ -18,6 +18,7 @@ from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.fold import SERVER_GAUGES
 from dbz.runs.machine import busy_notes, machine_figures
+from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_notes, unopened
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
@@ -75,6 +76,7 @@ def conclude(
         *misspelt_filters(budgets, found),
         *busy_notes(machine),
         *notes_of_code(record),
+        *page_notes(record.pages, window),
     ]
     run = run.model_copy(update={"machine": machine, "notes": notes})
     verdicts = explained(judge(budgets, found, aggregate.cut_of(record, window)), record)
@@ -85,7 +87,10 @@ def conclude(
     groups, every = aggregate.error_groups(record, window), aggregate.error_groups(record)
     invalid = [*invalid_code(every), *invalid_reasons(found, health, verdicts, run.profile.get("lost_workers", 0))]
     invalid += [*undecided_reasons(verdicts), *limit_reasons(groups)]
-    invalid += _gaps(run, record, window, health)
+    invalid += [*_gaps(run, record, window, health), *lost_browser(record.pages)]
+    pages = page_figures(record.pages, window)
+    if window.seconds and not interrupted:
+        invalid += unopened((one["url"] for one in run.profile.get("pages", ())), pages, window)
     failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
     failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))
     no_measure, too_slow = arrivals.dropped_reasons(
@@ -108,6 +113,8 @@ def conclude(
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
             "networks": aggregate.networks(found),
+            "pages": pages,
+            "browser": browser_figures(record.pages, window),
             "counters": aggregate.counters(found),
             "errors": groups,
             "errors_outside": sum(one.count for one in every) - sum(one.count for one in groups),

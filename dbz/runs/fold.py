@@ -16,6 +16,8 @@ from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import AFTER_THE_END, DRAINED, Series
+from dbz.runs.pages import GAUGES as PAGE_GAUGES
+from dbz.runs.pages import begun_in
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window
 
@@ -45,6 +47,7 @@ class Fold:
         self._gauges: dict[str, list[float]] = {metric: [] for metric in SERVER_GAUGES}
         self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
         self._counters = CounterTally()
+        self._pages: dict[str, dict[str, list[float]]] = {}
         self._probes = [0, 0]
         self._networks: dict[str, Fold] = {}
 
@@ -57,6 +60,8 @@ class Fold:
                 self.add_line(worker, line)
         for line in record.server:
             self.add_server(line)
+        for line in record.pages:
+            self.add_visit(line)
         return self
 
     def add_interval(self, interval: Interval) -> None:
@@ -96,6 +101,16 @@ class Fold:
             counts = {float(bound): count for bound, count in query["counts"].items()}
             self._queries[name].add(counts, query["sum_s"])
 
+    def add_visit(self, line: Mapping[str, Any]) -> None:
+        """Take in what a visit of a page was like, beside its time, which stands among the intervals.
+
+        What a failed one was like says nothing of the page.
+        """
+        if "page" in line and not line.get("error") and begun_in(line, self.window):
+            for metric, key in PAGE_GAUGES.items():
+                if line.get(key) is not None:
+                    self._pages.setdefault(metric, {}).setdefault(line["page"], []).append(line[key])
+
     def latencies(self) -> dict[Series, Latency]:
         """Successes and failures of each series."""
         histograms, empty = self._histograms, Histogram()
@@ -120,6 +135,7 @@ class Fold:
             seconds=length_s,
             latencies=self.latencies(),
             gauges={"users.held": self.users(until_s), **self._gauges},
+            parts=self._pages,
             queries=dict(self._queries),
             probes=(self._probes[0], self._probes[1]),
             deliveries=_wrong_deliveries(self._deliveries),

@@ -6,6 +6,7 @@ reports/<run-id>/
     worker-<n>.jsonl       one line a second: users, errors, deliveries, the worker's own health
     marks.jsonl            when the judged part began and ended
     server.jsonl           one line a second: what the server says of itself, and the health probe
+    pages.jsonl            one line for each visit of a page by a browser, in loads that open some
     machine.jsonl          one line a second: how much of this machine the load and its target use, and others
     logs/                  what the child processes printed
     report.html, junit.xml, summary.md, operations.csv, bencher.json   made from the files above, at any time
@@ -33,6 +34,7 @@ class RunFolder:
         self.marks = path / "marks.jsonl"
         self.server = path / "server.jsonl"
         self.machine = path / "machine.jsonl"
+        self.pages = path / "pages.jsonl"
         self.logs = path / "logs"
 
     @property

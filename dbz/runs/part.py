@@ -7,6 +7,7 @@ from typing import Any
 
 from dbz.measure.latency.series import AFTER_THE_END
 from dbz.runs.fold import inside
+from dbz.runs.pages import begun_in
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window
 
@@ -28,6 +29,7 @@ def part_of(record: Record, window: Window) -> Record:
         },
         server=[line for line in record.server if window.start_s <= line["t"] <= window.end_s],
         machine=[line for line in record.machine if window.start_s <= line["t"] <= window.end_s],
+        pages=[line for line in record.pages if begun_in(line, window)],
         marks={},
     )
 

@@ -12,9 +12,10 @@ import orjson
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
+from dbz.runs.pages import interval_of
 from dbz.runs.record import END, ERROR, EXIT_CODE, LEVEL, LOST_WORKERS, STEADY
 from dbz.runs.schema import Window
-from dbz.runs.sound_lines import MACHINE, MARK, SERVER, WORKER, is_sound
+from dbz.runs.sound_lines import MACHINE, MARK, SERVER, VISIT, WORKER, is_sound
 from dbz.runs.tail import RecordTail
 
 
@@ -26,6 +27,8 @@ class Record:
     workers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     server: list[dict[str, Any]] = field(default_factory=list)
     machine: list[dict[str, Any]] = field(default_factory=list)
+    pages: list[dict[str, Any]] = field(default_factory=list)
+    """Visits of pages by a browser, which stand among the intervals too."""
     marks: dict[str, float] = field(default_factory=dict)
     levels: int = 0
     """How many numbers of users that were ordered while the run went on have been reached."""
@@ -66,6 +69,10 @@ class RecordReader:
             record.workers.setdefault(path.stem, []).extend(self._lines(path, WORKER))
         record.server.extend(self._lines(self._folder.server, SERVER))
         record.machine.extend(self._lines(self._folder.machine, MACHINE))
+        for line in self._lines(self._folder.pages, VISIT):
+            record.pages.append(line)
+            if (interval := interval_of(line)) is not None:
+                record.intervals.append(interval)
         for mark in self._lines(self._folder.marks, MARK):
             record.marks[mark["mark"]] = mark["t"]
             if mark["mark"] == ERROR:

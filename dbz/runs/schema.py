@@ -127,6 +127,55 @@ class Operation(_Part):
     """Where the time of those that were answered went; null for other kinds, and for clients that do not say."""
 
 
+class PageFigures(_Part):
+    """The judged part of a page that a browser opened again and again, each time with empty caches.
+
+    All but counts are medians over the visits that loaded it, null where none has such a figure.
+    """
+
+    url: str
+    """As it was asked for: a path below the target, or a URL."""
+    visits: int
+    failed: int
+    """Of them: not loaded, or answered with 400 or more."""
+    load_ms: float | None = None
+    """Until it was loaded and its largest content painted."""
+    load_max_ms: float | None = None
+    """The longest of them."""
+    load_event_ms: float | None = None
+    ttfb_ms: float | None = None
+    """Until the first byte of the page's own answer."""
+    fcp_ms: float | None = None
+    """First contentful paint."""
+    lcp_ms: float | None = None
+    """Largest contentful paint."""
+    inp_ms: float | None = None
+    """From a click to the next frame; null where nothing was clicked."""
+    cls: float | None = None
+    """Cumulative layout shift."""
+    bytes: float | None = None
+    """All that came over the wire."""
+    requests: float | None = None
+    failed_requests: float | None = None
+    script_errors: float | None = None
+    clicked: str = ""
+    """What the thing that was clicked is called."""
+    errors: list[str] = Field(default_factory=list)
+    """Why visits failed, each reason once."""
+    problems: list[str] = Field(default_factory=list)
+    """What else went wrong in the page: requests that failed, errors of its scripts."""
+    blocked_hosts: list[str] = Field(default_factory=list)
+    """Hosts that the page asked, and nobody allowed it to."""
+
+
+class BrowserFigures(_Part):
+    """The browser that opened pages on the machine of the run."""
+
+    version: str
+    cpu_percent: float | None = None
+    """What it used of the machine's usable cores while it opened pages; part of what the load itself used."""
+
+
 class CareFigures(_Part):
     """What a load asked of its server, for a table of what the care of its users' app saves."""
 
@@ -273,6 +322,10 @@ class Run(_Part):
     whose users are all on this machine's."""
     care: list[CareFigures] = Field(default_factory=list)
     """This run, and those that left out some care of the app (`dbz load --without … --each`)."""
+    pages: list[PageFigures] = Field(default_factory=list)
+    """Pages that a browser opened while the load ran; empty in a load that opens none."""
+    browser: BrowserFigures | None = None
+    """Null in a load that opens no pages."""
     counters: list[CounterFigures] = Field(default_factory=list)
     errors: list[ErrorGroup] = Field(default_factory=list)
     errors_outside: int = 0

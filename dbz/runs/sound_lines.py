@@ -13,13 +13,14 @@ from dbz.runs.record import EXIT_CODE
 
 LONGEST_S = 1e7
 """No run takes longer than this, some four months; seconds are counted one by one."""
-WORKER, SERVER, MACHINE, MARK = "worker", "server", "machine", "mark"
+WORKER, SERVER, MACHINE, MARK, VISIT = "worker", "server", "machine", "mark", "visit"
 """The kinds of lines."""
 _REQUIRED = {
     WORKER: ("t",),
     SERVER: ("t",),
     MACHINE: ("t", "dt", "cores", "own", "steal"),
     MARK: ("t",),
+    VISIT: ("t",),
 }
 _NUMBERS = frozenset(
     ("dt", "users", "cpu_percent", "begun", "late", "dropped", "died", "running", "clock_error_ms", "count", "others")
@@ -43,6 +44,8 @@ def is_sound(line: Any, kind: str) -> bool:
     if kind == MARK:
         needed = "code" if line.get("mark") == EXIT_CODE else "t"
         return isinstance(line.get("mark"), str) and _is_number(line.get(needed)) and _is_number(line.get("count", 0))
+    if kind == VISIT:
+        return _is_visit(line)
     if any(
         (key in _NUMBERS and not _is_number(value))
         or (key in _MAYBE_NUMBERS and value is not None and not _is_number(value))
@@ -59,6 +62,24 @@ def is_sound(line: Any, kind: str) -> bool:
         and _are_sources(line.get("sources", {}))
         and _are_texts(line.get("missing", {}))
     )
+
+
+_OF_A_VISIT = (
+    *("ttfb_ms", "fcp_ms", "lcp_ms", "inp_ms", "cls", "load_event_ms", "cpu_share"),
+    *("bytes", "requests", "failed_requests", "script_errors"),
+)
+
+
+def _is_visit(line: Mapping[str, Any]) -> bool:
+    """Whether a line is a visit of a page, or says that the browser was lost."""
+    texts = all(isinstance(line.get(key, ""), str) for key in ("page", "error", "clicked", "trouble", "browser"))
+    lists = all(
+        isinstance(line.get(key, []), list) and all(isinstance(text, str) for text in line.get(key, []))
+        for key in ("problems", "blocked")
+    )
+    taken = line.get("took_ms" if line.get("error") else "load_ms", 0 if "page" not in line else None)
+    figures = [line[key] for key in _OF_A_VISIT if line.get(key) is not None]
+    return texts and lists and all(_is_number(value) and value >= 0 for value in (taken, *figures))
 
 
 def _is_number(value: Any) -> bool:

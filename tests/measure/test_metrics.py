@@ -130,7 +130,9 @@ def test_every_statistic_that_fits_can_be_measured(metric: object) -> None:
     )
     whole.deliveries = {name: {"chat": (1, 10)} for name in CATALOGUE if name.startswith("delivery.")}
     whole.parts = {"import.mobile_thread_cpu": {"mqt_js": [0.5]}}
-    whole.latencies |= {Series(kind, "x"): latency([5]) for kind in ("connect", "ack", "composite", "measure", "other")}
+    whole.latencies |= {
+        Series(kind, "x"): latency([5]) for kind in ("connect", "ack", "composite", "measure", "page", "other")
+    }
     whole.counters = {"orders": Counted(3, 7.0, [4.0, 3.0])}
     for stat in [*metric.stats, "p95"]:  # type: ignore[attr-defined]
         if "…" in stat or (stat == "p95" and not any("…" in known for known in metric.stats)):  # type: ignore[attr-defined]

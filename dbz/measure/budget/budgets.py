@@ -6,7 +6,7 @@ window  = duration [ "in" number "%" ]      the budget must hold in every such s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -59,6 +59,14 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """What is judged when the metric of a budget was not measured."""
+
+    stat: str
+    of: Selector
+
+
+@dataclass(frozen=True)
 class Budget:
     """A limit on one statistic of one metric."""
 
@@ -78,8 +86,10 @@ class Budget:
     """A run that has broken it for so long is stopped; 0 for never."""
     min_samples: int = 0
     """With fewer samples it is inconclusive."""
-    instead: tuple[str, Selector] | None = None
-    """The statistic and selector that are judged when `of` was not measured."""
+    instead: tuple[Alternative, ...] = ()
+    """Of these the first that was measured is judged when `of` was not."""
+    part_of: str = ""
+    """The budget that names this one's page below `or`; empty for a budget of its own."""
     baseline_spread: float = 0.0
     """The standard deviation of the logarithm of the baseline's value, for limits that are relative to one."""
     terms: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -96,7 +106,7 @@ def parse_budget(
     window: str = "",
     after: str = "",
     abort_after: str = "",
-    instead: str = "",
+    instead: str | Sequence[str] = (),
     severity: str = "fail",
     required: bool = False,
     min_samples: int = 0,
@@ -115,6 +125,7 @@ def parse_budget(
     if severity == Severity.WARN and abort_after:
         raise ValueError("'abort_after' stops the run, which a budget of 'severity: warn' must not")
     rule = rule or Rule()
+    others = ([instead] if instead else []) if isinstance(instead, str) else list(instead)
     return Budget(
         name=name,
         of=selector,
@@ -127,12 +138,12 @@ def parse_budget(
         after_s=parse_duration(after) if after else 0.0,
         abort_after_s=_at_least_a_second("abort_after", parse_duration(abort_after)) if abort_after else 0.0,
         min_samples=min_samples,
-        instead=_instead(instead, unit) if instead else None,
+        instead=tuple(_alternative(text, unit) for text in others),
         terms={
             "of": str(selector),
             "stat": stat,
             **{key: text for key, text in texts.items() if text},
-            **({"instead": instead} if instead else {}),
+            **({"instead": others[0] if len(others) == 1 else others} if others else {}),
             **({"severity": severity} if severity != Severity.FAIL else {}),
             **({"min_samples": min_samples} if min_samples else {}),
             "inconclusive": rule.inconclusive.value,
@@ -169,7 +180,7 @@ def _at_least_a_second(key: str, seconds: float) -> float:
     return seconds
 
 
-def _instead(text: str, unit: str) -> tuple[str, Selector]:
+def _alternative(text: str, unit: str) -> Alternative:
     match = _OR.fullmatch(text.strip())
     if not match:
         raise ValueError(f"'{text}' does not say what to judge instead; write for example 'p50 of import.page_load'")
@@ -177,7 +188,7 @@ def _instead(text: str, unit: str) -> tuple[str, Selector]:
     check_stat(selector.metric, match["stat"])
     if unit_of(selector.metric, match["stat"]) != unit:
         raise ValueError(f"'{text}' is not given in the same unit as the budget itself")
-    return match["stat"], selector
+    return Alternative(match["stat"], selector)
 
 
 def _one_of(kind: type[Severity], text: str, key: str) -> Severity:

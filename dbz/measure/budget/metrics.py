@@ -5,7 +5,7 @@
     statistic = "mean" | "min" | "max" | "rate" | "error_rate" | "count" | percentile | "apdex(" duration ")"
     percentile = "p" number from 0 to 100
 
-Every sampled metric but `measure` has a second label, `network`: that of the users, in a load with several.
+Every sampled metric but `measure` and `page` has a second label, `network`: that of the users, in a load with several.
 
 Examples: `http`, `http{op="GET /api/*"}`, `http{op="GET *", op!="GET /media/*"}`, `delivery{event=chat}`,
 `http{network=3g}`. Several
@@ -58,6 +58,10 @@ def _imported(name: str, unit: str, about: str, label: str = "") -> Metric:
     return Metric(f"import.{name}", unit, label, _GAUGE, about, timed=False)
 
 
+def _of_pages(name: str, unit: str, about: str) -> Metric:
+    return Metric(f"page.{name}", unit, "url", _GAUGE, f"a page in a browser: {about}")
+
+
 CATALOGUE: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -74,6 +78,19 @@ CATALOGUE: Mapping[str, Metric] = {
             ("rate", "count"),
             "what the scenario counted, with `self.count`: a second, and in all",
         ),
+        Metric(
+            "page", LATENCY, "url", _ATTEMPTS, "a page in a browser until it is loaded and its largest content painted"
+        ),
+        _of_pages("fcp", LATENCY, "first contentful paint"),
+        _of_pages("lcp", LATENCY, "largest contentful paint"),
+        _of_pages("inp", LATENCY, "from a click to the next frame"),
+        _of_pages("cls", COUNT, "how much of the page moved by itself: cumulative layout shift"),
+        _of_pages("ttfb", LATENCY, "the first byte of the page's answer"),
+        _of_pages("load_event", LATENCY, "the page and all that it names are there"),
+        _of_pages("bytes", SIZE, "all that came over the wire"),
+        _of_pages("requests", COUNT, "requests that the page made"),
+        _of_pages("failed_requests", COUNT, "those without an answer, or with one of 400 or more"),
+        _of_pages("script_errors", COUNT, "errors that no script of the page caught"),
         Metric("other", LATENCY, "name", _ATTEMPTS, "what other clients report"),
         Metric("errors", SHARE, "", ("error_rate",), "failed attempts of all kinds, as a share of all"),
         Metric("delivery.lost", SHARE, "event", _LOST, "messages that did not arrive, of those expected"),
@@ -107,12 +124,15 @@ CATALOGUE: Mapping[str, Metric] = {
     )
 }
 SAMPLED_KINDS = frozenset(
-    {series.HTTP, series.CONNECT, series.ACK, series.DELIVERY, series.COMPOSITE, series.MEASURE, series.OTHER}
+    (
+        *(series.HTTP, series.CONNECT, series.ACK, series.DELIVERY, series.COMPOSITE, series.MEASURE, series.OTHER),
+        series.PAGE,
+    )
 )
 """Metrics with a histogram of samples; those that are attempts can fail."""
 
 NETWORK = "network"
-_WITH_NETWORKS = SAMPLED_KINDS - {series.MEASURE}
+_WITH_NETWORKS = SAMPLED_KINDS - {series.MEASURE, series.PAGE}
 
 
 @dataclass(frozen=True)

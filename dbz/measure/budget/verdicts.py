@@ -149,8 +149,13 @@ class Verdict:
 
 
 def judge(budgets: Sequence[Budget], found: Measurements, cut: Cut | None = None) -> list[Verdict]:
-    """The verdict of each budget over the judged part of a run; without `cut`, windows are not looked at one by one."""
-    return [_judge_one(budget, found, cut) for budget in budgets]
+    """The verdict of each budget over the judged part of a run; without `cut`, windows are not looked at one by one.
+
+    One of which only pages were measured, by budgets of their own, is left out.
+    """
+    verdicts = [_judge_one(budget, found, cut) for budget in budgets]
+    by_page = {one.budget.part_of for one in verdicts if one.measured}
+    return [one for one in verdicts if one.measured or one.budget.name not in by_page]
 
 
 def anything_decided(verdicts: Sequence[Verdict]) -> bool:
@@ -221,11 +226,13 @@ def _nothing_called(label: str, filters: Sequence[Filter], names: Sequence[str])
 
 def _judge_one(budget: Budget, found: Measurements, cut: Cut | None) -> Verdict:
     verdict = _judge_as_written(budget, found, cut)
-    if verdict.outcome is not Outcome.NOT_MEASURED or budget.instead is None:
+    if verdict.outcome is not Outcome.NOT_MEASURED:
         return verdict
-    stat, selector = budget.instead
-    other = _judge_whole(replace(budget, of=selector, stat=stat, windows=None, after_s=0.0), found)
-    return verdict if other.outcome is Outcome.NOT_MEASURED else other
+    for one in budget.instead:
+        other = _judge_whole(replace(budget, of=one.of, stat=one.stat, windows=None, after_s=0.0), found)
+        if other.outcome is not Outcome.NOT_MEASURED:
+            return other
+    return verdict
 
 
 def _judge_as_written(budget: Budget, found: Measurements, cut: Cut | None) -> Verdict:

@@ -12,6 +12,8 @@ DELIVERY = "delivery"
 COMPOSITE = "composite"
 MEASURE = "measure"
 """Durations that the scenario measured itself. Nothing was attempted by them, so they cannot fail."""
+PAGE = "page"
+"""Pages that a browser opened: until they were loaded, and their largest content painted."""
 OTHER = "other"
 TASK = "task"
 """What a scenario's own code tried and raised: tasks, users that could not start, handlers of events. Failures only."""
@@ -33,8 +35,9 @@ AFTER_THE_END = {UNFINISHED: HTTP, DRAINED: DELIVERY}
 """Kinds that are recorded after the judged part, and what they are kinds of there."""
 REQUEST_KINDS = (HTTP, CONNECT, ACK, DELIVERY, OTHER, TASK, UNTIMED)
 """Kinds whose samples are single attempts: they make up the totals and the error rate of a run."""
-OPERATION_KINDS = (*REQUEST_KINDS, COMPOSITE, MEASURE)
-"""Kinds that reports have rows of: beside attempts what is made of several of them, and what a scenario measured."""
+OPERATION_KINDS = (*REQUEST_KINDS, COMPOSITE, MEASURE, PAGE)
+"""Kinds that reports have rows of: beside attempts what is made of several of them, what a scenario measured, and
+pages."""
 
 
 _PLAIN = "/:{}()?=&<>[]@$*+;"

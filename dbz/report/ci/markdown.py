@@ -20,6 +20,7 @@ from dbz.report.words.comparison import (
     unit_of,
 )
 from dbz.report.words.facts import errors_outside_text, facts, health
+from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, page_remarks, page_rows
 from dbz.report.words.verdict import (
     BADGES,
     by_importance,
@@ -66,6 +67,7 @@ def render_markdown(run: Run, chart: Timeline) -> str:
         _changes(run.comparison) if run.comparison else "",
         _sparklines(run, chart),
         _details("Operations", _operations(run.operations, "Operation")),
+        _details(PAGES_TITLE, _pages(run)) if run.pages else "",
         _details("By network", _operations(run.networks, "Network")) if run.networks else "",
         _details(CARE_TITLE, _table(CARE_COLUMNS, care_rows(run.care))) if run.care else "",
         _details("Errors", _errors(run)) if run.errors else "",
@@ -185,6 +187,11 @@ def _operations(operations: Sequence[Operation], what: str) -> str:
     rest = len(operations) - _MAX_OPERATIONS
     more = f"\n\n{rest:,} more operations, all faster, are in report.html and operations.csv." if rest > 0 else ""
     return _table([what, "Count", "Errors", "Rate", "p50 ms", "p95 ms", "p99 ms", "max ms"], rows) + more
+
+
+def _pages(run: Run) -> str:
+    rows = [[escape(_cut(name)), *cells] for name, *cells in page_rows(run.pages)]
+    return f"{_table(PAGE_COLUMNS, rows)}\n\n{_bullets(page_remarks(run.pages, run.browser))}"
 
 
 def _errors(run: Run) -> str:

@@ -39,6 +39,7 @@ def render_html(run: Run, record: Record) -> str:
         head=sections.verdict(run) + sections.figures(run),
         budgets=sections.budgets(run) + comparison(run),
         operations=sections.operations(run)
+        + sections.pages(run)
         + sections.networks(run)
         + sections.care(run)
         + sections.errors(run)

@@ -22,6 +22,7 @@ from dbz.report.words.facts import (
     target_text,
     users_text,
 )
+from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, is_bad, page_remarks, page_rows
 from dbz.report.words.verdict import (
     BADGES,
     KINDS,
@@ -154,6 +155,18 @@ def care(run: Run) -> str:
     """What the care of the app saves; empty unless the load was also run with less of it."""
     rows = [("", [text_cell(one) for one in cells]) for cells in care_rows(run.care)] if run.care else []
     return section("care", CARE_TITLE, table(CARE_COLUMNS, rows)) if rows else ""
+
+
+def pages(run: Run) -> str:
+    """What pages were like in a browser while the load ran; empty when none was opened."""
+    if not run.pages:
+        return ""
+    rows = [
+        ("broken" if is_bad(page) else "", [text_cell(one) for one in cells])
+        for page, cells in zip(run.pages, page_rows(run.pages), strict=True)
+    ]
+    said = "".join(f"<p><small>{escape(text)}</small></p>" for text in page_remarks(run.pages, run.browser))
+    return section("pages", PAGES_TITLE, table(PAGE_COLUMNS, rows) + said)
 
 
 def _operation_cells(operation: Operation) -> list[Cell]:

@@ -24,6 +24,7 @@ KINDS = {
     "http": "HTTP requests",
     "delivery": "Deliveries, sender to receiver",
     "composite": "User actions",
+    "page": "Pages in a browser",
     "measure": "Measured by the scenario",
     "ack": "Acknowledgements",
     "connect": "Socket connects",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dbz
 from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.by_page import alternative_of_page, of_page
 from dbz.measure.budget.measuring import Measurements
-from dbz.measure.budget.metrics import Filter, Selector
 from dbz.measure.budget.verdicts import (
     Effect,
     Outcome,
@@ -82,18 +81,15 @@ def _without_time(verdict: Verdict) -> Verdict:
 
 def _by_page(budget: Budget, found: Measurements) -> list[Budget]:
     """The budget for each page that it is about, where there are several."""
-    selector = budget.instead[1] if budget.instead else budget.of
+    places = [place for place, one in enumerate(budget.instead) if one.of.metric.label == "page"]
+    selector = budget.instead[places[0]].of if places else budget.of
     pages = found.parts.get(selector.metric.name, {}) if selector.metric.label == "page" else {}
     names = [name for name in pages if selector.matches(name)]
     if len(names) < 2:
         return [budget]
-    of_page = [Selector(selector.metric, (Filter(name, exact=True),)) for name in names]
-    return [
-        replace(budget, name=f"{budget.name} {name}", instead=(budget.instead[0], one))
-        if budget.instead
-        else replace(budget, name=f"{budget.name} {name}", of=one)
-        for name, one in zip(names, of_page, strict=True)
-    ]
+    if places:
+        return [alternative_of_page(budget, name, places[0]) for name in names]
+    return [of_page(budget, name, selector) for name in names]
 
 
 def _missed(verdicts: Sequence[Verdict], found: Measurements) -> bool:
@@ -106,5 +102,5 @@ def _missed(verdicts: Sequence[Verdict], found: Measurements) -> bool:
 
 
 def _about_imports(budget: Budget) -> bool:
-    selectors = [budget.of, *([budget.instead[1]] if budget.instead else [])]
+    selectors = [budget.of, *(one.of for one in budget.instead)]
     return any(selector.metric.name.startswith("import.") for selector in selectors)

@@ -17,6 +17,7 @@ from dbz.report.files import HTML_FILE
 from dbz.report.opening import open_run
 from dbz.report.terminal.console import clean, framed, glyphs_for, indented, make_console
 from dbz.report.terminal.run.comparison import comparison_table
+from dbz.report.terminal.run.pages import pages_table
 from dbz.report.terminal.run.tables import (
     budgets_table,
     care_table,
@@ -38,6 +39,7 @@ from dbz.report.words.facts import (
     load_text,
     target_text,
 )
+from dbz.report.words.pages import PAGES_TITLE
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
@@ -78,6 +80,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
             console, f"Against the baseline: {comparison_headline(run.comparison)}", _changes(run.comparison, console)
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
+    _section(console, PAGES_TITLE, pages_table(run, console) if run.pages else None)
     _section(console, "By network", operations_table(run.networks, console) if run.networks else None)
     _section(console, CARE_TITLE, care_table(run.care) if run.care else None)
     _section(console, "Counters", counters_table(run.counters) if run.counters else None)
