@@ -119,5 +119,22 @@ LOAD = (
         "Raise locust.exception.StopUser to end one user; do not call `exit` in a scenario.",
         ExitCode.UNREACHABLE,
     ),
+    ErrorKind(
+        "L021", "there is no browser",
+        "Pages are opened in a Chromium or Chrome, and none is on the search path.",
+        "`apt install chromium`, or name the program of another one in DBZ_BROWSER; see docs/pages.md.",
+        ExitCode.UNREACHABLE,
+    ),
+    ErrorKind(
+        "L022", "the browser did not start, or ended",
+        "The Chromium that opens pages could not start, crashed, or was killed, perhaps for want of memory.",
+        "The end of its log is below the message. Start it by hand with --headless to see what it lacks.",
+        ExitCode.UNREACHABLE,
+    ),
+    ErrorKind(
+        "L023", "a page is a path, and there is no website",
+        "A page without scheme and host is below the target, and the target does not speak HTTP.",
+        "Write the whole URL of the page, like http://127.0.0.1:8480/club.",
+    ),
 )  # fmt: skip
 """All kinds of this area, in the order of their codes."""

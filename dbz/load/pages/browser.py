@@ -68,6 +68,7 @@ def find_browser() -> str:
     raise DependencyError(
         f"pages are opened in a Chromium, and there is none here ({looked})",
         hint=f"apt install chromium, or name the program of another one in {VARIABLE}; without pages nothing needs it",
+        code="L021",
     )
 
 
@@ -104,7 +105,7 @@ class Browser:
         except (BrowserLostError, TimeoutError) as error:
             self._stop()
             raise DependencyError(
-                f"the browser did not start ({error}):\n{self._child.log_tail()}", hint=f"log: {log}"
+                f"the browser did not start ({error}):\n{self._child.log_tail()}", hint=f"log: {log}", code="L022"
             ) from error
         except BaseException:
             self._stop()

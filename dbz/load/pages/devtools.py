@@ -24,7 +24,10 @@ _READ_BYTES = 1 << 18
 
 
 class BrowserLostError(DependencyError):
-    """The browser has ended, or says nothing any more."""
+    """The browser has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the browser has ended", code="L022")
 
 
 class RefusedError(Exception):
@@ -89,7 +92,7 @@ class DevTools:
             while data:
                 data = data[os.write(self._write_fd, data) :]
         except OSError as error:
-            raise BrowserLostError("the browser has ended") from error
+            raise BrowserLostError from error
 
     def _next(self, deadline_s: float) -> Event | None:
         """The next message; None when there is none until the deadline, or when waiting was cancelled."""
@@ -104,6 +107,6 @@ class DevTools:
     def _read(self) -> None:
         data = os.read(self._read_fd, _READ_BYTES)
         if not data:
-            raise BrowserLostError("the browser has ended")
+            raise BrowserLostError
         *whole, self._rest = (self._rest + data).split(b"\0")
         self._messages += [orjson.loads(text) for text in whole]

@@ -51,6 +51,7 @@ def _url(entry: PageEntry, base_url: str) -> str:
         raise UsageError(
             f"page '{entry.name}' is a path, and the target is no website that it could be below",
             hint="write the whole URL of the page, like http://127.0.0.1:8480/club",
+            code="L023",
         )
     return urljoin(f"{base_url.rstrip('/')}/", entry.url.lstrip("/"))
 
