@@ -40,6 +40,7 @@ from dbz.server.process import DRAIN_SIGNAL, follow_parent, server_family
 from dbz.server.realtime import Gateway
 from dbz.server.seams import Service
 from dbz.server.settings import Settings
+from dbz.server.web import ClubPages
 
 _log = logging.getLogger(__name__)
 _SOCKET_PATH = "/socket.io"
@@ -145,6 +146,7 @@ class Application:
         self._faults = Faults() if self._settings.http.faults else None
         openapi = OpenApi()
         routes = [*(route for service in self.services for route in service.routes), *self.operations.routes()]
+        routes += ClubPages().routes
         routes += self._faults.routes() if self._faults else []
         routes.append(openapi.route)
         openapi.describe(routes)

@@ -120,6 +120,23 @@ def test_a_page_that_was_not_opened_in_time_makes_the_run_invalid(tmp_path, site
     assert any("was not opened in the judged part of 1 s" in reason for reason in run["reasons"])
 
 
+@needs_browser
+def test_the_club_page_of_the_embedded_stack_is_opened_below_its_address(tmp_path):
+    options = ["--users", "5", "--warmup", "2s", "--duration", "5s", "--page", "/club", "--page-every", "2s"]
+    done = dbz("load", "smoke", *options, cwd=tmp_path, timeout_s=150)
+    _, run = newest(tmp_path)
+    assert done.returncode in (ExitCode.OK, ExitCode.BROKEN), done.stdout + done.stderr
+    (club,) = run["pages"]
+    assert (club["url"], club["clicked"]) == ("/club", "Refresh")
+    assert club["visits"] >= 2 and club["failed"] == 0
+    assert (club["problems"], club["blocked_hosts"], club["script_errors"]) == ([], [], 0)
+    assert club["load_ms"] >= club["lcp_ms"] > club["fcp_ms"] > club["ttfb_ms"] > 0
+    assert club["requests"] > 15 and club["bytes"] > 50_000, "texts, pictures, a socket"
+    (verdict,) = (one for one in run["budgets"] if one["name"] == "page_load_time /club")
+    assert verdict["value"] == pytest.approx(club["load_ms"], rel=0.002)
+    assert not [one for one in run["errors"] if "too many" in one["error"]], "the page takes no user's rate"
+
+
 def test_without_a_browser_no_load_begins(tmp_path):
     with small_server() as url:
         done = dbz("load", url, "--page", "/", "--duration", "1s", cwd=tmp_path, PATH=str(tmp_path))
