@@ -20,9 +20,9 @@ name: site
 scenario: visitor.py
 budgets: budgets.yaml
 users: 2
-duration: 5s
+duration: 10s
 warmup: 1s
-page_every: 2s
+page_every: 1s
 pages:
   - /
   - {url: /slow, click: none}
@@ -100,7 +100,7 @@ def test_a_slow_page_breaks_the_budget_and_every_report_tells_of_it(tmp_path, si
 
 @needs_browser
 def test_pages_that_fail_make_a_load_of_a_url_fail(tmp_path, site):
-    options = ["--users", "1", "--duration", "4s", "--page", "/broken", "--page", "/odd", "--page-every", "1s"]
+    options = ["--users", "1", "--duration", "8s", "--page", "/broken", "--page", "/odd", "--page-every", "1s"]
     done = dbz("load", f"{site}/hits", *options, cwd=tmp_path)
     assert done.returncode == ExitCode.BROKEN, done.stdout + done.stderr
     _, run = newest(tmp_path)
@@ -122,7 +122,7 @@ def test_a_page_that_was_not_opened_in_time_makes_the_run_invalid(tmp_path, site
 
 @needs_browser
 def test_the_club_page_of_the_embedded_stack_is_opened_below_its_address(tmp_path):
-    options = ["--users", "5", "--warmup", "2s", "--duration", "5s", "--page", "/club", "--page-every", "2s"]
+    options = ["--users", "5", "--warmup", "2s", "--duration", "10s", "--page", "/club", "--page-every", "2s"]
     done = dbz("load", "smoke", *options, cwd=tmp_path, timeout_s=150)
     _, run = newest(tmp_path)
     assert done.returncode in (ExitCode.OK, ExitCode.BROKEN), done.stdout + done.stderr
