@@ -21,6 +21,7 @@ GENERATOR = {"gevent": "gevent", "locust": "locust", "requests": "requests"}
 STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
 AWS_CLIENT = {"boto3": "boto3"}
 SERVER = {
+    "aiohttp": "aiohttp",
     "cryptography": "cryptography",
     "granian": "granian",
     "PIL": "pillow",
@@ -77,7 +78,7 @@ def extra_of(module: str) -> str:
 
 _WITH = {
     "load": ("greenlet", "zmq"),
-    "embedded": ("bson", "gridfs", "uvloop"),
+    "embedded": ("bson", "gridfs", "uvloop", "yarl"),
     "aws": ("botocore",),
     "record": ("yarl",),
 }

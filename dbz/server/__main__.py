@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dbz.codes.kind import shown_code
 from dbz.errors import DbzError
+from dbz.server.apart.plan import GATEWAY, SERVICES, check_apart
+from dbz.server.apart.processes import ServiceProcesses
 from dbz.server.app import Application
 from dbz.server.auth.vault import Vault
 from dbz.server.band_api.config import check_band
@@ -27,6 +29,10 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--port", type=int, help="port to listen on (8000)")
     parser.add_argument("--processes", type=int, help="server processes on that port (1)")
     parser.add_argument("--group", help="share the port with other servers of this name")
+    parser.add_argument(
+        "--services", metavar="PLAN", help="every service in processes of its own: apart, or chat=2,gateway=2"
+    )
+    parser.add_argument("--service", choices=(*SERVICES, GATEWAY), help=argparse.SUPPRESS)
     parser.add_argument("--mongo-uri", help="document store, or the variable MONGODB_URI")
     parser.add_argument("--database", help="database name (dbz)")
     parser.add_argument(
@@ -62,6 +68,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         "auth": {"access_ttl_s": given.access_ttl},
         "realtime": {"policy": given.policy},
         "cache": {"warmup": given.warmup},
+        "mesh": {"services": given.services, "service": given.service},
         "emf": {"cluster": cluster or None, "service": service or None, "period_s": given.emf_period},
     }
     return load_settings(given.config, overrides=overrides)
@@ -77,7 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.band.url:
             Vault(settings.band_token_keys)
         configure_logs(settings.log_level)
-        serve(with_secret(settings), Application)
+        if settings.mesh.services:
+            check_apart(settings)
+            ServiceProcesses(with_secret(settings), sys.argv[1:] if argv is None else argv).run()
+        else:
+            serve(with_secret(settings), Application)
     except DbzError as error:
         sys.stderr.write(f"error: {error.message} [{shown_code(error.code)}]\n{error.hint}\n")
         return int(error.exit_code)

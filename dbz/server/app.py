@@ -13,32 +13,29 @@ from pymongo.errors import PyMongoError
 
 from dbz.background import end
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
-from dbz.server.auth import AuthService
-from dbz.server.chat import ChatService
-from dbz.server.content import ContentService
+from dbz.server.composition import Composition, compose
 from dbz.server.core import Core
 from dbz.server.data.indexes import ensure_indexes, missing_indexes
 from dbz.server.data.sharding import open_router
 from dbz.server.data.stores import open_mongo, open_redis
 from dbz.server.data.warmup import warm_at_start
-from dbz.server.events import EventHub, open_queue
+from dbz.server.edge.edge import Edge
+from dbz.server.edge.health import ServicesHealth
+from dbz.server.edge.traffic import ClientLimits
 from dbz.server.faults import Faults
-from dbz.server.game import GameService
 from dbz.server.garbage import GarbageCollection
 from dbz.server.http import Dispatcher
 from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.openapi import OpenApi
 from dbz.server.http.reply import Send
-from dbz.server.media import MediaService
-from dbz.server.notification import NotificationService
+from dbz.server.mesh import Signer
+from dbz.server.mesh.leases import LOOKS_IN_A_LEASE
 from dbz.server.observe.emf import write_forever
 from dbz.server.observe.metrics import Figures, ServerMetrics
 from dbz.server.observe.operations import Operations
 from dbz.server.observe.queries import Queries
 from dbz.server.process import DRAIN_SIGNAL, follow_parent, server_family
-from dbz.server.realtime import Gateway
-from dbz.server.seams import Service
 from dbz.server.settings import Settings
 from dbz.server.web import ClubPages
 
@@ -60,10 +57,20 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["path"].startswith(_SOCKET_PATH):
-            await self.gateway.handle(scope, receive, send)
+            await self._real_time(scope, receive, send)
+        elif scope["type"] == "http":
+            answer = self._edge or self._dispatch
+            assert answer is not None
+            await answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 4404})
+
+    async def _real_time(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if self.parts.gateway is not None:
+            await self.parts.gateway.handle(scope, receive, send)
         elif scope["type"] == "http":
             assert self._dispatch is not None
-            await self._dispatch(scope, receive, send)
+            await self._dispatch(scope, receive, send)  # which has no such route
         else:
             await send({"type": "websocket.close", "code": 4404})
 
@@ -84,28 +91,37 @@ class Application:
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._compose()
         self.core.router.start()
-        await self.gateway.start()
-        for service in self.services:
-            await service.start()
+        if self.parts.gateway is not None:
+            await self.parts.gateway.start()
+        for part in (*self.parts.parts, *self.parts.services):
+            await part.start()
+        if self.parts.lease is not None:
+            self.parts.lease.start()
         self._cache_sync.start()
         published = self._metrics.publish_forever(), write_forever(self._metrics, self._settings.emf)
         work = (self._prepare(), *published, warm_at_start(self.core), self._garbage.run())
         self._tasks = [asyncio.create_task(job) for job in work]
 
     async def drain(self) -> None:
-        """Send the sockets away to connect again; requests under way go on."""
+        """Give up the lease and send the sockets away to connect again; requests under way go on."""
         self.operations.draining = True
         try:
-            await self.gateway.drain(self._settings.http.drain_s)
+            if self.parts.lease is not None:
+                await self.parts.lease.give_up()
+                # Until everybody has looked again calls still come, and are answered.
+                await asyncio.sleep(2 * self._settings.mesh.lease_s / LOOKS_IN_A_LEASE)
+            if self.parts.gateway is not None:
+                await self.parts.gateway.drain(self._settings.http.drain_s)
         finally:
             self._drained.release()
 
     async def stop(self) -> None:
         """Keep what was accepted, then let go of everything."""
         self.operations.draining = True
-        for service in reversed(self.services):
-            await service.stop()
-        await self.gateway.stop()
+        for part in (*reversed(self.parts.services), *reversed(self.parts.parts)):
+            await part.stop()
+        if self.parts.gateway is not None:
+            await self.parts.gateway.stop()
         if self._faults is not None:
             await self._faults.stop()
         await end(self._tasks)
@@ -132,32 +148,33 @@ class Application:
 
     def _compose_services(self) -> None:
         core = self.core
-        auth = AuthService(core, self._settings.jwt_secret)
-        self.gateway = Gateway(core, auth.tokens.identify, self._garbage)
-        auth.revocations.listeners.append(self.gateway.end_session)
-        hub = EventHub(core, open_queue(core.redis, core.settings.queue))
-        notification = NotificationService(core, auth, self.gateway, hub)
-        content = ContentService(core, auth, hub)
-        game = GameService(core, auth, self.gateway, hub)
-        notification.audiences["game.starting"] = game.audience
-        chat = ChatService(core, self.gateway)
-        self.services: tuple[Service, ...] = (auth, hub, notification, content, game, chat, MediaService(core))
-        self.operations = Operations(core, self._metrics, self._recent)
+        parts = self.parts = compose(core, self._settings, self._garbage)
+        self._health = ServicesHealth(parts.mesh, [s.name for s in parts.elsewhere]) if parts.mesh else None
+        self.operations = Operations(core, self._metrics, self._recent, self._health if parts.elsewhere else None)
         self._faults = Faults() if self._settings.http.faults else None
         openapi = OpenApi()
-        routes = [*(route for service in self.services for route in service.routes), *self.operations.routes()]
+        routes = [*(route for service in parts.services for route in service.routes), *self.operations.routes()]
         routes += ClubPages().routes
         routes += self._faults.routes() if self._faults else []
         routes.append(openapi.route)
-        openapi.describe(routes)
+        openapi.describe([*(route for service in parts.elsewhere for route in service.routes), *routes])
         strike = self._faults.strike if self._faults else None
-        self._dispatch = Dispatcher(routes, self._settings.http, core.figures, auth.tokens.authenticate, strike)
-        for service in self.services:
-            self.gateway.serve(service.events)
+        own = Dispatcher([*routes, *parts.internal], self._settings.http, core.figures, parts.authenticate, strike)
+        self._dispatch = own
+        self._edge = self._lead_elsewhere(parts, own)
+
+    def _lead_elsewhere(self, parts: Composition, own: Dispatcher) -> Edge | None:
+        """What leads requests to the services in other processes, where there are any."""
+        if not parts.elsewhere or parts.mesh is None:
+            return None
+        routes = [(service.name, route) for service in parts.elsewhere for route in service.routes]
+        limits = ClientLimits(self.core.redis, self._settings.mesh)
+        signer = Signer(self._settings.mesh_secret)
+        return Edge(routes, own, parts.mesh, signer, parts.authenticate, limits, self._settings)
 
     async def _prepare(self) -> None:
         """Create and check the indexes, as soon as the document store answers."""
-        wanted = [indexes for service in self.services for indexes in service.indexes]
+        wanted = [indexes for service in self.parts.services for indexes in service.indexes]
         while not self.operations.indexes_ready:
             try:
                 await ensure_indexes(self.core.router, wanted)
@@ -176,8 +193,12 @@ class Application:
 
     def _refresh(self, figures: Figures) -> None:
         figures.cache_requests.values = dict(_cache_rows(self.core.cache))
-        figures.connections = len(self.gateway.connections)
-        figures.unauthenticated = self.gateway.unauthenticated
+        gateway = self.parts.gateway
+        if self._health is not None:
+            figures.breakers.values = self._health.levels()
+        if gateway is not None:
+            figures.connections = len(gateway.connections)
+            figures.unauthenticated = gateway.unauthenticated
 
 
 def _cache_rows(cache: TwoLayerCache) -> list[tuple[tuple[str, ...], float]]:

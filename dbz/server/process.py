@@ -117,11 +117,13 @@ def with_secret(settings: Settings) -> Settings:
     """Settings with a signing secret: without JWT_SECRET a random one, which other servers do not know."""
     if settings.jwt_secret:
         return settings
+    if settings.mesh.service not in ("", "auth", "gateway"):
+        return settings  # it neither reads nor writes tokens
     _log.warning("JWT_SECRET is not set: tokens of this server end with it and are not valid elsewhere")
     return settings.model_copy(update={"jwt_secret": secrets.token_hex(32)})
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
     """Raise `DependencyError` when somebody listens there: sharing the port would mix two servers' answers."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -136,7 +138,7 @@ def _check_port(host: str, port: int) -> None:
 def serve(settings: Settings, application: Callable[[Settings, Semaphore], Any]) -> None:
     """Serve until SIGTERM or SIGINT; each worker makes its ASGI `application` from the settings."""
     if not settings.http.group:
-        _check_port(settings.http.host, settings.http.port)
+        check_port(settings.http.host, settings.http.port)
     # A worker that is still starting must not die of the signal: ignored here, it is ignored in every child.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     drained = multiprocessing.Semaphore(0)

@@ -177,6 +177,25 @@ class BandSettings(_Section):
         return address.rstrip("/")
 
 
+class Mesh(_Section):
+    """Services apart: which of them this process is, how they call each other, and what the gateway lets through.
+
+    `services` says of a supervisor which processes it starts, `service` of one process what it is: a service, or
+    `gateway`. With neither one process is all services.
+    """
+
+    services: str = ""
+    service: str = ""
+    lease_s: float = Field(default=3.0, gt=0, le=60)
+    connect_timeout_s: float = Field(default=1.0, gt=0)
+    request_timeout_s: float = Field(default=10.0, gt=0)
+    retry_share: float = Field(default=0.2, ge=0, le=1)
+    breaker_failures: int = Field(default=5, ge=1)
+    breaker_rest_s: float = Field(default=1.0, gt=0)
+    client_rate: Rate = Rate(limit=600, window_s=10)
+    anonymous_rate: Rate = Rate(limit=3000, window_s=10)
+
+
 class Emf(_Section):
     """The ECS cluster and service whose open connections are written to standard output for CloudWatch; empty: none."""
 
@@ -197,9 +216,11 @@ class Settings(_Section):
     notifications: Notifications = Notifications()
     media: Media = Media()
     band: BandSettings = BandSettings()
+    mesh: Mesh = Mesh()
     emf: Emf = Emf()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     jwt_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    mesh_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
     band_client_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
     band_token_keys: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
@@ -218,6 +239,7 @@ _ENVIRONMENT = {
 }
 _SECRETS = {
     "jwt_secret": "JWT_SECRET",
+    "mesh_secret": "MESH_SECRET",
     "band_client_secret": "BAND_CLIENT_SECRET",
     "band_token_keys": "BAND_TOKEN_KEYS",
 }

@@ -9,7 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -138,6 +138,15 @@ class CircuitBreaker:
         self._failures = 0
         self._closed_again_at = 0.0
         self._on_trial = False
+        self.opened = 0
+        """How often it has opened after it was closed."""
+
+    @property
+    def state(self) -> Literal["closed", "half-open", "open"]:
+        """Half-open: the rest is over, and a trial call may be made or is under way."""
+        if not self.is_open:
+            return "closed"
+        return "half-open" if self._on_trial or self._clock() >= self._closed_again_at else "open"
 
     @property
     def is_open(self) -> bool:
@@ -162,6 +171,7 @@ class CircuitBreaker:
         """Report a call that failed; opens the breaker, or keeps it open after a trial."""
         self._failures += 1
         self._on_trial = False
+        self.opened += self._failures == self._threshold
         if self.is_open:
             self._closed_again_at = self._clock() + self._rest_s
 

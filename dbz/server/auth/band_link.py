@@ -125,9 +125,8 @@ class BandLink:
 
     def _check_bringer(self, call: Call, begun: Begun) -> None:
         """Else somebody could have his own Band linked with another's account, or the other way round."""
-        header = call.headers.get(b"authorization")
-        if header is not None:
-            if self._tokens.authenticate(header).session_id == begun.session_id:
+        if b"authorization" in call.headers:
+            if self._tokens.authenticate(call.headers).session_id == begun.session_id:
                 return
         elif begun.is_browser(_cookie(call)):
             return

@@ -73,7 +73,7 @@ class AuthService:
         auth = core.settings.auth
         self.revocations = Revocations(keep_s=auth.access_ttl_s + 60)
         self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
-        self._sessions = Sessions(core, self.tokens, self.revocations)
+        self.sessions = Sessions(core, self.tokens, self.revocations)
         self._users = Users(core)
         self._limits = RateLimits(core.redis, {"login": auth.login_rate, "failed_login": auth.failed_login_rate})
         has_band = bool(core.settings.band.url)
@@ -117,7 +117,7 @@ class AuthService:
 
     async def start(self) -> None:
         """Follow the sessions that other processes end."""
-        self._tasks = [asyncio.create_task(self._sessions.listen()), asyncio.create_task(self._sessions.poll())]
+        self._tasks = [asyncio.create_task(self.sessions.listen()), asyncio.create_task(self.sessions.poll())]
 
     async def stop(self) -> None:
         """Stop following."""
@@ -143,20 +143,20 @@ class AuthService:
         if not await verify_password(body.password, user["password_hash"] if user else None) or user is None:
             await self._limits.allows("failed_login", name)
             raise unauthorized("the user name or the password is wrong")
-        return Reply(await self._sessions.open(user))
+        return Reply(await self.sessions.open(user))
 
     async def refresh(self, call: Call) -> Reply:
         """POST /api/auth/refresh."""
         body: Refresh = await call.body()
         claims = self.tokens.read_refresh(body.refresh_token)
-        return Reply(await self._sessions.renew(claims, self._users.by_id))
+        return Reply(await self.sessions.renew(claims, self._users.by_id))
 
     async def logout(self, call: Call) -> Reply:
         """POST /api/auth/logout."""
         body: Logout = await call.body()
         if body.everywhere:
-            return Reply({"ended": await self._sessions.end_all(call.reader.user_id)})
-        await self._sessions.end(call.reader.session_id)
+            return Reply({"ended": await self.sessions.end_all(call.reader.user_id)})
+        await self.sessions.end(call.reader.session_id)
         return Reply({"ended": 1})
 
     async def me(self, call: Call) -> Reply:

@@ -99,18 +99,19 @@ class Sessions:
         since = utc_now() - timedelta(seconds=self._tokens.access_ttl_s)
         while True:
             try:
-                since = await self._read_ended(since)
+                ids, since = await self.ended_since(since)
+                for session_id in ids:
+                    await self._revocations.add(session_id)
             except (PyMongoError, OSError, TimeoutError) as error:
                 _log.warning("ended sessions could not be read: %s", error)
             await asyncio.sleep(self._core.settings.auth.revocation_poll_s)
 
-    async def _read_ended(self, since: datetime) -> datetime:
+    async def ended_since(self, since: datetime) -> tuple[list[str], datetime]:
+        """The sessions that were ended after `since`, and the time to ask from next."""
         started = utc_now()
         with self._core.queries.timed("sessions.ended"):
             rows = await self._collection.find({"revoked_at": {"$gt": since}}, {"_id": 1}).to_list()
-        for row in rows:
-            await self._revocations.add(row["_id"])
-        return started - _OVERLAP
+        return [row["_id"] for row in rows], started - _OVERLAP
 
     def _grant(self, user: dict[str, Any], session: dict[str, Any]) -> dict[str, Any]:
         user_id, sid = user["_id"], session["_id"]

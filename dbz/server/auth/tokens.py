@@ -39,9 +39,9 @@ class Tokens:
         """A refresh token; `refresh_id` is the one that the session accepts next."""
         return self._sign("refresh", self.refresh_ttl_s, sub=user_id, sid=session_id, jti=refresh_id)
 
-    def authenticate(self, header: bytes | None) -> Identity:
-        """The identity behind an Authorization header; refuses with 401."""
-        scheme, _, token = (header or b"").decode("latin-1").partition(" ")
+    def authenticate(self, headers: dict[bytes, bytes]) -> Identity:
+        """The identity behind the Authorization header among these; refuses with 401."""
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("send `Authorization: Bearer <access token>`")
         return self.identify(token.strip())

@@ -4,7 +4,7 @@ from dbz.server.http.call import Call
 from dbz.server.http.dispatch import Dispatcher
 from dbz.server.http.errors import ApiError
 from dbz.server.http.models import Body, Fields, Moment, Query
-from dbz.server.http.reply import Raw, Reply
+from dbz.server.http.reply import Raw, Reply, Stream
 from dbz.server.http.route import Route
 
-__all__ = ["ApiError", "Body", "Call", "Dispatcher", "Fields", "Moment", "Query", "Raw", "Reply", "Route"]
+__all__ = ["ApiError", "Body", "Call", "Dispatcher", "Fields", "Moment", "Query", "Raw", "Reply", "Route", "Stream"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from dbz.server.http.errors import ApiError
 from dbz.server.settings import Http
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -37,6 +38,14 @@ class Raw:
     media_type: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
     status: int = 200
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer that comes in parts, each sent as soon as it is there."""
+
+    parts: AsyncIterator[bytes]
+    media_type: bytes
 
 
 def pick(data: Any, fields: frozenset[str]) -> Any:
@@ -86,6 +95,28 @@ class Responder:
             return await self._send(send, 304, headers[1:], b"", head=True)
         streamed = len(reply.body) > self._settings.stream_from_bytes
         return await self._send(send, reply.status, headers, reply.body, head, streamed)
+
+    async def stream(self, send: Send, reply: Stream) -> int:
+        """Send an answer part by part."""
+        headers = [(b"content-type", reply.media_type), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async for part in reply.parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return 200
+
+    async def refuse(self, send: Send, error: ApiError, asked: dict[bytes, bytes], head: bool) -> int:
+        """Send a refusal, with the headers that belong to its status; returns the status."""
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        if error.status == 401:
+            headers = ((b"www-authenticate", b"Bearer"),)
+        elif error.status == 405:
+            headers = ((b"allow", ", ".join(error.details["allow"]).encode()),)
+        elif error.status == 408:
+            headers = ((b"connection", b"close"),)  # the rest of the body may still be on its way
+        elif error.status in (429, 503):
+            headers = ((b"retry-after", str(error.details.get("retry_after_s", 1)).encode()),)
+        return await self.json(send, Reply(error.body(), error.status, headers), asked, head, False)
 
     async def _send(
         self, send: Send, status: int, headers: Headers, body: bytes, head: bool, streamed: bool = False

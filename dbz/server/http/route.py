@@ -8,9 +8,9 @@ from typing import Any
 
 from dbz.server.http.call import Call
 from dbz.server.http.models import Body, Query
-from dbz.server.http.reply import Raw, Reply
+from dbz.server.http.reply import Raw, Reply, Stream
 
-Handler = Callable[[Call], Awaitable[Reply | Raw]]
+Handler = Callable[[Call], Awaitable[Reply | Raw | Stream]]
 
 
 @dataclass(frozen=True)

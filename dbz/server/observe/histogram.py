@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 # About ten a decade from 0.1 ms to 10 s, with exact bounds where the budgets are.
 FINE_BOUNDS_S = (
@@ -42,6 +42,22 @@ class Counters:
     def collect(self) -> Iterator[Metric]:
         """The Prometheus metric."""
         family = CounterMetricFamily(self.name, self.text, labels=self.labels)
+        for labels, value in self.values.items():
+            family.add_metric(labels, value)
+        yield family
+
+
+class Levels(Counters):
+    """Numbers by label values, that rise and fall; of several processes the highest counts."""
+
+    def merge(self, rows: Iterable[Any]) -> None:
+        """Take what another process dumped where it is higher."""
+        for labels, value in rows:
+            self.values[tuple(labels)] = max(value, self.values.get(tuple(labels), value))
+
+    def collect(self) -> Iterator[Metric]:
+        """The Prometheus metric."""
+        family = GaugeMetricFamily(self.name, self.text, labels=self.labels)
         for labels, value in self.values.items():
             family.add_metric(labels, value)
         yield family

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from dbz.server.observe.histogram import Counters, Histograms
+from dbz.server.observe.histogram import Counters, Histograms, Levels
 from dbz.server.settings import Http
 
 _PUBLISH_S = 1.0
@@ -37,6 +37,18 @@ class Figures:
         self.deliveries = Counters("dbz_socket_deliveries", "Packets handed to sockets.", ("event",))
         self.refused_connections = Counters("dbz_socket_refused", "Connections turned away.", ("reason",))
         self.band_requests = Counters("dbz_band_requests", "Calls of Band.", ("call", "outcome"))
+        self.upstream_calls = Counters(
+            "dbz_upstream_calls", "Attempts to call a service.", ("service", "instance", "outcome")
+        )
+        self.upstream_durations = Histograms("dbz_upstream_duration_seconds", "Time of an attempt.", ("service",))
+        self.upstream_retries = Counters("dbz_upstream_retries", "Attempts after a failed one.", ("service",))
+        self.upstream_ejections = Counters(
+            "dbz_upstream_ejections", "Instances sent away for failing more than others.", ("service", "instance")
+        )
+        self.breaker_opened = Counters("dbz_breaker_opened", "Circuit breakers that opened.", ("service", "instance"))
+        self.breakers = Levels(
+            "dbz_breaker_state", "Circuit breakers: 0 closed, 1 half-open, 2 open.", ("service", "instance")
+        )
         self.connections = 0
         self.unauthenticated = 0
 

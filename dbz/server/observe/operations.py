@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pymongo.errors import PyMongoError
@@ -18,13 +18,31 @@ from dbz.server.http.schemas import BOOLEAN, STRING, record
 from dbz.server.observe.metrics import ServerMetrics
 
 _CHECK_S = 2.0
+Json = dict[str, Any]
 _CHECKS = record(status=STRING, mongo=BOOLEAN, redis=BOOLEAN, indexes=BOOLEAN)
 
 
-class Operations:
-    """What probes and dashboards ask."""
+class OtherProcesses(Protocol):
+    """The services that a gateway leads to."""
 
-    def __init__(self, core: Core, metrics: ServerMetrics, recent: Callable[[], Iterable[Answered]]) -> None:
+    async def ready(self) -> dict[str, bool]:
+        """Whether each of them is ready."""
+
+    def state(self) -> Json:
+        """How each of them is, for people."""
+
+
+class Operations:
+    """What probes and dashboards ask. A gateway is as ready as the services that it leads to."""
+
+    def __init__(
+        self,
+        core: Core,
+        metrics: ServerMetrics,
+        recent: Callable[[], Iterable[Answered]],
+        others: OtherProcesses | None = None,
+    ) -> None:
+        self._others = others
         self._core = core
         self._metrics = metrics
         self._recent = recent
@@ -58,10 +76,15 @@ class Operations:
 
     async def health(self, _call: Call) -> Reply:
         """GET /healthz."""
-        return Reply({"status": "draining" if self.draining else "ok"})
+        status = {"status": "draining" if self.draining else "ok"}
+        return Reply(status if self._others is None else {**status, "services": self._others.state()})
 
     async def ready(self, _call: Call) -> Reply:
         """GET /readyz: 200 when requests can be served well, else 503 with what is missing."""
+        if self._others is not None:
+            services = await self._others.ready()
+            ready = all(services.values()) and not self.draining
+            return Reply({"status": "ready" if ready else "not ready", "services": services}, 200 if ready else 503)
         mongo, redis = await asyncio.gather(self._mongo_answers(), self._redis_answers())
         ready = mongo and redis and self.indexes_ready and not self.draining
         checks = {"mongo": mongo, "redis": redis, "indexes": self.indexes_ready}

@@ -7,6 +7,7 @@ them: with 500 members in a room that is most of the cost of a message.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 _CHANNEL = "realtime:events"
 _QUEUE = 10_000
 _PIPELINE = 200
+_PUBLISH_S = 2.0
 _FAR_BEHIND = 10  # a tenth of the limit
 
 
@@ -91,6 +93,15 @@ class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
                     await pipeline.execute()
             except (RedisError, OSError, TimeoutError) as error:
                 _log.warning("%d events did not reach other processes: %s", len(batch), error)
+            finally:
+                for _ in batch:
+                    self._outgoing.task_done()
+
+    async def published(self) -> None:
+        """Wait until everything was handed to Redis, for as long as that may take at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PUBLISH_S):
+                await self._outgoing.join()
 
     async def _publish(self, data: Any) -> None:
         self._queue(data)

@@ -29,6 +29,7 @@ from dbz.server.realtime.engine import SocketServer, closable, protocol_log, rea
 from dbz.server.realtime.guard import Guard
 from dbz.server.realtime.legacy_polling import serve_legacy_polling
 from dbz.server.realtime.legacy_websocket import is_legacy, serve_legacy
+from dbz.server.realtime.refusals import refusal_of
 from dbz.server.realtime.relay import Relay, owner_of
 from dbz.server.seams import EventHandler
 
@@ -273,9 +274,8 @@ class Gateway:
             if inspect.isawaitable(answer):
                 answer = await answer
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or event
-            return await self._refuse(connection, event, data, "invalid", f"{where}: {first['msg']}")
+            refusal = refusal_of(error, event)
+            return await self._refuse(connection, event, data, refusal.code, refusal.message)
         except ApiError as error:
             return await self._refuse(connection, event, data, error.code, error.message)
         except (PyMongoError, OSError, TimeoutError) as error:

@@ -1,0 +1,81 @@
+"""The routes by which a service answers the seams of others. Only holders of the mesh secret are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from dbz.server.apart.paths import AUDIENCE, ENDED, PROFILES
+from dbz.server.auth import AuthService
+from dbz.server.game import GameService
+from dbz.server.http import Body, Call, Reply, Route
+from dbz.server.http.route import Handler
+from dbz.server.mesh import Signer
+
+
+class ProfilesBody(Body):
+    """Whose profiles are wanted."""
+
+    user_ids: list[str]
+
+
+class EndedBody(Body):
+    """From when on ended sessions are wanted, ISO 8601."""
+
+    since: str
+
+
+class AudienceBody(Body):
+    """Of which event the audience is wanted."""
+
+    club_id: str
+    data: dict[str, Any]
+
+
+Answering = Callable[[Any], Awaitable[Any]]
+"""Gives the answer, as JSON, to a body."""
+
+
+class InternalRoutes:
+    """Makes such routes."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def of_auth(self, auth: AuthService) -> list[Route]:
+        """Profiles, and sessions that ended."""
+
+        async def profiles(body: ProfilesBody) -> dict[str, Any]:
+            return await auth.profiles(body.user_ids)
+
+        async def ended(body: EndedBody) -> dict[str, Any]:
+            ids, following = await auth.sessions.ended_since(datetime.fromisoformat(body.since))
+            return {"session_ids": ids, "next": following.isoformat()}
+
+        return [self._route(PROFILES, ProfilesBody, profiles), self._route(ENDED, EndedBody, ended)]
+
+    def of_game(self, game: GameService) -> list[Route]:
+        """Who hears that a game is about to start."""
+
+        async def audience(body: AudienceBody) -> list[str]:
+            return await game.audience(body.club_id, body.data)
+
+        return [self._route(AUDIENCE, AudienceBody, audience)]
+
+    def guarded(self, handler: Handler) -> Handler:
+        """`handler` for those who ask in the name of another process of the server; others are refused with 401."""
+
+        @wraps(handler)
+        async def checked(call: Call) -> Any:
+            self._signer.check_caller(call.headers)
+            return await handler(call)
+
+        return checked
+
+    def _route(self, path: str, body: type[Body], answering: Answering) -> Route:
+        async def handle(call: Call) -> Reply:
+            return Reply(await answering(await call.body()))
+
+        return Route("POST", path, self.guarded(handle), "Internal", body=body, public=True)

@@ -1,0 +1,6 @@
+"""Where services answer each other. The gateway leads nobody there."""
+
+PROFILES = "/internal/profiles"
+ENDED = "/internal/sessions/ended"
+AUDIENCE = "/internal/audience"
+SOCKET_EVENTS = "/internal/sockets"

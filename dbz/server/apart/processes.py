@@ -1,0 +1,113 @@
+"""The processes of services apart: started, started again when one ends, and stopped with this one."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from dbz.children import Child, free_port, python_module, stop_all
+from dbz.server.apart.plan import GATEWAY, instances_of
+from dbz.server.process import check_port
+from dbz.server.settings import Settings
+
+_LOOK_S = 0.05
+_FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 5.0
+_SOUND_S = 10.0
+"""Who ran for so long did not end because of how it was started: the next pause is a short one again."""
+_LOOPBACK = "127.0.0.1"
+_LOG = Path("/dev/stderr")
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Place:
+    """One process of the plan, through all its lives."""
+
+    name: str
+    start: Callable[[], Child]
+    child: Child
+    since_s: float
+    """When it was started last, on the monotonic clock."""
+    ends: int = 0
+    """How often running it ended early."""
+    again_at_s: float = 0.0
+    """When it is started again; 0 while it runs."""
+
+
+class ServiceProcesses:
+    """Runs the plan of `settings.mesh.services`; `arguments` are those of this program."""
+
+    def __init__(self, settings: Settings, arguments: Sequence[str]) -> None:
+        self._settings = settings
+        self._arguments = list(arguments)
+        self._grace_s = settings.http.drain_s + 4
+        self._places: list[_Place] = []
+        self._stopping = False
+        mesh = f"apart-{secrets.token_hex(6)}"
+        self._common = ["--services", "", "--group", mesh, "--warmup", "none"]
+        self._secrets = {"MESH_SECRET": secrets.token_urlsafe(32)}
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; `DependencyError` when the port is taken."""
+        http = self._settings.http
+        check_port(http.host, http.port)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._ask_to_stop)
+        try:
+            self._start_all()
+            while not self._stopping:
+                self._look_after(time.monotonic())
+                time.sleep(_LOOK_S)
+        finally:
+            self._stop_all()
+
+    def _ask_to_stop(self, _signum: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _start_all(self) -> None:
+        for name, count in instances_of(self._settings.mesh.services).items():
+            if name == GATEWAY:
+                http = self._settings.http
+                where = ["--host", http.host, "--port", str(http.port), "--processes", str(count)]
+                self._add(name, where)
+                continue
+            for _ in range(count):
+                self._add(name, ["--host", _LOOPBACK, "--port", str(free_port()), "--processes", "1", "--emf", ""])
+
+    def _add(self, name: str, where: list[str]) -> None:
+        # Of an option that is given twice the last one holds.
+        command = python_module("dbz.server", *self._arguments, *self._common, "--service", name, *where)
+        # Only who reads and writes tokens knows how they are signed.
+        own = {"JWT_SECRET": self._settings.jwt_secret if name in ("auth", GATEWAY) else ""}
+
+        def start() -> Child:
+            return Child(f"the {name} process", command, log=_LOG, env={**self._secrets, **own}, grace_s=self._grace_s)
+
+        if not self._stopping:
+            self._places.append(_Place(name, start, start(), time.monotonic()))
+
+    def _look_after(self, now_s: float) -> None:
+        for place in self._places:
+            if place.again_at_s:
+                if now_s >= place.again_at_s:
+                    place.child, place.since_s, place.again_at_s = place.start(), now_s, 0.0
+                continue
+            code = place.child.exit_code
+            if code is None:
+                continue
+            place.child.stop()
+            place.ends = 1 if now_s - place.since_s > _SOUND_S else place.ends + 1
+            pause_s = min(_FIRST_PAUSE_S * 2 ** (place.ends - 1), _MOST_PAUSE_S)
+            place.again_at_s = now_s + pause_s
+            _log.error("a process ended", extra={"service": place.name, "code": code, "again_in_s": pause_s})
+
+    def _stop_all(self) -> None:
+        """The gateway first: while it drains it still has its services."""
+        stop_all(place.child for place in self._places if place.name == GATEWAY)
+        stop_all(place.child for place in self._places if place.name != GATEWAY)

@@ -1,0 +1,85 @@
+"""What a service asks of others when they are processes of their own: the seams, over HTTP."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from dbz.server.apart.paths import AUDIENCE, ENDED, PROFILES
+from dbz.server.clock import utc_now
+from dbz.server.core import Core
+from dbz.server.http.errors import ApiError
+from dbz.server.mesh import MeshClient
+
+_REMEMBERED = 5000
+
+
+class RemoteMembers:
+    """See `Profiles` and `Members`; while auth is away, what it said last."""
+
+    def __init__(self, core: Core, mesh: MeshClient) -> None:
+        self._core = core
+        self._mesh = mesh
+        self._last: OrderedDict[str, Any] = OrderedDict()
+
+    async def profiles(self, user_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """See `Profiles`."""
+        keys = [f"member:{user_id}" for user_id in dict.fromkeys(user_ids)]
+        try:
+            found = await self._core.cache.get_many(keys, self._load, self._core.settings.cache.default_ttl_s)
+        except ApiError:
+            found = {key: self._last[key] for key in keys if key in self._last}
+            if len(found) < len(keys):
+                raise
+        self._remember(found)
+        return {key.removeprefix("member:"): profile for key, profile in found.items()}
+
+    async def club_of(self, user_id: str) -> str | None:
+        """See `Members`."""
+        profile = (await self.profiles([user_id])).get(user_id)
+        return profile["club_id"] if profile else None
+
+    async def _load(self, keys: list[str]) -> dict[str, Any]:
+        ids = [key.removeprefix("member:") for key in keys]
+        profiles = await self._mesh.ask("auth", PROFILES, {"user_ids": ids})
+        return {f"member:{user_id}": profile for user_id, profile in profiles.items()}
+
+    def _remember(self, found: dict[str, Any]) -> None:
+        for key, profile in found.items():
+            self._last[key] = profile
+            self._last.move_to_end(key)
+        while len(self._last) > _REMEMBERED:
+            self._last.popitem(last=False)
+
+
+class RemoteAudience:
+    """Who hears of an event that names nobody; answered by game."""
+
+    def __init__(self, mesh: MeshClient) -> None:
+        self._mesh = mesh
+
+    async def __call__(self, club_id: str, data: dict[str, Any]) -> list[str]:
+        """Ids of users; `ConnectionError` while game is away, so that the event waits."""
+        try:
+            return list(await self._mesh.ask("game", AUDIENCE, {"club_id": club_id, "data": data}))
+        except ApiError as error:
+            raise ConnectionError(error.message) from error
+
+
+class RemoteEnds:
+    """The sessions that ended, as auth knows them."""
+
+    def __init__(self, mesh: MeshClient, looking_back_s: float) -> None:
+        self._mesh = mesh
+        self._since = utc_now() - timedelta(seconds=looking_back_s)
+
+    async def latest(self) -> list[str]:
+        """Those that ended since this was asked last; `ConnectionError` while auth is away."""
+        try:
+            answer = await self._mesh.ask("auth", ENDED, {"since": self._since.isoformat()})
+        except ApiError as error:
+            raise ConnectionError(error.message) from error
+        self._since = datetime.fromisoformat(answer["next"])
+        return list(answer["session_ids"])

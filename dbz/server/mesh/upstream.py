@@ -1,0 +1,124 @@
+"""A service and its instances, as those see it who call it: the least busy sound instance, and why there is none."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+
+from dbz.cache.layers.remote import CircuitBreaker
+from dbz.server.mesh.budget import RetryBudget
+from dbz.server.observe.metrics import Figures
+from dbz.server.settings import Mesh
+
+_WINDOW = 20
+_ENOUGH = 10
+_BAD, _GOOD = 0.5, 0.25
+"""An instance that fails at least so often is sent away while the others fail less often than that."""
+_AWAY_S, _MOST_AWAY_S = 5.0, 60.0
+
+Clock = Callable[[], float]
+
+
+class ServiceInstance:
+    """One process that answers for a service, at a base URL."""
+
+    def __init__(self, url: str, settings: Mesh, clock: Clock = time.monotonic) -> None:
+        self.url = url
+        self.name = url.partition("://")[2]
+        """Host and port."""
+        self.outstanding = 0
+        """Calls that it has not finished."""
+        self.breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_rest_s, clock)
+        self.ejections = 0
+        """How often it was sent away for failing more than its like."""
+        self._outcomes: deque[bool] = deque(maxlen=_WINDOW)
+        self._back_at = 0.0
+        self._clock = clock
+
+    @property
+    def ejected(self) -> bool:
+        """Whether it is sent away now."""
+        return self._clock() < self._back_at
+
+    @property
+    def failure_share(self) -> float | None:
+        """The share of its latest answers that were failures; None while there are few."""
+        return None if len(self._outcomes) < _ENOUGH else sum(self._outcomes) / len(self._outcomes)
+
+    def note(self, failed: bool) -> None:
+        """Remember one answer."""
+        self._outcomes.append(failed)
+
+    def eject(self) -> None:
+        """Send it away, each time for longer; what it did before is forgotten then."""
+        self.ejections += 1
+        self._back_at = self._clock() + min(_AWAY_S * self.ejections, _MOST_AWAY_S)
+        self._outcomes.clear()
+
+
+class Upstream:
+    """One service. `urls` says where its instances are now."""
+
+    def __init__(
+        self,
+        service: str,
+        settings: Mesh,
+        urls: Callable[[], Collection[str]],
+        figures: Figures,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.service = service
+        self._figures = figures
+        self.budget = RetryBudget(settings.retry_share)
+        self.breaker = CircuitBreaker(settings.breaker_failures * 2, settings.breaker_rest_s, clock)
+        """Over all instances: a service that fails wherever it is asked is left alone."""
+        self._settings = settings
+        self._urls = urls
+        self._clock = clock
+        self._instances: dict[str, ServiceInstance] = {}
+
+    @property
+    def instances(self) -> Iterable[ServiceInstance]:
+        """Those that have a lease; what was known of one goes with its lease."""
+        urls = self._urls()
+        if self._instances.keys() != set(urls):
+            kept = self._instances
+            self._instances = {url: kept.get(url) or ServiceInstance(url, self._settings, self._clock) for url in urls}
+        return self._instances.values()
+
+    def choose(self, tried: Collection[ServiceInstance] = ()) -> ServiceInstance | None:
+        """The sound instance with the fewest calls under way, beside those `tried`; None when there is none."""
+        ranked = sorted((each for each in self.instances if each not in tried), key=lambda each: each.outstanding)
+        here = [each for each in ranked if not each.ejected]
+        # Those that were sent away are still better than nobody.
+        return next((each for each in (*here, *ranked) if each.breaker.allows()), None)
+
+    def answered(self, instance: ServiceInstance, status: int) -> None:
+        """An answer came, whatever it says. Statuses of 500 and above are a reason to prefer other instances."""
+        instance.breaker.succeeded()
+        self.breaker.succeeded()
+        self._note(instance, status >= 500)
+
+    def failed(self, instance: ServiceInstance) -> None:
+        """No answer came, or none that is HTTP."""
+        for breaker, name in ((instance.breaker, instance.name), (self.breaker, "")):
+            opened = breaker.opened
+            breaker.failed()
+            if breaker.opened > opened:
+                self._figures.breaker_opened.add((self.service, name))
+        self._note(instance, True)
+
+    def _note(self, instance: ServiceInstance, failed: bool) -> None:
+        instance.note(failed)
+        if not failed or len(self._instances) < 2:
+            return
+        share = instance.failure_share
+        others = [each for each in self.instances if each is not instance]
+        away = sum(each.ejected for each in others)
+        # Never more than half of them: when most fail, it is not the instances.
+        if share is None or share < _BAD or (away + 1) * 2 > len(self._instances):
+            return
+        if all((each.failure_share or 0.0) < _GOOD for each in others if not each.ejected):
+            instance.eject()
+            self._figures.upstream_ejections.add((self.service, instance.name))

@@ -1,0 +1,174 @@
+"""Services apart: real processes behind a real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from dbz.server.apart.plan import SERVICES
+from tests.server.backend import Backend, start_server
+from tests.server.clients import User, eventually, login
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def apart(folder: Path, stores: tuple[str, str]) -> Iterator[Backend]:
+    """Every service in a process of its own, chat in two."""
+    child, where = start_server(folder, *stores, ["--services", "chat=2"])
+    with child:
+        yield where
+
+
+@pytest.fixture
+async def people(apart: Backend) -> AsyncIterator[list[User]]:
+    """Three members of club 0, and one of club 1."""
+    async with AsyncExitStack() as stack:
+        users = []
+        for user_id in ("user0000", "user0001", "user0002", "user0200"):
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=apart.url))
+            tokens = await login(http, user_id)
+            http.headers["authorization"] = f"Bearer {tokens['access_token']}"
+            users.append(User(http, user_id, tokens, stack))
+        yield users
+
+
+def processes_of(backend: Backend, service: str) -> list[psutil.Process]:
+    """The programs of a service, without their guards and workers."""
+    return [process for process in psutil.Process(backend.pid).children(recursive=True) if _is(process, service)]
+
+
+def _is(process: psutil.Process, service: str) -> bool:
+    words = process.cmdline()
+    parent = process.parent()
+    is_program = parent is not None and "guard.py" in " ".join(parent.cmdline())
+    return is_program and "--service" in words and words[words.index("--service") + 1] == service
+
+
+async def test_each_route_is_answered_by_its_service(people: list[User]) -> None:
+    """The answer says which."""
+    paths = {
+        "/api/me": "auth",
+        "/api/posts": "content",
+        "/api/games": "game",
+        "/api/rooms": "chat",
+        "/api/notifications": "notification",
+        "/media/photo1": "media",
+    }
+    for path, service in paths.items():
+        response = await people[0].get(path)
+        assert (response.status_code, response.headers["x-service"]) == (200, service), path
+    assert (await people[0].get("/api/nowhere")).status_code == 404
+    refused = await people[0].http.put("/api/posts")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_services_ask_each_other(people: list[User]) -> None:
+    """A post shows its author, whom auth knows; a notification reaches a socket that the gateway holds."""
+    post = (await people[0].post("/api/posts", {"title": "Nets", "content": "are up"})).json()
+    assert post["author"]["name"] == "Member 0"
+    listener = await people[1].socket()
+    sent = await people[0].post("/api/notifications", {"user_id": people[1].id, "type": "x", "title": "Hello"})
+    assert sent.status_code == 202
+    assert (await listener.until("notification:new"))[0]["title"] == "Hello"
+
+
+async def test_one_socket_carries_events_of_several_services(people: list[User]) -> None:
+    """Chat and scores over the same connection; refusals come back as they do from one process."""
+    sender, reader = await people[0].socket(), await people[1].socket("polling")
+    for socket in (sender, reader):
+        assert (await socket.call("room:join", {"roomId": "room:club00"}))["ok"]
+        assert (await socket.call("game:join", {"gameId": "club00-g00"}))["ok"]
+    mark = uuid.uuid4().hex
+    ack = await sender.call("message:send", {"roomId": "room:club00", "content": mark, "tempId": "t1"})
+    assert ack["ok"] and ack["tempId"] == "t1" and ack["id"]
+    assert (await sender.until("message:sent"))[0]["tempId"] == "t1"
+    await eventually(lambda: mark in [message["content"] for message in reader.messages()])
+    stored = (await people[1].get("/api/rooms/room:club00/messages")).json()["items"]
+    assert ack["id"] in [message["id"] for message in stored]
+    score = {"gameId": "club00-g00", "score": {"home": 3, "away": 1}}
+    assert (await sender.call("game:score_update", score))["ok"]
+    assert (await reader.until("game:score_updated"))[0]["score"] == {"home": 3, "away": 1}
+    missed = await reader.call("room:join", {"roomId": "room:club00", "since": ack["id"]})
+    assert missed["ok"] and missed["missed"] == []
+    assert (await sender.call("room:join", {"roomId": "room:club01"}))["code"] == "not_found"
+    assert (await sender.call("message:send", {"roomId": "room:club00"}))["code"] == "invalid"
+    assert (await sender.call("room:leave", {"roomId": "room:club00"}))["ok"]
+    assert (await sender.call("message:send", {"roomId": "room:club00", "content": "x"}))["code"] == "forbidden"
+
+
+async def test_nobody_outside_speaks_for_somebody_else(apart: Backend, people: list[User]) -> None:
+    """Internal headers of clients go no further, services answer nobody but the gateway, clubs stay apart."""
+    forged = {"x-dbz-identity": "e30.00", "x-dbz-caller": "e30.00"}
+    assert (await people[0].get("/api/me", headers=forged)).json()["id"] == people[0].id
+    async with httpx.AsyncClient(base_url=apart.url) as nobody:
+        assert (await nobody.get("/api/me", headers=forged)).status_code == 401
+        assert (await nobody.post("/internal/profiles", json={"user_ids": ["user0001"]})).status_code == 404
+    stranger = people[3]
+    assert (await stranger.get("/api/posts/club00-p00")).status_code == 404
+    assert (await stranger.get("/api/clubs/club00")).status_code == 403
+    health = (await people[0].get("/healthz")).json()
+    game = health["services"]["game"]["instances"][0]["name"]
+    async with httpx.AsyncClient(base_url=f"http://{game}", headers=dict(people[0].http.headers)) as direct:
+        assert (await direct.get("/api/games")).status_code == 401
+        assert (await direct.post("/internal/audience", json={}, headers=forged)).status_code == 401
+
+
+async def test_a_session_that_ended_is_over_at_the_gateway(people: list[User]) -> None:
+    """Requests and sockets of it, at once."""
+    socket = await people[2].socket()
+    assert (await people[2].post("/api/auth/logout", {})).status_code == 200
+    await eventually(lambda: not socket.client.connected)
+    assert (await people[2].get("/api/me")).status_code == 401
+
+
+async def test_a_killed_service_comes_back_and_the_others_do_not_notice(apart: Backend, people: list[User]) -> None:
+    """Its own calls are refused meanwhile, at once, with the time to wait."""
+    (game,) = processes_of(apart, "game")
+    game.send_signal(signal.SIGKILL)
+    game.wait(10)
+    statuses = set()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        response = await people[0].get("/api/games")
+        statuses.add(response.status_code)
+        assert (await people[0].get("/api/posts")).status_code == 200
+        assert (await people[0].get("/api/me")).status_code == 200
+        if response.status_code == 200:
+            break
+        assert response.status_code == 503 and response.headers["retry-after"]
+        assert response.json()["error"]["service"] == "game"
+        await asyncio.sleep(0.1)
+    assert statuses == {503, 200}
+    assert processes_of(apart, "game")[0].pid != game.pid
+
+
+async def test_of_two_instances_one_may_end_unnoticed(apart: Backend, people: list[User]) -> None:
+    """What can be asked twice is asked of the other one."""
+    victims = processes_of(apart, "chat")
+    assert len(victims) == 2
+    victims[0].send_signal(signal.SIGKILL)
+    for _ in range(50):
+        assert (await people[0].get("/api/rooms")).status_code == 200
+    await eventually(lambda: len(processes_of(apart, "chat")) == 2)
+
+
+async def test_everything_ends_with_the_parent(folder: Path, stores: tuple[str, str]) -> None:
+    """Also when that is killed."""
+    child, where = start_server(folder, *stores, ["--services", "apart"])
+    with child:
+        family = psutil.Process(where.pid).children(recursive=True)
+        assert len(family) > len(SERVICES)
+        os.kill(where.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert not alive
