@@ -39,6 +39,12 @@ def serve(
         typer.Option(help="Chat batching: tuned, or as the plan was written (slow; a budget catches it)."),
     ] = "tuned",
     processes: Annotated[int, typer.Option(help="Server processes.", min=1, max=64)] = 1,
+    services: Annotated[
+        str,
+        typer.Option(
+            metavar="PLAN", help="Every service in processes of its own behind a gateway: apart, or chat=2,gateway=2."
+        ),
+    ] = "",
     shards: Annotated[
         int,
         typer.Option(help="Document stores that hold the clubs; with 2 or more another one stands by.", min=1, max=3),
@@ -72,6 +78,7 @@ def serve(
       dbz serve --policy plan           chat batching as first planned, too slow
       dbz serve --shards 2 --clubs 12   shards for dbz shard to work on
       dbz serve --cloud --tasks 2       two tasks in a local cloud; dbz scale status
+      dbz serve --services chat=2       services apart, two of chat, and a gateway
       dbz serve --faults                a server to try dbz monitor on
     """
     from dbz.stack import StackOptions
@@ -85,15 +92,29 @@ def serve(
         raise UsageError(
             "--faults are those of one server process", hint="leave out --processes and --cloud", code="E003"
         )
+    if services:
+        _check_plan(services, alone=not (cloud or faults or processes != 1))
     options = StackOptions(
         clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards,
-        cloud=tasks if cloud else 0, cloud_period_s=period_s, faults=faults,
+        cloud=tasks if cloud else 0, cloud_period_s=period_s, faults=faults, services=services,
     )  # fmt: skip
     with _stop_signals_raise():
         try:
             _run(options, as_json)
         except _StopRequested:
             raise InterruptedRunError("stopped before the stack was up; nothing is left running") from None
+
+
+def _check_plan(services: str, *, alone: bool) -> None:
+    from dbz.server.apart.plan import instances_of
+
+    instances_of(services)
+    if not alone:
+        raise UsageError(
+            "--services go with neither --processes nor --cloud nor --faults",
+            hint="--services gateway=2,game=2 says how many processes each has",
+            code="E003",
+        )
 
 
 def _run(options: StackOptions, as_json: bool) -> None:
@@ -108,7 +129,7 @@ def _run(options: StackOptions, as_json: bool) -> None:
         with start_stack(options, logs) as stack, _ending_on_request():
             running = describe(stack)
             publish(running)
-            _announce(running, stack.started_in_s, options.clubs, as_json)
+            _announce(running, stack.started_in_s, options, as_json)
             _watch(stack)
     _say("Stopped.")
 
@@ -135,14 +156,14 @@ def _remove_logs(folder: Path) -> None:
             log.unlink()
 
 
-def _announce(running: RunningStack, started_in_s: float, clubs: int, as_json: bool) -> None:
+def _announce(running: RunningStack, started_in_s: float, options: StackOptions, as_json: bool) -> None:
     _say(f"Ready after {started_in_s:.1f} s.")
     if as_json:
         import json
 
         typer.echo(json.dumps(running.document(), indent=2))
         return
-    last_user = clubs * _MEMBERS_PER_CLUB - 1
+    last_user = options.clubs * _MEMBERS_PER_CLUB - 1
     typer.echo(
         f"Server    {running.url}\n"
         f"MongoDB   {running.mongo_uri}\n"
@@ -152,6 +173,8 @@ def _announce(running: RunningStack, started_in_s: float, clubs: int, as_json: b
         f"Load it   dbz load mixed --target {running.url}\n"
         "Stop it   Ctrl-C"
     )
+    if options.services:
+        typer.echo(f"Services  {running.url}/healthz")
     if running.cloud_url:
         typer.echo(
             f"Cloud     {running.cloud_url} (AWS_ENDPOINT_URL), region eu-west-1, cluster dbz, service api\n"

@@ -38,6 +38,9 @@ class StackOptions:
     faults: bool = False
     """Whether admins can make the server slow, failing or leaking."""
 
+    services: str = ""
+    """Which processes the reference server consists of, as `dbz serve --services` takes it; empty: one is all."""
+
     def __post_init__(self) -> None:
         for name, value, lowest, highest in (
             ("clubs", self.clubs, 1, 100),

@@ -12,7 +12,7 @@ from pathlib import Path
 from dbz.children import free_port, python_module
 from dbz.extras import CLOUD, SERVER, need
 from dbz.stack.options import StackOptions
-from dbz.stack.probes import cache_answers, cloud_answers, server_answers, store_answers
+from dbz.stack.probes import cache_answers, cloud_answers, gateway_answers, server_answers, store_answers
 
 _LOOPBACK = "127.0.0.1"
 CACHE_GROUP, _CACHE_NODES = "dbz-cache", 2
@@ -70,11 +70,13 @@ def cache() -> Part:
 def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> Part:
     """The reference server on the port that was asked for, or on a free one."""
     port, scratch = options.port or free_port(options.host), _scratch("server")
-    where = ["--host", options.host, "--port", str(port), "--processes", str(options.processes)]
+    processes = ["--services", options.services] if options.services else ["--processes", str(options.processes)]
+    where = ["--host", options.host, "--port", str(port), *processes]
     argv = [*python_module("dbz.server"), *where, *_server_arguments(options, mongo_uri, redis_url, shards)]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than the server gives its workers to drain: it is the one that should insist.
-    return Part("server", "the reference server", argv, options.host, port, server_answers, scratch, env, grace_s=10.0)
+    ready, grace_s = (gateway_answers, 20.0) if options.services else (server_answers, 10.0)
+    return Part("server", "the reference server", argv, options.host, port, ready, scratch, env, grace_s)
 
 
 def _server_arguments(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> list[str]:

@@ -30,6 +30,11 @@ def server_answers(host: str, port: int) -> bool:
     return _http_ok(host, port, "/healthz")
 
 
+def gateway_answers(host: str, port: int) -> bool:
+    """Whether the gateway on `host:port` says that all its services are ready."""
+    return _http_ok(host, port, "/readyz")
+
+
 def cloud_answers(host: str, port: int) -> bool:
     """Whether the local cloud on `host:port` says that its tasks run."""
     return _http_ok(host, port, "/_dbz/ready")

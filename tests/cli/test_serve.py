@@ -241,3 +241,23 @@ def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_
     assert eventually(home.is_clean)
     nobody = shard("status")
     assert nobody.returncode == 2 and "start `dbz serve --shards 2`" in nobody.stderr
+
+
+def test_services_apart_answer_behind_one_gateway_and_end_with_dbz(home: Home) -> None:
+    """A load's target like any other; a plan that is none is refused before anything starts."""
+    for arguments, message in (
+        (["--services", "chta=2"], "did you mean 'chat'"),
+        (["--services", "apart", "--processes", "2"], "--services gateway=2,game=2 says"),
+    ):
+        refused = home.run(*arguments)
+        assert refused.returncode == 2 and message in refused.stderr
+    with home.serving("--services", "chat=2") as (process, document):
+        with urllib.request.urlopen(f"{document['url']}/healthz", timeout=10) as response:
+            services = json.load(response)["services"]
+        assert {name: len(each["instances"]) for name, each in services.items()} == {
+            **dict.fromkeys(services, 1),
+            "chat": 2,
+        }
+        process.send_signal(signal.SIGTERM)
+        code, _ = finish(process)
+    assert code == 0 and home.is_clean()

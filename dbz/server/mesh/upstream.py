@@ -119,6 +119,7 @@ class Upstream:
         # Never more than half of them: when most fail, it is not the instances.
         if share is None or share < _BAD or (away + 1) * 2 > len(self._instances):
             return
-        if all((each.failure_share or 0.0) < _GOOD for each in others if not each.ejected):
+        known = [each.failure_share for each in others if not each.ejected and each.failure_share is not None]
+        if known and max(known) < _GOOD:
             instance.eject()
             self._figures.upstream_ejections.add((self.service, instance.name))
