@@ -8,7 +8,7 @@ TESTERS ?= 3
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture lint format bench docs pins clean
+.PHONY: help load test node-packages torture fuzz lint format bench docs pins clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -33,6 +33,11 @@ torture: $(READY)  ## Run every test with whole matrices and each command starte
 	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --ignore tests/shards/test_torture.py
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
 	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py
+
+# The fuzzer comes as a wheel for Linux only, so it is no part of what everybody installs.
+fuzz: $(READY)  ## Fuzz every reader for ten minutes, led by coverage; SECONDS=60 NAMES=trace,packet for less.
+	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz
 
 lint: $(READY)  ## Check style, types, import rules and generated documentation.
 	@$(BIN)/ruff check

@@ -14,6 +14,8 @@ _SIZE_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB
 _BITS = {"bit": 1, "kbit": 10**3, "Mbit": 10**6, "Gbit": 10**9}
 _PER_S = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION_PART = re.compile(_NUMBER + r"(us|ms|min|s|m|h|d)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 
 _LONGEST_S = 100 * 365 * 86_400.0
 _MOST = 1e15
@@ -35,9 +37,9 @@ BANDWIDTH_FORMS = "750kbit, 1.6Mbit, 1Gbit"
 def parse_duration(text: str) -> float:
     """Seconds in a duration such as `500ms` or `1m30s`."""
     compact = text.replace(" ", "")
-    parts = re.findall(_NUMBER + r"(us|ms|min|s|m|h|d)", compact)
-    if not parts or "".join(number + unit for number, unit in parts) != compact:
+    if not _DURATION.fullmatch(compact):
         raise ValueError(f"'{text}' is not a duration; write for example {DURATION_FORMS}")
+    parts = _DURATION_PART.findall(compact)
     return _bounded(sum(float(number) * _DURATION_S[unit] for number, unit in parts), _LONGEST_S, "duration")
 
 

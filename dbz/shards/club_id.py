@@ -137,6 +137,6 @@ def _wrapped(kind: str, text: str) -> str:
 def _unwrapped(text: str) -> tuple[str, str]:
     try:
         ((name, inner),) = json.loads(text).items()
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"'{text}' is not the id of a club") from error
     return str(name)[1:], str(inner)

@@ -138,7 +138,7 @@ def _prometheus(path: Path, metric: tuple[Watched | None, float] | None, default
         answer = json.loads(path.read_bytes())
         series = answer["data"]["result"]
         assert isinstance(series, list), "as the API has it"
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
+    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
         raise UsageError(f"{path} is not an answer of Prometheus to query_range", code="M006") from error
     watched, factor = metric
     for number, one in enumerate(series, 1):

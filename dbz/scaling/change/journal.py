@@ -136,7 +136,7 @@ def read_entry(path: Path) -> JournalEntry:
     for text in path.read_bytes().splitlines():
         try:
             lines.append(json.loads(text))
-        except ValueError:
+        except (ValueError, RecursionError):
             break
     if not lines or lines[0].get("schema") != SCHEMA:
         raise UsageError(f"{path} is not a journal of dbz scale", code="E013")

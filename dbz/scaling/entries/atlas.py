@@ -173,7 +173,7 @@ def _answer(
     except urllib.error.HTTPError as error:
         why = {401: "the key is not known", 403: "the key may not, or not from here"}.get(error.code, error.reason)
         raise DependencyError(f"Atlas answered {error.code}: {why}", code="S029") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
         raise DependencyError(f"Atlas could not be asked: {getattr(error, 'reason', error)}", code="S029") from error
     if not isinstance(document, dict):
         raise DependencyError("Atlas could not be asked: what answered is not its API", code="S029")

@@ -149,7 +149,7 @@ def _column(words: str) -> str:
 def _of_json(path: Path, text: str) -> list[Recorded]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _wrong(str(path), f"is no JSON: {error}") from None
     found: list[Recorded] = []
     for answer in document if isinstance(document, list) else [document]:
@@ -205,7 +205,11 @@ def _statistics(path: Path, answer: Mapping[str, Any]) -> Iterator[Recorded]:
 
 def _of_csv(path: Path, text: str) -> list[Recorded]:
     """The console's: rows of words about each column, then rows that begin with a time."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        rows = [row for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise _wrong(f"{path}:{reader.line_num}", str(error)) from None
     first = next((number for number, row in enumerate(rows) if _is_time(row[0])), len(rows))
     heads, body = rows[:first], rows[first:]
     if not heads or not body:

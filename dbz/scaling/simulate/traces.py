@@ -166,11 +166,14 @@ def read_trace(path: Path, per_task_per_s: float) -> Trace:
     `connections` and `memory` (percent) may follow. An empty cell is a value that is missing; each row counts until the
     next one. `ConfigError` names the first line that is wrong.
     """
-    reader = csv.DictReader(io.StringIO(_text(path)))
-    columns = [name.strip().lower() for name in reader.fieldnames or []]
-    _check_columns(path, columns)
-    reader.fieldnames = columns
-    rows = [_row(path, reader.line_num, row) for row in reader]
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+    try:
+        columns = [name.strip().lower() for name in reader.fieldnames or []]
+        _check_columns(path, columns)
+        reader.fieldnames = columns
+        rows = [_row(path, reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ConfigError([Problem(f"{path}:{reader.line_num}", str(error))], code="S021") from error
     return _per_second(path, rows, per_task_per_s)
 
 
