@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from _club import Member
 
-from dbz.users import between, task
-
-SCREEN_PX = 750
+from dbz.users import between, device_of, task
 
 
 class PhoneUser(Member):
@@ -20,6 +18,7 @@ class PhoneUser(Member):
     def on_start(self) -> None:
         """Log in once; the app has started when profile, club and cached data are there."""
         super().on_start()
+        self.device = device_of(self.random)
         self.posts: list[dict] = []
         self.games: list[dict] = []
         self.start_app()
@@ -40,7 +39,7 @@ class PhoneUser(Member):
             self.list_posts()
             pictures = {post["author"]["profile_image"] for post in self.posts[:5] if post["author"]}
             for picture in pictures:
-                parallel.spawn(self.client.get, f"{picture}?w={SCREEN_PX}&q=85", name="/media/{id}")
+                parallel.spawn(self.client.get, f"{picture}?w={self.device.image_px}&q=85", name="/media/{id}")
 
     @task(8)
     def read_post(self) -> None:

@@ -87,19 +87,21 @@ class Phone(RoomMember):
         return self.get(f"{path}?limit={PAGE_ROWS}&page={number}", name).get("items", [])
 
     def show_posts(self) -> None:
-        """The posts, with their authors' pictures; then somebody scrolls."""
-        self.show_list("posts", "/api/posts", lambda post: (post.get("author") or {}).get("profile_image"))
+        """The posts, with their authors' pictures and those of the gallery; then somebody scrolls."""
+        self.show_list(
+            "posts", "/api/posts", lambda post: [(post.get("author") or {}).get("profile_image"), post.get("image")]
+        )
 
     def show_games(self) -> None:
         """The games, which have no pictures."""
-        self.show_list("games", "/api/games", lambda _game: None)
+        self.show_list("games", "/api/games", lambda _game: [])
 
     def show_members(self) -> None:
         """Who is in the club."""
         path = f"/api/clubs/{self.me['club_id']}/members"
-        self.show_list("members", path, lambda member: member.get("profile_image"), "/api/clubs/{id}/members")
+        self.show_list("members", path, lambda member: [member.get("profile_image")], "/api/clubs/{id}/members")
 
-    def show_list(self, screen: str, path: str, picture: Any, name: str = "") -> None:
+    def show_list(self, screen: str, path: str, pictures: Any, name: str = "") -> None:
         """The first rows with their pictures, then batches of rows, and pages shortly before they are needed."""
         window, rows = ListWindow(), []
 
@@ -116,10 +118,10 @@ class Phone(RoomMember):
                     load()
                 while window.shown < window.loaded:
                     window.scroll()
-            self.load_images([picture(row) for row in rows[: window.shown]])
+            self.load_images([one for row in rows[: window.shown] for one in pictures(row)])
         for _ in range(self.random.randint(0, 6)):
             self.pause(0.5, 2)
-            self.load_images([picture(rows[number]) for number in window.scroll()])
+            self.load_images([one for number in window.scroll() for one in pictures(rows[number])])
             if window.wants_page:
                 load()
 
@@ -144,7 +146,7 @@ class Phone(RoomMember):
             return
         post = self.random.choice(posts)["id"]
         with self.composite("page_load{screen=post}"):
-            self.get(f"/api/posts/{post}", "/api/posts/{id}")
+            self.load_images([self.get(f"/api/posts/{post}", "/api/posts/{id}").get("image")])
         if self.random.random() < 0.1:
             self.client.post(f"/api/posts/{post}/like", name="/api/posts/{id}/like")
 

@@ -17,7 +17,7 @@ from dbz.background import end
 from dbz.server.apart.handover import SocketEvents
 from dbz.server.apart.internal import InternalRoutes
 from dbz.server.apart.plan import GATEWAY
-from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers
+from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers, RemotePictures
 from dbz.server.auth import AuthService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
@@ -87,11 +87,12 @@ def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composit
     auth.revocations.listeners.append(gateway.end_session)
     hub = EventHub(core, open_queue(core.redis, core.settings.queue))
     notification = NotificationService(core, auth, gateway, hub)
-    content = ContentService(core, auth, hub)
+    media = MediaService(core)
+    content = ContentService(core, auth, hub, media)
     game = GameService(core, auth, gateway, hub)
     notification.audiences["game.starting"] = game.audience
     chat = ChatService(core, gateway)
-    services = (auth, hub, notification, content, game, chat, MediaService(core))
+    services = (auth, hub, notification, content, game, chat, media)
     for service in services:
         gateway.serve(service.events)
     return Composition(services, auth.tokens.authenticate, gateway=gateway)
@@ -160,7 +161,7 @@ def _notification(making: _Making) -> _Made:
 
 
 def _content(making: _Making) -> _Made:
-    return _Made(ContentService(making.core, making.members, making.hub))
+    return _Made(ContentService(making.core, making.members, making.hub, RemotePictures(making.mesh)))
 
 
 def _game(making: _Making) -> _Made:
@@ -173,7 +174,8 @@ def _chat(making: _Making) -> _Made:
 
 
 def _media(making: _Making) -> _Made:
-    return _Made(MediaService(making.core))
+    media = MediaService(making.core)
+    return _Made(media, making.internal.of_media(media))
 
 
 _MAKERS: dict[str, Callable[[_Making], _Made]] = {

@@ -31,6 +31,13 @@ class Profiles(Protocol):
         """{user id: {id, name, profile_image, role, skill_level}} of those users that exist."""
 
 
+class Pictures(Protocol):
+    """What members have uploaded; answered by media."""
+
+    async def has(self, club_id: str, media_id: str) -> bool:
+        """Whether the club has this picture."""
+
+
 class Members(Protocol):
     """Who belongs to a club; answered by auth."""
 

@@ -18,6 +18,7 @@ import pytest
 from dbz.server.apart.plan import SERVICES
 from tests.server.backend import Backend, start_server
 from tests.server.clients import User, eventually, login
+from tests.server.pictures import photo
 
 pytestmark = pytest.mark.anyio
 
@@ -74,9 +75,13 @@ async def test_each_route_is_answered_by_its_service(people: list[User]) -> None
 
 
 async def test_services_ask_each_other(people: list[User]) -> None:
-    """A post shows its author, whom auth knows; a notification reaches a socket that the gateway holds."""
+    """A post shows its author, whom auth knows, and a picture of media's; a notification reaches the gateway's socket."""
     post = (await people[0].post("/api/posts", {"title": "Nets", "content": "are up"})).json()
     assert post["author"]["name"] == "Member 0"
+    picture = (await people[0].http.post("/api/media", content=photo(300, 200))).json()
+    for image, status in ((picture["id"], 201), ("club00.nothing", 422)):
+        shown = await people[0].post("/api/posts", {"title": "Nets", "content": "see", "image": image})
+        assert shown.status_code == status, shown.text
     listener = await people[1].socket()
     sent = await people[0].post("/api/notifications", {"user_id": people[1].id, "type": "x", "title": "Hello"})
     assert sent.status_code == 202

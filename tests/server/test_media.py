@@ -53,6 +53,21 @@ async def test_an_upload_comes_back_in_the_size_and_format_that_is_asked_for(sig
     assert len(tags) == 3
 
 
+async def test_a_post_shows_a_picture_of_its_club(sign_in: SignIn) -> None:
+    """The demo gallery has some; one that is written names what was uploaded, and nobody else's."""
+    user, stranger = await sign_in("user0001"), await sign_in("user0201")
+    (shown, *_) = (await user.get("/api/posts?category=gallery")).json()["items"]
+    assert opened((await user.get(f"{shown['image']}?w=640")).content).size == (640, 480)
+    picture = await uploaded(user.http, photo(300, 300))
+    post = {"title": "On Sunday", "content": "x", "image": picture["id"]}
+    made = await user.post("/api/posts", post)
+    assert made.status_code == 201 and made.json()["image"] == picture["url"]
+    assert (await user.get(f"/api/posts/{made.json()['id']}")).json()["image"] == picture["url"]
+    for writer, image in ((stranger, picture["id"]), (user, "club00.nothing"), (user, "user0000")):
+        refused = await writer.post("/api/posts", {**post, "image": image})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unknown_image")
+
+
 async def test_few_sizes_are_made_and_never_more_pixels_than_there_are(sign_in: SignIn) -> None:
     """A width in between gets the next larger one; a small picture stays small."""
     user = await sign_in("user0001")

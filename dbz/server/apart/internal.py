@@ -7,11 +7,12 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from dbz.server.apart.paths import AUDIENCE, ENDED, PROFILES
+from dbz.server.apart.paths import AUDIENCE, ENDED, PICTURE, PROFILES
 from dbz.server.auth import AuthService
 from dbz.server.game import GameService
 from dbz.server.http import Body, Call, Reply, Route
 from dbz.server.http.route import Handler
+from dbz.server.media import MediaService
 from dbz.server.mesh import Signer
 
 
@@ -32,6 +33,13 @@ class AudienceBody(Body):
 
     club_id: str
     data: dict[str, Any]
+
+
+class PictureBody(Body):
+    """Of which club which picture is looked for."""
+
+    club_id: str
+    media_id: str
 
 
 Answering = Callable[[Any], Awaitable[Any]]
@@ -63,6 +71,14 @@ class InternalRoutes:
             return await game.audience(body.club_id, body.data)
 
         return [self._route(AUDIENCE, AudienceBody, audience)]
+
+    def of_media(self, media: MediaService) -> list[Route]:
+        """Whether a club has a picture."""
+
+        async def picture(body: PictureBody) -> dict[str, bool]:
+            return {"has": await media.has(body.club_id, body.media_id)}
+
+        return [self._route(PICTURE, PictureBody, picture)]
 
     def guarded(self, handler: Handler) -> Handler:
         """`handler` for those who ask in the name of another process of the server; others are refused with 401."""

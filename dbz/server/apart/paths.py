@@ -3,4 +3,5 @@
 PROFILES = "/internal/profiles"
 ENDED = "/internal/sessions/ended"
 AUDIENCE = "/internal/audience"
+PICTURE = "/internal/picture"
 SOCKET_EVENTS = "/internal/sockets"

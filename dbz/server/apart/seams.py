@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from dbz.server.apart.paths import AUDIENCE, ENDED, PROFILES
+from dbz.server.apart.paths import AUDIENCE, ENDED, PICTURE, PROFILES
 from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.http.errors import ApiError
@@ -66,6 +66,18 @@ class RemoteAudience:
             return list(await self._mesh.ask("game", AUDIENCE, {"club_id": club_id, "data": data}))
         except ApiError as error:
             raise ConnectionError(error.message) from error
+
+
+class RemotePictures:
+    """See `Pictures`; answered by media."""
+
+    def __init__(self, mesh: MeshClient) -> None:
+        self._mesh = mesh
+
+    async def has(self, club_id: str, media_id: str) -> bool:
+        """See `Pictures`; a refusal with 503 while media is away."""
+        answer = await self._mesh.ask("media", PICTURE, {"club_id": club_id, "media_id": media_id})
+        return bool(answer["has"])
 
 
 class RemoteEnds:

@@ -177,6 +177,7 @@ def _shown(row: dict[str, Any], author: dict[str, Any] | None) -> dict[str, Any]
         "created_at": iso(row["created_at"]),
         "author": person(author),
         "author_id": row["author_id"],
+        "image": row.get("image"),
         "comment_count": row["comment_count"],
         "like_count": row["like_count"],
     }

@@ -11,10 +11,10 @@ from dbz.server.content.posts import Category, Posts, PostsQuery
 from dbz.server.content.reads import ReadMarks
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Fields, Reply, Route
-from dbz.server.http.errors import forbidden, not_found
+from dbz.server.http.errors import ApiError, forbidden, not_found
 from dbz.server.http.pages import page_block
 from dbz.server.http.schemas import BOOLEAN, COMMENT, INTEGER, POST, items, listed, record
-from dbz.server.seams import EventHandler, Events, Indexes, Profiles
+from dbz.server.seams import EventHandler, Events, Indexes, Pictures, Profiles
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -28,6 +28,7 @@ class NewPost(Body):
     category: Category = "free"
     status: Literal["published", "draft"] = "published"
     pinned: bool = False
+    image: Annotated[str, Field(max_length=100)] | None = None
 
 
 class NewComment(Body):
@@ -65,8 +66,9 @@ class ContentService:
     name = "content"
     indexes = INDEXES
 
-    def __init__(self, core: Core, profiles: Profiles, happenings: Events) -> None:
+    def __init__(self, core: Core, profiles: Profiles, happenings: Events, pictures: Pictures) -> None:
         self._posts = Posts(core, profiles)
+        self._pictures = pictures
         self._reads = ReadMarks(core)
         self._happenings = happenings
         self.events: dict[str, EventHandler] = {}
@@ -114,12 +116,15 @@ class ContentService:
         return Reply({"items": await self._posts.comments(call.reader.club_id, post["id"])})
 
     async def create(self, call: Call) -> Reply:
-        """POST /api/posts; only an admin pins."""
+        """POST /api/posts; only an admin pins. `image` is the id of a picture of the club."""
         body: NewPost = await call.body()
         reader = call.reader
         if body.pinned and not reader.is_admin:
             raise forbidden("only an admin may pin a post")
-        post_id = await self._posts.create(reader.club_id, reader.user_id, body.model_dump())
+        if body.image is not None and not await self._pictures.has(reader.club_id, body.image):
+            raise ApiError(422, "unknown_image", "the club has no such picture: upload it first")
+        fields = {**body.model_dump(), "image": f"/media/{body.image}" if body.image else None}
+        post_id = await self._posts.create(reader.club_id, reader.user_id, fields)
         return Reply({**await self._posts.post(reader.club_id, post_id), "is_read": False}, 201)
 
     async def comment(self, call: Call) -> Reply:

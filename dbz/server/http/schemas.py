@@ -72,6 +72,7 @@ POST = record(
     pinned=BOOLEAN,
     created_at=MOMENT,
     author=PERSON,
+    image=TEXT_OR_NULL,
     comment_count=INTEGER,
     like_count=INTEGER,
     is_read=BOOLEAN,

@@ -76,6 +76,10 @@ class MediaService:
         """Take no more work."""
         self._workers.stop()
 
+    async def has(self, club_id: str, media_id: str) -> bool:
+        """Whether the club has this picture."""
+        return await self._store.has(club_id, media_id)
+
     async def upload(self, call: Call) -> Reply:
         """POST /api/media: a picture for the reader's club."""
         reader, settings = call.reader, self._settings

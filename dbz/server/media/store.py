@@ -38,11 +38,13 @@ class MediaStore:
             row = await self._core.router.club(club_id)[COLLECTION].find_one({"_id": media_id}, {"body": 1})
         return bytes(row["body"]) if row else None
 
-    async def exists(self, club_id: str, media_id: str) -> bool:
+    async def has(self, club_id: str, media_id: str) -> bool:
         """Whether the club has this picture."""
-        with self._core.queries.timed("media.exists"):
+        if club_of(media_id) != club_id:
+            return False
+        with self._core.queries.timed("media.has"):
             row = await self._core.router.club(club_id)[COLLECTION].find_one({"_id": media_id}, {"_id": 1})
-        return row is not None and club_of(media_id) == club_id
+        return row is not None
 
 
 def club_of(media_id: str) -> str:

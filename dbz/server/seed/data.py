@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dbz.server.auth.passwords import hash_password
+from dbz.server.media.demo import demo_picture
+from dbz.server.media.store import media_document
 
 Documents = dict[str, list[dict[str, Any]]]
 
 MEMBERS = 200
 POSTS = 60
+PHOTOS = 4
 PASSWORD = "demo"
 GAMES = (("ongoing", 10), ("scheduled", 20), ("completed", 30))
 _EPOCH = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -72,6 +75,7 @@ def club_documents(seed: int, club: int) -> Documents:
         "games": _games(rng, club, club_id),
         "chat_rooms": [room],
         "band_cache": [_band(club, club_id)],
+        "media": _photos(club, club_id),
     }
 
 
@@ -83,6 +87,21 @@ def _band(club: int, club_id: str) -> dict[str, Any]:
     ]
     row = {"_id": club_id, "club_id": club_id, "name": f"Badminton club {club + 1}", "cover": f"/media/{club_id}"}
     return {**row, "photos": photos, "synced_at": _EPOCH, "access_token": f"band-{club:08d}"}
+
+
+def _photos(club: int, club_id: str) -> list[dict[str, Any]]:
+    """The pictures that its gallery shows, uploaded by its admin."""
+    return [
+        {
+            **media_document(_photo(club_id, number), club_id, user_id(club, MEMBERS - 1), demo_picture(number)),
+            "created_at": _EPOCH + timedelta(minutes=number),
+        }
+        for number in range(PHOTOS)
+    ]
+
+
+def _photo(club_id: str, number: int) -> str:
+    return f"{club_id}.photo{number}"
 
 
 def _users(rng: random.Random, seed: int, club: int, club_id: str) -> list[dict[str, Any]]:
@@ -120,13 +139,15 @@ def _posts(rng: random.Random, club: int, club_id: str) -> tuple[list[Any], list
 
 
 def _post(rng: random.Random, club: int, club_id: str, number: int, likes: list[str], comments: int) -> dict[str, Any]:
+    category = _CATEGORIES[number % len(_CATEGORIES)]
     return {
         "_id": f"{club_id}-p{number:02d}",
         "club_id": club_id,
         "author_id": user_id(club, rng.randrange(MEMBERS)),
         "title": _sentence(rng, 4),
         "content": ". ".join(_sentence(rng, 12) for _ in range(rng.randrange(2, 8))),
-        "category": _CATEGORIES[number % len(_CATEGORIES)],
+        "category": category,
+        "image": f"/media/{_photo(club_id, number // len(_CATEGORIES) % PHOTOS)}" if category == "gallery" else None,
         "status": "draft" if number % 15 == 14 else "published",
         "pinned": number % 20 == 0,
         "created_at": _EPOCH + timedelta(hours=number),

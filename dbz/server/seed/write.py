@@ -12,6 +12,7 @@ from dbz.server.chat.service import INDEXES as CHAT
 from dbz.server.content.service import INDEXES as CONTENT
 from dbz.server.events.outbox import INDEXES as EVENTS
 from dbz.server.game.service import INDEXES as GAME
+from dbz.server.media import INDEXES as MEDIA
 from dbz.server.notification.service import INDEXES as NOTIFICATION
 from dbz.server.seed.data import club_documents
 
@@ -28,7 +29,7 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
     `database` is the directory; everything is in it, unless `place` says where a club's collections are.
     Returns a sentence that says what was done. Other demo data is replaced; data of nobody's making is kept.
     """
-    mark_when_done = {"seed": seed, "clubs": clubs, "version": 2, "complete": True}
+    mark_when_done = {"seed": seed, "clubs": clubs, "version": 3, "complete": True}
     mark = await database["seeds"].find_one({"_id": _MARK})
     if mark is not None and {key: mark.get(key) for key in mark_when_done} == mark_when_done:
         return f"already seeded: {clubs} clubs, seed {seed}"
@@ -44,7 +45,7 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
                 await where[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
             await where[collection].insert_many(documents)
             written += len(documents)
-    for indexes in (*AUTH, *CHAT, *CONTENT, *EVENTS, *GAME, *NOTIFICATION):
+    for indexes in (*AUTH, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION):
         await database[indexes.collection].create_indexes(list(indexes.models))
     await database["seeds"].replace_one({"_id": _MARK}, mark_when_done)
     return f"seeded {clubs} clubs, {written} documents, seed {seed}"
