@@ -9,6 +9,8 @@ from dbz.runs import aggregate
 from dbz.runs.reading import Record
 from dbz.runs.schema import CareFigures, Run
 
+_SEVERAL = 5
+
 
 def care_figures(run: Run, record: Record) -> CareFigures:
     """Those of the judged part of a run."""
@@ -18,6 +20,7 @@ def care_figures(run: Run, record: Record) -> CareFigures:
         measured = measure(parse_selector(metric), "p95", found)
         percentiles[metric] = aggregate.finite(measured.value) if measured else None
     seconds = found.seconds or 1.0
+    sizes = {name: sums.bytes / sums.answers for name, sums in found.answers.items() if sums.answers >= _SEVERAL}
     return CareFigures(
         run=run.id,
         without=list(run.profile.get("without", [])),
@@ -26,4 +29,5 @@ def care_figures(run: Run, record: Record) -> CareFigures:
         server_cpu_percent=run.server.cpu_percent if run.server else None,
         p95_ms=percentiles["http"],
         composite_p95_ms=percentiles["composite"],
+        answer_bytes={name: round(size, 1) for name, size in sorted(sizes.items())},
     )

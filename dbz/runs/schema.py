@@ -192,6 +192,8 @@ class CareFigures(_Part):
     """Of all HTTP requests; null where it falls on failed ones."""
     composite_p95_ms: float | None
     """Of all composites, such as screens; null where there were none too."""
+    answer_bytes: dict[str, float] = {}
+    """By operation: the mean size of an answer's body, as it was sent; of those that were answered several times."""
 
 
 class CounterFigures(_Part):

@@ -61,6 +61,7 @@ def test_what_the_care_of_an_app_saves_is_a_table_of_its_last_report(tmp_path):
     assert whole["run"] == runs[last]["id"]
     assert without["requests_per_s"] > 2 * whole["requests_per_s"] > 0
     assert without["bytes_per_s"] > 2 * whole["bytes_per_s"] > 0
+    assert whole["answer_bytes"] == without["answer_bytes"] and whole["answer_bytes"]["GET /hello"] > 0
     assert "without cache:" in done.stderr
     for text in (done.stdout, (last / "summary.md").read_text(), (last / "report.html").read_text()):
         assert "What the care of the app saves" in text

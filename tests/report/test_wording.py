@@ -8,10 +8,11 @@ import pytest
 
 from dbz.measure.budget.budgets import Budget, parse_budget
 from dbz.report.words.advice import next_steps
+from dbz.report.words.care import care_rows
 from dbz.report.words.facts import facts, generator_text, server_text
 from dbz.report.words.verdict import by_importance, delivery_text, headline, latency_text
 from dbz.runs.folder import RunFolder
-from dbz.runs.schema import Deliveries, Run, RunVerdict, Server
+from dbz.runs.schema import CareFigures, Deliveries, Run, RunVerdict, Server
 from tests.runs.builder import Scene, build_run
 
 FAST = parse_budget("fast", "http", "p95", "< 1ms")
@@ -123,3 +124,21 @@ def test_latencies_have_three_digits(value: float | None, text: str) -> None:
 def test_runs_without_any_detail_have_facts_too() -> None:
     run = Run(id="x", started="2026-11-23T00:00:00+00:00", profile={}, target="http://127.0.0.1", seed=1)
     assert dict(facts(run))["Users held"] == "not measured"
+
+
+def test_the_answers_that_care_keeps_small_are_named_whatever_other_bytes_there_are():
+    """An ETag saves a list's answer; pictures, whose number differs by chance, are a hundred times as many bytes."""
+
+    def figures(without: list[str], total: float, **sizes: float) -> CareFigures:
+        figures = {
+            "requests_per_s": 10,
+            "bytes_per_s": total,
+            "server_cpu_percent": 5,
+            "p95_ms": 9,
+            "composite_p95_ms": 9,
+        }
+        return CareFigures(run="r", without=without, answer_bytes=sizes, **figures)
+
+    whole = figures([], 9e6, posts=80, pictures=104_000, rare=10)
+    others = [figures(["etag"], 8e6, posts=2992, pictures=105_000), figures(["cache"], 9e6, posts=81, pictures=99_000)]
+    assert [row[-1] for row in care_rows([whole, *others])] == ["–", "posts: 80 B → 2.99 KB", "–"]

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.server.backend import Backend, start_server
+from dbz.children import free_port
+from tests.server.backend import Backend, start_redis, start_server
 from tests.server.clients import login
 from tests.server.conftest import SignIn
 from tests.server.pictures import SCRIPT, claims_to_be, opened, photo
@@ -213,6 +214,21 @@ async def test_many_readers_of_two_processes_have_it_made_once(folder: Path, sto
             await client.aclose()
     (reads,) = [line.split()[-1] for line in metrics.splitlines() if "media.body" in line and "_count" in line]
     assert float(reads) == 1
+
+
+async def test_without_redis_pictures_are_made_all_the_same(folder: Path, stores: tuple[str, str]) -> None:
+    """By each process for itself, and at once."""
+    port = free_port()
+    with start_redis(folder, port) as redis:
+        child, where = start_server(folder, stores[0], f"redis://127.0.0.1:{port}")
+        with child:
+            async with httpx.AsyncClient(base_url=where.url) as http:
+                tokens = await login(http, "user0411")
+                http.headers["authorization"] = f"Bearer {tokens['access_token']}"
+                url = (await uploaded(http, photo(300, 200)))["url"]
+                redis.stop()
+                answers = await asyncio.gather(*(http.get(f"{url}?w={width}") for width in (64, 64, 128, 256)))
+    assert [opened(answer.content).width for answer in answers] == [64, 64, 128, 256]
 
 
 async def test_the_loop_goes_on_while_pictures_are_made(backend: Backend, sign_in: SignIn) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -16,6 +16,7 @@ _HELD_MS = 5000
 _LANDING_MS = 500
 """From the end of the making until the value is surely in the cache."""
 _POLL_S = 0.02
+_PATIENCE_S = 0.5
 
 
 async def made_once(core: Core, key: str, make: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
@@ -25,33 +26,40 @@ async def made_once(core: Core, key: str, make: Callable[[], Awaitable[bytes | N
     here: twice is dearer than once, and never wrong. None is handed on, and not waited for by others.
     """
     name = f"flight:{key}"
-    if await _is_first(core, name):
+    if await _said(core, lambda: core.redis.set(name, b"", nx=True, px=_HELD_MS), True):
         value: bytes | None = None
         try:
             value = await make()
         finally:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await (core.redis.delete(name) if value is None else core.redis.pexpire(name, _LANDING_MS))
+            await _said(core, lambda: _end(core, name, value is not None), 0)
         return value
     made = await _made_elsewhere(core, key, name)
     return await make() if made is None else made
 
 
-async def _is_first(core: Core, name: str) -> bool:
-    try:
-        return bool(await core.redis.set(name, b"", nx=True, px=_HELD_MS))
-    except (RedisError, OSError, TimeoutError):
-        return True
+def _end(core: Core, name: str, landing: bool) -> Awaitable[int]:
+    return core.redis.pexpire(name, _LANDING_MS) if landing else core.redis.delete(name)
 
 
 async def _made_elsewhere(core: Core, key: str, name: str) -> bytes | None:
-    try:
-        while await core.redis.exists(name):
-            await asyncio.sleep(_POLL_S)
+    while await _said(core, lambda: core.redis.exists(name), 0):
+        await asyncio.sleep(_POLL_S)
+        try:
             _, (encoded,) = await core.cache.remote.read([key])
-            if encoded is not None:
-                value = decode(encoded)
-                return value if isinstance(value, bytes) else None
-    except (RedisError, OSError, TimeoutError, UnavailableError, ValueError):
-        pass  # it is made here then
+            value = None if encoded is None else decode(encoded)
+        except (UnavailableError, ValueError):
+            return None  # it is made here then
+        if isinstance(value, bytes):
+            return value
     return None
+
+
+async def _said(core: Core, ask: Callable[[], Awaitable[Any]], otherwise: Any) -> Any:
+    """What Redis says, in time; `otherwise` when it does not, or is being left alone by the cache."""
+    if core.cache.remote.breaker.is_open:
+        return otherwise
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await ask()
+    except (RedisError, OSError, TimeoutError):
+        return otherwise
