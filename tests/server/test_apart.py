@@ -75,7 +75,7 @@ async def test_each_route_is_answered_by_its_service(people: list[User]) -> None
 
 
 async def test_services_ask_each_other(people: list[User]) -> None:
-    """A post shows its author, whom auth knows, and a picture of media's; a notification reaches the gateway's socket."""
+    """A post shows its author (of auth) and a picture (of media); a notification reaches a socket of the gateway."""
     post = (await people[0].post("/api/posts", {"title": "Nets", "content": "are up"})).json()
     assert post["author"]["name"] == "Member 0"
     picture = (await people[0].http.post("/api/media", content=photo(300, 200))).json()
