@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ from typing import IO
 from dbz.children import descriptors as moving
 from dbz.children import guard
 from dbz.errors import DependencyError, UsageError
+
+_LOG = logging.getLogger(__name__)
 
 _LOG_TAIL_LINES = 8
 _LOG_TAIL_BYTES = 8_192
@@ -73,6 +76,7 @@ class Child:
                 )
                 started = True
             self.pid = self._program_pid()
+            _LOG.info("started %s, process %d; its log: %s", name, self.pid, log)
         except BaseException:  # a signal that raises too: nobody else could stop this child yet
             if started:
                 self.stop()

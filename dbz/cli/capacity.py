@@ -13,6 +13,7 @@ import typer
 from dbz.cli.embedded import start_stack_of
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.load_options import given
+from dbz.cli.manner import is_quiet
 from dbz.cli.options import (
     DEFAULT_REPORTS,
     AllowTarget,
@@ -125,7 +126,7 @@ def capacity(
 
 def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json: bool) -> Capacity:
     from dbz.report.html.capacity_page import write_capacity_page
-    from dbz.report.terminal.capacity import print_capacity
+    from dbz.report.terminal.capacity import print_capacity, print_capacity_verdict
     from dbz.runs.capacity import CAPACITY_FILE, load_capacity
     from dbz.runs.folder import create_run_folder, new_run_id
 
@@ -140,6 +141,8 @@ def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json
     page = write_capacity_page(folder.path)
     if as_json:
         typer.echo(found.to_json())
+    elif is_quiet():
+        print_capacity_verdict(found)
     else:
         print_capacity(found, page)
     return found

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from dbz.cli.manner import aloud
 from dbz.errors import InterruptedRunError, UsageError
 
 
@@ -17,7 +18,9 @@ def confirm(question: str, *, yes: bool, so_far: str = "nothing was done") -> No
     if yes:
         return
     _refuse_without_terminal(so_far)
-    if not typer.confirm(question, err=True):
+    with aloud():
+        agreed = typer.confirm(question, err=True)
+    if not agreed:
         raise InterruptedRunError(so_far)
 
 
@@ -26,7 +29,8 @@ def confirm_by_name(name: str, *, yes: bool, so_far: str = "nothing was changed"
     if yes:
         return
     _refuse_without_terminal(so_far)
-    typed = typer.prompt(f"\nType the service's name ({name}) to do it", default="", show_default=False, err=True)
+    with aloud():
+        typed = typer.prompt(f"\nType the service's name ({name}) to do it", default="", show_default=False, err=True)
     if typed.strip() != name:
         raise UsageError(f"that is not its name: {so_far}", code="E021")
 

@@ -17,6 +17,7 @@ from dbz.cli.care import carry_out_each
 from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.load_options import BaselineOptions, LoadOptions, MachineOptions, OutputOptions, UrlOptions, request_of
+from dbz.cli.manner import is_quiet
 from dbz.cli.repeats import carry_out_repeatedly
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError, UsageError
 
@@ -126,7 +127,7 @@ def carry_out_run(
 
     It is held against runs with less `care` of the app, if there were any.
     """
-    from dbz.report import print_conclusion, tell_github, write_reports, write_what_can_be
+    from dbz.report import print_conclusion, print_verdict, tell_github, write_reports, write_what_can_be
     from dbz.runs.care import care_figures
     from dbz.runs.folder import create_run_folder, new_run_id
     from dbz.runs.reading import read_record
@@ -156,6 +157,8 @@ def carry_out_run(
         problems.append(error.message)
     if number == count and output.as_json:
         typer.echo(run.to_json())
+    elif number == count and is_quiet():
+        print_verdict(run)
     elif number == count:
         print_conclusion(run, folder)
     for problem in problems:  # the verdict is what was measured, whether all of its reports could be written or not

@@ -26,8 +26,9 @@ from dbz.cli.explain import explain
 from dbz.cli.help.command import help_
 from dbz.cli.init import init
 from dbz.cli.load import load
+from dbz.cli.manner import Manner
 from dbz.cli.monitor.group import app as monitor_app
-from dbz.cli.options import grouped
+from dbz.cli.options import grouped, with_groups
 from dbz.cli.queue.group import app as queue_app
 from dbz.cli.record import record
 from dbz.cli.rehearse import try_scenario
@@ -85,9 +86,11 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def dbz_command(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    context: typer.Context,
+    *,
+    manner: Manner,
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001
 ) -> None:
     """Load-test and look after the backend of a real-time club app.
 
@@ -115,6 +118,10 @@ def dbz_command(
     3 something needed cannot be reached, 4 the measurement is not valid,
     70 an error in dbz itself, 130 interrupted.
     """
+    context.obj = manner
+
+
+app.callback()(with_groups(dbz_command))
 
 
 def run(arguments: list[str]) -> int | None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
+from dbz.cli.manner import Manner
 from dbz.errors import UsageError
 from dbz.units import parse_duration, parse_percent
 
 Value = TypeVar("Value")
+_CONTEXT = "command_context"
+"""The parameter by which typer hands over where in the command line a command is."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 AllowVanished = Annotated[
@@ -101,6 +105,26 @@ def command_group(about: str, **commands: Callable[..., None]) -> typer.Typer:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer: `with_groups`, and with the options of `Manner`, which only the help of `dbz` shows."""
+    inner = with_groups(command)
+    declared = [_hidden(one) for one in _fields_as_parameters(Manner)]
+    own = list(inspect.signature(inner).parameters.values())
+    # Typer hands its context over once: to the command, where that asks for it.
+    asked = next((one.name for one in own if one.annotation is typer.Context), "")
+
+    @functools.wraps(inner)
+    def with_manner(**values: Any) -> None:
+        context: typer.Context = values[asked] if asked else values.pop(_CONTEXT)
+        given = Manner(**{one.name: values.pop(one.name) for one in declared})
+        before = context.find_root().obj
+        with given.over(before if isinstance(before, Manner) else Manner()).kept(context.command_path):
+            inner(**values)
+
+    given_by_typer = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    return _declaring(with_manner, [*own, *declared, *([] if asked else [given_by_typer])])
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     """A command in which each parameter that is a data class stands for the options that its fields declare.
 
     Typer knows single options only; with this a command and those whom it calls pass one object on.
@@ -119,9 +143,22 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
         command(**values)
 
-    with_objects.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_objects.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_objects
+    return _declaring(with_objects, parameters)
+
+
+def _declaring(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> Callable[..., None]:
+    """The command with these parameters, for whoever looks at its signature."""
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _hidden(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter of an option that no help shows."""
+    kind, option = get_args(parameter.annotation)
+    hidden = copy.copy(option)
+    hidden.hidden = True
+    return parameter.replace(annotation=Annotated[kind, hidden])
 
 
 def _refuse_nul(values: Mapping[str, Any]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import dbz
 from dbz.config.files import existing_file
 from dbz.errors import UsageError
 from dbz.suggest import did_you_mean
+
+_LOG = logging.getLogger(__name__)
 
 
 def bundled_folder(name: str) -> Path:
@@ -28,6 +31,7 @@ def resolve(kind: str, text: str, folder: str, suffix: str) -> Path:
         return existing_file(kind, text).resolve()
     names = bundled_names(folder, suffix)
     if text in names:
+        _LOG.info("'%s' is no path: it is the bundled %s of this name", text, kind)
         return bundled_folder(folder) / f"{text}{suffix}"
     suggestion = did_you_mean(text, names)
     raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ import yaml
 from dbz.config.files import fault_of
 from dbz.config.nodes import Document, YamlFaultError
 from dbz.errors import ConfigError, Problem
+
+_LOG = logging.getLogger(__name__)
 
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
@@ -42,6 +45,7 @@ class YamlSource:
 
 def read_yaml(path: Path) -> YamlSource:
     """Parse a YAML file; `ConfigError` when it cannot be read, is no such file, is malformed or repeats a key."""
+    _LOG.info("reading %s", path)
     return parse_yaml(_text(path), str(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 from dbz.errors import DependencyError, UsageError
 from dbz.hosts import is_loopback
 from dbz.masking import masked_url
+
+_LOG = logging.getLogger(__name__)
 
 REACH_DEADLINE_S = 5.0
 
@@ -61,12 +64,14 @@ def check_allowed(host: str, allowed: Sequence[str]) -> None:
             hint=f"if it is yours to load: --allow-target {host}, or allowed_targets in the profile",
             code="L002",
         )
+    _LOG.info("%s may be loaded: it is %s", host, "this machine" if is_loopback(host) else "an allowed target")
 
 
 def reach(url: str, deadline_s: float = REACH_DEADLINE_S) -> None:
     """Connect once; `DependencyError` within `deadline_s` seconds saying what was tried when nobody answers."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    _LOG.info("looking whether %s port %d accepts connections", host, port)
     began_s = time.monotonic()
     try:
         socket.create_connection((host, port), deadline_s - 0.5).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import platform
@@ -38,6 +39,8 @@ from dbz.runs.compare.comparable import load_differences, refused, untrusted
 from dbz.runs.compare.sides import LATEST, Side, find_runs, newest_comparable
 from dbz.runs.conclude import unjudged
 from dbz.runs.schema import Run
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_PROFILE = "mixed"
 URL_BUDGETS = "answers"
@@ -321,6 +324,8 @@ def _plan(
             hint="--target URL, or 'target:' in a profile, or 'host' in a Locust file; --embedded for the demo stack",
             code="L004",
         )
+    if not target:
+        _LOG.info("no target is named, and a bundled profile is for the demo stack: it is started")
     return LoadPlan(profile, target, str(scenario), budgets, embedded=not target, hosts=tuple(hosts))
 
 

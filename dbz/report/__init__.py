@@ -8,7 +8,7 @@ from dbz.report.schemas import schema_text
 from dbz.report.terminal.run.comparison import print_comparison, print_trend
 from dbz.report.terminal.run.imported import print_imported, print_metrics
 from dbz.report.terminal.run.live import open_metrics, open_otlp, open_view
-from dbz.report.terminal.run.summary import print_conclusion, print_run, print_runs
+from dbz.report.terminal.run.summary import print_conclusion, print_run, print_runs, print_verdict
 from dbz.report.words.verdict import short_verdict
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "print_run",
     "print_runs",
     "print_trend",
+    "print_verdict",
     "schema_text",
     "short_verdict",
     "summary_of",

@@ -15,6 +15,7 @@ reports/<run-id>/
 from __future__ import annotations
 
 import errno
+import logging
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from pathlib import Path
 from dbz.documents import DocumentKind
 from dbz.errors import UsageError
 from dbz.runs.schema import SCHEMA, Run
+
+_LOG = logging.getLogger(__name__)
 
 
 class RunFolder:
@@ -90,6 +93,7 @@ def create_run_folder(reports: Path, run_id: str) -> RunFolder:
         raise UsageError(
             f"cannot write the report to {folder.path}: {reason}", hint="choose another --out", code="E006"
         ) from error
+    _LOG.info("the run is written to %s", folder.path)
     return folder
 
 

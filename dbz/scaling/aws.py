@@ -5,6 +5,7 @@ Configuration is the standard one: profiles, regions, roles and `AWS_ENDPOINT_UR
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.extras import INSTALL
+
+_LOG = logging.getLogger(__name__)
 
 try:
     import boto3  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -114,11 +117,13 @@ class Aws:
 
     def call(self, service: str, operation: str, /, **parameters: Any) -> Any:
         """Make one call, by its name in Python; errors become `DependencyError` or `UsageError`, see `explain`."""
+        _LOG.info("asking AWS: %s %s", service, operation)
         with _words(operation, service):
             return getattr(self.client(service), operation)(**parameters)
 
     def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> list[Any]:
         """All items under `key` of all pages of a call."""
+        _LOG.info("asking AWS: %s %s, all pages", service, operation)
         with _words(operation, service):
             paginator = self.client(service).get_paginator(operation)
             return [item for page in paginator.paginate(**parameters) for item in page.get(key, [])]

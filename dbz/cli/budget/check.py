@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dbz.cli.complaint import Complaint, complain
+from dbz.cli.manner import is_quiet
 from dbz.cli.options import AsJson
 from dbz.errors import UsageError
 
@@ -40,7 +41,7 @@ def check(
     cannot be right or is of no known tool, 4 nothing was judged.
     """
     from dbz.config.budgets import load_budgets
-    from dbz.report import print_imported, summary_of, tell_github, write_verdicts
+    from dbz.report import print_imported, print_verdict, summary_of, tell_github, write_verdicts
     from dbz.runs.conclude import EXIT_CODES
     from dbz.runs.imports.judging import judge_files
 
@@ -53,6 +54,8 @@ def check(
             out = None
     if as_json:
         typer.echo(run.to_json())
+    elif is_quiet():
+        print_verdict(run)
     else:
         print_imported(run, notes, out)
     try:

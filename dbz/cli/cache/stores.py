@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ import typer
 
 from dbz.errors import UsageError
 from dbz.extras import STORE_CLIENTS, need
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "dbz"
 DEFAULT_PREFIX = "cache:"
@@ -99,10 +102,12 @@ def _named(redis_url: str, mongo_uri: str, shards: str) -> StoreAddresses:
     from dbz.stack.state import find_stack
 
     if redis_url or mongo_uri:
+        _LOG.info("the stores are those that an option or the environment names")
         return StoreAddresses(redis_url, mongo_uri, "", shards, os.environ)
     running = find_stack()
     if running is None:
         return StoreAddresses("", "", "")
+    _LOG.info("nothing names a store: taking those of the running dbz serve, process %d", running.pid)
     file = shards or ("default" if running.shards else "")
     return StoreAddresses(running.redis_url, running.mongo_uri, running.url, file, running.shards)
 

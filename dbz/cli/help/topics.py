@@ -97,6 +97,27 @@ _JSON = Topic(
         ),
     ),
 )
+_OUTPUT = Topic(
+    "output",
+    "how much a command says, and where",
+    (
+        Section(
+            text="""Standard output has the result, standard error the progress. Colours and live displays are for
+            terminals only. These options stand before a command or behind it:"""
+        ),
+        Section(
+            rows=(
+                (
+                    "-q, --quiet",
+                    "Only the outcome (of a load one line, the verdict) or the error; questions are asked.",
+                ),
+                ("-v, --verbose", "Also what is done and why, on standard error."),
+                ("--log FILE", "What is done and why is appended to FILE, a line of JSON each, schema dbz.log/1."),
+            )
+        ),
+        Section(text="Neither the lines of --verbose nor those of --log have secrets in them: URLs are masked."),
+    ),
+)
 _SAFETY = Topic(
     "safety",
     "what dbz does not do unless it is told to",
@@ -138,7 +159,9 @@ _UNITS = Topic(
     ),
 )
 
-TOPICS = {topic.name: topic for topic in (_EXIT_CODES, _ERRORS, ENVIRONMENT_TOPIC, _FILES, _JSON, _SAFETY, _UNITS)}
+TOPICS = {
+    topic.name: topic for topic in (_EXIT_CODES, _ERRORS, ENVIRONMENT_TOPIC, _FILES, _JSON, _OUTPUT, _SAFETY, _UNITS)
+}
 """By name, in the order of the list."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from dbz.config.phases.plan import Phases
     from dbz.scaling.aws import Aws
     from dbz.scaling.handle import ServiceHandle
+
+_LOG = logging.getLogger(__name__)
 
 Timeout = Annotated[str, typer.Option(help="How long to wait until the service is steady, like 15m.")]
 AllowScaleIn = Annotated[bool, typer.Option("--allow-scale-in", help="Fewer tasks or nodes than now are all right.")]
@@ -123,6 +126,7 @@ def expiry(text: str) -> datetime | None:
 
 def say(text: str) -> None:
     """A line of progress."""
+    _LOG.info("%s", text)
     typer.echo(text, err=True)
 
 

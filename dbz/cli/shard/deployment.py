@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from dbz.extras import STORE_CLIENTS, need
 
 if TYPE_CHECKING:
     from dbz.shards.deployment import Deployment
+
+_LOG = logging.getLogger(__name__)
 
 ConfigFile = Annotated[str, typer.Option("--config", metavar="FILE", help="The shards file; see configs/shards.yaml.")]
 Rate = Annotated[str, typer.Option(metavar="RATE", help="Bytes copied a second at most, like 20MB/s, or unlimited.")]
@@ -31,6 +34,7 @@ def open_deployment(config: str) -> Deployment:
 
     file = load_shards(config)
     if config == DEFAULT_CONFIG and not any(os.environ.get(variable) for variable in file.shards.values()):
+        _LOG.info("no variable of the bundled shards file is set: taking the shards of the running dbz serve")
         environment = _running_stack()
         return Deployment(load_shards(config, environment), environment)
     return Deployment(file)

@@ -31,6 +31,11 @@ _STYLES = {StepOutcome.FOUND: "green", StepOutcome.AT_LEAST: "green", StepOutcom
 _ANSWER_STYLES = {"holds": "green", "breaks": "bold red"}
 
 
+def print_capacity_verdict(found: Capacity, stream: TextIO | None = None) -> None:
+    """Print what was found alone to `stream` (stdout), on one line."""
+    (stream or sys.stdout).write(f"{BADGES[found.outcome]}  {clean(found.statement)}\n")
+
+
 def print_capacity(found: Capacity, page: Path, stream: TextIO | None = None) -> None:
     """Print what was found, what broke first, the phases, the law and the steps; `page` is the HTML page."""
     console = make_console(stream or sys.stdout)

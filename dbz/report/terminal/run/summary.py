@@ -61,6 +61,11 @@ def print_conclusion(run: Run, folder: RunFolder, stream: TextIO | None = None) 
     print_summary(run, folder.path / HTML_FILE, make_console(stream or sys.stdout))
 
 
+def print_verdict(run: Run, stream: TextIO | None = None) -> None:
+    """Print the verdict alone to `stream` (stdout), on one line."""
+    (stream or sys.stdout).write(f"{BADGES[run.verdict]}  {clean(headline(run))}\n")
+
+
 def print_runs(runs: Sequence[Run], stream: TextIO | None = None) -> None:
     """Print a table of runs to `stream` (stdout)."""
     make_console(stream or sys.stdout).print(runs_table(runs))
