@@ -16,6 +16,7 @@ from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
 from dbz.server.composition import Composition, compose
 from dbz.server.core import Core
 from dbz.server.data.indexes import ensure_indexes, missing_indexes
+from dbz.server.data.ownership import CollectionGuard
 from dbz.server.data.sharding import open_router
 from dbz.server.data.stores import open_mongo, open_redis
 from dbz.server.data.warmup import warm_at_start
@@ -132,7 +133,6 @@ class Application:
 
     def _compose(self) -> None:
         settings = self._settings
-        self._mongo = open_mongo(settings.stores)
         redis = open_redis(settings.stores)
         limits = CacheLimits(settings.cache.max_entries, settings.cache.max_bytes)
         cache = TwoLayerCache(redis, limits=limits)
@@ -141,8 +141,12 @@ class Application:
         )
         self._metrics = ServerMetrics(redis, settings.http, server_family(settings.http.group), self._refresh)
         figures = self._metrics.figures
+        guards = (
+            [CollectionGuard(settings.mesh.service, settings.stores.database, figures)] if settings.mesh.service else []
+        )
+        self._mongo = open_mongo(settings.stores, guards)
         queries = Queries(figures, settings.stores.slow_query_ms)
-        router = open_router(settings.stores, self._mongo, redis)
+        router = open_router(settings.stores, self._mongo, redis, guards)
         self.core = Core(settings, router, redis, cache, queries, figures)
         self._compose_services()
 

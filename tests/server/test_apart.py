@@ -15,7 +15,17 @@ import httpx
 import psutil
 import pytest
 
-from dbz.server.apart.plan import SERVICES
+from dbz.server.apart.plan import GATEWAY, SERVICES
+from dbz.server.auth import service as auth
+from dbz.server.chat import service as chat
+from dbz.server.content import service as content
+from dbz.server.data.ownership import OWNED, CollectionGuard
+from dbz.server.data.stores import open_mongo
+from dbz.server.game import service as game
+from dbz.server.media import service as media
+from dbz.server.notification import service as notification
+from dbz.server.observe.metrics import Figures
+from dbz.server.settings import StoreSettings
 from tests.server.backend import Backend, start_server
 from tests.server.clients import User, eventually, login
 from tests.server.pictures import photo
@@ -166,6 +176,41 @@ async def test_of_two_instances_one_may_end_unnoticed(apart: Backend, people: li
     for _ in range(50):
         assert (await people[0].get("/api/rooms")).status_code == 200
     await eventually(lambda: len(processes_of(apart, "chat")) == 2)
+
+
+async def test_no_service_has_touched_a_collection_of_another(people: list[User]) -> None:
+    """In all that the tests above did; the gateway has touched none at all."""
+    await people[0].post("/api/games", {"title": "Late", "game_date": "2030-01-01T10:00:00Z"})
+    await asyncio.sleep(1.5)  # figures of other processes are at most a second old
+    metrics = (await people[0].get("/metrics")).text
+    assert 'dbz_query_duration_seconds_count{name="posts.list"}' in metrics
+    assert [line for line in metrics.splitlines() if line.startswith("dbz_foreign_collections_total")] == []
+
+
+async def test_a_service_that_touches_a_collection_of_another_is_noticed(stores: tuple[str, str]) -> None:
+    """Also inside an aggregation, and when the cursor goes on."""
+    figures = Figures()
+    settings = StoreSettings(mongo_uri=stores[0])
+    client = open_mongo(settings, [CollectionGuard("content", settings.database, figures)])
+    database = client[settings.database]
+    await database["posts"].find_one({})
+    assert figures.foreign_collections.values == {}
+    await database["games"].find({}).batch_size(2).to_list()
+    lookup = {"from": "users", "localField": "author_id", "foreignField": "_id", "as": "author"}
+    await (await database["posts"].aggregate([{"$limit": 1}, {"$lookup": lookup}])).to_list()
+    await client.close()
+    assert figures.foreign_collections.values.keys() == {("content", "games"), ("content", "users")}
+    assert figures.foreign_collections.values["content", "games"] > 1
+
+
+def test_each_collection_has_one_owner() -> None:
+    """And no service wants an index on one that is not its own."""
+    owned = [name for names in OWNED.values() for name in names]
+    assert len(owned) == len(set(owned)) and set(OWNED) == {*SERVICES, GATEWAY}
+    wanted = {"auth": auth.INDEXES, "chat": chat.INDEXES, "content": content.INDEXES, "game": game.INDEXES}
+    wanted |= {"media": media.INDEXES, "notification": notification.INDEXES}
+    for service, indexes in wanted.items():
+        assert {each.collection for each in indexes} <= OWNED[service]
 
 
 async def test_everything_ends_with_the_parent(folder: Path, stores: tuple[str, str]) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.monitoring import CommandListener
 from redis.asyncio import Redis
 
 from dbz.config.shards import Shards, load_shards
@@ -38,14 +39,19 @@ _WRITES = frozenset(
 )
 
 
-def open_router(stores: StoreSettings, mongo: AsyncMongoClient[Document], redis: Redis) -> ClubRouter:
+def open_router(
+    stores: StoreSettings,
+    mongo: AsyncMongoClient[Document],
+    redis: Redis,
+    listeners: Sequence[CommandListener] = (),
+) -> ClubRouter:
     """The router of one store, or of the shards that the file of `stores.shards` names.
 
     `UsageError` when that file is wrong, or a shard that holds clubs before adoption has no URI.
     """
     if not stores.shards:
         return ClubRouter(mongo, stores.database)
-    return ShardedRouter(load_shards(stores.shards), stores, mongo, redis, os.environ)
+    return ShardedRouter(load_shards(stores.shards), stores, mongo, redis, os.environ, listeners)
 
 
 def check_shards(stores: StoreSettings) -> None:
@@ -76,11 +82,14 @@ class ShardedRouter(ClubRouter):
         mongo: AsyncMongoClient[Document],
         redis: Redis,
         environment: Mapping[str, str],
+        listeners: Sequence[CommandListener] = (),
     ) -> None:
         super().__init__(mongo, stores.database)
         uris = _uris(file, environment)
         self._clients = {
-            name: open_mongo(stores.model_copy(update={"mongo_uri": uri})) for name, uri in uris.items() if uri
+            name: open_mongo(stores.model_copy(update={"mongo_uri": uri}), listeners)
+            for name, uri in uris.items()
+            if uri
         }
         self._databases: dict[str, Database] = {name: client[file.database] for name, client in self._clients.items()}
         control_uri = environment.get(file.control, "") if file.control else ""

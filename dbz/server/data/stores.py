@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.monitoring import CommandListener
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -19,7 +20,7 @@ Database = AsyncDatabase[Document]
 Answer = TypeVar("Answer")
 
 
-def open_mongo(stores: StoreSettings) -> AsyncMongoClient[Document]:
+def open_mongo(stores: StoreSettings, listeners: Sequence[CommandListener] = ()) -> AsyncMongoClient[Document]:
     """A client with short timeouts: a request must not wait long for a store that is away, or for its turn.
 
     Without a limit on the wait for a connection an overload would not end with its cause: the store would go on with
@@ -34,6 +35,7 @@ def open_mongo(stores: StoreSettings) -> AsyncMongoClient[Document]:
         waitQueueTimeoutMS=timeout_ms,
         maxPoolSize=stores.max_connections,
         tz_aware=True,
+        event_listeners=listeners,
     )
 
 

@@ -37,6 +37,9 @@ class Figures:
         self.deliveries = Counters("dbz_socket_deliveries", "Packets handed to sockets.", ("event",))
         self.refused_connections = Counters("dbz_socket_refused", "Connections turned away.", ("reason",))
         self.band_requests = Counters("dbz_band_requests", "Calls of Band.", ("call", "outcome"))
+        self.foreign_collections = Counters(
+            "dbz_foreign_collections", "Commands of a service on collections of others.", ("service", "collection")
+        )
         self.upstream_calls = Counters(
             "dbz_upstream_calls", "Attempts to call a service.", ("service", "instance", "outcome")
         )
