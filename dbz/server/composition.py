@@ -19,6 +19,7 @@ from dbz.server.apart.internal import InternalRoutes
 from dbz.server.apart.plan import GATEWAY
 from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers, RemotePictures
 from dbz.server.auth import AuthService
+from dbz.server.band_sync import BandSyncService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
 from dbz.server.core import Core
@@ -92,7 +93,9 @@ def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composit
     game = GameService(core, auth, gateway, hub)
     notification.audiences["game.starting"] = game.audience
     chat = ChatService(core, gateway)
-    services = (auth, hub, notification, content, game, chat, media)
+    services: tuple[Service, ...] = (auth, hub, notification, content, game, chat, media)
+    if auth.band:
+        services += (BandSyncService(core, auth.band, auth.band.api),)
     for service in services:
         gateway.serve(service.events)
     return Composition(services, auth.tokens.authenticate, gateway=gateway)

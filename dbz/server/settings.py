@@ -167,6 +167,16 @@ class BandSettings(_Section):
     timeout_s: float = Field(default=10.0, gt=0, le=120)
     max_answer_bytes: int = Field(default=2_000_000, ge=1024)
     refresh_before_s: float = Field(default=300.0, ge=0)
+    sync_period_s: float = Field(default=300.0, gt=0)
+    full_period_s: float = Field(default=86_400.0, gt=0)
+    page_limit: int = Field(default=100, ge=1, le=1000)
+    pace_s: float = Field(default=0.2, ge=0.001, le=60)
+    max_wait_s: float = Field(default=60.0, gt=0)
+    attempts: int = Field(default=4, ge=1)
+    retry_s: float = Field(default=15.0, gt=0)
+    lease_s: float = Field(default=15.0, ge=0.5)
+    poll_s: float = Field(default=5.0, gt=0)
+    kept_runs: int = Field(default=50, ge=2)
 
     @field_validator("url", "auth_url", "redirect_uri")
     @classmethod

@@ -33,6 +33,8 @@ def data_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, A
         if not isinstance(data, dict):
             raise BandUnavailableError("Band sent an answer without data")
         return data
+    if status < 400 and (type(code) is not int or code == 1):
+        raise BandUnavailableError("Band sent something that is not an answer of its API")
     raise _error(status, code if type(code) is int else 0, headers)
 
 
@@ -45,6 +47,8 @@ def tokens_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str,
         raise BandUnauthorizedError("Band does not accept the grant")
     if status in (400, 401) and isinstance(answer.get("error"), str):
         raise BandRefusedError("Band does not accept this app's request for tokens")
+    if status < 400:
+        raise BandUnavailableError("Band sent something that holds no tokens")
     raise _error(status, 0, headers)
 
 

@@ -56,7 +56,7 @@ INDEXES = (
         "comments", (IndexModel([("post_id", ASCENDING), ("_id", ASCENDING)]), IndexModel([("club_id", ASCENDING)]))
     ),
     Indexes("read_marks", (IndexModel([("club_id", ASCENDING)]),)),
-    Indexes("band_cache", (IndexModel([("club_id", ASCENDING)]),)),  # Band's synchronisation is no service of ours
+    Indexes("band_cache", (IndexModel([("club_id", ASCENDING)]),)),
 )
 
 

@@ -52,6 +52,8 @@ class Figures:
         self.breakers = Levels(
             "dbz_breaker_state", "Circuit breakers: 0 closed, 1 half-open, 2 open.", ("service", "instance")
         )
+        self.band_items = Counters("dbz_band_items", "Rows taken over from Band.", ("kind", "change"))
+        self.band_runs = Counters("dbz_band_runs", "Synchronisations that ended.", ("outcome",))
         self.connections = 0
         self.unauthenticated = 0
 

@@ -40,9 +40,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="package")
 def banded(stage: Stage) -> Iterator[Backend]:
-    """A server of two processes that uses Band, and logs all that it can."""
+    """A server of two processes that uses Band, and logs all that it can; it leaves synchronising to others."""
     settings = stage.folder / "settings.yaml"
-    settings.write_text("log_level: debug\n")
+    settings.write_text("log_level: debug\nband: {poll_s: 100000}\n")
     child, backend = stage.server(["--processes", "2", "--config", str(settings)])
     with child:
         yield backend

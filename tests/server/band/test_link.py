@@ -200,7 +200,7 @@ async def test_no_token_is_in_a_log_a_cache_or_a_store(sign_in: SignIn, stage: S
     assert '"level":"debug"' in written or '"level":"info"' in written
     assert ADMIN in written and "band:state:" in written
     secrets = [*stage.band.issued(), "band-demo-secret", *(key.partition(":")[2] for key in KEYS.values())]
-    assert len(secrets) > 30
+    assert len(secrets) > 5
     assert [secret for secret in secrets if secret in written] == []
 
 
@@ -208,12 +208,13 @@ def test_a_server_without_all_that_band_needs_does_not_start(stage: Stage) -> No
     """Everything that is missing is named at once, keys are not repeated, and a URL in the clear is refused."""
     base = {**os.environ, "BAND_URL": stage.band.url}
     full = {**os.environ, **stage.environment()}
-    for environment, said in (
+    for environment, said, *options in (
         (base, "BAND_CLIENT_ID, BAND_REDIRECT_URI, BAND_CLIENT_SECRET, BAND_TOKEN_KEYS"),
         ({**full, "BAND_TOKEN_KEYS": "k1:hunter2"}, "BAND_TOKEN_KEYS"),
         ({**full, "BAND_URL": "http://band.example"}, "https://"),
+        (full, "in one piece", "--services", "apart"),
     ):
-        command = [sys.executable, "-m", "dbz.server", "--port", "1"]
+        command = [sys.executable, "-m", "dbz.server", "--port", "1", *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 2 and said in done.stderr, done.stderr
         assert "hunter2" not in done.stderr and "Traceback" not in done.stderr
