@@ -50,9 +50,11 @@ GIVEN = {
     ("try",): ["smoke"],
     ("record",): ["--target", "http://127.0.0.1:9"],
     ("shard", "control"): ["status"],
+    ("queue", "drop"): ["--all", "--yes"],
+    ("queue", "retry"): ["--all", "--yes"],
     ("capacity",): ["smoke", "--embedded"],
 }
-NEEDS_NOTHING = {"doctor", "report", "budget", "import", "init", "monitor", "schema"}
+NEEDS_NOTHING = {"completion", "doctor", "help", "report", "budget", "import", "init", "monitor", "schema"}
 WORKS_PLAINLY = {("scale", "history"), ("scale", "simulate"), ("scale", "size")}
 
 TESTS = Path(__file__).parent.parent
