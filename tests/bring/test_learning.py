@@ -292,6 +292,25 @@ def test_a_log_twice_as_long_takes_no_more_memory(tmp_path: Path) -> None:
 
 def test_visitors_without_pauses_do_not_come_faster_than_in_the_log(tmp_path: Path) -> None:
     once = Behaviour({"GET /": 1.0}, {"GET /": Screen(evenly(0, 0), {END: 1.0})})
-    log = learnt(tmp_path, as_json(calls(once, 600, 0.1)))
+    log = learnt(tmp_path, as_json(calls(once, 600, 0.2)))
     users = int(log.profile.partition("users: ")[2].split()[0])
-    assert users == 1 and log.behaviour.between.mean_s == pytest.approx(10, rel=0.2)
+    assert users == 1 and log.behaviour.between.mean_s == pytest.approx(5, rel=0.2)
+    rare = learnt(tmp_path, as_json(calls(once, 20, 0.001)))
+    assert rare.behaviour.between.mean_s == 10 and "a visit only every" in " ".join(rare.notes)
+
+
+def test_what_scanners_ask_for_is_python_and_yaml_all_the_same(tmp_path: Path) -> None:
+    lines = [
+        {"time": FIRST_S + number, "method": method, "path": path, "status": 200}
+        for number, (method, path) in enumerate([
+            ("GET", '/"""quote\\'), ("GET", "/a\nb"), ("GET", "/{x}/%7B: #"), ("GET", "/\u00fc/\u65e5\u672c"),
+            ("GET", "/end"),
+            ('G"ET', "/"), ("-", "/"),
+        ])
+    ]  # fmt: skip
+    lines += [{"time": time, "method": "GET", "path": "/"} for time in (-5, 1e300, "inf", "NaN")]
+    log = learnt(tmp_path, map(json.dumps, [*lines, *lines[:5]]))
+    assert log.notes[0].startswith("access.log: 6 of 16 lines cannot be read")
+    compile(log.scenario, "visitors.py", "exec")
+    (tmp_path / "model.yaml").write_text(log.model)
+    assert set(read_behaviour(tmp_path / "model.yaml").screens) == set(log.behaviour.screens)

@@ -19,6 +19,7 @@ _COMMON = re.compile(
     r'(?P<status>\d{3}) (?:\d+|-)(?: "(?:[^"\\]|\\.)*" "(?P<agent>(?:[^"\\]|\\.)*)")?'
 )
 _COMMON_TIME = "%d/%b/%Y:%H:%M:%S %z"
+_METHOD = re.compile(r"[A-Z][A-Z-]*")
 _ALB_KINDS = ("http", "https", "h2", "grpcs", "ws", "wss")
 _ALB_FIELDS = 12
 _QUOTED_OR_NOT = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
@@ -78,7 +79,12 @@ def read_access_log(lines: Iterable[str], source: str) -> Recording:
 
 
 def parse_line(line: str) -> LogLine | None:
-    """One line without space at its ends; None when it is of no known format."""
+    """One line without space at its ends; None when it is of no known format, or its method is none."""
+    read = _parsed(line)
+    return read if read is not None and _METHOD.fullmatch(read.exchange.method) else None
+
+
+def _parsed(line: str) -> LogLine | None:
     try:
         if line.startswith("{"):
             return _from_json(orjson.loads(line))

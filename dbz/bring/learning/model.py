@@ -17,11 +17,13 @@ from dbz.bring.recording import Recording
 from dbz.bring.script import script_of
 from dbz.bring.writing.visits import bodies_missing, visits_text
 from dbz.measure.behaviour.chain import Behaviour
-from dbz.measure.behaviour.fit import Fit, Variation, fit_of
+from dbz.measure.behaviour.fit import FEWEST_VISITS, Fit, Variation, fit_of
 from dbz.measure.behaviour.think_time import evenly
 from dbz.measure.behaviour.visits import VisitCounts, learn
 from dbz.units import counted, format_days, format_duration
 
+LONGEST_BETWEEN_S = 10.0
+"""Users come again after so long on average, also where a log has fewer visits: a load is there to measure."""
 _ANSWER_S = 1.0
 """A visit takes so much longer than its log says: its last request is answered as well."""
 
@@ -77,6 +79,11 @@ def learn_log(paths: Sequence[Path], choice: Choice, files: ModelFiles, timeout_
     script.origin = choice.target or operations.origin
     notes = [one.note() for one in logs.files if one.broken] + left_out_notes(found, operations)
     notes += _cut_notes(followed, timeout_s)
+    if mean_between_s == LONGEST_BETWEEN_S:
+        notes.append(
+            f"the log has a visit only every {format_days(found.length_s / counts.visits)}: the load has more, by "
+            f"users who come again after {LONGEST_BETWEEN_S:g} s on average"
+        )
     if missing := bodies_missing(script):
         notes.append(f"a log keeps no bodies: give some to {', '.join(missing)}")
     relative = PurePath(os.path.relpath(files.model, files.scenario.parent))
@@ -91,7 +98,7 @@ def _load(found: LogSurvey, followed: SeenVisits, counts: VisitCounts) -> tuple[
     """How many users come as often as the log's visitors did, and how long each is away between two visits."""
     length_s = max(found.length_s, _ANSWER_S)
     users = max(math.ceil((followed.active_s + counts.visits * _ANSWER_S) / length_s), 1)
-    between_s = max(users * length_s - followed.active_s, 0) / counts.visits
+    between_s = min(max(users * length_s - followed.active_s, 0) / counts.visits, LONGEST_BETWEEN_S)
     requests = counts.requests.total()
     hours = max(length_s / 3600, 1)
     busiest = max(found.hours.values()) / (sum(found.hours.values()) / hours)
@@ -110,13 +117,16 @@ def _fit_lines(fit: Fit, counts: VisitCounts, behaviour: Behaviour) -> list[str]
     chain = behaviour.visit_lengths()
     mean = sum(number * share for number, share in enumerate(chain, 1))
     seen = sum(length * count for length, count in counts.lengths.items()) / max(counts.lengths.total(), 1)
+    visit = f"Requests of a visit: {seen:.3g} on average, {_middle(counts)} in the middle; the chain makes {mean:.3g}."
+    if fit.visits < FEWEST_VISITS:
+        return [visit, fit.sentence()]
     shown = [
         f"operations {_shown(fit.operations)}", f"what follows {_shown(fit.moves)}",
         f"what follows after that {_shown(fit.later)}", f"pauses {_shown(fit.pauses)}",
         f"requests of a visit {_shown(fit.lengths)}",
     ]  # fmt: skip
     return [
-        f"Requests of a visit: {seen:.3g} on average, {_middle(counts)} in the middle; the chain makes {mean:.3g}.",
+        visit,
         f"Fit on {counted(fit.visits, 'visit')} that were held out, as total variation (in brackets: chance alone):",
         f"  {', '.join(shown)}",
         fit.sentence(),

@@ -20,6 +20,8 @@ _WAITING = 20_000
 """So many lines wait, in all files together, for one with an earlier time: servers write a line when they are done."""
 _FEWEST_WAITING = 100
 _NAMED = 5
+_LATEST_S = 1e11
+"""Times beyond, in seconds since 1970, are none."""
 
 
 @dataclass
@@ -82,7 +84,7 @@ def _lines_of(found: FileLines) -> Iterator[LogLine]:
             if text is not None and not text:
                 continue
             line = parse_line(text) if text else None
-            if line is not None and line.exchange.started_s > 0:
+            if line is not None and 0 < line.exchange.started_s < _LATEST_S:
                 found.read += 1
                 yield line
             else:

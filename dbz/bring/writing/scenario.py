@@ -14,6 +14,7 @@ from dbz.bring.writing.sockets import (
     connect_lines,
     emit_lines,
     handler_lines,
+    in_words,
     join_lines,
     leave_lines,
     registration_lines,
@@ -169,7 +170,7 @@ class _ClassWriter:
             else:
                 yield f"    @task({weight})" if weight > 1 else "    @task"
             yield f"    def {task_name(step, done)}(self):"
-            yield f'        """{step.title or step.operation}."""'.replace("\\", "\\\\")
+            yield f'        """{in_words(step.title or step.operation)}."""'
             if step.before:
                 yield from request_lines(step.before)
             yield from request_lines(step, among_paths=step.operation in self._script.paths)

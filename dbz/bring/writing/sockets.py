@@ -97,7 +97,7 @@ def handler_lines(flow: Flow) -> Iterator[str]:
     if not flow.raw:
         for handler in flow.handlers:
             yield from ("", f"    def {_handler_name(handler)}(self, *arguments):")
-            yield f'        """`{_in_words(handler.event)}` arrived."""'
+            yield f'        """`{in_words(handler.event)}` arrived."""'
             yield from _handling(handler, "        ")
         return
     handled = [handler for handler in flow.handlers if handler.keeps or handler.delivery]
@@ -168,5 +168,6 @@ def _handler_name(handler: Handler) -> str:
     return f"on_{names.snake(handler.event)}"
 
 
-def _in_words(text: str) -> str:
+def in_words(text: str) -> str:
+    """A text as part of a docstring."""
     return text.replace("\\", "\\\\").replace('"', "'")

@@ -10,6 +10,7 @@ from dbz.bring.steps import HttpStep, Script
 from dbz.bring.values import quoted
 from dbz.bring.writing.requests import request_lines
 from dbz.bring.writing.scenario import sample_lines, task_name
+from dbz.bring.writing.sockets import in_words
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -76,7 +77,7 @@ def _class(script: Script, steps: Sequence[HttpStep], methods: dict[str, str]) -
     yield "        getattr(self, CALLS[operation])()"
     for step in steps:
         yield from ("", f"    def {methods[step.operation]}(self):")
-        yield f'        """{step.operation}."""'.replace("\\", "\\\\")
+        yield f'        """{in_words(step.operation)}."""'
         if step.method in _WITH_BODY:
             yield "        # A log keeps no bodies: give it one."
         yield from request_lines(step, among_paths=step.operation in script.paths)
