@@ -45,7 +45,7 @@ def noise(chance: random.Random, count: int, correlation: float) -> list[float]:
     return values
 
 
-def corpus(each: int, seed: int = 2026) -> Iterator[Labelled]:
+def corpus(each: int, seed: int) -> Iterator[Labelled]:
     """So many series of every kind and correlation."""
     chance = random.Random(seed)
     for correlation in CORRELATIONS:

@@ -9,6 +9,8 @@ import pytest
 
 from dbz.measure.trends.changes import changes_of
 from dbz.measure.trends.correlation import lag_one, robust_correlation, without_spikes
+from dbz.measure.trends.daily import changes_beside_days
+from dbz.measure.trends.placing import place_of_step
 from dbz.measure.trends.season import DAY_S, without_days
 from dbz.measure.trends.trend import LEAST_VALUES, trend_of
 
@@ -108,3 +110,28 @@ def test_what_belongs_to_every_day_is_taken_away() -> None:
     trend = trend_of([t / DAY_S for t in times], without_days(times, leak, step))
     assert trend is not None and trend.slope == pytest.approx(1.0, abs=0.1) and trend.is_clear
     assert without_days(times[:30], daily[:30], step) == daily[:30], "of one day nobody knows what is usual"
+
+
+@pytest.mark.parametrize("swing", [0.0, 3.0])
+def test_levels_of_a_few_days_and_days_themselves_are_told_apart(swing: float) -> None:
+    chance, step = random.Random(11), 3600
+    times = [at * step for at in range(24 * 7)]
+    for begin, end in ((42, 127), (45, 123), (60, 130)):  # about half of the week: the median day has a part of it
+        shape = [swing * math.sin(t / DAY_S * 2 * math.pi) + (5.0 if begin <= at < end else 0.0)
+                 for at, t in enumerate(times)]  # fmt: skip
+        values = [level + value for level, value in zip(shape, noise(chance, len(times), 0.3), strict=True)]
+        found = changes_beside_days(times, values, step)
+        assert [one.index for one in found.changes] == pytest.approx([begin, end], abs=1)
+        assert found.changes[0].after - found.changes[0].before == pytest.approx(5, abs=1)
+        assert len(found.values) == len(values)
+    assert changes_beside_days(times[:30], [1.0] * 30, step).changes == []
+
+
+def test_a_level_begins_where_its_jump_is() -> None:
+    chance = random.Random(2)
+    placed, levels_alone = 0, 0
+    for _ in range(50):
+        values = [(4.0 if at >= 60 else 0.0) + value for at, value in enumerate(noise(chance, 120, 0.8))]
+        placed += place_of_step(values, 0.8, 40, 80) == 60
+        levels_alone += place_of_step(values, 0.0, 40, 80) == 60
+    assert placed >= 45 and placed > levels_alone

@@ -52,12 +52,15 @@ def watch(
         return
     from dbz.config.monitor.file import load_monitor
     from dbz.config.monitor.sections import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
+    from dbz.monitor.lean import load_clients
+
+    loaded = load_monitor(config)
+    load_clients(loaded)
     from dbz.monitor.watch import Monitor
     from dbz.report.terminal.console import make_console
     from dbz.report.terminal.monitor import line_of, routes_text
     from dbz.report.terminal.monitor_screen import MonitorScreen
 
-    loaded = load_monitor(config)
     if interval:
         period_s = time_of("--interval", interval)
         if not SHORTEST_INTERVAL_S <= period_s <= LONGEST_INTERVAL_S:

@@ -2,8 +2,8 @@
 
 What each value has of the one before it is taken away first, with a φ that changes of level do not touch; what is left
 is split where that pays (AR1seg: S. Chakar et al., Bernoulli 2017; the splitting is PELT, Killick et al. 2012). A
-change must then be confirmed by a t test that counts correlated values for what they are worth. A series that one line
-explains as well as its levels do has a trend, and no changes.
+change must then be confirmed by a t test that counts correlated values for what they are worth, and is put where its
+jump is. A series that one line explains as well as its levels do has a trend, and no changes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from statistics import median
 from dbz.measure.compare.change_points import segment
 from dbz.measure.student import t_two_sided
 from dbz.measure.trends.correlation import careful, innovation, lag_one, robust_correlation, without_spikes
+from dbz.measure.trends.placing import place_of_step
 
 LEAST_VALUES = 24
 """Of fewer, no change is told."""
@@ -24,9 +25,12 @@ _SHORTEST = 5
 """Values between two changes: what lasts for less is a spike."""
 _MOST_TAKEN = 0.5
 """φ is uncertain, and taking away too much of the value before hides changes; too many are for the test to drop."""
-_PENALTY = 4.0
+_PENALTY = 5.0
 """Of a change, in variances of the noise times the logarithm of the number of values."""
-_CONFIRMED = 0.001
+_CONFIRMED = 0.005
+"""Of a t test with a careful φ, which tells of less than that share of noise."""
+_REACH = 12
+"""How far from where the levels part best a jump is looked for, in values."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def changes_of(values: Sequence[float]) -> list[LevelChange]:
     scaled = [value / noise for value in fresh]
     found = [at + 1 for at in segment(scaled, _PENALTY * math.log(len(scaled)), _SHORTEST)]
     found = _confirmed(smooth, found)
+    found = _placed(smooth, found)
     if found and _is_rather_a_line(smooth, found):
         return []
     bounds = [0, *found, len(values)]
@@ -76,6 +81,17 @@ def _confirmed(values: Sequence[float], found: Sequence[int]) -> list[int]:
             break
         del kept[weakest]
     return kept
+
+
+def _placed(values: Sequence[float], found: Sequence[int]) -> list[int]:
+    """Changes where their jumps are, each between its neighbours."""
+    placed = [0, *found, len(values)]
+    correlation = lag_one(_residuals(values, placed), len(placed) - 1)
+    for number in range(1, len(placed) - 1):
+        begin, at, end = placed[number - 1 : number + 2]
+        first, last = max(at - _REACH, begin + _SHORTEST), min(at + _REACH, end - _SHORTEST)
+        placed[number] = begin + place_of_step(values[begin:end], correlation, first - begin, last - begin)
+    return placed[1:-1]
 
 
 def _residuals(values: Sequence[float], bounds: Sequence[int]) -> list[float]:

@@ -9,13 +9,11 @@ from statistics import median
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.file import MonitorFile
-from dbz.measure.trends.changes import changes_of
-from dbz.measure.trends.season import without_days
+from dbz.measure.trends.daily import changes_beside_days
 from dbz.measure.trends.trend import trend_of
 from dbz.monitor.review.document import ChangeFinding, TrendFinding
 from dbz.monitor.review.values import MEMORY
 from dbz.monitor.store.reading import Series
-from dbz.monitor.store.rollups import Rollup
 
 TRENDS = (Watched.RESPONSE_TIME, MEMORY, Watched.ERROR_RATE)
 """Figures of which the report tells where they are going."""
@@ -40,22 +38,19 @@ def findings_of(
     trends, changes = [], []
     for key in CHANGES:
         rollups = series.get(key, [])
-        times, values = [one.t for one in rollups], _values(rollups, step_s)
+        times = [one.t for one in rollups]
+        beside_days = changes_beside_days(times, [one.mean for one in rollups], step_s)
         found = [
             ChangeFinding(key, times[one.index], one.before, one.after)
-            for one in changes_of(values)
+            for one in beside_days.changes
             if abs(one.after - one.before) >= _WORTH_A_WORD * max(abs(one.before), abs(one.after))
         ]
         changes += found
         if key in TRENDS and rollups:
             begin = times.index(int(found[-1].at_s)) if found else 0
-            trend = _trend(key, times[begin:], values[begin:], end_s)
+            trend = _trend(key, times[begin:], beside_days.values[begin:], end_s)
             trends += [_with_limit(trend, rules, series)] if trend else []
     return trends, sorted(changes, key=lambda one: one.at_s)
-
-
-def _values(rollups: Sequence[Rollup], step_s: int) -> list[float]:
-    return without_days([one.t for one in rollups], [one.mean for one in rollups], step_s)
 
 
 def _trend(key: str, times: Sequence[int], values: Sequence[float], end_s: float) -> TrendFinding | None:
