@@ -96,3 +96,24 @@ def test_check_says_what_goes_where_and_refuses_with_2(tmp_path: Path) -> None:
     for interval in ("1ms", "2h"):
         done = dbz("monitor", "--interval", interval, cwd=tmp_path)
         assert done.returncode == ExitCode.USAGE and "is not between 1s and 1h" in done.stderr
+
+
+def test_check_opens_what_the_file_names(tmp_path: Path) -> None:
+    (tmp_path / "half.yaml").write_text("schema: dbz.profile/1\nuserss: 5\n")
+    (tmp_path / "shards.yaml").write_text(
+        "schema: dbz.shards/1\nshard_count: 1\nshards: {a: NOT_SET_ANYWHERE}\ncollections: {posts: club_id}\n"
+    )
+    path = tmp_path / "monitor.yaml"
+    path.write_text(
+        GOOD
+        + "shards: shards.yaml\nprobes:\n"
+        + "  - {name: gone, scenario: gone.yaml}\n  - {name: half, scenario: half.yaml}\n"
+        + "  - {name: good, scenario: smoke}\n"
+    )
+    done = dbz("monitor", "check", str(path), cwd=tmp_path)
+    assert done.returncode == ExitCode.USAGE and not done.stdout
+    assert "monitor.yaml:10: 'shards' cannot be watched:" in done.stderr and "NOT_SET_ANYWHERE" in done.stderr
+    assert "monitor.yaml:12: probe 'gone' cannot play its scenario: " in done.stderr
+    assert "monitor.yaml:13: probe 'half' cannot play its scenario:\n" in done.stderr
+    assert "half.yaml:2: unknown key 'userss'" in done.stderr
+    assert "'good'" not in done.stderr and "Traceback" not in done.stderr

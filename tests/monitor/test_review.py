@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from dbz.monitor.store.reading import Series
 from dbz.monitor.store.store import MonitorStore, Round
 from dbz.report.html.monitor_page import render_review
 
+_SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "monitor-report.schema.json"
 HOUR_S, STEP_S = 3600, 60
 CONFIG = """\
 schema: dbz.monitor/1
@@ -152,6 +154,9 @@ def test_the_command_prints_and_writes(watched: Watched, tmp_path: Path) -> None
         assert text in shown.output
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     document = json.loads(CliRunner().invoke(app, [*options, "--json"]).output)
+    jsonschema.validate(document, json.loads(_SCHEMA.read_text()))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**document, "schema": "dbz.run/1"}, json.loads(_SCHEMA.read_text()))
     assert document["schema"] == "dbz.monitor-report/1" and document["targets"][1]["trends"]
     nothing = CliRunner().invoke(app, [*options[:1], "--state", str(tmp_path / "none.db")])
     assert "has no series yet" in str(nothing.exception)

@@ -120,6 +120,26 @@ def test_labels_choose_the_route() -> None:
     ]
 
 
+def test_whatever_is_watched_has_labels() -> None:
+    things = {
+        "targets": [{"name": "api", "url": "http://a"}],
+        "redis": [{"name": "cache", "url": "redis://c"}],
+        "stores": [{"name": "docs", "uri": "mongodb://d"}],
+        "shards": {"file": "shards.yaml", "name": "clubs"},
+        "queues": [{"name": "jobs", "redis": "redis://c", "key": "jobs"}],
+        "ecs": [{"name": "tasks", "cluster": "c", "service": "s"}],
+        "probes": [{"name": "page", "http": "http://a/"}, {"name": "member", "scenario": "smoke"}],
+    }
+    every = [one for section in things.values() for one in (section if isinstance(section, list) else [section])]
+    for one in every:
+        one["labels"] = {"team": f"of-{one['name']}"}  # type: ignore[index]
+    config = MonitorFile.model_validate({"schema": "dbz.monitor/1", "alerts": [], **things})
+    assert {thing.name: thing.labels["team"] for thing in config.watched} == {
+        thing.name: f"of-{thing.name}" for thing in config.watched
+    }
+    assert len(config.watched) == 8 and len(config.labels["team"]) == 8
+
+
 def test_what_follows_from_another_alert_of_the_same_target_is_not_told() -> None:
     inhibit = [{"source": {"type": ["FAILING"]}, "target": {"severity": ["warning"]}}]
     clock = Clock(monitor(inhibit=inhibit))

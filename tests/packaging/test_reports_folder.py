@@ -21,7 +21,7 @@ def test_every_file_that_a_run_writes_is_explained() -> None:
 
 
 def test_the_schema_of_each_json_file_is_linked_and_there() -> None:
-    linked = set(re.findall(r"\((\.\./docs/schemas/[\w.]+)\)", README.read_text()))
+    linked = set(re.findall(r"\((\.\./docs/schemas/[\w.-]+)\)", README.read_text()))
     assert linked == {f"../docs/schemas/{name}.schema.json" for name in MODELS}
     assert all((README.parent / path).is_file() for path in linked)
 

@@ -54,7 +54,7 @@ def test_the_published_schemas_are_what_the_command_prints(name: str) -> None:
 
 
 def test_an_unknown_schema_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="known: run, comparison, trend, capacity"):
+    with pytest.raises(UsageError, match="known: run, comparison, trend, capacity, monitor-report"):
         schema_text("runs")
 
 

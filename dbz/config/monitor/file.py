@@ -17,10 +17,8 @@ from dbz.config.monitor.kinds import TELLS, WatchedThing
 from dbz.config.monitor.objectives import Objective, load_objectives
 from dbz.config.monitor.references import misfits
 from dbz.config.monitor.sections import MonitorSections
-from dbz.config.monitor.targets import (
-    WatchedProbe,
-)
-from dbz.config.source import PlaceholderVariables, expanded, read_yaml
+from dbz.config.monitor.targets import WatchedProbe
+from dbz.config.source import PlaceholderVariables, YamlSource, expanded, read_yaml
 
 DEFAULT = "default"
 
@@ -29,6 +27,7 @@ class MonitorFile(MonitorSections):
     """All of the file, in which everything fits together."""
 
     _objectives: tuple[Objective, ...] = PrivateAttr(())
+    _source: YamlSource | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _fits_together(self) -> MonitorFile:
@@ -51,10 +50,14 @@ class MonitorFile(MonitorSections):
             return []
         return [one for one in self._objectives if not one.entry.targets or thing.name in one.entry.targets]
 
-    def with_objectives(self, objectives: Iterable[Objective]) -> MonitorFile:
-        """The same with what its budgets say, which stands in other files."""
-        self._objectives = tuple(objectives)
+    def read_from(self, source: YamlSource, objectives: Iterable[Objective]) -> MonitorFile:
+        """The same with where it stands, and with what its budgets say, which stands in other files."""
+        self._source, self._objectives = source, tuple(objectives)
         return self
+
+    def where(self, *location: str | int) -> str:
+        """The file and the line of an entry, like `("probes", 0, "scenario")`; empty where it is from no file."""
+        return self._source.where(location) if self._source else ""
 
     def rules_of(self, thing: WatchedThing) -> list[AlertRule]:
         """The rules that are about a thing: those that name it, and those that name none and whose metric it may
@@ -73,4 +76,4 @@ def load_monitor(text: str, *, with_secrets: bool = True) -> MonitorFile:
     path = bundled_folder("configs") / "monitor.yaml" if text == DEFAULT else existing_file("monitor file", text)
     source = expanded(read_yaml(Path(path)), os.environ if with_secrets else PlaceholderVariables())
     config = build(MonitorFile, source)
-    return config.with_objectives(load_objectives(config.objectives, source, Path(path).parent))
+    return config.read_from(source, load_objectives(config.objectives, source, Path(path).parent))

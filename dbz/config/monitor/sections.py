@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -71,22 +72,24 @@ class MonitorSections(Strict):
     @property
     def watched(self) -> list[WatchedThing]:
         """Everything that is watched, in the order of the sections."""
-        things = [
-            WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url), target.labels)
-            for target in self.targets
-        ]
-        things += [WatchedThing(redis.name, WatchedKind.REDIS, masked_url(redis.url)) for redis in self.redis]
-        things += [WatchedThing(store.name, WatchedKind.STORE, masked_url(store.uri)) for store in self.stores]
+        return list(self._things())
+
+    def _things(self) -> Iterator[WatchedThing]:
+        for target in self.targets:
+            yield WatchedThing(target.name, WatchedKind.TARGET, masked_url(target.url), target.labels)
+        for redis in self.redis:
+            yield WatchedThing(redis.name, WatchedKind.REDIS, masked_url(redis.url), redis.labels)
+        for store in self.stores:
+            yield WatchedThing(store.name, WatchedKind.STORE, masked_url(store.uri), store.labels)
         if self.shards is not None:
-            things.append(WatchedThing(self.shards.name, WatchedKind.SHARDS, self.shards.file))
-        things += [
-            WatchedThing(queue.name, WatchedKind.QUEUE, queue.key or masked_url(queue.sqs or ""))
-            for queue in self.queues
-        ]
-        things += [WatchedThing(ecs.name, WatchedKind.ECS, f"{ecs.cluster}/{ecs.service}") for ecs in self.ecs]
+            yield WatchedThing(self.shards.name, WatchedKind.SHARDS, self.shards.file, self.shards.labels)
+        for queue in self.queues:
+            place = queue.key or masked_url(queue.sqs or "")
+            yield WatchedThing(queue.name, WatchedKind.QUEUE, place, queue.labels)
+        for ecs in self.ecs:
+            yield WatchedThing(ecs.name, WatchedKind.ECS, f"{ecs.cluster}/{ecs.service}", ecs.labels)
         for probe in self.probes:
             if probe.http:
-                things.append(WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http)))
+                yield WatchedThing(probe.name, WatchedKind.PROBE, masked_url(probe.http), probe.labels)
             else:
-                things.append(WatchedThing(probe.name, WatchedKind.SCENARIO, probe.scenario))
-        return things
+                yield WatchedThing(probe.name, WatchedKind.SCENARIO, probe.scenario, probe.labels)

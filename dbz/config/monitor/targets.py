@@ -14,7 +14,14 @@ Named = Annotated[str, named(NAME, "api")]
 _SHORTEST_SHARDS_S = 10.0
 
 
-class WatchedTarget(Strict):
+class WatchedSomething(Strict):
+    """What every watched thing may have."""
+
+    labels: Labels = Field(default_factory=dict)
+    """What its alerts have too, such as `{team: chat}`."""
+
+
+class WatchedTarget(WatchedSomething):
     """A service, and where it tells how it is."""
 
     name: Named
@@ -24,18 +31,16 @@ class WatchedTarget(Strict):
     metrics: TargetMetrics = TargetMetrics()
     memory_limit: Size | None = None
     """What `memory > 80%` is a share of [default: the memory of this machine, for a service on it]."""
-    labels: Labels = Field(default_factory=dict)
-    """What its alerts have too, such as `{team: chat}`."""
 
 
-class WatchedRedis(Strict):
+class WatchedRedis(WatchedSomething):
     """A Redis or Valkey, asked for its INFO."""
 
     name: Named
     url: RedisUrl
 
 
-class WatchedStore(Strict):
+class WatchedStore(WatchedSomething):
     """A document store that speaks MongoDB's protocol, asked for its serverStatus."""
 
     name: Named
@@ -44,7 +49,7 @@ class WatchedStore(Strict):
     """What `memory > 80%` is a share of."""
 
 
-class WatchedShards(Strict):
+class WatchedShards(WatchedSomething):
     """The shards of a shards file: how evenly the clubs lie on them."""
 
     file: str
@@ -64,7 +69,7 @@ ShardsSection = Annotated[WatchedShards, BeforeValidator(_shards, json_schema_in
 """A shards file, or a mapping with more."""
 
 
-class WatchedQueue(Strict):
+class WatchedQueue(WatchedSomething):
     """A stream or a list of Redis, or a queue of SQS."""
 
     name: Named
@@ -89,7 +94,7 @@ class WatchedQueue(Strict):
         return self
 
 
-class WatchedEcs(Strict):
+class WatchedEcs(WatchedSomething):
     """A service of ECS: its tasks, and its CPU and memory as CloudWatch has them."""
 
     name: Named
@@ -103,7 +108,7 @@ class WatchedEcs(Strict):
     """A newest datapoint that is older says nothing of now."""
 
 
-class WatchedProbe(Strict):
+class WatchedProbe(WatchedSomething):
     """Something that is tried from outside, as a user would: a URL, or a scenario that is played at a low rate."""
 
     name: Named

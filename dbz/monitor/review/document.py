@@ -7,6 +7,9 @@ the epoch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 SCHEMA = "dbz.monitor-report/1"
 
@@ -120,6 +123,10 @@ class TargetReview:
 class Review:
     """All of it."""
 
+    __pydantic_config__: ClassVar = ConfigDict(
+        use_attribute_docstrings=True, extra="forbid", json_schema_serialization_defaults_required=True
+    )
+    """For its JSON Schema; all that is written is always there."""
     begin_s: float
     end_s: float
     targets: list[TargetReview] = field(default_factory=list)
