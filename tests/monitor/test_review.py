@@ -21,6 +21,7 @@ from dbz.monitor.rules.alerts import AlertStanding, AlertState
 from dbz.monitor.store.reading import Series
 from dbz.monitor.store.store import MonitorStore, Round
 from dbz.report.html.monitor_page import render_review
+from dbz.report.words.monitor import range_text
 
 _SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "monitor-report.schema.json"
 HOUR_S, STEP_S = 3600, 60
@@ -189,3 +190,20 @@ def test_the_chart_of_peaks_has_the_highest_of_each_step(tmp_path: Path) -> None
     data = json.loads(render_review(document, series, config).split('id="chart-data">')[1].split("</script>")[0])
     (line,) = next(chart for chart in data["charts"] if chart["id"] == "shop-response time")["lines"]
     assert max(value for value in line["values"] if value is not None) == 630
+
+
+def test_charts_show_the_time_that_there_are_data_of(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(CONFIG)
+    end = 1_800_000_000
+    with MonitorStore(tmp_path / "m.db") as store:
+        for t in range(end - 600, end, 10):
+            store.keep(Round(float(t), {"shop": {"up": True, "response time": 90.0}}, period_s=10.0))
+        config = load_monitor(str(tmp_path / "m.yaml"))
+        found, series = review(store, config, end - 24 * HOUR_S, end)
+        nothing, _ = review(store, config, end - 48 * HOUR_S, end - 24 * HOUR_S)
+    assert found.step_s == 10 and len(series["shop"]["response time"]) == 60
+    assert (found.data_begin_s, found.data_end_s) == (end - 600, end - 10) and nothing.data_begin_s is None
+    assert "; there are data of 10m, " in range_text(found) and "data" not in range_text(nothing)
+    page = render_review(found, series, config)
+    data = json.loads(page.split('id="chart-data">')[1].split("</script>")[0])
+    assert data["seconds"][-1] == 590 and "there are data of 10m" in page

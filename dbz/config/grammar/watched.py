@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from dbz.units import format_number
+from dbz.units import format_ms, format_number, format_percent, format_rate
 
 
 class Watched(StrEnum):
@@ -90,9 +90,14 @@ SHARES = _UNITS[MetricUnit.SHARE]
 """Metrics that are fractions of one."""
 
 
+_FORMS: Mapping[MetricUnit, Callable[[float], str]] = {
+    MetricUnit.SHARE: lambda share: format_percent(float(f"{share:.3g}")),
+    MetricUnit.TIME: format_ms,
+    MetricUnit.RATE: format_rate,
+    MetricUnit.NUMBER: format_number,
+}
+
+
 def value_text(metric: Watched, value: float) -> str:
     """A measured value with its unit."""
-    unit = UNIT_OF[metric]
-    if unit is MetricUnit.SHARE:
-        return f"{value * 100:.3g} %"
-    return format_number(value) + {MetricUnit.TIME: " ms", MetricUnit.RATE: "/s"}.get(unit, "")
+    return _FORMS[UNIT_OF[metric]](value)

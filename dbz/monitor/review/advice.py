@@ -10,7 +10,7 @@ from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.file import MonitorFile
 from dbz.hosts import is_loopback
 from dbz.monitor.review.document import Advice, Review, TargetReview, TrendFinding
-from dbz.monitor.review.values import MEMORY, figure_name, moment_text, until_text, value_text
+from dbz.monitor.review.values import MEMORY, figure_name, figure_text, moment_text, until_text
 from dbz.units import format_bytes, format_duration, format_ms, format_percent
 
 _SLOW_MS = 500.0
@@ -55,7 +55,7 @@ def _on_target(target: TargetReview, review: Review, config: MonitorFile) -> Ite
     for change in target.changes:
         if change.after > change.before and change.key in (Watched.RESPONSE_TIME, MEMORY, Watched.ERROR_RATE):
             text = f"Look at what was changed when the {figure_name(change.key)} rose."
-            evidence = f"from {value_text(change.key, change.before)} to {value_text(change.key, change.after)}"
+            evidence = f"from {figure_text(change.key, change.before)} to {figure_text(change.key, change.after)}"
             yield Advice("medium", target.name, text, f"{evidence} at {moment_text(change.at_s)}", "dbz report trend")
 
 
@@ -69,12 +69,12 @@ def _on_requests(target: TargetReview, load: str) -> Iterator[Advice]:
     errors = target.figure(Watched.ERROR_RATE)
     if errors is not None and errors.mean > _FAILING:
         priority = "high" if errors.mean > _FAILING_BADLY else "medium"
-        evidence = f"{value_text(errors.key, errors.mean)} of requests failed"
-        evidence += f", at worst {value_text(errors.key, errors.peak)}"
+        evidence = f"{figure_text(errors.key, errors.mean)} of requests failed"
+        evidence += f", at worst {figure_text(errors.key, errors.peak)}"
         yield Advice(priority, target.name, "Find the operations that fail.", evidence, load or "dbz monitor status")
     hits = target.figure(Watched.HIT_RATIO)
     if hits is not None and hits.mean < _FEW_HITS:
-        evidence = f"hit ratio {value_text(hits.key, hits.mean)} (under {format_percent(_FEW_HITS)})"
+        evidence = f"hit ratio {figure_text(hits.key, hits.mean)} (under {format_percent(_FEW_HITS)})"
         yield Advice("medium", target.name, "See which keys miss the cache.", evidence, "dbz cache stats --bigkeys")
     skew = target.figure(Watched.SHARD_SKEW)
     if skew is not None and skew.last > _SKEWED:
@@ -123,10 +123,10 @@ def _going(target: TargetReview) -> str:
     trend = next((one for one in target.trends if one.key == MEMORY), None)
     if trend is None or not trend.is_clear:
         return "without a clear trend"
-    return f"{'rising' if trend.per_hour > 0 else 'falling'} by {value_text(MEMORY, abs(trend.per_hour) * 24)} a day"
+    return f"{'rising' if trend.per_hour > 0 else 'falling'} by {figure_text(MEMORY, abs(trend.per_hour) * 24)} a day"
 
 
 def _days_text(trend: TrendFinding) -> str:
-    more, limit = value_text(trend.key, trend.per_hour * 24), value_text(trend.key, trend.limit or 0.0)
+    more, limit = figure_text(trend.key, trend.per_hour * 24), figure_text(trend.key, trend.limit or 0.0)
     until = until_text(trend.days_to_limit or 0.0, trend.days_low, trend.days_high)
-    return f"{value_text(trend.key, trend.level)} now and {more} more a day: {limit} {until}"
+    return f"{figure_text(trend.key, trend.level)} now and {more} more a day: {limit} {until}"

@@ -129,6 +129,12 @@ class Review:
     """For its JSON Schema; all that is written is always there."""
     begin_s: float
     end_s: float
+    data_begin_s: float | None = None
+    """When the first of what is kept of the range was told; None where nothing is."""
+    data_end_s: float | None = None
+    """When the last of it was."""
+    step_s: int = 0
+    """Of its series: what a chart can show of the time that there are data of."""
     targets: list[TargetReview] = field(default_factory=list)
     alerts: list[AlertSpan] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)

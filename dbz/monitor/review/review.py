@@ -26,22 +26,41 @@ def step_of(range_s: float) -> int:
 
 
 def review(store: MonitorStore, config: MonitorFile, begin_s: float, end_s: float) -> tuple[Review, dict[str, Series]]:
-    """The review, and the series that it is about by target, in steps of `step_of` the range."""
-    step_s = step_of(end_s - begin_s)
-    every: dict[str, Series] = {}
+    """The review, and the series that it is about by target, in its steps."""
     found = Review(begin_s, end_s, alerts=[_span(config, one) for one in store.firings(begin_s, end_s)])
-    for name in store.targets():
-        series = store.series(name, begin_s, end_s, step_s)
-        if not series:
-            continue
-        every[name] = series
+    every = _series(store, found)
+    coarse_s = found.step_s * _JUDGED_TOGETHER
+    for name, series in every.items():
         target = review_of(name, series, begin_s, end_s)
         target.words = store.texts(name)
-        coarse = {key: rolled(rollups, step_s * _JUDGED_TOGETHER) for key, rollups in series.items()}
-        target.trends, target.changes = findings_of(coarse, rules_about(config, name), step_s * _JUDGED_TOGETHER, end_s)
+        coarse = {key: rolled(rollups, coarse_s) for key, rollups in series.items()}
+        target.trends, target.changes = findings_of(coarse, rules_about(config, name), coarse_s, end_s)
         found.targets.append(target)
     found.advice = advice_on(found, config)
     return found, every
+
+
+def _series(store: MonitorStore, about: Review) -> dict[str, Series]:
+    """The series by target, in steps that suit the time of which there are data: a day of a monitor that was begun an
+    hour ago is an hour."""
+    about.step_s = step_of(about.end_s - about.begin_s)
+    every = _read(store, about)
+    rows = [rollups for series in every.values() for rollups in series.values()]
+    if not rows:
+        return every
+    first_s, last_s = min(one[0].t for one in rows), max(one[-1].t for one in rows) + about.step_s
+    finer_s = step_of(min(last_s, about.end_s) - max(first_s, about.begin_s))
+    if finer_s < about.step_s:
+        about.step_s = finer_s
+        every = _read(store, about)
+        rows = [rollups for series in every.values() for rollups in series.values()]
+    about.data_begin_s, about.data_end_s = min(one[0].t for one in rows), max(one[-1].t for one in rows)
+    return every
+
+
+def _read(store: MonitorStore, about: Review) -> dict[str, Series]:
+    every = {name: store.series(name, about.begin_s, about.end_s, about.step_s) for name in store.targets()}
+    return {name: series for name, series in every.items() if series}
 
 
 def _span(config: MonitorFile, firing: AlertFiring) -> AlertSpan:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from dbz.config.grammar.watched import UNIT_OF, MetricUnit, Watched
-from dbz.units import format_bytes, format_ms, format_number, format_percent, format_rate
+from dbz.config.grammar.watched import Watched, value_text
+from dbz.units import format_bytes, format_ms, format_number
 
 MEMORY = "memory_bytes"
 """What the store calls the memory of a target."""
-_FORMS: Mapping[MetricUnit, Callable[[float], str]] = {
-    MetricUnit.SHARE: lambda share: format_percent(float(f"{share:.3g}")),
-    MetricUnit.TIME: format_ms,
-    MetricUnit.RATE: format_rate,
-    MetricUnit.NUMBER: format_number,
-}
 
 
 def figure_name(key: str) -> str:
@@ -23,10 +16,10 @@ def figure_name(key: str) -> str:
     return "memory" if key == MEMORY else key.removesuffix("_ms").removesuffix("_bytes").replace("_", " ")
 
 
-def value_text(key: str, value: float) -> str:
+def figure_text(key: str, value: float) -> str:
     """A value of a figure with its unit."""
     if key in list(Watched):
-        return _FORMS[UNIT_OF[Watched(key)]](value)
+        return value_text(Watched(key), value)
     if key.endswith("_bytes"):
         return format_bytes(value)
     return format_ms(value) if key.endswith("_ms") else format_number(value)

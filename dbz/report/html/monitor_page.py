@@ -18,8 +18,7 @@ from dbz.config.monitor.file import MonitorFile
 from dbz.errors import UsageError
 from dbz.monitor.review.document import Advice, FigureSummary, Review
 from dbz.monitor.review.findings import rules_about
-from dbz.monitor.review.review import step_of
-from dbz.monitor.review.values import MEMORY, figure_name, value_text
+from dbz.monitor.review.values import MEMORY, figure_name, figure_text
 from dbz.monitor.store.reading import Series
 from dbz.monitor.store.rollups import Rollup
 from dbz.report.html import sections
@@ -58,7 +57,7 @@ def write_monitor_page(path: Path, review: Review, series: Mapping[str, Series],
 
 
 def render_review(review: Review, series: Mapping[str, Series], config: MonitorFile) -> str:
-    """The text of the page; `series` are by target, in steps of `step_of` the range."""
+    """The text of the page; `series` are by target, in its steps."""
     charts = [chart for name, of in series.items() for chart in _charts(name, of, review, config)]
     style, script = asset("page.css"), "".join(map(asset, _SCRIPTS))
     return Template(asset("monitor.html")).substitute(
@@ -112,7 +111,7 @@ def _value_cell(figure: FigureSummary | None, *, of_peak: bool = False) -> Cell:
     if figure is None:
         return number_cell("–", None)
     value = figure.peak if of_peak else figure.mean
-    return number_cell(value_text(figure.key, value), value)
+    return number_cell(figure_text(figure.key, value), value)
 
 
 def _alerts(review: Review) -> str:
@@ -178,23 +177,23 @@ def _unit(key: str) -> str:
 
 def _line(key: str, rollups: Sequence[Rollup], review: Review, scale: float) -> list[float | None]:
     """A mean for each step of the range; of peaks the highest, since their mean would be no peak."""
-    step_s = step_of(review.end_s - review.begin_s)
     highest = key == Watched.PEAK_RESPONSE_TIME
     values = {rollup.t: (rollup.high if highest else rollup.mean) * scale for rollup in rollups}
-    return [values.get(t) for t in _times(review, step_s)]
+    return [values.get(t) for t in _times(review)]
 
 
-def _times(review: Review, step_s: int) -> range:
-    begin = int(review.begin_s // step_s) * step_s
-    return range(begin, int(review.end_s) + 1, step_s)
+def _times(review: Review) -> range:
+    """The steps of which there may be data: where nothing was watched yet, there is nothing to draw."""
+    begin_s = review.begin_s if review.data_begin_s is None else review.data_begin_s
+    end_s = review.end_s if review.data_end_s is None else review.data_end_s
+    return range(int(begin_s // review.step_s) * review.step_s, int(end_s) + 1, review.step_s)
 
 
 def _data(review: Review, charts: list[Chart]) -> dict[str, Any]:
     """What the page's script needs; a marker stands in the charts whose ids begin with its `of`."""
-    step_s = step_of(review.end_s - review.begin_s)
-    times = _times(review, step_s)
+    step_s, times = review.step_s, _times(review)
     markers: list[dict[str, Any]] = [
-        {"second": one.begin_s - times[0], "name": one.type, "of": f"{one.target}-"} for one in review.alerts
+        {"second": max(one.begin_s - times[0], 0), "name": one.type, "of": f"{one.target}-"} for one in review.alerts
     ]
     markers += [
         {"second": one.at_s - times[0], "name": figure_name(one.key), "of": f"{target.name}-{title}"}

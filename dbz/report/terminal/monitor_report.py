@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dbz.config.grammar.watched import Watched
 from dbz.monitor.review.document import AlertSpan, Review, TargetReview
-from dbz.monitor.review.values import MEMORY, figure_name, value_text
+from dbz.monitor.review.values import MEMORY, figure_name, figure_text
 from dbz.report.terminal.console import clean, indented, make_console
 from dbz.report.terminal.run.tables import cell, grid
 from dbz.report.words.monitor import (
@@ -71,10 +71,10 @@ def _figures(targets: Sequence[TargetReview]) -> Table:
         table.add_row(
             cell(target.name),
             uptime_text(target),
-            value_text(slow.key, slow.mean) if slow else "–",
-            value_text(peak.key, peak.peak) if peak else "–",
-            value_text(errors.key, errors.mean) if errors else "–",
-            value_text(memory.key, memory.mean) if memory else "–",
+            figure_text(slow.key, slow.mean) if slow else "–",
+            figure_text(peak.key, peak.peak) if peak else "–",
+            figure_text(errors.key, errors.mean) if errors else "–",
+            figure_text(memory.key, memory.mean) if memory else "–",
             unknown_text(target),
         )
     return table

@@ -14,9 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dbz.config.grammar.watched import Watched
+from dbz.config.grammar.watched import Watched, value_text
 from dbz.config.monitor.file import MonitorFile
-from dbz.monitor.review.values import value_text
 from dbz.monitor.rules.alerts import AlertStanding, AlertState
 from dbz.monitor.watch import Said
 from dbz.report.live.watching import RuleNow, Thing, WatchedNow, WatchingFigures

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dbz.monitor.review.document import AlertSpan, ChangeFinding, Review, TargetReview, TrendFinding
-from dbz.monitor.review.values import figure_name, moment_text, until_text, value_text
+from dbz.monitor.review.values import figure_name, figure_text, moment_text, until_text
 from dbz.units import counted, format_duration, format_percent
+
+_NEARLY_ALL = 0.95
+"""Of a range: more than that is not worth a word."""
 
 
 def headline(review: Review) -> str:
@@ -17,9 +20,16 @@ def headline(review: Review) -> str:
 
 
 def range_text(review: Review) -> str:
-    """From when to when."""
+    """From when to when, and of which time there are data where that is less."""
     length = format_duration(round(review.end_s - review.begin_s))
-    return f"{moment_text(review.begin_s)} to {moment_text(review.end_s)} ({length})"
+    text = f"{moment_text(review.begin_s)} to {moment_text(review.end_s)} ({length})"
+    if review.data_begin_s is None or review.data_end_s is None:
+        return text
+    known_s = review.data_end_s + review.step_s - review.data_begin_s
+    if known_s > _NEARLY_ALL * (review.end_s - review.begin_s):
+        return text
+    known = f"{moment_text(review.data_begin_s)} to {moment_text(review.data_end_s)}"
+    return f"{text}; there are data of {format_duration(round(known_s))}, {known}"
 
 
 def uptime_text(target: TargetReview) -> str:
@@ -45,7 +55,7 @@ def limit_text(trend: TrendFinding) -> str:
     """When a trend reaches the limit of its rule."""
     if trend.limit is None:
         return "no rule"
-    where = f"{value_text(trend.key, trend.limit)} ({trend.rule})"
+    where = f"{figure_text(trend.key, trend.limit)} ({trend.rule})"
     if trend.days_to_limit is None:
         return f"not heading for {where}"
     return f"{where} {until_text(trend.days_to_limit, trend.days_low, trend.days_high)}"
@@ -53,7 +63,7 @@ def limit_text(trend: TrendFinding) -> str:
 
 def change_text(change: ChangeFinding) -> str:
     """A change of level."""
-    before, after = (value_text(change.key, value) for value in (change.before, change.after))
+    before, after = (figure_text(change.key, value) for value in (change.before, change.after))
     return f"{figure_name(change.key)} went from {before} to {after} at {moment_text(change.at_s)}"
 
 
@@ -65,4 +75,4 @@ def span_text(span: AlertSpan) -> str:
 
 
 def _signed(key: str, value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{value_text(key, abs(value))}"
+    return f"{'-' if value < 0 else '+'}{figure_text(key, abs(value))}"
