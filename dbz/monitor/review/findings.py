@@ -74,7 +74,7 @@ def _with_limit(trend: TrendFinding, rules: Sequence[AlertRule], series: Series)
     """With the limit of the first rule that judges the figure from above, and the days until the line is there."""
     judged = Watched.MEMORY if trend.key == MEMORY else trend.key
     rule = next((one for one in rules if one.when.metric == judged and one.when.op.startswith(">")), None)
-    limit = None if rule is None else rule.when.limit * (_whole_memory(series) if trend.key == MEMORY else 1.0)
+    limit = None if rule is None else rule.when.limit * (whole_memory(series) if trend.key == MEMORY else 1.0)
     if rule is None or not limit:
         return trend
     trend = replace(trend, limit=limit, rule=rule.type)
@@ -92,7 +92,7 @@ def _days(distance: float, per_hour: float) -> float | None:
     return None if per_hour <= 0 else max(distance / per_hour / 24, 0.0)
 
 
-def _whole_memory(series: Series) -> float:
+def whole_memory(series: Series) -> float:
     """What memory is a share of, in bytes; 0 where that is not known."""
     share, used = series.get(Watched.MEMORY), series.get(MEMORY)
     return used[-1].last / share[-1].last if share and used and share[-1].last else 0.0

@@ -17,7 +17,7 @@ from dbz.config.grammar.watched import UNIT_OF, MetricUnit, Watched
 from dbz.config.monitor.file import MonitorFile
 from dbz.errors import UsageError
 from dbz.monitor.review.document import Advice, FigureSummary, Review
-from dbz.monitor.review.findings import rules_about
+from dbz.monitor.review.findings import rules_about, whole_memory
 from dbz.monitor.review.values import MEMORY, figure_name, figure_text
 from dbz.monitor.store.reading import Series
 from dbz.monitor.store.rollups import Rollup
@@ -40,7 +40,8 @@ _SCRIPTS = ("basics.js", "tables.js", "page.js")
 _UNITS = {MetricUnit.SHARE: "%", MetricUnit.TIME: "ms", MetricUnit.RATE: "/s", MetricUnit.NUMBER: ""}
 _TIMES = (Watched.RESPONSE_TIME, Watched.P95_RESPONSE_TIME, Watched.PEAK_RESPONSE_TIME)
 _ALONE = (Watched.ERROR_RATE, Watched.CPU, Watched.CONNECTIONS, Watched.REQUESTS, Watched.QUERY_TIME,
-          Watched.HIT_RATIO, Watched.ROUND_TRIP, Watched.QUEUE_DEPTH, Watched.SHARD_SKEW)  # fmt: skip
+          Watched.HIT_RATIO, Watched.PROBE_TIME, Watched.ROUND_TRIP,
+          Watched.QUEUE_DEPTH, Watched.SHARD_SKEW)  # fmt: skip
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "response time": _TIMES, "memory": (MEMORY,), **{figure.value: (figure,) for figure in _ALONE}
 }  # fmt: skip
@@ -163,12 +164,21 @@ def _charts(name: str, series: Series, review: Review, config: MonitorFile) -> I
         scale = 100.0 if _unit(keys[0]) == "%" else 1.0
         lines = {figure_name(key): _line(key, series[key], review, scale) for key in keys if key in series}
         marks = [
-            Mark(f"{rule.type}: {rule.when}", rule.when.limit * scale)
+            Mark(f"{rule.type}: {rule.when}", rule.when.limit * scale * whole)
             for rule in rules_about(config, name)
-            if rule.when.metric in keys
+            for whole in [_whole(rule.when.metric, keys, series)]
+            if whole
         ]
         if lines:
             yield chart_of(f"{name}-{title}", f"{name}: {title}", _unit(keys[0]), lines, marks=marks)
+
+
+def _whole(metric: Watched, keys: Sequence[str], series: Series) -> float:
+    """What the limit of a rule is to be multiplied with among these figures; 0 where it does not belong to them.
+
+    Rules judge the share of memory, and the chart shows its bytes.
+    """
+    return whole_memory(series) if metric == Watched.MEMORY and MEMORY in keys else float(metric in keys)
 
 
 def _unit(key: str) -> str:

@@ -82,7 +82,10 @@
     }
     const span = [view.from, view.to].map((index) => index * data.step_s);
     for (const second of ticksOf(span[0], span[1], Math.max(2, Math.floor(width / 110)))) {
-      svg(canvas, "text", { x: along.x(indexAt(second)), y: box.height - 6, "text-anchor": "middle" }, tickName(second));
+      const x = along.x(indexAt(second));
+      const name = svg(canvas, "text", { x, y: box.height - 6, "text-anchor": "middle" }, tickName(second));
+      const beyond = x + name.getComputedTextLength() / 2 - width;
+      if (beyond > 0) name.setAttribute("x", x - beyond);
     }
   };
   const drawMarks = ({ canvas, chart }, width, up) => {
