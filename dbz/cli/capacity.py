@@ -13,7 +13,6 @@ import typer
 from dbz.cli.embedded import start_stack_of
 from dbz.cli.interrupts import Interrupts
 from dbz.cli.load_options import given
-from dbz.cli.manner import is_quiet
 from dbz.cli.options import (
     DEFAULT_REPORTS,
     AllowTarget,
@@ -30,6 +29,7 @@ from dbz.cli.options import (
     duration_of,
     tags_of,
 )
+from dbz.cli.verbosity import is_quiet
 from dbz.errors import DbzError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from dbz.cli.manner import aloud
+from dbz.cli.verbosity import aloud
 from dbz.errors import InterruptedRunError, UsageError
 
 

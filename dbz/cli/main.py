@@ -26,7 +26,6 @@ from dbz.cli.explain import explain
 from dbz.cli.help.command import help_
 from dbz.cli.init import init
 from dbz.cli.load import load
-from dbz.cli.manner import Manner
 from dbz.cli.monitor.group import app as monitor_app
 from dbz.cli.options import grouped, with_groups
 from dbz.cli.queue.group import app as queue_app
@@ -38,6 +37,7 @@ from dbz.cli.schema import schema
 from dbz.cli.serve import serve
 from dbz.cli.shard.group import app as shard_app
 from dbz.cli.streams import TolerantStreams
+from dbz.cli.verbosity import Verbosity
 from dbz.errors import DbzError, ExitCode
 from dbz.extras import extra_of
 
@@ -89,7 +89,7 @@ def _version(wanted: bool) -> None:
 def dbz_command(
     context: typer.Context,
     *,
-    manner: Manner,
+    verbosity: Verbosity,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001
 ) -> None:
     """Load-test and look after the backend of a real-time club app.
@@ -118,7 +118,7 @@ def dbz_command(
     3 something needed cannot be reached, 4 the measurement is not valid,
     70 an error in dbz itself, 130 interrupted.
     """
-    context.obj = manner
+    context.obj = verbosity
 
 
 app.callback()(with_groups(dbz_command))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from dbz.cli.manner import Manner
+from dbz.cli.verbosity import Verbosity
 from dbz.errors import UsageError
 from dbz.units import parse_duration, parse_percent
 
@@ -105,23 +105,23 @@ def command_group(about: str, **commands: Callable[..., None]) -> typer.Typer:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command for typer: `with_groups`, and with the options of `Manner`, which only the help of `dbz` shows."""
+    """A command for typer: `with_groups`, and with the options of `Verbosity`, which only the help of `dbz` shows."""
     inner = with_groups(command)
-    declared = [_hidden(one) for one in _fields_as_parameters(Manner)]
+    declared = [_hidden(one) for one in _fields_as_parameters(Verbosity)]
     own = list(inspect.signature(inner).parameters.values())
     # Typer hands its context over once: to the command, where that asks for it.
     asked = next((one.name for one in own if one.annotation is typer.Context), "")
 
     @functools.wraps(inner)
-    def with_manner(**values: Any) -> None:
+    def with_verbosity(**values: Any) -> None:
         context: typer.Context = values[asked] if asked else values.pop(_CONTEXT)
-        given = Manner(**{one.name: values.pop(one.name) for one in declared})
+        given = Verbosity(**{one.name: values.pop(one.name) for one in declared})
         before = context.find_root().obj
-        with given.over(before if isinstance(before, Manner) else Manner()).kept(context.command_path):
+        with given.over(before if isinstance(before, Verbosity) else Verbosity()).kept(context.command_path):
             inner(**values)
 
     given_by_typer = inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    return _declaring(with_manner, [*own, *declared, *([] if asked else [given_by_typer])])
+    return _declaring(with_verbosity, [*own, *declared, *([] if asked else [given_by_typer])])
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from dbz.cli.complaint import Complaint, complain
-from dbz.cli.manner import is_quiet
 from dbz.cli.options import AsJson
+from dbz.cli.verbosity import is_quiet
 from dbz.errors import UsageError
 
 

@@ -21,11 +21,11 @@ from dbz.errors import DbzError, UsageError
 from dbz.masking import masked_text
 
 _LOG = logging.getLogger("dbz")
-"""What rooms do and why goes to loggers below this one, at the level INFO; without a manner nobody hears it."""
+"""What rooms do and why goes to loggers below this one, at the level INFO; else nobody hears it."""
 
 
 @dataclass(frozen=True)
-class Manner:
+class Verbosity:
     """Options of all commands; they may stand before the command or behind it."""
 
     quiet: Annotated[
@@ -39,16 +39,16 @@ class Manner:
         typer.Option("--log", metavar="FILE", help="Append what is done and why to FILE, as lines of JSON."),
     ] = None
 
-    def over(self, before: Manner) -> Manner:
+    def over(self, before: Verbosity) -> Verbosity:
         """This one, and what only the one before the command says."""
-        return Manner(self.quiet or before.quiet, self.verbose or before.verbose, self.log or before.log)
+        return Verbosity(self.quiet or before.quiet, self.verbose or before.verbose, self.log or before.log)
 
     @contextlib.contextmanager
     def kept(self, command: str) -> Iterator[None]:
-        """Within this block a command speaks in this manner. `UsageError` when the log cannot be written."""
+        """Within this block a command speaks like this. `UsageError` when the log cannot be written."""
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose contradict each other; leave one of them out", code="E003")
-        token = _MANNER.set(self)
+        token = _VERBOSITY.set(self)
         handlers: list[logging.Handler] = [_Narration()] if self.verbose else []
         try:
             with contextlib.ExitStack() as ending:
@@ -61,16 +61,16 @@ class Manner:
                     ending.enter_context(contextlib.redirect_stderr(_Silence(sys.stderr)))
                 yield
         finally:
-            _MANNER.reset(token)
+            _VERBOSITY.reset(token)
 
 
-_USUAL = Manner()
-_MANNER: ContextVar[Manner] = ContextVar("manner", default=_USUAL)
+_USUAL = Verbosity()
+_VERBOSITY: ContextVar[Verbosity] = ContextVar("verbosity", default=_USUAL)
 
 
 def is_quiet() -> bool:
     """Whether only the outcome is to be said."""
-    return _MANNER.get().quiet
+    return _VERBOSITY.get().quiet
 
 
 @contextlib.contextmanager

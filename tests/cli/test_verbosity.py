@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbz.cli.manner import Manner, aloud, is_quiet
+from dbz.cli.verbosity import Verbosity, aloud, is_quiet
 from dbz.errors import ExitCode, UsageError
 from tests.cli.commands import every_command
 from tests.cli.running import dbz, small_server
@@ -87,7 +87,7 @@ def test_a_log_on_a_full_disk_stops_nothing(tmp_path: Path) -> None:
 def test_questions_are_asked_of_quiet_commands_too(capsys: pytest.CaptureFixture[str]) -> None:
     import sys
 
-    with Manner(quiet=True).kept("dbz x"):
+    with Verbosity(quiet=True).kept("dbz x"):
         print("progress", file=sys.stderr)
         with aloud():
             print("really?", file=sys.stderr)
@@ -95,7 +95,7 @@ def test_questions_are_asked_of_quiet_commands_too(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "really?\n" and not is_quiet()
 
 
-def test_the_manner_ends_with_its_command() -> None:
-    with pytest.raises(UsageError), Manner(quiet=True).kept("dbz x"):
+def test_silence_ends_with_its_command() -> None:
+    with pytest.raises(UsageError), Verbosity(quiet=True).kept("dbz x"):
         raise UsageError("x", code="E001")
     assert not is_quiet()
