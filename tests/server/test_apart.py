@@ -184,6 +184,8 @@ async def test_no_service_has_touched_a_collection_of_another(people: list[User]
     await asyncio.sleep(1.5)  # figures of other processes are at most a second old
     metrics = (await people[0].get("/metrics")).text
     assert 'dbz_query_duration_seconds_count{name="posts.list"}' in metrics
+    cores = next(line for line in metrics.splitlines() if line.startswith("dbz_server_cores "))
+    assert 1 <= float(cores.split()[1]) <= (os.cpu_count() or 1), "not one for each process"
     assert [line for line in metrics.splitlines() if line.startswith("dbz_foreign_collections_total")] == []
 
 

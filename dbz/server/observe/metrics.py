@@ -124,7 +124,8 @@ class ServerMetrics:
             total.merge(dumped)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Source(total))
-        cores = len(workers) if self._members else self._processes
+        # A group may have more processes than there are cores: a share of cores that are not there would look idle.
+        cores = min(len(workers), os.cpu_count() or 1) if self._members else self._processes
         registry.register(_Source(_Processes(workers, cores)))
         return generate_latest(registry)
 
