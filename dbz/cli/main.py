@@ -22,6 +22,7 @@ from dbz.cli.complaint import Complaint, complain, wants_json
 from dbz.cli.completion.command import answer, completion
 from dbz.cli.completion.scripts import ASK
 from dbz.cli.doctor import doctor
+from dbz.cli.events.group import app as events_app
 from dbz.cli.explain import explain
 from dbz.cli.help.command import help_
 from dbz.cli.init import init
@@ -74,6 +75,7 @@ app.command()(grouped(completion))
 app.add_typer(cache_app, name="cache")
 app.add_typer(shard_app, name="shard")
 app.add_typer(queue_app, name="queue")
+app.add_typer(events_app, name="events")
 app.add_typer(report_app, name="report")
 app.add_typer(budget_app, name="budget")
 app.add_typer(scale_app, name="scale")

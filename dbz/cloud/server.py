@@ -13,6 +13,7 @@ os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.core.config import default_user_config
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
@@ -49,6 +50,7 @@ class Cloud:
     """Serves the APIs on loopback while it is open; a context manager."""
 
     def __init__(self, options: CloudOptions, runner: Runner) -> None:
+        default_user_config["stepfunctions"] = {"execute_state_machine": True}  # else moto only says that it did
         corrections.install(options.period_s)
         balancing.install()
         protection.install()
@@ -71,6 +73,7 @@ class Cloud:
         gate = Gate(DomainDispatcherApplication(create_backend_app), controls, self._lock, lambda: self.ready)
         self._server = make_server(options.host, options.port, gate, threaded=True, request_handler=_Handler)
         self.port = self._server.server_port
+        os.environ["MOTO_PORT"] = str(self.port)  # where state machines find SQS and the others
         self._threads = [
             threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True),
             threading.Thread(target=self._reconcile, daemon=True),

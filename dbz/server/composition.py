@@ -19,6 +19,7 @@ from dbz.server.apart.internal import InternalRoutes
 from dbz.server.apart.plan import GATEWAY
 from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers, RemotePictures
 from dbz.server.auth import AuthService
+from dbz.server.auth.sign_up import SignUp
 from dbz.server.band_sync import BandSyncService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
@@ -33,6 +34,9 @@ from dbz.server.media import MediaService
 from dbz.server.mesh import Directory, MeshClient, ServiceLease, Signer
 from dbz.server.notification import NotificationService
 from dbz.server.realtime import Gateway, Publisher
+from dbz.server.sagas import SagaRunner
+from dbz.server.sagas.asl import JOB_KIND
+from dbz.server.sagas.step_functions import StepFunctionsTasks
 from dbz.server.seams import Service
 from dbz.server.settings import Settings
 
@@ -83,17 +87,19 @@ def compose(core: Core, settings: Settings, garbage: GarbageCollection) -> Compo
 
 
 def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composition:
-    auth = AuthService(core, settings.jwt_secret)
+    hub = EventHub(core, open_queue(core.redis, core.settings.queue))
+    sagas = SagaRunner(core)
+    hub.performers[JOB_KIND] = StepFunctionsTasks(sagas).perform
+    auth = AuthService(core, settings.jwt_secret, SignUp(core, sagas, hub).routes)
     gateway = Gateway(core, auth.tokens.identify, garbage)
     auth.revocations.listeners.append(gateway.end_session)
-    hub = EventHub(core, open_queue(core.redis, core.settings.queue))
     notification = NotificationService(core, auth, gateway, hub)
     media = MediaService(core)
     content = ContentService(core, auth, hub, media)
-    game = GameService(core, auth, gateway, hub)
+    game = GameService(core, auth, gateway, hub, sagas)
     notification.audiences["game.starting"] = game.audience
     chat = ChatService(core, gateway)
-    services: tuple[Service, ...] = (auth, hub, notification, content, game, chat, media)
+    services: tuple[Service, ...] = (auth, hub, sagas, notification, content, game, chat, media)
     if auth.band:
         services += (BandSyncService(core, auth.band, auth.band.api),)
     for service in services:
@@ -139,6 +145,11 @@ class _Making:
         """Takes promises, and has others keep them unless it is started."""
         return EventHub(self.core, open_queue(self.core.redis, self.core.settings.queue))
 
+    @cached_property
+    def sagas(self) -> SagaRunner:
+        """Carries out the sagas that are defined in this process."""
+        return SagaRunner(self.core)
+
 
 @dataclass
 class _Made:
@@ -152,8 +163,9 @@ class _Made:
 
 
 def _auth(making: _Making) -> _Made:
-    auth = AuthService(making.core, making.settings.jwt_secret)
-    return _Made(auth, making.internal.of_auth(auth))
+    sign_up = SignUp(making.core, making.sagas, making.hub)
+    auth = AuthService(making.core, making.settings.jwt_secret, sign_up.routes)
+    return _Made(auth, making.internal.of_auth(auth), beside=(making.sagas,))
 
 
 def _notification(making: _Making) -> _Made:
@@ -168,8 +180,8 @@ def _content(making: _Making) -> _Made:
 
 
 def _game(making: _Making) -> _Made:
-    game = GameService(making.core, making.members, making.emitter, making.hub)
-    return _Made(game, making.internal.of_game(game))
+    game = GameService(making.core, making.members, making.emitter, making.hub, making.sagas)
+    return _Made(game, making.internal.of_game(game), beside=(making.sagas,))
 
 
 def _chat(making: _Making) -> _Made:

@@ -95,6 +95,16 @@ class Events(Protocol):
         """Hand on the event `kind` as `data["event_id"]`. It never fails: what it tells of is already done."""
 
 
+class Announcer(Protocol):
+    """Tells events for those who can try again; answered by the hub of events."""
+
+    async def tell(self, kind: str, club_id: str, data: dict[str, Any], aggregate: str = "") -> None:
+        """Promise an event under the id `data["event_id"]`; the stores' errors when that cannot be done.
+
+        Events of one `aggregate` reach their consumers in the order in which they were told.
+        """
+
+
 class MemberConnection(Protocol):
     """One authenticated socket; answered by the real-time gateway."""
 

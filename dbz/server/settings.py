@@ -80,6 +80,7 @@ class Auth(_Section):
     revocation_poll_s: float = Field(default=1.0, gt=0)
     login_rate: Rate = Rate(limit=300, window_s=60)
     failed_login_rate: Rate = Rate(limit=10, window_s=60)
+    sign_up_rate: Rate = Rate(limit=60, window_s=60)
 
 
 class CacheSettings(_Section):

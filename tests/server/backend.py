@@ -60,13 +60,18 @@ def mongo_uri(port: int) -> str:
 
 
 def start_server(
-    folder: Path, mongo: str, redis_url: str, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    folder: Path,
+    mongo: str,
+    redis_url: str,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("-m", "dbz.server"),
 ) -> tuple[Child, Backend]:
-    """The reference server, healthy."""
+    """The reference server, or a `program` with its options, healthy."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = folder / f"server-{port}.log"
-    command = [sys.executable, "-m", "dbz.server", "--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
+    command = [sys.executable, *program, "--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
     child = Child("server", [*command, *options], log=log, env={"JWT_SECRET": SECRET, **(environment or {})})
     wait_until(lambda: answers(f"{url}/readyz"), child, deadline_s=20, what="the server")
     return child, Backend(mongo, redis_url, url, child.pid, log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -64,12 +64,12 @@ INDEXES = (
 
 
 class AuthService:
-    """Login, sessions, members and clubs."""
+    """Login, sessions, members and clubs, with `more` routes of the same service."""
 
     name = "auth"
     indexes = INDEXES
 
-    def __init__(self, core: Core, secret: str) -> None:
+    def __init__(self, core: Core, secret: str, more: Sequence[Route] = ()) -> None:
         auth = core.settings.auth
         self.revocations = Revocations(keep_s=auth.access_ttl_s + 60)
         self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
@@ -113,6 +113,7 @@ class AuthService:
                 answers={200: listed(MEMBER)},
             ),
             *(self.band.routes if self.band else ()),
+            *more,
         )
 
     async def start(self) -> None:
@@ -143,6 +144,8 @@ class AuthService:
         if not await verify_password(body.password, user["password_hash"] if user else None) or user is None:
             await self._limits.allows("failed_login", name)
             raise unauthorized("the user name or the password is wrong")
+        if user.get("pending"):
+            raise unauthorized("this account is not ready yet; try again in a moment")
         return Reply(await self.sessions.open(user))
 
     async def refresh(self, call: Call) -> Reply:

@@ -68,10 +68,7 @@ class EventHub:
             _log.error("an event was not told: %s", error, extra={"event": kind, "event_id": data["event_id"]})
 
     async def tell(self, kind: str, club_id: str, data: dict[str, Any], aggregate: str = "") -> None:
-        """Promise an event under the id `data["event_id"]`; the stores' errors when that cannot be done.
-
-        Events of one `aggregate` reach their consumers in the order in which they were told.
-        """
+        """See `Announcer`."""
         job = {"id": data["event_id"], "kind": "event", "event": kind, "club_id": club_id, "data": data}
         await self.promise({**job, "aggregate": aggregate, "order": new_id()} if aggregate else job, utc_now())
 

@@ -158,18 +158,45 @@ class Games:
             await self._list_changed(club_id)
             await self._forget(club_id, game_id)
 
-    async def finish(self, club_id: str, game_id: str, score: dict[str, int], by: str) -> dict[str, Any]:
-        """Close a game with its final score; refuses with 409 when it is closed already."""
+    async def finish(
+        self, club_id: str, game_id: str, score: dict[str, int], by: str, result_id: str
+    ) -> dict[str, Any] | None:
+        """Close a game with its final score; {title, participants}, or None when it is over already.
+
+        Doing it again under the same `result_id` changes nothing; one that was taken back closes nothing any more.
+        """
+        may_be_closed = [{"status": {"$in": ["scheduled", "ongoing"]}}, {"result_id": result_id}]
         with self._core.queries.timed("games.finish"):
             closed = await self._games(club_id).find_one_and_update(
-                {"_id": game_id, "status": {"$in": ["scheduled", "ongoing"]}},
-                {"$set": {"status": "completed", "score": score, "finished_at": utc_now(), "result_by": by}},
+                {"_id": game_id, "club_id": club_id, "withdrawn": {"$ne": result_id}, "$or": may_be_closed},
+                {
+                    "$set": {
+                        "status": "completed",
+                        "score": score,
+                        "finished_at": utc_now(),
+                        "result_by": by,
+                        "result_id": result_id,
+                    }
+                },
                 return_document=ReturnDocument.AFTER,
             )
         if closed is None:
-            raise conflict("game_closed", "the game is over already")
+            return None
         await self._list_changed(club_id)
-        return await self._changed(club_id, game_id)
+        await self._forget(club_id, game_id)
+        return {"title": closed["title"], "participants": closed["participants"]}
+
+    async def reopen(self, club_id: str, game_id: str, result_id: str) -> None:
+        """A game goes on whose result under this id is taken back; doing it twice changes nothing."""
+        games = self._games(club_id)
+        with self._core.queries.timed("games.reopen"):
+            await games.update_one({"_id": game_id}, {"$addToSet": {"withdrawn": result_id}})
+            await games.update_one(
+                {"_id": game_id, "result_id": result_id},
+                {"$set": {"status": "ongoing"}, "$unset": {"result_id": "", "finished_at": "", "result_by": ""}},
+            )
+        await self._list_changed(club_id)
+        await self._forget(club_id, game_id)
 
     async def _move_up(self, game_id: str, places: int, games: Any) -> None:
         waiting = await games.find_one({"_id": game_id}, {"waiting": 1})

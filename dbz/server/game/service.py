@@ -13,7 +13,12 @@ from pymongo.errors import PyMongoError
 
 from dbz.background import end
 from dbz.server.core import Core
+from dbz.server.events import EventHub
 from dbz.server.game.games import Games, GamesQuery, Skill
+from dbz.server.game.results.log import INDEXES as RESULT_INDEXES
+from dbz.server.game.results.projections import INDEXES as PROJECTION_INDEXES
+from dbz.server.game.results.saga import ResultSteps
+from dbz.server.game.results.tables import tables
 from dbz.server.game.scores import ScoreBoard, Update
 from dbz.server.game.turns import Turns
 from dbz.server.http import ApiError, Body, Call, Fields, Moment, Reply, Route
@@ -21,7 +26,10 @@ from dbz.server.http.errors import conflict, forbidden
 from dbz.server.http.pages import page_block
 from dbz.server.http.schemas import GAME, listed
 from dbz.server.identity import Identity
-from dbz.server.seams import Emitter, EventHandler, Events, Indexes, MemberConnection, Profiles
+from dbz.server.ids import new_id
+from dbz.server.sagas import SagaRunner, StepRefusedError
+from dbz.server.sagas.catalogue import GAME_RESULT
+from dbz.server.seams import Emitter, EventHandler, Indexes, MemberConnection, Profiles
 
 Points = Annotated[int, Field(ge=0, le=999)]
 GameId = Annotated[str, Field(min_length=1, max_length=100)]
@@ -68,6 +76,8 @@ class ScoreUpdate(GameRef):
 
 
 INDEXES = (
+    *RESULT_INDEXES,
+    *PROJECTION_INDEXES,
     Indexes(
         "games",
         (
@@ -85,8 +95,13 @@ class GameService:
     name = "game"
     indexes = INDEXES
 
-    def __init__(self, core: Core, profiles: Profiles, emitter: Emitter, happenings: Events) -> None:
+    def __init__(
+        self, core: Core, profiles: Profiles, emitter: Emitter, happenings: EventHub, sagas: SagaRunner
+    ) -> None:
         self._games = Games(core, profiles)
+        self._sagas = sagas
+        steps = ResultSteps(core, self._games, happenings)
+        sagas.define(GAME_RESULT, steps.actions)
         self._emitter = emitter
         self._tasks: list[asyncio.Task[None]] = []
         self._happenings = happenings
@@ -108,6 +123,7 @@ class GameService:
             Route("POST", f"{path}/start", self.begin, "Begin", answers={200: GAME}, refusals=(409,)),
             Route("POST", f"{path}/cancel", self.cancel, "Call off", answers={200: GAME}, refusals=(409,)),
             Route("POST", f"{path}/result", self.result, "Close", body=Result, answers={200: GAME}, refusals=(409,)),
+            *tables(steps.projections, profiles),
         )
 
     async def start(self) -> None:
@@ -177,9 +193,14 @@ class GameService:
         game_id, reader = call.path["game_id"], call.reader
         _may_score(await self._games.players(reader.club_id, game_id), reader)
         score = body.score.model_dump()
-        game = await self._games.finish(reader.club_id, game_id, score, reader.user_id)
+        data = {"game_id": game_id, "score": score, "by": reader.user_id}
+        saga = await self._sagas.begin(GAME_RESULT, new_id(), reader.club_id, data)
+        try:
+            await self._sagas.first_step(saga)
+        except StepRefusedError as error:
+            raise conflict("game_closed", str(error)) from None
+        game = await self._games.game(reader.club_id, game_id)
         self._board.submit(Update(reader.club_id, game_id, score, reader.user_id))
-        await self._happenings.happened("game.finished", reader.club_id, _finished(game))
         return Reply(game)
 
     async def watch(self, connection: MemberConnection, data: Any) -> dict[str, Any]:
@@ -239,16 +260,6 @@ def _cancelled(game: dict[str, Any]) -> dict[str, Any]:
         "user_ids": [player["id"] for player in game["participants"]],
         "event_id": f"{game['id']}:cancelled",
         "game_title": game["title"],
-    }
-
-
-def _finished(game: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "user_ids": [player["id"] for player in game["participants"]],
-        "event_id": f"{game['id']}:result",
-        "game_title": game["title"],
-        "home": game["score"]["home"],
-        "away": game["score"]["away"],
     }
 
 

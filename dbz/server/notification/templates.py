@@ -12,6 +12,8 @@ DEFAULTS = {
     "post.commented": ("New comment on $post_title", "$author_name: $content"),
     "game.starting": ("$game_title starts soon", "It starts at $starts_at."),
     "game.cancelled": ("$game_title does not take place", "It was called off."),
+    "game.result_withdrawn": ("The score of $game_title does not count", "The game goes on."),
+    "member.joined": ("Welcome to $club_name", "Good to have you here, $member_name."),
     "game.finished": ("Final score of $game_title", "$home : $away"),
 }
 

@@ -14,6 +14,7 @@ from dbz.server.events.outbox import INDEXES as EVENTS
 from dbz.server.game.service import INDEXES as GAME
 from dbz.server.media import INDEXES as MEDIA
 from dbz.server.notification.service import INDEXES as NOTIFICATION
+from dbz.server.sagas.store import INDEXES as SAGAS
 from dbz.server.seed.data import club_documents
 
 _MARK = "demo"
@@ -45,7 +46,7 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
                 await where[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
             await where[collection].insert_many(documents)
             written += len(documents)
-    for indexes in (*AUTH, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION):
+    for indexes in (*AUTH, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION, *SAGAS):
         await database[indexes.collection].create_indexes(list(indexes.models))
     await database["seeds"].replace_one({"_id": _MARK}, mark_when_done)
     return f"seeded {clubs} clubs, {written} documents, seed {seed}"

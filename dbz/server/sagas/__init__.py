@@ -1,0 +1,6 @@
+"""Sagas: work in several steps that is finished or taken back, whatever ends in between."""
+
+from dbz.server.sagas.definition import SagaDefinition, SagaStep, StepRefusedError
+from dbz.server.sagas.runner import SagaRunner
+
+__all__ = ["SagaDefinition", "SagaRunner", "SagaStep", "StepRefusedError"]

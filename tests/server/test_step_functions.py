@@ -1,0 +1,124 @@
+"""Sagas on the local cloud's Step Functions: it keeps the state, servers carry the steps out, over SQS."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from dbz.children import Child, free_port, wait_until
+from dbz.server.auth.passwords import hash_password
+from dbz.server.sagas.asl import state_machine
+from dbz.server.sagas.catalogue import CATALOGUE
+from tests.server.backend import Backend, listens, start_server
+
+boto3 = pytest.importorskip("boto3")
+pytest.importorskip("moto.server")
+ROLE = "arn:aws:iam::123456789012:role/sagas"
+
+
+@dataclass
+class Machines:
+    """State machines by the names of their sagas, and the server that carries their steps out."""
+
+    where: Backend
+    client: Any
+    arns: dict[str, str]
+    points: Path
+
+    def run(self, saga: str, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Execute one to its end; what became of it, and the states it went through."""
+        made = self.client.start_execution(
+            stateMachineArn=self.arns[saga], name=data["saga_id"], input=json.dumps(data)
+        )
+        end = time.monotonic() + 60
+        while (found := self.client.describe_execution(executionArn=made["executionArn"]))["status"] == "RUNNING":
+            assert time.monotonic() < end, found
+            time.sleep(0.1)
+        events = self.client.get_execution_history(executionArn=made["executionArn"])["events"]
+        entered = [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+        return found, entered
+
+
+@pytest.fixture(scope="module")
+def machines(folder: Path, stores: tuple[str, str]) -> Iterator[Machines]:
+    """The local cloud with both sagas, and a server on its queue."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    aws = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "eu-west-1"}
+    points = folder / "step-functions"
+    points.mkdir()
+    cloud = Child("cloud", [sys.executable, "-m", "dbz.cloud", "--port", str(port)], log=folder / "cloud.log", env=aws)
+    with cloud:
+        wait_until(lambda: listens(port), cloud, deadline_s=40, what="the local cloud")
+        options = {"endpoint_url": endpoint, "region_name": "eu-west-1"}
+        options |= {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        sqs, client = boto3.client("sqs", **options), boto3.client("stepfunctions", **options)
+        queue = sqs.create_queue(QueueName="saga-jobs")["QueueUrl"]
+        arns = {}
+        for name, saga in CATALOGUE.items():
+            definition = json.dumps(state_machine(saga, queue))
+            made = client.create_state_machine(name=name, definition=definition, roleArn=ROLE)
+            arns[name] = made["stateMachineArn"]
+        environment = {**aws, "AWS_ENDPOINT_URL": endpoint, "QUEUE_URL": queue}
+        program = ("-m", "tests.server.victim", str(points))
+        child, where = start_server(folder, *stores, environment=environment, program=program)
+        with child:
+            yield Machines(where, client, arns, points)
+        sqs.close()
+        client.close()
+
+
+def logged_in(where: Backend, username: str, password: str = "demo") -> httpx.Client:
+    http = httpx.Client(base_url=where.url, timeout=20)
+    answer = http.post("/api/auth/login", json={"username": username, "password": password})
+    assert answer.status_code == 200, answer.text
+    http.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
+    return http
+
+
+def test_a_result_goes_through_its_steps(machines: Machines) -> None:
+    with closing(logged_in(machines.where, "user0190")) as host:
+        game = host.post("/api/games", json={"title": "States", "game_date": "2027-01-01T10:00:00Z"}).json()["id"]
+        data = {"saga_id": secrets.token_hex(8), "club_id": "club00", "game_id": game, "by": "user0190"}
+        found, entered = machines.run("game_result", {**data, "score": {"home": 21, "away": 9}})
+        assert found["status"] == "SUCCEEDED", found
+        assert entered == ["close", "record", "statistics", "notify", "Done"]
+        assert host.get(f"/api/games/{game}").json()["status"] == "completed"
+        assert host.get("/api/clubs/club00/members/user0190/statistics").json()["won"] == 1
+        # The game is over: refused at once, without another try, and taken back without harm.
+        again = {**data, "saga_id": secrets.token_hex(8), "score": {"home": 1, "away": 21}}
+        found, entered = machines.run("game_result", again)
+        assert (found["status"], entered) == ("FAILED", ["close", "reopen", "TakenBack"])
+        assert host.get(f"/api/games/{game}").json()["score"] == {"home": 21, "away": 9}
+
+
+def test_a_step_that_keeps_failing_has_the_others_taken_back(machines: Machines) -> None:
+    (machines.points / "sign_up.band_link:fails").touch()  # may fail: the others go on
+    data = {"saga_id": secrets.token_hex(8), "club_id": "club02", "user_id": secrets.token_hex(8), "name": "Ada"}
+    data |= {"username": f"ada-{data['saga_id']}", "password_hash": hash_password("long enough", 1000)}
+    found, entered = machines.run("sign_up", data)
+    assert found["status"] == "SUCCEEDED" and entered == ["account", "band_link", "club", "welcome", "Done"]
+    logged_in(machines.where, data["username"], "long enough").close()
+    refused = {**data, "saga_id": secrets.token_hex(8), "user_id": secrets.token_hex(8)}
+    found, entered = machines.run("sign_up", {**refused, "username": "bob-of-states", "club_id": "club99"})
+    assert (found["status"], entered) == ("FAILED", ["account", "remove_account", "TakenBack"])
+    with MongoClient[dict[str, Any]](machines.where.mongo_uri) as client:
+        assert client["dbz"]["users"].count_documents({"username": "bob-of-states"}) == 0
+
+
+def test_a_definition_that_leads_nowhere_is_refused(machines: Machines) -> None:
+    """The local cloud reads what it is given, so the definitions above are valid ones."""
+    broken = {**state_machine(CATALOGUE["sign_up"]), "StartAt": 7}
+    with pytest.raises(machines.client.exceptions.ClientError, match="mismatched input '7'"):
+        machines.client.create_state_machine(name="broken", definition=json.dumps(broken), roleArn=ROLE)
