@@ -1,4 +1,4 @@
-"""The libraries of watching without what they load beside them only because it is installed: a fifth of the memory.
+"""The libraries of watching without what they load beside them only because it is installed: a sixth of the memory.
 
 The HTTP client would bring its own command line and a second event loop, the Redis client telemetry, and the client of
 document stores another TLS library, which matters only where a store is reached with TLS.
