@@ -22,8 +22,6 @@ from dbz.server.notification.inbox import Inbox
 from dbz.server.notification.templates import Templates
 from dbz.server.seams import Emitter, EventHandler, Indexes, Members
 
-UNTOLD: frozenset[str] = frozenset()
-"""Kinds of events that are no news to members."""
 Audience = Callable[[str, dict[str, Any]], Awaitable[list[str]]]
 
 
@@ -102,8 +100,6 @@ class NotificationService:
         kind, club_id, data = job["event"], job["club_id"], job["data"]
         if kind == "game.planned":
             await self._remind(club_id, data)
-            return
-        if kind in UNTOLD:
             return
         title, body = await self._templates.render(kind, data)
         audience = data.get("user_ids")
