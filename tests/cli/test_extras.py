@@ -52,6 +52,7 @@ GIVEN = {
     ("shard", "control"): ["status"],
     ("queue", "drop"): ["--all", "--yes"],
     ("queue", "retry"): ["--all", "--yes"],
+    ("events", "asl"): ["game_result"],
     ("capacity",): ["smoke", "--embedded"],
 }
 NEEDS_NOTHING = {"completion", "doctor", "help", "report", "budget", "import", "init", "monitor", "schema"}

@@ -18,7 +18,7 @@ from tests.cli.running import dbz
 
 ROOT = Path(__file__).parents[2]
 NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
-BETWEEN_OUR_PROCESSES = {"DBZ_LOAD_SPEC", "DBZ_LOAD_INSPECTION"}
+BETWEEN_OUR_PROCESSES = {"DBZ_LOAD_SPEC", "DBZ_LOAD_INSPECTION", "MESH_SECRET", "MOTO_PORT"}
 READ_BY_LIBRARIES = {
     "NO_COLOR", "TMPDIR", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LOCUST_*",
     "http_proxy", "https_proxy", "all_proxy", "no_proxy",

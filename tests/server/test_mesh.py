@@ -19,7 +19,7 @@ from dbz.server.mesh.upstream import Upstream
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Mesh
 
-MEMBER = Identity("user0000", "club00", "member", "s1", time.time() + 600)
+MEMBER = Identity("user0000", "club00", "member", "s1", time.time() + 86_400)
 
 
 class Clock:

@@ -16,6 +16,8 @@ import typer
 from dbz.errors import UsageError
 from dbz.extras import STORE_CLIENTS, need
 
+NO_REDIS = "start `dbz serve`, or give --redis-url or REDIS_URL"
+"""What can be done where nothing says where Redis is."""
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "dbz"
@@ -63,8 +65,11 @@ def stores(
     needs_mongo: bool = False,
     embedded: bool = False,
     what: str = "dbz cache",
+    remedy: str = "start `dbz serve`, give --redis-url or REDIS_URL, or try it with --embedded",
 ) -> Iterator[StoreAddresses]:
     """The stores that the command `what` works on; those of `embedded` end with the block.
+
+    `remedy` is what can be done where nothing says where they are.
 
     Raises `UsageError` when nothing says where they are, `DependencyError` when a client library is missing.
     """
@@ -81,7 +86,7 @@ def stores(
     if not found.redis_url and not found.mongo_uri:
         raise UsageError(
             "which Redis? nothing says where it is, and no `dbz serve` is running",
-            hint="start `dbz serve`, or give --redis-url or REDIS_URL",
+            hint=remedy,
             code="C004",
         )
     if not found.redis_url:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.cache.stores import DEFAULT_DATABASE, Database, MongoUri, RedisUrl, ShardsFile, StoreAddresses, stores
+from dbz.cli.cache.stores import (
+    DEFAULT_DATABASE,
+    NO_REDIS,
+    Database,
+    MongoUri,
+    RedisUrl,
+    ShardsFile,
+    StoreAddresses,
+    stores,
+)
 from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
 from dbz.cli.options import AsJson, Yes
@@ -45,7 +54,7 @@ def rebuild(
     Exit codes: 0 nothing differs, 1 rows differ (of a rebuild: nothing was
     switched), 2 wrong usage, 3 a store failed, 130 interrupted or declined.
     """
-    with stores(redis_url, mongo_uri, shards, needs_mongo=True, what="dbz events") as where:
+    with stores(redis_url, mongo_uri, shards, needs_mongo=True, what="dbz events", remedy=NO_REDIS) as where:
         if not check:
             confirm("Count everything again and switch to it?", yes=yes, so_far="nothing was rebuilt")
         outcome = run_interruptibly(_carried_out(where, database, check=check))

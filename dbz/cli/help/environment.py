@@ -10,6 +10,10 @@ _OWN = (
         "XDG_STATE_HOME",
         "Without DBZ_STATE_DIR, state is in its folder `dbz` [default: ~/.local/state].",
     ),
+    (
+        "DBZ_BROWSER",
+        "The program of the Chromium that opens pages during a load [default: the first on the search path].",
+    ),
     ("DBZ_WORKER_SECRET", "The secret that workers of other machines share with their master."),
     ("NO_COLOR", "Set to anything: no colours and no live displays, as on anything but a terminal."),
     ("COLUMNS", "The width of tables."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from dbz.cli.cache.stores import RedisUrl, stores
+from dbz.cli.cache.stores import NO_REDIS, RedisUrl, stores
 from dbz.cli.interrupts import run_interruptibly
 from dbz.errors import UsageError
 
@@ -48,7 +48,7 @@ def ask_queue(place: QueuePlace, question: Callable[[QueueAdmin], Coroutine[None
         raise UsageError(
             "--dead-letter-url belongs to an SQS queue", hint="add --queue-url, or set QUEUE_URL", code="E003"
         )
-    with stores(place.redis_url, what="dbz queue") as where:
+    with stores(place.redis_url, what="dbz queue", remedy=NO_REDIS) as where:
         return run_interruptibly(_asked_redis(where.redis_url, question))
 
 

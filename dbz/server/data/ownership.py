@@ -10,13 +10,14 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from dbz.server.observe.metrics import Figures
 
-_EVERYBODYS = frozenset({"outbox"})
-"""Every service promises its own events there; see `dbz.server.events`."""
+_EVERYBODYS = frozenset({"outbox", "sagas"})
+"""Every service promises its own events there and carries out its own sagas; see `dbz.server.events`."""
+_PROJECTIONS = {f"{name}_{slot}" for name in ("player_statistics", "club_rankings") for slot in "ab"}
 
 OWNED = {
     "auth": frozenset({"users", "clubs", "sessions", "tokens"}),
     "content": frozenset({"posts", "comments", "read_marks", "band_cache"}),
-    "game": frozenset({"games"}),
+    "game": frozenset({"games", "game_results", "projections", *_PROJECTIONS}),
     "chat": frozenset({"chat_rooms", "messages"}),
     "notification": frozenset({"notifications", "notification_templates"}),
     "media": frozenset({"media"}),
