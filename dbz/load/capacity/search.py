@@ -1,7 +1,7 @@
 """Which load to try next, given what came of the loads tried so far: a pure function, repeated until it is done.
 
-The search steps up by `GROWTH`, or by less when the CPU of the server says that so much more would overload it, until a
-load does not hold, then bisects (by the geometric mean) until both ends of the bracket are at most `tolerance` apart.
+The search steps up by `GROWTH`, or by what the CPU of the server leaves room for when that is known, until a load does
+not hold, then bisects (by the geometric mean) until both ends of the bracket are at most `tolerance` apart.
 While the bracket is wide, a brief look at a load is enough: it only says on which side to go on. One look can be wrong,
 for a reason that has nothing to do with the load, so a load that did not hold in one is looked at again, and for longer
 when it broke within the range of chance. Both ends of the last bracket must be settled: looks of full length count
@@ -19,6 +19,8 @@ from enum import StrEnum
 
 GROWTH = 2.0
 _LEAST_GROWTH = 1.2
+_IDLE_GROWTH = 4.0
+"""Where that leaves the server with more than half of its cores idle."""
 _FULL_CPU_PERCENT = 80.0
 """Past this share of the server's cores requests queue for longer than they are worked on, and an overload would have
 to be recovered from: the step up ends here, as far as CPU grows with the load."""
@@ -107,7 +109,7 @@ def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     if between is not None:
         narrow = low is not None and high is not None and high <= low * (1 + bounds.tolerance) ** 2
         return Next(between, earlier=0, length=Length.FULL if narrow else Length.BRIEF)
-    for end, length in ((high, Length.FULL), (low, Length.LONG)):
+    for end, length in ((high, _again(high, tried)), (low, Length.LONG)):
         if end is not None and not opinions[end].settled:
             return Next(end, _looks_at(end, tried), length)
     return known(tried)
@@ -118,6 +120,13 @@ def known(tried: Sequence[Tried]) -> SearchResult:
     opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
     low, high = _bracket(opinions)
     return SearchResult(low, Tried(high, opinions[high].answer) if high is not None else None)
+
+
+def _again(high: int | None, tried: Sequence[Tried]) -> Length:
+    """How long to look again at a load that did not hold: briefly where a long look was beyond chance."""
+    long = [each for each in tried if each.load == high and each.length is not Length.BRIEF]
+    sure = bool(long) and all(each.sure and each.answer is not Answer.HOLDS for each in long)
+    return Length.BRIEF if sure else Length.FULL
 
 
 def _looks_at(load: int, tried: Sequence[Tried]) -> int:
@@ -171,7 +180,11 @@ def _bracket(opinions: dict[int, _Opinion]) -> tuple[int | None, int | None]:
 def _growth(bounds: Bounds, low: int | None, tried: Sequence[Tried]) -> float:
     """By how much to step up from the highest load that holds."""
     used = [each.cpu_percent for each in tried if each.load == low and each.cpu_percent]
-    return min(max(_FULL_CPU_PERCENT / max(used), _LEAST_GROWTH), bounds.growth) if used else bounds.growth
+    if not used:
+        return bounds.growth
+    room = _FULL_CPU_PERCENT / max(used)
+    most = _IDLE_GROWTH if bounds.growth >= GROWTH and room > 2 * _IDLE_GROWTH else bounds.growth
+    return min(max(room, _LEAST_GROWTH), most)
 
 
 def _between(bounds: Bounds, low: int | None, high: int | None, growth: float) -> int | None:
