@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -104,3 +104,20 @@ async def login(http: httpx.AsyncClient, user_id: str) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     tokens: dict[str, Any] = response.json()
     return tokens
+
+
+SignIn = Callable[[str], Awaitable[User]]
+
+
+@asynccontextmanager
+async def signing_in(url: str) -> AsyncIterator[SignIn]:
+    """Signs users in at a server; their clients close with the block."""
+    async with AsyncExitStack() as stack:
+
+        async def sign(user_id: str) -> User:
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
+            tokens = await login(http, user_id)
+            http.headers["authorization"] = f"Bearer {tokens['access_token']}"
+            return User(http, user_id, tokens, stack)
+
+        yield sign

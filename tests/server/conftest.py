@@ -6,8 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,9 +14,7 @@ import pytest
 
 from dbz.children import free_port
 from tests.server.backend import Backend, mongo_uri, start_mongo, start_redis, start_server
-from tests.server.clients import User, login
-
-SignIn = Callable[[str], Awaitable[User]]
+from tests.server.clients import SignIn, signing_in
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +53,7 @@ def backend(folder: Path, stores: tuple[str, str]) -> Iterator[Backend]:
 @pytest.fixture
 async def sign_in(backend: Backend) -> AsyncIterator[SignIn]:
     """Signs users in; their clients close at the end of the test."""
-    async with AsyncExitStack() as stack:
-
-        async def sign(user_id: str) -> User:
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=backend.url))
-            tokens = await login(http, user_id)
-            http.headers["authorization"] = f"Bearer {tokens['access_token']}"
-            return User(http, user_id, tokens, stack)
-
+    async with signing_in(backend.url) as sign:
         yield sign
 
 

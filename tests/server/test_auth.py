@@ -12,8 +12,7 @@ import pytest
 import socketio
 
 from tests.server.backend import SECRET, Backend
-from tests.server.clients import connected, eventually
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, connected, eventually
 
 pytestmark = pytest.mark.anyio
 

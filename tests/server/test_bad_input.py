@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 
 from tests.server.backend import Backend
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn
 from tests.whole import WHOLE
 
 pytestmark = pytest.mark.anyio

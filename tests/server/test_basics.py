@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.server.backend import Backend
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.bring.browsing import HAS_BROWSER, browser
 from tests.server.backend import Backend
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn
 
 pytestmark = pytest.mark.anyio
 WAIT_S = 30

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.clients import User, eventually
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, User, eventually
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,7 @@ import socketio
 import yaml
 
 from tests.server.backend import Backend, start_server
-from tests.server.clients import connected, eventually, login
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, connected, eventually, login
 
 pytestmark = pytest.mark.anyio
 

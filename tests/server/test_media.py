@@ -13,8 +13,7 @@ from PIL import Image
 
 from dbz.children import free_port
 from tests.server.backend import Backend, start_redis, start_server
-from tests.server.clients import login
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, login
 from tests.server.pictures import SCRIPT, claims_to_be, opened, photo
 
 pytestmark = pytest.mark.anyio

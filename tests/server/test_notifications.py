@@ -14,8 +14,7 @@ from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
 from tests.server.backend import Backend
-from tests.server.clients import eventually
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, eventually
 
 pytestmark = pytest.mark.anyio
 

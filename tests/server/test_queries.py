@@ -8,8 +8,7 @@ from redis.asyncio import Redis
 
 from dbz.server.seed.data import club_documents
 from tests.server.backend import Backend
-from tests.server.clients import eventually
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, eventually
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,7 @@ from websocket import create_connection
 from dbz.server.chat.batches import BatchPolicy, policy_of
 from dbz.server.settings import Realtime
 from tests.server.backend import Backend, start_server
-from tests.server.clients import User, eventually, login
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, User, eventually, login
 
 pytestmark = pytest.mark.anyio
 

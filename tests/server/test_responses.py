@@ -8,7 +8,7 @@ import uuid
 import httpx
 import pytest
 
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,7 @@ from dbz.cache.admin.connect import connected_database
 from dbz.cache.warm import OneDatabase, WarmOrder, WarmRun
 from dbz.config.warmup import load_warmup
 from tests.server.backend import Backend, start_server
-from tests.server.clients import eventually
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, eventually
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from dbz.suggest import did_you_mean
 from dbz.units import counted
 
 if TYPE_CHECKING:
-    from dbz.server.events.admin import DeadLetter, QueueAdmin
+    from dbz.server.events.admin import DeadLetter
 
 Ids = Annotated[
     list[str] | None,
@@ -42,14 +42,10 @@ def retry(
     Exit codes: 0 done, 2 wrong usage or no such letter, 3 the queue cannot
     be reached, 130 declined.
     """
-
-    async def again(queue: QueueAdmin, letters: Sequence[DeadLetter]) -> list[str]:
-        return await queue.again(letters)
-
     found = _chosen(place, ids or [], every=every)
     if found:
         confirm(_question("Hand in again", found), yes=yes, so_far="no job was handed in")
-    done = ask_queue(place, lambda queue: again(queue, found)) if found else []
+    done = ask_queue(place, lambda queue: queue.again(found)) if found else []
     _say("retry", "handed in again", done, as_json=as_json)
 
 
@@ -67,14 +63,10 @@ def drop(
     Exit codes: 0 done, 2 wrong usage or no such letter, 3 the queue cannot
     be reached, 130 declined.
     """
-
-    async def away(queue: QueueAdmin, letters: Sequence[DeadLetter]) -> list[str]:
-        return await queue.drop(letters)
-
     found = _chosen(place, ids or [], every=every)
     if found:
         confirm(_question("Remove for good", found), yes=yes, so_far="nothing was removed")
-    done = ask_queue(place, lambda queue: away(queue, found)) if found else []
+    done = ask_queue(place, lambda queue: queue.drop(found)) if found else []
     _say("drop", "removed", done, as_json=as_json)
 
 
@@ -83,11 +75,7 @@ def _chosen(place: QueuePlace, ids: Sequence[str], *, every: bool) -> list[DeadL
         raise UsageError(
             "which dead letters?", hint="give the ID of each, as `dbz queue status` shows it, or --all", code="E004"
         )
-
-    async def read(queue: QueueAdmin) -> list[DeadLetter]:
-        return await queue.letters()
-
-    letters = ask_queue(place, read)
+    letters = ask_queue(place, lambda queue: queue.letters())
     if every:
         return letters
     known = {letter.id for letter in letters} | {letter.job_id for letter in letters if letter.job_id}

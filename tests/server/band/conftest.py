@@ -5,9 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 
-import httpx
 import pytest
 import redis
 from pymongo import MongoClient
@@ -16,8 +14,7 @@ from dbz.children import free_port
 from tests.band.standin import start_band
 from tests.server.backend import Backend, mongo_uri, start_mongo, start_redis
 from tests.server.band.stage import Stage
-from tests.server.clients import User, login
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, signing_in
 
 
 @pytest.fixture(scope="package")
@@ -51,12 +48,5 @@ def banded(stage: Stage) -> Iterator[Backend]:
 @pytest.fixture
 async def sign_in(banded: Backend) -> AsyncIterator[SignIn]:
     """Signs users in at that server."""
-    async with AsyncExitStack() as stack:
-
-        async def sign(user_id: str) -> User:
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=banded.url))
-            tokens = await login(http, user_id)
-            http.headers["authorization"] = f"Bearer {tokens['access_token']}"
-            return User(http, user_id, tokens, stack)
-
+    async with signing_in(banded.url) as sign:
         yield sign

@@ -14,8 +14,7 @@ import pytest
 from tests.band.standin import LEADER
 from tests.server.backend import Backend
 from tests.server.band.stage import ADMIN, CALLBACK, KEYS, Stage, agreed, begin, link
-from tests.server.clients import User
-from tests.server.conftest import SignIn
+from tests.server.clients import SignIn, User
 
 pytestmark = pytest.mark.anyio
 OTHER_ADMIN = "user0399"
