@@ -4,7 +4,7 @@
   for (const cell of document.querySelectorAll("td.text")) {
     const holder = cell.querySelector("button") ?? cell;
     if (holder.children.length) continue;
-    const parts = holder.textContent.match(/[^\/_.:?&=,-]*[\/_.:?&=,-]+|[^\/_.:?&=,-]+/g) ?? [];
+    const parts = holder.textContent.split(/(?<=[\/_:?&=-]|[.,](?!\d))(?![\/_.:?&=,-])/);  // not inside of numbers
     if (parts.length > 1) holder.replaceChildren(...parts.flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part])));
   }
   for (const table of document.querySelectorAll("table")) {
