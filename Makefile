@@ -8,7 +8,7 @@ TESTERS ?= 3
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture fuzz lint format bench docs pins clean
+.PHONY: help load test node-packages torture fuzz lint format bench docs site pins clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -55,6 +55,15 @@ bench: $(READY)  ## Measure dbz against its peers, one after the other.
 
 docs: $(READY)  ## Generate the command reference and the tables in the README from the program.
 	@$(BIN)/python docs/generate.py
+
+site: $(BIN)/.site  ## Build the site from docs/ into build/site, and check its links; a warning is an error.
+	@rm -rf build/site && $(BIN)/sphinx-build -E -q -W --keep-going -c docs/site -d build/doctrees docs build/site
+	@$(BIN)/python docs/site/check.py build/site
+
+# Sphinx is no part of what everybody installs: only the site needs it.
+$(BIN)/.site: $(READY)
+	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
 
 pins: $(READY)  ## Write the installed versions to the constraints file.
 	@$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | grep '==' > constraints.txt
