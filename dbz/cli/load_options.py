@@ -21,6 +21,7 @@ from dbz.cli.options import (
     Networks,
     PhasesFile,
     Seed,
+    ServiceHeader,
     Tags,
     Without,
     Workers,
@@ -75,11 +76,13 @@ class LoadOptions:
     exclude_tags: ExcludeTags = None
     allow_target: AllowTarget = None
     health: Health = None
+    service_header: ServiceHeader = None
     metrics_url: MetricsUrl = None
 
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given."""
-        keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network", "health")
+        keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network")
+        places = ("health", "service_header")
         pages = {"pages": [{"url": url} for url in self.page]} if self.page else {}
         tags = {
             "tags": tags_of(self.tags),
@@ -87,7 +90,7 @@ class LoadOptions:
             "without": tags_of(self.without),
         }
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
-        chosen = {key: getattr(self, key) for key in (*keys, "page_every")}
+        chosen = {key: getattr(self, key) for key in (*keys, *places, "page_every")}
         return {**given({**chosen, **tags}), **metrics, **pages}
 
 

@@ -74,6 +74,10 @@ Health = Annotated[
         metavar="PATH|URL", help="What is asked whether the target is up [default: /healthz, if there is one]."
     ),
 ]
+ServiceHeader = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The header of answers that names the service behind a gateway."),
+]
 MetricsUrl = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,6 +18,7 @@ from dbz.masking import masked_url
 from dbz.units import parse_rate
 
 FOLDER = "configs/profiles"
+SERVICE_HEADER = "x-service"
 MAX_USERS = 100_000
 MAX_WORKERS = 64
 MAX_RATE_PER_S = 1_000_000.0
@@ -119,6 +120,9 @@ class Profile(Strict):
     health: Place | None = None
     """What is asked each second whether the target is up: a path below the target, or a URL. Without it `/healthz`,
     if there is one; a path that is named here must be there."""
+    service_header: str = Field(SERVICE_HEADER, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]*$", max_length=100)
+    """The header field of answers that names the service which gave them, for figures and budgets by service; empty:
+    do not look for one."""
     metrics: TargetMetrics = Field(default_factory=TargetMetrics)
     """Where the target tells its own figures."""
     stack: StackProfile = Field(default_factory=lambda: StackProfile.model_validate({}))
@@ -197,6 +201,7 @@ class Profile(Strict):
             "without": [],
             "network": {},
             "networks": {},
+            "service_header": SERVICE_HEADER,
             "pages": [],
         }
         return {key: value for key, value in plain.items() if key not in unset or value != unset[key]}

@@ -170,6 +170,7 @@ def generator_spec(plan: LoadPlan, folder: Path, started_s: float, started: date
         whole_shape=plan.whole_shape,
         hosts=tuple(plan.hosts),
         networks=users_networks(profile),
+        service_header=profile.service_header,
     )
 
 

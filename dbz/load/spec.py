@@ -127,6 +127,8 @@ class GeneratorSpec:
 
     networks: tuple[Network, ...] = ()
     """On which networks the users are; empty when all are on this machine's."""
+    service_header: str = ""
+    """The header field of answers that names the service which gave them; empty: nobody asks."""
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""

@@ -26,6 +26,7 @@ from dbz.measure.latency.series import (
     UNTIMED,
     Series,
 )
+from dbz.measure.latency.tags import values_of
 from dbz.runs import coverage
 from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import Fold, delivery_totals, line_inside
@@ -61,23 +62,21 @@ def _measured(record: Record, part: Window, unanswered: Unanswered, silent: Coll
     found = Fold(part).add_record(record).measurements()
     return replace(
         found,
-        blocks=blocks(record, part),
-        networks={
-            name: replace(of_network, blocks=blocks(record, part, name)) for name, of_network in found.networks.items()
+        blocks=blocks(record.intervals, part),
+        tagged={
+            tags: replace(one, blocks=blocks((each for each in record.intervals if each.tags == tags), part))
+            for tags, one in found.tagged.items()
         },
         probes=coverage.probes(record, part, silent),
         waiting=unanswered.within(part, to_the_end=part.end_s >= record.marks.get(END, math.inf)),
     )
 
 
-def blocks(record: Record, window: Window, network: str = "") -> list[dict[Series, Latency]]:
-    """The latencies of equal stretches of whole seconds, of all users or those on a network; without what is left over
-    at the end."""
+def blocks(intervals: Iterable[Interval], window: Window) -> list[dict[Series, Latency]]:
+    """The latencies of equal stretches of whole seconds, without what is left over at the end."""
     length_s = max(1, math.ceil(window.seconds / MAX_BLOCKS))
     found: list[dict[Series, Latency]] = [{} for _ in range(int(window.seconds / length_s + 1e-9))]
-    for interval in record.intervals:
-        if network and interval.network != network:
-            continue
+    for interval in intervals:
         at = math.floor((interval.start_s + interval.length_s / 2 - window.start_s) / length_s)
         if 0 <= at < len(found):
             of = Series(interval.series.kind, interval.series.name)
@@ -137,12 +136,13 @@ def operations(found: Measurements) -> list[Operation]:
     ]
 
 
-def networks(found: Measurements) -> list[Operation]:
-    """One row for each network and kind of attempts, composites too."""
+def by_label(found: Measurements, label: str) -> list[Operation]:
+    """One row for each value of a label of samples and each kind of attempts, composites too."""
     rows = []
-    for name, of_network in found.networks.items():
+    for name in values_of(label, found.tagged):
+        tagged = found.with_tags(lambda tags, name=name: getattr(tags, label) == name)  # type: ignore[misc]
         for kind in OPERATION_KINDS:
-            latency = of_network.attempts((kind,))
+            latency = tagged.attempts((kind,))
             if latency.count and kind != UNTIMED:
                 rows.append(
                     Operation(

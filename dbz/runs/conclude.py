@@ -7,12 +7,14 @@ import math
 import os
 from collections.abc import Sequence
 
+from dbz.config.profile import SERVICE_HEADER
 from dbz.errors import ExitCode
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.limits import format_interval
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspelt_filters, nothing_decided
 from dbz.measure.latency.series import GENERATOR, MEASURE, OPERATION_KINDS, REQUEST_KINDS
+from dbz.measure.latency.tags import NETWORK, SERVICE_LABEL
 from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
@@ -22,6 +24,7 @@ from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_not
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
+from dbz.runs.services import service_notes
 from dbz.runs.sources import explained, server_sources
 
 SATURATED_CPU_PERCENT = 90.0
@@ -77,6 +80,7 @@ def conclude(
         *busy_notes(machine),
         *notes_of_code(record),
         *page_notes(record.pages, window),
+        *service_notes(found, run.profile.get("service_header", SERVICE_HEADER)),
     ]
     run = run.model_copy(update={"machine": machine, "notes": notes})
     verdicts = explained(judge(budgets, found, aggregate.cut_of(record, window)), record)
@@ -112,7 +116,8 @@ def conclude(
             "reasons": [*invalid, *failures, *(verdict.reason for verdict in verdicts if verdict.breaks_run)],
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
-            "networks": aggregate.networks(found),
+            "networks": aggregate.by_label(found, NETWORK),
+            "services": aggregate.by_label(found, SERVICE_LABEL),
             "pages": pages,
             "browser": browser_figures(record.pages, window),
             "counters": aggregate.counters(found),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from operator import add
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import AFTER_THE_END, DRAINED, Series
+from dbz.measure.latency.tags import NO_TAGS, Tags
 from dbz.runs.pages import GAUGES as PAGE_GAUGES
 from dbz.runs.pages import begun_in
 from dbz.runs.reading import Record
@@ -40,7 +40,7 @@ class Fold:
 
     def __init__(self, window: Window) -> None:
         self.window = window
-        self._histograms: defaultdict[Series, Histogram] = defaultdict(Histogram)
+        self._histograms: dict[Tags, defaultdict[Series, Histogram]] = {}
         self._users: defaultdict[str, dict[int, float]] = defaultdict(dict)
         self._deliveries: dict[str, list[int]] = {}
         self._answers: dict[str, list[float]] = {}
@@ -49,7 +49,6 @@ class Fold:
         self._counters = CounterTally()
         self._pages: dict[str, dict[str, list[float]]] = {}
         self._probes = [0, 0]
-        self._networks: dict[str, Fold] = {}
 
     def add_record(self, record: Record) -> Fold:
         """Take in all rows of a record."""
@@ -66,16 +65,16 @@ class Fold:
 
     def add_interval(self, interval: Interval) -> None:
         """Take in the histogram of a second and series."""
-        if interval.network:
-            of_network = self._networks.setdefault(interval.network, Fold(self.window))
-            of_network.add_interval(replace(interval, network=""))
         series, within = interval.series, inside(interval.start_s, interval.length_s, self.window)
         if series.kind == DRAINED or (series.kind in AFTER_THE_END and not within):
             # Written when the judged part had ended, but of what began in it: a request that the end cut off, or a
             # message that was waited for.
             series, within = Series(AFTER_THE_END[series.kind], series.name, series.failed), self.window.seconds > 0
         if within:
-            self._histograms[series].add(interval.histogram)
+            tagged = self._histograms.get(interval.tags)
+            if tagged is None:
+                tagged = self._histograms[interval.tags] = defaultdict(Histogram)
+            tagged[series].add(interval.histogram)
 
     def add_line(self, worker: str, line: Mapping[str, Any]) -> None:
         """Take in what a worker wrote of a second."""
@@ -113,12 +112,14 @@ class Fold:
 
     def latencies(self) -> dict[Series, Latency]:
         """Successes and failures of each series."""
-        histograms, empty = self._histograms, Histogram()
-        names = sorted({Series(series.kind, series.name) for series in histograms})
-        return {
-            series: Latency(histograms.get(series, empty), histograms.get(series.as_failed(), empty))
-            for series in names
-        }
+        every = list(self._histograms.values())
+        if len(every) == 1:
+            return _latencies(every[0])
+        whole: defaultdict[Series, Histogram] = defaultdict(Histogram)
+        for histograms in every:
+            for series, histogram in histograms.items():
+                whole[series].add(histogram)
+        return _latencies(whole)
 
     def users(self, until_s: float = float("inf")) -> list[float]:
         """Users running at each second, over all workers; seconds after `until_s` may still miss a worker."""
@@ -140,12 +141,21 @@ class Fold:
             probes=(self._probes[0], self._probes[1]),
             deliveries=_wrong_deliveries(self._deliveries),
             answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
-            networks={
-                name: Measurements(seconds=length_s, latencies=fold.latencies())
-                for name, fold in sorted(self._networks.items())
+            tagged={
+                tags: Measurements(seconds=length_s, latencies=_latencies(histograms))
+                for tags, histograms in sorted(self._histograms.items())
+                if self._histograms.keys() != {NO_TAGS}
             },
             counters=self._counters.counted(self.window.start_s, self.window.start_s + length_s),
         )
+
+
+def _latencies(histograms: Mapping[Series, Histogram]) -> dict[Series, Latency]:
+    empty = Histogram()
+    names = sorted({Series(series.kind, series.name) for series in histograms})
+    return {
+        series: Latency(histograms.get(series, empty), histograms.get(series.as_failed(), empty)) for series in names
+    }
 
 
 def inside(start_s: float, length_s: float, window: Window) -> bool:

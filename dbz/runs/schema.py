@@ -322,6 +322,9 @@ class Run(_Part):
     networks: list[Operation] = Field(default_factory=list)
     """By network and kind, all operations of its users together, the network's name in place of theirs; empty in a load
     whose users are all on this machine's."""
+    services: list[Operation] = Field(default_factory=list)
+    """By the service that answered, all operations together, the service's name in place of theirs; empty where no
+    answer names one."""
     care: list[CareFigures] = Field(default_factory=list)
     """This run, and those that left out some care of the app (`dbz load --without … --each`)."""
     pages: list[PageFigures] = Field(default_factory=list)

@@ -26,12 +26,12 @@ def test_users_of_a_network_are_part_of_the_whole_and_known_by_it(tmp_path):
         fed = []
         recorder.taken = lambda ok, failed, errors: fed.extend([*ok.items(), *failed.items(), *errors.items()])
         recorder.success(HTTP, "GET /", 0.010)
-        recorder.of_network("3g").success(HTTP, "GET /", 0.300)
-        recorder.of_network("3g").failure(HTTP, "GET /", 0.5, "HTTP 503")
+        recorder.tagged("3g").success(HTTP, "GET /", 0.300)
+        recorder.tagged("3g", "game").failure(HTTP, "GET /", 0.5, "HTTP 503")
         recorder.write({"users": 2})
         record = read_record(RunFolder(tmp_path))
-    rows = [(one.network, one.series.failed, len(one.histogram)) for one in record.intervals]
-    assert sorted(rows) == [("", False, 1), ("3g", False, 1), ("3g", True, 1)]
+    rows = [(*one.tags, one.series.failed, len(one.histogram)) for one in record.intervals]
+    assert sorted(rows) == [("", "", False, 1), ("3g", "", False, 1), ("3g", "game", True, 1)]
     assert {one.series.name for one in record.intervals} == {"GET /"}
     assert record.workers["worker-0"][0]["errors"] == [[HTTP, "GET /", "HTTP 503", 1]]
     assert len(fed) == 4, "Locust's statistics count all of them"

@@ -15,6 +15,7 @@ from dbz.measure.latency import interval_log
 from dbz.measure.latency.histogram import HIGHEST_US, Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import DELIVERY, HTTP, REQUEST_KINDS, Series
+from dbz.measure.latency.tags import Tags
 
 names = st.text(st.characters(codec=None), max_size=40)
 series = st.builds(Series, st.sampled_from(REQUEST_KINDS), names, st.booleans())
@@ -38,13 +39,28 @@ def test_a_tag_without_a_kind_is_refused(tag: str) -> None:
         Series.from_tag(tag)
 
 
-@given(series, st.integers(0, 10**6), st.lists(st.integers(0, HIGHEST_US), max_size=10), st.sampled_from(["", "3g"]))
-def test_an_interval_survives_its_line(one: Series, start_ms: int, recorded: list[int], network: str) -> None:
+@given(
+    series,
+    st.integers(0, 10**6),
+    st.lists(st.integers(0, HIGHEST_US), max_size=10),
+    st.builds(Tags, st.sampled_from(["", "3g"]), names),
+)
+def test_an_interval_survives_its_line(one: Series, start_ms: int, recorded: list[int], tags: Tags) -> None:
     histogram = Histogram()
     for value in recorded:
         histogram.record(value)
-    interval = Interval(one, start_ms / 1000, 1.0, histogram, network)
-    assert interval_log.parse(interval_log.line(interval)) == interval
+    interval = Interval(one, start_ms / 1000, 1.0, histogram, tags)
+    text = interval_log.line(interval)
+    assert text.count(",") == 4
+    written = tags._replace(service=tags.service.encode("utf-8", "backslashreplace").decode())
+    name = one.name.encode("utf-8", "backslashreplace").decode()
+    assert interval_log.parse(text) == replace(interval, series=replace(one, name=name), tags=written)
+
+
+def test_a_network_that_stands_alone_is_read_as_dbz_once_wrote_it() -> None:
+    assert Series.and_tags("http!@3g:GET%20/") == (Series(HTTP, "GET /", failed=True), Tags("3g"))
+    with pytest.raises(ValueError, match="no label of samples"):
+        Series.and_tags("http@zone=b:GET%20/")
 
 
 def test_the_librarys_log_reader_reads_our_log(tmp_path: Path) -> None:

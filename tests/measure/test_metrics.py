@@ -17,6 +17,7 @@ from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import DELIVERY, HTTP, SERVICE, Series
+from dbz.measure.latency.tags import Tags
 
 labelled = [metric for metric in CATALOGUE.values() if metric.label]
 globs = st.text(st.characters(exclude_characters='"'), min_size=1, max_size=30)
@@ -62,10 +63,10 @@ def test_every_metric_of_the_catalogue_is_a_selector(name: str) -> None:
 
 def test_a_network_takes_its_users_and_leaves_everybody_without_one() -> None:
     of_network = {
-        name: Measurements(seconds=10, latencies={Series(HTTP, "GET /api/posts"): latency([value] * 5)})
+        Tags(name): Measurements(seconds=10, latencies={Series(HTTP, "GET /api/posts"): latency([value] * 5)})
         for name, value in (("3g", 300), ("wifi", 10))
     }
-    measured = found(networks=of_network)
+    measured = found(tagged=of_network)
     assert plain("http{network=3g}", "p50", measured) == plain("http{network!=wifi}", "max", measured)
     value_ms, samples = plain('http{op="GET /api/posts", network="3g"}', "p50", measured)
     assert (round(value_ms), samples) == (300, 5)
@@ -76,6 +77,27 @@ def test_a_network_takes_its_users_and_leaves_everybody_without_one() -> None:
     near = parse_selector("http{network=3h}")
     assert unmatched(near, measured) == "no network is called 3h; did you mean 3g?"
     assert "no networks that were named" in unmatched(near, found())
+
+
+def test_a_service_takes_its_answers_and_its_errors_whatever_the_network() -> None:
+    of = {
+        tags: Measurements(seconds=10, latencies={Series(HTTP, "GET /"): latency([value] * 4, failed=failed)})
+        for tags, value, failed in (
+            (Tags(), 5, 0),
+            (Tags("3g", "game"), 300, 4),
+            (Tags("wifi", "game"), 100, 0),
+            (Tags("wifi", "chat"), 10, 0),
+        )
+    }
+    measured = found(tagged=of)
+    assert plain("http{service=game}", "count", measured) == (8, 12)
+    assert plain("errors{service=game}", "error_rate", measured) == (pytest.approx(1 / 3), 12)
+    assert plain("errors{service!=game}", "error_rate", measured) == (0, 8)
+    assert plain("http{service=game, network=wifi, op=GET*}", "max", measured)[1] == 4
+    assert plain("http{service=*}", "count", measured) == (12, 16), "answers that name nobody are nobody's"
+    assert measure(parse_selector("http{service=chat, network=3g}"), "p50", measured) is None
+    assert unmatched(parse_selector("http{service=gam}"), measured) == "no service is called gam; did you mean game?"
+    assert "service_header" in unmatched(parse_selector("errors{service=game}"), found())
 
 
 def test_quotes_may_be_left_out() -> None:
@@ -89,7 +111,8 @@ def test_quotes_may_be_left_out() -> None:
         ("http{op=", "write for example http"),
         ("htpp", "did you mean http\\?"),
         ("zzz", "known: http, connect"),
-        ("http{event=chat}", "its labels are 'op' and 'network'"),
+        ("http{event=chat}", "its labels are 'op', 'network' and 'service'"),
+        ("connect{service=x}", "its labels are 'name' and 'network'"),
         ("uptime{op=x}", "it has no parts"),
         ("uptime{network=x}", "it has no parts"),
         ("measure{network=x}", "its label is 'name'"),

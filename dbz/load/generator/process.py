@@ -110,7 +110,7 @@ class GeneratorProcess:
         pacing.install()
         if prepares():
             hooks.call_first(environment.events.test_start, lambda **_: pacing.begin())
-        foreign.listen(environment.events, session.recorder.of_locust)
+        foreign.listen(environment.events, session.recorder, session.services)
         runner = self._runner(environment)
         if isinstance(sink, MasterSink):
             sink.send_by(runner.send_message)

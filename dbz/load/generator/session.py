@@ -17,6 +17,7 @@ from dbz.load.generator.once import Shared
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
+from dbz.load.generator.record.services import AnsweringServices
 from dbz.load.generator.record.sinks import Sink
 from dbz.load.generator.record.stats_feed import feed
 from dbz.load.networks import Network, network_at
@@ -33,6 +34,7 @@ class Session:
         self.spec = spec
         self.recorder = Recorder(sink, spec.started_monotonic_s)
         self.answers = AnswerCosts()
+        self.services = AnsweringServices(spec.service_header)
         self.errors = ScenarioErrors(self.recorder)
         self.metrics = OwnMetrics(self.recorder)
         self.shared = Shared()

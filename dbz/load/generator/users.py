@@ -21,7 +21,7 @@ from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import take_lateness_s
 from dbz.load.generator.net.access.user import UserAccess
-from dbz.load.generator.record.recorder import NetworkSamples, Recorder
+from dbz.load.generator.record.recorder import Recorder, TaggedSamples
 from dbz.load.generator.record.stats_feed import method_and_name
 from dbz.load.generator.session import session_of
 from dbz.load.generator.socketio.client import SocketClient
@@ -60,16 +60,17 @@ class HttpUser(User):  # type: ignore[misc]
         self.session = session_of(environment)
         self.requests_made = 0
         self._answers = self.session.answers
+        self._services = self.session.services
         self._listeners = self.session.request_listeners
         self.seat_group = group = self.seat_group or type(self).__name__
         self.seat, self.slot = self.session.take_seat(group), self.session.take_slot(group)
         self.random = self.session.random_for(group, self.seat)
-        self.recorder: Recorder | NetworkSamples = self.session.recorder
+        self.recorder: Recorder | TaggedSamples = self.session.recorder
         self.access: UserAccess | None = None
         network = self.session.network_of(group, self.seat)
         if network is not None:
             self.network = network.name
-            self.recorder = self.session.recorder.of_network(network.name)
+            self.recorder = self.session.recorder.tagged(network.name)
             if network.shaped:
                 self.access = UserAccess(network, self.session.random_for("network", group, self.seat))
         self.base_url = str(self.host or environment.host or self.session.spec.target)
@@ -186,21 +187,23 @@ class HttpUser(User):  # type: ignore[misc]
 
     def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
         self.requests_made += 1
+        service = self._services.of_head(response.head, operation, failed=bool(response.error))
+        recorder = self.session.recorder.tagged(self.network, service) if service else self.recorder
         if response.error == UNFINISHED_ERROR:
             if elapsed_s > UNFINISHED_S:
-                self.recorder.failure(UNFINISHED, operation, elapsed_s, response.error)
+                recorder.failure(UNFINISHED, operation, elapsed_s, response.error)
             return
         if response.first_byte_s:
             self._answers.add(operation, response)
         lateness_s = take_lateness_s()
         if lateness_s:
-            self.recorder.success(SERVICE, operation, elapsed_s)
+            recorder.success(SERVICE, operation, elapsed_s)
             elapsed_s += lateness_s
         if response.error:
             self._failed_in_composite = f"{operation}: {response.error}"
-            self.recorder.failure(HTTP, operation, elapsed_s, response.error)
+            recorder.failure(HTTP, operation, elapsed_s, response.error)
         else:
-            self.recorder.success(HTTP, operation, elapsed_s)
+            recorder.success(HTTP, operation, elapsed_s)
         # Locust's and our own listeners only count, which is done; an event is fired when somebody else listens.
         if len(self._listeners) > self.session.counting_listeners:
             self._tell_of_request(response, operation, elapsed_s)

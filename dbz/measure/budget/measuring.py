@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbz.measure.budget.counted import Counted
@@ -26,6 +26,7 @@ from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram, merged, rank_of
 from dbz.measure.latency.series import Series
 from dbz.measure.latency.summaries import Summaries
+from dbz.measure.latency.tags import Tags
 from dbz.measure.student import t_quantile
 
 Kept = Mapping[str, tuple[int, int]]
@@ -58,16 +59,19 @@ class Measurements:
     """How long requests had been waiting that had no answer: each is a latency of at least so much."""
     counters: Mapping[str, Counted] = field(default_factory=dict)
     """What the scenario counted, by name."""
-    networks: Mapping[str, Measurements] = field(default_factory=dict)
-    """What users on each network measured, by its name: latencies and blocks only."""
+    tagged: Mapping[Tags, Measurements] = field(default_factory=dict)
+    """The samples with each combination of tags, those without any among them: latencies and blocks only. Empty where
+    no sample has tags."""
     summaries: Summaries = field(default_factory=Summaries)
     """The finished figures of other tools."""
 
     def seen_by(self, selector: Selector) -> Measurements:
-        """What there is for a selector: everything, or what the users on the networks that it names measured."""
-        if not selector.networks:
-            return self
-        chosen = [found for name, found in self.networks.items() if selector.takes_network(name)]
+        """What there is for a selector: everything, or the samples whose tags it takes."""
+        return self.with_tags(selector.takes_tags) if selector.tags else self
+
+    def with_tags(self, takes: Callable[[Tags], bool]) -> Measurements:
+        """The samples whose tags are taken: latencies and blocks only."""
+        chosen = [found for tags, found in self.tagged.items() if takes(tags)]
         return Measurements(
             seconds=self.seconds,
             latencies=_added(found.latencies for found in chosen),
@@ -102,7 +106,7 @@ class Measurements:
 
 
 def _added(parts: Iterable[Mapping[Series, Latency]]) -> dict[Series, Latency]:
-    """The latencies of several networks by series."""
+    """Several latencies by series, each added up."""
     by_series: dict[Series, list[Latency]] = {}
     for part in parts:
         for of, latency in part.items():

@@ -5,21 +5,23 @@
     statistic = "mean" | "min" | "max" | "rate" | "error_rate" | "count" | percentile | "apdex(" duration ")"
     percentile = "p" number from 0 to 100
 
-Every sampled metric but `measure` and `page` has a second label, `network`: that of the users, in a load with several.
+Every sampled metric but `measure` and `page`, and `errors`, has a label `network` beside its own: that of the users, in
+a load with several. `http` and `errors` have a label `service` too: who answered, where the answers say so.
 
 Examples: `http`, `http{op="GET /api/*"}`, `http{op="GET *", op!="GET /media/*"}`, `delivery{event=chat}`,
-`http{network=3g}`. Several
-filters must all agree. A glob may stand in quotes; `*` and `?` stand for anything and for one character.
+`http{network=3g}`, `errors{service=game}`. Several filters must all agree. A glob may stand in quotes; `*` and `?`
+stand for anything and for one character.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from dbz.measure.latency import series
+from dbz.measure.latency.tags import NETWORK, SERVICE_LABEL, Tags
 from dbz.suggest import nearest
 from dbz.units import parse_duration
 
@@ -131,8 +133,11 @@ SAMPLED_KINDS = frozenset(
 )
 """Metrics with a histogram of samples; those that are attempts can fail."""
 
-NETWORK = "network"
-_WITH_NETWORKS = SAMPLED_KINDS - {series.MEASURE, series.PAGE}
+_TAGGED: Mapping[str, frozenset[str]] = {
+    NETWORK: (SAMPLED_KINDS - {series.MEASURE, series.PAGE}) | {"errors"},
+    SERVICE_LABEL: frozenset((series.HTTP, "errors")),
+}
+"""Labels that samples of several metrics have, and which metrics these are."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +160,11 @@ class Selector:
 
     metric: Metric
     filters: tuple[Filter, ...] = ()
-    networks: tuple[Filter, ...] = ()
-    """Filters on the network of the users; without any it takes all of them together."""
+    tags: tuple[tuple[str, Filter], ...] = ()
+    """Labels of the samples, each with a filter on it; without any it takes all samples together."""
 
     def __str__(self) -> str:
-        labelled = [*((self.metric.label, one) for one in self.filters), *((NETWORK, one) for one in self.networks)]
+        labelled = [*((self.metric.label, one) for one in self.filters), *self.tags]
         filters = ", ".join(f'{label}{"!=" if one.negated else "="}"{one.glob}"' for label, one in labelled)
         return f"{self.metric.name}{{{filters}}}" if filters else self.metric.name
 
@@ -167,9 +172,9 @@ class Selector:
         """Whether the part called `name` is meant."""
         return all(one.takes(name) for one in self.filters)
 
-    def takes_network(self, name: str) -> bool:
-        """Whether users on the network called `name` are meant."""
-        return all(one.takes(name) for one in self.networks)
+    def takes_tags(self, tags: Tags) -> bool:
+        """Whether samples with these tags are meant. One without a label is none of those that a filter names."""
+        return all(one.takes(value) if (value := getattr(tags, label)) else one.negated for label, one in self.tags)
 
 
 def parse_selector(text: str) -> Selector:
@@ -186,21 +191,34 @@ def parse_selector(text: str) -> Selector:
 
 
 def _filtered(metric: Metric, text: str) -> Selector:
-    labels = [label for label in (metric.label, NETWORK if metric.name in _WITH_NETWORKS else "") if label]
-    filters: dict[str, list[Filter]] = {label: [] for label in (metric.label, NETWORK)}
+    labels = [metric.label] if metric.label else []
+    labels += [label for label, metrics in _TAGGED.items() if metric.name in metrics]
+    filters: list[Filter] = []
+    tags: list[tuple[str, Filter]] = []
     at = 0
     while at < len(text) or not at:
         match = _FILTER.match(text, at)
         if not match:
-            example = f'{metric.name}{{{metric.label or "op"}="…"}}'
+            example = f'{metric.name}{{{labels[0] if labels else "op"}="…"}}'
             raise ValueError(f"'{{{text}}}' is not a list of filters; write for example {example}")
         if match["label"] not in labels:
-            quoted = " and ".join(f"'{label}'" for label in labels)
-            allowed = "it has no parts" if not labels else f"its label{'s are' if len(labels) > 1 else ' is'} {quoted}"
-            raise ValueError(f"'{metric.name}' has no label '{match['label']}': {allowed}")
-        filters[match["label"]].append(Filter(match["glob"].strip('"'), match["op"] == "!="))
+            raise ValueError(f"'{metric.name}' has no label '{match['label']}': {_allowed(labels)}")
+        one = Filter(match["glob"].strip('"'), match["op"] == "!=")
+        if match["label"] == metric.label:
+            filters.append(one)
+        else:
+            tags.append((match["label"], one))
         at = match.end()
-    return Selector(metric, tuple(filters[metric.label]), tuple(filters[NETWORK]))
+    return Selector(metric, tuple(filters), tuple(tags))
+
+
+def _allowed(labels: Sequence[str]) -> str:
+    if not labels:
+        return "it has no parts"
+    quoted = [f"'{label}'" for label in labels]
+    return (
+        f"its label is {quoted[0]}" if len(quoted) == 1 else f"its labels are {', '.join(quoted[:-1])} and {quoted[-1]}"
+    )
 
 
 def check_stat(metric: Metric, stat: str) -> None:

@@ -16,8 +16,9 @@ from dbz.measure.budget.budgets import Budget, Severity, Treatment
 from dbz.measure.budget.limits import format_interval, format_value
 from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements, measure
-from dbz.measure.budget.metrics import NETWORK, Filter, Selector
+from dbz.measure.budget.metrics import Filter, Selector
 from dbz.measure.confidence import normal_quantile
+from dbz.measure.latency.tags import NETWORK, SERVICE_LABEL, values_of
 from dbz.suggest import nearest
 from dbz.units import format_duration, format_number
 
@@ -196,15 +197,24 @@ def misspelt_filters(budgets: Sequence[Budget], found: Measurements) -> list[str
 def unmatched(selector: Selector, found: Measurements) -> str:
     """Which part a selector asks for that was not measured, and the nearest one that was; empty when it takes one, or
     when nothing of its metric was measured."""
-    if selector.networks and not any(selector.takes_network(name) for name in found.networks):
-        return _nothing_called(NETWORK, selector.networks, sorted(found.networks)) if found.networks else _NO_NETWORKS
+    for label in dict(selector.tags):
+        values = values_of(label, found.tagged)
+        if not values:
+            return _NOBODY_SAYS[label]
+        filters = [one for wanted, one in selector.tags if wanted == label]
+        if not any(all(one.takes(value) for one in filters) for value in values):
+            return _nothing_called(label, filters, values)
     names = found.seen_by(selector).names(selector.metric.name)
     if not names or not selector.filters or any(selector.matches(name) for name in names):
         return ""
     return _nothing_called(selector.metric.label, selector.filters, names)
 
 
-_NO_NETWORKS = "the users of this load are on no networks that were named (network: in the profile, or --network)"
+_NOBODY_SAYS = {
+    NETWORK: "the users of this load are on no networks that were named (network: in the profile, or --network)",
+    SERVICE_LABEL: "no answer said which service gave it (service_header: in the profile, or --service-header, says "
+    "which header does)",
+}
 
 
 def _asked(selector: Selector, found: Measurements) -> list[tuple[Filter, list[str]]]:
@@ -212,7 +222,7 @@ def _asked(selector: Selector, found: Measurements) -> list[tuple[Filter, list[s
     names = found.seen_by(selector).names(selector.metric.name)
     return [
         *((one, names) for one in selector.filters),
-        *((one, sorted(found.networks)) for one in selector.networks),
+        *((one, values_of(label, found.tagged)) for label, one in selector.tags),
     ]
 
 

@@ -5,7 +5,8 @@
     Tag=http:GET%20/api/posts,12.000,1.000,48.127,HISTFAAA…
 
 Times are seconds since the start of the run; the maximum is in milliseconds, histogram values in microseconds. A load
-whose users are on several networks has lines for each: `Tag=http@3g:GET%20/api/posts,…`.
+whose users are on several networks, or whose answers name the services that gave them, has lines for each:
+`Tag=http@network=3g&service=game:GET%20/api/posts,…`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import Series
+from dbz.measure.latency.tags import NO_TAGS, Tags
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Interval:
     start_s: float
     length_s: float
     histogram: Histogram
-    network: str = ""
-    """That of the users who made them, in a load with several; empty otherwise."""
+    tags: Tags = NO_TAGS
 
 
 def header(started_epoch_s: float) -> str:
@@ -45,7 +46,7 @@ def line(interval: Interval) -> str:
     """One line of the log, newline included."""
     maximum_ms = interval.histogram.max_us / 1000
     return (
-        f"Tag={interval.series.tag(interval.network)},{interval.start_s:.3f},{interval.length_s:.3f},{maximum_ms:.3f},"
+        f"Tag={interval.series.tag(interval.tags)},{interval.start_s:.3f},{interval.length_s:.3f},{maximum_ms:.3f},"
         f"{interval.histogram.encode()}\n"
     )
 
@@ -59,8 +60,8 @@ def parse(text: str) -> Interval | None:
         if not text.startswith("Tag="):
             raise ValueError("it does not begin with a tag")
         tag, start, length, _maximum, payload = text[4:].rstrip("\n").split(",")
-        series, network = Series.and_network(tag)
-        interval = Interval(series, float(start), float(length), Histogram.decode(payload), network)
+        series, tags = Series.and_tags(tag)
+        interval = Interval(series, float(start), float(length), Histogram.decode(payload), tags)
         if not (math.isfinite(interval.start_s) and math.isfinite(interval.length_s)):
             raise ValueError(f"'{start}' or '{length}' is not a time")
         return interval

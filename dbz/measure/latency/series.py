@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from dbz.measure.latency.tags import NO_TAGS, Tags, read_tags
+
 HTTP = "http"
 CONNECT = "connect"
 ACK = "ack"
@@ -52,25 +54,26 @@ class Series:
     name: str
     failed: bool = False
 
-    def tag(self, network: str = "") -> str:
-        """The tag of the interval log, which may hold no comma, space or line break; with the users' network."""
-        on = f"@{network}" if network else ""
+    def tag(self, tags: Tags = NO_TAGS) -> str:
+        """The tag of the interval log, which may hold no comma, space or line break; with what else tells samples
+        apart."""
+        of = f"@{tags}" if any(tags) else ""
         failed = "!" if self.failed else ""
-        return f"{self.kind}{failed}{on}:{quote(self.name, safe=_PLAIN, errors='backslashreplace')}"
+        return f"{self.kind}{failed}{of}:{quote(self.name, safe=_PLAIN, errors='backslashreplace')}"
 
     @classmethod
     def from_tag(cls, tag: str) -> Series:
         """Read what `tag` wrote; `ValueError` when it has no kind."""
-        return cls.and_network(tag)[0]
+        return cls.and_tags(tag)[0]
 
     @classmethod
-    def and_network(cls, tag: str) -> tuple[Series, str]:
-        """The same with the network that the tag names; empty for none."""
+    def and_tags(cls, tag: str) -> tuple[Series, Tags]:
+        """The same with what else the tag says of its samples."""
         where, colon, name = tag.partition(":")
-        kind, _, network = where.partition("@")
+        kind, _, tags = where.partition("@")
         if not colon or not kind:
             raise ValueError(f"'{tag}' is not a series tag")
-        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!")), network
+        return cls(kind.removesuffix("!"), unquote(name), kind.endswith("!")), read_tags(tags)
 
     def as_failed(self) -> Series:
         """The series that takes the failed attempts of this one."""

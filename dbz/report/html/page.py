@@ -40,6 +40,7 @@ def render_html(run: Run, record: Record) -> str:
         budgets=sections.budgets(run) + comparison(run),
         operations=sections.operations(run)
         + sections.pages(run)
+        + sections.services(run)
         + sections.networks(run)
         + sections.care(run)
         + sections.errors(run)

@@ -23,6 +23,7 @@ from dbz.report.words.facts import (
     users_text,
 )
 from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, is_bad, page_remarks, page_rows
+from dbz.report.words.services import SERVICES_TITLE, services_text
 from dbz.report.words.verdict import (
     BADGES,
     KINDS,
@@ -144,11 +145,21 @@ def operations(run: Run) -> str:
 
 def networks(run: Run) -> str:
     """One row for each network and kind of operations, in a load whose users are on several."""
-    head = ["Network", "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
-    rows = [
-        ("broken" if one.errors else "", _figure_cells(one, text_cell(one.name))) for one in slowest_first(run.networks)
-    ]
-    return section("networks", "By network", table(head, rows, text_columns=(0, 1))) if rows else ""
+    return section("networks", "By network", _together("Network", run.networks)) if run.networks else ""
+
+
+def services(run: Run) -> str:
+    """One row for each service that answered, and which one is the slowest; empty where no answer names one."""
+    said = services_text(run)
+    body = (f"<p>{escape(said)}</p>" if said else "") + _together("Service", run.services)
+    return section("services", SERVICES_TITLE, body) if run.services else ""
+
+
+def _together(what: str, rows: Sequence[Operation]) -> str:
+    """A table of operations taken together, the slowest of each kind first."""
+    head = [what, "Kind", "Count", "Errors", "Rate /s", "Mean ms", "p50", "p90", "p95", "p99", "p99.9", "Max"]
+    cells = [("broken" if one.errors else "", _figure_cells(one, text_cell(one.name))) for one in slowest_first(rows)]
+    return table(head, cells, text_columns=(0, 1))
 
 
 def care(run: Run) -> str:

@@ -18,6 +18,7 @@ from dbz.masking import masked_text
 from dbz.measure.latency.histogram import HALF_BITS, HIGHEST_US, SUB_BITS, SUB_MASK, Histogram, index_of
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import GENERATOR, Series
+from dbz.measure.latency.tags import NO_TAGS, Tags
 
 _MAX_ERROR_GROUPS = 200
 _MAX_ERROR_LENGTH = 300
@@ -95,12 +96,11 @@ class Samples:
         return taken
 
 
-class NetworkSamples(Samples):
-    """The samples of the users on one network."""
+class TaggedSamples(Samples):
+    """The samples with some tags."""
 
-    def __init__(self, network: str, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__()
-        self.network = network
         self._recorder = recorder
 
     @property
@@ -117,9 +117,8 @@ class Recorder(Samples):
         self._started_s = started_s
         self._sink = sink
         self._written_s = 0.0
-        self._networks: dict[str, NetworkSamples] = {}
-        self.of_locust = Samples()
-        """What came through Locust's request event, and so is in Locust's own statistics already."""
+        self._tagged: dict[tuple[str, str], TaggedSamples] = {}
+        self._of_locust: dict[tuple[str, str], TaggedSamples] = {}
         self.taken: Callable[[Counts, Counts, Counter[ErrorGroup]], None] = lambda *_: None
         """Called with what is about to be written and is not in Locust's statistics."""
 
@@ -128,33 +127,40 @@ class Recorder(Samples):
         """Seconds since the start of the run."""
         return time.monotonic() - self._started_s
 
-    def of_network(self, network: str) -> NetworkSamples:
-        """Where users of a network record what they do; it is written with this."""
-        known = self._networks.get(network)
+    def tagged(self, network: str = "", service: str = "") -> TaggedSamples:
+        """Where what has these tags is recorded; it is written with this."""
+        known = self._tagged.get((network, service))
         if known is None:
-            known = self._networks[network] = NetworkSamples(network, self)
+            known = self._tagged[network, service] = TaggedSamples(self)
         return known
+
+    def of_locust(self, service: str = "") -> TaggedSamples:
+        """The same for what came through Locust's request event, and so is in Locust's own statistics already."""
+        return self._of_locust.setdefault(("", service), TaggedSamples(self))
 
     def write(self, line: dict[str, Any]) -> None:
         """Write what was recorded since the last call, with one line of what else is known of that time."""
         start_s, self._written_s = self._written_s, self.now_s
         length_s = self._written_s - start_s
-        ok, failed, errors = self.take()
-        self.taken(ok, failed, errors)
-        ok_of_locust, failed_of_locust, errors_of_locust = self.of_locust.take()
-        _merge(ok, ok_of_locust)
-        _merge(failed, failed_of_locust)
-        errors.update(errors_of_locust)
-        parts = [("", ok, failed)]
-        for network, samples in self._networks.items():
+        parts: dict[tuple[str, str], tuple[Counts, Counts]] = {}
+        errors: Counter[ErrorGroup] = Counter()
+        for tags, samples in ((NO_TAGS, self), *self._tagged.items()):
             ok, failed, errors_there = samples.take()
             self.taken(ok, failed, errors_there)
             errors.update(errors_there)
-            parts.append((network, ok, failed))
+            parts[tags] = ok, failed
+        for tags, samples in self._of_locust.items():
+            ok, failed, errors_there = samples.take()
+            errors.update(errors_there)
+            known = parts.setdefault(tags, ({}, {}))
+            _merge(known[0], ok)
+            _merge(known[1], failed)
         intervals = (
-            Interval(Series(kind, written(name), is_failed), start_s, length_s, Histogram(counts), network)
-            for network, ok, failed in parts
-            for is_failed, part in ((False, ok), (True, failed))
+            Interval(
+                Series(kind, written(name), is_failed), start_s, length_s, Histogram(counts), Tags(*map(written, tags))
+            )
+            for tags, outcomes in parts.items()
+            for is_failed, part in zip((False, True), outcomes, strict=True)
             for (kind, name), counts in part.items()
         )
         rows = [[*group, count] for group, count in errors.items()]

@@ -40,6 +40,7 @@ from dbz.report.words.facts import (
     target_text,
 )
 from dbz.report.words.pages import PAGES_TITLE
+from dbz.report.words.services import SERVICES_TITLE, services_text
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
@@ -86,6 +87,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, PAGES_TITLE, pages_table(run, console) if run.pages else None)
+    _section(console, SERVICES_TITLE, _services(run, console) if run.services else None)
     _section(console, "By network", operations_table(run.networks, console) if run.networks else None)
     _section(console, CARE_TITLE, care_table(run.care) if run.care else None)
     _section(console, "Counters", counters_table(run.counters) if run.counters else None)
@@ -101,6 +103,11 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     last = Table.grid(padding=(0, 1))
     last.add_row(Text("Verdict", "bold"), Text(_badge(run, console), style, no_wrap=True), Text(clean(headline(run))))
     console.print(last)
+
+
+def _services(run: Run, console: Console) -> RenderableType:
+    said = services_text(run)
+    return Group(operations_table(run.services, console), *([Text(clean(said))] if said else []))
 
 
 def _verdict(run: Run, console: Console) -> Panel:

@@ -20,7 +20,10 @@ _MAX_LENGTH_DIGITS = 18
 class Head:
     """Status and header fields of a response."""
 
-    __slots__ = ("chunked", "encoding", "fields", "keep", "length", "may_stay_open", "reason", "sets_cookies", "status")
+    __slots__ = (
+        *("chunked", "encoding", "fields", "keep", "length", "may_stay_open", "reason", "service", "sets_cookies"),
+        "status",
+    )
 
     def __init__(
         self, status: int, fields: list[tuple[bytes, bytes]], *, reason: bytes = b"", version: int = 1
@@ -34,6 +37,8 @@ class Head:
         self.chunked = self.sets_cookies = False
         self.encoding = b""
         """The codings of the body, the one that was applied last at the end."""
+        self.service = "", ""
+        """A header field that was looked at for the service that answered, and the service by it."""
         self.may_stay_open = version >= 1
         """Whether the server does not close the connection by itself."""
         for name, value in fields:

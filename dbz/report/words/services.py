@@ -1,0 +1,55 @@
+"""The words about the services behind a gateway: which one is the slowest, and which one fails."""
+
+from __future__ import annotations
+
+import math
+
+from dbz.measure.latency.series import HTTP
+from dbz.measure.latency.tags import MOST_SERVICES, OTHER_SERVICES
+from dbz.runs.schema import Operation, Run
+from dbz.units import counted, format_ms, format_number, format_percent
+
+SERVICES_TITLE = "By service"
+_CLEARLY = 1.1
+"""So many times as slow as the next one a service is the slowest; with less, several are."""
+
+
+def services_text(run: Run) -> str:
+    """Which service is the slowest, and which fails how often; empty for a load of one service, or of none by name."""
+    ranked = sorted((one for one in run.services if one.name != OTHER_SERVICES), key=_p95_ms, reverse=True)
+    if len(ranked) < 2:
+        return ""
+    return ". ".join(part for part in (_slowest(ranked), _failing(ranked), _unnamed(run), _beyond(run)) if part) + "."
+
+
+def _p95_ms(one: Operation) -> float:
+    p95 = one.latency_ms.p95
+    return math.inf if p95 is None else p95
+
+
+def _slowest(ranked: list[Operation]) -> str:
+    first, second = ranked[0], ranked[1]
+    slow_ms, next_ms = _p95_ms(first), _p95_ms(second)
+    if math.isinf(slow_ms):
+        return f"{first.name} is the slowest: its p95 falls on failed requests"
+    if slow_ms < _CLEARLY * next_ms:
+        return f"{first.name} and {second.name} are about as slow: p95 {format_ms(slow_ms)} and {format_ms(next_ms)}"
+    times = f", {format_number(slow_ms / next_ms)} times that of {second.name}" if next_ms else ""
+    return f"{first.name} is the slowest: p95 {format_ms(slow_ms)}{times}"
+
+
+def _failing(ranked: list[Operation]) -> str:
+    failing = sorted((one for one in ranked if one.errors), key=lambda one: one.errors / one.count, reverse=True)
+    return ", ".join(f"{one.name} failed {format_percent(one.errors / one.count)} of its requests" for one in failing)
+
+
+def _unnamed(run: Run) -> str:
+    every = sum(one.count for one in run.operations if one.kind == HTTP)
+    unnamed = every - sum(one.count for one in run.services if one.kind == HTTP)
+    return f"Of {counted(unnamed, 'request')} nothing says which service answered" if unnamed > 0 else ""
+
+
+def _beyond(run: Run) -> str:
+    if not any(one.name == OTHER_SERVICES for one in run.services):
+        return ""
+    return f"More than {MOST_SERVICES} services were named: the rest is {OTHER_SERVICES}"
