@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import cpu
 from tests.cloud.fixtures import cloud, module_cloud
 from tests.shards.stores import shard_folder, shard_uris
 from tests.whole import WHOLE
@@ -25,6 +26,20 @@ _ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_sl
 settings.register_profile("dbz", _ANY_MACHINE, derandomize=True, max_examples=60 if WHOLE else 25)
 settings.register_profile("search", _ANY_MACHINE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dbz"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option that says what the tests cost."""
+    parser.addoption("--cpu-report", type=int, metavar="N", help="list the N files of tests that took most CPU")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure if that is asked for: with xdist in the processes that run tests, and add up in the one that prints."""
+    files = config.getoption("--cpu-report")
+    if files is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(cpu.Summary(files))
+    if files is not None and not config.getoption("numprocesses", None):
+        config.pluginmanager.register(cpu.Meter())
 
 
 _QUICK = ("config", "measure", "report", "runs", "imports", "targets")
