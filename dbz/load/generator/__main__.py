@@ -1,8 +1,8 @@
 """`python -m dbz.load.generator`: one load generator process, told what to do by `DBZ_LOAD_SPEC`."""
 
-from gevent import monkey
+from dbz.load.generator.patching import patch_standard_library
 
-monkey.patch_all()
+patch_standard_library()
 
 import os  # noqa: E402
 import sys  # noqa: E402

@@ -1,8 +1,8 @@
 """`python -m dbz.load.generator.inspection`: import a Locust file and say what is in it. See `dbz.load.locust_file`."""
 
-from gevent import monkey
+from dbz.load.generator.patching import patch_standard_library
 
-monkey.patch_all()
+patch_standard_library()
 
 import json  # noqa: E402
 import math  # noqa: E402

@@ -3,9 +3,9 @@
 What happens is written as lines of JSON into the file that the question names; `dbz.load.rehearsal` reads them.
 """
 
-from gevent import monkey
+from dbz.load.generator.patching import patch_standard_library
 
-monkey.patch_all()
+patch_standard_library()
 
 import json  # noqa: E402
 import logging  # noqa: E402
