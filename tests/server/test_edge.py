@@ -11,9 +11,10 @@ import httpx
 import pytest
 import redis
 
-from dbz.children import Child, free_port, python_module, wait_until
+from dbz.children import free_port, wait_until
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.tokens import Tokens
+from tests.children.forked import start_module
 from tests.server.backend import SECRET, answers
 from tests.server.clients import eventually
 
@@ -83,9 +84,9 @@ def gateway(folder: Path, stores: tuple[str, str]) -> Iterator[str]:
     port, settings = free_port(), folder / "edge.yaml"
     settings.write_text(SETTINGS)
     options = ["--config", str(settings), "--service", "gateway", "--group", MESH, "--port", str(port)]
-    command = python_module("dbz.server", *options, "--mongo-uri", "mongodb://127.0.0.1:1", "--redis-url", stores[1])
+    options += ["--mongo-uri", "mongodb://127.0.0.1:1", "--redis-url", stores[1]]
     env = {"JWT_SECRET": SECRET, "MESH_SECRET": "m" * 32}
-    with Child("gateway", command, log=folder / "edge.log", env=env) as child:
+    with start_module("gateway", "dbz.server.__main__", options, log=folder / "edge.log", environment=env) as child:
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/healthz"), child, deadline_s=30, what="the gateway")
         yield url

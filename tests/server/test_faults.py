@@ -6,8 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -20,7 +18,7 @@ import psutil
 import pytest
 
 from dbz.children import Child, free_port
-from tests.server.backend import Backend, mongo_uri, start_mongo, start_redis, start_server
+from tests.server.backend import Backend, mongo_uri, seed, start_mongo, start_redis, start_server
 from tests.server.clients import Socket, User, eventually, login
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +56,7 @@ def fragile() -> Iterator[Fragile]:
     mongo_port, redis_port = free_port(), free_port()
     uri = mongo_uri(mongo_port)
     mongo, redis = start_mongo(folder, mongo_port, "--sync-on-commit"), start_redis(folder, redis_port)
-    subprocess.run([sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--clubs", "1"], check=True)
+    seed(folder, "--mongo-uri", uri, "--clubs", "1")
     server, where = start_server(folder, uri, f"redis://127.0.0.1:{redis_port}", ["--processes", "2"])
     fragile = Fragile(folder, mongo_port, redis_port, mongo, redis, where)
     try:

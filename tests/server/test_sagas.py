@@ -19,6 +19,7 @@ from dbz.server.game.results.counting import RANKINGS, STATISTICS, folded
 from dbz.server.sagas.catalogue import CATALOGUE
 from tests.server.backend import Backend, answers, start_server
 from tests.server.clients import eventually, login
+from tests.server.victim import POINTS, VICTIM
 
 pytestmark = pytest.mark.anyio
 MOMENTS = ("before", "after")
@@ -64,9 +65,8 @@ class Stage:
 def victim(folder: Path, stores: tuple[str, str]) -> Iterator[tuple[Backend, Path]]:
     points = folder / "points"
     points.mkdir()
-    program = ("-m", "tests.server.victim", str(points))
     options = ("--access-ttl", "3600", "--processes", "2")
-    child, where = start_server(folder, *stores, options, program=program)
+    child, where = start_server(folder, *stores, options, {POINTS: str(points)}, VICTIM)
     with child:
         yield where, points
 

@@ -21,6 +21,7 @@ from dbz.server.auth.passwords import hash_password
 from dbz.server.sagas.asl import state_machine
 from dbz.server.sagas.catalogue import CATALOGUE
 from tests.server.backend import Backend, listens, start_server
+from tests.server.victim import POINTS, VICTIM
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("moto.server")
@@ -70,9 +71,8 @@ def machines(folder: Path, stores: tuple[str, str]) -> Iterator[Machines]:
             definition = json.dumps(state_machine(saga, queue))
             made = client.create_state_machine(name=name, definition=definition, roleArn=ROLE)
             arns[name] = made["stateMachineArn"]
-        environment = {**aws, "AWS_ENDPOINT_URL": endpoint, "QUEUE_URL": queue}
-        program = ("-m", "tests.server.victim", str(points))
-        child, where = start_server(folder, *stores, environment=environment, program=program)
+        environment = {**aws, "AWS_ENDPOINT_URL": endpoint, "QUEUE_URL": queue, POINTS: str(points)}
+        child, where = start_server(folder, *stores, environment=environment, module=VICTIM)
         with child:
             yield Machines(where, client, arns, points)
         sqs.close()

@@ -16,7 +16,7 @@ from dbz.cache import TwoLayerCache
 from dbz.cache.admin.connect import connected_database
 from dbz.cache.warm import OneDatabase, WarmOrder, WarmRun
 from dbz.config.warmup import load_warmup
-from tests.server.backend import Backend, start_server
+from tests.server.backend import Backend, seed, start_server
 from tests.server.clients import SignIn, eventually
 
 pytestmark = pytest.mark.anyio
@@ -81,21 +81,7 @@ async def test_a_server_waits_for_the_demo_data_to_be_complete(folder: Path, sto
         with child:
             await asyncio.sleep(0.6)
             assert not [key async for key in redis.scan_iter("cache:query*")]
-            subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "dbz.server.seed",
-                    "--mongo-uri",
-                    stores[0],
-                    "--database",
-                    "half",
-                    "--clubs",
-                    "1",
-                ],
-                check=True,
-                capture_output=True,
-            )
+            await asyncio.to_thread(seed, folder, "--mongo-uri", stores[0], "--database", "half", "--clubs", "1")
             await eventually(lambda: "the cache is warm" in where.log.read_text())
         listed = orjson.loads(await redis.get("cache:query:posts:club00:1:20::") or b"{}")
         assert listed["total"] == 56

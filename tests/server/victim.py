@@ -1,6 +1,6 @@
 """The reference server, which kills itself with SIGKILL, or fails, at points of sagas that files name.
 
-`python -m tests.server.victim FOLDER OPTIONS`: the files in the folder have the names of points, like
+The files in the folder that the variable VICTIM_POINTS names have the names of points, like
 `game_result.record:after`, with `before`, `after` or `fails`. A kill takes its file away, so that it strikes once.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from pathlib import Path
 
 from dbz.server import process
@@ -20,7 +19,9 @@ from dbz.server.process import serve, with_secret
 from dbz.server.sagas import SagaRunner
 from dbz.server.sagas.definition import Action, SagaData
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
+VICTIM = "tests.server.victim"
+POINTS = "VICTIM_POINTS"
+FOLDER = Path(os.environ.get(POINTS, ""))
 
 
 class Victim(Application):
@@ -51,8 +52,13 @@ def _strike(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    chosen = parse(sys.argv[2:])
+def main() -> None:
+    """Serve until SIGTERM."""
+    chosen = parse()
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for
     configure_logs(chosen.log_level)
     serve(with_secret(chosen), Victim)
+
+
+if __name__ == "__main__":
+    main()

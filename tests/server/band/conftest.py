@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,7 +10,7 @@ from pymongo import MongoClient
 
 from dbz.children import free_port
 from tests.band.standin import start_band
-from tests.server.backend import Backend, mongo_uri, start_mongo, start_redis
+from tests.server.backend import Backend, mongo_uri, seed, start_mongo, start_redis
 from tests.server.band.stage import Stage
 from tests.server.clients import SignIn, signing_in
 
@@ -28,8 +26,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         start_redis(folder, redis_port),
         start_band(folder, "--bands", "3", "--members", "150", "--photos", "40") as band,
     ):
-        command = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--clubs", "3"]
-        subprocess.run(command, check=True, capture_output=True)
+        seed(folder, "--mongo-uri", uri, "--clubs", "3")
         redis_url = f"redis://127.0.0.1:{redis_port}"
         with MongoClient(uri) as mongo, redis.Redis.from_url(redis_url) as cache:
             yield Stage(band, uri, redis_url, folder, mongo, cache)
