@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.generator.net.access.schedule import AccessLink, ConnectionFlow, Outages, Piece, timer_s
+from dbz.load.generator.net.access.schedule import AccessLink, ConnectionFlow, Outages, Span, timer_s
 from dbz.load.networks import Network, network_at
 
 Sending = list[tuple[float, int]]
@@ -25,8 +25,8 @@ def link_of(network: Network, seed: int = 1) -> AccessLink:
     return AccessLink(network, network.down_bit_s, numbers, Outages(network, numbers, 0.0))
 
 
-def sent_over(flow: ConnectionFlow, sending: Sending) -> tuple[list[tuple[float, int]], list[Piece]]:
-    """What was sent when, and the pieces that arrive."""
+def sent_over(flow: ConnectionFlow, sending: Sending) -> tuple[list[tuple[float, int]], list[Span]]:
+    """What was sent when, and the spans that arrive."""
     now_s, sent, arrived = 0.0, [], []
     for pause_s, size in sending:
         now_s += pause_s
@@ -39,17 +39,17 @@ def sent_over(flow: ConnectionFlow, sending: Sending) -> tuple[list[tuple[float,
 def test_nothing_is_lost_order_is_kept_and_nothing_comes_too_early(sending, rate, latency_s, jitter_s, loss, seed):
     network = Network("n", 1, latency_s=latency_s, jitter_s=jitter_s, down_bit_s=rate, loss=loss)
     sent, arrived = sent_over(ConnectionFlow(link_of(network, seed)), sending)
-    assert sum(size for _, size in arrived) == sum(size for _, size in sent)
-    moments = [moment_s for moment_s, _ in arrived]
+    assert sum(size for *_, size in arrived) == sum(size for _, size in sent)
+    moments = [moment_s for begin_s, end_s, _ in arrived for moment_s in (begin_s, end_s)]
     assert moments == sorted(moments)
     pieces = iter(arrived)
     for sent_s, size in sent:
         left = size
         while left:
-            arrival_s, piece = next(pieces)
+            begin_s, _, piece = next(pieces)
             left -= piece
-            assert arrival_s >= sent_s + latency_s / 2 - 1e-9
-        assert left == 0, "a piece holds bytes of one sending only"
+            assert begin_s >= sent_s + latency_s / 2 - 1e-9
+        assert left == 0, "a span holds bytes of one sending only"
 
 
 @given(sendings, st.sampled_from([8_000.0, 400_000.0, 1_600_000.0, 30_000_000.0]), latencies, seeds)
@@ -62,18 +62,17 @@ def test_no_stretch_of_time_carries_more_than_its_bandwidth(sending, rate, laten
         now_s += pause_s
         arrived += flows[number % 2].plan(now_s, size)
     arrived.sort()
-    whole = [0, *itertools.accumulate(size for _, size in arrived)]
-    for first, (begin_s, size) in enumerate(arrived):
+    whole = [0, *itertools.accumulate(size for *_, size in arrived)]
+    for first, (begin_s, *_) in enumerate(arrived):
         for last in range(first, min(first + 40, len(arrived))):
-            length_s = arrived[last][0] - begin_s
-            # The first piece was under way before the stretch began.
-            assert whole[last + 1] - whole[first] - size <= length_s * rate / 8 + 1e-3
+            length_s = arrived[last][1] - begin_s
+            assert whole[last + 1] - whole[first] <= length_s * rate / 8 + 1e-3
 
 
 @given(st.integers(1, 3_000_000), rates, latencies, st.floats(0, 100))
 def test_a_transfer_takes_half_a_round_trip_and_its_bytes_over_the_bandwidth(size, rate, latency_s, now_s):
     network = Network("n", 1, latency_s=latency_s, down_bit_s=rate)
-    *_, (arrival_s, _) = ConnectionFlow(link_of(network)).plan(now_s, size)
+    *_, (_, arrival_s, _) = ConnectionFlow(link_of(network)).plan(now_s, size)
     expected_s = now_s + latency_s / 2 + (size * 8 / rate if rate else 0.0)
     assert abs(arrival_s - expected_s) < 1e-6 * max(expected_s, 1)
 
@@ -112,7 +111,7 @@ def test_nothing_gets_through_in_an_outage_and_what_waited_is_tried_again_with_d
     link = link_of(network, seed)
     outages = link._outages
     arrived = sent_over(ConnectionFlow(link), sending)[1]
-    begun_s = [arrival_s - size * 8 / 1_600_000 for arrival_s, size in arrived]  # what was on its way gets through
+    begun_s = [end_s - size * 8 / 1_600_000 for _, end_s, size in arrived]  # what was on its way gets through
     spans = [(begin_s, begin_s + 2.5) for begin_s in outages._begins_s]
     assert not any(begin_s + 1e-6 < moment_s < end_s - 1e-6 for moment_s in begun_s for begin_s, end_s in spans)
     first_s = outages._begins_s[0]

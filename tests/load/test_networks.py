@@ -91,7 +91,7 @@ def test_a_large_body_comes_whole_both_ways_and_leaves_no_descriptor_open(fast: 
         assert client.get("/").content == body
         assert client.post("/", data=body).content == body
         client.close()
-        until(lambda: open_descriptors() <= before + 2, "the relay to close")  # the server's own are there still
+        until(lambda: open_descriptors() <= before + 2, "the connections to close")  # the server's own are there still
     until(lambda: open_descriptors() <= before, "the server to close")
 
 
@@ -140,7 +140,7 @@ def test_the_server_gets_what_was_sent_before_its_user_closed():
     with serving(talk) as server:
         access = UserAccess(SLOW, random.Random(1))
         near = access.carry(gevent.socket.create_connection(("127.0.0.1", server.port)))
-        near.sendall(b"y" * 30_000)
+        near.send(b"y" * 30_000)
         near.close()
         until(lambda: got[-1:] == [b"end"], "the server to see the end")
     assert b"".join(got) == b"y" * 30_000 + b"end"

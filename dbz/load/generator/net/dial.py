@@ -71,4 +71,9 @@ def wrap_tls(sock: gsocket.socket, host: str, context: ssl.SSLContext) -> gssl.S
     except TimeoutError as error:
         raise ConnectTimeout("no TLS handshake") from error
     except (OSError, ValueError) as error:
-        raise TlsFailed(getattr(error, "verify_message", "") or getattr(error, "reason", None) or str(error)) from error
+        raise tls_failure(error) from error
+
+
+def tls_failure(error: Exception) -> TlsFailed:
+    """What is wrong with certificate or protocol, by what the library says of it."""
+    return TlsFailed(getattr(error, "verify_message", "") or getattr(error, "reason", None) or str(error))

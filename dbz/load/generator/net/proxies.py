@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -11,7 +12,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 
 from dbz.hosts import is_loopback
 from dbz.load.generator.net.dial import dial
-from dbz.load.generator.net.faults import GeneratorLimit, ProxyFailed, TransportError
+from dbz.load.generator.net.faults import GeneratorLimit, ProxyFailed, ReadTimeout, TransportError
 from dbz.load.generator.net.origin import Origin
 
 _LONGEST_HEAD_BYTES = 65536
@@ -72,21 +73,30 @@ def dial_proxy(proxy: Proxy, timeout_s: float) -> Any:
         raise ProxyFailed(f"{proxy.host}:{proxy.port}: {error}") from error
 
 
-def open_tunnel(sock: Any, proxy: Proxy, host: str, port: int) -> None:
-    """Ask the proxy for a connection to the server (RFC 9110, section 9.3.6); `ProxyFailed` when it refuses."""
+def open_tunnel(
+    send: Callable[[bytes], None], receive: Callable[[], bytes], proxy: Proxy, host: str, port: int
+) -> None:
+    """Ask the proxy for a connection to the server (RFC 9110, section 9.3.6); `ProxyFailed` when it refuses.
+
+    `receive` gives bytes as they come, and none when the proxy has closed.
+    """
     where = Origin(host, port).authority
     credentials = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
-    head = b""
+    head = more = b""
     try:
-        sock.sendall(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{credentials}\r\n".encode("latin-1"))
+        send(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{credentials}\r\n".encode("latin-1"))
         while b"\r\n\r\n" not in head and len(head) < _LONGEST_HEAD_BYTES:
             # Byte by byte would be safe against a server that speaks first; in TLS the client does.
-            more = sock.recv(4096)
+            more = receive()
             if not more:
-                raise ProxyFailed("the proxy closed the connection")
+                break
             head += more
     except OSError as error:
         raise ProxyFailed(f"{error.strerror or error or 'no answer'}") from error
+    except TransportError as error:
+        raise ProxyFailed("no answer" if isinstance(error, ReadTimeout) else str(error)) from error
+    if not more:
+        raise ProxyFailed("the proxy closed the connection")
     status = _STATUS.match(head)
     if status is None or status[1][:1] != b"2":
         answer = head.split(b"\r", 1)[0][:80].decode("latin-1")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ssl
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -16,11 +18,7 @@ from gevent import socket as gsocket
 from gevent import ssl as gssl
 from gevent.hub import get_hub
 
-from dbz.load.generator.net.access.user import UserAccess
-from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, WriteTimeout
-from dbz.load.generator.net.origin import Origin
-from dbz.load.generator.net.proxies import Proxy, dial_proxy, open_tunnel
 
 CHUNK_BYTES = 65536
 _SMALL_CHUNK_BYTES = 8192  # events are small, and a large buffer costs more than reading once more
@@ -28,51 +26,138 @@ _SWEEP_S = 0.1
 _SHORTEST_WAIT_S = 0.001
 
 
-class Connection:
-    """A connected socket. Waits end at `deadline_s` (monotonic clock) with `ReadTimeout` or `WriteTimeout`.
+class TimedWait:
+    """Something that a greenlet waits for until a deadline, which the sweep enforces."""
 
-    `read_timeout_s` limits each single wait for bytes as well, when it is not 0. `unasked` tells that the server
-    closed the connection, or sent something, while nobody was reading.
+    __slots__ = ("_until_s", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: Any = None
+        self._until_s = 0.0
+
+    def wait(self, deadline_s: float) -> Any:
+        """Give way to others until somebody switches here with a value, which is returned; `ReadTimeout` when too late.
+
+        Whoever switches here must be called by the event loop.
+        """
+        _open.add(self)
+        try:
+            return self._give_way(deadline_s)
+        finally:
+            _open.discard(self)
+
+    def _give_way(self, until_s: float) -> Any:
+        # Straight to the hub instead of `hub.wait`: that makes a waiter and starts and stops the watcher each time.
+        # The price is that whoever switches here must be called by the event loop, and nobody else.
+        self._until_s, self._waiting = until_s, gevent.getcurrent()
+        try:
+            return get_hub().switch()
+        finally:
+            self._waiting = None
+
+    def expire(self, now_s: float) -> None:
+        """Wake who waits when the time is over; called by the event loop."""
+        if self._waiting is not None and self._until_s < now_s:
+            self._waiting.throw(ReadTimeout())
+
+
+class Connection(TimedWait, ABC):
+    """A way to a server. Waits end at `deadline_s` (monotonic clock) with `ReadTimeout` or `WriteTimeout`.
+
+    `read_timeout_s` limits each single wait for bytes as well, when it is not 0.
     """
 
-    __slots__ = (
-        "_armed",
-        "_fast",
-        "_hub",
-        "_read",
-        "_socket",
-        "_until_s",
-        "_waiting",
-        "connect_s",
-        "deadline_s",
-        "read_timeout_s",
-        "tls_s",
-        "unasked",
-    )
+    __slots__ = ("connect_s", "deadline_s", "read_timeout_s", "tls_s")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadline_s = self.read_timeout_s = 0.0
+        self.connect_s = self.tls_s = 0.0
+        """How long it took to look up the name and connect, through a proxy's tunnel too, and for the TLS handshake."""
+        _open.add(self)
+
+    def _patience_s(self) -> float:
+        """Until when a wait for bytes that begins now may last."""
+        if self.read_timeout_s:
+            return min(self.deadline_s, time.monotonic() + self.read_timeout_s)
+        return self.deadline_s
+
+    @property
+    @abstractmethod
+    def encrypted(self) -> bool:
+        """Whether this is TLS, which may hold bytes that no event announces."""
+
+    @property
+    @abstractmethod
+    def unasked(self) -> bool:
+        """Whether the server closed the connection, or sent something, while nobody was reading."""
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Send everything."""
+
+    @abstractmethod
+    def send_now(self, data: bytes) -> int:
+        """Send what the network takes without waiting; returns how many bytes that were."""
+
+    @abstractmethod
+    def recv(self, wanted: int = 1) -> bytes:
+        """Bytes that have arrived; waits for some first; empty when the server closed the connection.
+
+        A connection may wait until there are as many as are `wanted`: whoever can do nothing with fewer is woken once.
+        """
+
+    @abstractmethod
+    def recv_now(self) -> bytes | None:
+        """Bytes that have arrived, without waiting; None when there are none, empty when the server closed."""
+
+    @abstractmethod
+    def recv_more(self) -> bytes | None:
+        """As `recv_now` after it gave bytes: what no event announces; None when there is never any."""
+
+    @abstractmethod
+    def listen(self, call: Callable[[], None]) -> None:
+        """Have the event loop call, from now on, whenever `recv_now` has something to give; nobody waits in `recv`."""
+
+    @abstractmethod
+    def when_writable(self, call: Callable[[], None] | None) -> None:
+        """Have the event loop call when `send_now` may take more, again and again; None for no longer."""
+
+    @abstractmethod
+    def stale(self) -> bool:
+        """Whether the server closed this idle connection, or sent what nobody asked for."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+        _open.discard(self)
+
+
+class SocketConnection(Connection):
+    """A connected socket."""
+
+    __slots__ = ("_armed", "_fast", "_read", "_socket", "_unasked", "_write")
 
     def __init__(self, sock: gsocket.socket) -> None:
+        super().__init__()
         self._socket = sock
         # The plain socket under gevent's wrapper does not block and needs no wrapper for a read that has data: gevent's
         # own recv would ask the event loop again, and cost three times as much.
         self._fast = None if isinstance(sock, gssl.SSLSocket) else sock._sock
-        self._hub = get_hub()
-        self._read = self._hub.loop.io(sock.fileno(), 1)
+        self._read = get_hub().loop.io(sock.fileno(), 1)
+        self._write: Any = None
         self._armed = False
-        self._waiting: Any = None
-        self.deadline_s = self._until_s = self.read_timeout_s = 0.0
-        self.connect_s = self.tls_s = 0.0
-        """How long it took to look up the name and connect, through a proxy's tunnel too, and for the TLS handshake."""
-        self.unasked = False
-        _open.add(self)
+        self._unasked = False
 
     @property
     def encrypted(self) -> bool:
         """Whether this is TLS, which may hold bytes that no event announces."""
         return self._fast is None
 
-    def fileno(self) -> int:
-        """The descriptor, for an event loop's watcher."""
-        return int(self._socket.fileno())
+    @property
+    def unasked(self) -> bool:
+        """Whether the socket became readable while nobody was reading."""
+        return self._unasked
 
     def send(self, data: bytes) -> None:
         """Send everything."""
@@ -99,16 +184,7 @@ class Connection:
         if not self._armed:
             self._armed = True
             self._read.start(self._wake)
-        self._until_s = self.deadline_s
-        if self.read_timeout_s:
-            self._until_s = min(self._until_s, time.monotonic() + self.read_timeout_s)
-        # Straight to the hub instead of `hub.wait`: that makes a waiter and starts and stops the watcher each time.
-        # The price is that whoever switches here must be `_wake` or `expire`, and nobody else.
-        self._waiting = gevent.getcurrent()
-        try:
-            self._hub.switch()
-        finally:
-            self._waiting = None
+        self._give_way(self._patience_s())
 
     def _wake(self) -> None:
         """Called by the event loop.
@@ -119,14 +195,14 @@ class Connection:
         if self._waiting is not None:
             self._waiting.switch()
         else:
-            self.unasked = True
+            self._unasked = True
             self._disarm()
 
     def _disarm(self) -> None:
         self._read.stop()
         self._armed = False
 
-    def recv(self) -> bytes:
+    def recv(self, wanted: int = 1) -> bytes:  # noqa: ARG002 a socket gives what it has
         """Bytes that have arrived; waits for some first; empty when the server closed the connection."""
         try:
             if self._fast is None:
@@ -168,6 +244,22 @@ class Connection:
         except OSError as error:
             raise ConnectionLost(error.strerror or str(error)) from error
 
+    def listen(self, call: Callable[[], None]) -> None:
+        """Have the event loop call whenever the socket is readable."""
+        self._disarm()
+        self._armed = True
+        self._read.start(call)
+
+    def when_writable(self, call: Callable[[], None] | None) -> None:
+        """Have the event loop call whenever the socket is writable."""
+        if self._write is not None:
+            self._write.stop()
+            self._write.close()
+            self._write = None
+        if call is not None:
+            self._write = get_hub().loop.io(self._socket.fileno(), 2)
+            self._write.start(call)
+
     def _recv_tls(self) -> bytes:
         self._socket.settimeout(0.0)
         while True:
@@ -182,50 +274,18 @@ class Connection:
         The event loop may not have had its turn since that happened, so a plain socket is read as well. TLS is not: its
         session tickets arrive when they like, and would make every connection look spoken to.
         """
-        return self.unasked or (self._fast is not None and self.recv_now() is not None)
-
-    def expire(self, now_s: float) -> None:
-        """Wake the reader when its time is over; called by the event loop."""
-        if self._waiting is not None and self._until_s < now_s:
-            self._waiting.throw(ReadTimeout())
+        return self._unasked or (self._fast is not None and self.recv_now() is not None)
 
     def close(self) -> None:
         """Close the socket."""
-        _open.discard(self)
+        super().close()
         self._disarm()
         self._read.close()
+        self.when_writable(None)
         self._socket.close()
 
 
-class TimedWait:
-    """Something that a greenlet waits for until a deadline, which the sweep enforces as it does for connections."""
-
-    __slots__ = ("_until_s", "_waiting")
-
-    def __init__(self) -> None:
-        self._waiting: Any = None
-        self._until_s = 0.0
-
-    def wait(self, deadline_s: float) -> Any:
-        """Give way to others until somebody switches here with a value, which is returned; `ReadTimeout` when too late.
-
-        Whoever switches here must be called by the event loop.
-        """
-        self._until_s, self._waiting = deadline_s, gevent.getcurrent()
-        _open.add(self)
-        try:
-            return get_hub().switch()
-        finally:
-            self._waiting = None
-            _open.discard(self)
-
-    def expire(self, now_s: float) -> None:
-        """Wake who waits when the time is over; called by the event loop."""
-        if self._waiting is not None and self._until_s < now_s:
-            self._waiting.throw(ReadTimeout())
-
-
-_open: set[Connection | TimedWait] = set()
+_open: set[TimedWait] = set()
 
 
 def sweep_deadlines() -> None:
@@ -237,36 +297,3 @@ def sweep_deadlines() -> None:
         for connection in [each for each in _open if each._waiting is not None and each._until_s < now_s]:
             # From the event loop: a reader that was woken by this greenlet would never give control back to it.
             loop.run_callback(connection.expire, now_s)
-
-
-def connect(
-    origin: Origin,
-    timeout_s: float,
-    context: ssl.SSLContext | None = None,
-    proxy: Proxy | None = None,
-    access: UserAccess | None = None,
-) -> Connection:
-    """Open a connection, through a proxy when there is one, and over the user's network where that is a shaped one.
-
-    Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, `ProxyFailed` or `TlsFailed`.
-    """
-    started_s = time.monotonic()
-    if access is not None:
-        timeout_s = access.approach(origin.host if proxy is None else proxy.host, timeout_s)
-    sock = dial(origin.host, origin.port, timeout_s) if proxy is None else dial_proxy(proxy, timeout_s)
-    if access is not None:
-        sock = access.carry(sock)
-    try:
-        if origin.tls and proxy is not None:
-            open_tunnel(sock, proxy, origin.host, origin.port)
-        connected_s = time.monotonic()
-        if origin.tls:
-            sock = wrap_tls(sock, origin.host, context or tls_context(True))
-        sock.settimeout(None)
-        connection = Connection(sock)
-        connection.connect_s = connected_s - started_s
-        connection.tls_s = time.monotonic() - connected_s if origin.tls else 0.0
-        return connection
-    except BaseException:
-        sock.close()
-        raise

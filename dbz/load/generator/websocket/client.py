@@ -12,15 +12,13 @@ import os
 import ssl
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from gevent.hub import get_hub
 
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.response import Headers, decoded
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.net.connecting import connect
 from dbz.load.generator.net.faults import (
     ClosedByServer,
     ConnectionLost,
@@ -29,7 +27,7 @@ from dbz.load.generator.net.faults import (
     TransportError,
 )
 from dbz.load.generator.net.origin import Origin
-from dbz.load.generator.net.wire import Connection, connect
+from dbz.load.generator.net.wire import Connection
 from dbz.load.generator.websocket import deflate
 from dbz.load.generator.websocket.frames import BINARY, CLOSE, COMPRESSED, PING, PONG, TEXT, FrameReader, encode_frame
 
@@ -54,10 +52,8 @@ class WebSocket:
         "_drain",
         "_early",
         "_frames",
-        "_readable",
         "_recv",
         "_unsent",
-        "_writable",
         "closed",
         "on_close",
         "on_message",
@@ -72,8 +68,6 @@ class WebSocket:
         self._deflater = deflater
         self._early = early
         self._unsent: bytearray | None = None
-        self._readable: Any = get_hub().loop.io(connection.fileno(), 1)
-        self._writable: Any = None
         self.closed = False
         self.on_message: Callable[[int, bytes], None] = lambda _opcode, _payload: None
         self.on_pong: Callable[[bytes], None] = lambda _payload: None
@@ -81,7 +75,7 @@ class WebSocket:
 
     def start(self) -> None:
         """Begin to hand over messages, first those that came together with the answer to the handshake."""
-        self._readable.start(self._read)
+        self._connection.listen(self._read)
         early, self._early = self._early, b""
         if early:
             self._take(early)
@@ -106,8 +100,7 @@ class WebSocket:
         sent = self._connection.send_now(frame)
         if sent < len(frame):
             self._unsent = bytearray(frame[sent:])
-            self._writable = get_hub().loop.io(self._connection.fileno(), 2)
-            self._writable.start(self._write)
+            self._connection.when_writable(self._write)
 
     def size(self, payload: bytes, _opcode: int) -> int:
         """Bytes of a message as the server counts them."""
@@ -128,9 +121,7 @@ class WebSocket:
         if not isinstance(error, ConnectionLost):
             self._say_goodbye(error, code, reason)
         self.closed = True
-        self._readable.stop()
-        self._readable.close()
-        self._stop_writing()
+        self._unsent = None
         self._connection.close()
         if error is not None:
             self.on_close(error)
@@ -189,14 +180,8 @@ class WebSocket:
             return
         del unsent[:sent]
         if not unsent:
-            self._stop_writing()
-
-    def _stop_writing(self) -> None:
-        self._unsent = None
-        if self._writable is not None:
-            self._writable.stop()
-            self._writable.close()
-            self._writable = None
+            self._unsent = None
+            self._connection.when_writable(None)
 
 
 def open_websocket(

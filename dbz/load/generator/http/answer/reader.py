@@ -134,8 +134,9 @@ class ResponseReader:
     def _whole(self, connection: Connection, head: Head) -> bytes:
         if self._bodyless or (head.length == 0 and not self._rest):
             return b""
-        if head.length > self._limit:
-            raise BodyTooLarge(f"{head.length:,} bytes announced, {self._limit:,} allowed")
+        if head.length >= 0 and not head.chunked:
+            data, self._rest = self._rest, b""
+            return self._count_off(connection, data, 0, head.length)
         body = bytearray()
         for piece in self.pieces(connection, head):
             body += piece
@@ -144,17 +145,18 @@ class ResponseReader:
         return bytes(body)
 
     def _count_off(self, connection: Connection, data: bytes, end: int, length: int) -> bytes:
-        """The body of a known head, whose length is announced."""
+        """A whole body whose length is announced; `data` has its beginning at `end`."""
         if length > self._limit:
             raise BodyTooLarge(f"{length:,} bytes announced, {self._limit:,} allowed")
         if len(data) - end == length:
             return data[end:]
-        body = bytearray(data[end:])
-        while len(body) < length:
-            body += _more(connection)
-        if len(body) > length:
+        pieces, missing = [data[end:]], length - len(data) + end
+        while missing > 0:
+            pieces.append(_more(connection, missing))
+            missing -= len(pieces[-1])
+        if missing < 0:
             raise UnaskedResponse("bytes after the end of the answer")
-        return bytes(body)
+        return b"".join(pieces)
 
     def _chunks(self, connection: Connection, data: bytes) -> Iterator[bytes]:
         """The data of a chunked body (RFC 9112, section 7.1); extensions and trailers are passed over.
@@ -191,8 +193,8 @@ class ResponseReader:
             raise UnaskedResponse("bytes after the end of the answer")
 
 
-def _more(connection: Connection) -> bytes:
-    data = connection.recv()
+def _more(connection: Connection, wanted: int = 1) -> bytes:
+    data = connection.recv(wanted)
     if not data:
         raise ConnectionLost(_CUT_OFF)
     return data

@@ -25,16 +25,16 @@ SEGMENT_BYTES = 1460
 """The payload of a TCP segment in an Ethernet frame over IPv4."""
 _DUPLICATES = 3
 _NEVER = 2**62
-"""More segments than any run sends."""
+"""More bytes or segments than any run sends."""
 _SHORTEST_TIMER_S, _LONGEST_TIMER_S = 1.0, 60.0
 _PIECE_S = 0.02
-"""Of how long a time at the link's bandwidth a piece of data arrives at once: finer than users can see."""
+"""How much of a link's time shares its jitter, its losses and what an outage does to it: finer than users can see."""
 _LARGEST_PIECE_BYTES = 65_536
 _MOST_OUTAGES = 32
 """So many are remembered: two directions ask, and one of them may be ahead by what it has to send."""
 
-Piece = tuple[float, int]
-"""The moment at which it arrives, and how many bytes it has."""
+Span = tuple[float, float, int]
+"""When some bytes begin to arrive, when the last has arrived, and how many there are: they come evenly."""
 
 
 def timer_s(network: Network) -> float:
@@ -83,6 +83,8 @@ class AccessLink:
         self.numbers = numbers
         self.byte_per_s = bit_per_s / 8 or math.inf
         self.timer_s = timer_s(network)
+        self.shortest_s = network.latency_s / 2
+        self.steady = not (network.jitter_s or network.loss or network.outage_every_s)
         piece_bytes = min(self.byte_per_s * _PIECE_S, _LARGEST_PIECE_BYTES)
         self.piece_bytes = max(int(piece_bytes) // SEGMENT_BYTES, 1) * SEGMENT_BYTES
         self._outages = outages
@@ -91,7 +93,9 @@ class AccessLink:
 
     def pass_on(self, now_s: float, size: int) -> float:
         """When the last of `size` bytes has left the link, behind everything that it was given before."""
-        begin_s = self._outages.passed(max(now_s, self._free_s))
+        begin_s = max(self._free_s, now_s)
+        if not self.steady:
+            begin_s = self._outages.passed(begin_s)
         self._free_s = begin_s + size / self.byte_per_s
         return self._free_s
 
@@ -142,21 +146,32 @@ class ConnectionFlow:
         self._link = link
         self._arrived_s = 0.0
 
-    def plan(self, now_s: float, size: int) -> list[Piece]:
-        """When `size` bytes (at least one) that are sent now arrive, piece by piece, in their order."""
-        link, pieces, sent = self._link, [], 0
+    def plan(self, now_s: float, size: int) -> list[Span]:
+        """When `size` bytes (at least one) that are sent now arrive, in their order.
+
+        On a network without jitter, loss and outages that is one span, however many bytes there are.
+        """
+        link = self._link
+        if link.steady:
+            before_s, end_s = self._arrived_s, link.pass_on(now_s, size) + link.shortest_s
+            self._arrived_s = end_s
+            return [(max(before_s, end_s - size / link.byte_per_s), end_s, size)]
+        spans: list[Span] = []
+        sent = 0
         segments = -(-size // SEGMENT_BYTES)
         lost = link.losses(segments)
         while sent < size:
             piece = min(link.piece_bytes, size - sent)
-            first, beyond = sent // SEGMENT_BYTES, -(-(sent + piece) // SEGMENT_BYTES)
-            repairs_s = [link.repair_s(segments - 1 - number) for number in lost if first <= number < beyond]
+            repairs_s: list[float] = []
+            if lost:
+                first, beyond = sent // SEGMENT_BYTES, -(-(sent + piece) // SEGMENT_BYTES)
+                repairs_s = [link.repair_s(segments - 1 - number) for number in lost if first <= number < beyond]
             out_s = link.pass_on(now_s, piece + SEGMENT_BYTES * len(repairs_s))  # what is sent again takes room too
-            arrival_s = out_s + link.trip_s() + max(repairs_s, default=0.0)
-            self._arrived_s = max(self._arrived_s, arrival_s)
-            pieces.append((self._arrived_s, piece))
+            end_s = max(self._arrived_s, out_s + link.trip_s() + max(repairs_s, default=0.0))
+            spans.append((max(self._arrived_s, end_s - piece / link.byte_per_s), end_s, piece))
+            self._arrived_s = end_s
             sent += piece
-        return pieces
+        return spans
 
     def end(self, now_s: float) -> float:
         """When the other end learns that nothing more comes."""

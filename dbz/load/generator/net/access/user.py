@@ -10,7 +10,7 @@ import gevent
 from gevent import socket as gsocket
 
 from dbz.hosts import is_loopback
-from dbz.load.generator.net.access.relay import relayed
+from dbz.load.generator.net.access.carriage import ShapedConnection
 from dbz.load.generator.net.access.schedule import AccessLink, Outages
 from dbz.load.generator.net.faults import ConnectTimeout
 from dbz.load.networks import Network
@@ -44,9 +44,9 @@ class UserAccess:
         self._known.add(host)
         return timeout_s - waited_s
 
-    def carry(self, server: gsocket.socket) -> gsocket.socket:
-        """The user's end of a connection to a server; raises what `relayed` does."""
-        return relayed(server, self._up, self._down)
+    def carry(self, server: gsocket.socket) -> ShapedConnection:
+        """A connection to a server over the user's network; the socket is the connection's from then on."""
+        return ShapedConnection(server, self._up, self._down)
 
     def _round_trip(self, now_s: float) -> float:
         """When the answer to a small packet that is sent now has come."""

@@ -1,0 +1,233 @@
+"""A connection over a user's network: what it carries arrives in time, in order, and never faster.
+
+It is the server's own socket. Bytes for the server wait here until they have travelled, and leave then; bytes from it
+are read at once, and handed over when they have travelled. So HTTP, WebSocket frames, the CONNECT of a proxy and the
+round trips of a TLS handshake are delayed alike.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent import socket as gsocket
+from gevent.hub import get_hub
+
+from dbz.load.generator.net.access.alarms import alarms
+from dbz.load.generator.net.access.departures import Departures
+from dbz.load.generator.net.access.passage import EARLY_S, MOST_ROOM_BYTES, Passage
+from dbz.load.generator.net.access.schedule import AccessLink
+from dbz.load.generator.net.access.tls import TlsSession
+from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, WriteTimeout
+from dbz.load.generator.net.wire import CHUNK_BYTES, Connection
+
+_READ = 1
+
+
+class ShapedConnection(Connection):
+    """A connected socket, whose bytes go over two links."""
+
+    __slots__ = (
+        "_alarm_s",
+        "_alarms",
+        "_closed",
+        "_failure",
+        "_listener",
+        "_out",
+        "_passage",
+        "_paused",
+        "_read",
+        "_sock",
+        "_socket",
+        "_tls",
+        "_wanted",
+    )
+
+    def __init__(self, sock: gsocket.socket, up: AccessLink, down: AccessLink) -> None:
+        super().__init__()
+        self._socket, self._sock = sock, sock._sock
+        self._alarms = alarms()
+        self._alarm_s = math.inf
+        self._passage = Passage(down)
+        self._out = Departures(sock, up)
+        self._tls: TlsSession | None = None
+        self._failure: OSError | None = None
+        self._listener: Callable[[], None] | None = None
+        self._wanted = 1
+        self._closed = self._paused = False
+        if self._passage.room < MOST_ROOM_BYTES:
+            # The server is to feel that its user reads slowly, as it would with a phone.
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._passage.room)
+        self._read: Any = get_hub().loop.io(sock.fileno(), _READ)
+        self._read.start(self._fetch)
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        """Shake hands for TLS; `TlsFailed` says what is wrong with certificate or protocol."""
+        session = TlsSession(context, host)
+        try:
+            session.shake_hands(self.send, self.recv)
+        except (ReadTimeout, WriteTimeout) as error:
+            raise ConnectTimeout("no TLS handshake") from error
+        self._tls = session
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether this is TLS."""
+        return self._tls is not None
+
+    @property
+    def unasked(self) -> bool:
+        """Whether the end of the connection, or something that nobody asked for, has arrived.
+
+        Of TLS only the end counts: its session tickets arrive when they like.
+        """
+        passage = self._passage
+        if passage.idle or (self._tls is not None and not passage.ended):
+            return False
+        return passage.when(1) <= time.monotonic()
+
+    def stale(self) -> bool:
+        """Whether the server closed this idle connection, or sent what nobody asked for, and that has arrived."""
+        return self.unasked
+
+    def send(self, data: bytes) -> None:
+        """Send everything; waits while more is under way than the network holds."""
+        self._out.put(data if self._tls is None else self._tls.sealed(data))
+        if not self._out.full:
+            return
+        self._out.when_free(self._wake)
+        try:
+            while self._out.full:
+                self._give_way(self.deadline_s)
+        except ReadTimeout as error:
+            raise WriteTimeout from error
+        finally:
+            self._out.when_free(None)
+
+    def send_now(self, data: bytes) -> int:
+        """Send all, or nothing while more is under way than the network holds."""
+        if self._out.full:
+            return 0
+        self._out.put(data if self._tls is None else self._tls.sealed(data))
+        return len(data)
+
+    def when_writable(self, call: Callable[[], None] | None) -> None:
+        """Have the event loop call when the network has room again."""
+        self._out.when_free(call)
+
+    def listen(self, call: Callable[[], None]) -> None:
+        """Have the event loop call whenever something has arrived."""
+        self._listener = call
+        self._look(time.monotonic() + EARLY_S)
+
+    def recv(self, wanted: int = 1) -> bytes:
+        """Bytes that have arrived; waits until there are `wanted`, unless each wait has a limit of its own."""
+        self._wanted = 1 if self.read_timeout_s else wanted
+        while True:
+            if self._passage.idle or not self._ready(time.monotonic() + EARLY_S):
+                self._give_way(self._patience_s())
+            data = self._taken(time.monotonic() + EARLY_S)
+            if data:
+                return data
+            if data is not None:
+                break
+            self._wanted = 1  # what lacks of a TLS record may be less than was wanted
+        if self._failure is not None:
+            raise ConnectionLost(self._failure.strerror or str(self._failure)) from self._failure
+        return b""
+
+    def recv_now(self) -> bytes | None:
+        """Bytes that have arrived; None when there are none, empty at the end."""
+        self._wanted = 1
+        return self._taken(time.monotonic() + EARLY_S)
+
+    def recv_more(self) -> bytes | None:
+        """None: `recv_now` leaves nothing that no alarm announces."""
+        return None
+
+    def close(self) -> None:
+        """Close it; the server gets what was sent before."""
+        if self._closed:
+            return
+        super().close()
+        self._closed = True
+        self._alarm_s = math.inf
+        self._listener = None
+        self._read.stop()
+        self._read.close()
+        self._passage.clear()
+        self._out.end()
+
+    def _fetch(self) -> None:
+        """Read what the server has sent: from now on it is under way."""
+        try:
+            data = self._sock.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._failure, data = error, b""
+        now_s, passage = time.monotonic(), self._passage
+        awaited = self._waiting is not None or self._listener is not None
+        if data:
+            passage.put(now_s, data)
+            if passage.size >= passage.room and not (awaited and passage.down_to(passage.room) <= now_s):
+                self._paused = True
+                self._read.stop()
+        else:
+            passage.end(now_s)
+            self._read.stop()
+        if awaited:
+            self._look(now_s + EARLY_S)
+
+    def _ring(self, now_s: float) -> None:
+        if self._alarm_s <= now_s:
+            self._alarm_s = math.inf
+            self._look(now_s)
+
+    def _look(self, now_s: float) -> None:
+        """Wake whoever waits, when there is something for him; called by the event loop."""
+        if self._waiting is not None:
+            if self._ready(now_s):
+                self._waiting.switch()
+        elif self._listener is not None and self._ready(now_s):
+            self._listener()
+            if not self._closed and not self._passage.idle:
+                self._ready(0.0)  # sets the alarm for what is under way still
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.switch()
+
+    def _ready(self, now_s: float) -> bool:
+        """Whether something has arrived for whoever waits; otherwise the alarm is set for when to look again."""
+        passage, wanted = self._passage, self._wanted
+        if self._paused and passage.down_to(passage.room // 2) <= now_s:
+            self._paused = False
+            self._read.start(self._fetch)
+        if wanted == 1:
+            due_s = passage.soon()
+        else:
+            due_s = passage.when(wanted) if wanted <= passage.size or passage.ended else math.inf
+        if due_s <= now_s:
+            return True
+        if self._paused:
+            due_s = min(due_s, passage.down_to(passage.room // 2))
+        if due_s < math.inf and due_s != self._alarm_s:
+            self._alarm_s = due_s
+            self._alarms.at(due_s, self._ring)
+        return False
+
+    def _taken(self, now_s: float) -> bytes | None:
+        data = self._passage.take(now_s)
+        if data is None or self._tls is None:
+            return data
+        try:
+            opened = self._tls.opened(data)
+        except ssl.SSLError as error:
+            self._failure, opened = error, b""
+        self._out.put(self._tls.unsent())
+        return opened

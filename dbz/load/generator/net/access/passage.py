@@ -1,0 +1,135 @@
+"""The bytes that are under way in one direction of a connection: a queue that says when they arrive, without a clock.
+
+Nobody is woken for every piece. Whoever waits asks for the moment at which what he needs will have arrived, and comes
+back then: once for the beginning of an answer and once for its end, however long it takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from dbz.load.generator.net.access.schedule import SEGMENT_BYTES, AccessLink, ConnectionFlow, Span
+
+EARLY_S = 0.0005
+"""Timers of the event loop are due to the millisecond: what is due so soon is due now."""
+_GRAIN_S = 0.002
+"""Two arrivals so close together are one."""
+_PACE_S = 0.02
+"""How often one is woken who takes what there is, while more of it arrives."""
+_ROUNDING_BYTES = 0.01
+_LEAST_ROOM_BYTES = 65_536
+MOST_ROOM_BYTES = 4 * 2**20
+_ROOM_S = 0.1
+
+
+class Passage:
+    """One direction of one connection. All moments are of the same clock, in seconds, and never go back."""
+
+    __slots__ = ("_data", "_end_s", "_flow", "_last_s", "_paced_s", "_spans", "room", "size")
+
+    def __init__(self, link: AccessLink) -> None:
+        self._flow = ConnectionFlow(link)
+        self._data: deque[bytes | memoryview] = deque()
+        self._spans: deque[Span] = deque()
+        self._last_s = self._paced_s = 0.0
+        self._end_s = math.inf
+        self.room = room_bytes(link)
+        """How many bytes may be under way: those who send more wait, as for a receiver's window."""
+        self.size = 0
+        """Bytes that were put in and not taken out."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will be put in."""
+        return self._end_s < math.inf
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing in it, and no end of it."""
+        return not self.size and not self.ended
+
+    def put(self, now_s: float, data: bytes) -> None:
+        """Send bytes, at least one."""
+        self._spans += self._flow.plan(now_s, len(data))
+        self._last_s = self._spans[-1][1]
+        self._data.append(data)
+        self.size += len(data)
+
+    def end(self, now_s: float) -> None:
+        """Send word that nothing more comes."""
+        if not self.ended:
+            self._end_s = self._flow.end(now_s)
+
+    def down_to(self, count: int) -> float:
+        """When no more than so many bytes are under way; the past, when it is fewer already."""
+        for begin_s, end_s, size in reversed(self._spans):
+            if count < size:
+                return end_s - (end_s - begin_s) * count / size
+            count -= size
+        return 0.0
+
+    def when(self, count: int) -> float:
+        """When so many of the bytes that were not taken have arrived; without so many, the end, or never."""
+        for begin_s, end_s, size in self._spans:
+            if count <= size:
+                return begin_s + (end_s - begin_s) * count / size
+            count -= size
+        return self._end_s
+
+    def soon(self) -> float:
+        """When to wake somebody who takes what there is: for the first segment, and while more comes, now and then.
+
+        What ends right after its first segment is not torn apart. Never, when nothing is under way.
+        """
+        size, last_s = self.size, self._last_s
+        if size <= SEGMENT_BYTES:
+            return last_s if size else self._end_s
+        first_s = self.when(SEGMENT_BYTES)
+        return last_s if last_s <= first_s + _GRAIN_S else min(last_s, max(first_s, self._paced_s))
+
+    def take(self, now_s: float) -> bytes | None:
+        """Take out what has arrived; None when nothing has, empty at the end."""
+        if self._last_s <= now_s and self.size:
+            self._paced_s = 0.0
+            data = b"".join(self._data) if len(self._data) > 1 else bytes(self._data[0])
+            self.clear()
+            return data
+        spans, here = self._spans, 0
+        while spans and spans[0][1] <= now_s:
+            here += spans.popleft()[2]
+        if spans and spans[0][0] < now_s:
+            begin_s, end_s, size = spans[0]
+            part = int(size * (now_s - begin_s) / (end_s - begin_s) + _ROUNDING_BYTES)
+            spans[0] = (begin_s + (end_s - begin_s) * part / size, end_s, size - part)
+            here += part
+        if not here:
+            return b"" if not self.size and self._end_s <= now_s else None
+        self._paced_s = now_s + _PACE_S
+        self.size -= here
+        return self._cut_off(here)
+
+    def clear(self) -> None:
+        """Forget all bytes: nobody will take them."""
+        self._data.clear()
+        self._spans.clear()
+        self.size = 0
+
+    def _cut_off(self, count: int) -> bytes:
+        data, pieces = self._data, []
+        while count and count >= len(data[0]):
+            count -= len(data[0])
+            pieces.append(data.popleft())
+        if count:
+            whole = memoryview(data[0])
+            pieces.append(whole[:count])
+            data[0] = whole[count:]
+        return b"".join(pieces)
+
+
+def room_bytes(link: AccessLink) -> int:
+    """How many bytes may be under way in a direction: twice what the link holds, or what it passes on in 0.1 s."""
+    if math.isinf(link.byte_per_s):
+        return MOST_ROOM_BYTES
+    wanted = link.byte_per_s * max(2 * (link.network.latency_s + link.network.jitter_s), _ROOM_S)
+    return int(min(max(wanted, _LEAST_ROOM_BYTES), MOST_ROOM_BYTES))
