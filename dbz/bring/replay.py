@@ -14,6 +14,7 @@ from dbz.bring.choosing import Choice, wanted
 from dbz.bring.recording import Exchange, Recording
 from dbz.config.arrivals import ARRIVALS_AHEAD_S, arrivals_text
 from dbz.errors import UsageError
+from dbz.masking import written_url
 from dbz.units import format_duration
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -110,7 +111,7 @@ def _profile(stem: str, target: str, rows: Sequence[dict[str, Any]], length_s: f
         f"# {len(rows)} requests of a log, each at its recorded time; `dbz load {stem}.yaml` plays and judges them.",
         "schema: dbz.profile/1",
         f"name: {scalar(stem[:60])}",
-        *([f"target: {scalar(target)}"] if target else []),
+        *([f"target: {scalar(written_url(target))}"] if target else []),
         f"scenario: {scalar(f'{stem}.py')}",
         f"arrivals: {scalar(f'{stem}.jsonl')}",
         f"speed: {speed:g}   # 2: in half the time",

@@ -19,7 +19,7 @@ from dbz.bring.sockets import SocketEvent, SocketSession, socket_sessions
 from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler, HttpStep, Joined, Script
 from dbz.bring.values import Expression, Formatted, code, json_path, leaves, replaced, value_at
 from dbz.errors import UsageError
-from dbz.masking import masked_name
+from dbz.masking import masked_name, without_user
 
 _BROWSERS_OWN = re.compile(
     r"(accept|accept-(encoding|language|charset)|connection|content-length|content-type|cookie|dnt|host|if-.*|origin|"
@@ -50,7 +50,7 @@ def script_of(recording: Recording, choice: Choice = Choice()) -> Script:  # noq
         )
     templates = names.PathTemplates(exchange.path for exchange in exchanges)
     told = [note for note in recording.notes if not (choice.target and NO_SERVER in note)]
-    script = Script([], origin or recording.origin, recording.recorded, notes=[*told, *notes])
+    script = Script([], without_user(origin or recording.origin), recording.recorded, notes=[*told, *notes])
     deliveries = find_deliveries(sessions)
     found = _Found(deliveries, rooms_of(deliveries, sessions), _answers(deliveries, sessions))
     secrets: dict[str, str] = {}

@@ -9,6 +9,7 @@ import typer
 
 from dbz.cli.options import AllowTarget, duration_of
 from dbz.errors import UsageError
+from dbz.masking import USER_VARIABLE, masked_url, user_of
 from dbz.units import format_duration
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def _write_replay(files: list[str], out: Path, choice: Choice, speed: float, *, 
     for note in made.notes:
         typer.echo(note, err=True)
     typer.echo(f"{', '.join(map(str, paths))}: {made.count:,} requests in {format_duration(made.length_s)}")
+    if user_of(made.target):
+        typer.echo(f"set first: {USER_VARIABLE}")
     typer.echo(f"next: dbz load {out.with_suffix('.yaml')}" + ("" if made.target else " --target URL"))
 
 
@@ -138,8 +141,8 @@ def _write_model(files: list[str], model: Path, out: Path, choice: Choice, timeo
     typer.echo(f"{places.scenario}, {places.profile}, {places.model}")
     for line in made.about:
         typer.echo(line)
-    if made.secrets:
-        typer.echo(f"set first: {', '.join(made.secrets)}")
+    if secrets := [*made.secrets, *([USER_VARIABLE] if user_of(made.target) else [])]:
+        typer.echo(f"set first: {', '.join(secrets)}")
     typer.echo(f"next: dbz load {places.profile}" + ("" if made.target else " --target URL"))
 
 
@@ -175,5 +178,5 @@ def _summary(script: Script, out: Path, target: str) -> list[str]:
     if script.secrets:
         lines.append(f"set first: {', '.join(script.secrets)}")
     host = target or script.origin
-    lines.append(f"next: dbz load {out} --target {host or 'URL'} --users 1 --duration 10s")
+    lines.append(f"next: dbz load {out} --target {masked_url(host) or 'URL'} --users 1 --duration 10s")
     return lines

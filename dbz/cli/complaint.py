@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import typer
 
 from dbz.errors import DbzError, ExitCode
+from dbz.masking import masked_name
 
 SCHEMA = "dbz.error/1"
 _COMMAND = re.compile(r"dbz [a-z]+( [a-z]+)?( --?[a-z][^\s,;]*| [A-Z0-9][\w.-]*)*")
@@ -33,7 +34,7 @@ class Complaint:
     @classmethod
     def of(cls, error: DbzError) -> Complaint:
         """The complaint that an error of dbz makes."""
-        return cls(error.message, error.code, error.exit_code, error.hint)
+        return cls(masked_name(error.message), error.code, error.exit_code, masked_name(error.hint))
 
     def as_text(self) -> str:
         """The message with its code, and below it the hint."""

@@ -10,6 +10,7 @@ import typer
 
 from dbz.cli.interrupts import Interrupts
 from dbz.errors import ExitCode
+from dbz.masking import masked_url
 
 if TYPE_CHECKING:
     from dbz.bring.fidelity import Fidelity, Passed
@@ -39,7 +40,7 @@ def check_scenario(scenario: Path, script: Script, target: str, allowed: list[st
     reach(plan.target)
     terms = _terms(script)
     length_s = max((times[-1] for times in terms.times_s.values() if times), default=1.0)
-    typer.echo(f"Checking against {plan.target}: about {length_s:.0f} s …", err=True)
+    typer.echo(f"Checking against {masked_url(plan.target)}: about {length_s:.0f} s …", err=True)
     with Interrupts("before the end of the check; nothing is left running").watch():
         told = list(rehearse(plan, lambda: False, terms))
     found = _compared(script, told)

@@ -20,6 +20,7 @@ from dbz.cli.load_options import OutputOptions
 from dbz.cli.options import AllowTarget
 from dbz.cli.repeats import carry_out_repeatedly
 from dbz.errors import UsageError
+from dbz.masking import USER_VARIABLE, masked_url, user_of, without_user, written_url
 
 if TYPE_CHECKING:
     from dbz.bring.project.material import Material
@@ -174,6 +175,8 @@ def _root(folder: Path) -> Path:
 def _provide_secrets(material: Material) -> None:
     """Give the runs of this command the secrets that the material had; others must be set, or are asked for."""
     script = material.script
+    if user := user_of(material.target):
+        os.environ[USER_VARIABLE] = user
     for name in script.secrets if script else ():
         if os.environ.get(name):
             continue
@@ -196,7 +199,7 @@ def _tried_and_measured(wishes: _Wishes, material: Material) -> tuple[Material, 
     texts = _texts(wishes, material)
     with TemporaryDirectory(prefix="dbz-init-") as name:
         staged = Path(name)
-        typer.echo(f"One user does everything once on {material.target} …", err=True)
+        typer.echo(f"One user does everything once on {masked_url(material.target)} …", err=True)
         _stage(staged, texts, material)
         told = rehearse(_plan(staged / "profile.yaml", wishes.allowed, _length_s(material)), lambda: False)
         failing = left_out(material, told)
@@ -224,18 +227,24 @@ def _texts(wishes: _Wishes, material: Material) -> dict[str, str]:
     prefix = "" if inside == "." else f"{inside}/"
     files = [f"{prefix}{name}" for name in ("profile.yaml", "scenario.py", "budgets.yaml")] if script else []
     wanted = texts.CiWishes(
-        f"{prefix}profile.yaml", material.target, wishes.start, script.secrets if script else (), files
+        f"{prefix}profile.yaml", without_user(material.target), wishes.start, _variables(material), files
     )
     return {
-        "scenario.py": scenario_text(script, f"Made from {material.about} by dbz init.") if script else "",
+        "scenario.py": scenario_text(script, f"Made from {masked_url(material.about)} by dbz init.") if script else "",
         "profile.yaml": texts.profile_text(
-            material.target, scenario, size_of(material), wishes.allowed, material.paths
+            written_url(material.target), scenario, size_of(material), wishes.allowed, material.paths
         ),
         **{texts.schema_path(kind): config_schema_text(kind) for kind in _KINDS},
         "budgets.yaml": budgets_text(None),
         ".gitignore": texts.GITIGNORE,
         "ci": "" if wishes.ci == texts.NO_CI else texts.ci_text(wishes.ci, wanted),
     }
+
+
+def _variables(material: Material) -> list[str]:
+    """The variables with secrets that a run needs: those of the scenario, and user and password of the target."""
+    script = material.script
+    return [*(script.secrets if script else ()), *([USER_VARIABLE] if user_of(material.target) else [])]
 
 
 def _stage(folder: Path, texts: Mapping[str, str], material: Material) -> None:
@@ -286,7 +295,7 @@ def _summary(wishes: _Wishes, files: Mapping[Path, str], material: Material) -> 
     for path in files:
         if path.parent.name == ".gitlab":
             lines.append(f"in .gitlab-ci.yml: include: {{local: .gitlab/{path.name}}}")
-    if script and script.secrets:
-        lines.append(f"set before each run: {', '.join(script.secrets)}")
+    if variables := _variables(material):
+        lines.append(f"set before each run: {', '.join(variables)}")
     lines.append(f"next: dbz load {os.path.relpath(wishes.folder / 'profile.yaml')}; the limits are in budgets.yaml")
     return lines

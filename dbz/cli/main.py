@@ -41,6 +41,7 @@ from dbz.cli.streams import TolerantStreams
 from dbz.cli.verbosity import Verbosity
 from dbz.errors import DbzError, ExitCode
 from dbz.extras import extra_of
+from dbz.masking import masked_text
 
 # The base of all usage errors: typer has its own copy of click, or uses click itself, depending on its version.
 _CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -187,7 +188,7 @@ def _save_traceback() -> str:
     try:
         descriptor, name = tempfile.mkstemp(prefix="dbz-error-", suffix=".txt", text=True)
         with os.fdopen(descriptor, "w", errors="backslashreplace") as file:
-            traceback.print_exc(file=file)
+            file.write(masked_text(traceback.format_exc()))
     except OSError:  # the disk is full: the last line of it is better than nothing
         return repr(sys.exception())
     return name

@@ -32,7 +32,8 @@ def try_scenario(
     """Let one user of each class do each of its tasks once, and print every exchange.
 
     Requests and answers with their status, time and body, socket packets in both directions, and what a task raised,
-    with its line. Secrets of the scenario, and headers that carry some, are hidden. Nothing is measured or judged.
+    with its line. Secrets of the scenario are hidden, and so is what headers, URLs and bodies call a secret. Nothing
+    is measured or judged.
 
     \b
     Examples:
@@ -44,7 +45,7 @@ def try_scenario(
     """
     from dbz.load.plan import LoadRequest, plan_load
     from dbz.load.rehearsal import rehearse
-    from dbz.report.words.rehearsal import RehearsalLines
+    from dbz.report.words.rehearsal import RehearsalLines, without_secrets
 
     given = {"seed": seed, "tags": tags_of(tags), "exclude_tags": tags_of(exclude_tags)}
     overrides = {"workers": 1, **{key: value for key, value in given.items() if value is not None}}
@@ -55,7 +56,7 @@ def try_scenario(
         interrupts.defer()
         for told in rehearse(ready, lambda: interrupts.requested):
             if as_json:
-                typer.echo(json.dumps(told, ensure_ascii=False))
+                typer.echo(json.dumps(without_secrets(told), ensure_ascii=False))
                 list(lines.lines(told))  # counts what failed
                 continue
             for line in lines.lines(told):

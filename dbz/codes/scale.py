@@ -13,8 +13,8 @@ SCALE = (
         ExitCode.UNREACHABLE,
     ),
     ErrorKind(
-        "S002", "the AWS region or profile is not known",
-        "No region is set, or there is no profile of this name.",
+        "S002", "the AWS region, profile or endpoint is not known",
+        "No region is set, there is no profile of this name, or AWS_ENDPOINT_URL is no URL.",
         "--region or AWS_REGION; `aws configure list-profiles` shows the profiles.",
     ),
     ErrorKind(

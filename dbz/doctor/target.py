@@ -11,7 +11,7 @@ import httpx
 
 from dbz.config.metrics import TargetMetrics
 from dbz.doctor.findings import Diagnosis, Fitness
-from dbz.masking import masked_url
+from dbz.masking import masked_url, reason_of
 from dbz.targets.places import HEALTH, METRICS, USUAL_HEALTH
 from dbz.targets.probing import address_of
 from dbz.targets.watch import TargetWatch, TroubleError
@@ -43,7 +43,7 @@ async def _health(
         try:
             answer = await client.get(address)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            text = f"{masked_url(address)} cannot be asked: {str(error) or type(error).__name__}"
+            text = f"{masked_url(address)} cannot be asked: {reason_of(error)}"
             return None, Diagnosis(_AREA, "health", Fitness.BAD, text, _cure(error))
         if answer.is_success or (place == places[-1] and not answer.is_server_error and len(places) > 1):
             took_ms = answer.elapsed.total_seconds() * 1000

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from dbz.errors import DependencyError, UsageError
 from dbz.hosts import is_loopback
-from dbz.masking import masked_url
+from dbz.masking import masked_url, reason_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def check_target(url: str, allowed: Sequence[str]) -> str:
         port = parts.port
     except ValueError as error:
         raise UsageError(
-            f"target '{masked_url(url)}' is not a URL: {error}",
+            f"target '{masked_url(url)}' is not a URL: {reason_of(error)}",
             hint="write for example http://127.0.0.1:8480",
             code="L001",
         ) from error

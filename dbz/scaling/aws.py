@@ -15,6 +15,8 @@ from typing import Any
 
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.extras import INSTALL
+from dbz.hosts import is_web_url
+from dbz.masking import masked_text, masked_url
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class Aws:
             )
         retries = {"mode": "adaptive", "total_max_attempts": self.attempts}
         config = Config(retries=retries, connect_timeout=_CONNECT_S, read_timeout=self.read_timeout_s)
+        check_endpoint(self.endpoint or "")
         client = self._session.client(service, endpoint_url=self.endpoint, config=config)
         client.meta.events.register("before-parse", _check_answer)
         if service != _LEASES:
@@ -133,7 +136,7 @@ class Aws:
         """Region, and endpoint when it is not Amazon's."""
         meta = self.client("ecs").meta
         url = str(meta.endpoint_url)
-        return str(meta.region_name) + ("" if "amazonaws.com" in url else f" at {url}")
+        return str(meta.region_name) + ("" if "amazonaws.com" in url else f" at {masked_url(url)}")
 
     @property
     def region_name(self) -> str:
@@ -181,6 +184,17 @@ def _words(operation: str, service: str) -> Iterator[None]:
         raise explain(error, service, operation) from error
 
 
+def check_endpoint(given: str = "") -> None:
+    """`UsageError` when the address in place of Amazon's own is no URL: botocore fails on its way, and quotes it."""
+    endpoint = given or os.environ.get("AWS_ENDPOINT_URL", "")
+    if endpoint and not is_web_url(endpoint):
+        raise UsageError(
+            f"the endpoint of AWS, '{masked_url(endpoint)}', is no URL",
+            hint="AWS_ENDPOINT_URL=http://HOST:PORT",
+            code="S002",
+        )
+
+
 def explain(error: Exception, service: str, operation: str) -> DbzError:
     """An error of botocore in words: the permission that was refused, what is missing, or what failed."""
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
@@ -202,10 +216,13 @@ def explain(error: Exception, service: str, operation: str) -> DbzError:
         return _of_code(code, message[0][:200], f"{_PERMISSION_NAMES.get(service, service)}:{name}")
     if isinstance(error, ResponseParserError):
         return CallError(
-            f"{name} was answered with what is no answer of AWS: {str(error).splitlines()[0][:200]}", code="S005"
+            f"{name} was answered with what is no answer of AWS: {masked_text(str(error)).splitlines()[0][:200]}",
+            code="S005",
         )
     return CallError(
-        f"{name} failed: {str(error)[:300]}", hint="is the endpoint right, and the network there?", code="S005"
+        f"{name} failed: {masked_text(str(error))[:300]}",
+        hint="is the endpoint right, and the network there?",
+        code="S005",
     )
 
 

@@ -78,7 +78,7 @@ def test_locusts_own_client_is_shown_too_and_tokens_are_not(tmp_path: Path) -> N
         done = dbz("try", "locustfile.py", "--target", url, "--full", cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stdout
     assert '> {"a": 1}' in done.stdout and "✓ HTTP 200" in done.stdout
-    assert "hidden-token" not in done.stdout and "Authorization: …" in done.stdout
+    assert "hidden-token" not in done.stdout and "Authorization: ***" in done.stdout
     assert "✓ 1 request, 0 packets of sockets, nothing failed" in done.stdout
 
 

@@ -16,6 +16,7 @@ from dbz.bring.learning.visitors import TIMEOUT_S, SeenVisits, follow
 from dbz.bring.recording import Recording
 from dbz.bring.script import script_of
 from dbz.bring.writing.visits import bodies_missing, visits_text
+from dbz.masking import without_user
 from dbz.measure.behaviour.chain import Behaviour
 from dbz.measure.behaviour.fit import FEWEST_VISITS, Fit, Variation, fit_of
 from dbz.measure.behaviour.think_time import evenly
@@ -76,7 +77,7 @@ def learn_log(paths: Sequence[Path], choice: Choice, files: ModelFiles, timeout_
     source = ", ".join(path.name for path in paths)
     about = [_made_from(source, counts, found), *_fit_lines(fit, counts, behaviour)]
     script = script_of(Recording(exchanges=followed.samples, recorded=False, origin=operations.origin), choice)
-    script.origin = choice.target or operations.origin
+    script.origin = without_user(choice.target or operations.origin)
     notes = [one.note() for one in logs.files if one.broken] + left_out_notes(found, operations)
     notes += _cut_notes(followed, timeout_s)
     if mean_between_s == LONGEST_BETWEEN_S:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbz.bring.project.texts import scalar
+from dbz.masking import written_url
 from dbz.measure.behaviour.chain import Behaviour
 from dbz.measure.behaviour.think_time import ThinkTime
 from dbz.units import format_percent
@@ -73,7 +74,7 @@ def _profile_lines(name: str, scenario: str, target: str, load: VisitLoad) -> It
     yield "schema: dbz.profile/1"
     yield f"name: {scalar(name[:60])}"
     if target:
-        yield f"target: {scalar(target)}"
+        yield f"target: {scalar(written_url(target))}"
     yield f"scenario: {scalar(scenario)}"
     yield (
         f"users: {load.users}   # as many as the log had at a time, {load.requests_per_s:.3g} requests/s on average; "

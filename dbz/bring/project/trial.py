@@ -8,6 +8,7 @@ from typing import Any
 from dbz.bring.project.material import Material, operations_of
 from dbz.bring.steps import HttpStep, Script
 from dbz.errors import UsageError
+from dbz.masking import masked_url
 
 _MOST_TOLD = 8
 _NEVER_MADE = "its task ends before it"
@@ -39,7 +40,7 @@ def left_out(material: Material, told: Iterable[Mapping[str, Any]]) -> dict[str,
             reasons[name] = _NEVER_MADE
     if reasons and set(operations_of(script)) <= set(reasons):
         raise UsageError(
-            f"nothing of {material.about} works on {material.target}:{_rows(reasons)}",
+            f"nothing of {material.about} works on {masked_url(material.target)}:{_rows(reasons)}",
             hint="is it this server? Examples in the description say which ids and values it knows",
             code="B007",
         )
@@ -55,7 +56,7 @@ def _refuse_start(material: Material, script: Script, reasons: Mapping[str, str]
     if refused:
         given = f" ({', '.join(script.secrets)})" if script.secrets else ""
         raise UsageError(
-            f"no user can begin on {material.target}:{_rows(refused)}",
+            f"no user can begin on {masked_url(material.target)}:{_rows(refused)}",
             hint=f"is what it signs in with right{given}? Examples in {material.about} say the rest",
             code="B007",
         )

@@ -22,6 +22,7 @@ from dbz.background import closed
 from dbz.cache.nodes import AnyRedis
 from dbz.cache.warm.databases import Database
 from dbz.errors import DependencyError, UsageError
+from dbz.masking import masked_url, reason_of
 
 _TIMEOUT_S = 4.0
 _HEARTBEAT_MS = 1000
@@ -41,8 +42,9 @@ READING_ANYTHING: dict[str, Any] = {
 
 def shown(url: str) -> str:
     """A URL without its user, password and options, which may hold a password too."""
+    masked = masked_url(url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(masked)
     except ValueError:
         return "(a URL that cannot be read)"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
@@ -115,7 +117,9 @@ def check_database(url: str) -> None:
     for database in given:
         if not (database.isascii() and database.isdigit() and len(database) <= _MOST_DIGITS):
             hint = "write the number, like redis://HOST:PORT/0, or leave it out for database 0"
-            raise UsageError(f"'{database}' in '{shown(url)}' is not the number of a database", hint=hint, code="C001")
+            where = shown(url)
+            what = f"'{database}' in '{where}'" if where.endswith(database) else f"the path of '{where}'"
+            raise UsageError(f"{what} is not the number of a database", hint=hint, code="C001")
 
 
 def _check_files(url: str) -> None:
@@ -126,7 +130,7 @@ def _check_files(url: str) -> None:
 
 def _no_url(url: str, error: Exception) -> UsageError:
     found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    problem = f"unknown option '{found[1]}'" if found else str(error)
+    problem = f"unknown option '{found[1]}'" if found else reason_of(error)
     forms = "redis://HOST:PORT, rediss://USER:PASSWORD@HOST:PORT?ssl_ca_certs=FILE"
     return UsageError(f"'{shown(url)}' is not a Redis URL: {problem}", hint=f"write for example {forms}", code="C001")
 
@@ -165,7 +169,7 @@ async def connected_database(uri: str, name: str, who: str = "the document store
             **READING_ANYTHING,
         )
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise UsageError(f"'{shown(uri)}' is not a MongoDB URI: {error}", code="C001") from None
+        raise UsageError(f"'{shown(uri)}' is not a MongoDB URI: {reason_of(error)}", code="C001") from None
     try:
         await client.admin.command("ping")
     except (PyMongoError, OSError) as error:

@@ -25,6 +25,7 @@ from dbz.cli.confirm import confirm
 from dbz.cli.interrupts import run_interruptibly
 from dbz.cli.options import AllowTarget, AsJson, Yes
 from dbz.errors import DependencyError, ExitCode, InterruptedRunError, UsageError
+from dbz.masking import masked_url
 
 if TYPE_CHECKING:
     from dbz.cache.nodes import AnyRedis
@@ -127,7 +128,7 @@ def _load(where: StoreAddresses, target: str, allowed: list[str]) -> ShortLoad:
 
 def _ask(load: ShortLoad, yes: bool) -> None:
     typer.echo(
-        f"The whole cache is made stale twice, and {load.users} users load {load.target} "
+        f"The whole cache is made stale twice, and {load.users} users load {masked_url(load.target)} "
         f"for {load.duration_s:g} s after each.",
         err=True,
     )

@@ -13,6 +13,8 @@ import typer
 from dbz.cli.cache.stores import NO_REDIS, RedisUrl, stores
 from dbz.cli.interrupts import run_interruptibly
 from dbz.errors import UsageError
+from dbz.hosts import is_web_url
+from dbz.masking import masked_url
 
 if TYPE_CHECKING:
     from dbz.server.events.admin import QueueAdmin
@@ -36,9 +38,9 @@ def ask_queue(place: QueuePlace, question: Callable[[QueueAdmin], Coroutine[None
     queue_url = place.queue_url or ("" if place.redis_url else os.environ.get("QUEUE_URL", ""))
     dead_url = place.dead_letter_url or (os.environ.get("DEAD_LETTER_QUEUE_URL", "") if queue_url else "")
     for option, url in (("--queue-url", queue_url), ("--dead-letter-url", dead_url)):
-        if url and not url.startswith(("http://", "https://")):
+        if url and not is_web_url(url):
             raise UsageError(
-                f"{option}: '{url}' is not the URL of a queue", hint="it begins with https://", code="E002"
+                f"{option}: '{masked_url(url)}' is not the URL of a queue", hint="it begins with https://", code="E002"
             )
     if queue_url:
         if place.redis_url:
@@ -77,6 +79,9 @@ async def _sqs(queue_url: str, dead_url: str) -> AsyncIterator[QueueAdmin]:
     from dbz.server.settings import QueueSettings
 
     need("a queue on SQS", AWS_CLIENT, "aws")
+    from dbz.scaling.aws import check_endpoint
+
+    check_endpoint()
     try:
         yield SqsAdmin(QueueSettings(sqs_queue_url=queue_url, sqs_dead_letter_url=dead_url))
     except ConnectionError as error:

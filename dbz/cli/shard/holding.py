@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from dbz.cli.options import parsed
 from dbz.errors import UsageError
+from dbz.hosts import is_web_url
+from dbz.masking import masked_url
 
 if TYPE_CHECKING:
     from dbz.shards.deployment import Deployment
@@ -60,8 +62,8 @@ def throttled(options: MoveOptions, deployment: Deployment, url: str, query: str
 
 
 def _url(url: str) -> Callable[[], str]:
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--throttle-url: '{url}' is not a URL of HTTP", code="E002")
+    if not is_web_url(url):
+        raise UsageError(f"--throttle-url: '{masked_url(url)}' is not a URL of HTTP", code="E002")
 
     import urllib.error
     import urllib.request

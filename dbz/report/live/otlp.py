@@ -23,6 +23,7 @@ from typing import Self
 
 from dbz.errors import DependencyError
 from dbz.extras import INSTALL
+from dbz.masking import masked_url
 from dbz.measure.budget.budgets import Budget
 from dbz.report.live.totals import BOUNDS_S, BUDGET_GAUGES, RunTotals, budget_values
 from dbz.runs.reading import Record
@@ -83,7 +84,9 @@ class OtlpStream:
         self._export()
         self._exporter.shutdown()
         if self._failures:
-            sys.stderr.write(f"OTLP: exports to {self._endpoint} failed {counted(self._failures, 'time')}\n")
+            sys.stderr.write(
+                f"OTLP: exports to {masked_url(self._endpoint)} failed {counted(self._failures, 'time')}\n"
+            )
 
     def update(self, record: Record, _elapsed_s: float = 0.0, _planned_s: float = 0.0) -> None:
         """Take in what was added to the record since the last call."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dbz.masking import masked_body, masked_headers, masked_name
 from dbz.report.words.verdict import plural
 
 _QUIET_HEADERS = (
@@ -19,8 +20,22 @@ _QUIET_HEADERS = (
     "retry-after",
     "www-authenticate",
 )
-_SECRET_HEADERS = ("authorization", "cookie", "set-cookie", "proxy-authorization", "x-api-key")
 _SHORT = 160
+
+
+def without_secrets(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was told, without what is secret in its URLs, headers and bodies by their names."""
+    shown = dict(told)
+    if told["what"] == "http":
+        shown["url"] = masked_name(told["url"])
+        shown |= {name: masked_headers(told[name]) for name in ("sent_headers", "headers")}
+        shown |= {name: masked_body(told[name]) for name in ("sent", "body", "error")}
+    elif told["what"] == "socket" and told["data"] is not None:
+        text = json.dumps(told["data"], default=str, ensure_ascii=False)
+        shown["data"] = json.loads(masked_body(text))
+    elif told["what"] == "raised":
+        shown["error"] = masked_body(told["error"])
+    return shown
 
 
 class RehearsalLines:
@@ -33,7 +48,8 @@ class RehearsalLines:
         """What failed, in a few words each, in the order of happening."""
 
     def lines(self, told: Mapping[str, Any]) -> Iterator[str]:
-        """The lines for one thing that happened."""
+        """The lines for one thing that happened, without secrets."""
+        told = without_secrets(told)
         if told["what"] == "step":
             yield ""
             yield f"── {told['user']}.{told['task']}"
@@ -67,7 +83,7 @@ class RehearsalLines:
     def _headers(self, headers: Mapping[str, str], sign: str) -> Iterator[str]:
         for name, value in headers.items():
             if self._full or name.lower() in _QUIET_HEADERS:
-                yield f"     {sign} {name}: {'…' if name.lower() in _SECRET_HEADERS else self._short(str(value))}"
+                yield f"     {sign} {name}: {self._short(value)}"
 
     def _packet(self, told: Mapping[str, Any]) -> Iterator[str]:
         self.packets += 1

@@ -14,6 +14,7 @@ from dbz.hosts import is_loopback
 from dbz.load.generator.net.dial import dial
 from dbz.load.generator.net.faults import GeneratorLimit, ProxyFailed, ReadTimeout, TransportError
 from dbz.load.generator.net.origin import Origin
+from dbz.masking import masked_url, reason_of
 
 _LONGEST_HEAD_BYTES = 65536
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -52,7 +53,7 @@ def parse_proxy(url: str) -> Proxy:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or 80
     except ValueError as error:
-        raise ProxyFailed(f"'{url}' is not a URL: {error}") from error
+        raise ProxyFailed(f"'{masked_url(url)}' is not a URL: {reason_of(error)}") from error
     if parts.scheme != "http" or not parts.hostname:
         raise ProxyFailed(f"only http:// proxies are spoken to, not '{parts.scheme}://{parts.hostname or ''}'")
     return Proxy(parts.hostname, port, basic_authorization(*_credentials(parts)) if parts.username else "")

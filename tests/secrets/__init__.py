@@ -1,0 +1,1 @@
+"""Secrets, wherever they are planted, come out nowhere."""
