@@ -83,6 +83,7 @@ _TITLES = {
     "StageEntry": "An entry of `stages`",
     "TargetMetrics": "`metrics`",
     "NamedFigure": "A figure of `metrics`",
+    "NamedBreakers": "`breakers` of `metrics`",
     "StackProfile": "`stack`",
     "PageEntry": "A page below `pages`",
     "NetworkTerms": "A network below `networks`",

@@ -22,12 +22,16 @@ def start_embedded(profile: Profile, logs: Path) -> Stack:
 
 def start_stack_of(profile: Profile, logs: Path) -> Stack:
     """The running stack, without a word."""
+    from dbz.server.apart.plan import instances_of
     from dbz.stack import StackOptions, start_stack
 
+    if profile.stack.services:
+        instances_of(profile.stack.services)
     options = StackOptions(
         clubs=profile.stack.clubs,
         seed=profile.seed,
         policy=profile.stack.policy,
         processes=profile.stack.processes,
+        services=profile.stack.services,
     )
     return start_stack(options, logs)

@@ -45,6 +45,9 @@ class LoadOptions:
     ] = "mixed"
     target: LoadTarget = ""
     embedded: Embedded = False
+    services: Annotated[
+        str, typer.Option(metavar="PLAN", help="Of the backend that dbz starts: services apart, as of dbz serve.")
+    ] = ""
     users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None
     phase: Annotated[
         str, typer.Option(help="Users, connections and requests of a phase of the scaling plan, like phase_2.")
@@ -80,7 +83,11 @@ class LoadOptions:
     metrics_url: MetricsUrl = None
 
     def overrides(self) -> dict[str, Any]:
-        """The keys of the profile that were given."""
+        """The keys of the profile that were given; `UsageError` for services that are no plan."""
+        if self.services:
+            from dbz.server.apart.plan import instances_of
+
+            instances_of(self.services)
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network")
         places = ("health", "service_header")
         pages = {"pages": [{"url": url} for url in self.page]} if self.page else {}
@@ -89,9 +96,10 @@ class LoadOptions:
             "exclude_tags": tags_of(self.exclude_tags),
             "without": tags_of(self.without),
         }
+        stack = {"stack": {"services": self.services}} if self.services else {}
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
         chosen = {key: getattr(self, key) for key in (*keys, *places, "page_every")}
-        return {**given({**chosen, **tags}), **metrics, **pages}
+        return {**given({**chosen, **tags}), **metrics, **stack, **pages}
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,17 @@ class NamedFigure(Strict):
     """Of queries: the label that names them; without it all labels together do."""
 
 
+class NamedBreakers(Strict):
+    """A gauge of circuit breakers, of which a value above 0 says that one is open."""
+
+    name: Annotated[str, AfterValidator(_metric_name)]
+    """As it stands in the exposition, with labels that its samples must have: `my_breaker{state="open"}`."""
+    service: str = "service"
+    """The label that names the service behind the breaker."""
+    instance: str = ""
+    """The label that names an instance of it, where each has a breaker."""
+
+
 FigurePlace = Annotated[
     NamedFigure | None, BeforeValidator(_as_mapping, json_schema_input_type=str | NamedFigure | None)
 ]
@@ -134,6 +145,11 @@ class TargetMetrics(Strict):
     """A gauge of requests that are being answered now."""
     queries: FigurePlace = None
     """A histogram of query durations, named without `_bucket`."""
+
+    breakers: Annotated[
+        NamedBreakers | None, BeforeValidator(_as_mapping, json_schema_input_type=str | NamedBreakers | None)
+    ] = None
+    """A gauge of circuit breakers, where that is none of the names that are known."""
 
     @model_validator(mode="after")
     def _units_fit(self) -> TargetMetrics:

@@ -34,6 +34,15 @@ class StackProfile(Strict):
     """How chat and scores are flushed: `tuned`, or as the app's plan has it, which breaks its own budgets."""
     processes: int = Field(1, ge=1, le=16)
     """Server processes that share the port."""
+    services: str = ""
+    """Every service in processes of its own behind a gateway, as `dbz serve --services` takes it: `apart`, or
+    `chat=2,gateway=2`; empty: one server is all of them."""
+
+    @model_validator(mode="after")
+    def _processes_of_one_server(self) -> StackProfile:
+        if self.services and self.processes > 1:
+            raise ValueError("'services' say how many processes each has (gateway=2,game=2); leave 'processes' out")
+        return self
 
 
 def _target(value: object) -> object:
@@ -234,7 +243,8 @@ def override(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
     metrics = {**profile.metrics.model_dump(), **overrides.get("metrics", {})}
     pages = {"pages": [page.model_dump() for page in profile.pages], "page_every": profile.page_every}
     plain = {**profile.plain, "target": profile.target, "health": profile.health, **pages}
-    whole = {**_parsed(plain), **overrides, "metrics": _parsed(metrics)}
+    stack = {**profile.stack.model_dump(), **overrides.get("stack", {})}
+    whole = {**_parsed(plain), **overrides, "metrics": _parsed(metrics), "stack": _parsed(stack)}
     return build(Profile, _OptionSource("command line", whole))
 
 

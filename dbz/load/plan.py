@@ -313,6 +313,12 @@ def _plan(
     allowed = [*profile.allowed_targets, *request.allowed_targets]
     target = request.target or profile.target or (file.host if file else "")
     if target:
+        if request.overrides.get("stack"):
+            raise UsageError(
+                f"--services are those of the backend that dbz starts, but there is a target: {masked_url(target)}",
+                hint="leave one of them out; dbz serve --services apart starts them for any target",
+                code="E003",
+            )
         target, hosts = check_target(target, allowed), []
     else:
         hosts = [check_host(host, allowed) for host in file.hosts] if file else []

@@ -24,7 +24,7 @@ from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_not
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
-from dbz.runs.services import service_notes
+from dbz.runs.services import breaker_openings, service_notes
 from dbz.runs.sources import explained, server_sources
 
 SATURATED_CPU_PERCENT = 90.0
@@ -117,6 +117,7 @@ def conclude(
             "budgets": [budget_result(verdict) for verdict in verdicts],
             "operations": aggregate.operations(found),
             "networks": aggregate.by_label(found, NETWORK),
+            "breakers": breaker_openings(record.server),
             "services": aggregate.by_label(found, SERVICE_LABEL),
             "pages": pages,
             "browser": browser_figures(record.pages, window),

@@ -292,6 +292,23 @@ class Machine(_Part):
         return (self.others_percent or 0.0) + self.steal_percent
 
 
+class BreakerOpening(_Part):
+    """A circuit breaker that was not closed for a while, as the target told once a second."""
+
+    service: str
+    instance: str = ""
+    """Empty for the breaker of the service as a whole."""
+    opened_s: float
+    """Since the start of the run."""
+    closed_s: float | None = None
+    """Null when it was not closed again while the run lasted."""
+
+    @property
+    def seconds(self) -> float | None:
+        """For how long; None when nobody saw the end."""
+        return None if self.closed_s is None else self.closed_s - self.opened_s
+
+
 class Run(_Part):
     """The whole of `run.json`."""
 
@@ -325,6 +342,9 @@ class Run(_Part):
     services: list[Operation] = Field(default_factory=list)
     """By the service that answered, all operations together, the service's name in place of theirs; empty where no
     answer names one."""
+    breakers: list[BreakerOpening] = Field(default_factory=list)
+    """Circuit breakers that opened at any time of the run, by the metrics of the target; empty where it tells of
+    none."""
     care: list[CareFigures] = Field(default_factory=list)
     """This run, and those that left out some care of the app (`dbz load --without … --each`)."""
     pages: list[PageFigures] = Field(default_factory=list)

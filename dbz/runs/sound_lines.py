@@ -31,6 +31,7 @@ _OF_AN_OPERATION = 7
 """So many sums there are of the answers of an operation, as `AnswerSums` has them."""
 _OF_A_COUNTER = 2
 """How often it was counted up, and by how much."""
+_OF_A_BREAKER = 3
 _OF_AN_EVENT = 6
 """So many counts of the messages of an event there are: sent, expected, arrived, lost, twice, out of order."""
 
@@ -61,6 +62,7 @@ def is_sound(line: Any, kind: str) -> bool:
         and _are_errors(line.get("errors", []))
         and _are_sources(line.get("sources", {}))
         and _are_texts(line.get("missing", {}))
+        and _are_breakers(line.get("breakers", []))
     )
 
 
@@ -84,6 +86,14 @@ def _is_visit(line: Mapping[str, Any]) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
+
+
+def _are_breakers(rows: Any) -> bool:
+    """Whether there is a list of service, instance and state."""
+    return isinstance(rows, list) and all(
+        isinstance(row, list) and len(row) == _OF_A_BREAKER and all(isinstance(text, str) for text in row)
+        for row in rows
+    )
 
 
 def _are_rows(rows: Any, length: int) -> bool:

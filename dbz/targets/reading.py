@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dbz.config.metrics import TargetMetrics
+from dbz.targets.breakers import BreakerReader, Breakers
 from dbz.targets.counters import Key, added, counts_since
 from dbz.targets.exposition import Exposition, ExpositionSample, read_page
 from dbz.targets.standard import (
@@ -63,6 +64,8 @@ class Reading:
     connections: float | None = None
     event_loop_lag_ms: float | None = None
     active_requests: float | None = None
+    breakers: Breakers | None = None
+    """None where it tells of none."""
     buckets: dict[str, dict[float, float]] = field(default_factory=dict)
     """By query: cumulative counts by upper bound in seconds."""
     sums_s: dict[str, float] = field(default_factory=dict)
@@ -79,12 +82,15 @@ class Second:
     event_loop_lag_ms: float | None = None
     active_requests: float | None = None
     queries: dict[str, dict[str, Any]] | None = None
+    breakers: list[list[str]] | None = None
+    """Service, instance and state of those that were not closed."""
 
 
 class PageReader:
     """Reads the expositions of one instance, one after the other, always the same metrics of them."""
 
     def __init__(self, metrics: TargetMetrics) -> None:
+        self._breakers = BreakerReader(metrics.breakers)
         self._named = {Figure(key): named for key, named in metrics.named().items()}
         bare = [rule_of(figure, named) for figure, named in self._named.items()]
         self._own = frozenset(name for rule in bare for name in (rule.samples_of, rule.name, f"{rule.name}_sum"))
@@ -99,9 +105,10 @@ class PageReader:
         before = [rule.samples_of for rule in self.chosen.values()]
         self._choose(page)
         samples = {figure: _matching(page, rule) for figure, rule in self.chosen.items()}
-        if not any(rule.samples_of in page.samples for rule in self.chosen.values()):
+        breakers = self._breakers.read(page)
+        if breakers is None and not any(rule.samples_of in page.samples for rule in self.chosen.values()):
             return None
-        reading = Reading(at_s, gone=[name for name in before if name not in page.samples])
+        reading = Reading(at_s, gone=[name for name in before if name not in page.samples], breakers=breakers)
         starts = [sample.value for name, of in page.samples.items() if name.endswith(STARTED) for sample in of]
         reading.started_s = starts[0] if len(starts) == 1 else None
         if rule := self.chosen.get(Figure.CPU):
@@ -118,7 +125,7 @@ class PageReader:
         return reading
 
     def _wanted(self, name: str) -> bool:
-        return name in _STANDARD or name in self._own or name.endswith(_PREFIXABLE)
+        return name in _STANDARD or name in self._own or name.endswith(_PREFIXABLE) or self._breakers.wants(name)
 
     def _choose(self, page: Exposition) -> None:
         """Choose a metric for each figure that has none yet: one that was chosen stays, lest a gap changes what is
@@ -221,6 +228,7 @@ def since(now: Reading, before: Reading) -> Second:
         connections=now.connections,
         event_loop_lag_ms=now.event_loop_lag_ms,
         active_requests=now.active_requests,
+        breakers=now.breakers.since(before.breakers or now.breakers) if now.breakers else None,
     )
     passed_s = now.at_s - before.at_s
     if now.cpu_s and before.cpu_s and passed_s > 0 and now.started_s == before.started_s:
@@ -274,6 +282,8 @@ def together(seconds: Sequence[Second]) -> dict[str, Any]:
             of_all["sum_s"] = round(of_all["sum_s"] + query["sum_s"], 6)
             for bound, count in query["counts"].items():
                 of_all["counts"][bound] = of_all["counts"].get(bound, 0.0) + count
+    if told := [second.breakers for second in seconds if second.breakers is not None]:
+        line["breakers"] = [row for rows in told for row in rows]
     if any(second.queries is not None for second in seconds):
         line["queries"] = {name: query for name, query in queries.items() if _is_sound_query(query)}
     return line

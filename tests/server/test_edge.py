@@ -180,6 +180,7 @@ async def test_a_client_that_asks_too_much_is_refused(gateway: str, wrong: Wrong
         refused = await http.get("/api/games")
         assert statuses[:40] == [200] * 40 and statuses[40:] == [429] * 5
         assert refused.json()["error"]["code"] == "rate_limited" and int(refused.headers["retry-after"]) > 0
+        assert refused.headers["x-service"] == "gateway", "no service was asked"
         assert (await other.get("/api/games")).status_code == 200
 
 
@@ -187,6 +188,7 @@ async def test_a_service_without_instances_is_refused_at_once(gateway: str) -> N
     async with client_of(gateway, "user-none") as http:
         refused = await http.get("/api/posts")
         assert refused.status_code == 503 and refused.headers["retry-after"] == "1"
+        assert refused.headers["x-service"] == "content", "whose fault it is"
         assert (await http.get("/readyz")).status_code == 503
         metrics = (await http.get("/metrics")).text
     assert 'dbz_upstream_calls_total{instance="",outcome="no_instance",service="content"}' in metrics

@@ -23,7 +23,7 @@ from dbz.report.words.facts import (
     users_text,
 )
 from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, is_bad, page_remarks, page_rows
-from dbz.report.words.services import SERVICES_TITLE, services_text
+from dbz.report.words.services import SERVICES_TITLE, breaker_texts, sentence, services_text
 from dbz.report.words.verdict import (
     BADGES,
     KINDS,
@@ -149,10 +149,12 @@ def networks(run: Run) -> str:
 
 
 def services(run: Run) -> str:
-    """One row for each service that answered, and which one is the slowest; empty where no answer names one."""
-    said = services_text(run)
-    body = (f"<p>{escape(said)}</p>" if said else "") + _together("Service", run.services)
-    return section("services", SERVICES_TITLE, body) if run.services else ""
+    """One row for each service that answered, which one is the slowest, and the breakers that opened; empty where
+    nothing tells of services."""
+    said = [text for text in (services_text(run), *map(sentence, breaker_texts(run))) if text]
+    body = "".join(f"<p>{escape(text)}</p>" for text in said)
+    body += _together("Service", run.services) if run.services else ""
+    return section("services", SERVICES_TITLE, body) if body else ""
 
 
 def _together(what: str, rows: Sequence[Operation]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dbz.measure.latency.series import HTTP
 from dbz.measure.latency.tags import MOST_SERVICES, OTHER_SERVICES
-from dbz.runs.schema import Operation, Run
-from dbz.units import counted, format_ms, format_number, format_percent
+from dbz.runs.schema import BreakerOpening, Operation, Run
+from dbz.units import counted, format_duration, format_ms, format_number, format_percent
 
 SERVICES_TITLE = "By service"
 _CLEARLY = 1.1
@@ -20,6 +21,35 @@ def services_text(run: Run) -> str:
     if len(ranked) < 2:
         return ""
     return ". ".join(part for part in (_slowest(ranked), _failing(ranked), _unnamed(run), _beyond(run)) if part) + "."
+
+
+def breaker_texts(run: Run) -> list[str]:
+    """Which circuit breakers opened, when, and for how long: a sentence for each service, the first to open first.
+
+    Breakers of instances are told of where the one of their service stayed closed.
+    """
+    whole = {one.service for one in run.breakers if not one.instance}
+    shown: dict[tuple[str, str], list[BreakerOpening]] = {}
+    for one in run.breakers:
+        if not one.instance or one.service not in whole:
+            shown.setdefault((one.service, one.instance), []).append(one)
+    return [_breaker_text(*breaker, openings) for breaker, openings in shown.items()]
+
+
+def _breaker_text(service: str, instance: str, openings: Sequence[BreakerOpening]) -> str:
+    first, known = openings[0], [one.seconds for one in openings if one.seconds is not None]
+    of = f"the circuit breaker of {service}" + (f" for {instance}" if instance else "")
+    times = "" if len(openings) == 1 else f" {len(openings)} times, first"
+    ended = f"{', ' if times else ' for '}{format_duration(sum(known))}{' in all' if times else ''}" if known else ""
+    still = ""
+    if len(known) < len(openings):
+        still = " and was not closed again" if not known else ", and was not closed again at the end"
+    return f"{of} opened{times} at {format_duration(first.opened_s)}{ended}{still}"
+
+
+def sentence(text: str) -> str:
+    """With a capital at the beginning and a full stop at the end."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _p95_ms(one: Operation) -> float:

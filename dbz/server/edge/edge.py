@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from dbz.server.apart.plan import GATEWAY
 from dbz.server.edge.headers import backward, length_of, next_trace_parent, onward
 from dbz.server.edge.traffic import ClientLimits
 from dbz.server.http.call import Receive
@@ -21,12 +22,14 @@ from dbz.server.http.route import Route
 from dbz.server.http.table import RouteTable
 from dbz.server.identity import Identity
 from dbz.server.mesh import MeshClient, Signer
-from dbz.server.mesh.client import Asked, Rest, ServiceAnswer
+from dbz.server.mesh.client import Asked, Rest, ServiceAnswer, ServiceAwayError
 from dbz.server.mesh.signing import IDENTITY
 from dbz.server.realtime.engine import read_body
 from dbz.server.settings import Settings
 
 _SAFE_IN_PATH = "/:@!$&'()*+,;=-._~%"
+_SERVICE = b"x-service"
+"""The header of answers that says who gave them."""
 _NO_BODY = frozenset({204, 304})
 _log = logging.getLogger(__name__)
 
@@ -66,20 +69,23 @@ class Edge:
         start, asked = time.perf_counter(), dict(scope["headers"])
         mark = mark_request(asked)
         path, method = next(iter(methods.values())).path, scope["method"]
+        service = GATEWAY
         try:
             route = self._table.choose(methods, method)
+            service = self._services[route.method, route.path]
             answer = await self._forward(route, scope, asked, mark, receive)
         except ApiError as error:
-            status = await self._responder.refuse(_tagged(send, mark), error, asked, method == "HEAD")
+            whose = service if isinstance(error, ServiceAwayError) else GATEWAY
+            status = await self._responder.refuse(_tagged(send, mark, whose), error, asked, method == "HEAD")
             self._own.measure(path, method, status, time.perf_counter() - start)
             return
         except Exception:
             _log.exception("request failed", extra={"route": path})
             broken = ApiError(500, "internal", "the server failed; the request id leads to its log")
-            status = await self._responder.refuse(_tagged(send, mark), broken, asked, method == "HEAD")
+            status = await self._responder.refuse(_tagged(send, mark, GATEWAY), broken, asked, method == "HEAD")
             self._own.measure(path, method, status, time.perf_counter() - start)
             return
-        await _hand_back(send, answer, self._services[route.method, route.path], method == "HEAD")
+        await _hand_back(send, answer, service, method == "HEAD")
         # The service has counted it; here it is only remembered.
         self._own.remember(path, method, answer.status, time.perf_counter() - start)
 
@@ -122,7 +128,7 @@ class Edge:
 async def _hand_back(send: Send, answer: ServiceAnswer, service: str, head: bool) -> None:
     """Send an answer of a service; raises when a large one breaks off, which ends the connection."""
     headers = backward(answer.headers)
-    headers.append((b"x-service", service.encode()))
+    headers.append((_SERVICE, service.encode()))
     length = length_of(answer.headers)  # an answer that came in chunks goes on in chunks
     if length is not None and answer.status not in _NO_BODY:
         headers.append((b"content-length", str(length).encode()))
@@ -147,10 +153,12 @@ async def _hand_back_rest(send: Send, rest: Rest, service: str) -> None:
         await rest.close()
 
 
-def _tagged(send: Send, mark: str) -> Send:
+def _tagged(send: Send, mark: str, whose: str) -> Send:
+    """Adds to an answer which request it is of, and who refused it: a service that is away, or the gateway itself."""
+
     async def tagged(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"].append((b"x-request-id", mark.encode()))
+            message["headers"] += [(b"x-request-id", mark.encode()), (_SERVICE, whose.encode())]
         await send(message)
 
     return tagged

@@ -40,7 +40,7 @@ from dbz.report.words.facts import (
     target_text,
 )
 from dbz.report.words.pages import PAGES_TITLE
-from dbz.report.words.services import SERVICES_TITLE, services_text
+from dbz.report.words.services import SERVICES_TITLE, breaker_texts, sentence, services_text
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
@@ -87,7 +87,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
         )
     _section(console, "Operations", operations_table(run.operations, console) if run.operations else None)
     _section(console, PAGES_TITLE, pages_table(run, console) if run.pages else None)
-    _section(console, SERVICES_TITLE, _services(run, console) if run.services else None)
+    _section(console, SERVICES_TITLE, _services(run, console))
     _section(console, "By network", operations_table(run.networks, console) if run.networks else None)
     _section(console, CARE_TITLE, care_table(run.care) if run.care else None)
     _section(console, "Counters", counters_table(run.counters) if run.counters else None)
@@ -105,9 +105,13 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
     console.print(last)
 
 
-def _services(run: Run, console: Console) -> RenderableType:
-    said = services_text(run)
-    return Group(operations_table(run.services, console), *([Text(clean(said))] if said else []))
+def _services(run: Run, console: Console) -> RenderableType | None:
+    said = [text for text in (services_text(run), *map(sentence, breaker_texts(run))) if text]
+    parts: list[RenderableType] = [
+        *([operations_table(run.services, console)] if run.services else []),
+        *(Text(clean(text)) for text in said),
+    ]
+    return Group(*parts) if parts else None
 
 
 def _verdict(run: Run, console: Console) -> Panel:
