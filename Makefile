@@ -8,7 +8,7 @@ TESTERS ?= 3
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture fuzz lint format bench docs site pins clean
+.PHONY: help load test node-packages torture fuzz lint format bench docs site pictures pins clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -64,6 +64,9 @@ site: $(BIN)/.site  ## Build the site from docs/ into build/site, and check its 
 $(BIN)/.site: $(READY)
 	@PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
+
+pictures: $(READY)  ## Make the pictures of the documentation from a real run (LOAD=smoke for a short one); needs a Chromium.
+	@$(BIN)/python docs/site/pictures.py $(LOAD)
 
 pins: $(READY)  ## Write the installed versions to the constraints file.
 	@$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | grep '==' > constraints.txt

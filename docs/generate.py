@@ -21,6 +21,8 @@ from dbz.report.schemas import MODELS, schema_text
 from dbz.targets.standard import RULES, Figure
 
 ROOT = Path(__file__).parent.parent
+FIGURED = ("comparison.md", "why/intended-start.md")
+"""Pages with tables of figures."""
 HEADER = "# Command reference\n\nGenerated from the program by `make docs`; a test compares it with `--help`.\n"
 
 
@@ -152,6 +154,15 @@ def rooms() -> str:
     return "\n".join(parts)
 
 
+def with_figures(text: str) -> str:
+    """A page whose tables of figures are those of docs/figures.md, where it has marked a place for them."""
+    figures = (ROOT / "docs" / "figures.md").read_text()
+    for name, body in re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- /\1 -->", figures, re.DOTALL):
+        if f"<!-- {name} -->" in text:
+            text = with_block(text, name, body)
+    return text
+
+
 def with_recipes(text: str) -> str:
     """The page about CI with the files of docs/ci in it."""
     for name in ("github-actions", "gitlab-ci"):
@@ -162,10 +173,10 @@ def with_recipes(text: str) -> str:
 
 def with_block(text: str, name: str, body: str) -> str:
     """The text with what stands between two marker comments replaced."""
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(text):
         raise SystemExit(f"no block '{name}' in: {text[:60]}…")
-    return pattern.sub(lambda match: match[1] + body + match[2], text)
+    return pattern.sub(lambda match: f"{match[1]}{body}\n{match[2]}", text)
 
 
 def main() -> int:
@@ -179,13 +190,14 @@ def main() -> int:
         ROOT / "docs" / "cli.md": cli_reference(),
         ROOT / "docs" / "errors.md": errors_page(),
         ROOT / "docs" / "help.md": help_page(),
-        readme: with_block(readme.read_text(), "exit-codes", exit_codes()),
+        readme: with_figures(with_block(readme.read_text(), "exit-codes", exit_codes())),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
         ci: with_recipes(ci.read_text()),
         profiles: with_block(profiles.read_text(), "keys", profile_keys()),
         targets: with_block(targets.read_text(), "standard-metrics", standard_metrics()),
         architecture: with_block(architecture.read_text(), "rooms", rooms()),
     }
+    wanted |= {page: with_figures(page.read_text()) for page in (ROOT / "docs" / name for name in FIGURED)}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" not in sys.argv:
         for path in stale:

@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.cli.commands import unknown_steps
+from tests.cli.documented import shown_commands
 from tests.cli.running import dbz
 from tests.shards.stores import World, make_world
 from tests.shards.writers import writing
@@ -232,3 +233,17 @@ def test_a_plan_by_writes_counts_them(shell: Shell) -> None:
         plan = json.loads(shell.shard("plan", "--by", "ops", "--sample", "1s", "--json").stdout)
     assert plan["by"] == "ops" and {move["club"] for move in plan["moves"]} <= {"club00", "club02"}
     assert len(plan["moves"]) == 1, "both are on shard_0: one of them moves"
+
+
+def test_the_page_on_moving_a_club_does_what_it_says(shell: Shell) -> None:
+    shell.world.fill({"club00": 30, "club01": 10})
+    said = []
+    for command in shown_commands("howto/club.md"):
+        _, name, *arguments = command.arguments
+        nobody_writes = ["--offline"] if name in ("rebalance", "rollback") else []
+        done = shell.shard(name, *arguments, *nobody_writes)
+        assert done.returncode == command.code, f"{command}\n{done.stderr}"
+        said.append((name, done.stdout))
+    routes = [text.split()[0] for name, text in said if name == "route"]
+    assert routes == ["shard_0", "shard_1"] and "Rehearsed: 1 club" in said[4][1]
+    assert "documents removed from 1 old copy" in said[-1][1]

@@ -76,6 +76,13 @@ def test_the_site_has_every_page_once() -> None:
     assert Counter(listed) == Counter(set(pages) - {"index"})
 
 
+def test_the_figures_in_short_are_those_of_the_tables_below() -> None:
+    _, short, rest = re.split(r"<!-- /?five-figures -->", (DOCS / "figures.md").read_text())
+    numbers = set(re.findall(r"\d[\d,.]*\d", short))
+    assert len(numbers) > 10
+    assert not {number for number in numbers if number not in rest}
+
+
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
     spec = importlib.util.spec_from_file_location("check", DOCS / "site" / "check.py")
