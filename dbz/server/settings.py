@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -15,6 +17,13 @@ from dbz.config.model import build
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 from dbz.hosts import is_loopback
+
+
+def _safe_url(address: str) -> str:
+    parts = urlsplit(address)
+    if address and parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise ValueError("must begin with https://, or with http:// for this machine")
+    return address.rstrip("/")
 
 
 class _Section(BaseModel):
@@ -138,10 +147,75 @@ class QueueSettings(_Section):
     claim_after_s: float = Field(default=5.0, gt=0)
 
 
+class NotificationKind(_Section):
+    """How a kind of notification goes out to members who have not said how they want it."""
+
+    push: bool = True
+    email: bool = False
+    in_app: bool = True
+    urgent: bool = False
+    expires_s: float = Field(default=43_200.0, gt=0)
+
+
+_HOUR_S = 3600.0
+
+
 class Notifications(_Section):
-    """What members are told."""
+    """What members are told, in which language and time zone while nothing better is known."""
 
     game_reminder_s: float = Field(default=1800.0, gt=0)
+    time_zone: str = "UTC"
+    language: Literal["en", "ko", "de"] = "en"
+    kinds: dict[str, NotificationKind] = {
+        "*": NotificationKind(),
+        "game.starting": NotificationKind(urgent=True, expires_s=_HOUR_S),
+        "game.cancelled": NotificationKind(urgent=True, email=True),
+        "game.finished": NotificationKind(expires_s=24 * _HOUR_S),
+        "member.joined": NotificationKind(email=True, expires_s=72 * _HOUR_S),
+    }
+    poll_s: float = Field(default=1.0, gt=0)
+    lease_s: float = Field(default=15.0, ge=0.5)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be a time zone of the IANA database, like Asia/Seoul") from None
+        return name
+
+
+class PushSettings(_Section):
+    """Push and e-mail; without URLs there is none.
+
+    Secrets come from the environment (PUSH_APNS_KEY, PUSH_FCM_CREDENTIALS, SMTP_URL, MAIL_LINK_SECRET) only.
+    """
+
+    apns_url: str = ""
+    apns_topic: str = ""
+    apns_team_id: str = ""
+    apns_key_id: str = ""
+    fcm_url: str = ""
+    mail_from: str = ""
+    public_url: str = ""
+    timeout_s: float = Field(default=10.0, gt=0, le=120)
+    pace_s: float = Field(default=0.001, ge=0.001, le=60)
+    concurrency: int = Field(default=50, ge=1)
+    retry_base_s: float = Field(default=1.0, gt=0)
+    retry_max_s: float = Field(default=300.0, gt=0)
+
+    @field_validator("apns_url", "fcm_url", "public_url")
+    @classmethod
+    def _is_safe(cls, address: str) -> str:
+        return _safe_url(address)
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, text: str) -> str:
+        if text and ("@" not in parseaddr(text)[1] or not text.isprintable()):
+            raise ValueError("must be an address, like club@example.com or Club <club@example.com>")
+        return text
 
 
 class Media(_Section):
@@ -182,10 +256,7 @@ class BandSettings(_Section):
     @field_validator("url", "auth_url", "redirect_uri")
     @classmethod
     def _is_safe(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if address and parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-            raise ValueError("must begin with https://, or with http:// for this machine")
-        return address.rstrip("/")
+        return _safe_url(address)
 
 
 class Mesh(_Section):
@@ -225,6 +296,7 @@ class Settings(_Section):
     realtime: Realtime = Realtime()
     queue: QueueSettings = QueueSettings()
     notifications: Notifications = Notifications()
+    push: PushSettings = PushSettings()
     media: Media = Media()
     band: BandSettings = BandSettings()
     mesh: Mesh = Mesh()
@@ -234,6 +306,10 @@ class Settings(_Section):
     mesh_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
     band_client_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
     band_token_keys: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    push_apns_key: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    push_fcm_credentials: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    smtp_url: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
+    mail_link_secret: SkipJsonSchema[str] = Field(default="", exclude=True, repr=False)
 
 
 _ENVIRONMENT = {
@@ -247,12 +323,23 @@ _ENVIRONMENT = {
     "BAND_AUTH_URL": ("band", "auth_url"),
     "BAND_CLIENT_ID": ("band", "client_id"),
     "BAND_REDIRECT_URI": ("band", "redirect_uri"),
+    "PUSH_APNS_URL": ("push", "apns_url"),
+    "PUSH_APNS_TOPIC": ("push", "apns_topic"),
+    "PUSH_APNS_TEAM_ID": ("push", "apns_team_id"),
+    "PUSH_APNS_KEY_ID": ("push", "apns_key_id"),
+    "PUSH_FCM_URL": ("push", "fcm_url"),
+    "MAIL_FROM": ("push", "mail_from"),
+    "PUBLIC_URL": ("push", "public_url"),
 }
 _SECRETS = {
     "jwt_secret": "JWT_SECRET",
     "mesh_secret": "MESH_SECRET",
     "band_client_secret": "BAND_CLIENT_SECRET",
     "band_token_keys": "BAND_TOKEN_KEYS",
+    "push_apns_key": "PUSH_APNS_KEY",
+    "push_fcm_credentials": "PUSH_FCM_CREDENTIALS",
+    "smtp_url": "SMTP_URL",
+    "mail_link_secret": "MAIL_LINK_SECRET",
 }
 
 

@@ -57,6 +57,11 @@ _SERVER = (
         "BAND_CLIENT_SECRET, BAND_TOKEN_KEYS",
         "Its secret, and the keys that tokens are kept under.",
     ),
+    ("PUSH_APNS_URL, PUSH_APNS_TOPIC, PUSH_APNS_TEAM_ID, PUSH_APNS_KEY_ID", "Where and as whom pushes go to APNs."),
+    ("PUSH_APNS_KEY", "The text of Apple's .p8 file, which signs them."),
+    ("PUSH_FCM_URL, PUSH_FCM_CREDENTIALS", "Where pushes go to FCM, and the JSON of the service account."),
+    ("SMTP_URL, MAIL_FROM", "The relay of e-mails, with user and password, and their sender."),
+    ("PUBLIC_URL, MAIL_LINK_SECRET", "Where links in mails lead to, and what signs them."),
 )
 _HOOK = (
     ("DBZ_HOOK", "What is about to happen."),

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from dbz.server.apart.paths import AUDIENCE, ENDED, PICTURE, PROFILES
+from dbz.server.apart.paths import ADDRESS, AUDIENCE, ENDED, MEMBERS_OF, PICTURE, PROFILES
 from dbz.server.auth import AuthService
 from dbz.server.game import GameService
 from dbz.server.http import Body, Call, Reply, Route
@@ -20,6 +20,18 @@ class ProfilesBody(Body):
     """Whose profiles are wanted."""
 
     user_ids: list[str]
+
+
+class ClubBody(Body):
+    """Whose members are wanted."""
+
+    club_id: str
+
+
+class UserBody(Body):
+    """Whose e-mail address is wanted."""
+
+    user_id: str
 
 
 class EndedBody(Body):
@@ -53,7 +65,7 @@ class InternalRoutes:
         self._signer = signer
 
     def of_auth(self, auth: AuthService) -> list[Route]:
-        """Profiles, and sessions that ended."""
+        """Profiles, members, addresses, and sessions that ended."""
 
         async def profiles(body: ProfilesBody) -> dict[str, Any]:
             return await auth.profiles(body.user_ids)
@@ -62,7 +74,18 @@ class InternalRoutes:
             ids, following = await auth.sessions.ended_since(datetime.fromisoformat(body.since))
             return {"session_ids": ids, "next": following.isoformat()}
 
-        return [self._route(PROFILES, ProfilesBody, profiles), self._route(ENDED, EndedBody, ended)]
+        async def members(body: ClubBody) -> list[str]:
+            return await auth.of_club(body.club_id)
+
+        async def address(body: UserBody) -> dict[str, str | None]:
+            return {"email": await auth.address_of(body.user_id)}
+
+        return [
+            self._route(PROFILES, ProfilesBody, profiles),
+            self._route(ENDED, EndedBody, ended),
+            self._route(MEMBERS_OF, ClubBody, members),
+            self._route(ADDRESS, UserBody, address),
+        ]
 
     def of_game(self, game: GameService) -> list[Route]:
         """Who hears that a game is about to start."""

@@ -2,6 +2,8 @@
 
 PROFILES = "/internal/profiles"
 ENDED = "/internal/sessions/ended"
+MEMBERS_OF = "/internal/members"
+ADDRESS = "/internal/address"
 AUDIENCE = "/internal/audience"
 PICTURE = "/internal/picture"
 SOCKET_EVENTS = "/internal/sockets"

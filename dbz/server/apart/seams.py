@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from dbz.server.apart.paths import AUDIENCE, ENDED, PICTURE, PROFILES
+from dbz.server.apart.paths import ADDRESS, AUDIENCE, ENDED, MEMBERS_OF, PICTURE, PROFILES
 from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.http.errors import ApiError
@@ -41,6 +41,15 @@ class RemoteMembers:
         profile = (await self.profiles([user_id])).get(user_id)
         return profile["club_id"] if profile else None
 
+    async def of_club(self, club_id: str) -> list[str]:
+        """See `Members`; `ConnectionError` while auth is away."""
+        return list(await _ask(self._mesh, "auth", MEMBERS_OF, {"club_id": club_id}))
+
+    async def address_of(self, user_id: str) -> str | None:
+        """See `Members`; `ConnectionError` while auth is away."""
+        answer = await _ask(self._mesh, "auth", ADDRESS, {"user_id": user_id})
+        return None if answer["email"] is None else str(answer["email"])
+
     async def _load(self, keys: list[str]) -> dict[str, Any]:
         ids = [key.removeprefix("member:") for key in keys]
         profiles = await self._mesh.ask("auth", PROFILES, {"user_ids": ids})
@@ -62,10 +71,7 @@ class RemoteAudience:
 
     async def __call__(self, club_id: str, data: dict[str, Any]) -> list[str]:
         """Ids of users; `ConnectionError` while game is away, so that the event waits."""
-        try:
-            return list(await self._mesh.ask("game", AUDIENCE, {"club_id": club_id, "data": data}))
-        except ApiError as error:
-            raise ConnectionError(error.message) from error
+        return list(await _ask(self._mesh, "game", AUDIENCE, {"club_id": club_id, "data": data}))
 
 
 class RemotePictures:
@@ -89,9 +95,14 @@ class RemoteEnds:
 
     async def latest(self) -> list[str]:
         """Those that ended since this was asked last; `ConnectionError` while auth is away."""
-        try:
-            answer = await self._mesh.ask("auth", ENDED, {"since": self._since.isoformat()})
-        except ApiError as error:
-            raise ConnectionError(error.message) from error
+        answer = await _ask(self._mesh, "auth", ENDED, {"since": self._since.isoformat()})
         self._since = datetime.fromisoformat(answer["next"])
         return list(answer["session_ids"])
+
+
+async def _ask(mesh: MeshClient, service: str, path: str, body: dict[str, Any]) -> Any:
+    """What a service says; `ConnectionError` while it is away, so that whoever can wait does."""
+    try:
+        return await mesh.ask(service, path, body)
+    except ApiError as error:
+        raise ConnectionError(error.message) from error

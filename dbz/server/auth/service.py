@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pymongo import ASCENDING, IndexModel
 
 from dbz.background import end
@@ -18,10 +18,11 @@ from dbz.server.auth.sessions import Sessions
 from dbz.server.auth.tokens import Tokens, unauthorized
 from dbz.server.auth.users import Users
 from dbz.server.core import Core
+from dbz.server.email_address import checked_address
 from dbz.server.http import Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden, not_found, rate_limited
 from dbz.server.http.pages import Page
-from dbz.server.http.schemas import CLUB, MEMBER, TOKENS, listed
+from dbz.server.http.schemas import CLUB, MEMBER, TEXT_OR_NULL, TOKENS, listed, record
 from dbz.server.limits import RateLimits
 from dbz.server.seams import EventHandler, Indexes
 
@@ -44,6 +45,14 @@ class Logout(Body):
 
     everywhere: bool = False
 
+
+class EmailAddress(Body):
+    """Body with the e-mail address of an account; null for none."""
+
+    email: Annotated[str, AfterValidator(checked_address)] | None
+
+
+_EMAIL = {200: record(email=TEXT_OR_NULL)}
 
 INDEXES = (
     Indexes(
@@ -103,6 +112,8 @@ class AuthService:
             ),
             Route("POST", "/api/auth/logout", self.logout, "End the session", body=Logout),
             Route("GET", "/api/me", self.me, "The reader", query=Fields, answers={200: MEMBER}),
+            Route("GET", "/api/me/email", self.email, "My e-mail address", answers=_EMAIL, cacheable=False),
+            Route("PUT", "/api/me/email", self.change_email, "Set or remove it", body=EmailAddress, answers=_EMAIL),
             Route("GET", "/api/clubs/{club_id}", self.club, "A club", query=Fields, answers={200: CLUB}),
             Route(
                 "GET",
@@ -133,6 +144,24 @@ class AuthService:
     async def club_of(self, user_id: str) -> str | None:
         """See `Members`."""
         return await self._users.club_of(user_id)
+
+    async def of_club(self, club_id: str) -> list[str]:
+        """See `Members`."""
+        return await self._users.of_club(club_id)
+
+    async def address_of(self, user_id: str) -> str | None:
+        """See `Members`."""
+        return await self._users.address_of(user_id)
+
+    async def email(self, call: Call) -> Reply:
+        """GET /api/me/email."""
+        return Reply({"email": await self._users.address_of(call.reader.user_id)})
+
+    async def change_email(self, call: Call) -> Reply:
+        """PUT /api/me/email {email}: null for none."""
+        body: EmailAddress = await call.body()
+        await self._users.set_address(call.reader.user_id, body.email)
+        return Reply({"email": body.email})
 
     async def login(self, call: Call) -> Reply:
         """POST /api/auth/login."""

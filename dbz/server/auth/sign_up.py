@@ -6,11 +6,12 @@ import asyncio
 import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dbz.server.auth.passwords import hash_password
 from dbz.server.auth.sign_up_steps import BandLinker, SignUpSteps
 from dbz.server.core import Core
+from dbz.server.email_address import checked_address
 from dbz.server.http import Body, Call, Reply, Route
 from dbz.server.http.errors import conflict, rate_limited
 from dbz.server.http.schemas import STRING, record
@@ -32,6 +33,7 @@ class NewAccount(Body):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     club_id: Annotated[str, Field(min_length=1, max_length=100)]
     band_code: Annotated[str, Field(max_length=500)] = ""
+    email: Annotated[str, AfterValidator(checked_address)] | None = None
 
 
 class SignUp:

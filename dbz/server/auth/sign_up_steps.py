@@ -25,7 +25,7 @@ class BandLinker(Protocol):
 
 
 class SignUpSteps:
-    """Data: {saga_id, club_id, user_id, username, password_hash, name, band_code}.
+    """Data: {saga_id, club_id, user_id, username, password_hash, name, band_code, email}.
 
     Until its last step an account is pending: its name is taken, and nobody can log in to it.
     """
@@ -54,6 +54,7 @@ class SignUpSteps:
             raise StepRefusedError("there is no such club")
         row = {"_id": data["user_id"], "sign_up": data["saga_id"], "pending": True, "club_id": None, "role": "member"}
         row |= {name: data[name] for name in ("username", "password_hash", "name")}
+        row |= {"email": data["email"]} if data.get("email") else {}
         with self._core.queries.timed("users.sign_up"):
             try:
                 await self._users.insert_one(row)

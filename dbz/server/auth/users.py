@@ -46,6 +46,24 @@ class Users:
         profile = (await self.profiles([user_id])).get(user_id)
         return profile["club_id"] if profile else None
 
+    async def of_club(self, club_id: str) -> list[str]:
+        """See `Members`."""
+        with self._core.queries.timed("users.of_club"):
+            rows = await self._users.find({"club_id": club_id}, {"_id": 1}).to_list()
+        return [row["_id"] for row in rows]
+
+    async def address_of(self, user_id: str) -> str | None:
+        """See `Members`. Addresses are in no cache and no profile."""
+        with self._core.queries.timed("users.address"):
+            row = await self._users.find_one({"_id": user_id}, {"email": 1})
+        return row.get("email") if row else None
+
+    async def set_address(self, user_id: str, address: str | None) -> None:
+        """The account has this e-mail address, or none."""
+        change = {"$unset": {"email": ""}} if address is None else {"$set": {"email": address}}
+        with self._core.queries.timed("users.set_address"):
+            await self._users.update_one({"_id": user_id}, change)
+
     async def club(self, club_id: str) -> dict[str, Any] | None:
         """A club's public data, None when there is none."""
         return await self._core.cache.get(  # type: ignore[no-any-return]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -17,11 +14,12 @@ from dbz.server.band_api.errors import (
     BandUnauthorizedError,
     BandUnavailableError,
 )
+from dbz.server.retry_after import retry_after_s
 
 _COOL_DOWN, _UNAUTHORIZED = 1003, 10401
 _QUOTAS = (1001, 1002)
 _SERVER = 2300
-_COOL_DOWN_S, _QUOTA_S, _LONGEST_S = 5.0, 600.0, 86_400.0
+_COOL_DOWN_S, _QUOTA_S = 5.0, 600.0
 
 
 def data_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -50,20 +48,6 @@ def tokens_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str,
     if status < 400:
         raise BandUnavailableError("Band sent something that holds no tokens")
     raise _error(status, 0, headers)
-
-
-def retry_after_s(header: str | None, default_s: float) -> float:
-    """The seconds that a Retry-After asks for (RFC 9110 section 10.2.3), never more than a day."""
-    seconds = default_s
-    text = (header or "").strip()
-    if text.isascii() and text.isdecimal():
-        seconds = float(text[:9])
-    elif text:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except (ValueError, OverflowError, OSError):
-            seconds = default_s
-    return min(max(seconds, 0.0), _LONGEST_S) if math.isfinite(seconds) else default_s
 
 
 def _error(status: int, code: int, headers: Mapping[str, str]) -> BandError:

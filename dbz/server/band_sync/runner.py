@@ -20,8 +20,8 @@ from dbz.server.band_api.asking import ask_as
 from dbz.server.band_sync.cached import BandCache
 from dbz.server.band_sync.lists import LISTS, BandList
 from dbz.server.band_sync.logbook import Logbook, Run
-from dbz.server.band_sync.pace import CallPace
 from dbz.server.core import Core
+from dbz.server.pace import CallPace
 from dbz.server.seams import BandAccess, BandClub
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
@@ -42,7 +42,7 @@ class SyncRunner:
         self._settings = core.settings.band
         self._figures = core.figures
         self._api, self._access, self._logbook, self._cached = api, access, logbook, cached
-        self._pace = CallPace(core.redis, self._settings.pace_s)
+        self._pace = CallPace(core.redis, "band", self._settings.pace_s)
 
     async def run(self, club: BandClub, run: Run) -> str:
         """Take the run up and bring it to its end; how it ended: `done`, `failed` or `put off`.

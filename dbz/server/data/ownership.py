@@ -19,7 +19,16 @@ OWNED = {
     "content": frozenset({"posts", "comments", "read_marks", "band_cache"}),
     "game": frozenset({"games", "game_results", "projections", *_PROJECTIONS}),
     "chat": frozenset({"chat_rooms", "messages"}),
-    "notification": frozenset({"notifications", "notification_templates"}),
+    "notification": frozenset(
+        {
+            "notifications",
+            "notification_templates",
+            "notification_preferences",
+            "held_notifications",
+            "sends",
+            "devices",
+        }
+    ),
     "media": frozenset({"media"}),
     "gateway": frozenset[str](),
 }

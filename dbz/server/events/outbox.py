@@ -42,6 +42,12 @@ class Outbox:
         with self._core.queries.timed("outbox.add"):
             await self._rows(job["club_id"]).update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
 
+    async def put_off(self, job: Job, due_at: datetime) -> None:
+        """The job is promised for later, as it is now."""
+        with self._core.queries.timed("outbox.put_off"):
+            change = {"$set": {"job": job, "check_at": due_at + self._grace}}
+            await self._rows(job["club_id"]).update_one({"_id": job["id"]}, change)
+
     async def remove(self, job: Job) -> None:
         """The job is finished, or buried."""
         with self._core.queries.timed("outbox.remove"):

@@ -39,6 +39,14 @@ return #due
 """
 
 
+class JobLaterError(Exception):
+    """A performer wants its job again after `pause_s`, with `changes`; that is no failure and uses up no attempt."""
+
+    def __init__(self, reason: str, pause_s: float, **changes: Any) -> None:
+        super().__init__(reason)
+        self.pause_s, self.changes = pause_s, changes
+
+
 @dataclass(frozen=True)
 class Taken:
     """A job that this consumer works on."""

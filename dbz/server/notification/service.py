@@ -18,8 +18,16 @@ from dbz.server.http.errors import not_found
 from dbz.server.http.pages import DEFAULT_LIMIT, Limit
 from dbz.server.http.schemas import NOTIFICATION, STRING, items, record
 from dbz.server.ids import new_id
+from dbz.server.notification import devices, preferences
 from dbz.server.notification.inbox import Inbox
+from dbz.server.notification.letters import Letters
+from dbz.server.notification.mine import MyNotifications
+from dbz.server.notification.preferences import IN_APP, Preferences
+from dbz.server.notification.sending import held, ledger
+from dbz.server.notification.sending.channels import ToldNotification
+from dbz.server.notification.sending.outside import Outside
 from dbz.server.notification.templates import Templates
+from dbz.server.notification.unsubscribe import Unsubscribe
 from dbz.server.seams import Emitter, EventHandler, Indexes, Members
 
 Audience = Callable[[str, dict[str, Any]], Awaitable[list[str]]]
@@ -47,6 +55,10 @@ INDEXES = (
     Indexes(
         "notifications", (IndexModel([("club_id", ASCENDING), ("user_id", ASCENDING), ("timestamp", DESCENDING)]),)
     ),
+    devices.INDEXES,
+    held.INDEXES,
+    ledger.INDEXES,
+    preferences.INDEXES,
 )
 
 
@@ -63,6 +75,10 @@ class NotificationService:
         self._reminder = timedelta(seconds=core.settings.notifications.game_reminder_s)
         self._inbox = Inbox(core)
         self._templates = Templates(core)
+        self._mine = MyNotifications(core)
+        self._preferences = self._mine.preferences
+        unsubscribe = Unsubscribe(core, self._preferences)
+        self._outside = Outside(core, hub, members, self._mine, Letters(unsubscribe.links).worded)
         hub.performers["deliver"] = self._deliver
         hub.subscribe("*", self._tell)
         self.audiences: dict[str, Audience] = {}
@@ -72,13 +88,17 @@ class NotificationService:
         self.routes = (
             Route("GET", path, self.list_mine, "Mine", query=InboxQuery, answers=mine, cacheable=False),
             Route("POST", path, self.create, "Notify", body=NewNotification, answers={202: record(id=STRING)}),
+            *self._mine.routes,
+            *unsubscribe.routes,
         )
 
     async def start(self) -> None:
-        """The hub delivers."""
+        """The hub delivers; what waits for its time is looked after here."""
+        self._outside.start()
 
     async def stop(self) -> None:
-        """What is promised stays with the hub."""
+        """What is promised stays with the hub, what waits in the store."""
+        await self._outside.stop()
 
     async def list_mine(self, call: Call) -> Reply:
         """GET /api/notifications."""
@@ -101,27 +121,46 @@ class NotificationService:
         if kind == "game.planned":
             await self._remind(club_id, data)
             return
-        title, body = await self._templates.render(kind, data)
+        await self._templates.render(kind, data)  # a kind that nobody knows is a fault, whoever would hear of it
         audience = data.get("user_ids")
         if audience is None:
             audience = await self.audiences[kind](club_id, data)
-        for user_id in audience:
-            await self._deliver(_delivery(f"{job['id']}:{user_id}", club_id, user_id, kind, title, body))
+        wishes = await self._preferences.of_all(club_id, audience)
+        for user_id, mine in wishes.items():
+            title, body = await self._templates.render(kind, _in_zone(data, mine), mine.language)
+            told = _delivery(f"{job['id']}:{user_id}", club_id, user_id, kind, title, body)
+            await self._deliver({**told, "urgent": mine.kind(kind).urgent})
 
     async def _remind(self, club_id: str, data: dict[str, Any]) -> None:
         """Its players hear of a game some time before it starts."""
         starts = datetime.fromtimestamp(data["starts_at_s"], UTC)
         if starts < utc_now():
             return
-        told = {**data, "event_id": f"{data['game_id']}:starting", "starts_at": f"{starts:%H:%M} UTC"}
+        told = {**data, "event_id": f"{data['game_id']}:starting"}
         job = {"id": told["event_id"], "kind": "event", "event": "game.starting", "club_id": club_id, "data": told}
         await self._hub.promise(job, starts - self._reminder)
 
     async def _deliver(self, job: Job) -> None:
+        """Into the inbox, to the member's sockets, and on to what is outside of the app; again after a crash."""
         club_id, user_id, event = job["club_id"], job["user_id"], {**job["event"], "timestamp": now_ms()}
-        if await self._inbox.add(club_id, user_id, event):
-            self._emitter.emit("notification:new", event, f"user:{user_id}")
-            await self._inbox.delivered(club_id, event["id"])
+        wishes = await self._preferences.of(club_id, user_id)
+        in_app = wishes.wants(event["type"], IN_APP)
+        first = await self._inbox.add(club_id, user_id, event, listed=in_app)
+        if first is None:
+            return
+        if in_app:
+            self._emitter.emit("notification:new", first, f"user:{user_id}")
+        # Only what happened is urgent, never what a member calls so.
+        await self._outside.hand_on(ToldNotification(club_id, user_id, first, bool(job.get("urgent"))), wishes)
+        await self._inbox.delivered(club_id, first["id"])
+
+
+def _in_zone(data: dict[str, Any], wishes: Preferences) -> dict[str, Any]:
+    """The event's data, with its time as the member's clock shows it."""
+    if "starts_at_s" not in data:
+        return data
+    starts = datetime.fromtimestamp(data["starts_at_s"], wishes.zone)
+    return {**data, "starts_at": f"{starts:%H:%M %Z}"}
 
 
 def _delivery(job_id: str, club_id: str, user_id: str, kind: str, title: str, body: str) -> Job:

@@ -18,6 +18,9 @@ FINE_BOUNDS_S = (
     10.0,
 )
 
+DELAY_BOUNDS_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0)
+"""Of what may wait for another try for hours."""
+
 
 class Counters:
     """Numbers by label values, that only grow."""

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from dbz.server.observe.histogram import Counters, Histograms, Levels
+from dbz.server.observe.histogram import DELAY_BOUNDS_S, Counters, Histograms, Levels
 from dbz.server.settings import Http
 
 _PUBLISH_S = 1.0
@@ -54,6 +54,13 @@ class Figures:
         )
         self.band_items = Counters("dbz_band_items", "Rows taken over from Band.", ("kind", "change"))
         self.band_runs = Counters("dbz_band_runs", "Synchronisations that ended.", ("outcome",))
+        self.push_outcomes = Counters(
+            "dbz_push_outcomes", "Pushes and mails: sent, or why not.", ("provider", "outcome")
+        )
+        self.push_delays = Histograms(
+            "dbz_push_delay_seconds", "From when one was due until its provider took it.", ("channel",), DELAY_BOUNDS_S
+        )
+        self.push_waiting = Levels("dbz_push_waiting", "Notifications that wait for their time.", ("channel",))
         self.connections = 0
         self.unauthenticated = 0
 

@@ -19,13 +19,14 @@ from dbz.server.band_api import (
     BandUnauthorizedError,
     BandUnavailableError,
 )
-from dbz.server.band_api.answers import data_of, retry_after_s, tokens_of
+from dbz.server.band_api.answers import data_of, tokens_of
 from dbz.server.band_sync.lists import LISTS
 from dbz.server.band_sync.service import INDEXES as BAND
 from dbz.server.chat.service import INDEXES as CHAT
 from dbz.server.content.service import INDEXES as CONTENT
 from dbz.server.game.service import INDEXES as GAME
 from dbz.server.notification.service import INDEXES as NOTIFICATION
+from dbz.server.retry_after import retry_after_s
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),

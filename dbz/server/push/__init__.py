@@ -1,0 +1,1 @@
+"""Ways to reach a member outside of the app: APNs, FCM and SMTP behind one interface."""

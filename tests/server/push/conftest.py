@@ -1,0 +1,67 @@
+"""One stage for all tests of pushes and mails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from pymongo import MongoClient
+
+from dbz.children import free_port
+from tests.push.standin import PushStandIn, start_push
+from tests.server.backend import start_redis, start_server
+from tests.server.clients import SignIn, signing_in
+from tests.server.push.postbox import Postbox, open_postbox
+from tests.server.push.stage import MAIL, SETTINGS, PushStage
+
+DATABASE = "pushes"
+
+
+@pytest.fixture(scope="package")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushStandIn]:
+    """APNs and FCM."""
+    with start_push(tmp_path_factory.mktemp("push")) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def postbox() -> Iterator[Postbox]:
+    """A mail server."""
+    with open_postbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def stage(
+    folder: Path,
+    stores: tuple[str, str],
+    stand_in: PushStandIn,
+    postbox: Postbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[PushStage]:
+    """A server of two processes, with a queue of its own."""
+    uri, _ = stores
+    own = tmp_path_factory.mktemp("push-stage")
+    config = own / "settings.yaml"
+    config.write_text(SETTINGS)
+    port = free_port()
+    seed = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--database", DATABASE, "--clubs", "2"]
+    subprocess.run(seed, check=True, capture_output=True)
+    environment = {**stand_in.environment(), **MAIL, "SMTP_URL": postbox.url}
+    options = ["--processes", "2", "--config", str(config), "--database", DATABASE, "--warmup", "none"]
+    with start_redis(own, port):
+        child, where = start_server(own, uri, f"redis://127.0.0.1:{port}", options, environment)
+        with child, MongoClient(uri, tz_aware=True) as mongo, redis.Redis(port=port) as queue:
+            yield PushStage(where, stand_in, postbox, mongo[DATABASE], queue, own)
+
+
+@pytest.fixture
+async def sign_in(stage: PushStage) -> AsyncIterator[SignIn]:
+    """Signs users in at that server, on which nothing was sent yet."""
+    stage.clean()
+    async with signing_in(stage.where.url) as sign:
+        yield sign
