@@ -12,6 +12,7 @@ from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run
 
 if TYPE_CHECKING:
+    from dbz.config.phases.plan import ApiServers
     from dbz.scaling.overview import Overview
     from dbz.scaling.simulate.simulator import Price, Simulation
     from dbz.scaling.simulate.traces import Trace
@@ -59,7 +60,11 @@ def scale_status(found: Overview) -> dict[str, Any]:
         "account": live.account,
         "region": live.region,
         "service": asdict(live.service),
-        "services": [asdict(one) for one in found.services],
+        "services": [
+            {**asdict(one), "planned": _servers(found.planned.get(one.name)), "drift": found.drift(one.name)}
+            for one in found.services
+        ],
+        "services_missing": found.missing,
         "target": live.target,
         "policies": live.policies,
         "schedules": live.schedules,
@@ -76,12 +81,16 @@ def scale_status(found: Overview) -> dict[str, Any]:
     }
 
 
+def _servers(planned: ApiServers | None) -> dict[str, int] | None:
+    return None if planned is None else {"min": planned.min, "max": planned.max}
+
+
 def size_json(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float) -> str:
     """How many tasks each phase needs, schema `dbz.size/1`."""
     rows = [
         {
             "phase": one.phase,
-            "planned": None if one.planned is None else {"min": one.planned.min, "max": one.planned.max},
+            "planned": _servers(one.planned),
             "tasks": one.tasks,
             "tasks_at_best": one.at_best,
             "by": one.by,

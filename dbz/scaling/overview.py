@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbz.config.phases.plan import Phase, Phases
+from dbz.config.phases.plan import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.health import GroupHealth, read_health
 from dbz.scaling.change.live import find_services, list_service_names, read_activities, read_live
@@ -27,6 +27,8 @@ class Overview:
     """All active services of the cluster."""
     nearest: str
     """The phase whose planned tasks are nearest, in words."""
+    planned: Mapping[str, ApiServers]
+    """What that phase plans for each of its services."""
     headroom: dict[str, float]
     """How many times a phase's targets the running tasks carry, by phase; empty without a capacity."""
     measured: str
@@ -36,6 +38,16 @@ class Overview:
     targets: Sequence[GroupHealth]
     activities: Sequence[ScalingActivity] = ()
     """What AWS did by its policies lately, and why it did not."""
+
+    def drift(self, service: str) -> int:
+        """How many tasks more than the nearest phase plans a service is to have; below 0: fewer."""
+        desired = next((one.desired for one in self.services if one.name == service), 0)
+        return _away(desired, self.planned[service]) if service in self.planned else 0
+
+    @property
+    def missing(self) -> list[str]:
+        """Services of the nearest phase that are not in the cluster."""
+        return sorted(self.planned.keys() - {one.name for one in self.services})
 
     def headroom_texts(self) -> list[str]:
         """A sentence for each phase, or why there is none."""
@@ -74,25 +86,41 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
     activities = read_activities(handle) if live.policies else []
     present = who_is_there(aws, plan.scaling, live.place)
     health = read_health(aws, live.service.target_groups)
-    nearest = nearest_phase(plan, live)
-    return Overview(aws.where, live, services, nearest, headroom, measured, present, health, activities)
+    near = nearest_phase(plan, live, services)
+    nearest = _in_words(near, live) if near else ""
+    planned = _planned(near, live) if near else {}
+    return Overview(aws.where, live, services, nearest, planned, headroom, measured, present, health, activities)
 
 
-def nearest_phase(plan: Phases, live: Live) -> str:
-    """The phase whose planned tasks are nearest to the desired ones, and how they differ; empty without any."""
-    desired = live.service.desired
-    planned = [one for one in plan.phases if one.api_servers is not None]
-    if not planned:
-        return ""
+def nearest_phase(plan: Phases, live: Live, services: Sequence[EcsService]) -> Phase | None:
+    """The phase whose planned tasks are nearest to the desired ones, over all its services; None without any."""
+    desired = {live.service.name: live.service.desired} | {one.name: one.desired for one in services}
+    planned = [one for one in map(plan.whole_phase, plan.names) if _planned(one, live)]
 
     def away(phase: Phase) -> tuple[int, int]:
-        assert phase.api_servers is not None
-        low, high = phase.api_servers.min, phase.api_servers.max
-        ranged = live.target is not None and (live.target["MinCapacity"], live.target["MaxCapacity"]) == (low, high)
-        return max(low - desired, desired - high, 0), 0 if ranged else 1 if phase.api_servers.fixed else 2
+        wanted = _planned(phase, live)
+        mine = wanted.get(live.service.name)
+        far = sum(abs(_away(desired.get(name, 0), servers)) for name, servers in wanted.items())
+        bounds = (mine.min, mine.max) if mine else None
+        ranged = live.target is not None and (live.target["MinCapacity"], live.target["MaxCapacity"]) == bounds
+        return far, 0 if ranged else 1 if mine is None or mine.fixed else 2
 
-    nearest = min(planned, key=away)
-    assert nearest.api_servers is not None
-    low, high = nearest.api_servers.min, nearest.api_servers.max
-    wanted = str(low) if low == high else f"{low} to {high}"
-    return f"{nearest.name} ({wanted} tasks planned, {desired} desired)"
+    return min(planned, key=away, default=None)
+
+
+def _planned(phase: Phase, live: Live) -> dict[str, ApiServers]:
+    """What a phase plans for each of its services, and for the one in question."""
+    own = {live.service.name: phase.api_servers} if phase.api_servers else {}
+    return {**own, **phase.services}
+
+
+def _away(desired: int, planned: ApiServers) -> int:
+    return desired - min(max(desired, planned.min), planned.max)
+
+
+def _in_words(phase: Phase, live: Live) -> str:
+    servers = _planned(phase, live).get(live.service.name)
+    if servers is None:
+        return f"{phase.name} (nothing planned for {live.service.name})"
+    wanted = str(servers.min) if servers.fixed else f"{servers.min} to {servers.max}"
+    return f"{phase.name} ({wanted} tasks planned, {live.service.desired} desired)"

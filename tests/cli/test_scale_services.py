@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from dbz.config.phases.plan import ApiServers
 from dbz.errors import ExitCode
-from dbz.scaling.aws import Aws
-from dbz.scaling.change.applying import Manner, apply_plans
-from dbz.scaling.change.live import read_live
-from dbz.scaling.change.planner import Wanted, plan_tasks
-from dbz.scaling.change.settle import DriftError
-from dbz.scaling.change.steps import ChangePlan
-from dbz.scaling.handle import ServiceHandle
 from tests.cli.test_scale import Shell
-from tests.cloud.clouds import KEYS, REGION, RunningCloud
+from tests.cloud.clouds import RunningCloud
 
 
 def test_a_phase_brings_other_services_about_too(cloud: RunningCloud, tmp_path: Path) -> None:
@@ -34,14 +24,23 @@ def test_a_phase_brings_other_services_about_too(cloud: RunningCloud, tmp_path: 
 
     planned = shell.scale("plan", *options, "--exit-code", "--out", "plan.json")
     assert planned.returncode == ExitCode.BROKEN and "4 steps of dbz and 0 of yours are open" in planned.stderr
-    assert f"more: {worker} in cluster dbz" in planned.stdout and "3 to 5 tasks" in planned.stdout
+    assert f"{shell.service}, {chat}, {worker} in cluster dbz" in planned.stdout and "3 to 5 tasks" in planned.stdout
     done = shell.scale("apply", "--plan", "plan.json", "--phases", "p.yaml", "--yes")
     assert done.returncode == ExitCode.OK and counts() == [3, 2, 3], done.stderr
-    assert f"--service {worker}" in done.stdout and f"--service {chat}" in done.stdout
+    (change,) = shell.json("history")["changes"]
+    assert set(change["services"]) == {shell.service, worker, chat} and change["outcome"] == "applied"
     assert shell.scale("plan", *options, "--exit-code").returncode == ExitCode.OK
-    (tmp_path / "p.yaml").write_text(phases.replace(worker, shell.service))
-    itself = shell.scale("plan", *options)
-    assert itself.returncode == ExitCode.USAGE and "says its tasks as `api_servers`" in itself.stderr
+    (tmp_path / "p.yaml").write_text(phases.replace(f"{worker}: 2", f"{worker}: 4"))
+    main, shell.service = shell.service, worker
+    alone = shell.json("plan", *options)
+    assert (alone["service"], [one["after"] for one in alone["steps"]], alone["also"]) == (worker, [4], [])
+    back = shell.scale("rollback", "--yes")
+    shell.service = main
+    assert back.returncode == ExitCode.OK and counts() == [2, 1, 2], "a change is taken back whole"
+    (tmp_path / "p.yaml").write_text(phases.replace(worker, worker[:-1]).replace(chat, "nothing-like-it"))
+    unknown = shell.scale("plan", *options)
+    assert unknown.returncode == ExitCode.USAGE and f"did you mean '{worker}'?" in unknown.stderr
+    assert "'nothing-like-it'" in unknown.stderr
 
 
 SCALING = """\
@@ -83,27 +82,9 @@ def test_aws_scales_every_service_of_a_phase_by_the_sentences_that_are_about_it(
     assert alarms(chat) == {"out CPU > 50% for 2 minutes": 50.0, "in": 1.0}
     again = shell.scale("plan", "more", "--phases", "p.yaml", "--exit-code")
     assert again.returncode == ExitCode.OK, again.stdout
-    for shell.service in (chat, worker):
-        assert shell.scale("rollback", "--yes").returncode == ExitCode.OK
-        assert alarms(shell.service) == {}
+    assert shell.scale("rollback", "--yes").returncode == ExitCode.OK
+    assert [alarms(name) for name in (shell.service, chat, worker)] == [{}, {}, {}]
+    shell.service = worker
     alone = shell.scale("auto", *options, "--once", "--dry-run")
     assert alone.returncode == ExitCode.OK, alone.stderr
     assert "Scaling between 1 and 4 tasks" in alone.stderr and "no alarm for 'Active" in alone.stderr
-
-
-def test_when_one_fails_those_before_it_are_taken_back(
-    cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DBZ_STATE_DIR", str(tmp_path))
-    aws = Aws(region=REGION, endpoint=cloud.url, credentials=KEYS)
-    names = [cloud.new_service(1), cloud.new_service(1)]
-
-    def plan(name: str) -> ChangePlan:
-        return plan_tasks(read_live(ServiceHandle(aws, "dbz", name)), Wanted("2 tasks", ApiServers(min=2, max=2)))
-
-    plans = [plan(name) for name in names]
-    cloud.client("ecs").update_service(cluster="dbz", service=names[1], desiredCount=3)
-    with pytest.raises(DriftError) as caught:
-        apply_plans(aws, plans, Manner(30.0, lambda _: None))
-    assert f"{names[0]}: everything is as it was before" in caught.value.hint
-    assert [cloud.service(name)["desiredCount"] for name in names] == [1, 3]

@@ -149,10 +149,10 @@ def test_metrics_of_20_seconds_go_there_and_back(cloud: RunningCloud, aws: Aws, 
 
 def test_a_plan_is_refused_when_what_is_there_has_changed(cloud: RunningCloud, aws: Aws, service: str) -> None:
     plan = tasks(aws, service, 4)
-    check_drift(aws, plan)
+    check_drift(aws, [plan])
     cloud.client("ecs").update_service(cluster="dbz", service=service, desiredCount=3)
     with pytest.raises(DriftError, match="planned from 2, now 3"):
-        check_drift(aws, plan)
+        check_drift(aws, [plan])
 
 
 def test_a_failing_verification_puts_back(cloud: RunningCloud, aws: Aws, service: str) -> None:
@@ -269,7 +269,7 @@ def test_what_a_way_back_has_left_alone_can_still_be_forced(cloud: RunningCloud,
     apply_plan(aws, plan_tasks(before, wanted), Said().manner)
     scaling.register_scalable_target(**handle.scalable, MinCapacity=4, MaxCapacity=6)
     (entry,) = entries()
-    seen = look_back(aws, entry)
+    seen = look_back(aws, entry.plan, entry.steps)
     assert [(step.resource, now) for step, now in seen.left] == [(handle.resource_id, read_target(handle))]
     undone = take_back(aws, entry, Said().manner)
     assert len(undone.left) == 1

@@ -64,3 +64,41 @@ def test_its_sentences_are_checked_as_those_of_the_plan_are(worker: str, message
     with pytest.raises(ConfigError) as caught:
         loaded(worker)
     assert message in str(caught.value) and "p.yaml:3" in str(caught.value)
+
+
+TWO = """\
+schema: dbz.phases/1
+phases:
+  - {name: a, users: 9, connections: 5, requests: 1/s, services: {api: 2, chat: {min: 2, max: 6}}}
+  - {name: b, users: 9, connections: 5, requests: 1/s, services: {chat: 4}}
+  - {name: c, users: 9, connections: 5, requests: 1/s, api_servers: 5}
+  - {name: d, users: 9, connections: 5, requests: 1/s}
+scaling: {priorities: {worker: low, chat: medium}}
+"""
+
+
+def test_the_api_servers_may_stand_among_the_services() -> None:
+    plan = build_phases(parse_yaml(TWO.replace("worker: low, ", ""), "p.yaml"))
+    servers = [plan.whole_phase(name).api_servers for name in "abcd"]
+    assert [one and (one.min, one.max) for one in servers] == [(2, 2), (2, 2), (5, 5), None]
+    assert [list(plan.whole_phase(name).services) for name in "abcd"] == [["chat"]] * 4
+    names = ("auth", "chat", "api", "game", "band_sync", "anybody")
+    levels = ["high", "medium", "high", "medium", "low", "medium"]
+    assert [plan.scaling.priority(name) for name in names] == levels
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "message"),
+    [
+        ("chat: 4", "chat: -4", r"p.yaml:4: phases.1.services.chat: must be from 1 to 1000 tasks, not -4"),
+        ("chat: 4", "chat: {min: 5, max: 4}", r"phases.1.services.chat: min 5 is more than max 4"),
+        ("chat: 4", "chat: 21", r"p.yaml:4: b wants 21 tasks of chat, beyond scaling.bounds \(1 to 20\)"),
+        ("5}\n", "5, services: {api: 4}}\n", "p.yaml:5: c says the tasks of api twice, as api_servers and here"),
+        ("api: 2", 'api: {min: 1, max: 2, target_tracking: ["CPU at 50%"]}', "api is scaling.service: it scales by"),
+        ("worker", "chta", r"p.yaml:7: no phase has a service 'chta'; did you mean 'chat'\?"),
+        ("low", "lowest", "'lowest' is not allowed"),
+    ],
+)
+def test_what_services_cannot_be_is_said(written: str, instead: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_phases(parse_yaml(TWO.replace(written, instead), "p.yaml"))

@@ -130,7 +130,7 @@ def _emit(access: Access, plan: Phases, servers: ApiServers, phase: Phase | None
     made = plan_native(live, plan, servers)
     if phase and access.service not in phase.services:
         also = other_services(access, phase, Wanted(phase.name, servers), only_native=True)
-        made = replace(made, also=also)
+        made = replace(made, also=also, priority=access.plan.scaling.priority(access.service))
     carry_out(access, made, yes=yes, timeout_s=900.0, as_json=as_json)
 
 

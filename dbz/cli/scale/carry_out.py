@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -38,57 +39,53 @@ def carry_out(
     Then what is `following`; what that leaves undone is raised at the end.
     """
     from dbz.report.terminal.scale.words import print_plan
-    from dbz.scaling.change.applying import apply_plans, check_drift, refuse_late
+    from dbz.scaling.change.applying import apply_plan, check_drift, refuse_late
     from dbz.scaling.exclusive.lock import LockRole
     from dbz.scaling.exclusive.roles import only_one
 
     plans = plan.everything()
-    refuse_elsewhere(access, plan)
+    refuse_elsewhere(access, plan, resumed)
     if not as_json:
         print_plan(plan, access.aws.where)
-    done: list[str] = []
+    done = ""
     follow = following if following and following.needed else None
     what = f"dbz scale: {plan.goal}"
     with ExitStack() as locks:
         for one in plans:
             locks.enter_context(only_one(access.aws, access.plan.scaling, one.place, LockRole.CHANGE, what, say, wait))
-            if one is not plan or resumed is None:
-                refuse_unfinished(one.place)
+            refuse_unfinished(one.place, resumed)
         if any(one.steps for one in plans) or follow:
             confirm_by_name(plan.service, yes=yes)
             if follow:
                 follow.ask(yes=yes)
-            for one in plans if resumed is None else plans[1:]:
+            untouched = _untouched(plans, resumed)
+            for one in untouched:
                 refuse_late(one, datetime.now(UTC))
-                check_drift(access.aws, one)
+            check_drift(access.aws, untouched)
             with interruptible(timeout_s, "dbz scale apply --resume ID, or dbz scale rollback") as manner:
-                done = apply_plans(access.aws, plans, manner, follow.run if follow else None, resumed)
+                done = apply_plan(access.aws, plan, manner, follow.run if follow else None, resumed)
     if as_json:
-        back = _ways_back(done, plans)
+        back = [f"dbz scale rollback {done}"] if done else []
         typer.echo(json.dumps(change_document(plan, done, "applied" if done else "nothing to do", back), indent=1))
     elif done:
         left = f" {len(plan.manual)} of its steps are yours, see above." if plan.manual else ""
-        typer.echo(f"\nDone and steady.{left} The way back: {', '.join(_ways_back(done, plans))}")
+        typer.echo(f"\nDone and steady.{left} The way back: dbz scale rollback {done}")
     if follow and follow.failed:
         raise follow.failed
 
 
-def _ways_back(changes: Sequence[str], plans: Sequence[ChangePlan]) -> list[str]:
-    """The command that takes back each change that was made; the first one is of the service that the plan names."""
-    rest = [
-        f"dbz scale rollback {name} --service {one.service}" for name, one in zip(changes[1:], plans[1:], strict=True)
-    ]
-    return [f"dbz scale rollback {changes[0]}", *rest] if changes else []
+def _untouched(plans: Sequence[ChangePlan], resumed: JournalEntry | None) -> list[ChangePlan]:
+    """The plans of services of which no step has begun: what is there must be what they were made for."""
+    begun = {resumed.steps[number].plan.service for number in resumed.begun} if resumed else set()
+    return [one for one in plans if one.service not in begun]
 
 
-def change_document(
-    plan: ChangePlan, changes: Sequence[str], outcome: str, ways_back: Sequence[str] = ()
-) -> dict[str, object]:
-    """What became of a plan, schema `dbz.scale-change/1`; `also` are the changes of other services."""
+def change_document(plan: ChangePlan, change: str, outcome: str, ways_back: Sequence[str] = ()) -> dict[str, object]:
+    """What became of a plan, schema `dbz.scale-change/2`: one change, whatever number of services it is about."""
     return {
-        "schema": "dbz.scale-change/1",
-        "id": changes[0] if changes else "",
-        "also": list(changes[1:]),
+        "schema": "dbz.scale-change/2",
+        "id": change,
+        "services": [one.service for one in plan.everything()],
         "outcome": outcome,
         "plan": plan.document(),
         "next_steps": ["dbz scale status", *ways_back],
@@ -108,22 +105,28 @@ def interruptible(timeout_s: float, hint: str) -> Iterator[Manner]:
             raise InterruptedRunError("interrupted; what was done stays", hint=hint) from None
 
 
-def refuse_elsewhere(access: Access, plan: ChangePlan) -> None:
-    """`UsageError` when a plan is for another service than the one that is meant, or for one of its name elsewhere."""
+def refuse_elsewhere(access: Access, plan: ChangePlan, resumed: JournalEntry | None) -> None:
+    """`UsageError` when a plan is for another service than the one that is meant, or for one of its name elsewhere.
+
+    A `resumed` change may be named by any of its services.
+    """
     from dbz.scaling.change.live import place_of
 
-    if (plan.cluster, plan.service) != (access.cluster, access.service):
+    services = [one.service for one in (plan.everything() if resumed else [plan])]
+    if plan.cluster != access.cluster or access.service not in services:
         raise UsageError(f"the plan is for {plan.place}, not for {access.service} in {access.cluster}", code="S010")
-    here = place_of(access.handle)
+    here = replace(place_of(access.handle), service=plan.service)
     if plan.place != here:
         raise UsageError(f"the plan is for {plan.place}, not for {here}", hint="--region, --aws-profile", code="S010")
 
 
-def refuse_unfinished(place: Place) -> None:
-    """`UsageError` when an earlier change of the service is neither finished nor taken back."""
+def refuse_unfinished(place: Place, resumed: JournalEntry | None) -> None:
+    """`UsageError` when an earlier change of the service than the `resumed` one is neither finished nor taken back."""
     from dbz.scaling.change.journal import unfinished
 
     for one in unfinished(place):
+        if resumed and one.id == resumed.id:
+            continue
         raise UsageError(
             f"an earlier change of {place} was not finished: {one.id} ({one.plan.goal})",
             hint=f"dbz scale rollback {one.id}, or dbz scale apply --resume {one.id}",

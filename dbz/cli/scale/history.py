@@ -31,15 +31,16 @@ def history(
 
     load_phases(phases)
     found = [one for one in entries() if (not cluster or one.plan.cluster == last_part(cluster))
-             and (not service or one.plan.service == last_part(service))
+             and (not service or last_part(service) in [place.service for place in one.places])
              and (not region or one.plan.region == region)]  # fmt: skip
     if as_json:
         rows = [
             {
                 "id": one.id, "at": one.at, "goal": one.plan.goal, "cluster": one.plan.cluster,
-                "service": one.plan.service, "account": one.plan.account, "region": one.plan.region,
+                "service": one.plan.service, "services": [place.service for place in one.places],
+                "account": one.plan.account, "region": one.plan.region,
                 "outcome": outcome_text(one), "why": one.why, "not_taken_back": len(one.begun),
-                "left_alone": len(one.left), "steps": len(one.plan.steps),
+                "left_alone": len(one.left), "steps": len(one.steps),
             }
             for one in found
         ]  # fmt: skip

@@ -11,7 +11,7 @@ import typer
 
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, AwsOptions, Reports
 from dbz.cli.scale.access import Access, AllowScaleIn, Expires, expiry, reach
-from dbz.cli.scale.services import look, other_services
+from dbz.cli.scale.services import look, other_services, plan_one
 from dbz.errors import UsageError, VerificationError
 from dbz.units import counted
 
@@ -76,20 +76,22 @@ def _save(made: ChangePlan, out: Path) -> None:
 def make_plan(
     access: Access, name: str, *, allow_scale_in: bool, expires: str, reports: Path = DEFAULT_REPORTS
 ) -> ChangePlan:
-    """The plan for a phase, from what runs now."""
+    """The plan for a phase, from what runs now: for all its services, or for the one that is named."""
     from dbz.scaling.change.planner import Wanted, plan_phase
     from dbz.scaling.entries.looking import look_up
 
-    phase = access.plan.whole_phase(name)
+    phase, until = access.plan.whole_phase(name), expiry(expires)
+    if servers := phase.services.get(access.service):
+        return plan_one(access, phase, access.service, Wanted(name, servers, allow_scale_in, until))
     if phase.api_servers is None:
         raise UsageError(f"{name} plans no API servers", hint="give it `api_servers` in the plan", code="S022")
-    until = expiry(expires)
     live, plan = look(access.handle, access.plan, access.cache_group)
     wanted = Wanted(name, phase.api_servers, allow_scale_in, until)
     made = plan_phase(live, plan, phase, wanted, look_up(access.aws, live, phase))
     short = _shortfall(phase, reports)
-    also = other_services(access, phase, Wanted(name, phase.api_servers, allow_scale_in, until))
-    return replace(made, notes=(short, *made.notes) if short else made.notes, also=also)
+    also = other_services(access, phase, wanted)
+    priority = access.plan.scaling.priority(access.service)
+    return replace(made, notes=(short, *made.notes) if short else made.notes, also=also, priority=priority)
 
 
 def _shortfall(phase: Phase, reports: Path) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +18,7 @@ from dbz.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from dbz.scaling.change.journal import JournalEntry
+    from dbz.scaling.change.order import PlannedStep
     from dbz.scaling.change.steps import ChangePlan
 
 
@@ -30,8 +34,9 @@ def rollback(
     """Put back exactly what was there before a change, by its journal.
 
     \b
-    Without an ID: the newest change that is not taken back. What somebody
-    else has changed since is left alone, and named, unless --force.
+    Without an ID: the newest change that is not taken back. A change of
+    several services is taken back whole. What somebody else has changed
+    since is left alone, and named, unless --force.
 
     \b
     Examples:
@@ -52,27 +57,38 @@ def rollback(
     confirm_by_name(back.service, yes=yes)
     _take_back(access, entry, timeout_s=duration_of("--timeout", timeout), force=force)
     if as_json:
-        typer.echo(json.dumps(change_document(back, [entry.id], "rolled back"), indent=1))
+        typer.echo(json.dumps(change_document(back, entry.id, "rolled back"), indent=1))
     else:
         typer.echo("\nEverything is as it was before.")
 
 
 def _way_back(access: Access, entry: JournalEntry, *, force: bool) -> ChangePlan:
     """The way back as a plan: from what is there now, with what would be left alone, or overwritten, as notes."""
-    from dataclasses import replace
+    from dbz.scaling.change.order import way_back
 
+    whole = entry.plan
+    numbers = way_back(entry.steps, entry.begun)
+
+    def back(plan: ChangePlan) -> ChangePlan:
+        return _back_of(access, plan, [one for one in map(entry.steps.__getitem__, numbers) if one.plan is plan], force)
+
+    also = tuple(back(one) for one in whole.everything()[1:])
+    return replace(back(whole), goal=f"back from {whole.goal}", also=also)
+
+
+def _back_of(access: Access, plan: ChangePlan, planned: Sequence[PlannedStep], force: bool) -> ChangePlan:
+    """The way back of one service."""
     from dbz.scaling.change.applying import look_back
     from dbz.scaling.change.comparing import shown
 
-    seen = look_back(access.aws, entry)
+    seen = look_back(access.aws, plan, planned)
     steps = seen.back + tuple(replace(step, before=now) for step, now in seen.left if force)
     fate = "overwritten (--force)" if force else "left alone (--force overwrites it)"
     notes = tuple(
         f"{step.kind.value} {step.resource} is {shown(now)}, which somebody else has set: {fate}"
         for step, now in seen.left
     )
-    goal = f"back from {entry.plan.goal}"
-    return replace(entry.plan, goal=goal, steps=steps, manual=(), present=(), cost=None, notes=notes)
+    return replace(plan, steps=steps, manual=(), present=(), cost=None, notes=notes, also=())
 
 
 def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: bool) -> None:
@@ -82,11 +98,11 @@ def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: 
     from dbz.scaling.exclusive.lock import LockRole
     from dbz.scaling.exclusive.roles import only_one
 
-    plan, journal, what = entry.plan, ChangeJournal(entry.path), f"dbz scale rollback {entry.id}"
-    with (
-        only_one(access.aws, access.plan.scaling, plan.place, LockRole.CHANGE, what, say, wait),
-        interruptible(timeout_s, f"dbz scale rollback {entry.id}") as manner,
-    ):
+    journal, what = ChangeJournal(entry.path), f"dbz scale rollback {entry.id}"
+    with ExitStack() as stack:
+        for place in entry.places:
+            stack.enter_context(only_one(access.aws, access.plan.scaling, place, LockRole.CHANGE, what, say, wait))
+        manner = stack.enter_context(interruptible(timeout_s, f"dbz scale rollback {entry.id}"))
         undone = take_back(access.aws, entry, manner, force=force)
         if undone.left:
             names = ", ".join(f"{step.kind.value} {step.resource} (now {shown(now)})" for step, now in undone.left)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.target_tracking import Target
-from dbz.config.phases.plan import Phases
+from dbz.config.phases.plan import PRIORITIES, ApiServers, Phase, Phases
 from dbz.config.source import YamlSource
 from dbz.errors import Problem
+from dbz.suggest import did_you_mean
 from dbz.units import format_duration
 
 HIGH_RESOLUTION_S = (10, 20, 30)
@@ -33,7 +34,9 @@ class _Rules:
 
 def contradictions(plan: Phases, source: YamlSource) -> list[Problem]:
     """Phases beyond the bounds, conditions that would fight, and target tracking beside what it cannot be with."""
-    found = [*_beyond_bounds(plan, source), *_period(plan, source)]
+    found = [
+        problem for check in (_beyond_bounds, _twice, _priorities_of_nobody, _period) for problem in check(plan, source)
+    ]
     for rules in _all_rules(plan):
         found += [problem for check in (_no_room, _sizes, _tracking) for problem in check(rules, source)]
         if rules.targets and plan.scaling.autoscaler == "dbz":
@@ -55,13 +58,45 @@ def _beyond_bounds(plan: Phases, source: YamlSource) -> list[Problem]:
     bounds = plan.scaling.bounds
     return [
         Problem(
-            source.where(("phases", at, "api_servers")),
-            f"{phase.name} wants {servers} API servers, beyond scaling.bounds ({bounds.min} to {bounds.max})",
+            source.where(("phases", at, *where)),
+            f"{phase.name} wants {wanted} {what}, beyond scaling.bounds ({bounds.min} to {bounds.max})",
         )
         for at, phase in enumerate(plan.phases)
-        for servers in ([phase.api_servers.min, phase.api_servers.max] if phase.api_servers else [])
-        if not bounds.min <= servers <= bounds.max
+        for where, what, servers in _servers_of(phase)
+        for wanted in (servers.min, servers.max)
+        if not bounds.min <= wanted <= bounds.max
     ][:1]
+
+
+def _servers_of(phase: Phase) -> Iterator[tuple[tuple[str, ...], str, ApiServers]]:
+    """Where in a phase it is said of whom how many run."""
+    if phase.api_servers:
+        yield ("api_servers",), "API servers", phase.api_servers
+    for name, servers in phase.services.items():
+        yield ("services", name), f"tasks of {name}", servers
+
+
+def _twice(plan: Phases, source: YamlSource) -> Iterator[Problem]:
+    """The service of the API servers among the others, where that says something twice, or something that is the
+    plan's to say."""
+    main = plan.scaling.main
+    for at, phase in enumerate(plan.phases):
+        own = phase.services.get(main)
+        where = source.where(("phases", at, "services", main))
+        if own is not None and phase.api_servers is not None:
+            text = f"{phase.name} says the tasks of {main} twice, as api_servers and here: leave one of them out"
+            yield Problem(where, text)
+        if own is not None and own.has_rules:
+            yield Problem(where, f"{main} is scaling.service: it scales by the plan's own sentences, none stand here")
+
+
+def _priorities_of_nobody(plan: Phases, source: YamlSource) -> Iterator[Problem]:
+    """Priorities of services that no phase has."""
+    known = {plan.scaling.main, *PRIORITIES, *(name for phase in plan.phases for name in phase.services)}
+    for name in plan.scaling.priorities:
+        if name not in known:
+            text = f"no phase has a service '{name}'{did_you_mean(name, sorted(known))}"
+            yield Problem(source.where(("scaling", "priorities", name)), text)
 
 
 def _no_room(rules: _Rules, source: YamlSource) -> list[Problem]:

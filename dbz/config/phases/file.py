@@ -8,7 +8,7 @@ from dbz.config.bundled import bundled_folder
 from dbz.config.files import existing_file
 from dbz.config.model import build
 from dbz.config.phases.checks import contradictions
-from dbz.config.phases.plan import Phase, Phases
+from dbz.config.phases.plan import ApiServers, Phase, Phases
 from dbz.config.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 
@@ -44,4 +44,22 @@ def build_phases(source: YamlSource) -> Phases:
     problems += contradictions(plan, source)
     if problems:
         raise ConfigError(problems)
-    return plan
+    return _with_main_servers(plan)
+
+
+def _with_main_servers(plan: Phases) -> Phases:
+    """The plan with what its map of services says of `scaling.service` as `api_servers`, which is the same.
+
+    As all services of a map do, it stays until a later phase says otherwise.
+    """
+    phases: list[Phase] = []
+    mapped: ApiServers | None = None
+    for phase in plan.phases:
+        others = dict(phase.services)
+        if (own := others.pop(plan.scaling.main, None)) is not None:
+            mapped = ApiServers(min=own.min, max=own.max)
+        elif phase.api_servers is not None:
+            mapped = None
+        said = {"api_servers": phase.api_servers or mapped, "services": others}
+        phases.append(phase.model_copy(update=said))
+    return plan.model_copy(update={"phases": phases})

@@ -62,6 +62,19 @@ def _service_name(text: str) -> str:
     return text
 
 
+Priority = Literal["high", "medium", "low"]
+"""Which services get their tasks first when they are added, and keep them longest when they are taken away."""
+PRIORITIES: dict[str, Priority] = {
+    "auth": "high",
+    "chat": "high",
+    "content": "medium",
+    "game": "medium",
+    "notification": "medium",
+    "band_sync": "low",
+}
+"""Those of the app's own services, unless `scaling.priorities` says otherwise."""
+_OTHERS: Priority = "medium"
+
 ServiceName = Annotated[str, AfterValidator(_service_name)]
 """What ECS takes as the name of a service."""
 Words = Annotated[str, AfterValidator(_words)]
@@ -112,6 +125,8 @@ class OtherService(ApiServers):
 
 def _fixed_number(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MAX_API_SERVERS:
+            raise ValueError(f"must be from 1 to {MAX_API_SERVERS} tasks, not {value}")
         return {"min": value, "max": value}
     if isinstance(value, dict | ApiServers):
         return value
@@ -182,6 +197,8 @@ class Scaling(Strict):
     """The ECS cluster of the API servers, by name or ARN."""
     service: Words = "api"
     """The ECS service of the API servers, by name or ARN."""
+    priorities: dict[ServiceName, Priority] = Field(default_factory=dict)
+    """Scaling priorities of services that are not to have those of `PRIORITIES`; any other service has `medium`."""
     cache_group: str = ""
     """The ElastiCache replication group; empty leaves the cache a manual step."""
     load_balancer: str = ""
@@ -212,6 +229,16 @@ class Scaling(Strict):
     """A DynamoDB table that keeps the dbz of several machines apart; empty: of this machine only."""
     lease_time: Duration = Field(Parsed(30), ge=1, le=600)
     """One that was silent for so long is taken for gone."""
+
+    @property
+    def main(self) -> str:
+        """The name of the service of the API servers."""
+        return self.service.rsplit("/", 1)[-1]
+
+    def priority(self, service: str) -> Priority:
+        """The scaling priority of a service. The API servers are what everybody goes through: `high`."""
+        said = self.priorities.get(service) or PRIORITIES.get(service)
+        return said or ("high" if service == self.main else _OTHERS)
 
 
 class Prices(Strict):

@@ -1,4 +1,4 @@
-"""Carrying out a plan and taking it back: journalled, compared before each call, waited for.
+"""Carrying out a plan and taking it back, over all its services: journalled, compared before each call, waited for.
 
 Each step: look at the resource; when it is what the step wants already, that is noted and nothing is called; when it
 is neither that nor what the plan was made for, somebody else changed it, and that is the end. Then the journal says
@@ -8,7 +8,7 @@ call took effect, and need not: the way back compares again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,9 +16,10 @@ from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.comparing import differences, same, shown
 from dbz.scaling.change.executor import Executor
-from dbz.scaling.change.journal import ChangeJournal, JournalEntry, find_entry, read_entry
+from dbz.scaling.change.journal import ChangeJournal, JournalEntry, read_entry
 from dbz.scaling.change.live import read_live, read_target
 from dbz.scaling.change.names import EXPIRY
+from dbz.scaling.change.order import PlannedStep, ordered, way_back
 from dbz.scaling.change.settle import DriftError, Waiter
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind, ends_at
 from dbz.scaling.exclusive.lease import LeaseLostError
@@ -54,11 +55,21 @@ def _handle(aws: Aws, plan: ChangePlan) -> ServiceHandle:
     return ServiceHandle(aws, plan.cluster, plan.service)
 
 
-def check_drift(aws: Aws, plan: ChangePlan) -> None:
-    """Raise `DriftError` when what is there is not what the plan was made for."""
+def check_drift(aws: Aws, plans: Iterable[ChangePlan]) -> None:
+    """Raise `DriftError` when what is there is not what the plans were made for; each service of which that holds is
+    named, with what has changed."""
+    found = {plan.service: changed for plan in plans if (changed := _drift(aws, plan))}
+    if not found:
+        return
+    what = "; ".join(found.values()) if len(found) == 1 else "; ".join(f"{name}: {one}" for name, one in found.items())
+    raise DriftError(f"what is there has changed since the plan was made: {what}", hint="make a new plan", code="S013")
+
+
+def _drift(aws: Aws, plan: ChangePlan) -> str:
+    """What of a service is not what its plan was made for; empty: nothing."""
     live = read_live(_handle(aws, plan), plan.cache_group)
     if live.fingerprint() == plan.fingerprint:
-        return
+        return ""
     changed = []
     executor = Executor(_handle(aws, plan))
     for step in plan.steps:
@@ -66,8 +77,7 @@ def check_drift(aws: Aws, plan: ChangePlan) -> None:
         if not same(now, step.before):
             changed.append(f"{step.kind.value} {step.resource}: planned from {shown(step.before)}, now {shown(now)}")
     fields = differences(plan.seen, live.configured()) if plan.seen else []
-    what = "; ".join([*changed, *fields]) or "something that the plan does not change, such as an alarm or a policy"
-    raise DriftError(f"what is there has changed since the plan was made: {what}", hint="make a new plan", code="S013")
+    return "; ".join([*changed, *fields]) or "something that the plan does not change, such as an alarm or a policy"
 
 
 def refuse_late(plan: ChangePlan, now: datetime) -> None:
@@ -82,39 +92,99 @@ def refuse_late(plan: ChangePlan, now: datetime) -> None:
 
 
 def carry_out(aws: Aws, plan: ChangePlan, journal: ChangeJournal, manner: Manner, begun: Sequence[int] = ()) -> None:
-    """All steps of a plan; `begun` are those that a killed dbz may have done already.
+    """All steps of a plan, stage by stage; `begun` are those that a killed dbz may have done already.
 
     Raises `DriftError`, `NotSettledError`, or what a call failed with; the caller decides about the way back.
     """
-    executor = Executor(_handle(aws, plan))
-    waiter = Waiter(_handle(aws, plan), manner.say, manner.stop)
-    for number, step in enumerate(plan.steps):
+    steps, crew = ordered(plan), _Crew(aws, plan, manner)
+    crew.look()
+    for number, one in enumerate(steps):
+        if number and one.stage != steps[number - 1].stage:
+            crew.wait(_plans_of(before.plan for before in steps[:number] if before.stage == one.stage - 1))
         if manner.stop():
             raise KeyboardInterrupt
+        crew.take(number, one, journal, begun=number in begun)
+    crew.wait(plan.everything())
+
+
+def _plans_of(plans: Iterable[ChangePlan]) -> list[ChangePlan]:
+    """Each plan once, in order."""
+    return list({one.service: one for one in plans}.values())
+
+
+class _Crew:
+    """What carries out the steps of each service of a plan and waits for it."""
+
+    def __init__(self, aws: Aws, plan: ChangePlan, manner: Manner) -> None:
+        self._aws, self._manner, self._several = aws, manner, len(plan.everything()) > 1
+        self._handles = {one.service: _handle(aws, one) for one in plan.everything()}
+        self._executors = {name: Executor(handle) for name, handle in self._handles.items()}
+        self._waiters: dict[str, Waiter] = {}
+
+    def look(self) -> None:
+        """Look at all that will have to be looked at, so that a missing permission is known before a change."""
+        for service in self._handles:
+            self._waiter(service)
+
+    def _waiter(self, service: str) -> Waiter:
+        if service not in self._waiters:
+            self._waiters[service] = Waiter(self._handles[service], self._voice(service), self._manner.stop)
+        return self._waiters[service]
+
+    def _voice(self, service: str) -> Say:
+        say = self._manner.say
+        return (lambda line: say(f"{service}: {line}")) if self._several else say
+
+    def take(self, number: int, planned: PlannedStep, journal: ChangeJournal, *, begun: bool) -> None:
+        """One step, unless what it wants is there already; then whatever later steps need of it is waited for."""
+        plan, step = planned.plan, planned.step
+        executor, waiter, say = self._executors[plan.service], self._waiter(plan.service), self._voice(plan.service)
         current = executor.current(step)
         if same(current, step.after):
-            manner.say(f"{step.kind.value} {step.resource}: already so")
-        elif not same(current, step.before) and not _moved_by_range(plan, number, current):
+            say(f"{step.kind.value} {step.resource}: already so")
+        elif not same(current, step.before) and not _moved_by_range(plan, step, current):
             raise DriftError(
                 f"somebody changed the {step.kind.value} {step.resource}: it is {shown(current)}", code="S013"
             )
-        if number not in begun:
+        if not begun:
             journal.step("begin", number)
         if not same(current, step.after):
-            manner.say(f"{step.kind.value} {step.resource} …")
+            say(f"{step.kind.value} {step.resource} …")
             executor.perform(step)
         journal.step("done", number)
         if step.kind is Kind.REPLICAS:
-            waiter.until_cache(step.resource, step.after, manner.timeout_s)
+            waiter.until_cache(step.resource, step.after, self._manner.timeout_s)
         if step.kind is Kind.RESOLUTION:  # AWS takes the policy only once the metrics are written so often
-            waiter.until_steady((0, MOST_TASKS), manner.timeout_s)
-    waiter.until_steady(_expected(aws, plan, plan.steps), manner.timeout_s)
+            waiter.until_steady((0, MOST_TASKS), self._manner.timeout_s)
+
+    def back(self, planned: PlannedStep, journal: ChangeJournal, number: int) -> None:
+        """One step of the way back."""
+        step, executor = planned.step.inverse(), self._executors[planned.plan.service]
+        self._waiter(planned.plan.service)  # from here on events are news
+        journal.step("undo", number)
+        if not same(executor.current(step), step.after):
+            self._voice(planned.plan.service)(f"back: {step.kind.value} {step.resource} …")
+            executor.perform(step)
+        journal.step("undone", number)
+
+    def current(self, planned: PlannedStep) -> object:
+        """What the resource of a step is now."""
+        return self._executors[planned.plan.service].current(planned.step)
+
+    def wait(self, plans: Iterable[ChangePlan]) -> None:
+        """Until each service runs what it is to run."""
+        for plan in plans:
+            self.wait_for(plan, plan.steps)
+
+    def wait_for(self, plan: ChangePlan, steps: Sequence[ChangeStep]) -> None:
+        """Until a service runs what these steps have left it with."""
+        self._waiter(plan.service).until_steady(_expected(self._aws, plan, steps), self._manner.timeout_s)
 
 
-def _moved_by_range(plan: ChangePlan, number: int, current: object) -> bool:
+def _moved_by_range(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
     """Whether a desired count was moved by a range that this plan has just set."""
-    step = plan.steps[number]
-    ranges = [one.after for one in plan.steps[:number] if one.kind is Kind.TARGET and one.after]
+    before = plan.steps[: plan.steps.index(step)]
+    ranges = [one.after for one in before if one.kind is Kind.TARGET and one.after]
     if step.kind is not Kind.DESIRED or not ranges or not isinstance(current, int):
         return False
     return bool(ranges[-1]["MinCapacity"] <= current <= ranges[-1]["MaxCapacity"])
@@ -131,44 +201,47 @@ def _expected(aws: Aws, plan: ChangePlan, steps: Sequence[ChangeStep]) -> tuple[
 
 def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = False) -> Undone:
     """Put back exactly what was there before, the last step first; what somebody else has changed since is left alone
-    unless `force`. Waits until the service is steady."""
-    plan, journal = entry.plan, ChangeJournal(entry.path)
+    unless `force`. Waits until the services are steady.
+
+    Where it fails for one service it goes on with the others; then it raises what it failed with.
+    """
+    journal, crew = ChangeJournal(entry.path), _Crew(aws, entry.plan, manner)
+    back: list[PlannedStep] = []
+    left: list[tuple[ChangeStep, object]] = []
+    failed: dict[str, DbzError] = {}
+    for number in way_back(entry.steps, entry.begun):
+        one = entry.steps[number]
+        if one.plan.service in failed:
+            continue
+        try:
+            current = crew.current(one)
+            if force or _is_ours(one.plan, one.step, current):
+                crew.back(one, journal, number)
+                back.append(one)
+            else:
+                journal.step("left", number)
+                left.append((one.step.inverse(), current))
+        except LeaseLostError:
+            raise
+        except DbzError as error:
+            failed[one.plan.service] = error
+    for plan in _plans_of(one.plan for one in back) if not left else ():
+        if plan.service not in failed:
+            crew.wait_for(plan, [one.step.inverse() for one in back if one.plan is plan])
+    for first in failed.values():
+        raise first
+    return Undone(tuple(one.step.inverse() for one in back), tuple(left))
+
+
+def look_back(aws: Aws, plan: ChangePlan, steps: Iterable[PlannedStep]) -> Undone:
+    """What a way back of these steps of one service would do now: those that it would take, with what is there as
+    `before`, and those that it would leave alone."""
     executor = Executor(_handle(aws, plan))
     back: list[ChangeStep] = []
     left: list[tuple[ChangeStep, object]] = []
-    for number in way_back(plan, entry.begun):
-        step = plan.steps[number].inverse()
-        current = executor.current(step)
-        if not force and not _is_ours(plan, step, current):
-            journal.step("left", number)
-            left.append((step, current))
-            continue
-        journal.step("undo", number)
-        if not same(current, step.after):
-            manner.say(f"back: {step.kind.value} {step.resource} …")
-            executor.perform(step)
-        back.append(step)
-        journal.step("undone", number)
-    if not left:
-        waiter = Waiter(_handle(aws, plan), manner.say, manner.stop)
-        waiter.until_steady(_expected(aws, plan, back), manner.timeout_s)
-    return Undone(tuple(back), tuple(left))
-
-
-def way_back(plan: ChangePlan, begun: Sequence[int]) -> list[int]:
-    """The steps to take back, last first; the range of the autoscaler before the count that must lie in it."""
-    return sorted(begun, key=lambda number: (plan.steps[number].kind is Kind.DESIRED, -number))
-
-
-def look_back(aws: Aws, entry: JournalEntry) -> Undone:
-    """What a way back would do now: its steps with what is there as `before`, and those that it would leave alone."""
-    executor = Executor(_handle(aws, entry.plan))
-    back: list[ChangeStep] = []
-    left: list[tuple[ChangeStep, object]] = []
-    for number in way_back(entry.plan, entry.begun):
-        step = entry.plan.steps[number].inverse()
-        current = executor.current(step)
-        if _is_ours(entry.plan, step, current):
+    for one in steps:
+        step, current = one.step.inverse(), executor.current(one.step)
+        if _is_ours(plan, step, current):
             back.append(replace(step, before=current))
         else:
             left.append((step, current))
@@ -225,33 +298,6 @@ def apply_plan(
     return journal.id
 
 
-def apply_plans(
-    aws: Aws,
-    plans: Sequence[ChangePlan],
-    manner: Manner,
-    verify: Callable[[], None] | None = None,
-    resumed: JournalEntry | None = None,
-) -> list[str]:
-    """Carry out plans of several services, one after the other, and verify them together; the ids of their journals.
-
-    When one fails, those before it are taken back too. `resumed` is the journal of the first.
-    """
-    done: list[str] = []
-    for number, plan in enumerate(plans):
-        last = number == len(plans) - 1
-        try:
-            done.append(apply_plan(aws, plan, manner, verify if last else None, None if number else resumed))
-        except LeaseLostError:
-            raise
-        except DbzError as error:
-            for earlier, name in reversed(list(zip(plans, done, strict=False))):
-                entry = find_entry(name, earlier.place)
-                manner.say(f"taking back {earlier.service} too: {name}")
-                error.hint = f"{error.hint}; {earlier.service}: {_put_back(error, aws, entry, manner)}"
-            raise
-    return done
-
-
 def _back_after(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manner) -> None:
     """The way back after a failure; what became of it goes into the error's hint."""
     if isinstance(error, LeaseLostError):  # whoever has taken over decides now
@@ -259,12 +305,8 @@ def _back_after(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manne
         error.hint = f"what was done stays: dbz scale status, then dbz scale rollback {journal.id}"
         return
     manner.say(f"failed: {error.message.splitlines()[0]}")
-    found = _try_back(error, aws, journal, manner)
+    found = _put_back(error, aws, read_entry(journal.path), manner)
     error.hint = f"{error.hint}; {found}" if error.hint else found
-
-
-def _try_back(error: DbzError, aws: Aws, journal: ChangeJournal, manner: Manner) -> str:
-    return _put_back(error, aws, read_entry(journal.path), manner)
 
 
 def _put_back(error: DbzError, aws: Aws, entry: JournalEntry, manner: Manner) -> str:

@@ -1,13 +1,14 @@
 """The journal of every change: one file each, a line before each call and one after it, on disk before going on.
 
     $DBZ_STATE_DIR/scale/<id>.jsonl
-        {"schema": "dbz.scale-journal/1", "id", "at", "pid", "plan"}
-        {"at", "event": "begin" | "done", "step": N}            a step of the plan
+        {"schema": "dbz.scale-journal/2", "id", "at", "pid", "plan"}
+        {"at", "event": "begin" | "done", "step": N}            a step of the plan, counted over all its services
         {"at", "event": "undo" | "undone" | "left", "step": N}  its way back; left: somebody else had changed it, so it
                                                                 may still be taken back by force
         {"at", "event": "applied" | "failed" | "rolled back" | "interrupted", "why"}
 
-A journal whose last line is none of the last kind belongs to a dbz that was killed. Times are UTC.
+A journal whose last line is none of the last kind belongs to a dbz that was killed. Times are UTC. Schema 1 had one
+for each service.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dbz.config.folders import state_dir
 from dbz.errors import UsageError
+from dbz.scaling.change.order import PlannedStep, ordered
 from dbz.scaling.change.state import Place
 from dbz.scaling.change.steps import ChangePlan, plan_of
 
-SCHEMA = "dbz.scale-journal/1"
+SCHEMA = "dbz.scale-journal/2"
+_OF_ONE_SERVICE = "dbz.scale-journal/1"
 OUTCOMES = ("applied", "failed", "rolled back", "interrupted")
 
 
@@ -51,6 +55,16 @@ class JournalEntry:
     """The steps that a way back has left alone, because somebody else had changed them."""
     undoing: bool = False
     """Whether a way back has begun."""
+
+    @cached_property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """The steps of all services, by their numbers."""
+        return ordered(self.plan)
+
+    @property
+    def places(self) -> list[Place]:
+        """The services that it is about; that of the plan first."""
+        return [one.place for one in self.plan.everything()]
 
     @property
     def open(self) -> bool:
@@ -132,15 +146,13 @@ def folder() -> Path:
 
 def read_entry(path: Path) -> JournalEntry:
     """A journal; `UsageError` when it is damaged. A last line that was cut off by a kill does not count."""
-    lines: list[dict[str, Any]] = []
-    for text in path.read_bytes().splitlines():
-        try:
-            lines.append(json.loads(text))
-        except (ValueError, RecursionError):
-            break
-    if not lines or lines[0].get("schema") != SCHEMA:
+    lines = _lines(path)
+    schema = lines[0].get("schema") if lines else None
+    if schema not in (SCHEMA, _OF_ONE_SERVICE):
         raise UsageError(f"{path} is not a journal of dbz scale", code="E013")
     plan = plan_of(lines[0]["plan"], str(path))
+    if schema == _OF_ONE_SERVICE:
+        plan = replace(plan, also=())
     begun: list[int] = []
     done: list[int] = []
     left: list[int] = []
@@ -154,7 +166,7 @@ def read_entry(path: Path) -> JournalEntry:
         step = int(line["step"])
         if event == "begin" and step not in begun:
             begun.append(step)
-        elif event == "done":
+        elif event == "done" and step not in done:
             done.append(step)
         elif event == "undone" and step in begun:
             begun.remove(step)
@@ -165,6 +177,16 @@ def read_entry(path: Path) -> JournalEntry:
     return JournalEntry(
         path.stem, lines[0]["at"], plan, tuple(begun), tuple(done), outcome, why, path, tuple(left), undoing
     )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = []
+    for text in path.read_bytes().splitlines():
+        try:
+            lines.append(json.loads(text))
+        except (ValueError, RecursionError):
+            break
+    return lines
 
 
 def entries() -> list[JournalEntry]:
@@ -180,7 +202,7 @@ def entries() -> list[JournalEntry]:
 
 def entries_of(place: Place) -> list[JournalEntry]:
     """The journals of one service, oldest first: of this account, region and cluster, and of no namesake elsewhere."""
-    return [entry for entry in entries() if entry.plan.place == place]
+    return [entry for entry in entries() if place in entry.places]
 
 
 def unfinished(place: Place) -> list[JournalEntry]:
@@ -209,7 +231,7 @@ def find_entry(name: str, place: Place) -> JournalEntry:
 
 def _elsewhere(place: Place) -> str:
     """Where else a service of the same name was changed and could be taken back."""
-    others = [entry.plan.place for entry in entries() if entry.begun and entry.plan.place != place]
+    others = [other for entry in entries() if entry.begun for other in entry.places if other != place]
     named = [other for other in others if (other.cluster, other.service) == (place.cluster, place.service)]
     return f"; there is for {named[-1]}" if named else ""
 

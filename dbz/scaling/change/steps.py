@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dbz.config.phases.plan import Priority
 from dbz.documents import DocumentKind
 from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.state import Place
@@ -105,10 +106,12 @@ class ChangePlan:
     seen: Mapping[str, Any] = field(default_factory=dict)
     """What it was made for, as `Live.configured` says it; empty in plans of an older dbz."""
     also: tuple[ChangePlan, ...] = ()
-    """Plans for other services of the cluster that are carried out with it, after it."""
+    """Plans for other services of the cluster that are carried out with it, ordered by `dbz.scaling.change.order`."""
+    priority: Priority = "high"
+    """When its service gets tasks, or loses them, among several services."""
 
     def everything(self) -> list[ChangePlan]:
-        """This plan and those of other services that have something to do, in the order in which they are done."""
+        """This plan and those of other services that have something to do."""
         return [self, *(one for one in self.also if one.steps)]
 
     @property
@@ -155,6 +158,7 @@ def _made(document: Mapping[str, Any]) -> ChangePlan:
         notes=tuple(str(note) for note in document.get("notes", ())),
         seen=dict(document.get("seen", {})),
         also=tuple(_made(one) for one in document.get("also", ())),
+        priority=document.get("priority", "high"),
     )
 
 

@@ -114,8 +114,8 @@ class Autoscaler:
             if self._lead and action.value in self._lead.notes:
                 self._engine.acted(action, min(self._lead.notes[action.value], now_s))
         for entry in entries_of(self._place):
-            for number, step in enumerate(entry.plan.steps):
-                if step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
+            for number, (step, mine) in enumerate((one.step, one.plan.place == self._place) for one in entry.steps):
+                if mine and step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
                     at_s = min(datetime.fromisoformat(entry.at).timestamp(), now_s)  # the clock may have been ahead
                     self._engine.acted(Action.OUT if step.after > step.before else Action.IN, at_s)
 

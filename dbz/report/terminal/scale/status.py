@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from rich.table import Table
 from rich.text import Text
 
 from dbz.report.terminal.console import clean, make_console
@@ -27,11 +28,7 @@ def print_status(found: Overview) -> None:
     console.print(facts)
     if len(found.services) > 1:
         console.print()
-        table = grid("<service", "desired", "running", "starting", "<")
-        for one in found.services:
-            counts = (str(one.desired), str(one.running), str(one.pending))
-            table.add_row(cell(one.name), *counts, cell("steady" if one.steady else "changing"))
-        console.print(table)
+        console.print(_services(found))
     if live.alarms:
         console.print()
         table = grid("<alarm", "<state", "<")
@@ -47,6 +44,27 @@ def print_status(found: Overview) -> None:
         for event in service.events[:5]:
             table.add_row(f"{event.at:%H:%M:%S}", cell(event.message))
         console.print(table)
+
+
+def _services(found: Overview) -> Table:
+    """All services of the cluster, and those of the nearest phase that are not there, each with what is planned."""
+    table = grid("<service", "desired", "running", "starting", "planned", "<", "<")
+    for one in found.services:
+        counts = (str(one.desired), str(one.running), str(one.pending))
+        state = cell("steady" if one.steady else "changing")
+        table.add_row(cell(one.name), *counts, _planned(found, one.name), _drift(found.drift(one.name)), state)
+    for name in found.missing:
+        table.add_row(cell(name), "–", "–", "–", _planned(found, name), Text("is not there", "yellow"), "")
+    return table
+
+
+def _planned(found: Overview, service: str) -> str:
+    servers = found.planned.get(service)
+    return "" if servers is None else str(servers.min) if servers.fixed else f"{servers.min} to {servers.max}"
+
+
+def _drift(tasks: int) -> Text:
+    return Text(f"{abs(tasks)} too {'many' if tasks > 0 else 'few'}" if tasks else "", "yellow")
 
 
 def _facts(found: Overview) -> list[tuple[str, str]]:

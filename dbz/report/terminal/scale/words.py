@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.run.tables import cell, grid
+from dbz.scaling.change.order import PlannedStep, ordered
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind, ends_at
 
 if TYPE_CHECKING:
@@ -34,20 +35,23 @@ _PLURALS = {Kind.POLICY: "scaling policies", Kind.ALARM: "alarms"}
 
 
 def print_plan(plan: ChangePlan, where: str) -> None:
-    """Print what dbz will do, what is left to people, and what it costs."""
+    """Print what dbz will do, for all services in one order, what is left to people, and what it costs."""
     console = make_console(sys.stdout)
-    title = f"{plan.goal}: {plan.service} in cluster {plan.cluster}, {where}, account {plan.account}"
+    names = ", ".join(one.service for one in plan.everything())
+    title = f"{plan.goal}: {names} in cluster {plan.cluster}, {where}, account {plan.account}"
     console.print(Text(clean(title), "bold"))
     console.print()
-    if plan.steps:
+    if steps := ordered(plan):
         console.print(Text("dbz does, in this order"))
-        console.print(_steps(plan.steps))
+        console.print(_steps(steps, several=bool(plan.also)))
+        if idle := [one.service for one in (plan, *plan.also) if not one.steps]:
+            console.print(Text(clean(f"Nothing to do for {', '.join(idle)}.")))
     else:
-        steps = "1 step below is" if len(plan.manual) == 1 else f"{len(plan.manual)} steps below are"
-        manual = f"; {steps} yours" if plan.manual else ": everything is so already"
+        below = "1 step below is" if len(plan.manual) == 1 else f"{len(plan.manual)} steps below are"
+        manual = f"; {below} yours" if plan.manual else ": everything is so already"
         console.print(Text(f"dbz has nothing to do{manual}."))
     _print_end(console, plan)
-    for note in plan.notes:
+    for note in (*plan.notes, *(f"{one.service}: {note}" for one in plan.also for note in one.notes)):
         console.print()
         console.print(Text(clean(f"Note: {note}."), "yellow"))
     if plan.manual:
@@ -68,9 +72,6 @@ def print_plan(plan: ChangePlan, where: str) -> None:
         console.print()
         text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"
         console.print(Text(clean(text)))
-    for other in plan.also:
-        console.print()
-        print_plan(other, where)
 
 
 def _print_present(console: Console, plan: ChangePlan) -> None:
@@ -93,18 +94,27 @@ def _print_end(console: Console, plan: ChangePlan) -> None:
         return
     if ((plan.seen.get("target") or {}).get("SuspendedState") or {}).get("ScheduledScalingSuspended"):
         return  # a note says that it will not happen
-    stays = sorted({_PLURALS[one.kind] for one in plan.steps if one.kind in (Kind.POLICY, Kind.ALARM)})
+    made = [step for one in plan.everything() for step in one.steps]
+    stays = sorted({_PLURALS[one.kind] for one in made if one.kind in (Kind.POLICY, Kind.ALARM)})
     stays += [one.kind.value for one in plan.steps if one.kind is Kind.REPLICAS]
     rest = f"; {', '.join(stays)} stay: dbz scale rollback takes them back" if stays else ""
     console.print()
     console.print(Text(clean(f"At {at:%Y-%m-%d %H:%M:%S} UTC AWS puts the range back by itself{rest}.")))
 
 
-def _steps(steps: Sequence[ChangeStep]) -> Any:
-    table = grid("", "<", "<", "<before", "<after")
-    for number, step in enumerate(steps, 1):
-        before, after = step_texts(step)
-        table.add_row(f"{number}.", step.kind.value, cell(step.resource), cell(before), cell(after, "bold"))
+def _steps(steps: Sequence[PlannedStep], *, several: bool) -> Any:
+    """One row a step; with several services their names and priorities too, and a gap where what was done is waited
+    for."""
+    table = grid("", *(("<service", "<priority") if several else ()), "<", "<", "<before", "<after")
+    stage = 0
+    for number, one in enumerate(steps, 1):
+        if one.stage != stage and several:
+            table.add_row()
+        stage = one.stage
+        before, after = step_texts(one.step)
+        whose = (cell(one.plan.service), cell(one.plan.priority)) if several else ()
+        what = (one.step.kind.value, cell(one.step.resource))
+        table.add_row(f"{number}.", *whose, *what, cell(before), cell(after, "bold"))
     return table
 
 
@@ -166,10 +176,11 @@ def print_history(entries: Sequence[JournalEntry]) -> None:
     table.columns[0].no_wrap = table.columns[5].no_wrap = True  # an id is there to be copied
     styles = {"applied": "green", "failed": "bold red", "rolled back": ""}
     for one in entries:
-        done = f"{len(one.done)} of {len(one.plan.steps)}"
+        done = f"{len(one.done)} of {len(one.steps)}"
         outcome = outcome_text(one)
+        services = ",".join(place.service for place in one.places)
         table.add_row(
-            Text(one.id, no_wrap=True), cell(one.plan.goal), cell(f"{one.plan.cluster}/{one.plan.service}"),
+            Text(one.id, no_wrap=True), cell(one.plan.goal), cell(f"{one.plan.cluster}/{services}"),
             cell(one.plan.region), done,
             Text(outcome, styles.get(outcome, "yellow"), no_wrap=True), cell(one.why, "dim"),
         )  # fmt: skip
