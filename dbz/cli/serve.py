@@ -79,6 +79,7 @@ def serve(
       dbz serve --shards 2 --clubs 12   shards for dbz shard to work on
       dbz serve --cloud --tasks 2       two tasks in a local cloud; dbz scale status
       dbz serve --services chat=2       services apart, two of chat, and a gateway
+      dbz serve --cloud --services apart  each service an ECS service
       dbz serve --faults                a server to try dbz monitor on
     """
     from dbz.stack import StackOptions
@@ -93,7 +94,7 @@ def serve(
             "--faults are those of one server process", hint="leave out --processes and --cloud", code="E003"
         )
     if services:
-        _check_plan(services, alone=not (cloud or faults or processes != 1))
+        _check_plan(services, alone=not (faults or processes != 1), cloud=cloud)
     options = StackOptions(
         clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards,
         cloud=tasks if cloud else 0, cloud_period_s=period_s, faults=faults, services=services,
@@ -105,13 +106,15 @@ def serve(
             raise InterruptedRunError("stopped before the stack was up; nothing is left running") from None
 
 
-def _check_plan(services: str, *, alone: bool) -> None:
-    from dbz.server.apart.plan import instances_of
+def _check_plan(services: str, *, alone: bool, cloud: bool) -> None:
+    from dbz.config.services import GATEWAY, instances_of
 
-    instances_of(services)
+    plan = instances_of(services)
+    if cloud and plan[GATEWAY] != 1:
+        raise UsageError("with --cloud the gateways are the tasks of api", hint="--tasks N", code="E003")
     if not alone:
         raise UsageError(
-            "--services go with neither --processes nor --cloud nor --faults",
+            "--services go with neither --processes nor --faults",
             hint="--services gateway=2,game=2 says how many processes each has",
             code="E003",
         )
@@ -176,8 +179,9 @@ def _announce(running: RunningStack, started_in_s: float, options: StackOptions,
     if options.services:
         typer.echo(f"Services  {running.url}/healthz")
     if running.cloud_url:
+        others = " and one for each service" if options.services else ""
         typer.echo(
-            f"Cloud     {running.cloud_url} (AWS_ENDPOINT_URL), region eu-west-1, cluster dbz, service api\n"
+            f"Cloud     {running.cloud_url} (AWS_ENDPOINT_URL), region eu-west-1, cluster dbz, service api{others}\n"
             "Scale it  dbz scale status --local"
         )
 

@@ -20,6 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cluster", default="dbz")
     parser.add_argument("--service", default="api")
     parser.add_argument("--tasks", type=int, default=2, help="tasks at the start")
+    parser.add_argument(
+        "--services", type=_counts, default={}, metavar="NAME=TASKS,…",
+        help="further services; with --server-port each is that service of the app, and --service its gateway",
+    )  # fmt: skip
     parser.add_argument("--start-delay", type=float, default=1.0, help="seconds until a task on paper answers")
     parser.add_argument("--period", type=float, default=60.0, help="seconds between metrics")
     parser.add_argument("--cache-group", default="", help="name of an ElastiCache replication group")
@@ -36,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = CloudOptions(
         port=given.port, region=given.region, cluster=given.cluster, service=given.service, tasks=given.tasks,
         cache_group=given.cache_group, cache_nodes=given.cache_nodes, period_s=given.period,
-        lease_table=given.lease_table, load_balancer=given.load_balancer,
+        lease_table=given.lease_table, load_balancer=given.load_balancer, services=given.services,
     )  # fmt: skip
     ended = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -48,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _counts(text: str) -> dict[str, int]:
+    """`chat=2,game=1`; ValueError for anything else, which argparse reports."""
+    pairs = (part.split("=") for part in text.split(","))
+    return {name.strip(): int(count) for name, count in pairs}
+
+
 def _runner(given: argparse.Namespace) -> Runner:
     if not given.server_port:
         return PaperRunner(given.start_delay)
@@ -55,7 +65,8 @@ def _runner(given: argparse.Namespace) -> Runner:
 
     # Twice a period, so that no period is without a value.
     metrics = ["--emf", f"{given.cluster}/{given.service}", "--emf-period", f"{given.period / 2:g}"]
-    return ProcessRunner(ServerOptions(given.server_port, (*given.server, *metrics), {}, given.logs))
+    gateway = given.service if given.services else ""
+    return ProcessRunner(ServerOptions(given.server_port, (*given.server, *metrics), {}, given.logs, gateway))
 
 
 if __name__ == "__main__":

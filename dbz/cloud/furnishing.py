@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -15,8 +16,9 @@ from moto.elbv2.models import elbv2_backends
 
 @dataclass(frozen=True)
 class CloudOptions:
-    """One cluster with one service of `tasks` tasks, a cache group of `cache_nodes` nodes, a table for leases and a
-    load balancer with one target group; empty names make none.
+    """One cluster with one service of `tasks` tasks, further `services` by their numbers of tasks, a cache group of
+    `cache_nodes` nodes, a table for leases and a load balancer with a target group for the first service; empty names
+    make none.
 
     `period_s` is how often metrics are written and alarms evaluated.
     """
@@ -27,6 +29,7 @@ class CloudOptions:
     cluster: str = "dbz"
     service: str = "api"
     tasks: int = 2
+    services: Mapping[str, int] = field(default_factory=dict)
     cache_group: str = ""
     cache_nodes: int = 0
     lease_table: str = ""
@@ -39,15 +42,14 @@ def furnish(options: CloudOptions) -> None:
     """Make it all."""
     ecs = ecs_backends[DEFAULT_ACCOUNT_ID][options.region]
     ecs.create_cluster(options.cluster)
-    ecs.register_task_definition(
-        options.service, [{"name": options.service, "image": "dbz"}], memory="1024", cpu="1024"
-    )
     group = _make_load_balancer(options) if options.load_balancer else ""
-    attached = {"targetGroupArn": group, "containerName": options.service, "containerPort": 80}
-    ecs.create_service(
-        options.cluster, options.service, options.tasks, options.service, launch_type="FARGATE",
-        load_balancers=[attached] if group else None,
-    )  # fmt: skip
+    for name, tasks in {options.service: options.tasks, **options.services}.items():
+        ecs.register_task_definition(name, [{"name": name, "image": "dbz"}], memory="1024", cpu="1024")
+        attached = {"targetGroupArn": group, "containerName": name, "containerPort": 80}
+        ecs.create_service(
+            options.cluster, name, tasks, name, launch_type="FARGATE",
+            load_balancers=[attached] if group and name == options.service else None,
+        )  # fmt: skip
     if options.cache_group:
         _make_cache_group(options)
     if options.lease_table:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dbz.codes.kind import shown_code
+from dbz.config.services import GATEWAY, SERVICES
 from dbz.errors import DbzError
-from dbz.server.apart.plan import GATEWAY, SERVICES, check_apart
+from dbz.server.apart.plan import check_apart
 from dbz.server.apart.processes import ServiceProcesses
 from dbz.server.app import Application
 from dbz.server.auth.vault import Vault

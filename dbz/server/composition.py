@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import Protocol
 
 from dbz.background import end
+from dbz.config.services import GATEWAY
 from dbz.server.apart.handover import SocketEvents
 from dbz.server.apart.internal import InternalRoutes
-from dbz.server.apart.plan import GATEWAY
 from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers, RemotePictures
 from dbz.server.auth import AuthService
 from dbz.server.auth.sign_up import SignUp

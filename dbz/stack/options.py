@@ -39,7 +39,8 @@ class StackOptions:
     """Whether admins can make the server slow, failing or leaking."""
 
     services: str = ""
-    """Which processes the reference server consists of, as `dbz serve --services` takes it; empty: one is all."""
+    """Which processes the reference server consists of, as `dbz serve --services` takes it; empty: one is all. With a
+    cloud each service is an ECS service, and the gateways are the tasks of `api`."""
 
     def __post_init__(self) -> None:
         for name, value, lowest, highest in (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbz.children import free_port, python_module
+from dbz.config.services import GATEWAY, instances_of
 from dbz.extras import CLOUD, SERVER, need
 from dbz.stack.options import StackOptions
 from dbz.stack.probes import cache_answers, cloud_answers, gateway_answers, server_answers, store_answers
@@ -32,6 +33,8 @@ class Part:
     scratch: Path
     env: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 8.0
+    deadline_s: float = 30.0
+    """How long it may take until it is up."""
 
 
 def require_packages(*, cloud: bool = False) -> None:
@@ -92,11 +95,26 @@ def cloud(
     api = ["--port", str(port), "--period", f"{options.cloud_period_s:g}", "--tasks", str(options.cloud)]
     cache_group = ["--cache-group", CACHE_GROUP, "--cache-nodes", str(_CACHE_NODES)]
     tasks = ["--server-port", str(server_port), "--logs", str(logs.resolve())]
+    apart = _services_of(options)
     arguments = ["--", *_server_arguments(options, mongo_uri, redis_url, shards)]
-    argv = [*python_module("dbz.cloud"), *api, *cache_group, *tasks, *arguments]
+    argv = [*python_module("dbz.cloud"), *api, *cache_group, *apart, *tasks, *arguments]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
+    if apart:
+        env["MESH_SECRET"] = secrets.token_urlsafe(32)
+
+    def ready(host: str, at: int) -> bool:
+        return cloud_answers(host, at) and (not apart or gateway_answers(options.host, server_port))
+
     # Longer than its tasks get for draining.
-    return Part("cloud", "the local cloud", argv, options.host, port, cloud_answers, scratch, env, grace_s=15.0)
+    return Part("cloud", "the local cloud", argv, options.host, port, ready, scratch, env, 15.0, 90.0 if apart else 30.0)
+
+
+def _services_of(options: StackOptions) -> list[str]:
+    """The cloud's argument for services apart: all but the gateway, which is the cloud's own service."""
+    if not options.services:
+        return []
+    counts = instances_of(options.services)
+    return ["--services", ",".join(f"{name}={count}" for name, count in counts.items() if name != GATEWAY)]
 
 
 def seeding(options: StackOptions, mongo_uri: str, shards: Mapping[str, str]) -> list[str]:

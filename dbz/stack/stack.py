@@ -15,7 +15,6 @@ from dbz.stack.options import StackOptions
 from dbz.stack.parts import Part
 from dbz.stack.probes import check_port, port_is_taken
 
-_READY_DEADLINE_S = 30.0
 _SEED_DEADLINE_S = 60.0
 _PORT_TRIES = 3
 
@@ -93,7 +92,7 @@ class Stack:
     def _wait_ready(self, make: Callable[[], Part], part: Part, tries_left: int) -> Part:
         child = self._running[part.name][1]
         try:
-            wait_until(lambda: part.ready(part.host, part.port), child, deadline_s=_READY_DEADLINE_S, what=part.what)
+            wait_until(lambda: part.ready(part.host, part.port), child, deadline_s=part.deadline_s, what=part.what)
         except DependencyError:
             if not tries_left or child.exit_code is None or not port_is_taken(part.host, part.port):
                 raise

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from dbz.server.apart.plan import GATEWAY, SERVICES
+from dbz.config.services import GATEWAY, SERVICES
 from dbz.server.auth import service as auth
 from dbz.server.chat import service as chat
 from dbz.server.content import service as content

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbz.config.services import GATEWAY, MOST_INSTANCES, SERVICES, instances_of
 from dbz.errors import UsageError
-from dbz.server.apart.plan import GATEWAY, MOST_INSTANCES, SERVICES, instances_of
 from dbz.server.edge.headers import backward, next_trace_parent, onward
 from dbz.server.http.errors import ApiError
 from dbz.server.identity import Identity

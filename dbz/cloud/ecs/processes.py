@@ -1,7 +1,9 @@
-"""Tasks that are real: each is a reference server of its own on one shared port.
+"""Tasks that are real: each is a reference server of its own on one shared port, or, with services apart, one of the
+gateways there, or one process of a service behind them.
 
-The kernel spreads new connections over them. A task is ready when its worker listens; its CPU and memory are what the
-operating system says of its processes, its connections an equal share of what the group of servers says together.
+The kernel spreads new connections over those who share the port. A task is ready when its worker listens; its CPU and
+memory are what the operating system says of its processes, its connections an equal share of what the group of servers
+says together.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from dbz.children import Child, python_module, stop_all
+from dbz.children import Child, free_port, python_module, stop_all
 from dbz.cloud.cloudwatch.logs import Logged, LogReader
 from dbz.cloud.ecs.tasks import TaskTotals, Usage
 
@@ -28,28 +30,46 @@ _GRACE_S = 10.0
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How the reference server is started; `arguments` are those of `python -m dbz.server` beside host and port."""
+    """How the reference server is started."""
 
     port: int
+    """Where the app answers."""
     arguments: tuple[str, ...]
+    """Those of `python -m dbz.server` beside what a task says for itself."""
     env: Mapping[str, str]
     logs: Path
+    gateway: str = ""
+    """The ECS service whose tasks are gateways, and all others the app's services of their names; empty: every task is
+    a whole server."""
     host: str = "127.0.0.1"
+
+    def of(self, service: str) -> tuple[int, list[str], dict[str, str]]:
+        """Port, command and environment of a new task of an ECS service."""
+        front = not self.gateway or service == self.gateway
+        port = self.port if front else free_port(self.host)
+        where = ["--host", self.host, "--port", str(port), "--group", f"dbz-{self.port}"]
+        role: list[str] = []
+        env = {"PYTHONUNBUFFERED": "1", **self.env}
+        if self.gateway:  # of an option that is given twice the last one holds
+            role = ["--warmup", "none", "--service", "gateway" if front else service]
+        if not front:
+            role += ["--emf", ""]
+        if not front and service != "auth":
+            env["JWT_SECRET"] = ""  # only who reads and writes tokens knows how they are signed
+        return port, python_module("dbz.server", *where, *self.arguments, *role), env
 
 
 class ProcessTask:
-    """One reference server."""
+    """One process of the reference server, with its workers."""
 
-    def __init__(self, number: int, options: ServerOptions) -> None:
-        self._options = options
+    def __init__(self, number: int, service: str, options: ServerOptions) -> None:
         scratch = Path(tempfile.gettempdir()) / f"dbz-task-{secrets.token_hex(8)}"
-        where = ["--host", options.host, "--port", str(options.port), "--group", f"dbz-{options.port}"]
-        argv = python_module("dbz.server", *where, *options.arguments)
-        env = {"PYTHONUNBUFFERED": "1", **options.env, "TMPDIR": str(scratch)}
-        log = options.logs / f"task-{number}.log"
+        self._port, argv, env = options.of(service)
+        env["TMPDIR"] = str(scratch)
+        log = options.logs / (f"{service}-{number}.log" if options.gateway else f"task-{number}.log")
         log.unlink(missing_ok=True)  # another cloud's
         self._log = LogReader(log)
-        self.child = Child(f"task {number}", argv, log=log, env=env, scratch=[scratch], grace_s=_GRACE_S)
+        self.child = Child(f"task {number} of {service}", argv, log=log, env=env, scratch=[scratch], grace_s=_GRACE_S)
         self._ready = False
         self._stopping = False
         self._seen: dict[int, float] = {}
@@ -104,7 +124,7 @@ class ProcessTask:
     def _listens(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             return any(
-                one.status == psutil.CONN_LISTEN and one.laddr.port == self._options.port
+                one.status == psutil.CONN_LISTEN and one.laddr.port == self._port
                 for one in process.net_connections("tcp")
             )
         return False
@@ -117,10 +137,10 @@ class ProcessRunner:
         self._options = options
         self._tasks: list[ProcessTask] = []
 
-    def start(self, number: int, service: Mapping[str, str]) -> ProcessTask:  # noqa: ARG002 there is only one
+    def start(self, number: int, service: Mapping[str, str]) -> ProcessTask:
         """A new server; it is ready some seconds later."""
         self._tasks = [task for task in self._tasks if not task.gone()]
-        task = ProcessTask(number, self._options)
+        task = ProcessTask(number, service["ServiceName"], self._options)
         self._tasks.append(task)
         return task
 
@@ -147,7 +167,7 @@ def _totals(text: str) -> TaskTotals:
     sums: dict[str, float] = {}
     for line in text.splitlines():
         name, _, value = line.rpartition(" ")
-        if not line.startswith("#") and name:
+        if not line.startswith("#") and name and 'route="/internal' not in name:  # what services ask of each other
             key = name.split("{")[0]
             key = "failed" if key == "dbz_http_requests_total" and 'status="5' in name else key
             sums[key] = sums.get(key, 0.0) + float(value)

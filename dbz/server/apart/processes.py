@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from dbz.children import Child, free_port, python_module, stop_all
-from dbz.server.apart.plan import GATEWAY, instances_of
+from dbz.config.services import GATEWAY, instances_of
 from dbz.server.process import check_port
 from dbz.server.settings import Settings
 
