@@ -106,7 +106,8 @@ def cloud(
         return cloud_answers(host, at) and (not apart or gateway_answers(options.host, server_port))
 
     # Longer than its tasks get for draining.
-    return Part("cloud", "the local cloud", argv, options.host, port, ready, scratch, env, 15.0, 90.0 if apart else 30.0)
+    grace_s, deadline_s = 15.0, 90.0 if apart else 30.0
+    return Part("cloud", "the local cloud", argv, options.host, port, ready, scratch, env, grace_s, deadline_s)
 
 
 def _services_of(options: StackOptions) -> list[str]:
