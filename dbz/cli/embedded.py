@@ -22,7 +22,7 @@ def start_embedded(profile: Profile, logs: Path) -> Stack:
 
 def start_stack_of(profile: Profile, logs: Path) -> Stack:
     """The running stack, without a word."""
-    from dbz.server.apart.plan import instances_of
+    from dbz.config.services import instances_of
     from dbz.stack import StackOptions, start_stack
 
     if profile.stack.services:

@@ -85,7 +85,7 @@ class LoadOptions:
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given; `UsageError` for services that are no plan."""
         if self.services:
-            from dbz.server.apart.plan import instances_of
+            from dbz.config.services import instances_of
 
             instances_of(self.services)
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from dbz.server.apart.plan import GATEWAY
+from dbz.config.services import GATEWAY
 from dbz.server.edge.headers import backward, length_of, next_trace_parent, onward
 from dbz.server.edge.traffic import ClientLimits
 from dbz.server.http.call import Receive
