@@ -30,6 +30,8 @@ from dbz.load.generator.record.marks import Marks
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.sinks import FileSink, MasterSink, Sink
 from dbz.load.generator.record.writer import RecordWriter
+from dbz.load.generator.repeat.repetition import repetition_of
+from dbz.load.generator.repeat.user import adhoc_user
 from dbz.load.generator.session import Session
 from dbz.load.generator.shared import SharedByMaster
 from dbz.load.generator.steering import Steering
@@ -108,6 +110,7 @@ class GeneratorProcess:
         settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
         pacing.install()
+        session.repetition = repetition_of(self.spec, session, pacing)
         if prepares():
             hooks.call_first(environment.events.test_start, lambda **_: pacing.begin())
         foreign.listen(environment.events, session.recorder, session.services)
@@ -208,7 +211,7 @@ class GeneratorProcess:
         fence.install(fence.fence_of(spec))
         hooks.watch(errors)
         if spec.request is not None:
-            classes, shape = [user_classes.adhoc_user(spec.request)], None
+            classes, shape = [adhoc_user(spec.request)], None
         else:
             classes, shape = user_classes.load_scenario(spec.scenario)
         user_classes.check_classes(spec.open_users, classes)

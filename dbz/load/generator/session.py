@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbz.load.generator.data.metrics import OwnMetrics
 from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
@@ -23,6 +23,9 @@ from dbz.load.generator.record.stats_feed import feed
 from dbz.load.networks import Network, network_at
 from dbz.load.slots import Slots, place_in_clubs
 from dbz.load.spec import GeneratorRole, GeneratorSpec
+
+if TYPE_CHECKING:
+    from dbz.load.generator.repeat.repetition import Repetition
 
 _OURS = ("dbz.", "locust.")
 
@@ -41,6 +44,8 @@ class Session:
         self.bus = self._make_bus()
         self.deliveries = DeliveryLedger(self.recorder, bus=self.bus)
         self.relay: WorkerRelay | None = None
+        self.repetition: Repetition | None = None
+        """What carries the requests of a URL; None for the ordinary client."""
         self.counting_listeners = 0
         """How many listeners of Locust's request event only count requests, as the recorder does."""
         self._request_event: Any = None
@@ -104,6 +109,8 @@ class Session:
 
     def take_counts(self) -> dict[str, Any]:
         """What happened since the last call, for the line of the record."""
+        if self.repetition is not None:
+            self.repetition.pour()
         counts: dict[str, Any] = {"deliveries": self.deliveries.take_counts(), **self.errors.take_counts()}
         if drained := self.deliveries.take_counts(after_end=True):
             counts["drained"] = drained

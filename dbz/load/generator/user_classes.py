@@ -8,18 +8,13 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from locust import constant, task
 from locust.argument_parser import get_parser
 from locust.user.task import filter_tasks_by_tags
 from locust.util.load_locustfile import load_locustfile, load_locustfile_pytest
 
 from dbz.config import bundled
 from dbz.errors import UsageError
-from dbz.load.generator.http import HttpClient, RequestOptions
-from dbz.load.generator.users import HttpUser
-from dbz.load.spec import AdHocRequest
 from dbz.suggest import did_you_mean
 
 
@@ -117,32 +112,6 @@ def _tags_of(holder: Any) -> Iterator[str]:
     for one in getattr(holder, "tasks", ()):
         yield from getattr(one, "locust_tag_set", ())
         yield from _tags_of(one)
-
-
-def adhoc_user(request: AdHocRequest) -> Any:
-    """A user class that repeats one request as fast as it is answered, or as arrivals ask for it."""
-
-    parts = urlsplit(request.url)
-    root, path = f"{parts.scheme}://{parts.netloc}", parts.path or "/"
-    target = f"{path}?{parts.query}" if parts.query else path
-    body: RequestOptions = {"data": request.body} if request.body else {}
-
-    class AdHocUser(HttpUser):
-        """Repeats one request."""
-
-        wait_time = constant(0)
-
-        def on_start(self) -> None:
-            """Say once what all requests have in common."""
-            self.client = HttpClient(root, self._record, access=self.access)
-            self.client.headers.update(request.headers)
-
-        @task  # type: ignore[untyped-decorator]
-        def repeat(self) -> None:
-            """Send the request once."""
-            self.client.request(request.method, target, name=path, **body)
-
-    return AdHocUser
 
 
 def _line_in(path: str, error: BaseException) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Unpack
 from gevent import GreenletExit
 
 from dbz.load.generator.http.answer.decoding import accepted_codings
+from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.authentication import answer_challenge, authorize, prepared_request
 from dbz.load.generator.http.bodies import encode_body, encode_params
 from dbz.load.generator.http.cookies import CookieJar
@@ -31,12 +32,14 @@ from dbz.load.generator.http.options import (
     RequestOptions,
     RequestTerms,
     check_names,
+    for_all_requests,
     hooks_of,
+    merged,
     proxy_of,
     waits_of,
 )
 from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, check_redirect
-from dbz.load.generator.http.pool import Pool, Waits
+from dbz.load.generator.http.pool import Begun, Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
 from dbz.load.generator.http.urls import credentials_of, full_url, prepare_url, resolve, split_url
 from dbz.load.generator.http.verbs import Verbs
@@ -45,6 +48,7 @@ from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import proxy_for
+from dbz.load.generator.net.wire import Connection, SocketConnection
 from dbz.load.generator.record.under_way import under_way
 
 CONNECT_TIMEOUT_S = 5.0
@@ -59,19 +63,6 @@ Record = Callable[["Response", str, float], None]
 """Takes a finished response, its operation and its duration in seconds."""
 
 
-def _for_all_requests(name: str) -> Any:
-    """An option that all requests of a client have unless they say something else."""
-
-    def get(client: HttpClient) -> Any:
-        return client._options.get(name)
-
-    def set_(client: HttpClient, value: Any) -> None:
-        client._options[name] = value
-        client._special = any(client._options.values())
-
-    return property(get, set_)
-
-
 class HttpClient(Verbs):
     """The HTTP side of one virtual user: a base URL, default headers, cookies and a pool of kept-alive connections.
 
@@ -83,13 +74,13 @@ class HttpClient(Verbs):
     `redirect_hosts`. `access` is the network that all connections go over; None for this machine's.
     """
 
-    auth = _for_all_requests("auth")
-    params = _for_all_requests("params")
-    cert = _for_all_requests("cert")
-    proxies = _for_all_requests("proxies")
-    hooks = _for_all_requests("hooks")
-    stream = _for_all_requests("stream")
-    conditional = _for_all_requests("conditional")
+    auth = for_all_requests("auth")
+    params = for_all_requests("params")
+    cert = for_all_requests("cert")
+    proxies = for_all_requests("proxies")
+    hooks = for_all_requests("hooks")
+    stream = for_all_requests("stream")
+    conditional = for_all_requests("conditional")
 
     def __init__(
         self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: UserAccess | None = None
@@ -173,10 +164,47 @@ class HttpClient(Verbs):
         response = Response(method, url, f"{method} {name}", self._record)
         if operations:
             response.judge = problem_in
-        started_s = time.monotonic()
+        self._complete(response, options, time.monotonic())
+        if not catch_response:
+            response.finish()
+        return response
+
+    def lend(self, response: Response) -> tuple[SocketConnection, ResponseReader] | None:
+        """The connection over which the bytes that brought this answer would ask the same once more.
+
+        None when the next request may have to be another one, or its answer be judged by more than its head. Whoever
+        borrows the connection gives it back by `give_back`, or by `resume` with a request under way.
+        """
+        asked_otherwise = self._special or response.history or response.judge or self._cookies.expire
+        if self._home is None or asked_otherwise or response.error or not response.head.plain:
+            return None
+        return self._home.lend()
+
+    def give_back(self, connection: Connection, reader: ResponseReader) -> None:
+        """Take back a lent connection that carries no request."""
+        self._go_home().give_back(connection, reader)
+
+    def resume(self, begun: Begun, like: Response, **options: Unpack[RequestOptions]) -> Response:
+        """As the `request` whose answer was `like`, once more, of one that was begun over a lent connection."""
+        response = Response(like.method, like.path, like.operation, self._record)
+        self._complete(response, options, begun.started_s, begun)
+        response.finish()
+        return response
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def _complete(
+        self, response: Response, options: RequestOptions, started_s: float, begun: Begun | None = None
+    ) -> None:
+        """All that happens between the start of a request, which may have been `begun`, and the end of its answer."""
         under_way[id(response)] = (response.operation, started_s)
         try:
-            if self._special or (options and not options.keys() <= _BODY_OPTIONS) or not _is_plain(url):
+            if begun is not None:
+                self._resume(response, options, begun)
+            elif self._special or (options and not options.keys() <= _BODY_OPTIONS) or not _is_plain(response.path):
                 self._send(response, options, started_s)
             else:
                 self._send_plain(response, options, started_s)
@@ -192,14 +220,6 @@ class HttpClient(Verbs):
         response.elapsed_s = ended_s - started_s
         if response.first_byte_s:
             response.body_s = ended_s - response.first_byte_s
-        if not catch_response:
-            response.finish()
-        return response
-
-    def close(self) -> None:
-        """Close all connections."""
-        for pool in self._pools.values():
-            pool.close()
 
     def _send_plain(self, response: Response, options: RequestOptions, started_s: float) -> None:
         """A request that asks for nothing special: by far the most are."""
@@ -220,12 +240,25 @@ class HttpClient(Verbs):
         deadline_s = started_s + self.timeout_s
         home.exchange(response, message.encode("latin-1", "replace") + body, deadline_s, self.waits)
         if response.head.sets_cookies or response.status_code in REDIRECTS:
-            outgoing = self._outgoing(response, options)
-            self._learn(response, outgoing)
-            self._follow(response, outgoing, RequestTerms(deadline_s, self.waits, self.verify))
+            self._go_on(response, options, deadline_s)
+
+    def _resume(self, response: Response, options: RequestOptions, begun: Begun) -> None:
+        deadline_s = begun.started_s + self.timeout_s
+        response.root = self._root
+        self._go_home().resume(response, begun, deadline_s, self.waits)
+        if response.head.sets_cookies or response.status_code in REDIRECTS:
+            self._go_on(response, options, deadline_s)
+
+    def _go_on(self, response: Response, options: RequestOptions, deadline_s: float) -> None:
+        """What an answer asks for to a request that asked for nothing special."""
+        outgoing = self._outgoing(response, options)
+        self._learn(response, outgoing)
+        self._follow(response, outgoing, RequestTerms(deadline_s, self.waits, self.verify))
 
     def _go_home(self) -> Pool:
         """The pool of the base URL, and what is written around the path of a request to it."""
+        if self._home is not None:
+            return self._home
         home = self._home = self._pool(self._origin, self.verify)
         self._before = home.target(self._prefix)
         proxy_fields = "".join(f"{name}: {value}\r\n" for name, value in home.proxy_fields.items())
@@ -235,7 +268,7 @@ class HttpClient(Verbs):
     def _send(self, response: Response, options: RequestOptions, started_s: float) -> None:
         check_names(options)
         if self._options:
-            options = _merged(self._options, options)
+            options = merged(self._options, options)
         response.context = options.get("context") or {}
         terms = self._terms(options, started_s)
         outgoing = self._outgoing(response, options)
@@ -363,12 +396,3 @@ class HttpClient(Verbs):
 
 def _is_plain(url: str) -> bool:
     return bool(_is_plain_path(url)) and "/." not in url
-
-
-def _merged(ours: Mapping[str, Any], given: RequestOptions) -> RequestOptions:
-    """The options of the client and those of one request, which win; parameters of both are sent."""
-    merged: dict[str, Any] = {**ours, **{name: value for name, value in given.items() if value is not None}}
-    mine, theirs = ours.get("params"), given.get("params")
-    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
-        merged["params"] = {**mine, **theirs}
-    return merged  # type: ignore[return-value]

@@ -93,6 +93,11 @@ class CookieJar:
         for name, value in cookies.items():
             self.set(name, value)
 
+    @property
+    def expire(self) -> bool:
+        """Whether any of them will be over before its user is."""
+        return any(cookie.expires_s < math.inf for cookie in self._cookies.values())
+
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of a cookie, whatever its domain and path."""
         return next((cookie.value for cookie in self if cookie.name == name), default)

@@ -114,3 +114,25 @@ def proxy_of(url: str, proxies: Mapping[str, str | None] | None) -> str | None:
         return None
     chosen = select_proxy(url, {key: value or "" for key, value in proxies.items()})
     return None if chosen is None else str(chosen)
+
+
+def merged(ours: Mapping[str, Any], given: RequestOptions) -> RequestOptions:
+    """The options of the client and those of one request, which win; parameters of both are sent."""
+    options: dict[str, Any] = {**ours, **{name: value for name, value in given.items() if value is not None}}
+    mine, theirs = ours.get("params"), given.get("params")
+    if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        options["params"] = {**mine, **theirs}
+    return options  # type: ignore[return-value]
+
+
+def for_all_requests(name: str) -> Any:
+    """An option that all requests of a client have unless they say something else."""
+
+    def get(client: Any) -> Any:
+        return client._options.get(name)
+
+    def set_(client: Any, value: Any) -> None:
+        client._options[name] = value
+        client._special = any(client._options.values())
+
+    return property(get, set_)

@@ -16,7 +16,7 @@ from dbz.load.generator.net.connecting import connect
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
-from dbz.load.generator.net.wire import Connection
+from dbz.load.generator.net.wire import Connection, SocketConnection
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0
@@ -30,6 +30,24 @@ class Waits(NamedTuple):
     """Seconds for a connection, its TLS handshake included."""
     read_s: float = 0.0
     """Seconds for each single wait for bytes; 0 for as long as the whole request may take."""
+
+
+class Begun(NamedTuple):
+    """A request that whoever borrowed a connection has sent over it, as far as it came."""
+
+    connection: Connection
+    reader: ResponseReader
+    message: bytes
+    started_s: float
+    """When it was sent, on the monotonic clock."""
+    unsent: bytes = b""
+    """What of `message` the network has not taken yet."""
+    early: bytes = b""
+    """What has come of the answer."""
+    first_byte_s: float = 0.0
+    """When the first of it came, on the monotonic clock."""
+    error: BaseException | None = None
+    """Why it goes no further."""
 
 
 class Pool:
@@ -78,6 +96,29 @@ class Pool:
                     raise
         self._converse(self._open(response, deadline_s, waits), response, message, deadline_s, waits, body)
 
+    def lend(self) -> tuple[SocketConnection, ResponseReader] | None:
+        """The connection that was used last, until it is given back; None when that is no plain socket."""
+        connection, reader = self._idle[-1] if self._idle else (None, None)
+        if not isinstance(connection, SocketConnection) or reader is None or connection.encrypted or connection.unasked:
+            return None
+        del self._idle[-1]
+        return connection, reader
+
+    def give_back(self, connection: Connection, reader: ResponseReader) -> None:
+        """Take back a lent connection that carries no request."""
+        self._idle.append((connection, reader))
+
+    def resume(self, response: Response, begun: Begun, deadline_s: float, waits: Waits) -> None:
+        """As `exchange`, of a request that was begun over a lent connection; it gets the same second try."""
+        response.sent = begun.message
+        begun.reader.started = bool(begun.early)
+        try:
+            self._finish(begun, response, deadline_s, waits)
+        except ConnectionLost:
+            if response.method not in IDEMPOTENT or begun.reader.started:
+                raise
+            self._converse(self._open(response, deadline_s, waits), response, begun.message, deadline_s, waits, b"")
+
     def begin(self, response: Response, message: bytes, deadline_s: float, waits: Waits) -> None:
         """As `exchange`, but read the head only: `response.stream` gives the body, and brings the connection back."""
         response.sent = message
@@ -124,6 +165,22 @@ class Pool:
         response.head, response.status_code, response.body = head, head.status, content
         response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
         self._keep(pair, reader.reusable)
+
+    def _finish(self, begun: Begun, response: Response, deadline_s: float, waits: Waits) -> None:
+        connection, reader = begun.connection, begun.reader
+        connection.deadline_s, connection.read_timeout_s = deadline_s, waits.read_s
+        try:
+            if begun.error is not None:
+                raise begun.error
+            if begun.unsent:
+                connection.send(begun.unsent)
+            head, content = reader.read(connection, response.method, begun.early)
+        except BaseException:
+            connection.close()
+            raise
+        response.take(head, content)
+        response.first_byte_s, response.received_bytes = begun.first_byte_s or reader.first_byte_s, reader.body_bytes
+        self._keep((connection, reader), reader.reusable)
 
     def _keep(self, pair: tuple[Connection, ResponseReader], reusable: bool) -> None:
         if reusable:

@@ -159,6 +159,11 @@ class SocketConnection(Connection):
         """Whether the socket became readable while nobody was reading."""
         return self._unasked
 
+    @property
+    def plain(self) -> Any:
+        """The socket itself, which does not block, for whoever waits for it by `listen`; None with TLS."""
+        return self._fast
+
     def send(self, data: bytes) -> None:
         """Send everything."""
         try:
@@ -195,8 +200,16 @@ class SocketConnection(Connection):
         if self._waiting is not None:
             self._waiting.switch()
         else:
-            self._unasked = True
-            self._disarm()
+            self.note_unasked()
+
+    def note_unasked(self) -> None:
+        """There is something to read that nobody asked for; nobody is told of it again."""
+        self._unasked = True
+        self._disarm()
+
+    def ignore(self) -> None:
+        """Whoever listens is not called any more."""
+        self._disarm()
 
     def _disarm(self) -> None:
         self._read.stop()

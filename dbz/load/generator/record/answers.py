@@ -26,6 +26,12 @@ class AnswerCosts:
             sums[5] += response.connect_s
             sums[6] += response.tls_s
 
+    def add_sums(self, operation: str, answers: int, elapsed_s: float, body_s: float, received_bytes: int) -> None:
+        """Count requests over kept connections, whose answers came whole."""
+        sums = self._sums.setdefault(operation, [0, 0.0, 0.0, 0, 0, 0.0, 0.0])
+        for index, value in enumerate((answers, elapsed_s, body_s, received_bytes)):
+            sums[index] += value
+
     def take(self) -> dict[str, list[float]]:
         """By operation: answers, seconds, of these for bodies, bytes; connections, seconds for these and for TLS."""
         taken, self._sums = self._sums, {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -54,6 +54,14 @@ class Samples:
         if counts is None:
             counts = self._ok[kind, name] = {}
         counts[index] = counts.get(index, 0) + 1
+
+    def successes(self, kind: str, name: str, counts_us: Mapping[int, int]) -> None:
+        """Record as many attempts that succeeded in so many microseconds."""
+        if counts_us:
+            counts = self._ok.setdefault((kind, name), {})
+            for value_us, times in counts_us.items():
+                index = index_of(min(value_us, HIGHEST_US))
+                counts[index] = counts.get(index, 0) + times
 
     def failure(self, kind: str, name: str, seconds: float, error: str) -> None:
         """Record an attempt that failed, and why."""

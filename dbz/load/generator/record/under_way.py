@@ -20,10 +20,15 @@ One dictionary for the process: it costs two operations for each request, and cl
 """
 
 
+elsewhere: list[Callable[[], list[tuple[str, float]]]] = []
+"""Who else knows of requests that are under way: called for operation and age in seconds of each."""
+
+
 def ages() -> list[tuple[str, float]]:
     """Operation and age in seconds of each request that is under way now."""
     now_s = time.monotonic()
-    return [(operation, now_s - started_s) for operation, started_s in list(under_way.values())]
+    own = [(operation, now_s - started_s) for operation, started_s in list(under_way.values())]
+    return [*own, *(age for ages_of in elsewhere for age in ages_of())]
 
 
 def watch_locust_clients(cut_off: Callable[[str, float], None]) -> None:

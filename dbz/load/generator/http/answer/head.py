@@ -21,8 +21,8 @@ class Head:
     """Status and header fields of a response."""
 
     __slots__ = (
-        *("chunked", "encoding", "fields", "keep", "length", "may_stay_open", "reason", "service", "sets_cookies"),
-        "status",
+        *("chunked", "encoding", "fields", "keep", "length", "may_stay_open", "plain", "reason", "service"),
+        *("sets_cookies", "status"),
     )
 
     def __init__(
@@ -47,6 +47,9 @@ class Head:
             self.length = -1
         self.keep = self.may_stay_open and (self.chunked or self.length >= 0)
         """Whether the connection can be used again after the body: one that ends with the connection leaves none."""
+        self.plain = 200 <= status < 300 and self.keep and self.length >= 0
+        self.plain = self.plain and not (self.sets_cookies or self.without_body)
+        """Whether nothing is to be done about it but to count off its body."""
 
     @property
     def without_body(self) -> bool:

@@ -29,6 +29,23 @@ _CUT_OFF = "closed before the answer was complete"
 _known_heads: dict[bytes, Head] = {}
 
 
+def plain_head(data: bytes) -> tuple[Head, int] | None:
+    """The head that `data` begins with and where it ends; None when it is not there whole, or is not a plain one."""
+    end = data.find(b"\r\n\r\n") + 4
+    head = _known_heads.get(data[:end]) if end > 3 else None
+    if head is None:
+        end = _end_of_head(data)
+        if end < 0:
+            return None
+        try:
+            head = parse_head(data[:end])
+        except MalformedResponse:
+            return None
+        if head.plain:
+            _remember(data[:end], head)
+    return (head, end) if head.plain else None
+
+
 class ResponseReader:
     """Reads the responses of one connection, one after the other."""
 

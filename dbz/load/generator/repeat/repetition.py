@@ -1,0 +1,55 @@
+"""Which loads are carried out on the event loop itself.
+
+A user of a URL has no code of its own: between two of its requests nobody needs to be asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbz.load.generator.pacing import Pacing
+from dbz.load.generator.record import under_way
+from dbz.load.generator.repeat.dispatch import Dispatch, PacedLine
+from dbz.load.generator.repeat.line import Line
+from dbz.load.generator.repeat.tally import Tally
+from dbz.load.generator.session import Session
+from dbz.load.spec import GeneratorSpec
+
+
+class Repetition:
+    """The lines of one process, by operation."""
+
+    def __init__(self, session: Session, dispatch: Dispatch | None) -> None:
+        self._session = session
+        self._dispatch = dispatch
+        self._tallies: dict[str, Tally] = {}
+
+    def line(self, user: Any, operation: str) -> Line | None:
+        """A line for a user; None when somebody listens to each single request."""
+        if len(self._session.request_listeners) > self._session.counting_listeners:
+            return None
+        tally = self._tallies.get(operation)
+        if tally is None:
+            tally = self._tallies[operation] = Tally(operation)
+            under_way.elsewhere.append(tally.ages)
+        return Line(user, tally) if self._dispatch is None else PacedLine(user, tally, self._dispatch)
+
+    def pour(self) -> None:
+        """Hand what was counted to the recorder."""
+        for tally in self._tallies.values():
+            tally.pour(self._session.recorder, self._session.answers)
+
+
+def repetition_of(spec: GeneratorSpec, session: Session, pacing: Pacing) -> Repetition | None:
+    """The lines of a load that they can carry, and None for one that needs the ordinary client throughout.
+
+    They carry a URL on this machine's network, as fast as it is answered or at arrivals by rate: not over shaped
+    networks, not at a pace of each user's own, not what is never answered by a body, and not where each answer says
+    which service gave it.
+    """
+    request = spec.request
+    paced = spec.pacing_s or spec.requests_per_s is not None or spec.arrivals or spec.open_users
+    if request is None or request.method == "HEAD" or spec.networks or spec.service_header or paced:
+        return None
+    arrivals = pacing.arrivals
+    return Repetition(session, Dispatch(arrivals, pacing.punctuality) if arrivals is not None else None)

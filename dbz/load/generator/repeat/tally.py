@@ -1,0 +1,54 @@
+"""What was measured of requests since the last second was written: counted with as little as possible for each."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from dbz.load.generator.record.answers import AnswerCosts
+from dbz.load.generator.record.recorder import Recorder
+from dbz.measure.latency.series import HTTP, SERVICE
+
+if TYPE_CHECKING:
+    from dbz.load.generator.repeat.line import Line
+
+
+class Tally:
+    """The successes of one operation, and the answer that its server gave last."""
+
+    __slots__ = ("body_s", "bytes", "elapsed_s", "head", "length", "lines", "operation", "service", "size", "successes")
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.lines: set[Line] = set()
+        """Who carries requests now."""
+        self.head = b""
+        """The head of the last plain answer, whose body needs no decoding: the next one has it too, most probably."""
+        self.size = -1
+        """The size of that answer in bytes, with its body."""
+        self.length = 0
+        """The size of its body."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self.successes: dict[int, int] = {}
+        """How many requests took so many microseconds, from their intended starts on."""
+        self.service: dict[int, int] = {}
+        """Likewise from when they were sent, of paced ones."""
+        self.elapsed_s = self.body_s = 0.0
+        """Seconds of all answers together from sending on, and of these from the first byte to the last."""
+        self.bytes = 0
+        """The sizes of all bodies together."""
+
+    def pour(self, recorder: Recorder, answers: AnswerCosts) -> None:
+        """Hand over what was counted, and begin anew."""
+        if self.successes:
+            recorder.successes(HTTP, self.operation, self.successes)
+            recorder.successes(SERVICE, self.operation, self.service)
+            answers.add_sums(self.operation, sum(self.successes.values()), self.elapsed_s, self.body_s, self.bytes)
+            self._begin()
+
+    def ages(self) -> list[tuple[str, float]]:
+        """Operation and age in seconds of each request that is under way."""
+        now_s = time.monotonic()
+        return [(self.operation, now_s - line.started_s) for line in self.lines if line.asked]
