@@ -84,7 +84,7 @@ class CapacityStep(_Part):
     recovered: bool = True
     """Whether it held then what it had held before: if not, an overload may still be in these figures."""
     answer: str
-    """`holds`, `breaks` or `undecided` (the generator was the limit)."""
+    """`holds`, `breaks` or `undecided` (the generator was the limit, or something else took the machine)."""
     attempts_per_s: float
     """Everything that was measured."""
     requests_per_s: float
@@ -144,6 +144,15 @@ class CapacityFigures(_Part):
     connections: float | None
 
 
+class LimitInterval(_Part):
+    """Between which loads the limit is, by all looks together."""
+
+    low: int
+    high: int
+    probability: float
+    """That it is there."""
+
+
 class CapacityRamp(_Part):
     """A growing rate that went before the search for the highest one."""
 
@@ -174,6 +183,8 @@ class Capacity(_Part):
     capacity: CapacityFigures | None = None
     limit: int | None = None
     """The lowest load above the capacity that did not hold."""
+    between: LimitInterval | None = None
+    """Where the limit is, as all looks say together; null when all held, or none."""
     broken: list[BudgetResult] = Field(default_factory=list)
     """The budgets that broke at the limit, the worst first."""
     notes: list[str] = Field(default_factory=list)

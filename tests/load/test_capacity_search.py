@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.capacity.search import Answer, Bounds, Length, Next, SearchResult, Tried, search
+from dbz.load.capacity.search import Answer, Bounds, Length, Next, SearchResult, Tried, interval, search
 
 Oracle = Callable[[int], Answer]
-MOST_LOOKS = 6
-"""At one load: three brief ones, and three of full length."""
 
 
 def carry_out(bounds: Bounds, oracle: Oracle, flipped: int | None = None) -> tuple[SearchResult, list[Tried]]:
@@ -39,7 +39,7 @@ def up_to(threshold: int, beyond: Answer = Answer.BREAKS) -> Oracle:
 def all_bounds(draw: st.DrawFn) -> Bounds:
     highest = draw(st.integers(1, 20_000))
     start = draw(st.integers(1, highest))
-    return Bounds(start, highest, draw(st.integers(1, start)), draw(st.sampled_from((0.02, 0.1, 0.3))))
+    return Bounds(start, highest, draw(st.integers(1, start)), draw(st.sampled_from((0.1, 0.3))))
 
 
 def check_found(found: SearchResult, bounds: Bounds, threshold: int) -> None:
@@ -62,54 +62,95 @@ def test_the_threshold_is_found_within_the_tolerance(bounds: Bounds, threshold: 
 
 
 @given(bounds=all_bounds(), threshold=st.integers(0, 25_000), flipped=st.integers(0, 30))
-def test_one_wrong_answer_does_not_move_it(bounds: Bounds, threshold: int, flipped: int) -> None:
+def test_one_wrong_answer_moves_it_by_no_more_than_the_tolerance(bounds: Bounds, threshold: int, flipped: int) -> None:
     found, _ = carry_out(bounds, up_to(threshold), flipped)
-    check_found(found, bounds, threshold)
+    lowest, highest = ((found.holds or bounds.lowest - 1), found.limit.load if found.limit else math.inf)
+    assert lowest - bounds.width(lowest) <= max(threshold, bounds.lowest - 1)
+    assert highest + bounds.width(lowest) > min(threshold, bounds.highest)
 
 
 @given(bounds=all_bounds(), answers=st.lists(st.sampled_from(Answer), min_size=1, max_size=200))
 def test_it_ends_within_the_bounds_whatever_the_answers_are(bounds: Bounds, answers: list[Answer]) -> None:
     numbered = iter(answers * 200)
-    _, tried = carry_out(bounds, lambda _load: next(numbered))
-    assert max(sum(one.load == load for one in tried) for load in {one.load for one in tried}) <= MOST_LOOKS
+    found, tried = carry_out(bounds, lambda _load: next(numbered))
+    seen = {(one.load, one.answer is Answer.HOLDS) for one in tried}
+    assert found.holds is None or (found.holds, True) in seen
+    assert found.limit is None or (found.limit.load, False) in seen
 
 
-@given(knee=st.floats(2, 4500), seeds=st.tuples(st.integers(), st.integers()), noise=st.floats(0, 0.02))
-def test_two_searches_agree_within_a_tenth(knee: float, seeds: tuple[int, int], noise: float) -> None:
-    """Near its knee a system breaks at one time and holds at another; beyond the noise it does not."""
+@dataclass(frozen=True)
+class NoisyServer:
+    """A server that uses its limits up at `knee`, by a power of the load that is higher beyond that; looks differ by
+    `between` them and by `within` them, and some are disturbed by something else."""
 
-    def found(seed: int) -> int:
-        numbers, truth = random.Random(seed), up_to(int(knee))
-        bounds = Bounds(start=65, highest=5000)
-        result, _ = carry_out(bounds, lambda load: truth(round(load * numbers.uniform(1 - noise, 1 + noise))))
-        assert result.holds is not None
-        return result.holds
+    knee: float
+    slopes: tuple[float, float] = (4, 8)
+    between: float = 0.1
+    within: float = 0.15
+    mishaps: float = 0.05
 
-    low, high = sorted(map(found, seeds))
-    assert high <= max(1.1 * low, low + 1)
+    def looks(self, bounds: Bounds, numbers: random.Random) -> tuple[SearchResult, list[Tried]]:
+        """A whole search on it."""
+        tried: list[Tried] = []
+        while isinstance(step := search(bounds, tried), Next):
+            share = step.load / self.knee
+            noise = math.hypot(self.between, self.within / math.sqrt(SECONDS[step.length] / 20))
+            used = max(share ** self.slopes[share > 1], 0.25) * math.exp(numbers.gauss(0, noise))
+            used *= math.exp(abs(numbers.gauss())) if numbers.random() < self.mishaps else 1
+            answer = Answer.HOLDS if used < 1 else Answer.BREAKS
+            tried.append(Tried(step.load, answer, step.length, used, 75 * min(share, 1.3)))
+        return step, tried
 
 
-def test_what_broke_within_the_range_of_chance_is_looked_at_for_longer() -> None:
-    bounds, unsure = Bounds(start=65, highest=5000), Tried(65, Answer.BREAKS, Length.BRIEF, sure=False)
-    assert search(bounds, [unsure]) == Next(65, 1, Length.FULL)
-    assert search(bounds, [unsure, Tried(65, Answer.HOLDS)]) == Next(130, 0, Length.BRIEF)
-    assert search(bounds, [unsure, Tried(65, Answer.BREAKS)]) == Next(32, 0, Length.BRIEF)
+SECONDS = {Length.BRIEF: 5, Length.FULL: 20}
+SERVERS = {
+    "usual": NoisyServer(2700),
+    "noisy": NoisyServer(2700, between=0.15, within=0.25),
+    "sudden": NoisyServer(2700, slopes=(10, 20)),
+    "gradual": NoisyServer(2700, slopes=(2, 3)),
+    "small": NoisyServer(40),
+}
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_two_searches_agree_within_a_tenth(kind: str) -> None:
+    """Near its knee a system breaks at one time and holds at another, and now and then something disturbs it."""
+    server, bounds, numbers = SERVERS[kind], Bounds(start=65, highest=5000), random.Random(1)
+    searches = [server.looks(bounds, numbers) for _ in range(12)]
+    holds = [found.holds for found, _ in searches if found.holds is not None]
+    assert len(holds) == len(searches)
+    far = [abs(load / statistics.median(holds) - 1) - 1 / server.knee for load in holds]
+    assert sum(one <= 0.05 for one in far) >= 9 and sum(one <= 0.1 for one in far) >= 11
+    assert statistics.median(holds) == pytest.approx(0.95 * server.knee, rel=0.05, abs=1)
+    assert statistics.mean(len(tried) for _, tried in searches) <= 15
+    inside = [low <= server.knee <= high for low, high in (interval(bounds, tried) or (0, 0) for _, tried in searches)]
+    assert sum(inside) >= 9
+
+
+def test_how_much_of_a_limit_was_used_says_more_than_whether_it_held() -> None:
+    """Ten per cent below a limit that is nearly used up leaves no room; with half of it left there is some."""
+    bounds = Bounds(start=65, highest=5000)
+
+    def high(used: float) -> int:
+        ends = interval(bounds, [Tried(1000, Answer.HOLDS, used=used), Tried(1500, Answer.BREAKS, used=4.0)])
+        assert ends is not None
+        return ends[1]
+
+    assert high(0.97) < high(0.7) < high(0.3)
 
 
 @given(bounds=all_bounds(), threshold=st.integers(0, 25_000))
 def test_no_end_rests_on_brief_looks_alone(bounds: Bounds, threshold: int) -> None:
     found, tried = carry_out(bounds, up_to(threshold))
     for end in {found.holds, found.limit and found.limit.load} - {None}:
-        looks = [one for one in tried if one.load == end]
-        assert len(looks) >= 2 and any(one.length is not Length.BRIEF for one in looks)
+        assert any(one.length is not Length.BRIEF for one in tried if one.load == end)
 
 
 def test_a_usual_search_takes_few_looks() -> None:
     found, tried = carry_out(Bounds(start=65, highest=5000), up_to(700))
-    assert [one.load for one in tried] == [65, 130, 260, 520, 1040, 1040, 735, 735, 618, 674, 735, 674]
-    full = [one.load for one in tried if one.length is not Length.BRIEF]
-    assert full == [674, 735, 674]
-    assert found == SearchResult(674, Tried(735, Answer.BREAKS))
+    assert [one.load for one in tried][:5] == [65, 130, 260, 520, 1040]
+    assert len(tried) <= 11 and sum(one.length is not Length.BRIEF for one in tried) <= 4
+    check_found(found, Bounds(start=65, highest=5000), 700)
 
 
 @given(bounds=all_bounds(), threshold=st.integers(0, 25_000), full_at=st.integers(1, 25_000))
@@ -125,9 +166,11 @@ def test_a_server_whose_cpu_is_known_is_not_sent_far_beyond_it(bounds: Bounds, t
     check_found(step, bounds, threshold)
 
 
-def test_one_bad_moment_while_going_up_costs_one_more_brief_look_or_two() -> None:
-    _, tried = carry_out(Bounds(start=65, highest=5000), up_to(700), flipped=2)
-    assert [one.load for one in tried][:6] == [65, 130, 260, 260, 260, 520]
+def test_one_bad_moment_while_going_up_is_one_look() -> None:
+    found, tried = carry_out(Bounds(start=65, highest=5000), up_to(700), flipped=2)
+    assert [one.load for one in tried][:3] == [65, 130, 260]
+    check_found(found, Bounds(start=65, highest=5000), 700)
+    assert len(tried) <= 16
 
 
 def test_where_the_generator_gives_up_the_limit_is_not_the_servers() -> None:

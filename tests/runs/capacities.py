@@ -8,8 +8,8 @@ from typing import Any
 from dbz.config.budgets import load_budgets
 from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile
-from dbz.load.capacity.result import conclude_capacity, step_of
-from dbz.load.capacity.search import Answer, Bounds, Next, Tried, search
+from dbz.load.capacity.result import conclude_capacity, step_of, tried_by
+from dbz.load.capacity.search import Bounds, Next, search
 from dbz.load.plan import LoadPlan, new_run
 from dbz.runs.capacity import Capacity, CapacityStep
 from dbz.runs.schema import (
@@ -83,5 +83,5 @@ def searched(highest: int = 5000, threshold: int = 1000) -> Capacity:
     while isinstance(step := search(bounds, tried), Next):
         one = made_step(step.load, 500 * step.load / threshold, step.earlier)
         steps.append(one)
-        tried.append(Tried(step.load, Answer(one.answer), step.length))
+        tried.append(tried_by(step, one))
     return conclude_capacity(first_run(), bounds, load_phases(), steps, tried, over=True, interrupted=False)

@@ -17,8 +17,6 @@ from dbz.load.plan import LoadPlan
 from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.capacity import RATE, USERS, load_text
 
-LONG_LASTS = 2
-"""A long look is this many times a step: the answer rests on it."""
 BRIEF_SHARE, BRIEF_LEAST_S = 0.25, 3.0
 """A brief look is this share of a step long, and so many seconds at least."""
 GOODPUT_SHARE = 0.99
@@ -60,7 +58,7 @@ class CapacityPlan:
         """How many seconds are judged in a look."""
         if length is Length.BRIEF:
             return min(max(BRIEF_SHARE * self.step_s, BRIEF_LEAST_S), self.step_s)
-        return self.step_s * (LONG_LASTS if length is Length.LONG else 1)
+        return self.step_s
 
     def load_of(self, load: int) -> str:
         """A load for people: `260 users`, `120 arrivals/s`."""

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 from dbz.config.phases.plan import Phase, Phases
-from dbz.load.capacity.search import Answer, Bounds, Next, SearchResult, Tried, known
+from dbz.load.capacity.search import INTERVAL, Answer, Bounds, Next, SearchResult, Tried, interval, known
 from dbz.measure.budget.verdicts import Outcome as BudgetOutcome
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS
 from dbz.measure.scalability import fit
@@ -20,13 +20,17 @@ from dbz.runs.capacity import (
     CapacityFigures,
     CapacityStep,
     Headroom,
+    LimitInterval,
     ScalabilityFit,
     StepOutcome,
     load_text,
 )
-from dbz.runs.machine import BUSY_PERCENT
+from dbz.runs.machine import BUSY_PERCENT, taken_text
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.units import counted
+
+TAKEN_PERCENT = 50.0
+"""When something else takes more of the machine, what does not hold is no fault of the server."""
 
 
 def step_of(run: Run, step: Next) -> CapacityStep:
@@ -48,22 +52,36 @@ def step_of(run: Run, step: Next) -> CapacityStep:
         used=None if share is None or math.isinf(share) else round(share, 4),
         tightest=tightest,
         broken=sorted((one for one in run.budgets if _broken(one)), key=_used, reverse=True),
-        reasons=run.reasons,
+        reasons=[*_taken(run), *run.reasons],
     )
 
 
+def _taken(run: Run) -> list[str]:
+    if run.machine is None or run.verdict is RunVerdict.PASS or not _machine_was_taken(run):
+        return []
+    return [f"the machine was busy with something else: {taken_text(run.machine)}"]
+
+
 def tried_by(step: Next, done: CapacityStep) -> Tried:
-    """What a look says to the search; what broke did so beyond chance when one budget did."""
-    sure = not done.broken or any(budget.verdict == BudgetOutcome.BROKEN for budget in done.broken)
-    return Tried(step.load, Answer(done.answer), step.length, sure, done.server_cpu_percent)
+    """What a look says to the search: by how much it broke where one can say that, else how near to a limit it was."""
+    amounts = [_used(one) for one in done.broken if _has_upper_limit(one)]
+    used = max(amounts, default=None) if done.broken else done.used
+    known_used = None if used is None or math.isinf(used) else used
+    return Tried(step.load, Answer(done.answer), step.length, known_used, done.server_cpu_percent)
 
 
 def _answer(run: Run) -> Answer:
     if run.verdict is RunVerdict.PASS:
         return Answer.HOLDS
+    if _machine_was_taken(run):
+        return Answer.UNDECIDED
     if run.verdict is RunVerdict.FAIL or _only_users_ran_out(run):
         return Answer.BREAKS
     return Answer.UNDECIDED
+
+
+def _machine_was_taken(run: Run) -> bool:
+    return run.machine is not None and run.machine.disturbed_percent > TAKEN_PERCENT
 
 
 def _only_users_ran_out(run: Run) -> bool:
@@ -103,7 +121,7 @@ def conclude_capacity(
     interrupted: bool,
 ) -> Capacity:
     """Everything that follows from the steps so far; `first` says what is being loaded."""
-    found = known(tried)
+    found = known(bounds, tried)
     rate = first.profile.get("rate") is not None
     scaled = RATE if rate else USERS
     figures = _figures(found, first, steps, rate=rate)
@@ -123,6 +141,7 @@ def conclude_capacity(
         tolerance=bounds.tolerance,
         capacity=figures,
         limit=found.limit.load if found.limit else None,
+        between=_between(interval(bounds, tried)),
         broken=_worst(failing),
         notes=_notes(steps, partial(load_text, scaled)),
         phases=[headroom(figures, phase) for phase in phases.phases] if figures else [],
@@ -131,6 +150,10 @@ def conclude_capacity(
         versions=first.versions,
         environment=first.environment,
     )
+
+
+def _between(ends: tuple[int, int] | None) -> LimitInterval | None:
+    return None if ends is None else LimitInterval(low=ends[0], high=ends[1], probability=INTERVAL)
 
 
 def _figures(found: SearchResult, first: Run, steps: Sequence[CapacityStep], *, rate: bool) -> CapacityFigures | None:
@@ -192,7 +215,7 @@ def _statement(
 ) -> str:
     """What came of the search, in one or two sentences."""
     reasons = [reason for step in failing for reason in step.reasons]
-    why = f" ({reasons[0]})" if reasons else ""
+    why, cause = (f" ({reasons[0]})", f": {reasons[0]}") if reasons else ("", "")
     limit = text_of(found.limit.load) if found.limit else ""
     holds = text_of(found.holds) if found.holds is not None else ""
     if outcome is StepOutcome.FOUND:
@@ -200,11 +223,11 @@ def _statement(
     if outcome is StepOutcome.AT_LEAST and not limit:
         return f"All budgets hold at {holds}, the most that was to be tried."
     if outcome is StepOutcome.AT_LEAST:
-        return f"All budgets hold at {holds}; {limit} cannot be decided here: the generator is the limit{why}."
+        return f"All budgets hold at {holds}; {limit} cannot be decided here{cause}."
     if outcome is StepOutcome.NOTHING_HOLDS:
         return f"Not even at {text_of(bounds.lowest)} do all budgets hold{why}."
     if outcome is StepOutcome.UNDECIDED:
-        return f"Nothing could be decided, down to {limit}: the generator is the limit{why}."
+        return f"Nothing could be decided, down to {limit}{cause}."
     known_so_far = f"all budgets hold at {holds}" if holds else "no load is known to hold"
     state = "Stopped early" if outcome is StepOutcome.INTERRUPTED else "Still searching"
     return f"{state}; so far, {known_so_far}{f', and not at {limit}' if limit else ''}."

@@ -1,21 +1,20 @@
 """Which load to try next, given what came of the loads tried so far: a pure function, repeated until it is done.
 
 The search steps up by `GROWTH`, or by what the CPU of the server leaves room for when that is known, until a load does
-not hold, then bisects (by the geometric mean) until both ends of the bracket are at most `tolerance` apart.
-While the bracket is wide, a brief look at a load is enough: it only says on which side to go on. One look can be wrong,
-for a reason that has nothing to do with the load, so a load that did not hold in one is looked at again, and for longer
-when it broke within the range of chance. Both ends of the last bracket must be settled: looks of full length count
-twice, and those that agree must count `SETTLED` together, and more than the others. When that moves an end, the search
-goes on.
+not hold. From then on everything that was seen says together where the limit may be (`belief`), so that no single look
+decides, and one bad moment is nothing but one look. While that is uncertain, brief looks are taken in the middle of it.
+Then two loads no more than `tolerance` apart are looked at for longer, the limit between them: the search is over when
+each is on its side of it with a probability of `SURE`.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from dbz.load.capacity.belief import Belief, Evidence, belief
 
 GROWTH = 2.0
 _LEAST_GROWTH = 1.2
@@ -24,10 +23,16 @@ _IDLE_GROWTH = 4.0
 _FULL_CPU_PERCENT = 80.0
 """Past this share of the server's cores requests queue for longer than they are worked on, and an overload would have
 to be recovered from: the step up ends here, as far as CPU grows with the load."""
-SETTLED = 3
-"""So much looks must count together that agree about an end of the bracket: one of full length and one more."""
-_BRIEF_LOOKS = 3
-"""So many brief looks decide which side to go on to, by the majority."""
+SURE = 0.75
+"""How probable it must be that the lower end holds, and that the higher one does not: more of it doubles the time of a
+search, and less of it lets two searches differ."""
+INTERVAL = 0.9
+"""With this probability the limit is said to be between two loads."""
+_BRIEFLY = 1.6
+"""While the limit may be anywhere between two loads of this ratio, a brief look says enough."""
+_QUANTILES = (0.1, 0.5, 0.9)
+MOST_LOOKS = 40
+"""After so many the search ends with what is likelier than not: a server that always answers otherwise has no limit."""
 
 
 class Answer(StrEnum):
@@ -39,11 +44,15 @@ class Answer(StrEnum):
 
 
 class Length(StrEnum):
-    """How long a load is looked at: briefly where nothing rests on it, long where the answer does."""
+    """How long a load is looked at: briefly where nothing rests on it yet."""
 
     BRIEF = "brief"
     FULL = "full"
-    LONG = "long"
+
+
+_NOISE = {Length.BRIEF: 1.6, Length.FULL: 1.0}
+"""How much the answers of two looks at one load differ, by their length: not as the root of it, since what disturbs one
+second often disturbs the next ones too."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,10 @@ class Bounds:
     tolerance: float = 0.1
     growth: float = GROWTH
 
+    def width(self, low: int) -> int:
+        """How far above a load the other end may be."""
+        return max(math.floor(self.tolerance * low), 1)
+
     def __post_init__(self) -> None:
         if not 1 <= self.lowest <= self.start <= self.highest:
             raise ValueError(f"a search from {self.lowest} to {self.highest} cannot begin at {self.start}")
@@ -69,15 +82,17 @@ class Tried:
     load: int
     answer: Answer
     length: Length = Length.FULL
-    sure: bool = True
-    """Whether what broke did so beyond chance: a brief look has few samples of some budgets."""
+    used: float | None = None
+    """How much of its limit the tightest budget used, above 1 what does not hold; None where no amount is known."""
     cpu_percent: float | None = None
     """How much of its cores the server used; None when nobody knows."""
 
     @property
-    def weight(self) -> int:
-        """How much it counts."""
-        return 1 if self.length is Length.BRIEF else 2
+    def use(self) -> float:
+        """The logarithm of that share, below 0 what holds; infinite where only the side is known."""
+        if self.answer is Answer.HOLDS:
+            return min(math.log(self.used), 0.0) if self.used else -math.inf
+        return max(math.log(self.used), 0.0) if self.used and self.answer is Answer.BREAKS else math.inf
 
 
 @dataclass(frozen=True)
@@ -101,80 +116,93 @@ class SearchResult:
 
 def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     """What to do next. Ends after a bounded number of looks, whatever they say."""
-    if tried and _is_open(last := tried[-1].load, tried):
-        return Next(last, _looks_at(last, tried), Length.BRIEF if tried[-1].sure else Length.FULL)
-    opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
-    low, high = _bracket(opinions)
-    between = _between(bounds, low, high, _growth(bounds, low, tried))
-    if between is not None:
-        narrow = low is not None and high is not None and high <= low * (1 + bounds.tolerance) ** 2
-        return Next(between, earlier=0, length=Length.FULL if narrow else Length.BRIEF)
-    for end, length in ((high, _again(high, tried)), (low, Length.LONG)):
-        if end is not None and not opinions[end].settled:
-            return Next(end, _looks_at(end, tried), length)
-    return known(tried)
+    low = max((look.load for look in tried if look.answer is Answer.HOLDS), default=None)
+    high = min((look.load for look in tried if look.answer is not Answer.HOLDS), default=None)
+    if low is None and high is None:
+        return Next(bounds.start, 0, Length.BRIEF)
+    if high is None and low is not None and low < bounds.highest:
+        return Next(_above(bounds, low, tried), 0, Length.BRIEF)
+    if low is None and high is not None and high > bounds.lowest:
+        return Next(max(math.floor(high / bounds.growth), bounds.lowest), 0, Length.BRIEF)
+    return _narrow(bounds, tried)
 
 
-def known(tried: Sequence[Tried]) -> SearchResult:
-    """What the looks so far say, however few they are."""
-    opinions = {load: _opinion(load, tried) for load in sorted({each.load for each in tried})}
-    low, high = _bracket(opinions)
-    return SearchResult(low, Tried(high, opinions[high].answer) if high is not None else None)
+def known(bounds: Bounds, tried: Sequence[Tried]) -> SearchResult:
+    """What is likelier than not after the looks so far, however few they are."""
+    return _result(_Ends.of(tried, _where(bounds, tried), 0.5), tried)
 
 
-def _again(high: int | None, tried: Sequence[Tried]) -> Length:
-    """How long to look again at a load that did not hold: briefly where a long look was beyond chance."""
-    long = [each for each in tried if each.load == high and each.length is not Length.BRIEF]
-    sure = bool(long) and all(each.sure and each.answer is not Answer.HOLDS for each in long)
-    return Length.BRIEF if sure else Length.FULL
+def interval(bounds: Bounds, tried: Sequence[Tried]) -> tuple[int, int] | None:
+    """Between which loads the limit is with a probability of `INTERVAL`; None when it was not enclosed."""
+    if len({look.answer is Answer.HOLDS for look in tried}) < 2:
+        return None
+    where, beyond = _where(bounds, tried), (1 - INTERVAL) / 2
+    ends = math.floor(where.quantile(beyond)), math.ceil(where.quantile(1 - beyond))
+    return max(ends[0], bounds.lowest), min(ends[1], bounds.highest)
 
 
-def _looks_at(load: int, tried: Sequence[Tried]) -> int:
-    return sum(each.load == load for each in tried)
+def _where(bounds: Bounds, tried: Sequence[Tried]) -> Belief:
+    evidence = [Evidence(look.load, look.use, _NOISE[look.length]) for look in tried]
+    return belief(bounds.lowest, bounds.highest, evidence)
 
 
-def _is_open(load: int, tried: Sequence[Tried]) -> bool:
-    """Whether brief looks said that a load does not hold, and not yet as many of them as decide about it."""
-    looks = [each for each in tried if each.load == load]
-    holding = sum(each.answer is Answer.HOLDS for each in looks)
-    failing = len(looks) - holding
-    brief = all(each.length is Length.BRIEF for each in looks)
-    return brief and failing > 0 and max(holding, failing) <= _BRIEF_LOOKS // 2
+def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
+    """Narrow down where the limit is, now that some load held and another did not, or the bounds are reached."""
+    where = _where(bounds, tried)
+    ends = _Ends.of([look for look in tried if look.length is not Length.BRIEF], where, SURE)
+    if len(tried) >= MOST_LOOKS:
+        return known(bounds, tried)
+    if ends.are_found(bounds):
+        return _result(ends, tried)
+    least, middle, most = (min(max(where.quantile(share), bounds.lowest), bounds.highest) for share in _QUANTILES)
+    if most > _BRIEFLY * least:
+        highest_held = max((look.load for look in tried if look.answer is Answer.HOLDS), default=bounds.lowest)
+        return _look(round(min(middle, _above(bounds, highest_held, tried))), Length.BRIEF, tried)
+    low, beside = ends.low, math.sqrt(1 + bounds.tolerance)
+    if low is None or low + bounds.width(low) < middle:
+        target = max(math.floor(middle / beside), bounds.lowest, 0 if low is None else low + 1)
+        return _look(target, Length.FULL, tried)
+    target = min(max(math.ceil(middle * beside), low + 1), low + bounds.width(low), bounds.highest)
+    return _look(target, Length.FULL, tried)
+
+
+def _look(load: int, length: Length, tried: Sequence[Tried]) -> Next:
+    return Next(load, sum(look.load == load for look in tried), length)
 
 
 @dataclass(frozen=True)
-class _Opinion:
-    answer: Answer
-    settled: bool
+class _Ends:
+    """The highest load that held in some look and is probably below the limit, the lowest that did not and is above."""
+
+    low: int | None
+    high: int | None
+
+    @classmethod
+    def of(cls, tried: Sequence[Tried], where: Belief, sure: float) -> _Ends:
+        below = {look.load for look in tried if look.answer is Answer.HOLDS and where.below(look.load) <= 1 - sure}
+        above = {look.load for look in tried if look.answer is not Answer.HOLDS and where.below(look.load) > sure}
+        return cls(max(below, default=None), min(above, default=None))
+
+    def are_found(self, bounds: Bounds) -> bool:
+        """Whether they are close enough, or at the bounds."""
+        if self.low is None:
+            return self.high == bounds.lowest
+        if self.high is None:
+            return self.low == bounds.highest
+        return self.high - self.low <= bounds.width(self.low)
 
 
-def _opinion(load: int, tried: Sequence[Tried]) -> _Opinion:
-    """What most looks at a load say, by their weight; of equally many, the worse."""
-    weights: Counter[Answer] = Counter()
-    for each in tried:
-        if each.load == load:
-            weights[each.answer] += each.weight
-    # Whether a load breaks or cannot be decided, it does not hold: two looks that differ in that agree.
-    holding, failing = weights[Answer.HOLDS], weights[Answer.BREAKS] + weights[Answer.UNDECIDED]
-    if holding > failing:
-        return _Opinion(Answer.HOLDS, holding >= SETTLED)
-    answer = Answer.BREAKS if weights[Answer.BREAKS] else Answer.UNDECIDED
-    return _Opinion(answer, failing >= SETTLED and failing > holding)
+def _result(ends: _Ends, tried: Sequence[Tried]) -> SearchResult:
+    if ends.high is None:
+        return SearchResult(ends.low, None)
+    answers = {look.answer for look in tried if look.load == ends.high}
+    # A server that broke there once is the limit there, however often the generator was it.
+    return SearchResult(ends.low, Tried(ends.high, Answer.BREAKS if Answer.BREAKS in answers else Answer.UNDECIDED))
 
 
-def _bracket(opinions: dict[int, _Opinion]) -> tuple[int | None, int | None]:
-    """The highest load that holds below all that settled as not holding, and the lowest above it that does not hold.
-
-    Among looks that contradict each other (a higher load holds, a lower one does not), the lower loads are in doubt and
-    the higher ones count, as long as it is not settled about a lower one.
-    """
-    ceiling = min(
-        (load for load, one in opinions.items() if one.settled and one.answer is not Answer.HOLDS), default=math.inf
-    )
-    holding = [load for load, one in opinions.items() if one.answer is Answer.HOLDS and load < ceiling]
-    low = max(holding, default=None)
-    failing = [load for load, one in opinions.items() if one.answer is not Answer.HOLDS and (low is None or load > low)]
-    return low, min(failing, default=None)
+def _above(bounds: Bounds, low: int, tried: Sequence[Tried]) -> int:
+    """How far to step up from a load that held."""
+    return min(math.ceil(low * _growth(bounds, low, tried)), bounds.highest)
 
 
 def _growth(bounds: Bounds, low: int | None, tried: Sequence[Tried]) -> float:
@@ -185,18 +213,3 @@ def _growth(bounds: Bounds, low: int | None, tried: Sequence[Tried]) -> float:
     room = _FULL_CPU_PERCENT / max(used)
     most = _IDLE_GROWTH if bounds.growth >= GROWTH and room > 2 * _IDLE_GROWTH else bounds.growth
     return min(max(room, _LEAST_GROWTH), most)
-
-
-def _between(bounds: Bounds, low: int | None, high: int | None, growth: float) -> int | None:
-    """A load that was not tried and narrows the bracket; None when the bracket is narrow enough."""
-    if low is None and high is None:
-        return bounds.start
-    if low is None:
-        assert high is not None
-        return None if high == bounds.lowest else max(math.floor(high / bounds.growth), bounds.lowest)
-    if high is None:
-        return None if low == bounds.highest else min(math.ceil(low * growth), bounds.highest)
-    if high - low <= max(1, bounds.tolerance * low):
-        return None
-    middle = round(math.sqrt(low * high))
-    return min(max(middle, low + 1), high - 1)

@@ -24,6 +24,7 @@ from dbz.report.words.capacity import (
     capacity_text,
     fit_text,
     headroom_text,
+    interval_text,
     ratio_text,
     used_text,
 )
@@ -64,9 +65,10 @@ def render_capacity(found: Capacity) -> str:
 
 
 def _head(found: Capacity) -> str:
+    about = " ".join(filter(None, (interval_text(found), about_text(found))))
     return (
         f'<header class="verdict {_TONES.get(found.outcome, "")}"><p class="badge">{BADGES[found.outcome]}</p>'
-        f"<h1>{escape(found.statement)}</h1><p>{escape(about_text(found))}</p></header>"
+        f"<h1>{escape(found.statement)}</h1><p>{escape(about)}</p></header>"
     )
 
 

@@ -21,6 +21,7 @@ from dbz.report.words.capacity import (
     capacity_text,
     fit_text,
     headroom_text,
+    interval_text,
     ratio_text,
     used_text,
 )
@@ -65,6 +66,8 @@ def _head(found: Capacity, console: Console) -> Panel:
     )
     if found.capacity:
         text.append("\n" + clean(capacity_text(found)))
+    if found.between:
+        text.append("\n" + clean(interval_text(found)))
     text.append("\n" + clean(about_text(found)), "dim")
     return framed(text, style, console)
 

@@ -93,6 +93,14 @@ def fit_text(fit: ScalabilityFit, highest: int) -> str:
     return f"{law}; peak {_number(fit.peak_per_s)} {fit.what}/s at {fit.peak_users:,.0f} users"
 
 
+def interval_text(found: Capacity) -> str:
+    """Where the limit is by all looks together, in one sentence; empty when it was not enclosed."""
+    if found.between is None:
+        return ""
+    low, high = f"{found.between.low:,}", load_text(found.scaled, found.between.high)
+    return f"By all looks together, the limit is between {low} and {high} ({found.between.probability:.0%} probable)."
+
+
 def about_text(found: Capacity) -> str:
     """What was searched, how long, and how finely."""
     target = "the embedded stack" if found.embedded else found.target
