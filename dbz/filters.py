@@ -10,6 +10,8 @@ from bson import encode
 from bson.codec_options import DatetimeConversion
 from bson.json_util import JSONOptions, loads
 
+from dbz.printable import printable
+
 _REFUSALS = frozenset({2, 4, 9, 14, 15, 16, 28, 40, 52, 53, 57, 72, 115, 168, 224})
 _ANY_DATE = JSONOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _ASSERTIONS = 15_000
@@ -58,4 +60,4 @@ def reason(error: Exception) -> str:
         return "a $numberDecimal in it is no number"
     text = str(error) or type(error).__name__
     text = text.partition(", full error")[0].splitlines()[0]
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:200])
+    return printable(text[:200])

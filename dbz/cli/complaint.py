@@ -12,6 +12,7 @@ import typer
 
 from dbz.errors import DbzError, ExitCode
 from dbz.masking import masked_name
+from dbz.printable import printable
 
 SCHEMA = "dbz.error/1"
 _COMMAND = re.compile(r"dbz [a-z]+( [a-z]+)?( --?[a-z][^\s,;]*| [A-Z0-9][\w.-]*)*")
@@ -70,4 +71,4 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 def _harmless(text: str) -> str:
     """The text without what would steer a terminal: names in messages may come from files and servers."""
-    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return printable(text, keep="\n")

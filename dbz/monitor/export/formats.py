@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from dbz.monitor.export.names import MetricName, metric_name
 from dbz.monitor.store.store import MonitorStore
+from dbz.printable import no_formula
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -53,7 +54,7 @@ def _csv(store: MonitorStore, begin_s: float, end_s: float, step_s: int) -> Iter
             for one in rollups:
                 time = f"{datetime.fromtimestamp(one.t, UTC):%Y-%m-%dT%H:%M:%SZ}"
                 values = (f"{value:.15g}" for value in (one.mean, one.low, one.high, one.last))
-                yield _row(time, target, key, str(one.readings), *values)
+                yield _row(time, no_formula(target), no_formula(key), str(one.readings), *values)
 
 
 FORMS: Mapping[str, Callable[[MonitorStore, float, float, int], Iterator[str]]] = {

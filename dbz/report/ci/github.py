@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dbz.errors import UsageError
+from dbz.printable import printable
 from dbz.report.words.comparison import suspect_advice
 from dbz.report.words.verdict import BADGES, failed, headline, unsure, warns
 from dbz.runs.schema import Run, RunVerdict
@@ -90,5 +91,5 @@ def _command(kind: str, title: str, message: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    plain = "".join(char if char.isprintable() or char in "\r\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    plain = printable(text, keep="\r\n")
     return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

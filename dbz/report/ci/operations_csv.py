@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from dbz.printable import no_formula
 from dbz.runs.schema import AnswerMeans, LatencyFigures, Operation, Run
 
 _LATENCIES = [f"{name}_ms" for name in LatencyFigures.model_fields]
@@ -28,7 +29,7 @@ def render_csv(run: Run) -> str:
 def _row(operation: Operation) -> list[object]:
     return [
         operation.kind,
-        _no_formula(operation.name),
+        no_formula(operation.name),
         operation.count,
         operation.errors,
         operation.errors / operation.count if operation.count else 0,
@@ -36,9 +37,3 @@ def _row(operation: Operation) -> list[object]:
         *("" if value is None else value for value in operation.latency_ms.model_dump().values()),
         *(operation.answers.model_dump().values() if operation.answers else [""] * len(_ANSWERS)),
     ]
-
-
-def _no_formula(name: str) -> str:
-    """The name such that no spreadsheet takes it for a formula, and no terminal for a command."""
-    plain = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in name)
-    return f"'{plain}" if name.lstrip(" \n").startswith(("=", "+", "-", "@", "\t", "\r")) else plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -11,8 +12,11 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
+from rich.segment import Segment
 from rich.text import Text
 from rich.theme import Theme
+
+from dbz.printable import printable, without_steering
 
 _WIDTH_OF_FILES = 10_000
 """Columns where nobody sees columns: in a file or a pipe nothing is cut, and nothing is wrapped."""
@@ -43,11 +47,22 @@ FANCY = Glyphs("✓", "✗", "–", "≈", "━", "─")
 PLAIN = Glyphs("+", "X", "-", "~", "#", ".")
 
 
+class _HarmlessConsole(Console):
+    """A console whose only control codes are its own: whatever text is put into it, from whatever place."""
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(
+            segment if segment.control else segment._replace(text=without_steering(segment.text)) for segment in buffer
+        )
+
+
 def make_console(stream: TextIO, *, width: int | None = None) -> Console:
     """A console on a stream; colours only on a terminal without NO_COLOR, and no failure on any character."""
     if isinstance(stream, io.TextIOWrapper) and not _speaks_unicode(stream):
         stream.reconfigure(errors="replace")
-    console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    # The command's own streams let no control code pass; those of the console are wanted.
+    file = getattr(stream, "steerable", stream)
+    console = _HarmlessConsole(file=file, width=width, highlight=False, emoji=False, markup=False)
     console.push_theme(_FEW_COLOURS if console.color_system == "standard" else THEME)
     if width is None and not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_OF_FILES
@@ -71,7 +86,7 @@ def glyphs_for(console: Console) -> Glyphs:
 
 def clean(text: str) -> str:
     """Text from outside on one line, without the control characters that would steer a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return printable(text)
 
 
 def _speaks_unicode(stream: TextIO) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dbz.masking import masked_body, masked_headers, masked_name
+from dbz.printable import printable
 from dbz.report.words.verdict import plural
 
 _QUIET_HEADERS = (
@@ -48,8 +49,11 @@ class RehearsalLines:
         """What failed, in a few words each, in the order of happening."""
 
     def lines(self, told: Mapping[str, Any]) -> Iterator[str]:
-        """The lines for one thing that happened, without secrets."""
-        told = without_secrets(told)
+        """The lines for one thing that happened, without secrets and without what would steer a terminal."""
+        for line in self._lines(without_secrets(told)):
+            yield printable(line)
+
+    def _lines(self, told: Mapping[str, Any]) -> Iterator[str]:
         if told["what"] == "step":
             yield ""
             yield f"── {told['user']}.{told['task']}"
@@ -114,7 +118,7 @@ class RehearsalLines:
         rows = [
             f"{failure} ({times} times)" if times > 1 else failure for failure, times in Counter(self.failures).items()
         ]
-        return [f"✗ {counts}, {len(self.failures)} failed:", *(f"  - {row}" for row in rows)]
+        return [f"✗ {counts}, {len(self.failures)} failed:", *(printable(f"  - {row}") for row in rows)]
 
 
 def _reason(data: Any) -> str:
