@@ -10,6 +10,7 @@ from typing import Any
 
 import typer.main
 from error_codes import errors_page, faults_of_codes
+from llms import llms_text
 
 from dbz.cli.help.topics import help_page
 from dbz.cli.main import app
@@ -190,6 +191,7 @@ def main() -> int:
         ROOT / "docs" / "cli.md": cli_reference(),
         ROOT / "docs" / "errors.md": errors_page(),
         ROOT / "docs" / "help.md": help_page(),
+        ROOT / "llms.txt": llms_text(lambda name: f"docs/{name}.md"),
         readme: with_figures(with_block(readme.read_text(), "exit-codes", exit_codes())),
         budgets: with_block(budgets.read_text(), "metrics", metrics()),
         ci: with_recipes(ci.read_text()),

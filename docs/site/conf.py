@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent.parent
+sys.path.insert(0, str(DOCS))
+
+from llms import llms_text  # noqa: E402
+
 project = "dbz"
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
@@ -16,3 +25,14 @@ html_title = "dbz"
 html_show_copyright = False
 # Nothing of other hosts: the site works offline, and tells nobody who reads it.
 html_theme_options = {"footer_icons": []}
+
+
+def write_llms(app: Any, failure: Exception | None) -> None:
+    """The site's own llms.txt, whose pages are the sources that the site has copied."""
+    if failure is None:
+        Path(app.outdir, "llms.txt").write_text(llms_text(lambda name: f"_sources/{name}.md.txt"))
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("build-finished", write_llms)

@@ -1,4 +1,4 @@
-"""The tutorial and the how-to pages: their commands are carried out, with the files that they show.
+"""The tutorial, the how-to pages and AGENTS.md: their commands are carried out, with the files that they show.
 
 The page on moving a club is carried out in `test_shard.py`, that on sizing a phase in `test_documented_loop.py`.
 """
@@ -47,6 +47,7 @@ def test_every_command_of_a_page_is_one_of_ours(page: str) -> None:
             ("cache stats", "cache warm --dry-run", "cache warm --rate", "cache check", "cache invalidate"),
         ),
         ("howto/watch.md", ("monitor",)),
+        ("../AGENTS.md", ("try", "schema")),
     ],
 )
 def test_the_commands_of_a_page_do_what_it_says(
