@@ -184,6 +184,14 @@ async def test_a_client_that_asks_too_much_is_refused(gateway: str, wrong: Wrong
         assert (await other.get("/api/games")).status_code == 200
 
 
+async def test_requests_that_come_at_the_same_time_are_within_the_rate(gateway: str, wrong: Wrong) -> None:
+    """A rate is handed out in parts: who begins with many requests takes one of them, not one for each."""
+    async with client_of(gateway, "user-eager") as http:
+        answers = await asyncio.gather(*(http.get("/api/games") for _ in range(40)))
+        assert [answer.status_code for answer in answers] == [200] * 40
+        assert (await http.get("/api/games")).status_code == 429
+
+
 async def test_a_service_without_instances_is_refused_at_once(gateway: str) -> None:
     async with client_of(gateway, "user-none") as http:
         refused = await http.get("/api/posts")

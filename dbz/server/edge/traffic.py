@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 
@@ -13,6 +14,8 @@ from dbz.server.settings import Mesh, Rate
 _BLOCKS = 10
 """A client's rate is handed out in so many parts: a process asks Redis once for a part, not for every request."""
 _KNOWN = 20_000
+_Client = tuple[str, str]
+"""Which rate, and whose."""
 
 
 class ClientLimits:
@@ -30,18 +33,32 @@ class ClientLimits:
             for kind, rate in rates.items()
         }
         self._limits = RateLimits(redis, blocks)
-        self._left: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._left: OrderedDict[_Client, tuple[int, float]] = OrderedDict()
+        self._asking: dict[_Client, asyncio.Task[bool]] = {}
 
     async def allows(self, kind: str, client: str) -> bool:
         """Count one request; False when it is one too many."""
-        key, now_s = (kind, client), time.monotonic()
-        left, until_s = self._left.get(key, (0, 0.0))
-        if left <= 0 or now_s >= until_s:
-            if not await self._limits.allows(kind, client):
+        key = kind, client
+        while True:
+            left, until_s = self._left.get(key, (0, 0.0))
+            if left > 0 and time.monotonic() < until_s:
+                self._left[key] = (left - 1, until_s)
+                self._left.move_to_end(key)
+                return True
+            # Requests that come at the same time share one part; one that its client gave up takes it from nobody.
+            if not await asyncio.shield(self._asking.get(key) or self._ask(key)):
                 return False
-            left, until_s = self._size[kind], now_s + self.rates[kind].window_s
-        self._left[key] = (left - 1, until_s)
-        self._left.move_to_end(key)
+
+    def _ask(self, key: _Client) -> asyncio.Task[bool]:
+        asking = self._asking[key] = asyncio.create_task(self._take_part(key))
+        asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        return asking
+
+    async def _take_part(self, key: _Client) -> bool:
+        kind, _ = key
+        if not await self._limits.allows(*key):
+            return False
+        self._left[key] = (self._size[kind], time.monotonic() + self.rates[kind].window_s)
         if len(self._left) > _KNOWN:
             self._left.popitem(last=False)
         return True

@@ -28,6 +28,8 @@ BUFFERED_BYTES = 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _MOST_ATTEMPTS = 3
 _IDLE_S = 15.0  # less than servers keep idle connections, so that hardly any closes in the moment it is used
+_CLOSED = "closing transport"
+"""What aiohttp says of a connection that was lost before a write, and not after one."""
 _NO_OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -204,11 +206,11 @@ class MeshClient:
                 return await self._once(upstream, instance, exchange)
             except _AttemptFailedError as failed:
                 refusal, failure = failed.refusal, failed
-            again = failure.never_sent or (failure.may_follow and asked.may_repeat)
+            again = failure.unsent or (failure.may_follow and asked.may_repeat)
             if not again or len(tried) >= _MOST_ATTEMPTS or not upstream.budget.takes():
                 break
             instance = upstream.choose(tried)
-            if instance is None and not failure.never_sent:
+            if instance is None and not failure.refused:
                 instance = upstream.choose()  # it may have closed a connection that was idle, and be well
             if instance is not None:
                 self._figures.upstream_retries.add((service,))
@@ -234,7 +236,7 @@ class MeshClient:
             return answer
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             outcome = "refused"
-            raise _AttemptFailedError(_away(service, "cannot be reached"), never_sent=True) from error
+            raise _AttemptFailedError(_away(service, "cannot be reached"), unsent=True, refused=True) from error
         except TimeoutError as error:
             outcome = "timeout"
             late = ServiceAwayError(504, "gateway_timeout", f"{service} did not answer in time")
@@ -242,7 +244,7 @@ class MeshClient:
         except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, ValueError) as error:
             outcome = "broken"
             bad = ServiceAwayError(502, "bad_gateway", f"{service} broke off, or did not answer in HTTP")
-            raise _AttemptFailedError(bad) from error
+            raise _AttemptFailedError(bad, unsent=_nothing_written(error)) from error
         finally:
             instance.outstanding -= 1
             if outcome == "cancelled":
@@ -255,13 +257,28 @@ class MeshClient:
 
 
 class _AttemptFailedError(Exception):
-    """An attempt without an answer; `refusal` is what the client hears unless another attempt brings one."""
+    """An attempt without an answer; `refusal` is what the client hears unless another attempt brings one.
 
-    def __init__(self, refusal: ServiceAwayError, *, never_sent: bool = False, may_follow: bool = True) -> None:
+    `unsent`: no byte of the request has left, so that it may be sent whatever it does. `refused`: nobody takes
+    connections there.
+    """
+
+    def __init__(
+        self, refusal: ServiceAwayError, *, unsent: bool = False, refused: bool = False, may_follow: bool = True
+    ) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
-        self.never_sent = never_sent
+        self.unsent = unsent
+        self.refused = refused
         self.may_follow = may_follow
+
+
+def _nothing_written(error: BaseException) -> bool:
+    """Whether a kept connection turned out to be closed before anything was written to it: head and body go out in one
+    piece. RFC 9110, section 9.2.2: what was surely not applied may be sent again, by any method.
+    """
+    every = (error, error.__cause__)
+    return any(isinstance(one, aiohttp.ClientConnectionResetError) and _CLOSED in str(one) for one in every)
 
 
 def _away(service: str, what: str) -> ServiceAwayError:
