@@ -22,11 +22,11 @@ def start_embedded(profile: Profile, logs: Path) -> Stack:
 
 def start_stack_of(profile: Profile, logs: Path) -> Stack:
     """The running stack, without a word."""
-    from dbz.config.services import instances_of
+    from dbz.config.services import has_band, instances_of
     from dbz.stack import StackOptions, start_stack
 
     if profile.stack.services:
-        instances_of(profile.stack.services)
+        instances_of(profile.stack.services, band=has_band())
     options = StackOptions(
         clubs=profile.stack.clubs,
         seed=profile.seed,

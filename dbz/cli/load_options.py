@@ -85,9 +85,9 @@ class LoadOptions:
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given; `UsageError` for services that are no plan."""
         if self.services:
-            from dbz.config.services import instances_of
+            from dbz.config.services import has_band, instances_of
 
-            instances_of(self.services)
+            instances_of(self.services, band=has_band())
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network")
         places = ("health", "service_header")
         pages = {"pages": [{"url": url} for url in self.page]} if self.page else {}

@@ -107,9 +107,9 @@ def serve(
 
 
 def _check_plan(services: str, *, alone: bool, cloud: bool) -> None:
-    from dbz.config.services import GATEWAY, instances_of
+    from dbz.config.services import GATEWAY, has_band, instances_of
 
-    plan = instances_of(services)
+    plan = instances_of(services, band=has_band())
     if cloud and plan[GATEWAY] != 1:
         raise UsageError("with --cloud the gateways are the tasks of api", hint="--tasks N", code="E003")
     if not alone:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dbz.codes.kind import shown_code
-from dbz.config.services import GATEWAY, SERVICES
+from dbz.config.services import BAND_SYNC, GATEWAY, SERVICES
 from dbz.errors import DbzError
 from dbz.server.apart.plan import check_apart
 from dbz.server.apart.processes import ServiceProcesses
 from dbz.server.app import Application
-from dbz.server.auth.vault import Vault
+from dbz.server.auth.vault import Vault, throwaway_key
 from dbz.server.band_api.config import check_band
 from dbz.server.data.sharding import check_shards
 from dbz.server.data.warmup import warmup_of
@@ -34,7 +34,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument(
         "--services", metavar="PLAN", help="every service in processes of its own: apart, or chat=2,gateway=2"
     )
-    parser.add_argument("--service", choices=(*SERVICES, GATEWAY), help=argparse.SUPPRESS)
+    parser.add_argument("--service", choices=(*SERVICES, BAND_SYNC, GATEWAY), help=argparse.SUPPRESS)
     parser.add_argument("--mongo-uri", help="document store, or the variable MONGODB_URI")
     parser.add_argument("--database", help="database name (dbz)")
     parser.add_argument(
@@ -76,6 +76,13 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     return load_settings(given.config, overrides=overrides)
 
 
+def _with_own_keys(settings: Settings) -> Settings:
+    """Settings in which a gateway has keys that open nothing: it knows the routes of links with Band only."""
+    if settings.band.url and settings.mesh.service == GATEWAY:
+        return settings.model_copy(update={"band_token_keys": throwaway_key()})
+    return settings
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve; the exit code says what was wrong when serving could not begin."""
     try:
@@ -84,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_shards(settings.stores)
         check_band(settings)
         check_push(settings)
-        if settings.band.url:
+        settings = _with_own_keys(settings)
+        if settings.band.url and settings.mesh.service in ("", "auth", GATEWAY):
             Vault(settings.band_token_keys)
         configure_logs(settings.log_level)
         if settings.mesh.services:

@@ -14,12 +14,15 @@ from functools import cached_property
 from typing import Protocol
 
 from dbz.background import end
-from dbz.config.services import GATEWAY
+from dbz.config.services import BAND_SYNC, GATEWAY
+from dbz.server.apart.band import RemoteBandAccess, band_routes
 from dbz.server.apart.handover import SocketEvents
 from dbz.server.apart.internal import InternalRoutes
+from dbz.server.apart.sagas import RemoteSteps, saga_routes
 from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers, RemotePictures
 from dbz.server.auth import AuthService
 from dbz.server.auth.sign_up import SignUp
+from dbz.server.band_api import BandApi
 from dbz.server.band_sync import BandSyncService
 from dbz.server.chat import ChatService
 from dbz.server.content import ContentService
@@ -165,13 +168,16 @@ class _Made:
 def _auth(making: _Making) -> _Made:
     sign_up = SignUp(making.core, making.sagas, making.hub)
     auth = AuthService(making.core, making.settings.jwt_secret, sign_up.routes)
-    return _Made(auth, making.internal.of_auth(auth), beside=(making.sagas,))
+    internal = [*making.internal.of_auth(auth), *saga_routes(making.internal, making.sagas)]
+    internal += band_routes(making.internal, auth.band) if auth.band else []
+    return _Made(auth, internal, beside=(making.sagas,))
 
 
 def _notification(making: _Making) -> _Made:
-    """With the hub, which brings it the events of all."""
+    """With the hub, which brings it the events of all, and to their services the steps that Step Functions asks for."""
     notification = NotificationService(making.core, making.members, making.emitter, making.hub)
     notification.audiences["game.starting"] = RemoteAudience(making.mesh)
+    making.hub.performers[JOB_KIND] = StepFunctionsTasks(RemoteSteps(making.mesh)).perform
     return _Made(notification, beside=(making.hub,))
 
 
@@ -181,7 +187,8 @@ def _content(making: _Making) -> _Made:
 
 def _game(making: _Making) -> _Made:
     game = GameService(making.core, making.members, making.emitter, making.hub, making.sagas)
-    return _Made(game, making.internal.of_game(game), beside=(making.sagas,))
+    internal = [*making.internal.of_game(game), *saga_routes(making.internal, making.sagas)]
+    return _Made(game, internal, beside=(making.sagas,))
 
 
 def _chat(making: _Making) -> _Made:
@@ -193,6 +200,12 @@ def _media(making: _Making) -> _Made:
     return _Made(media, making.internal.of_media(media))
 
 
+def _band_sync(making: _Making) -> _Made:
+    """It asks Band itself, with tokens that auth opens for it."""
+    api = BandApi(making.settings.band, "", making.core.figures)
+    return _Made(BandSyncService(making.core, RemoteBandAccess(making.mesh), api))
+
+
 _MAKERS: dict[str, Callable[[_Making], _Made]] = {
     "auth": _auth,
     "notification": _notification,
@@ -200,6 +213,7 @@ _MAKERS: dict[str, Callable[[_Making], _Made]] = {
     "game": _game,
     "chat": _chat,
     "media": _media,
+    BAND_SYNC: _band_sync,
 }
 
 
@@ -207,7 +221,8 @@ def _edge(core: Core, settings: Settings, garbage: GarbageCollection, mesh: Mesh
     """The gateway. It makes the services for their routes and events, and lets none of them run."""
     emitter = Publisher(core)
     making = _Making(core, settings, mesh, emitter, InternalRoutes(signer))
-    elsewhere = tuple(maker(making).service for maker in _MAKERS.values())
+    names = [name for name in _MAKERS if name != BAND_SYNC or settings.band.url]
+    elsewhere = tuple(_MAKERS[name](making).service for name in names)
     auth = next(service for service in elsewhere if isinstance(service, AuthService))
     gateway = Gateway(core, auth.tokens.identify, garbage)
     auth.revocations.listeners.append(gateway.end_session)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbz.children import free_port, python_module
-from dbz.config.services import GATEWAY, instances_of
+from dbz.config.services import GATEWAY, has_band, instances_of
 from dbz.extras import CLOUD, SERVER, need
 from dbz.stack.options import StackOptions
 from dbz.stack.probes import cache_answers, cloud_answers, gateway_answers, server_answers, store_answers
@@ -114,7 +114,7 @@ def _services_of(options: StackOptions) -> list[str]:
     """The cloud's argument for services apart: all but the gateway, which is the cloud's own service."""
     if not options.services:
         return []
-    counts = instances_of(options.services)
+    counts = instances_of(options.services, band=has_band())
     return ["--services", ",".join(f"{name}={count}" for name, count in counts.items() if name != GATEWAY)]
 
 

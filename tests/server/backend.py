@@ -84,7 +84,7 @@ def start_server(
     where = ["--port", str(port), "--mongo-uri", mongo, "--redis-url", redis_url]
     given = {"JWT_SECRET": SECRET, **(environment or {})}
     child = start_module("server", module, [*where, *options], log=log, environment=given)
-    wait_until(lambda: answers(f"{url}/readyz"), child, deadline_s=20, what="the server")
+    wait_until(lambda: answers(f"{url}/readyz"), child, deadline_s=60, what="the server")
     return child, Backend(mongo, redis_url, url, child.pid, log)
 
 

@@ -15,8 +15,9 @@ import httpx
 import psutil
 import pytest
 
-from dbz.config.services import GATEWAY, SERVICES
+from dbz.config.services import BAND_SYNC, GATEWAY, SERVICES
 from dbz.server.auth import service as auth
+from dbz.server.band_sync import service as band_sync
 from dbz.server.chat import service as chat
 from dbz.server.content import service as content
 from dbz.server.data.ownership import OWNED, CollectionGuard
@@ -208,9 +209,9 @@ async def test_a_service_that_touches_a_collection_of_another_is_noticed(stores:
 def test_each_collection_has_one_owner() -> None:
     """And no service wants an index on one that is not its own."""
     owned = [name for names in OWNED.values() for name in names]
-    assert len(owned) == len(set(owned)) and set(OWNED) == {*SERVICES, GATEWAY}
+    assert len(owned) == len(set(owned)) and set(OWNED) == {*SERVICES, BAND_SYNC, GATEWAY}
     wanted = {"auth": auth.INDEXES, "chat": chat.INDEXES, "content": content.INDEXES, "game": game.INDEXES}
-    wanted |= {"media": media.INDEXES, "notification": notification.INDEXES}
+    wanted |= {"media": media.INDEXES, "notification": notification.INDEXES, BAND_SYNC: band_sync.INDEXES}
     for service, indexes in wanted.items():
         assert {each.collection for each in indexes} <= OWNED[service]
 

@@ -184,8 +184,13 @@ def test_a_valid_trace_keeps_its_id() -> None:
 
 
 def test_plans_of_processes() -> None:
-    assert instances_of("apart") == dict.fromkeys((*SERVICES, GATEWAY), 1)
-    assert instances_of("chat=2, gateway=3,game") == {**instances_of("apart"), "chat": 2, "gateway": 3}
+    assert instances_of("chat=2", band=True)["band_sync"] == 1 and instances_of("band_sync=2", band=True)["chat"] == 1
+    assert instances_of("apart", band=False) == dict.fromkeys((*SERVICES, GATEWAY), 1)
+    assert instances_of("chat=2, gateway=3,game", band=False) == {
+        **instances_of("apart", band=False),
+        "chat": 2,
+        "gateway": 3,
+    }
 
 
 @pytest.mark.parametrize(
@@ -198,8 +203,9 @@ def test_plans_of_processes() -> None:
         ("chat=", f"from 1 to {MOST_INSTANCES}"),
         ("", "is no service"),
         ("chat,", "is no service"),
+        ("chat,band_sync", "synchronises with Band, and there is none"),
     ],
 )
 def test_what_is_no_plan_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        instances_of(text)
+        instances_of(text, band=False)

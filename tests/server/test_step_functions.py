@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sys
@@ -36,6 +37,8 @@ class Machines:
     client: Any
     arns: dict[str, str]
     points: Path
+    sqs: Any
+    environment: dict[str, str]
 
     def run(self, saga: str, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Execute one to its end; what became of it, and the states it went through."""
@@ -74,7 +77,7 @@ def machines(folder: Path, stores: tuple[str, str]) -> Iterator[Machines]:
         environment = {**aws, "AWS_ENDPOINT_URL": endpoint, "QUEUE_URL": queue, POINTS: str(points)}
         child, where = start_server(folder, *stores, environment=environment, module=VICTIM)
         with child:
-            yield Machines(where, client, arns, points)
+            yield Machines(where, client, arns, points, sqs, {**aws, "AWS_ENDPOINT_URL": endpoint})
         sqs.close()
         client.close()
 
@@ -115,6 +118,29 @@ def test_a_step_that_keeps_failing_has_the_others_taken_back(machines: Machines)
     assert (found["status"], entered) == ("FAILED", ["account", "remove_account", "TakenBack"])
     with MongoClient[dict[str, Any]](machines.where.mongo_uri) as client:
         assert client["dbz"]["users"].count_documents({"username": "bob-of-states"}) == 0
+
+
+def test_the_service_whose_step_it_is_carries_it_out(machines: Machines, folder: Path) -> None:
+    """Services apart: notification takes the job from the queue and has game do it."""
+    where = machines.where
+    queue = machines.sqs.create_queue(QueueName="apart-jobs")["QueueUrl"]
+    definition = json.dumps(state_machine(CATALOGUE["game_result"], queue))
+    made = machines.client.create_state_machine(name="apart", definition=definition, roleArn=ROLE)
+    machines.arns["apart"] = made["stateMachineArn"]
+    environment = {**machines.environment, "QUEUE_URL": queue, "MESH_SECRET": "of the mesh of this test"}
+    with contextlib.ExitStack() as stack:
+        for service in ("game", "notification"):
+            options = ["--service", service, "--group", "apart-steps"]
+            stack.enter_context(start_server(folder, where.mongo_uri, where.redis_url, options, environment)[0])
+        host = stack.enter_context(closing(logged_in(where, "user0191")))
+        game = host.post("/api/games", json={"title": "Apart", "game_date": "2027-01-01T10:00:00Z"}).json()["id"]
+        data = {"saga_id": secrets.token_hex(8), "club_id": "club00", "game_id": game, "by": "user0191"}
+        found, entered = machines.run("apart", {**data, "score": {"home": 21, "away": 9}})
+        assert found["status"] == "SUCCEEDED", found
+        assert entered == ["close", "record", "statistics", "notify", "Done"]
+        assert host.get(f"/api/games/{game}").json()["status"] == "completed"
+        found, entered = machines.run("apart", {**data, "saga_id": "again", "score": {"home": 1, "away": 21}})
+        assert (found["status"], entered) == ("FAILED", ["close", "reopen", "TakenBack"]), "refused, not failed"
 
 
 def test_a_definition_that_leads_nowhere_is_refused(machines: Machines) -> None:

@@ -56,6 +56,8 @@ class ServerOptions:
             role += ["--emf", ""]
         if not front and service != "auth":
             env["JWT_SECRET"] = ""  # only who reads and writes tokens knows how they are signed
+        if self.gateway and service != "auth":
+            env |= {"BAND_CLIENT_SECRET": "", "BAND_TOKEN_KEYS": ""}
         return port, python_module("dbz.server", *where, *self.arguments, *role), env
 
 

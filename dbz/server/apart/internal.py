@@ -81,10 +81,10 @@ class InternalRoutes:
             return {"email": await auth.address_of(body.user_id)}
 
         return [
-            self._route(PROFILES, ProfilesBody, profiles),
-            self._route(ENDED, EndedBody, ended),
-            self._route(MEMBERS_OF, ClubBody, members),
-            self._route(ADDRESS, UserBody, address),
+            self.route(PROFILES, ProfilesBody, profiles),
+            self.route(ENDED, EndedBody, ended),
+            self.route(MEMBERS_OF, ClubBody, members),
+            self.route(ADDRESS, UserBody, address),
         ]
 
     def of_game(self, game: GameService) -> list[Route]:
@@ -93,7 +93,7 @@ class InternalRoutes:
         async def audience(body: AudienceBody) -> list[str]:
             return await game.audience(body.club_id, body.data)
 
-        return [self._route(AUDIENCE, AudienceBody, audience)]
+        return [self.route(AUDIENCE, AudienceBody, audience)]
 
     def of_media(self, media: MediaService) -> list[Route]:
         """Whether a club has a picture."""
@@ -101,7 +101,7 @@ class InternalRoutes:
         async def picture(body: PictureBody) -> dict[str, bool]:
             return {"has": await media.has(body.club_id, body.media_id)}
 
-        return [self._route(PICTURE, PictureBody, picture)]
+        return [self.route(PICTURE, PictureBody, picture)]
 
     def guarded(self, handler: Handler) -> Handler:
         """`handler` for those who ask in the name of another process of the server; others are refused with 401."""
@@ -113,7 +113,9 @@ class InternalRoutes:
 
         return checked
 
-    def _route(self, path: str, body: type[Body], answering: Answering) -> Route:
+    def route(self, path: str, body: type[Body], answering: Answering) -> Route:
+        """A route that answers a body of JSON with JSON."""
+
         async def handle(call: Call) -> Reply:
             return Reply(await answering(await call.body()))
 

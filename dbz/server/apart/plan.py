@@ -9,14 +9,10 @@ from dbz.server.settings import Settings
 
 def check_apart(settings: Settings) -> None:
     """`UsageError` for a plan that is none, and for what one process only can do."""
-    instances_of(settings.mesh.services)
+    instances_of(settings.mesh.services, band=bool(settings.band.url))
     if settings.http.faults:
         raise UsageError("faults are those of one process: leave out --services, or --faults", code="E003")
     if settings.http.processes > 1:
         raise UsageError("--processes does not go with --services", hint="--services gateway=2,game=2", code="E003")
-    if settings.band.url:
-        raise UsageError(
-            "Band is linked and synchronised by a server in one piece: leave out --services, or BAND_URL", code="E003"
-        )
     if settings.http.group:
         raise UsageError("a server with services apart shares its port with no other: leave out --group", code="E003")

@@ -71,7 +71,7 @@ class ServiceProcesses:
         self._stopping = True
 
     def _start_all(self) -> None:
-        for name, count in instances_of(self._settings.mesh.services).items():
+        for name, count in self._counts().items():
             if name == GATEWAY:
                 http = self._settings.http
                 where = ["--host", http.host, "--port", str(http.port), "--processes", str(count)]
@@ -80,11 +80,15 @@ class ServiceProcesses:
             for _ in range(count):
                 self._add(name, ["--host", _LOOPBACK, "--port", str(free_port()), "--processes", "1", "--emf", ""])
 
+    def _counts(self) -> dict[str, int]:
+        return instances_of(self._settings.mesh.services, band=bool(self._settings.band.url))
+
     def _add(self, name: str, where: list[str]) -> None:
         # Of an option that is given twice the last one holds.
         command = python_module("dbz.server", *self._arguments, *self._common, "--service", name, *where)
-        # Only who reads and writes tokens knows how they are signed.
+        # Only who reads and writes tokens knows how they are signed, and who has them from Band how they are sealed.
         own = {"JWT_SECRET": self._settings.jwt_secret if name in ("auth", GATEWAY) else ""}
+        own |= {} if name == "auth" else {"BAND_CLIENT_SECRET": "", "BAND_TOKEN_KEYS": ""}
 
         def start() -> Child:
             return Child(f"the {name} process", command, log=_LOG, env={**self._secrets, **own}, grace_s=self._grace_s)

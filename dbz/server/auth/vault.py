@@ -18,6 +18,11 @@ HOW = """python -c "import base64, os; print('k1:' + base64.b64encode(os.urandom
 """A command that prints a key."""
 
 
+def throwaway_key() -> str:
+    """A key that nobody else has, and nothing is sealed with."""
+    return f"own:{base64.b64encode(os.urandom(_KEY_BYTES)).decode()}"
+
+
 class VaultError(Exception):
     """Something that was sealed cannot be opened: its key is gone, or it was changed, or moved to another place."""
 

@@ -7,8 +7,11 @@ from dbz.server.settings import Settings
 
 
 def check_band(settings: Settings) -> None:
-    """`UsageError` when there is a URL of Band, but not everything else; all that is missing is named."""
-    if not settings.band.url:
+    """`UsageError` when there is a URL of Band, but not everything else; all that is missing is named.
+
+    Of services apart only auth needs it.
+    """
+    if not settings.band.url or settings.mesh.service not in ("", "auth"):
         return
     needed = {
         "BAND_CLIENT_ID": settings.band.client_id,

@@ -56,7 +56,6 @@ INDEXES = (
         "comments", (IndexModel([("post_id", ASCENDING), ("_id", ASCENDING)]), IndexModel([("club_id", ASCENDING)]))
     ),
     Indexes("read_marks", (IndexModel([("club_id", ASCENDING)]),)),
-    Indexes("band_cache", (IndexModel([("club_id", ASCENDING)]),)),
 )
 
 

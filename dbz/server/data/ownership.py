@@ -16,7 +16,7 @@ _PROJECTIONS = {f"{name}_{slot}" for name in ("player_statistics", "club_ranking
 
 OWNED = {
     "auth": frozenset({"users", "clubs", "sessions", "tokens"}),
-    "content": frozenset({"posts", "comments", "read_marks", "band_cache"}),
+    "content": frozenset({"posts", "comments", "read_marks"}),
     "game": frozenset({"games", "game_results", "projections", *_PROJECTIONS}),
     "chat": frozenset({"chat_rooms", "messages"}),
     "notification": frozenset(
@@ -30,6 +30,7 @@ OWNED = {
         }
     ),
     "media": frozenset({"media"}),
+    "band_sync": frozenset({"band_cache", "sync_logs"}),
     "gateway": frozenset[str](),
 }
 """The collections of each process of services apart."""

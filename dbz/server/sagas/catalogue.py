@@ -9,6 +9,7 @@ from dbz.suggest import did_you_mean
 GAME_RESULT = SagaDefinition(
     "game_result",
     "A final score closes its game, is recorded, counts for its players, and is told to them.",
+    "game",
     (
         SagaStep("close", undo="reopen"),
         SagaStep("record", undo="withdraw"),
@@ -19,6 +20,7 @@ GAME_RESULT = SagaDefinition(
 SIGN_UP = SagaDefinition(
     "sign_up",
     "A new account is linked to Band, if there is one, becomes a member of a club, and is welcomed.",
+    "auth",
     (
         SagaStep("account", undo="remove_account"),
         SagaStep("band_link", undo="unlink_band", retry=StepRetry(max_attempts=3), timeout_s=15.0, may_fail=True),

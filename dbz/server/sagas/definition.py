@@ -57,6 +57,8 @@ class SagaDefinition:
     name: str
     comment: str
     """What it is for, in a sentence."""
+    service: str
+    """Whose steps they are: with services apart, only its processes carry them out."""
     steps: tuple[SagaStep, ...]
 
     @property

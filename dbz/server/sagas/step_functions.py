@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pymongo.errors import PyMongoError
@@ -12,17 +12,23 @@ from redis.exceptions import RedisError
 
 from dbz.server.events.queue import Job
 from dbz.server.sagas.asl import FAILED, REFUSED
-from dbz.server.sagas.definition import StepRefusedError
-from dbz.server.sagas.runner import SagaRunner
+from dbz.server.sagas.definition import SagaData, StepRefusedError
 
 _log = logging.getLogger(__name__)
 _TOO_LATE = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 
 
+class StepPerformer(Protocol):
+    """Carries out a step in this process, or has the service do it that the step belongs to."""
+
+    async def perform(self, saga: str, action: str, data: SagaData) -> SagaData:
+        """What the step answers; `StepRefusedError`, or an error of the stores when it is to be tried later."""
+
+
 class StepFunctionsTasks:
     """Carries out the tasks that `dbz.server.sagas.asl` describes: {saga, action, input, token}."""
 
-    def __init__(self, runner: SagaRunner) -> None:
+    def __init__(self, runner: StepPerformer) -> None:
         self._runner = runner
         self._client: Any = None
 
