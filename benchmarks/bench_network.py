@@ -1,9 +1,9 @@
 """What a user's network does to time and bandwidth against what was asked for, and what shaping costs.
 
-For each network with a name: the median of small requests on a kept connection against its round trip and their bytes,
-and a download against its bandwidth. Then CPU of the generator for an exchange of 2 KB over a network that only hands
-bytes on, and over this machine's. The kernel's netem is no peer here: it needs rights, and a module that containers
-mostly lack.
+For each network with a name: the median of small requests on a kept connection against its round trip and their bytes;
+a download against its bandwidth, as a whole and in the worst of its seconds. Then CPU of the generator for a request of
+phones that load lists and pictures at the same rate on this machine's network and on networks of their own, in turn.
+The kernel's netem is no peer here: it needs rights, and a module that containers mostly lack.
 """
 
 from gevent import monkey
@@ -14,49 +14,56 @@ import os  # noqa: E402
 import random  # noqa: E402
 import statistics  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
-from contextlib import contextmanager  # noqa: E402
-from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
-from gevent.server import StreamServer  # noqa: E402
-from http_server import serving  # noqa: E402
+from sized_server import sized_answers  # noqa: E402
 
 from dbz.config.networks import PRESETS  # noqa: E402
 from dbz.load.generator.http import HttpClient  # noqa: E402
 from dbz.load.generator.net import wire  # noqa: E402
 from dbz.load.generator.net.access.user import UserAccess  # noqa: E402
-from dbz.load.networks import Network  # noqa: E402
+from dbz.load.networks import Network, network_at  # noqa: E402
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-USERS = 32
 REQUESTS = 10
-LATENCY_GOAL_MS, BANDWIDTH_GOAL = 5.0, 0.1
-"""How far off a median may be, and a bandwidth as a share of it."""
+LATENCY_GOAL_MS, BANDWIDTH_GOAL, CPU_GOAL = 5.0, 0.1, 0.05
+"""How far off a median may be, and a bandwidth as a share of it; what shaping may add to the CPU of a request."""
 ANSWER_BYTES = len(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n") + 1
-PHONES_PER_S = 500
-"""Exchanges a second of a thousand phones that browse."""
+WINDOW_S = 1.0
+PHONES = 200
+SHARES = {"wifi": 0.6, "lte": 0.3, "3g": 0.1}
+SCREEN_S = 3.0
+"""A phone shows a screen so often: two lists, then a group of pictures at the same time."""
+LIST_BYTES, PICTURE_BYTES, PICTURES = 4_000, 60_000, 5
 
 
 def main() -> None:
     """Measure both, and print what was asked for beside what came of it."""
     gevent.spawn(wire.sweep_deadlines)
-    print(f"{'':10}{'round trip':>12}{'median':>11}{'':9}{'down':>13}{'measured':>12}{'ratio':>8}")
     with sized_answers() as url:
-        for name, terms in PRESETS.items():
-            network = Network(name, 1, latency_s=terms.latency, down_bit_s=terms.down or 0.0, up_bit_s=terms.up or 0.0)
-            print(accuracy(network, url))
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-    with serving(cores[-1]) as (url, server, _):
+        print(f"{'':10}{'round trip':>12}{'median':>11}{'':9}{'down':>13}{'measured':>13}{'ratio':>8}{'worst 1 s':>11}")
+        for name in PRESETS:
+            print(accuracy(network_of(name), url))
         plain, shaped = [], []
+        networks = [network_of(name, share) for name, share in SHARES.items()]
         for _ in range(ROUNDS):
-            plain.append(cpu_us(url, None))
-            shaped.append(cpu_us(url, Network("handed on", 1)))
-    more_us = statistics.median(shaped) - statistics.median(plain)
-    print(f"\n{USERS} users, {server}, {ROUNDS} rounds of {SECONDS:g} s: CPU of the generator for an exchange")
-    print(f"this machine's network {statistics.median(plain):.1f} us, handed on {statistics.median(shaped):.1f} us")
-    print(f"{PHONES_PER_S} exchanges a second: {more_us * PHONES_PER_S / 1e4:.2f} % of a core more")
+            plain.append(browsing(url, []))
+            shaped.append(browsing(url, networks))
+    print(f"\n{PHONES} phones that browse, {ROUNDS} rounds of {SECONDS:g} s each: CPU of the generator for a request")
+    for name, figures in (("plain", plain), ("shaped", shaped)):
+        us, per_s = (statistics.median(column) for column in zip(*figures, strict=True))
+        print(f"{name:10}{us:>8.1f} us{per_s:>10.0f} requests/s")
+    ratios = [after[0] / before[0] for before, after in zip(plain, shaped, strict=True)]
+    added = statistics.median(ratios) - 1
+    spread = f"{min(ratios) - 1:+.1%} to {max(ratios) - 1:+.1%}"
+    print(f"shaping adds {added:+.1%} CPU to such a bare request ({spread})")
+
+
+def network_of(name: str, share: float = 1) -> Network:
+    """A network with a name."""
+    terms = PRESETS[name]
+    return Network(name, share, latency_s=terms.latency, down_bit_s=terms.down or 0.0, up_bit_s=terms.up or 0.0)
 
 
 def accuracy(network: Network, url: str) -> str:
@@ -66,53 +73,57 @@ def accuracy(network: Network, url: str) -> str:
     median_s = statistics.median(client.get("/1").elapsed_s for _ in range(REQUESTS))
     asked_s = network.latency_s + sent * 8 / network.up_bit_s + ANSWER_BYTES * 8 / network.down_bit_s
     size = int(network.down_bit_s / 8 * SECONDS)
-    answer = client.get(f"/{size}", timeout=10 * SECONDS)
+    whole = client.get(f"/{size}", timeout=10 * SECONDS)
+    measured = len(whole.content) * 8 / (whole.elapsed_s - network.latency_s)
+    seconds = by_window(client, f"/{size}")
     client.close()
-    measured = len(answer.content) * 8 / (answer.elapsed_s - network.latency_s)
     off_ms, ratio = (median_s - asked_s) * 1000, measured / network.down_bit_s
-    kept = abs(off_ms) <= LATENCY_GOAL_MS and abs(ratio - 1) <= BANDWIDTH_GOAL
+    worst = max((bits / network.down_bit_s for bits in seconds), key=lambda share: abs(share - 1))
+    kept = abs(off_ms) <= LATENCY_GOAL_MS and max(abs(ratio - 1), abs(worst - 1)) <= BANDWIDTH_GOAL
     return (
         f"{network.name:10}{asked_s * 1000:>9.1f} ms{median_s * 1000:>8.1f} ms{off_ms:>+6.1f} ms"
-        f"{network.down_bit_s / 1e6:>8.2f} Mbit{measured / 1e6:>7.2f} Mbit{ratio:>8.3f}{'' if kept else '  off'}"
+        f"{network.down_bit_s / 1e6:>8.2f} Mbit{measured / 1e6:>8.2f} Mbit{ratio:>8.3f}{worst:>11.3f}"
+        f"{'' if kept else '  off'}"
     )
 
 
-def cpu_us(url: str, network: Network | None) -> float:
-    """CPU for one exchange in a closed loop, in microseconds."""
-    clients = [
-        HttpClient(url, lambda *_: None, access=UserAccess(network, random.Random(1)) if network else None)
-        for _ in range(USERS)
-    ]
-    made, until_s = [0], time.monotonic() + SECONDS
+def by_window(client: HttpClient, path: str) -> list[float]:
+    """Bits a second of a download that is read as it comes, in each whole window from its first byte on."""
+    answer = client.get(path, stream=True, timeout=10 * SECONDS)
+    began_s, got = time.monotonic(), [0]
+    for piece in answer.iter_content(None):
+        while time.monotonic() - began_s >= WINDOW_S * len(got):
+            got.append(0)
+        got[-1] += len(piece)
+    return [count * 8 / WINDOW_S for count in got[:-1]] or [got[0] * 8 / WINDOW_S]
 
-    def use(client: HttpClient) -> None:
-        while time.monotonic() < until_s:
-            client.get("/")
-            made[0] += 1
 
-    began_s = time.process_time()
-    gevent.joinall([gevent.spawn(use, client) for client in clients])
-    spent_s = time.process_time() - began_s
-    for client in clients:
+def browsing(url: str, networks: list[Network]) -> tuple[float, float]:
+    """CPU for a request in microseconds, and requests a second, of phones that all begin at moments of their own."""
+    made = [0]
+    until_s = time.monotonic() + SCREEN_S + SECONDS
+
+    def browse(seat: int) -> None:
+        numbers = random.Random(seat)
+        access = UserAccess(network_at(networks, 0.3, seat), numbers) if networks else None
+        client = HttpClient(url, lambda *_: made.__setitem__(0, made[0] + 1), access=access)
+        next_s = time.monotonic() + numbers.random() * SCREEN_S
+        while next_s < until_s:
+            gevent.sleep(max(next_s - time.monotonic(), 0))
+            for _ in range(2):
+                client.get(f"/{LIST_BYTES}")
+            gevent.joinall([gevent.spawn(client.get, f"/{PICTURE_BYTES}") for _ in range(PICTURES)])
+            next_s += SCREEN_S
         client.close()
-    return spent_s / made[0] * 1e6
 
-
-@contextmanager
-def sized_answers() -> Iterator[str]:
-    """A server that answers `GET /1000` with a thousand bytes."""
-
-    def talk(connection: Any, _address: object) -> None:
-        while request := connection.recv(4096):
-            size = int(request.split(b" ", 2)[1].strip(b"/"))
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
-
-    server = StreamServer(("127.0.0.1", 0), talk)
-    server.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.stop()
+    phones = [gevent.spawn(browse, seat) for seat in range(PHONES)]
+    gevent.sleep(SCREEN_S)  # all are connected then
+    began_s, spent_s, before = time.monotonic(), time.process_time(), made[0]
+    gevent.sleep(SECONDS)
+    spent_s, count = time.process_time() - spent_s, made[0] - before
+    per_s = count / (time.monotonic() - began_s)
+    gevent.joinall(phones)
+    return spent_s / count * 1e6, per_s
 
 
 if __name__ == "__main__":

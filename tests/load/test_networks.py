@@ -16,7 +16,7 @@ from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from dbz.load.networks import Network
 from tests.load.http_clients import Ledger, deadline_sweep  # noqa: F401 a fixture
-from tests.load.raw_server import always, response, serving
+from tests.load.raw_server import always, read_request, response, serving
 from tests.load.recorders import recorder_in
 from tests.load.socketio_servers import PYTHON, open_descriptors, until
 from tests.load.socketio_servers import serving as serving_socketio
@@ -83,16 +83,41 @@ def test_connections_of_one_user_share_its_bandwidth():
     [Network("fast", 1, latency_s=0.004, jitter_s=0.004, down_bit_s=1e9, up_bit_s=1e9), Network("handed on", 1)],
     ids=lambda network: network.name,
 )
-def test_a_large_body_comes_whole_both_ways_and_leaves_no_descriptor_open(fast: Network):
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_large_body_comes_whole_both_ways_and_leaves_no_descriptor_open(fast: Network, tls: bool):
     body = random.Random(2).randbytes(1_500_000)
+    context = context_with(trustme.CA().issue_cert("127.0.0.1")) if tls else None
     before = open_descriptors()
-    with serving(always(response(body), response(body))) as server:
+    with serving(always(response(body), response(body)), tls=context) as server:
         client = client_over(fast, server.url)
+        client.verify = False
         assert client.get("/").content == body
         assert client.post("/", data=body).content == body
         client.close()
         until(lambda: open_descriptors() <= before + 2, "the connections to close")  # the server's own are there still
     until(lambda: open_descriptors() <= before, "the server to close")
+
+
+def test_the_first_byte_comes_before_the_body_which_takes_its_bandwidth_and_no_server_sends_ahead():
+    body, went = bytes(1_000_000), []
+
+    def talk(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        read_request(connection)
+        connection.sendall(response(body))
+        went.append(time.monotonic())
+
+    narrow = Network("narrow", 1, latency_s=0.1, down_bit_s=8_000_000, up_bit_s=8_000_000)
+    with serving(talk) as server:
+        client = client_over(narrow, server.url)
+        began_s = time.monotonic()
+        answer = client.get("/")
+        ended_s = time.monotonic()
+        client.close()
+    assert answer.content == body
+    assert began_s + 0.2 - EARLY_S <= answer.first_byte_s <= ended_s - 0.5, "the body alone takes a second"
+    assert answer.elapsed_s >= 0.1 + 1.0 - EARLY_S
+    assert went[0] >= began_s + 0.3, "the server felt that its reader is slow"
 
 
 def test_a_server_that_hangs_up_is_noticed_and_one_that_is_not_there_too():

@@ -20,7 +20,7 @@ from gevent.hub import get_hub
 from dbz.load.generator.net.access.alarms import alarms
 from dbz.load.generator.net.access.departures import Departures
 from dbz.load.generator.net.access.passage import EARLY_S, MOST_ROOM_BYTES, Passage
-from dbz.load.generator.net.access.schedule import AccessLink
+from dbz.load.generator.net.access.schedule import SEGMENT_BYTES, AccessLink
 from dbz.load.generator.net.access.tls import TlsSession
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, WriteTimeout
 from dbz.load.generator.net.wire import CHUNK_BYTES, Connection
@@ -163,25 +163,51 @@ class ShapedConnection(Connection):
         self._out.end()
 
     def _fetch(self) -> None:
-        """Read what the server has sent: from now on it is under way."""
-        try:
-            data = self._sock.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._failure, data = error, b""
-        now_s, passage = time.monotonic(), self._passage
+        """The server has sent something: from now on it is under way."""
+        now_s = time.monotonic()
+        self._pull(now_s)
+        passage = self._passage
         awaited = self._waiting is not None or self._listener is not None
-        if data:
-            passage.put(now_s, data)
-            if passage.size >= passage.room and not (awaited and passage.down_to(passage.room) <= now_s):
-                self._paused = True
-                self._read.stop()
-        else:
-            passage.end(now_s)
+        if passage.full(now_s) if awaited else passage.size >= passage.room:
+            self._paused = True
             self._read.stop()
         if awaited:
             self._look(now_s + EARLY_S)
+
+    def _pull(self, sent_s: float) -> bool:
+        """Read what the server has sent at a moment; whether there may be more."""
+        try:
+            data = self._sock.recv(SEGMENT_BYTES)
+            if len(data) == SEGMENT_BYTES:
+                self._passage.put(sent_s, data)
+                data = self._sock.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._failure, data = error, b""
+        if data:
+            self._passage.put(sent_s, data)
+            return True
+        self._passage.end(sent_s)
+        self._read.stop()
+        return False
+
+    def _catch_up(self, now_s: float) -> None:
+        """Read on when no more than half of what has room is under way.
+
+        What the server had to wait with goes over the link at the moment at which there was room for it, and not when
+        the event loop comes to it: so the link never runs dry.
+        """
+        passage = self._passage
+        room_s = passage.half_empty()
+        if room_s > now_s:
+            return
+        while not passage.full(now_s):
+            if not self._pull(room_s):
+                self._paused = False
+                if not passage.ended:
+                    self._read.start(self._fetch)
+                return
 
     def _ring(self, now_s: float) -> None:
         if self._alarm_s <= now_s:
@@ -205,9 +231,8 @@ class ShapedConnection(Connection):
     def _ready(self, now_s: float) -> bool:
         """Whether something has arrived for whoever waits; otherwise the alarm is set for when to look again."""
         passage, wanted = self._passage, self._wanted
-        if self._paused and passage.down_to(passage.room // 2) <= now_s:
-            self._paused = False
-            self._read.start(self._fetch)
+        if self._paused:
+            self._catch_up(now_s)
         if wanted == 1:
             due_s = passage.soon()
         else:
@@ -215,7 +240,7 @@ class ShapedConnection(Connection):
         if due_s <= now_s:
             return True
         if self._paused:
-            due_s = min(due_s, passage.down_to(passage.room // 2))
+            due_s = min(due_s, passage.half_empty())
         if due_s < math.inf and due_s != self._alarm_s:
             self._alarm_s = due_s
             self._alarms.at(due_s, self._ring)

@@ -61,8 +61,15 @@ class Passage:
         if not self.ended:
             self._end_s = self._flow.end(now_s)
 
-    def down_to(self, count: int) -> float:
-        """When no more than so many bytes are under way; the past, when it is fewer already."""
+    def full(self, now_s: float) -> bool:
+        """Whether as much is under way as has room."""
+        return self.size >= self.room and self._down_to(self.room) > now_s
+
+    def half_empty(self) -> float:
+        """When no more than half of what has room is under way."""
+        return self._down_to(self.room // 2)
+
+    def _down_to(self, count: int) -> float:
         for begin_s, end_s, size in reversed(self._spans):
             if count < size:
                 return end_s - (end_s - begin_s) * count / size
@@ -95,19 +102,11 @@ class Passage:
             data = b"".join(self._data) if len(self._data) > 1 else bytes(self._data[0])
             self.clear()
             return data
-        spans, here = self._spans, 0
-        while spans and spans[0][1] <= now_s:
-            here += spans.popleft()[2]
-        if spans and spans[0][0] < now_s:
-            begin_s, end_s, size = spans[0]
-            part = int(size * (now_s - begin_s) / (end_s - begin_s) + _ROUNDING_BYTES)
-            spans[0] = (begin_s + (end_s - begin_s) * part / size, end_s, size - part)
-            here += part
-        if not here:
+        count = self._arrived(now_s)
+        if not count:
             return b"" if not self.size and self._end_s <= now_s else None
         self._paced_s = now_s + _PACE_S
-        self.size -= here
-        return self._cut_off(here)
+        return self._cut_off(count)
 
     def clear(self) -> None:
         """Forget all bytes: nobody will take them."""
@@ -115,15 +114,32 @@ class Passage:
         self._spans.clear()
         self.size = 0
 
+    def _arrived(self, now_s: float) -> int:
+        count = 0
+        for begin_s, end_s, size in self._spans:
+            if end_s > now_s:
+                return count + int(max(now_s - begin_s, 0.0) / (end_s - begin_s) * size + _ROUNDING_BYTES)
+            count += size
+        return count
+
     def _cut_off(self, count: int) -> bytes:
-        data, pieces = self._data, []
-        while count and count >= len(data[0]):
-            count -= len(data[0])
+        """At most so many bytes: what was put in as one is torn only when there is nothing before it."""
+        data, pieces, taken = self._data, [], 0
+        while taken + len(data[0]) <= count:
             pieces.append(data.popleft())
-        if count:
-            whole = memoryview(data[0])
+            taken += len(pieces[-1])
+        if not pieces:
+            whole, taken = memoryview(data[0]), count
             pieces.append(whole[:count])
             data[0] = whole[count:]
+        self.size -= taken
+        spans = self._spans
+        while taken:
+            begin_s, end_s, size = spans.popleft()
+            if size > taken:
+                spans.appendleft((begin_s + (end_s - begin_s) * taken / size, end_s, size - taken))
+                break
+            taken -= size
         return b"".join(pieces)
 
 
