@@ -100,7 +100,7 @@ def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composit
     media = MediaService(core)
     content = ContentService(core, auth, hub, media)
     game = GameService(core, auth, gateway, hub, sagas)
-    notification.audiences["game.starting"] = game.audience
+    notification.audiences["game.starting"] = notification.reminders.players = game.audience
     chat = ChatService(core, gateway)
     services: tuple[Service, ...] = (auth, hub, sagas, notification, content, game, chat, media)
     if auth.band:
@@ -176,7 +176,7 @@ def _auth(making: _Making) -> _Made:
 def _notification(making: _Making) -> _Made:
     """With the hub, which brings it the events of all, and to their services the steps that Step Functions asks for."""
     notification = NotificationService(making.core, making.members, making.emitter, making.hub)
-    notification.audiences["game.starting"] = RemoteAudience(making.mesh)
+    notification.audiences["game.starting"] = notification.reminders.players = RemoteAudience(making.mesh)
     making.hub.performers[JOB_KIND] = StepFunctionsTasks(RemoteSteps(making.mesh)).perform
     return _Made(notification, beside=(making.hub,))
 

@@ -164,6 +164,7 @@ class Notifications(_Section):
     """What members are told, in which language and time zone while nothing better is known."""
 
     game_reminder_s: float = Field(default=1800.0, gt=0)
+    game_eve_at: str = Field(default="", pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     time_zone: str = "UTC"
     language: Literal["en", "ko", "de"] = "en"
     kinds: dict[str, NotificationKind] = {

@@ -24,6 +24,7 @@ OWNED = {
             "notifications",
             "notification_templates",
             "notification_preferences",
+            "notification_schedules",
             "held_notifications",
             "sends",
             "devices",

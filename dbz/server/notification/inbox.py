@@ -33,6 +33,12 @@ class Inbox:
             return None
         return {"id": stored["_id"], **{key: stored[key] for key in _FIELDS}}
 
+    async def delivered_of(self, club_id: str, notification_ids: list[str]) -> set[str]:
+        """Those of some notifications that went out."""
+        with self._core.queries.timed("notifications.delivered_of"):
+            found = self._rows(club_id).find({"_id": {"$in": notification_ids}, "delivered": True}, {"_id": 1})
+            return {row["_id"] for row in await found.to_list()}
+
     async def delivered(self, club_id: str, notification_id: str) -> None:
         """Remember that a notification went out."""
         with self._core.queries.timed("notifications.delivered"):

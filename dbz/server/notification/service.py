@@ -18,11 +18,13 @@ from dbz.server.http.errors import not_found
 from dbz.server.http.pages import DEFAULT_LIMIT, Limit
 from dbz.server.http.schemas import NOTIFICATION, STRING, items, record
 from dbz.server.ids import new_id
-from dbz.server.notification import devices, preferences
+from dbz.server.notification import devices, preferences, schedules
 from dbz.server.notification.inbox import Inbox
 from dbz.server.notification.letters import Letters
 from dbz.server.notification.mine import MyNotifications
 from dbz.server.notification.preferences import IN_APP, Preferences
+from dbz.server.notification.reminders import PLANNED, Reminders
+from dbz.server.notification.schedules import Schedule
 from dbz.server.notification.sending import held, ledger
 from dbz.server.notification.sending.channels import ToldNotification
 from dbz.server.notification.sending.outside import Outside
@@ -59,6 +61,7 @@ INDEXES = (
     held.INDEXES,
     ledger.INDEXES,
     preferences.INDEXES,
+    schedules.INDEXES,
 )
 
 
@@ -79,6 +82,7 @@ class NotificationService:
         self._preferences = self._mine.preferences
         unsubscribe = Unsubscribe(core, self._preferences)
         self._outside = Outside(core, hub, members, self._mine, Letters(unsubscribe.links).worded)
+        self.reminders = Reminders(core, members, self._preferences, self._inbox, self._remind_member)
         hub.performers["deliver"] = self._deliver
         hub.subscribe("*", self._tell)
         self.audiences: dict[str, Audience] = {}
@@ -90,14 +94,17 @@ class NotificationService:
             Route("POST", path, self.create, "Notify", body=NewNotification, answers={202: record(id=STRING)}),
             *self._mine.routes,
             *unsubscribe.routes,
+            *self.reminders.routes,
         )
 
     async def start(self) -> None:
         """The hub delivers; what waits for its time is looked after here."""
         self._outside.start()
+        self.reminders.start()
 
     async def stop(self) -> None:
         """What is promised stays with the hub, what waits in the store."""
+        await self.reminders.stop()
         await self._outside.stop()
 
     async def list_mine(self, call: Call) -> Reply:
@@ -119,6 +126,7 @@ class NotificationService:
         """An event becomes one notification for each member who hears of it; ids make a repetition harmless."""
         kind, club_id, data = job["event"], job["club_id"], job["data"]
         if kind == "game.planned":
+            await self.reminders.before_game(club_id, data)
             await self._remind(club_id, data)
             return
         await self._templates.render(kind, data)  # a kind that nobody knows is a fault, whoever would hear of it
@@ -139,6 +147,15 @@ class NotificationService:
         told = {**data, "event_id": f"{data['game_id']}:starting"}
         job = {"id": told["event_id"], "kind": "event", "event": "game.starting", "club_id": club_id, "data": told}
         await self._hub.promise(job, starts - self._reminder)
+
+    async def _remind_member(self, schedule: Schedule, user_id: str, wishes: Preferences) -> None:
+        if schedule.kind == PLANNED:
+            title, body = schedule.data["title"], schedule.data["body"]
+        else:
+            data = _in_zone(schedule.data, wishes)
+            title, body = await self._templates.render(schedule.kind, data, wishes.language)
+        told = _delivery(f"{schedule.id}:{user_id}", schedule.club_id, user_id, schedule.kind, title, body)
+        await self._deliver({**told, "urgent": wishes.kind(schedule.kind).urgent})
 
     async def _deliver(self, job: Job) -> None:
         """Into the inbox, to the member's sockets, and on to what is outside of the app; again after a crash."""

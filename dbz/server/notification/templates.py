@@ -17,6 +17,7 @@ DEFAULTS: dict[str, Words] = {
     "en": {
         "post.commented": ("New comment on $post_title", "$author_name: $content"),
         "game.starting": ("$game_title starts soon", "It starts at $starts_at."),
+        "game.eve": ("$game_title is tomorrow", "It starts at $starts_at."),
         "game.cancelled": ("$game_title does not take place", "It was called off."),
         "game.result_withdrawn": ("The score of $game_title does not count", "The game goes on."),
         "member.joined": ("Welcome to $club_name", "Good to have you here, $member_name."),
@@ -25,6 +26,7 @@ DEFAULTS: dict[str, Words] = {
     "ko": {
         "post.commented": ("$post_title에 새 댓글", "$author_name: $content"),
         "game.starting": ("곧 시작합니다: $game_title", "$starts_at에 시작합니다."),
+        "game.eve": ("내일 경기: $game_title", "$starts_at에 시작합니다."),
         "game.cancelled": ("경기 취소: $game_title", "경기가 취소되었습니다."),
         "game.result_withdrawn": ("결과 무효: $game_title", "경기가 계속됩니다."),
         "member.joined": ("$club_name에 오신 것을 환영합니다", "$member_name님, 반갑습니다."),
@@ -33,6 +35,7 @@ DEFAULTS: dict[str, Words] = {
     "de": {
         "post.commented": ("Neuer Kommentar zu $post_title", "$author_name: $content"),
         "game.starting": ("$game_title beginnt bald", "Beginn ist um $starts_at."),
+        "game.eve": ("$game_title ist morgen", "Beginn ist um $starts_at."),
         "game.cancelled": ("$game_title fällt aus", "Das Spiel wurde abgesagt."),
         "game.result_withdrawn": ("Der Stand von $game_title zählt nicht", "Das Spiel geht weiter."),
         "member.joined": ("Willkommen bei $club_name", "Schön, dass du da bist, $member_name."),

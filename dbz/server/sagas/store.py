@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 
 from dbz.server.clock import utc_now
 from dbz.server.core import Core
-from dbz.server.data.stores import Database
+from dbz.server.data.due import DueRows
 from dbz.server.sagas.definition import SagaData
 from dbz.server.seams import Indexes
 
-_BATCH = 50
 _KEPT_S = 7 * 86_400
 _SECRETS = ("password_hash",)
 
@@ -58,7 +54,8 @@ class SagaStore:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._due = DueRows(core, "sagas")
+        self._holder = self._due.holder
 
     async def add(self, state: SagaState, lease_s: float) -> None:
         """Store a new saga, held by this process."""
@@ -90,23 +87,7 @@ class SagaStore:
 
     async def take_due(self, names: Sequence[str], lease_s: float) -> list[SagaState]:
         """Take over sagas of these names that nobody works on, or whose holder was not heard of for too long."""
-        wanted = {"due_at": {"$lt": utc_now()}, "saga": {"$in": [*names]}}
-
-        async def due(database: Database) -> list[dict[str, Any]]:
-            with self._core.queries.timed("sagas.due"):
-                return await database["sagas"].find(wanted).limit(_BATCH).to_list()
-
-        states = []
-        for rows in await self._core.router.on_every_shard(due):
-            for row in rows:
-                # Where its club lies now: the copy that a move keeps on another shard is nobody's work.
-                mine = await self._rows(row["club_id"]).find_one_and_update(
-                    {"_id": row["_id"], "due_at": row["due_at"]},
-                    {"$set": {"holder": self._holder, "due_at": _from_now(lease_s)}},
-                    return_document=ReturnDocument.AFTER,
-                )
-                states += [_state(mine)] if mine is not None else []
-        return states
+        return [_state(row) for row in await self._due.take(lease_s, {"saga": {"$in": [*names]}})]
 
     async def _change(self, state: SagaState, change: dict[str, Any]) -> bool:
         with self._core.queries.timed("sagas.change"):

@@ -56,6 +56,8 @@ def stage(
     with start_redis(own, port):
         child, where = start_server(own, uri, f"redis://127.0.0.1:{port}", options, environment)
         with child, MongoClient(uri, tz_aware=True) as mongo, redis.Redis(port=port) as queue:
+            # A club of which everybody can be told soon.
+            mongo[DATABASE]["users"].delete_many({"_id": {"$gte": "user0060", "$lt": "user0199"}})
             yield PushStage(where, stand_in, postbox, mongo[DATABASE], queue, own)
 
 

@@ -20,7 +20,7 @@ from tests.server.push.postbox import Postbox
 
 MAIL = {"MAIL_FROM": "Club <club@example.com>", "MAIL_LINK_SECRET": "s" * 32, "PUBLIC_URL": "https://club.example"}
 SETTINGS = """
-notifications: {poll_s: 0.1, lease_s: 2}
+notifications: {poll_s: 0.1, lease_s: 3, game_eve_at: "23:59"}
 push: {retry_base_s: 0.1, retry_max_s: 1.0, timeout_s: 1.0}
 queue: {retry_base_s: 0.05, claim_after_s: 1.0}
 """

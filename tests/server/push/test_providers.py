@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,28 +20,14 @@ from dbz.server.push.provider import (
     fitting,
 )
 from dbz.server.settings import Settings, load_settings
-from tests.push.standin import PushStandIn, start_push
-from tests.server.push.postbox import Postbox, open_postbox
+from tests.push.standin import PushStandIn
+from tests.server.push.postbox import Postbox
+from tests.server.push.stage import MAIL
 
 pytestmark = pytest.mark.anyio
 TOKENS = {"apns": "ab" * 32, "fcm": "fcm-token:0123456789-abcdefgh", "smtp": "minji@example.com"}
 PUSHES = ("apns", "fcm")
 RACKET = "\N{BADMINTON RACQUET AND SHUTTLECOCK}"
-MAIL = {"MAIL_FROM": "Club <club@example.com>", "MAIL_LINK_SECRET": "s" * 32, "PUBLIC_URL": "https://club.example"}
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushStandIn]:
-    """One for all tests here."""
-    with start_push(tmp_path_factory.mktemp("providers")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def postbox() -> Iterator[Postbox]:
-    """One for all tests here."""
-    with open_postbox() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.events import EventHub
 from dbz.server.events.queue import Job
-from dbz.server.notification.preferences import ALL_KINDS, EMAIL, PUSH, Preferences, PreferenceStore
+from dbz.server.notification.mine import MyNotifications
+from dbz.server.notification.preferences import ALL_KINDS, EMAIL, PUSH, Preferences
 from dbz.server.notification.sending.held import HeldBundle, HeldNotifications
 from dbz.server.notification.templates import digest
 
@@ -40,10 +41,10 @@ class ToldNotification:
 class OutsideChannels:
     """Hands notifications on to `channels`, those of push and e-mail that are configured, through the queue."""
 
-    def __init__(self, core: Core, hub: EventHub, preferences: PreferenceStore, channels: frozenset[str]) -> None:
+    def __init__(self, core: Core, hub: EventHub, mine: MyNotifications, channels: frozenset[str]) -> None:
         self._figures = core.figures
         self._hub = hub
-        self._preferences = preferences
+        self._preferences, self._devices = mine.preferences, mine.devices
         self._channels = channels
         self._held = HeldNotifications(core)
         self._settings = core.settings.notifications
@@ -59,6 +60,8 @@ class OutsideChannels:
         item |= {"expires_s": expires_s, "wanted_s": made_at.timestamp(), "urgent": told.urgent}
         for channel in (PUSH, EMAIL):
             if channel not in self._channels or not wishes.wants(kind, channel):
+                continue
+            if channel == PUSH and not await self._devices.of(told.user_id):
                 continue
             if quiet_until is not None and quiet_until.timestamp() >= expires_s:
                 self._figures.push_outcomes.add((channel, "expired"))
@@ -96,6 +99,8 @@ class OutsideChannels:
                 rounds += 1
             except (PyMongoError, RedisError, OSError, TimeoutError) as error:
                 _log.warning("what waited for its time waits on: %s", error)
+            except Exception:
+                _log.exception("what waited for its time failed; it is tried again")
 
     async def _release(self, bundle: HeldBundle) -> None:
         """One message for all that is still of use. Its id is the bundle's, so that a crash does not double it."""

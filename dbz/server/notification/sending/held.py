@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
+from dbz.server.data.due import DueRows
 from dbz.server.data.stores import Database
 from dbz.server.seams import Indexes
 
-_BATCH = 50
 _MOST_ITEMS = 100
 
 INDEXES = Indexes("held_notifications", (IndexModel([("due_at", ASCENDING)]), IndexModel([("club_id", ASCENDING)])))
@@ -43,7 +39,7 @@ class HeldNotifications:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._due = DueRows(core, "held_notifications")
 
     async def add(self, club_id: str, user_id: str, channel: str, due_at: datetime, item: dict[str, Any]) -> bool:
         """Keep an item, {id, …}, until then, once however often it is added; False when its time has come meanwhile."""
@@ -73,28 +69,12 @@ class HeldNotifications:
 
     async def take_due(self, lease_s: float) -> list[HeldBundle]:
         """Take what is due and nobody works on, or whose holder was not heard of for too long."""
-        now = utc_now()
-
-        async def due(database: Database) -> list[dict[str, Any]]:
-            with self._core.queries.timed("held.due"):
-                return await database["held_notifications"].find({"due_at": {"$lt": now}}).limit(_BATCH).to_list()
-
-        bundles = []
-        for rows in await self._core.router.on_every_shard(due):
-            for row in rows:
-                # Where its club lies now: the copy that a move keeps on another shard is nobody's work.
-                mine = await self._rows(row["club_id"]).find_one_and_update(
-                    {"_id": row["_id"], "due_at": row["due_at"]},
-                    {"$set": {"holder": self._holder, "due_at": now + timedelta(seconds=lease_s)}},
-                    return_document=ReturnDocument.AFTER,
-                )
-                bundles += [_bundle(mine)] if mine is not None else []
-        return bundles
+        return [_bundle(row) for row in await self._due.take(lease_s)]
 
     async def remove(self, bundle: HeldBundle) -> None:
         """It is on its way."""
         with self._core.queries.timed("held.remove"):
-            await self._rows(bundle.club_id).delete_one({"_id": bundle.id, "holder": self._holder})
+            await self._rows(bundle.club_id).delete_one({"_id": bundle.id, "holder": self._due.holder})
 
     async def waiting(self) -> dict[str, int]:
         """{channel: how many notifications wait}."""

@@ -22,7 +22,7 @@ class Outside:
         self._core, self._members, self._mine, self._words = core, members, mine, words
         names = configured(core.settings)
         channels = {EMAIL if name == SMTP else PUSH for name in names}
-        self._channels = OutsideChannels(core, hub, mine.preferences, frozenset(channels))
+        self._channels = OutsideChannels(core, hub, mine, frozenset(channels))
         self._providers: dict[str, PushProvider] = {}
         self._sender: Sender | None = None
         hub.performers["send"] = self._send
