@@ -11,9 +11,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 from http_server import pinned
@@ -25,12 +25,25 @@ from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.reading import read_record
 
 CONNECTIONS = 32
+OPEN_USERS = 500
+"""As many as `dbz load URL --rate` has when nobody says more."""
 _PATIENCE_S = 60
 _LIVE_SETTLE_S = 3.0
+_GENERATOR = (sys.executable, "-m", "dbz.load.generator")
 
 _FAST_HTTP_USER = """
 from locust import FastHttpUser, constant, task
 class Peer(FastHttpUser):
+    wait_time = constant(0)
+    @task
+    def get(self):
+        self.client.get("/")
+"""
+
+
+_DBZ_TASK = """
+from dbz.users import HttpUser, constant, task
+class Reader(HttpUser):
     wait_time = constant(0)
     @task
     def get(self):
@@ -44,6 +57,24 @@ class Sample(NamedTuple):
     rate_per_s: float
     share: float
 
+    @property
+    def full_core(self) -> float:
+        """Requests a second for a whole core."""
+        return self.rate_per_s / self.share
+
+
+class Open(NamedTuple):
+    """What became of the arrivals of an open load."""
+
+    share: float
+    """Of one core, that the generator got."""
+    begun: int
+    answered: int
+    lost: int
+    """Never begun though due, or failed."""
+    found: dict[str, float]
+    """`p50_ms`, `p99_ms` and `p99.9_ms` of the lateness, `bytes` of memory and how many of them came while it ran."""
+
 
 Peer = Callable[[str, int, int], Sample]
 """Takes a URL, a duration in seconds, and the core to run on."""
@@ -52,6 +83,34 @@ Peer = Callable[[str, int, int], Sample]
 def dbz(url: str, seconds: int, core: int) -> Sample:
     """dbz's own generator process, as `dbz load URL --users 32` starts it, recording everything."""
     return generate(url, seconds, core, AdHocRequest(url))
+
+
+def dbz_task(url: str, seconds: int, core: int) -> Sample:
+    """The same with users of a Locust file, whose task makes the request."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Path(folder) / "locustfile.py"
+        scenario.write_text(_DBZ_TASK)
+        return generate(url, seconds, core, scenario=str(scenario))
+
+
+def open_load(url: str, rate_per_s: float, seconds: int, core: int) -> Open:
+    """dbz as `dbz load URL --rate` starts it; what the record has of all arrivals."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = create_run_folder(Path(name), "run")
+        terms = {"request": AdHocRequest(url), "users": OPEN_USERS, "rate_per_s": rate_per_s}
+        program = [sys.executable, str(Path(__file__).with_name("http_open.py"))]
+        text, share = _generate(folder, url, seconds, core, program=program, **terms)
+        record = read_record(folder)
+        lines = [line for worker in record.workers.values() for line in worker]
+        of_http = [one for one in record.intervals if one.series.kind == "http"]
+        return Open(
+            share,
+            sum(line["begun"] for line in lines),
+            sum(len(one.histogram) for one in of_http if not one.series.failed),
+            sum(line.get("dropped", 0) for line in lines)
+            + sum(len(one.histogram) for one in of_http if one.series.failed),
+            json.loads(text.strip().splitlines()[-1]),
+        )
 
 
 def fast_http_user(url: str, seconds: int, core: int) -> Sample:
@@ -92,7 +151,7 @@ def autocannon_path() -> str | None:
 
 def present() -> dict[str, Peer]:
     """The peers that are installed here."""
-    peers: dict[str, Peer] = {"dbz": dbz, "FastHttpUser": fast_http_user}
+    peers: dict[str, Peer] = {"dbz": dbz, "dbz, a task": dbz_task, "FastHttpUser": fast_http_user}
     if shutil.which("hey"):
         peers["hey"] = hey
     if autocannon_path():
@@ -117,38 +176,37 @@ def live_view(url: str, seconds: int) -> float:
     return shown(arguments, seconds - 1, _LIVE_SETTLE_S).of_started
 
 
-def generate(url: str, seconds: int, core: int, request: AdHocRequest) -> Sample:
+def generate(url: str, seconds: int, core: int, request: AdHocRequest | None = None, scenario: str = "") -> Sample:
     """Requests a second of one generator process, and its share of the core."""
     with tempfile.TemporaryDirectory() as name:
         folder = create_run_folder(Path(name), "run")
-        _, share = _generate(folder, url, seconds, core, request=request)
+        _, share = _generate(folder, url, seconds, core, request=request, scenario=scenario)
         record = read_record(folder)
         found = latencies(record, record.window).items()
         return Sample(sum(latency.count for series, latency in found if series.kind == "http") / seconds, share)
 
 
 def _generate(
-    folder: RunFolder, url: str, seconds: int, core: int, request: AdHocRequest | None = None, scenario: str = ""
+    folder: RunFolder, url: str, seconds: int, core: int, program: Sequence[str] = _GENERATOR, **terms: Any
 ) -> tuple[str, float]:
-    """Run one generator process on a core; what it printed, and its share of the core."""
-    spec = GeneratorSpec(
-        folder=str(folder.path),
-        role=GeneratorRole.LOCAL,
-        worker=0,
-        workers=1,
-        scenario=scenario,
-        target=url.rstrip("/"),
-        users=CONNECTIONS,
-        rate_per_s=None,
-        duration_s=seconds,
-        warmup_s=1.0,
-        seed=1,
-        clubs=1,
-        started_epoch_s=time.time(),
-        started_monotonic_s=time.monotonic(),
-        request=request,
-    )
-    return _run([sys.executable, "-m", "dbz.load.generator"], core, {ENVIRONMENT_KEY: spec.to_json()})
+    """Run one generator process on a core with `terms` of its spec; what it printed, and its share of the core."""
+    usual = {
+        "role": GeneratorRole.LOCAL,
+        "worker": 0,
+        "workers": 1,
+        "scenario": "",
+        "target": url.rstrip("/"),
+        "users": CONNECTIONS,
+        "rate_per_s": None,
+        "duration_s": seconds,
+        "warmup_s": 1.0,
+        "seed": 1,
+        "clubs": 1,
+        "started_epoch_s": time.time(),
+        "started_monotonic_s": time.monotonic(),
+    }
+    spec = GeneratorSpec(folder=str(folder.path), **{**usual, **terms})
+    return _run([*program], core, {ENVIRONMENT_KEY: spec.to_json()})
 
 
 def _run(command: list[str], core: int, env: dict[str, str] | None = None) -> tuple[str, float]:
