@@ -16,7 +16,7 @@ from locust.runners import STATE_STOPPED
 
 from dbz.errors import DependencyError, UsageError
 from dbz.load.allowed_hosts import check_host
-from dbz.load.generator import hooks, population, user_classes
+from dbz.load.generator import hooks, pauses, population, user_classes
 from dbz.load.generator.data.feeders import settle_feeders
 from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
 from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
@@ -109,6 +109,7 @@ class GeneratorProcess:
         session.shares = population.group_shares(environment.user_classes)
         settle_feeders(self.spec.worker, self.spec.workers, self.spec.users, self.spec.seed)
         pacing = Pacing(self.spec, self._request_pace(environment))
+        pauses.install()
         pacing.install()
         session.repetition = repetition_of(self.spec, session, pacing)
         if prepares():

@@ -10,7 +10,6 @@ A status of 400 or more, and a request without a complete answer, are failures u
 from __future__ import annotations
 
 import os
-import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,10 +37,18 @@ from dbz.load.generator.http.options import (
     proxy_of,
     waits_of,
 )
-from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, check_redirect
+from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, bare_message, check_redirect
 from dbz.load.generator.http.pool import Begun, Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
-from dbz.load.generator.http.urls import credentials_of, full_url, prepare_url, resolve, split_url
+from dbz.load.generator.http.urls import (
+    credentials_of,
+    full_url,
+    is_absolute,
+    is_plain,
+    prepare_url,
+    resolve,
+    split_url,
+)
 from dbz.load.generator.http.verbs import Verbs
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.dial import tls_context
@@ -55,9 +62,6 @@ CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 UNFINISHED_ERROR = "no answer when the user was stopped"
 _BODY_OPTIONS = frozenset({"json", "data"})
-_is_plain_path = re.compile(r"/[A-Za-z0-9!$&'()*+,\-./:;=?@_~]*").fullmatch
-"""Paths that requests sends as they are written, unless they have dot segments: nothing in them needs a closer look."""
-_is_absolute = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 
 Record = Callable[["Response", str, float], None]
 """Takes a finished response, its operation and its duration in seconds."""
@@ -160,7 +164,9 @@ class HttpClient(Verbs):
             operations_of(url, options, self._headers) if self.detects_graphql and (options or "?" in url) else ""
         )
         if not name:
-            name = self.request_name or " ".join(filter(None, (url.partition("?")[0], operations)))
+            name = self.request_name or (
+                f"{url.partition('?')[0]} {operations}" if operations else url.partition("?")[0]
+            )
         response = Response(method, url, f"{method} {name}", self._record)
         if operations:
             response.judge = problem_in
@@ -204,7 +210,7 @@ class HttpClient(Verbs):
         try:
             if begun is not None:
                 self._resume(response, options, begun)
-            elif self._special or (options and not options.keys() <= _BODY_OPTIONS) or not _is_plain(response.path):
+            elif self._special or (options and not options.keys() <= _BODY_OPTIONS) or not is_plain(response.path):
                 self._send(response, options, started_s)
             else:
                 self._send_plain(response, options, started_s)
@@ -227,6 +233,18 @@ class HttpClient(Verbs):
         if home is None:
             home = self._go_home()
         response.root = self._root
+        if options or self._cookies or response.method in ANNOUNCED:
+            message = self._message(response, options)
+        else:
+            fields = self._headers.rendered(self._host)
+            message = bare_message(response.method, self._before, response.path, self._version, fields)
+        deadline_s = started_s + self.timeout_s
+        home.exchange(response, message, deadline_s, self.waits)
+        if response.head.sets_cookies or response.status_code in REDIRECTS:
+            self._go_on(response, options, deadline_s)
+
+    def _message(self, response: Response, options: RequestOptions) -> bytes:
+        """The bytes of a request with a body or cookies."""
         method, fields, after, body = response.method, self._headers, "\r\n", b""
         if options or method in ANNOUNCED:
             body, content_type, chunked = encode_body(options.get("json"), options.get("data"))
@@ -237,10 +255,7 @@ class HttpClient(Verbs):
             cookie = self._cookies.header(self._origin, self._prefix + response.path)
             after = one_line(f"Cookie: {cookie}") + "\r\n" + after if cookie else after
         message = f"{method} {self._before}{response.path}{self._version}{fields.rendered(self._host)}{after}"
-        deadline_s = started_s + self.timeout_s
-        home.exchange(response, message.encode("latin-1", "replace") + body, deadline_s, self.waits)
-        if response.head.sets_cookies or response.status_code in REDIRECTS:
-            self._go_on(response, options, deadline_s)
+        return message.encode("latin-1", "replace") + body
 
     def _resume(self, response: Response, options: RequestOptions, begun: Begun) -> None:
         deadline_s = begun.started_s + self.timeout_s
@@ -373,9 +388,9 @@ class HttpClient(Verbs):
 
     def _locate(self, url: str, query: str) -> tuple[Origin, str, str]:
         """Where a request goes, its target, and the credentials that its URL has."""
-        if _is_plain(url) and not query:
+        if is_plain(url) and not query:
             return self._origin, self._prefix + url, ""
-        if _is_absolute(url):
+        if is_absolute(url):
             return prepare_url(url, query)
         slash = "" if url.startswith(("/", "?", "#")) or not url else "/"
         origin, target, _ = prepare_url(f"{self._root}{slash}{url}", query)
@@ -392,7 +407,3 @@ class HttpClient(Verbs):
             proxy = proxy_for(origin.host, origin.port, origin.tls, proxy_url)
             pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes, self._access)
         return pool
-
-
-def _is_plain(url: str) -> bool:
-    return bool(_is_plain_path(url)) and "/." not in url

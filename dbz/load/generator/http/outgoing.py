@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dbz.hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
@@ -11,6 +12,7 @@ from dbz.load.generator.net.faults import RedirectRefused
 from dbz.load.generator.net.origin import Origin
 
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
+_MOST_MESSAGES = 4096
 _OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", "content-language", "expect"})
 _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
 
@@ -65,6 +67,12 @@ class Outgoing:
             drop |= _OF_THE_ORIGIN
         fields = {name: value for name, value in self.fields.items() if name.lower() not in drop}
         return Outgoing(method, origin, target, fields, body, chunked, cookie)
+
+
+@lru_cache(_MOST_MESSAGES)
+def bare_message(method: str, before: str, path: str, version: str, fields: str) -> bytes:
+    """A request that has neither a body nor cookies: users repeat themselves, and each other."""
+    return f"{method} {before}{path}{version}{fields}\r\n".encode("latin-1", "replace")
 
 
 def check_redirect(home: Origin, origin: Origin, allowed: set[str]) -> None:

@@ -18,6 +18,14 @@ _UNCLEAN = re.compile(r"[^!-~]|#")
 _SAFE = "!\"$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 _HTTP_SCHEMES = {"http": (80, False), "https": (443, True)}
 _SCHEMES = {**_HTTP_SCHEMES, "ws": (80, False), "wss": (443, True)}
+is_absolute = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
+_is_written_as_sent = re.compile(r"/[A-Za-z0-9!$&'()*+,\-./:;=?@_~]*").fullmatch
+
+
+@lru_cache(4096)
+def is_plain(url: str) -> bool:
+    """Whether requests sends a path as it is written: nothing in it needs a closer look."""
+    return bool(_is_written_as_sent(url)) and "/." not in url
 
 
 def split_url(url: str) -> tuple[Origin, str]:

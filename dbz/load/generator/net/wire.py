@@ -49,7 +49,9 @@ class TimedWait:
     def _give_way(self, until_s: float) -> Any:
         # Straight to the hub instead of `hub.wait`: that makes a waiter and starts and stops the watcher each time.
         # The price is that whoever switches here must be called by the event loop, and nobody else.
+        global _turns
         self._until_s, self._waiting = until_s, gevent.getcurrent()
+        _turns += 1
         try:
             return get_hub().switch()
         finally:
@@ -299,6 +301,15 @@ class SocketConnection(Connection):
 
 
 _open: set[TimedWait] = set()
+_turns = 0
+
+
+def turns() -> int:
+    """How often a greenlet of this process has given way to others by waiting here.
+
+    Whoever finds it changed has given way: the others could not have had their turns else.
+    """
+    return _turns
 
 
 def sweep_deadlines() -> None:
