@@ -10,7 +10,7 @@ from typing import Any
 
 import typer.main
 from error_codes import errors_page, faults_of_codes
-from llms import llms_text
+from llms import listed_pages, llms_text
 
 from dbz.cli.help.topics import help_page
 from dbz.cli.main import app
@@ -180,6 +180,13 @@ def with_block(text: str, name: str, body: str) -> str:
     return pattern.sub(lambda match: f"{match[1]}{body}\n{match[2]}", text)
 
 
+def faults_of_pages() -> list[str]:
+    """One sentence for each page that the site would not show."""
+    docs = ROOT / "docs"
+    lost = {str(page.relative_to(docs).with_suffix("")) for page in docs.rglob("*.md")} - {"index", *listed_pages()}
+    return [f"docs/{name}.md is not listed in docs/index.md" for name in sorted(lost)]
+
+
 def main() -> int:
     """Write the files, or with `--check` say which of them are out of date."""
     readme, budgets, ci = ROOT / "README.md", ROOT / "docs" / "budgets.md", ROOT / "docs" / "ci.md"
@@ -206,7 +213,7 @@ def main() -> int:
             path.write_text(wanted[path])
         return 0
     faults = [f"{path.relative_to(ROOT)} is out of date: run `make docs`" for path in stale]
-    faults += faults_of_codes(ROOT / "dbz")
+    faults += faults_of_codes(ROOT / "dbz") + faults_of_pages()
     sys.stderr.writelines(f"{fault}\n" for fault in faults)
     return 1 if faults else 0
 

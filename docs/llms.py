@@ -22,12 +22,22 @@ the commands that check them.
 def llms_text(address: Callable[[str], str]) -> str:
     """The file; `address` makes the address of a page out of its name, such as `howto/gate`."""
     parts = [_ABOUT]
-    for caption, names in re.findall(
-        r"```{toctree}\n:caption: (.*?)\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL
-    ):
-        lines = [f"- [{title}]({address(name)}): {about}" for name in names.split() for title, about in [_page(name)]]
+    for caption, names in _sections():
+        lines = [f"- [{title}]({address(name)}): {about}" for name in names for title, about in [_page(name)]]
         parts.append("\n".join([f"## {caption}", "", *lines, ""]))
     return "\n".join(parts)
+
+
+def listed_pages() -> list[str]:
+    """The names of the pages in `docs/index.md`, in its order."""
+    return [name for _, names in _sections() for name in names]
+
+
+def _sections() -> list[tuple[str, list[str]]]:
+    found = re.findall(
+        r"```{toctree}\n:caption: (.*?)\n:maxdepth: 1\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL
+    )
+    return [(caption, names.split()) for caption, names in found]
 
 
 def _page(name: str) -> tuple[str, str]:

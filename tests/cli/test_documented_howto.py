@@ -20,14 +20,14 @@ from tests.cli.test_ci_recipes import accepted
 
 PAGES = ["tutorial.md", *sorted(f"howto/{path.name}" for path in (DOCS / "howto").glob("*.md"))]
 _BASE = "http://127.0.0.1:8480"
-_SLOW_MACHINE = (ExitCode.OK, ExitCode.BROKEN, ExitCode.INVALID)
-"""What may become of a load whose limits are for a machine that does nothing else."""
+_SLOW_MACHINE = (ExitCode.BROKEN, ExitCode.INVALID)
+"""What may become of a load whose limits are for a machine that does nothing else; never green when it is to be red."""
 
 
 def carry_out(command: ShownCommand, folder: Path, served: Served) -> subprocess.CompletedProcess[str]:
     """Run a command of a page against the running backend."""
     arguments = [word.replace(_BASE, served.url) for word in command.arguments]
-    return run_dbz(arguments, folder, served.env)
+    return run_dbz(arguments, folder, served.env, timeout_s=150)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "howto/watch.md"])  # carried out as a whole
@@ -37,17 +37,15 @@ def test_every_command_of_a_page_is_one_of_ours(page: str) -> None:
         accepted(command.arguments)
 
 
+@pytest.mark.timeout(380)
 @pytest.mark.parametrize(
     ("page", "groups"),
     [
-        ("tutorial.md", ("try", "load evening.yaml", "report")),
+        ("tutorial.md", ("try", "load evening.yaml --budgets", "report show")),
         ("howto/realtime.md", ("load room.py",)),
-        (
-            "howto/warm.md",
-            ("cache stats", "cache warm --dry-run", "cache warm --rate", "cache check", "cache invalidate"),
-        ),
+        ("howto/warm.md", ("cache warm --rate", "cache check")),
         ("howto/watch.md", ("monitor",)),
-        ("../AGENTS.md", ("try", "schema")),
+        ("../AGENTS.md", ("try",)),
     ],
 )
 def test_the_commands_of_a_page_do_what_it_says(
@@ -60,16 +58,16 @@ def test_the_commands_of_a_page_do_what_it_says(
         if not command.line.removeprefix("dbz ").startswith(groups):
             continue
         done = carry_out(command, tmp_path, served)
-        quick = command.arguments[0] != "load" or command.code != ExitCode.OK
-        assert done.returncode in ((command.code,) if quick else _SLOW_MACHINE), (
-            f"{command}\n{done.stdout}{done.stderr}"
-        )
-        assert "not measured" not in done.stdout.lower() or command.arguments[0] != "load", done.stdout
+        is_load = command.arguments[0] == "load"
+        allowed = (command.code, *_SLOW_MACHINE) if is_load else (command.code,)
+        assert done.returncode in allowed, f"{command}\n{done.stdout}{done.stderr}"
+        assert not is_load or "not measured" not in done.stdout.lower(), done.stdout
         carried_out += 1
     assert carried_out >= len(groups)
 
 
-def test_the_limits_of_the_page_on_gates_are_read(tmp_path: Path) -> None:
-    (tmp_path / "health.yaml").write_text(shown_files("howto/gate.md")["health.yaml"])
-    first, _ = load_budgets(str(tmp_path / "health.yaml"))
-    assert first.required
+@pytest.mark.parametrize(("page", "name"), [("howto/gate.md", "health.yaml"), ("tutorial.md", "limits.yaml")])
+def test_the_limits_of_a_page_are_read(page: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(shown_files(page)[name])
+    first, *others = load_budgets(str(tmp_path / name))
+    assert first.required and others
