@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from dbz.bring import names
 from dbz.bring.choosing import Choice, wanted
 from dbz.bring.recording import Exchange, Recording
+from dbz.bring.values import comment, docstring
 from dbz.config.arrivals import ARRIVALS_AHEAD_S, arrivals_text
 from dbz.errors import UsageError
 from dbz.masking import written_url
@@ -20,7 +21,7 @@ from dbz.units import format_duration
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _FEWEST_USERS, _MOST_USERS = 20, 1000
 SCENARIO = '''\
-"""Made from {about} by dbz import --replay: each request at its recorded time."""
+{about}
 
 from dbz.users import HttpUser, task
 
@@ -71,8 +72,9 @@ def replay_of(recording: Recording, choice: Choice, about: str, stem: str, speed
     rows = _rows(replayed)
     target = choice.target or origin or recording.origin
     length_s = rows[-1]["at_s"] / speed
+    made_from = docstring(f"Made from {about} by dbz import --replay: each request at its recorded time.")
     return Replay(
-        SCENARIO.format(about=about), _profile(stem, target, rows, length_s, speed), arrivals_text(rows), len(rows),
+        SCENARIO.format(about=made_from), _profile(stem, target, rows, length_s, speed), arrivals_text(rows), len(rows),
         length_s, target, [*recording.notes, *notes],
     )  # fmt: skip
 
@@ -108,7 +110,7 @@ def _profile(stem: str, target: str, rows: Sequence[dict[str, Any]], length_s: f
     users = min(max(2 * busiest, _FEWEST_USERS), _MOST_USERS)
     duration = math.ceil(length_s) + ARRIVALS_AHEAD_S
     lines = [
-        f"# {len(rows)} requests of a log, each at its recorded time; `dbz load {stem}.yaml` plays and judges them.",
+        comment(f"{len(rows)} requests of a log, each at its time; `dbz load {stem}.yaml` plays and judges them."),
         "schema: dbz.profile/1",
         f"name: {scalar(stem[:60])}",
         *([f"target: {scalar(written_url(target))}"] if target else []),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbz.errors import UsageError
+from dbz.printable import printable
 
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
@@ -85,6 +86,17 @@ def _path_step(key: str | int) -> str:
         return f".{key}"
     quote = '"' if "'" in key else "'"
     return f"[{quote}{key}{quote}]"
+
+
+def docstring(text: str) -> str:
+    """A text from outside as the docstring of a module, on one line: nothing in it ends the docstring."""
+    plain = printable(text).replace("\\", "\\\\").replace('"', "'")
+    return f'"""{plain}"""'
+
+
+def comment(text: str) -> str:
+    """A text from outside as a comment: nothing in it begins another line."""
+    return f"# {printable(text)}"
 
 
 def quoted(text: str) -> str:

@@ -23,6 +23,8 @@ from dbz.hosts import is_loopback
 from dbz.load.spec import SECRET_VARIABLE, WORKER_PATIENCE_S
 
 _POLL_S = 0.1
+_SHORTEST = 16
+"""Who overhears a greeting can try out texts without asking anybody: shorter ones, or one word, would be found."""
 
 
 def new_secret() -> str:
@@ -36,7 +38,7 @@ def master_secret(host: str, port: int) -> Iterator[str]:
 
     `UsageError` when workers of other machines could not know it, or the file cannot be written.
     """
-    given = os.environ.get(SECRET_VARIABLE, "")
+    given = _given(host)
     if given:
         yield given
         return
@@ -64,7 +66,7 @@ def worker_secret(host: str, port: int, interrupted: Callable[[], bool]) -> str:
 
     `UsageError` when it is a master elsewhere and the variable is not set, `DependencyError` when no master came.
     """
-    given = os.environ.get(SECRET_VARIABLE, "")
+    given = _given(host)
     if given:
         return given
     if not is_loopback(host):
@@ -79,6 +81,18 @@ def worker_secret(host: str, port: int, interrupted: Callable[[], bool]) -> str:
         time.sleep(_POLL_S)
     hint = f"a master that another user started wants the variable {SECRET_VARIABLE}"
     raise DependencyError(f"no master answered at {host}:{port} within {WORKER_PATIENCE_S:g} s", hint=hint, code="L012")
+
+
+def _given(host: str) -> str:
+    """What the variable says; `UsageError` when it is too short for a network that others hear."""
+    given = os.environ.get(SECRET_VARIABLE, "")
+    if given and len(given) < _SHORTEST and not is_loopback(host):
+        raise UsageError(
+            f"{SECRET_VARIABLE} is too short for runs with other machines: at least {_SHORTEST} characters",
+            hint=f"on every machine: export {SECRET_VARIABLE}=…, the same long random text (openssl rand -hex 32)",
+            code="L011",
+        )
+    return given
 
 
 def _left_by_master(port: int) -> str:

@@ -142,6 +142,9 @@ def test_strangers_are_told_nothing_and_insiders_break_nothing(tmp_path):
 def test_a_master_for_other_machines_wants_a_secret(tmp_path):
     done = dbz("load", "smoke", "--master", "--master-host", "0.0.0.0", cwd=tmp_path)
     assert (done.returncode, "DBZ_WORKER_SECRET" in done.stderr) == (ExitCode.USAGE, True), done.stderr
+    short = dbz("load", "smoke", "--master", "--master-host", "0.0.0.0", cwd=tmp_path, DBZ_WORKER_SECRET="guess-me")
+    assert short.returncode == ExitCode.USAGE and "at least 16 characters" in short.stderr
+    assert "guess-me" not in short.stderr
     done = dbz("load", "worker", "--master-host", "192.0.2.1", cwd=tmp_path)
     assert (done.returncode, "DBZ_WORKER_SECRET" in done.stderr) == (ExitCode.USAGE, True), done.stderr
 

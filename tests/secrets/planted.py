@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,6 +33,8 @@ class Outcome:
     code: int
     said: str
     """Both streams."""
+    reached: set[str]
+    """The hosts that were looked up, or connected to, by this process."""
     command_lines: list[str]
     """Those of every program that was started, with NULs between the words."""
     files: dict[str, bytes]
@@ -82,34 +84,48 @@ class Place:
             chdir(self.folder),
             patch.dict(os.environ, self.environment),
             patch("tempfile.tempdir", str(self.folder / "tmp")),
-            _started_programs() as started,
+            _heard() as heard,
             redirect_stdout(stream),
             redirect_stderr(stream),
         ):
             code = run(["--verbose", "--log", "log.jsonl", *words])
         files = {str(path.relative_to(self.folder)): path.read_bytes() for path in self._made()}
-        return Outcome(list(words), code or 0, stream.buffer.getvalue().decode(), started, files)
+        return Outcome(list(words), code or 0, stream.buffer.getvalue().decode(), heard.reached, heard.programs, files)
 
     def _made(self) -> Iterator[Path]:
         return (path for path in self.folder.rglob("*") if path.is_file() and self.given not in path.parents)
 
 
-_LISTENING: list[list[str]] = []
+_LISTENING: list[_Heard] = []
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if _LISTENING and event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
+    if not _LISTENING:
+        return
+    if event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
         words = arguments[1]
-        _LISTENING[-1].append("\0".join(map(os.fsdecode, [words] if isinstance(words, str) else words)))
+        _LISTENING[-1].programs.append("\0".join(map(os.fsdecode, [words] if isinstance(words, str) else words)))
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        _LISTENING[-1].reached.add(str(arguments[1][0]))
+    elif event == "socket.getaddrinfo":
+        _LISTENING[-1].reached.add(str(arguments[0]))
+
+
+@dataclass
+class _Heard:
+    """What this process did."""
+
+    programs: list[str] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
 
 
 @contextmanager
-def _started_programs() -> Iterator[list[str]]:
-    """The command lines of the programs that this process starts within the block."""
+def _heard() -> Iterator[_Heard]:
+    """What this process starts and reaches within the block."""
     if not _hear.__dict__.setdefault("added", False):
         sys.addaudithook(_hear)  # it can never be taken off again
         _hear.__dict__["added"] = True
-    _LISTENING.append([])
+    _LISTENING.append(_Heard())
     try:
         yield _LISTENING[-1]
     finally:

@@ -124,6 +124,7 @@ def test_no_secret_comes_out_when_nothing_answers(command: str, target: str, tmp
         written_files(place.given, target.replace(USER, ""))
         outcome = place.run(*command.split(), *(word.replace("TARGET", target) for word in arguments))
         assert "Traceback" not in outcome.said
+        assert outcome.reached <= {"127.0.0.1", "localhost", "::1", "None"}, "nobody asked to tell those anything"
         assert not outcome.leaks(), "\n".join([str(arguments), *outcome.leaks()])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbz.bring.project.texts import scalar
+from dbz.bring.values import comment
 from dbz.masking import written_url
 from dbz.measure.behaviour.chain import Behaviour
 from dbz.measure.behaviour.think_time import ThinkTime
@@ -20,7 +21,7 @@ def behaviour_text(behaviour: Behaviour, about: Sequence[str]) -> str:
     lines = [
         "# yaml-language-server: $schema=behaviour.schema.json",
         "# Editors check this file with the line above, and `dbz schema behaviour > behaviour.schema.json` beside it.",
-        *(f"# {line}" for line in about),
+        *map(comment, about),
         "schema: dbz.behaviour/1",
         f"start: {_shares(behaviour.starts)}",
         f"between: {_pauses(behaviour.between)}   # from the end of a visit to the same user's next one",
@@ -70,7 +71,9 @@ def visits_profile(name: str, scenario: str, target: str, load: VisitLoad) -> st
 
 def _profile_lines(name: str, scenario: str, target: str, load: VisitLoad) -> Iterator[str]:
     busiest = round(load.users * load.busiest)
-    yield f"# The visitors of a log: `dbz load {name}.yaml` lets as many come, who do what those did, and judges it."
+    yield comment(
+        f"The visitors of a log: `dbz load {name}.yaml` lets as many come, who do what those did, and judges it."
+    )
     yield "schema: dbz.profile/1"
     yield f"name: {scalar(name[:60])}"
     if target:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dbz.bring import names
 from dbz.bring.steps import Connect, Emit, Flow, HttpStep, Script, Step
-from dbz.bring.values import code, quoted
+from dbz.bring.values import code, comment, docstring, quoted
 from dbz.bring.writing.parts import Parts, different, parts_of
 from dbz.bring.writing.requests import request_lines
 from dbz.bring.writing.sockets import (
@@ -38,7 +38,7 @@ def scenario_text(script: Script, about: str) -> str:
     bases = [base for base in _BASES if f"({base})" in text]
     options = ["WebSocketOptions"] if "WebSocketOptions(" in text else []
     names_used = sorted({"between", "task", *bases, *options, *(["secret"] if script.secrets else [])})
-    parts = [f'"""{about}"""', "\n".join(f"# {note}" for note in script.notes)]
+    parts = [docstring(about), "\n".join(map(comment, script.notes))]
     parts.append("import re" if "re.search(" in text else "")
     parts.append(f"from dbz.users import {', '.join(names_used)}")
     parts.append("\n".join(f'{name} = secret("{name}")' for name in script.secrets))

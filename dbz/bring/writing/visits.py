@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from dbz.bring.choosing import REDIRECTS
 from dbz.bring.steps import HttpStep, Script
-from dbz.bring.values import quoted
+from dbz.bring.values import comment, docstring, quoted
 from dbz.bring.writing.requests import request_lines
 from dbz.bring.writing.scenario import sample_lines, task_name
 from dbz.bring.writing.sockets import in_words
@@ -26,7 +26,7 @@ def visits_text(script: Script, about: str, model: PurePath) -> str:
         path = f"Path(__file__).parent / {quoted(model.as_posix())}"
     imports = f"from dbz.users import HttpUser, constant, read_behaviour, {'secret, ' if script.secrets else ''}task"
     parts = [
-        f'"""{about}"""', "\n".join(f"# {note}" for note in script.notes), "from pathlib import Path", imports,
+        docstring(about), "\n".join(map(comment, script.notes)), "from pathlib import Path", imports,
         "\n".join(f'{name} = secret("{name}")' for name in script.secrets),
         f"BEHAVIOUR = read_behaviour({path})",
         "\n".join(_calls(methods)), "\n".join(sample_lines(script)),
