@@ -8,7 +8,7 @@ TESTERS ?= 3
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture fuzz lint format bench docs site pictures pins clean
+.PHONY: help load test node-packages torture fuzz lint format bench docs site pictures pins audit clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -68,8 +68,21 @@ $(BIN)/.site: $(READY)
 pictures: $(READY)  ## Make the pictures of the documentation from a real run (LOAD=smoke for a short one); needs a Chromium.
 	@$(BIN)/python docs/site/pictures.py $(LOAD)
 
-pins: $(READY)  ## Write the installed versions to the constraints file.
+# What makes and checks a release is no part of what everybody installs.
+RELEASE := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+  --editable '.[release]'
+
+pins: $(READY)  ## Write the installed versions to constraints.txt, and with the hashes of their files to requirements/.
+	@$(RELEASE)
 	@$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | grep '==' > constraints.txt
+	@for name in core load embedded all; do \
+	  $(BIN)/uv pip compile pyproject.toml $$(test $$name = core || echo --extra $$name) --constraint constraints.txt \
+	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
+	    --output-file requirements/$$name.txt || exit 1; done
+
+audit: $(READY)  ## Ask whether a vulnerability of a pinned package is known: 0 none, 1 some, 3 nobody could be asked.
+	@$(RELEASE)
+	@$(BIN)/python requirements/audit.py
 
 clean:  ## Remove what the targets above have made.
 	rm -rf .venv
