@@ -1,15 +1,16 @@
 """What the gateway adds to a request, and how many it passes on: nginx is the limit, asgi-proxy-lib the peer.
 
 Every proxy gets one core; the server behind it (nginx, 2 KB) and the client share the other one. "Paced" is the time of
-a request at a rate that is the same for every way, direct or through a proxy: requests go over each in turn, in the
-same seconds, so that what disturbs one disturbs all. "Full" is each way alone for some seconds, several rounds; "a
-core" is its rate divided by the share of a core that the proxy's processes used.
+a request at a rate: through a proxy and directly in turn, in the same seconds, so that what disturbs one disturbs both.
+"Full" is each way alone for some seconds, several rounds; "a core" is its rate divided by the share of a core that the
+proxy's processes used.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import os
 import shutil
 import statistics
@@ -75,7 +76,9 @@ class Found:
     """Figures of one way to the server, round by round."""
 
     paced_ms: list[float] = field(default_factory=list)
-    """Times of single requests."""
+    """Times of single requests at a rate."""
+    direct_ms: list[float] = field(default_factory=list)
+    """Those of direct requests in the same seconds, in turn with them."""
     rates: list[float] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     """Of a core, while the rate was measured."""
@@ -100,29 +103,30 @@ def main() -> None:
         head = f"GET {_PATH} HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n\r\n"
         request = head.encode()
         for _ in range(ROUNDS):
-            asyncio.run(_pace({name: where for name, (where, _) in ways.items()}, found, request))
             for name, (where, child) in ways.items():
+                if name != "direct":
+                    asyncio.run(_pace(address, where, found[name], request))
                 asyncio.run(asyncio.wait_for(_fill(found[name], where, child, request), 10 * SECONDS + 10))
+        found["direct"].paced_ms = [took_ms for figures in found.values() for took_ms in figures.direct_ms]
     _print(found)
 
 
 def _print(found: dict[str, Found]) -> None:
     print(
-        f"GET of 2 KB with a token, {ROUNDS} rounds of {SECONDS:g} s: paced at {RATE_PER_S:g}/s over each way, in turn;"
+        f"GET of 2 KB with a token, {ROUNDS} rounds of {SECONDS:g} s: paced at {RATE_PER_S:g}/s, in turn with direct;"
     )
     print(f"full with {CONNECTIONS} connections, each way alone. The gateway should add 2 ms at most and pass 3,000/s")
     print(f"{'':15}{'p50':>9}{'p95':>9}{'added p95':>11}{'requests/s':>12}{'of a core':>11}{'a core':>9}{'failed':>8}")
-    base_ms = _percentile_ms(found["direct"], 95)
     for name, figures in found.items():
-        p50_ms, p95_ms = _percentile_ms(figures, 50), _percentile_ms(figures, 95)
+        p50_ms, p95_ms = _percentile_ms(figures.paced_ms, 50), _percentile_ms(figures.paced_ms, 95)
         rate, share = statistics.median(figures.rates), statistics.median(figures.shares)
-        added = f"{p95_ms - base_ms:+.2f} ms" if name != "direct" else ""
+        added = f"{p95_ms - _percentile_ms(figures.direct_ms, 95):+.2f} ms" if figures.direct_ms else ""
         full = f"{rate:>12,.0f}{share:>11.0%}{rate / max(share, 0.01):>9,.0f}{figures.failed:>8,}"
         print(f"{name:15}{p50_ms:>6.2f} ms{p95_ms:>6.2f} ms{added:>11}{full}")
 
 
-def _percentile_ms(figures: Found, percent: int) -> float:
-    return statistics.quantiles(figures.paced_ms, n=100)[percent - 1]
+def _percentile_ms(times_ms: list[float], percent: int) -> float:
+    return statistics.quantiles(times_ms, n=100)[percent - 1] if len(times_ms) > 1 else math.nan
 
 
 @contextmanager
@@ -165,29 +169,33 @@ def _asgi_proxy(folder: Path, behind: str, core: int) -> Iterator[tuple[str, Chi
         yield f"127.0.0.1:{port}", child
 
 
-async def _pace(ways: dict[str, str], found: dict[str, Found], request: bytes) -> None:
-    """Requests over every way in turn, at a rate; one that takes long holds up no other."""
-    idle: dict[str, list[Connection]] = {name: [] for name in ways}
+async def _pace(direct: str, where: str, figures: Found, request: bytes) -> None:
+    """Requests over a way and directly, in turn, at a rate; one that takes long holds up no other."""
+    ways = [(direct, figures.direct_ms), (where, figures.paced_ms)]
+    idle: dict[str, list[Connection]] = {direct: [], where: []}
 
-    async def one(name: str) -> None:
-        connection = idle[name].pop() if idle[name] else await _connect(ways[name])
+    async def one(to: str, times_ms: list[float]) -> None:
+        connection = idle[to].pop() if idle[to] else await _connect(to)
         took_ms = await _ask(connection, request)
         if took_ms is None:
-            found[name].failed += 1
+            figures.failed += 1
             connection[1].close()
         else:
-            found[name].paced_ms.append(took_ms)
-            idle[name].append(connection)
+            times_ms.append(took_ms)
+            idle[to].append(connection)
 
-    start_s, running = time.perf_counter(), []
+    start_s, running = time.perf_counter(), set()
     for turn in range(int(SECONDS * RATE_PER_S)):
-        for place, name in enumerate(ways):
+        for place, way in enumerate(ways):
             due_s = start_s + (turn + place / len(ways)) / RATE_PER_S
             await asyncio.sleep(max(due_s - time.perf_counter(), 0))
-            running.append(asyncio.create_task(one(name)))
-    await asyncio.gather(*running)
-    for _, writer in (connection for connections in idle.values() for connection in connections):
-        writer.close()
+            running.add(asyncio.create_task(one(*way)))
+    _, late = await asyncio.wait(running, timeout=SECONDS)
+    figures.failed += len(late)
+    for task in late:
+        task.cancel()
+    for connection in (*idle[direct], *idle[where]):
+        connection[1].close()
 
 
 async def _fill(figures: Found, where: str, child: Child, request: bytes) -> None:

@@ -78,8 +78,9 @@ def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mappin
     argv = [*python_module("dbz.server"), *where, *_server_arguments(options, mongo_uri, redis_url, shards)]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than the server gives its workers to drain: it is the one that should insist.
-    ready, grace_s = (gateway_answers, 20.0) if options.services else (server_answers, 10.0)
-    return Part("server", "the reference server", argv, options.host, port, ready, scratch, env, grace_s)
+    # Seven programs and more take their time where one is up soon.
+    ready, grace_s, deadline_s = (gateway_answers, 20.0, 90.0) if options.services else (server_answers, 10.0, 30.0)
+    return Part("server", "the reference server", argv, options.host, port, ready, scratch, env, grace_s, deadline_s)
 
 
 def _server_arguments(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> list[str]:

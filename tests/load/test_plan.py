@@ -34,6 +34,16 @@ def test_workers_that_nobody_named_fit_the_cores() -> None:
     assert plan.profile.workers == fitting_workers("", plan.profile.users, os.cpu_count() or 1)
 
 
+def test_services_apart_are_those_of_the_backend_that_dbz_starts() -> None:
+    apart = {"stack": {"services": "chat=2"}}
+    stack = plan_load(LoadRequest("mixed", overrides=apart)).profile.stack
+    assert (stack.services, stack.clubs) == ("chat=2", plan_load(LoadRequest("mixed")).profile.stack.clubs)
+    with pytest.raises(UsageError, match="--services are those of the backend that dbz starts"):
+        plan_load(LoadRequest("mixed", target="http://127.0.0.1:1", overrides=apart))
+    with pytest.raises(ConfigError, match="leave 'processes' out"):
+        plan_load(LoadRequest("mixed", overrides={"stack": {"services": "apart", "processes": 2}}))
+
+
 def test_a_master_waits_for_one_worker_unless_told() -> None:
     assert plan_load(LoadRequest("mixed", master_port=5557)).profile.workers == 1
     assert plan_load(LoadRequest("mixed", overrides={"workers": 3}, master_port=5557)).profile.workers == 3

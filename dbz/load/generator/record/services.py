@@ -49,8 +49,11 @@ class AnsweringServices:
     def _look(self, head: Head) -> str:
         if not self._wire:
             return ""
-        value = next((value for name, value in head.fields if name.lower() == self._wire), b"")
-        return self._known(value.decode("latin-1"))
+        wire, length = self._wire, len(self._wire)
+        for name, value in head.fields:
+            if len(name) == length and name.lower() == wire:
+                return self._known(value.decode("latin-1"))
+        return ""
 
     def _known(self, value: str) -> str:
         """The name in a value, without what parameters or a list add to it; the rest of too many is one."""

@@ -7,6 +7,7 @@ length said twice); what would let two readers see two different answers is refu
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from dbz.load.generator.net.faults import MalformedResponse
 
@@ -42,7 +43,9 @@ class Head:
         self.may_stay_open = version >= 1
         """Whether the server does not close the connection by itself."""
         for name, value in fields:
-            self._note(name.lower(), value)
+            note = _NOTES.get(name.lower())
+            if note is not None:
+                note(self, value)
         if self.chunked:  # RFC 9112, section 6.3: it overrules a length
             self.length = -1
         self.keep = self.may_stay_open and (self.chunked or self.length >= 0)
@@ -56,21 +59,18 @@ class Head:
         """Whether no body follows, whatever the fields say (RFC 9112, section 6.3)."""
         return self.status in _WITHOUT_BODY
 
-    def _note(self, name: bytes, value: bytes) -> None:
-        if name == b"content-length":
-            self._note_length(value)
-        elif name == b"transfer-encoding":
-            self._note_transfer(value)
-        elif name == b"content-encoding":
-            self.encoding = self.encoding + b"," + value if self.encoding else value
-        elif name == b"set-cookie":
-            self.sets_cookies = True
-        elif name == b"connection":
-            words = value.lower()
-            if b"close" in words:
-                self.may_stay_open = False
-            elif b"keep-alive" in words:
-                self.may_stay_open = True
+    def _note_encoding(self, value: bytes) -> None:
+        self.encoding = self.encoding + b"," + value if self.encoding else value
+
+    def _note_cookie(self, _value: bytes) -> None:
+        self.sets_cookies = True
+
+    def _note_connection(self, value: bytes) -> None:
+        words = value.lower()
+        if b"close" in words:
+            self.may_stay_open = False
+        elif b"keep-alive" in words:
+            self.may_stay_open = True
 
     def _note_length(self, value: bytes) -> None:
         """One length may be said several times (RFC 9110, section 8.6); two different ones are an attack or a fault."""
@@ -92,6 +92,14 @@ class Head:
             self.encoding = self.encoding + b"," + others if self.encoding else others
 
 
+_NOTES: dict[bytes, Callable[[Head, bytes], None]] = {
+    b"content-length": Head._note_length,
+    b"transfer-encoding": Head._note_transfer,
+    b"content-encoding": Head._note_encoding,
+    b"set-cookie": Head._note_cookie,
+    b"connection": Head._note_connection,
+}
+"""What the fields mean that say how an answer is read; most fields of most answers say nothing of it."""
 NO_HEAD = Head(0, [])
 
 
