@@ -1,6 +1,7 @@
 """Servers that several folders of tests share; each starts when a test first asks for it."""
 
 import contextlib
+import gc
 import hashlib
 import os
 import tempfile
@@ -40,6 +41,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(cpu.Summary(files))
     if files is not None and not config.getoption("numprocesses", None):
         config.pluginmanager.register(cpu.Meter())
+
+
+# Thousands of tests are collected in each process, and all of them stay: nothing of it is garbage, nor ever will be.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, without looking through what is here already."""
+    gc.freeze()
+    gc.enable()
 
 
 _QUICK = ("config", "measure", "report", "runs", "imports", "targets")
