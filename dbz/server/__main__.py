@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dbz.server.imports import leave_out_unused
+
+if __name__ == "__main__":  # another program that imports this one may have a use for it
+    leave_out_unused()
+
 import argparse
 import sys
 from collections.abc import Sequence
