@@ -57,10 +57,14 @@ _QUICK = ("config", "measure", "report", "runs", "imports", "targets")
 """Folders whose files take seconds."""
 
 
+_LONG = ("test_sagas", "test_matrix", "test_sync", "test_apart", "test_step_functions", "test_faults", "test_link")
+"""Files that take a minute or more."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick files last: with several processes they fill the time while the last of the others is at work."""
-    items.sort(key=lambda item: item.path.parent.name in _QUICK)
+    """Long files first and quick ones last: with several processes these fill the time while the last is at work."""
+    items.sort(key=lambda item: (item.path.stem not in _LONG, item.path.parent.name in _QUICK))
 
 
 _TOOK_ITS_PROCESS_DOWN = pytest.StashKey[bool]()

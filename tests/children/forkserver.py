@@ -103,7 +103,11 @@ class Forkserver:
         told, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its_end:
             socket.send_fds(self._channel, [json.dumps(job).encode()], [*streams, its_end.fileno()])
-        return int(told.recv(100)), told
+        pid = told.recv(100)
+        if not pid:
+            told.close()
+            raise ChildProcessError("the forkserver has ended; what it said is above")
+        return int(pid), told
 
 
 def _whole(stream: int) -> bytes:
