@@ -25,7 +25,7 @@ from dbz.shards.map import Fence
 from dbz.shards.move.mover import MoveOptions
 from dbz.shards.move.rebalance import Rebalance
 from dbz.shards.plan.document import PlannedMove
-from tests.server.backend import seed, start_redis, start_server
+from tests.server.backend import start_redis, start_server
 from tests.server.clients import login
 from tests.server.pictures import photo
 
@@ -65,7 +65,9 @@ def sharded(shard_uris: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
         stack.enter_context(start_redis(folder, port))
         environment["REDIS_URL"] = f"redis://127.0.0.1:{port}"
         options = ["--mongo-uri", shard_uris[0], "--database", database, "--shards", str(config)]
-        assert "on 2 shards" in seed(folder, "--clubs", "2", *options, environment=environment)
+        seed = [sys.executable, "-m", "dbz.server.seed", "--clubs", "2", *options]
+        done = subprocess.run(seed, env={**environment, "PATH": ""}, capture_output=True, text=True)
+        assert done.returncode == 0 and "on 2 shards" in done.stdout, done.stderr
         child, backend = start_server(folder, shard_uris[0], environment["REDIS_URL"], options[2:], environment)
         stack.enter_context(child)
         deployment = stack.enter_context(Deployment(load_shards(config, environment), environment))
