@@ -17,7 +17,7 @@ import psutil
 from dbz.load.generator.lateness import Punctuality
 from dbz.load.generator.record.recorder import Recorder
 
-_SETTLED_S = 2
+_SETTLED_S = 4
 _late_us: Counter[int] = Counter()
 _memory: list[int] = []
 _note, _write = Punctuality.note, Recorder.write
