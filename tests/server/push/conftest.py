@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -13,7 +10,7 @@ from pymongo import MongoClient
 
 from dbz.children import free_port
 from tests.push.standin import PushStandIn, start_push
-from tests.server.backend import start_redis, start_server
+from tests.server.backend import seed, start_redis, start_server
 from tests.server.clients import SignIn, signing_in
 from tests.server.push.postbox import Postbox, open_postbox
 from tests.server.push.stage import MAIL, SETTINGS, PushStage
@@ -37,7 +34,6 @@ def postbox() -> Iterator[Postbox]:
 
 @pytest.fixture(scope="package")
 def stage(
-    folder: Path,
     stores: tuple[str, str],
     stand_in: PushStandIn,
     postbox: Postbox,
@@ -49,8 +45,7 @@ def stage(
     config = own / "settings.yaml"
     config.write_text(SETTINGS)
     port = free_port()
-    seed = [sys.executable, "-m", "dbz.server.seed", "--mongo-uri", uri, "--database", DATABASE, "--clubs", "2"]
-    subprocess.run(seed, check=True, capture_output=True)
+    seed(own, "--mongo-uri", uri, "--database", DATABASE, "--clubs", "2")
     environment = {**stand_in.environment(), **MAIL, "SMTP_URL": postbox.url}
     options = ["--processes", "2", "--config", str(config), "--database", DATABASE, "--warmup", "none"]
     with start_redis(own, port):

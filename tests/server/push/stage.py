@@ -55,7 +55,7 @@ class PushStage:
 
     def time_passes(self) -> None:
         """All quiet hours end now."""
-        self.store["held_notifications"].update_many({}, {"$set": {"due_at": _long_ago()}})
+        self.store["held_notifications"].update_many({"done_at": None}, {"$set": {"due_at": _long_ago()}})
 
     def held(self, user_id: str) -> int:
         """How many notifications wait for a member's quiet hours."""

@@ -9,6 +9,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
+from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.due import DueRows
 from dbz.server.data.stores import Database
@@ -16,7 +17,16 @@ from dbz.server.seams import Indexes
 
 _MOST_ITEMS = 100
 
-INDEXES = Indexes("held_notifications", (IndexModel([("due_at", ASCENDING)]), IndexModel([("club_id", ASCENDING)])))
+_REMEMBERED_S = 86_400
+
+INDEXES = Indexes(
+    "held_notifications",
+    (
+        IndexModel([("due_at", ASCENDING)]),
+        IndexModel([("club_id", ASCENDING)]),
+        IndexModel([("done_at", ASCENDING)], expireAfterSeconds=_REMEMBERED_S),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -72,9 +82,11 @@ class HeldNotifications:
         return [_bundle(row) for row in await self._due.take(lease_s)]
 
     async def remove(self, bundle: HeldBundle) -> None:
-        """It is on its way."""
+        """It is on its way. What was in it is remembered for a day: who adds that again comes too late."""
+        ids = [{"id": item["id"]} for item in bundle.items]
+        change = {"$set": {"done_at": utc_now(), "items": ids, "count": 0}, "$unset": {"due_at": ""}}
         with self._core.queries.timed("held.remove"):
-            await self._rows(bundle.club_id).delete_one({"_id": bundle.id, "holder": self._due.holder})
+            await self._rows(bundle.club_id).update_one({"_id": bundle.id, "holder": self._due.holder}, change)
 
     async def waiting(self) -> dict[str, int]:
         """{channel: how many notifications wait}."""
