@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,9 @@ class Sharded:
         return move.block_ms
 
 
-@pytest.fixture(scope="module")
-def sharded(shard_uris: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sharded]:
-    folder = tmp_path_factory.mktemp("sharded")
+@contextmanager
+def sharded_server(shard_uris: list[str], folder: Path, *more: str) -> Iterator[Sharded]:
+    """A server with `more` options, with demo data of two clubs in a database of its own."""
     database = f"t{secrets.token_hex(6)}"
     config = folder / "shards.yaml"
     config.write_text(
@@ -68,10 +68,17 @@ def sharded(shard_uris: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
         seed = [sys.executable, "-m", "dbz.server.seed", "--clubs", "2", *options]
         done = subprocess.run(seed, env={**environment, "PATH": ""}, capture_output=True, text=True)
         assert done.returncode == 0 and "on 2 shards" in done.stdout, done.stderr
-        child, backend = start_server(folder, shard_uris[0], environment["REDIS_URL"], options[2:], environment)
+        options = [*options[2:], *more]
+        child, backend = start_server(folder, shard_uris[0], environment["REDIS_URL"], options, environment)
         stack.enter_context(child)
         deployment = stack.enter_context(Deployment(load_shards(config, environment), environment))
         yield Sharded(backend.url, deployment, environment)
+
+
+@pytest.fixture(scope="module")
+def sharded(shard_uris: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sharded]:
+    with sharded_server(shard_uris, tmp_path_factory.mktemp("sharded")) as server:
+        yield server
 
 
 async def signed_in(http: httpx.AsyncClient, user: str) -> None:

@@ -26,9 +26,12 @@ from dbz.shards.deployment import Deployment
 from dbz.shards.map import legacy_map
 from dbz.shards.plan.adoption import adopt
 
+_PATIENCE_S = 30.0
+"""How long a write may take: nobody waits for a single one, and on a busy machine large ones take their time."""
+
 
 async def _run(given: argparse.Namespace) -> str:
-    stores = StoreSettings(mongo_uri=given.mongo_uri, database=given.database)
+    stores = StoreSettings(mongo_uri=given.mongo_uri, database=given.database, timeout_s=_PATIENCE_S)
     mongo = open_mongo(stores)
     try:
         if given.shards:
@@ -41,7 +44,9 @@ async def _run(given: argparse.Namespace) -> str:
 async def _seed_shards(file: Shards, mongo: AsyncMongoClient[Document], given: argparse.Namespace) -> str:
     """Each club on the shard where the app's formula leads, and then adopted."""
     shard_map = legacy_map(file.names[: file.shard_count])
-    clients = {name: open_mongo(StoreSettings(mongo_uri=file.uri_of(name))) for name in shard_map.shards}
+    clients = {
+        name: open_mongo(StoreSettings(mongo_uri=file.uri_of(name), timeout_s=_PATIENCE_S)) for name in shard_map.shards
+    }
 
     def place(club_id: str, collection: str) -> Database:
         if collection in file.collections:
