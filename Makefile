@@ -80,7 +80,7 @@ pins: $(READY)  ## Write the installed versions to constraints.txt, and with the
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet \
 	    --output-file requirements/$$name.txt || exit 1; done
 
-audit: $(READY)  ## Ask whether a vulnerability of a pinned package is known: 0 none, 1 some, 3 nobody could be asked.
+audit: $(READY)  ## Ask whether a vulnerability of a pinned package is known; Error 1: some are, Error 3: nobody could be asked.
 	@$(RELEASE)
 	@$(BIN)/python requirements/audit.py
 
