@@ -285,8 +285,23 @@ def together(seconds: Sequence[Second]) -> dict[str, Any]:
     if told := [second.breakers for second in seconds if second.breakers is not None]:
         line["breakers"] = [row for rows in told for row in rows]
     if any(second.queries is not None for second in seconds):
-        line["queries"] = {name: query for name, query in queries.items() if _is_sound_query(query)}
+        line["queries"] = {name: _sparse(query) for name, query in queries.items() if _is_sound_query(query)}
     return line
+
+
+def _sparse(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the buckets that say nothing, most of all in each second.
+
+    The one below a bucket that counted something stays: it says where that one begins.
+    """
+    counts, kept, below = query["counts"], {}, ""
+    for bound in sorted(counts, key=float):
+        if counts[bound] and below:
+            kept[below] = counts[below]
+        if counts[bound]:
+            kept[bound] = counts[bound]
+        below = bound
+    return {**query, "counts": kept}
 
 
 def _is_sound(value: float) -> bool:

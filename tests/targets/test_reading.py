@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.config.metrics import TargetMetrics
+from dbz.measure.latency.buckets import Buckets
 from dbz.runs.sound_lines import SERVER, is_sound
 from dbz.targets.reading import PageReader, Second, since, together
 from dbz.targets.requests import read_requests, requests_between
@@ -82,9 +83,7 @@ def test_micrometer() -> None:
     assert line["cpu_share"] == 0.5, "two of four cores by the counter, and neither the gauge nor the whole system's"
     assert line["memory_bytes"] == JVM_BYTES
     assert (line["connections"], line["active_requests"]) == (12, 3)
-    assert line["queries"] == {
-        "PostRepository findAll": {"counts": {"0.01": 0.0, "0.1": 1.0, "inf": 0.0}, "sum_s": 0.0}
-    }
+    assert line["queries"] == {"PostRepository findAll": {"counts": {"0.01": 0.0, "0.1": 1.0}, "sum_s": 0.0}}
 
 
 def test_micrometer_before_it_counted_seconds_of_cpu() -> None:
@@ -244,3 +243,19 @@ def test_whatever_values_there_are_a_line_of_the_record_is_sound(one: Any, other
         line = together([since(reading, readings[0] or reading)])
         assert is_sound({"t": 1.0, **line}, SERVER), line
         assert not any(isinstance(value, float) and not math.isfinite(value) for value in line.values())
+
+
+@given(
+    counts=st.dictionaries(st.sampled_from([0.001 * 1.25**step for step in range(40)]), st.integers(0, 3), min_size=1),
+    percent=st.sampled_from((1, 50, 95, 100)),
+)
+def test_buckets_that_are_left_out_change_no_percentile(counts: dict[float, int], percent: float) -> None:
+    every = {bound: float(count) for bound, count in counts.items()}
+    line = together(
+        [Second(queries={"q": {"counts": {str(bound): count for bound, count in every.items()}, "sum_s": 1.0}})]
+    )
+    kept = {float(bound): count for bound, count in line["queries"]["q"]["counts"].items()}
+    whole, sparse = Buckets(every, 1.0), Buckets(kept, 1.0)
+    assert sparse.percentile_ms(percent) == pytest.approx(whole.percentile_ms(percent))
+    assert (sparse.count, sparse.slower_than(0.05)) == (whole.count, whole.slower_than(0.05))
+    assert len(kept) <= 2 * sum(count > 0 for count in every.values())
