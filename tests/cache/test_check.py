@@ -64,6 +64,16 @@ async def test_stale_keys_are_found_with_why_and_since_when(database: Database, 
     assert low < 0.995 < high
 
 
+async def test_what_the_app_cached_beyond_the_filter_of_a_warmer_is_as_fresh_as_it_is_right(
+    database: Database, redis: Redis
+) -> None:
+    await fill(database, 20)
+    await warm(database, redis)
+    await database["docs"].update_one({"_id": "d0000003"}, {"$set": {"text": "another"}})
+    (found,) = await checked(database, redis, {**DOCS, "filter": {"_id": "d0000001"}})
+    assert found.sampled == 20 and [(stale.key, stale.why) for stale in found.stale] == [("doc:d0000003", "differs")]
+
+
 async def test_a_sample_is_spread_over_all_keys_and_ids_of_all_types_are_found(
     database: Database, redis: Redis
 ) -> None:

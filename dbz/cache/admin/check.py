@@ -35,7 +35,7 @@ class StaleKey:
 
     key: str
     why: str
-    """`differs`, or `gone`: no such document, or one that the warmer's filter does not take any more."""
+    """`differs`, or `gone`: no such document."""
     age_s: float
     """Since it was written, at least: its time to live is shortened at random by up to the jitter."""
 
@@ -115,7 +115,8 @@ class FreshnessCheck:
             found.note = f"the key '{warmer.key}' does not name the document's _id"
             return found
         keys = await self._keys(warmer, pattern, found)
-        reader = self._planner.reader(warmer)
+        # What is worth warming is a choice of the file; an app caches what it reads, and that may be anything.
+        reader = self._planner.reader(warmer.model_copy(update={"filter": {}}))
         for begin in range(0, len(keys), _STEP):
             suspects = await self._suspects(reader, pattern, keys[begin : begin + _STEP])
             if suspects:
