@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
+from pydantic_core.core_schema import DictSchema
 
 from dbz import units
 from dbz.config.behaviour import BehaviourFile
@@ -47,6 +48,11 @@ _OF_NUMBERS = ("ge", "gt", "le", "lt", "minimum", "maximum", "exclusiveMinimum",
 
 class _Generator(GenerateJsonSchema):
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+
+    def dict_schema(self, schema: DictSchema) -> JsonSchemaValue:
+        """A mapping whose keys have a pattern has no other keys, which the model says and a schema must say too."""
+        written = super().dict_schema(schema)
+        return written | {"additionalProperties": False} if "patternProperties" in written else written
 
 
 def config_schema(name: str) -> dict[str, Any]:

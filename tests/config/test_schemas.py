@@ -140,6 +140,16 @@ def test_what_the_model_refuses_for_its_type_the_schema_refuses(
             assert list(VALIDATORS[kind].iter_errors(bad)), bad
 
 
+def test_keys_of_another_pattern_are_refused_by_both() -> None:
+    good = {"schema": "dbz.behaviour/1", "screens": {"home": {"next": {"end": "100%"}}}}
+    for between, is_good in (({"50%": "1s"}, True), ({"a": 0}, False), ({"half": "1s"}, False)):
+        document = {**good, "between": between}
+        assert VALIDATORS["behaviour"].is_valid(document) == is_good
+        if not is_good:
+            with pytest.raises(ValidationError):
+                CONFIG_MODELS["behaviour"].model_validate(document)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("duration", 60), ("rate", 20), ("duration", "60"), ("rate", "20"), ("healthy", "/x"), ("users", [1])],

@@ -74,7 +74,7 @@ def _body(survey: Survey, counts: Counts) -> RenderableType:
         parts.append(("Hottest keys, by sample", _hottest(survey.hottest)))
     blocks: list[RenderableType] = []
     for name, table in parts:
-        blocks += [Text(name, "bold"), Padding(table, (0, 0, 1, 2))]
+        blocks += [Text(name, "bold"), Padding(table, (0, 0, 1, 2), expand=False)]
     return Group(*blocks)
 
 
