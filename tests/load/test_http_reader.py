@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.net.faults import TransportError
-from dbz.load.generator.net.wire import SocketConnection
+from dbz.load.generator.net.wire import DirectConnection
 from tests.load.http_answers import answers
 
 ANSWERS = [case.raw for case in answers(4, 300)]
@@ -24,7 +24,7 @@ MARKS = st.sampled_from(
 def outcome(pieces: list[bytes], method: str) -> object:
     """What the reader makes of bytes that arrive in these pieces, after which the server closes the connection."""
     ours, theirs = gsocket.socketpair()
-    connection = SocketConnection(ours)
+    connection = DirectConnection(ours)
     connection.deadline_s = time.monotonic() + 5
     reader = ResponseReader(100_000)
     try:

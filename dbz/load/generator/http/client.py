@@ -55,7 +55,7 @@ from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import proxy_for
-from dbz.load.generator.net.wire import Connection, SocketConnection
+from dbz.load.generator.net.wire import Connection, DirectConnection
 from dbz.load.generator.record.under_way import under_way
 
 CONNECT_TIMEOUT_S = 5.0
@@ -175,7 +175,7 @@ class HttpClient(Verbs):
             response.finish()
         return response
 
-    def lend(self, response: Response) -> tuple[SocketConnection, ResponseReader] | None:
+    def lend(self, response: Response) -> tuple[DirectConnection, ResponseReader] | None:
         """The connection over which the bytes that brought this answer would ask the same once more.
 
         None when the next request may have to be another one, or its answer be judged by more than its head. Whoever

@@ -16,7 +16,7 @@ from dbz.load.generator.net.connecting import connect
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
-from dbz.load.generator.net.wire import Connection, SocketConnection
+from dbz.load.generator.net.wire import Connection, DirectConnection
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0
@@ -96,10 +96,10 @@ class Pool:
                     raise
         self._converse(self._open(response, deadline_s, waits), response, message, deadline_s, waits, body)
 
-    def lend(self) -> tuple[SocketConnection, ResponseReader] | None:
+    def lend(self) -> tuple[DirectConnection, ResponseReader] | None:
         """The connection that was used last, until it is given back; None when that is no plain socket."""
         connection, reader = self._idle[-1] if self._idle else (None, None)
-        if not isinstance(connection, SocketConnection) or reader is None or connection.encrypted or connection.unasked:
+        if not isinstance(connection, DirectConnection) or reader is None or connection.encrypted or connection.unasked:
             return None
         del self._idle[-1]
         return connection, reader

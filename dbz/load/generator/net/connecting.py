@@ -9,7 +9,7 @@ from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy, dial_proxy, open_tunnel
-from dbz.load.generator.net.wire import Connection, SocketConnection
+from dbz.load.generator.net.wire import Connection, DirectConnection
 
 
 def connect(
@@ -40,7 +40,7 @@ def _direct(origin: Origin, timeout_s: float, context: ssl.SSLContext | None, pr
         if origin.tls and context is not None:
             sock = wrap_tls(sock, origin.host, context)
         sock.settimeout(None)
-        connection = SocketConnection(sock)
+        connection = DirectConnection(sock)
     except BaseException:
         sock.close()
         raise

@@ -135,7 +135,7 @@ class Connection(TimedWait, ABC):
         _open.discard(self)
 
 
-class SocketConnection(Connection):
+class DirectConnection(Connection):
     """A connected socket."""
 
     __slots__ = ("_armed", "_fast", "_read", "_socket", "_unasked", "_write")

@@ -21,7 +21,7 @@ from dbz.load.generator.http.pool import IDEMPOTENT, Begun
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import note_lateness_s
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, TransportError
-from dbz.load.generator.net.wire import SocketConnection, TimedWait
+from dbz.load.generator.net.wire import DirectConnection, TimedWait
 from dbz.load.generator.repeat.tally import Tally
 
 _LARGEST_BYTES = 262_144
@@ -58,7 +58,7 @@ class Line(TimedWait):
         super().__init__()
         self._user = user
         self._tally = tally
-        self._connection: SocketConnection
+        self._connection: DirectConnection
         self._reader: ResponseReader
         self._odd = False
         """Whether what comes next is not simply the whole answer: nothing was asked, or a part of it came already."""
@@ -89,7 +89,7 @@ class Line(TimedWait):
             else:
                 response = ask()
 
-    def _carry(self, connection: SocketConnection, reader: ResponseReader, like: Response) -> Begun | None:
+    def _carry(self, connection: DirectConnection, reader: ResponseReader, like: Response) -> Begun | None:
         """Send the bytes of a request again and again; returns when the ordinary client is needed.
 
         That is to go on with the request that is returned, or, when there is none, to make the next one, unless the
