@@ -1,4 +1,4 @@
-"""Requests that a line repeats on the event loop are recorded as the ordinary client would, whatever is answered."""
+"""Requests that a lane repeats on the event loop are recorded as the ordinary client would, whatever is answered."""
 
 import random
 import socket
@@ -16,9 +16,9 @@ from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.lateness import Punctuality
 from dbz.load.generator.record.answers import AnswerCosts
-from dbz.load.generator.repeat.dispatch import Dispatch, PacedLine
-from dbz.load.generator.repeat.line import RUNNING, STOPPING, Line
-from dbz.load.generator.repeat.tally import Tally
+from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
+from dbz.load.generator.repeat.lane import RUNNING, STOPPING, Lane
+from dbz.load.generator.repeat.tally import RequestTally
 from tests.load.http_answers import Answer, answers
 from tests.load.http_clients import deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import read_request, response, serving
@@ -41,7 +41,7 @@ class Script:
         self.steps, self.closes_after, self.pieces = steps, closes_after, pieces
         self.user = SimpleNamespace(_state=RUNNING, client=None)
         self.requests: list[bytes] = []
-        self.by_line = 0
+        self.by_lane = 0
 
     def talk(self, connection) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # pieces must not wait for each other
@@ -104,20 +104,20 @@ def by_client(script: Script, method: str = "GET", **body):
     return outcome.facts()
 
 
-def by_line(script: Script, tmp_path, method: str = "GET", **body):
-    """Facts of a run in which a line does what it can."""
-    outcome, tally = Outcome(script), Tally(f"{method} /")
+def by_lane(script: Script, tmp_path, method: str = "GET", **body):
+    """Facts of a run in which a lane does what it can."""
+    outcome, tally = Outcome(script), RequestTally(f"{method} /")
     with serving(script.talk) as server, recorder_in(tmp_path) as recorder:
         client = client_for(server, outcome)
-        line = Line(script.user, tally)
+        lane = Lane(script.user, tally)
         ask = partial(client.request, method, "/", name="/", **body)
         while script.user._state == RUNNING:
-            line.repeat(ask(), ask, **body)
+            lane.repeat(ask(), ask, **body)
         client.close()
-        script.by_line = sum(tally.successes.values())
-        outcome.rows[""] += script.by_line
+        script.by_lane = sum(tally.successes.values())
+        outcome.rows[""] += script.by_lane
         tally.pour(recorder, outcome.answers)
-    assert not tally.lines
+    assert not tally.lanes
     return outcome.facts()
 
 
@@ -127,18 +127,18 @@ def cases(seed: int) -> list[Answer]:
 
 @pytest.mark.parametrize("pieces", [False, True])
 def test_a_line_records_of_odd_answers_what_the_ordinary_client_records(tmp_path, pieces):
-    wrong, by_line_itself = [], 0
+    wrong, by_lane_itself = [], 0
     for number, case in enumerate(cases(5)):
         steps = [GOOD, GOOD, GOOD, case.raw, GOOD, GOOD, GOOD]
         closes_after = 3 if case.traits & ENDS or number % 2 else -1
         expected = by_client(Script(steps, closes_after, pieces))
         script = Script(steps, closes_after, pieces)
-        found = by_line(script, tmp_path)
-        by_line_itself += script.by_line
+        found = by_lane(script, tmp_path)
+        by_lane_itself += script.by_lane
         if found != expected:
             wrong.append((sorted(case.traits), case.raw[:200], expected, found))
     assert not wrong
-    assert by_line_itself > ANSWERS, "a line that does nothing proves nothing"
+    assert by_lane_itself > ANSWERS, "a lane that does nothing proves nothing"
 
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "404 Not Found", "503 Unavailable"])
@@ -146,50 +146,50 @@ def test_bodies_of_requests_are_sent_again_and_failures_counted(tmp_path, status
     body = b"" if status.startswith("204") else b"some"
     steps = [GOOD, GOOD, GOOD, response(body, status=status), GOOD, GOOD]
     wanted = {"method": "POST", "data": b'{"a": 1}'}
-    assert by_line(Script(steps, -1, False), tmp_path, **wanted) == by_client(Script(steps, -1, False), **wanted)
+    assert by_lane(Script(steps, -1, False), tmp_path, **wanted) == by_client(Script(steps, -1, False), **wanted)
 
 
 def test_cookies_that_are_set_on_the_way_go_back_with_what_follows(tmp_path):
     steps = [GOOD, GOOD, response(b"", "Set-Cookie: a=b"), GOOD, response(b"", "Set-Cookie: a=c"), GOOD, GOOD, GOOD]
     script = Script(steps, -1, False)
-    assert by_line(script, tmp_path) == by_client(Script(steps, -1, False))
+    assert by_lane(script, tmp_path) == by_client(Script(steps, -1, False))
     assert [b"a=c" in request for request in script.requests] == [False] * 5 + [True] * 3
-    assert script.by_line >= 2, "what stays the same afterwards is for the line again"
+    assert script.by_lane >= 2, "what stays the same afterwards is for the lane again"
 
 
 def test_answers_that_do_not_come_are_timeouts_for_both(tmp_path):
     steps = [GOOD, GOOD, GOOD, b"", GOOD, GOOD[:90], GOOD, GOOD]
-    rows, *_ = found = by_line(Script(steps, -1, False), tmp_path)
+    rows, *_ = found = by_lane(Script(steps, -1, False), tmp_path)
     assert found == by_client(Script(steps, -1, False))
     assert rows == {"": 6, "ReadTimeout": 2}
 
 
 def test_a_user_that_is_killed_leaves_its_request_unfinished_and_no_connection_open(tmp_path):
     script = Script([GOOD, GOOD, GOOD, b"", GOOD], -1, False)
-    outcome, tally = Outcome(script), Tally("GET /")
+    outcome, tally = Outcome(script), RequestTally("GET /")
     with serving(script.talk) as server:
         client = client_for(server, outcome)
         client.timeout_s = 20
-        user = gevent.spawn(Line(script.user, tally).repeat, client.get("/"), lambda: client.get("/"))
+        user = gevent.spawn(Lane(script.user, tally).repeat, client.get("/"), lambda: client.get("/"))
         while len(script.requests) < 4:
             gevent.sleep(0.01)
         assert [operation for operation, _ in tally.ages()] == ["GET /"], "it is seen while it is under way"
         user.kill()
         client.close()
         assert outcome.rows == {"": 1, UNFINISHED_ERROR: 1} and sum(tally.successes.values()) == 2
-        assert not tally.ages() and not tally.lines
+        assert not tally.ages() and not tally.lanes
 
 
 def paced(script: Script, times_s: list[float], users: int):
-    """Arrivals at these seconds, taken by so many users with a line each; what was recorded, by kind."""
-    outcome, tally, punctuality = Outcome(script), Tally("GET /"), Punctuality()
+    """Arrivals at these seconds, taken by so many users with a lane each; what was recorded, by kind."""
+    outcome, tally, punctuality = Outcome(script), RequestTally("GET /"), Punctuality()
     arrivals = Arrivals(iter(times_s))
     dispatch = Dispatch(arrivals, punctuality)
 
     def live() -> None:
         user = SimpleNamespace(_state=RUNNING)
         client = user.client = HttpClient(server.url, outcome.record)
-        PacedLine(user, tally, dispatch).repeat(client.get("/"), lambda: client.get("/"))
+        PacedLane(user, tally, dispatch).repeat(client.get("/"), lambda: client.get("/"))
 
     with serving(script.talk) as server:
         greenlets = [gevent.spawn(live) for _ in range(users)]
@@ -208,9 +208,9 @@ def test_each_arrival_is_taken_once_also_when_the_server_closes_idle_connections
     times_s = [0.1 + 0.01 * number for number in range(40)]
     outcome, tally, counts = paced(script, times_s, 3)
     assert outcome.rows.keys() == {""}, "a connection that was closed while idle is no failure"
-    by_line_itself = sum(tally.successes.values())
-    assert by_line_itself + outcome.rows[""] == 40 + 3 == len(script.requests), "3 were made before the first arrival"
-    assert counts["begun"] == 40 and by_line_itself == sum(tally.service.values()) > 15
+    by_lane_itself = sum(tally.successes.values())
+    assert by_lane_itself + outcome.rows[""] == 40 + 3 == len(script.requests), "3 were made before the first arrival"
+    assert counts["begun"] == 40 and by_lane_itself == sum(tally.service.values()) > 15
 
 
 def test_what_waits_for_a_server_that_hangs_is_counted_from_its_intended_start():

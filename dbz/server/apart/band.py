@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from dbz.server.apart.internal import InternalRoutes
+from dbz.server.apart.internal import ClubBody, InternalRoutes
 from dbz.server.apart.paths import BAND_CLUB, BAND_CLUBS, BAND_TOKEN
 from dbz.server.band_api import BandError, BandLinkError, BandThrottledError, BandUnavailableError
 from dbz.server.http import ApiError, Body, Route
 from dbz.server.mesh import MeshClient
 from dbz.server.seams import BandAccess, BandClub, BandToken
-
-
-class ClubBody(Body):
-    """Of which club the link is wanted."""
-
-    club_id: str
 
 
 class ClubsBody(Body):

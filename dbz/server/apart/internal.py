@@ -23,7 +23,7 @@ class ProfilesBody(Body):
 
 
 class ClubBody(Body):
-    """Whose members are wanted."""
+    """Which club is asked about."""
 
     club_id: str
 

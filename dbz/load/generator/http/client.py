@@ -38,7 +38,7 @@ from dbz.load.generator.http.options import (
     waits_of,
 )
 from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, bare_message, check_redirect
-from dbz.load.generator.http.pool import Begun, Pool, Waits
+from dbz.load.generator.http.pool import BegunRequest, Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
 from dbz.load.generator.http.urls import (
     credentials_of,
@@ -190,7 +190,7 @@ class HttpClient(Verbs):
         """Take back a lent connection that carries no request."""
         self._go_home().give_back(connection, reader)
 
-    def resume(self, begun: Begun, like: Response, **options: Unpack[RequestOptions]) -> Response:
+    def resume(self, begun: BegunRequest, like: Response, **options: Unpack[RequestOptions]) -> Response:
         """As the `request` whose answer was `like`, once more, of one that was begun over a lent connection."""
         response = Response(like.method, like.path, like.operation, self._record)
         self._complete(response, options, begun.started_s, begun)
@@ -203,7 +203,7 @@ class HttpClient(Verbs):
             pool.close()
 
     def _complete(
-        self, response: Response, options: RequestOptions, started_s: float, begun: Begun | None = None
+        self, response: Response, options: RequestOptions, started_s: float, begun: BegunRequest | None = None
     ) -> None:
         """All that happens between the start of a request, which may have been `begun`, and the end of its answer."""
         under_way[id(response)] = (response.operation, started_s)
@@ -257,7 +257,7 @@ class HttpClient(Verbs):
         message = f"{method} {self._before}{response.path}{self._version}{fields.rendered(self._host)}{after}"
         return message.encode("latin-1", "replace") + body
 
-    def _resume(self, response: Response, options: RequestOptions, begun: Begun) -> None:
+    def _resume(self, response: Response, options: RequestOptions, begun: BegunRequest) -> None:
         deadline_s = begun.started_s + self.timeout_s
         response.root = self._root
         self._go_home().resume(response, begun, deadline_s, self.waits)

@@ -32,7 +32,7 @@ class Waits(NamedTuple):
     """Seconds for each single wait for bytes; 0 for as long as the whole request may take."""
 
 
-class Begun(NamedTuple):
+class BegunRequest(NamedTuple):
     """A request that whoever borrowed a connection has sent over it, as far as it came."""
 
     connection: Connection
@@ -108,7 +108,7 @@ class Pool:
         """Take back a lent connection that carries no request."""
         self._idle.append((connection, reader))
 
-    def resume(self, response: Response, begun: Begun, deadline_s: float, waits: Waits) -> None:
+    def resume(self, response: Response, begun: BegunRequest, deadline_s: float, waits: Waits) -> None:
         """As `exchange`, of a request that was begun over a lent connection; it gets the same second try."""
         response.sent = begun.message
         begun.reader.started = bool(begun.early)
@@ -166,7 +166,7 @@ class Pool:
         response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
         self._keep(pair, reader.reusable)
 
-    def _finish(self, begun: Begun, response: Response, deadline_s: float, waits: Waits) -> None:
+    def _finish(self, begun: BegunRequest, response: Response, deadline_s: float, waits: Waits) -> None:
         connection, reader = begun.connection, begun.reader
         connection.deadline_s, connection.read_timeout_s = deadline_s, waits.read_s
         try:

@@ -1,4 +1,4 @@
-"""The arrivals of an open load, given to lines that are free; one timer for all of them."""
+"""The arrivals of an open load, given to lanes that are free; one timer for all of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gevent.hub import get_hub
 
 from dbz.load.generator.arrivals import Arrivals
 from dbz.load.generator.lateness import Punctuality
-from dbz.load.generator.repeat.line import RUNNING, WAITING, Line
-from dbz.load.generator.repeat.tally import Tally
+from dbz.load.generator.repeat.lane import RUNNING, WAITING, Lane
+from dbz.load.generator.repeat.tally import RequestTally
 
 _NEVER_LATE_S = 1e-9
 """A paced request is always later than it should be, be it by so little: that is how the record knows it as paced."""
@@ -24,25 +24,25 @@ class Dispatch:
     def __init__(self, arrivals: Arrivals, punctuality: Punctuality) -> None:
         self._arrivals = arrivals
         self._punctuality = punctuality
-        self._due: deque[tuple[float, PacedLine]] = deque()
+        self._due: deque[tuple[float, PacedLane]] = deque()
         self._timer: Any = None
 
-    def take(self, line: PacedLine, now_s: float) -> None:
-        """Let a line begin at the next arrival, and those whose arrivals are due now."""
+    def take(self, lane: PacedLane, now_s: float) -> None:
+        """Let a lane begin at the next arrival, and those whose arrivals are due now."""
         due_s = self._arrivals.next_start_s(None)
         if not math.isinf(due_s):
-            self._due.append((due_s, line))
+            self._due.append((due_s, lane))
         self.run(now_s)
 
     def run(self, now_s: float) -> None:
         """Let those begin whose arrivals are due."""
         due = self._due
         while due and due[0][0] <= now_s:
-            due_s, line = due.popleft()
-            if line.is_waiting:
+            due_s, lane = due.popleft()
+            if lane.is_waiting:
                 lateness_s = max(now_s - due_s, _NEVER_LATE_S)
                 self._punctuality.note(lateness_s)
-                line.begin(now_s, lateness_s)
+                lane.begin(now_s, lateness_s)
                 now_s = time.monotonic()
         if due and self._timer is None:
             self._timer = get_hub().loop.timer(max(due[0][0] - now_s, 0.0))
@@ -54,12 +54,12 @@ class Dispatch:
         self.run(time.monotonic())
 
 
-class PacedLine(Line):
-    """A line that sends each request at an arrival."""
+class PacedLane(Lane):
+    """A lane that sends each request at an arrival."""
 
     __slots__ = ("_dispatch",)
 
-    def __init__(self, user: Any, tally: Tally, dispatch: Dispatch) -> None:
+    def __init__(self, user: Any, tally: RequestTally, dispatch: Dispatch) -> None:
         super().__init__(user, tally)
         self._dispatch = dispatch
 

@@ -9,30 +9,30 @@ from typing import Any
 
 from dbz.load.generator.pacing import Pacing
 from dbz.load.generator.record import under_way
-from dbz.load.generator.repeat.dispatch import Dispatch, PacedLine
-from dbz.load.generator.repeat.line import Line
-from dbz.load.generator.repeat.tally import Tally
+from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
+from dbz.load.generator.repeat.lane import Lane
+from dbz.load.generator.repeat.tally import RequestTally
 from dbz.load.generator.session import Session
 from dbz.load.spec import GeneratorSpec
 
 
 class Repetition:
-    """The lines of one process, by operation."""
+    """The lanes of one process, by operation."""
 
     def __init__(self, session: Session, dispatch: Dispatch | None) -> None:
         self._session = session
         self._dispatch = dispatch
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, RequestTally] = {}
 
-    def line(self, user: Any, operation: str) -> Line | None:
-        """A line for a user; None when somebody listens to each single request."""
+    def lane(self, user: Any, operation: str) -> Lane | None:
+        """A lane for a user; None when somebody listens to each single request."""
         if len(self._session.request_listeners) > self._session.counting_listeners:
             return None
         tally = self._tallies.get(operation)
         if tally is None:
-            tally = self._tallies[operation] = Tally(operation)
+            tally = self._tallies[operation] = RequestTally(operation)
             under_way.elsewhere.append(tally.ages)
-        return Line(user, tally) if self._dispatch is None else PacedLine(user, tally, self._dispatch)
+        return Lane(user, tally) if self._dispatch is None else PacedLane(user, tally, self._dispatch)
 
     def pour(self) -> None:
         """Hand what was counted to the recorder."""
@@ -41,7 +41,7 @@ class Repetition:
 
 
 def repetition_of(spec: GeneratorSpec, session: Session, pacing: Pacing) -> Repetition | None:
-    """The lines of a load that they can carry, and None for one that needs the ordinary client throughout.
+    """The lanes of a load that they can carry, and None for one that needs the ordinary client throughout.
 
     They carry a URL on this machine's network, as fast as it is answered or at arrivals by rate: not over shaped
     networks, not at a pace of each user's own, not what is never answered by a body, and not where each answer says

@@ -10,17 +10,17 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import HTTP, SERVICE
 
 if TYPE_CHECKING:
-    from dbz.load.generator.repeat.line import Line
+    from dbz.load.generator.repeat.lane import Lane
 
 
-class Tally:
+class RequestTally:
     """The successes of one operation, and the answer that its server gave last."""
 
-    __slots__ = ("body_s", "bytes", "elapsed_s", "head", "length", "lines", "operation", "service", "size", "successes")
+    __slots__ = ("body_s", "bytes", "elapsed_s", "head", "lanes", "length", "operation", "service", "size", "successes")
 
     def __init__(self, operation: str) -> None:
         self.operation = operation
-        self.lines: set[Line] = set()
+        self.lanes: set[Lane] = set()
         """Who carries requests now."""
         self.head = b""
         """The head of the last plain answer, whose body needs no decoding: the next one has it too, most probably."""
@@ -51,4 +51,4 @@ class Tally:
     def ages(self) -> list[tuple[str, float]]:
         """Operation and age in seconds of each request that is under way."""
         now_s = time.monotonic()
-        return [(self.operation, now_s - line.started_s) for line in self.lines if line.asked]
+        return [(self.operation, now_s - lane.started_s) for lane in self.lanes if lane.asked]

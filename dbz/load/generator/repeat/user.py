@@ -33,12 +33,12 @@ def adhoc_user(request: AdHocRequest) -> Any:
 
         @task  # type: ignore[untyped-decorator]
         def repeat(self) -> None:
-            """Send the request once, and again for as long as a line can."""
+            """Send the request once, and again for as long as a lane can."""
             response = self._ask()
             repetition = self.session.repetition
-            line = repetition.line(self, response.operation) if repetition is not None else None
-            if line is not None:
-                line.repeat(response, self._ask, **body)
+            lane = repetition.lane(self, response.operation) if repetition is not None else None
+            if lane is not None:
+                lane.repeat(response, self._ask, **body)
 
         def _ask(self) -> Response:
             return self.client.request(request.method, target, name=path, **body)

@@ -17,12 +17,12 @@ from gevent.hub import get_hub
 from dbz.load.generator.http.answer.decoding import decompress
 from dbz.load.generator.http.answer.reader import ResponseReader, plain_head
 from dbz.load.generator.http.options import RequestOptions
-from dbz.load.generator.http.pool import IDEMPOTENT, Begun
+from dbz.load.generator.http.pool import IDEMPOTENT, BegunRequest
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import note_lateness_s
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, TransportError
 from dbz.load.generator.net.wire import DirectConnection, TimedWait
-from dbz.load.generator.repeat.tally import Tally
+from dbz.load.generator.repeat.tally import RequestTally
 
 _LARGEST_BYTES = 262_144
 """Longer bodies are for the ordinary client, which does not put their pieces together again with each new one."""
@@ -32,7 +32,7 @@ RUNNING, WAITING, STOPPING = "running", "waiting", "stopping"
 """The states of Locust's users, written out: importing locust patches the standard library."""
 
 
-class Line(TimedWait):
+class Lane(TimedWait):
     """Carries requests of `user`, whose answers `tally` counts."""
 
     __slots__ = (
@@ -54,7 +54,7 @@ class Line(TimedWait):
         "started_s",
     )
 
-    def __init__(self, user: Any, tally: Tally) -> None:
+    def __init__(self, user: Any, tally: RequestTally) -> None:
         super().__init__()
         self._user = user
         self._tally = tally
@@ -72,7 +72,7 @@ class Line(TimedWait):
         """How much later that was than it should have been."""
 
     def repeat(self, response: Response, ask: Callable[[], Response], **options: Unpack[RequestOptions]) -> None:
-        """Repeat the request that `response` answers, until an answer shows that a line is of no use here, or the user
+        """Repeat the request that `response` answers, until an answer shows that a lane is of no use here, or the user
         is to stop.
 
         Single requests that need the ordinary client are made by it: by `ask`, or with the `options` of their bodies.
@@ -89,7 +89,7 @@ class Line(TimedWait):
             else:
                 response = ask()
 
-    def _carry(self, connection: DirectConnection, reader: ResponseReader, like: Response) -> Begun | None:
+    def _carry(self, connection: DirectConnection, reader: ResponseReader, like: Response) -> BegunRequest | None:
         """Send the bytes of a request again and again; returns when the ordinary client is needed.
 
         That is to go on with the request that is returned, or, when there is none, to make the next one, unless the
@@ -104,8 +104,8 @@ class Line(TimedWait):
         self._rest()
         connection.listen(self._on_readable)
         get_hub().loop.run_callback(self._start)
-        self._tally.lines.add(self)
-        begun: Begun | None = None
+        self._tally.lanes.add(self)
+        begun: BegunRequest | None = None
         try:
             begun = self.wait(math.inf)
         except (ReadTimeout, GreenletExit) as error:
@@ -113,7 +113,7 @@ class Line(TimedWait):
                 raise
             begun = self._begun(error=error)
         finally:
-            self._tally.lines.discard(self)
+            self._tally.lanes.discard(self)
             self.asked = False
             connection.ignore()
             if begun is None:
@@ -213,11 +213,13 @@ class Line(TimedWait):
         self._early, self._odd = b"", False
         return head.length
 
-    def _begun(self, unsent: bytes = b"", error: BaseException | None = None) -> Begun:
+    def _begun(self, unsent: bytes = b"", error: BaseException | None = None) -> BegunRequest:
         early, self._early = self._early, b""
         first_byte_s = self._first_byte_s if early else 0.0
-        return Begun(self._connection, self._reader, self._message, self.started_s, unsent, early, first_byte_s, error)
+        return BegunRequest(
+            self._connection, self._reader, self._message, self.started_s, unsent, early, first_byte_s, error
+        )
 
-    def _leave(self, begun: Begun | None) -> None:
+    def _leave(self, begun: BegunRequest | None) -> None:
         """Wake the user's greenlet; called by the event loop."""
         self._waiting.switch(begun)
