@@ -8,7 +8,7 @@ TESTERS ?= 3
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture fuzz lint format bench docs site pictures pins audit clean
+.PHONY: help load test node-packages torture fuzz lint format bench docs site pictures pins audit sbom clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -83,6 +83,10 @@ pins: $(READY)  ## Write the installed versions to constraints.txt, and with the
 audit: $(READY)  ## Ask whether a vulnerability of a pinned package is known; Error 1: some are, Error 3: nobody could be asked.
 	@$(RELEASE)
 	@$(BIN)/python requirements/audit.py
+
+sbom: $(READY)  ## Write what a release is made of to dist/, as CycloneDX.
+	@$(RELEASE)
+	@$(BIN)/python requirements/sbom.py dist
 
 clean:  ## Remove what the targets above have made.
 	rm -rf .venv

@@ -87,7 +87,7 @@ def test_the_load_that_a_server_can_take_is_found(folder: Path, server: str) -> 
     assert found["limit"] == found["capacity"]["load"] + 1
     assert [one["name"] for one in found["broken"]] == ["slow"]
     for end in (found["capacity"]["load"], found["limit"]):
-        assert sum(step["load"] == end for step in found["steps"]) >= 2
+        assert any(step["load"] == end and step["judged_s"] >= 1 for step in found["steps"])
     (page,) = folder.glob("reports/*/capacity.html")
     (run,) = {step["run"] for step in found["steps"]}
     assert (page.parent / "runs" / run / "report.html").exists()

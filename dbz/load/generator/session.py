@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dbz.load.generator.data.metrics import OwnMetrics
 from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
@@ -24,10 +24,17 @@ from dbz.load.networks import Network, network_at
 from dbz.load.slots import Slots, place_in_clubs
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 
-if TYPE_CHECKING:
-    from dbz.load.generator.repeat.repetition import Repetition
-
 _OURS = ("dbz.", "locust.")
+
+
+class RequestRepetition(Protocol):
+    """Carries the requests of a load that is a URL, and counts them itself."""
+
+    def lane(self, user: Any, operation: str) -> Any:
+        """What carries the requests of a user; None when the user has to make them."""
+
+    def pour(self) -> None:
+        """Hand what was counted to the recorder."""
 
 
 class Session:
@@ -44,7 +51,7 @@ class Session:
         self.bus = self._make_bus()
         self.deliveries = DeliveryLedger(self.recorder, bus=self.bus)
         self.relay: WorkerRelay | None = None
-        self.repetition: Repetition | None = None
+        self.repetition: RequestRepetition | None = None
         """What carries the requests of a URL; None for the ordinary client."""
         self.counting_listeners = 0
         """How many listeners of Locust's request event only count requests, as the recorder does."""

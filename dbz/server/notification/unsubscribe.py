@@ -64,7 +64,13 @@ class Unsubscribe:
         settings = core.settings
         self.links = UnsubscribeLinks(settings.push.public_url, settings.mail_link_secret)
         self._preferences = preferences
-        page = {"answers": {200: None}, "media_types": ("text/html",), "public": True, "query": LinkQuery}
+        page = {
+            "answers": {200: None},
+            "media_types": ("text/html",),
+            "public": True,
+            "query": LinkQuery,
+            "refusals": (404,),
+        }
         self.routes = (
             Route("GET", PATH, self.ask, "Ask before mails of a kind end", cacheable=False, **page),  # type: ignore[arg-type]
             Route("POST", PATH, self.end, "End mails of a kind", **page),  # type: ignore[arg-type]

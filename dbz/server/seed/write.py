@@ -8,6 +8,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from dbz.server.auth.service import INDEXES as AUTH
+from dbz.server.band_sync.service import INDEXES as BAND_SYNC
 from dbz.server.chat.service import INDEXES as CHAT
 from dbz.server.content.service import INDEXES as CONTENT
 from dbz.server.events.outbox import INDEXES as EVENTS
@@ -20,6 +21,7 @@ from dbz.server.seed.data import club_documents
 _MARK = "demo"
 
 
+_INDEXES = (*AUTH, *BAND_SYNC, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION, *SAGAS)
 Place = Callable[[str, str], AsyncDatabase[dict[str, Any]]]
 """The database for a collection of a club: (club id, collection)."""
 
@@ -37,16 +39,20 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
     # An interrupted seeding leaves its mark behind: the next one then knows that there may be rows to replace.
     await database["seeds"].replace_one({"_id": _MARK}, {**mark_when_done, "complete": False}, upsert=True)
     written = 0
+    places = {indexes.collection: [database] for indexes in _INDEXES}
     for club in range(clubs):
         of_club = club_documents(seed, club)
         club_id = of_club["clubs"][0]["_id"]
         for collection, documents in of_club.items():
             where = place(club_id, collection) if place else database
+            if where not in places.setdefault(collection, []):
+                places[collection].append(where)
             if mark is not None:
                 await where[collection].delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
             await where[collection].insert_many(documents)
             written += len(documents)
-    for indexes in (*AUTH, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION, *SAGAS):
-        await database[indexes.collection].create_indexes(list(indexes.models))
+    for indexes in _INDEXES:
+        for where in places[indexes.collection]:
+            await where[indexes.collection].create_indexes(list(indexes.models))
     await database["seeds"].replace_one({"_id": _MARK}, mark_when_done)
     return f"seeded {clubs} clubs, {written} documents, seed {seed}"

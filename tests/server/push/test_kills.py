@@ -82,5 +82,6 @@ async def test_wherever_it_is_killed_each_device_shows_each_push_once(victim: tu
     titles = sorted(f"New comment on {point}" for point in ALL)
     assert sorted(push["title"] for push in stage.stand_in.shown(token_of(AWAKE))) == titles
     assert sorted(push["title"] for name in asleep for push in stage.stand_in.shown(token_of(name))) == titles
-    assert len(stage.stand_in.received()) - 2 * len(ALL) <= len(UNKNOWN)
+    # Also a job that a busy machine holds up for longer than `claim_after_s` is taken over and sent again.
+    assert len(stage.stand_in.received()) - 2 * len(ALL) <= len(UNKNOWN) + len(ALL) // 2
     assert not stage.redis.xlen("queue:dead")

@@ -11,10 +11,24 @@ from requests.models import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 from requests.utils import parse_dict_header
 
+from dbz.load.generator.http.outgoing import Outgoing
+from dbz.load.generator.http.urls import full_url, prepare_url
 from dbz.load.generator.net.proxies import basic_authorization
 
 
-def authorize(auth: Any, prepared: PreparedRequest) -> None:
+def sign(outgoing: Outgoing, auth: Any) -> None:
+    """Let `auth` change a request that is to be sent: its fields, its body, and its URL where a parameter signs it."""
+    url = full_url(outgoing.origin, outgoing.target)
+    prepared = _prepared_request(outgoing.method, url, outgoing.fields, outgoing.body)
+    _authorize(auth, prepared)
+    outgoing.fields = {str(name): str(value) for name, value in prepared.headers.items()}
+    if prepared.url and prepared.url != url:
+        outgoing.origin, outgoing.target, _ = prepare_url(prepared.url)
+    body: Any = prepared.body or b""
+    outgoing.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
+
+
+def _authorize(auth: Any, prepared: PreparedRequest) -> None:
     """Let `auth` change a request: (user, password) for Basic, or one of requests' authentication objects."""
     if isinstance(auth, tuple | list):
         user, password = auth
@@ -36,7 +50,7 @@ def answer_challenge(auth: Any, method: str, url: str, challenge: str) -> str:
     return str(auth.build_digest_header(method, url) or "")
 
 
-def prepared_request(method: str, url: str, fields: Mapping[str, str], body: bytes) -> PreparedRequest:
+def _prepared_request(method: str, url: str, fields: Mapping[str, str], body: bytes) -> PreparedRequest:
     """A request as requests' authentication objects want to see it."""
     prepared = PreparedRequest()
     prepared.method, prepared.url, prepared.body = method, url, body or None

@@ -20,7 +20,7 @@ from gevent import GreenletExit
 
 from dbz.load.generator.http.answer.decoding import accepted_codings
 from dbz.load.generator.http.answer.reader import ResponseReader
-from dbz.load.generator.http.authentication import answer_challenge, authorize, prepared_request
+from dbz.load.generator.http.authentication import answer_challenge, sign
 from dbz.load.generator.http.bodies import encode_body, encode_params
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.http.fields import HeaderFields, one_line
@@ -371,20 +371,10 @@ class HttpClient(Verbs):
         cookie = "; ".join(f"{name}={value}" for name, value in pairs if value is not None)
         outgoing = Outgoing(response.method, origin, target, fields, body, chunked, cookie)
         if auth := options.get("auth"):
-            self._authorize(outgoing, auth)
+            sign(outgoing, auth)
         elif credentials:
             fields["Authorization"] = credentials
         return outgoing
-
-    def _authorize(self, outgoing: Outgoing, auth: Any) -> None:
-        url = full_url(outgoing.origin, outgoing.target)
-        prepared = prepared_request(outgoing.method, url, outgoing.fields, outgoing.body)
-        authorize(auth, prepared)
-        outgoing.fields = {str(name): str(value) for name, value in prepared.headers.items()}
-        if prepared.url and prepared.url != url:  # some schemes sign by a parameter
-            outgoing.origin, outgoing.target, _ = prepare_url(prepared.url)
-        body: Any = prepared.body or b""
-        outgoing.body = body.encode("utf-8") if isinstance(body, str) else bytes(body)
 
     def _locate(self, url: str, query: str) -> tuple[Origin, str, str]:
         """Where a request goes, its target, and the credentials that its URL has."""

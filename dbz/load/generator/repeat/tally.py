@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import HTTP, SERVICE
 
-if TYPE_CHECKING:
-    from dbz.load.generator.repeat.lane import Lane
+
+class RequestCarrier(Protocol):
+    """Has at most one request under way."""
+
+    started_s: float
+    """When the last one was sent, on the monotonic clock."""
+    asked: bool
+    """Whether it is under way."""
 
 
 class RequestTally:
@@ -20,7 +26,7 @@ class RequestTally:
 
     def __init__(self, operation: str) -> None:
         self.operation = operation
-        self.lanes: set[Lane] = set()
+        self.lanes: set[RequestCarrier] = set()
         """Who carries requests now."""
         self.head = b""
         """The head of the last plain answer, whose body needs no decoding: the next one has it too, most probably."""
