@@ -236,7 +236,8 @@ def test_shards_are_found_by_dbz_shard_which_moves_clubs_to_the_one_that_stands_
         assert done.returncode == 0, done.stderr
         moved = json.loads(done.stdout)["moves"]
         assert moved and {move["target"] for move in moved} == {"shard_2"}
-        assert shard("verify").returncode == 0
+        verified = shard("verify")
+        assert verified.returncode == 0, verified.stdout
         _assert_warming_reads_every_shard(home)
     assert eventually(home.is_clean)
     nobody = shard("status")

@@ -37,8 +37,9 @@ _STATE = record(
 )
 _ITEM = record(key=STRING, name=TEXT_OR_NULL, url=TEXT_OR_NULL)
 
+CACHE_INDEXES = Indexes("band_cache", (IndexModel([("club_id", ASCENDING), ("kind", ASCENDING), ("key", ASCENDING)]),))
 INDEXES = (
-    Indexes("band_cache", (IndexModel([("club_id", ASCENDING), ("kind", ASCENDING), ("key", ASCENDING)]),)),
+    CACHE_INDEXES,
     Indexes("sync_logs", (IndexModel([("club_id", ASCENDING), ("number", DESCENDING)], unique=True),)),
 )
 

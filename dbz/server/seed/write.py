@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from dbz.server.auth.service import INDEXES as AUTH
-from dbz.server.band_sync.service import INDEXES as BAND_SYNC
+from dbz.server.band_sync.service import CACHE_INDEXES
 from dbz.server.chat.service import INDEXES as CHAT
 from dbz.server.content.service import INDEXES as CONTENT
 from dbz.server.events.outbox import INDEXES as EVENTS
@@ -21,7 +21,7 @@ from dbz.server.seed.data import club_documents
 _MARK = "demo"
 
 
-_INDEXES = (*AUTH, *BAND_SYNC, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION, *SAGAS)
+_INDEXES = (*AUTH, CACHE_INDEXES, *CHAT, *CONTENT, *EVENTS, *GAME, *MEDIA, *NOTIFICATION, *SAGAS)
 Place = Callable[[str, str], AsyncDatabase[dict[str, Any]]]
 """The database for a collection of a club: (club id, collection)."""
 
