@@ -136,6 +136,15 @@ def test_a_look_tells_the_search_how_near_the_limit_was_or_by_how_much_it_was_mi
     assert [look.use < 0 for look in tried] == [False, True, False, False]
 
 
+def test_a_step_is_sure_when_a_budget_broke_beyond_chance() -> None:
+    close = budget(600).model_copy(update={"verdict": "inconclusive"})
+    looks = [[close, budget(900, name="chat", limit=100)], [close], [budget(60)]]
+    step = Next(10, 0)
+    tried = [tried_by(step, step_of(made_run(10, *budgets), step)) for budgets in looks]
+    assert [look.sure for look in tried] == [True, False, True]
+    assert tried[1].noise > tried[0].noise == tried[2].noise
+
+
 def test_what_breaks_while_something_else_has_the_machine_is_no_fault_of_the_server() -> None:
     taken = Machine(cores=2, own_percent=20, others_percent=70, steal_percent=0)
     run = made_run(10, budget(600)).model_copy(update={"machine": taken})

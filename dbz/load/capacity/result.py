@@ -67,7 +67,8 @@ def tried_by(step: Next, done: CapacityStep) -> Tried:
     amounts = [_used(one) for one in done.broken if _has_upper_limit(one)]
     used = max(amounts, default=None) if done.broken else done.used
     known_used = None if used is None or math.isinf(used) else used
-    return Tried(step.load, Answer(done.answer), step.length, known_used, done.server_cpu_percent)
+    sure = not done.broken or any(budget.verdict == BudgetOutcome.BROKEN for budget in done.broken)
+    return Tried(step.load, Answer(done.answer), step.length, known_used, done.server_cpu_percent, sure)
 
 
 def _answer(run: Run) -> Answer:

@@ -53,6 +53,8 @@ class Length(StrEnum):
 _NOISE = {Length.BRIEF: 1.6, Length.FULL: 1.0}
 """How much the answers of two looks at one load differ, by their length: not as the root of it, since what disturbs one
 second often disturbs the next ones too."""
+_UNSURE = 2.5
+"""So many times noisier is a look in which the limit lies within the confidence interval of all that broke."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,13 @@ class Tried:
     """How much of its limit the tightest budget used, above 1 what does not hold; None where no amount is known."""
     cpu_percent: float | None = None
     """How much of its cores the server used; None when nobody knows."""
+    sure: bool = True
+    """Whether what broke did so beyond chance: a look at few users has few samples of some budgets."""
+
+    @property
+    def noise(self) -> float:
+        """How much noisier than a look of full length it is."""
+        return _NOISE[self.length] * (1 if self.sure else _UNSURE)
 
     @property
     def use(self) -> float:
@@ -142,7 +151,7 @@ def interval(bounds: Bounds, tried: Sequence[Tried]) -> tuple[int, int] | None:
 
 
 def _where(bounds: Bounds, tried: Sequence[Tried]) -> Belief:
-    evidence = [Evidence(look.load, look.use, _NOISE[look.length]) for look in tried]
+    evidence = [Evidence(look.load, look.use, look.noise) for look in tried]
     return belief(bounds.lowest, bounds.highest, evidence)
 
 
