@@ -16,6 +16,7 @@ class Names:
         self.channel = f"{own}invalidated"
         self.statistics = f"{own}statistics"
         self.warming = f"{own}warming"
+        self.warmed = f"{own}warmed"
         self._warm = f"{own}warm:"
 
     def entry(self, key: str) -> str:

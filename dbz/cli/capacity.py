@@ -168,6 +168,7 @@ def _hooks(plan: CapacityPlan, logs: Path, interrupts: Interrupts) -> SearchHook
     @contextmanager
     def fresh_stack(load: LoadPlan) -> Iterator[Ground]:
         with start_stack_of(load.profile, logs) as stack:
+            stack.wait_until_warm(lambda: interrupts.requested)
             yield Ground(stack.url, stack.check)
 
     def own_target(load: LoadPlan) -> AbstractContextManager[Ground]:

@@ -30,6 +30,11 @@ def server_answers(host: str, port: int) -> bool:
     return _http_ok(host, port, "/healthz")
 
 
+def server_is_warm(host: str, port: int) -> bool:
+    """Whether the reference server on `host:port` has filled its cache, or does not say that it will."""
+    return b'"warm":false' not in _exchange(host, port, _get(host, port, "/readyz"))
+
+
 def gateway_answers(host: str, port: int) -> bool:
     """Whether the gateway on `host:port` says that all its services are ready."""
     return _http_ok(host, port, "/readyz")
@@ -41,8 +46,11 @@ def cloud_answers(host: str, port: int) -> bool:
 
 
 def _http_ok(host: str, port: int, path: str) -> bool:
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
-    return _exchange(host, port, request.encode())[8:12] == b" 200"
+    return _exchange(host, port, _get(host, port, path))[8:12] == b" 200"
+
+
+def _get(host: str, port: int, path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
 
 
 def check_port(host: str, port: int) -> None:

@@ -13,10 +13,12 @@ from dbz.errors import DependencyError
 from dbz.stack import parts
 from dbz.stack.options import StackOptions
 from dbz.stack.parts import Part
-from dbz.stack.probes import check_port, port_is_taken
+from dbz.stack.probes import check_port, port_is_taken, server_is_warm
 
 _SEED_DEADLINE_S = 60.0
 _PORT_TRIES = 3
+_WARM_MOST_S, _WARM_POLL_S = 120.0, 0.25
+"""How long a server may need to fill its cache, and how often it is asked."""
 
 
 class Stack:
@@ -65,6 +67,17 @@ class Stack:
                 hint=f"log: {child.log}",
                 code="E015",
             )
+
+    def wait_until_warm(self, interrupted: Callable[[], bool]) -> None:
+        """Wait until the server has filled its cache, but no longer than `_WARM_MOST_S`, or than nobody interrupts.
+
+        A load may begin before; what is measured then is another server. Raises what `check` does.
+        """
+        server = self._running["server"][0]
+        until_s = time.monotonic() + _WARM_MOST_S
+        while not server_is_warm(server.host, server.port) and time.monotonic() < until_s and not interrupted():
+            self.check()
+            time.sleep(_WARM_POLL_S)
 
     def stop(self) -> None:
         """End all parts: the server first, so that it still has its stores while it closes."""

@@ -55,6 +55,11 @@ def test_the_demo_members_can_log_in(stack: Stack) -> None:
         assert json.load(answer)["access_token"]
 
 
+def test_a_stack_is_waited_for_until_its_cache_is_filled(stack: Stack) -> None:
+    stack.wait_until_warm(lambda: False)
+    assert "the cache is warm" in (stack.logs / "server.log").read_text()
+
+
 def test_pids_name_the_running_programs(stack: Stack) -> None:
     assert set(stack.pids) == {"store", "cache", "server"}
     assert all(psutil.Process(pid).is_running() for pid in stack.pids.values())

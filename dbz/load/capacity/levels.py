@@ -25,8 +25,6 @@ RECOVERED_S = 3
 """A server has recovered from an overload when it held a load for so many seconds that it held before."""
 RECOVERY_MOST_S = 30.0
 """After so long the search goes on without that."""
-WARM_MOST_S = 90.0
-"""So long an embedded stack may need until it holds the first users: its server fills its cache when it starts."""
 _LEAVING_S = 2.0
 """In so long users are taken away."""
 _THERE_SHARE = 0.99
@@ -50,8 +48,8 @@ class LiveLevels:
         """How many users were asked for, and were there when that was last looked at."""
         self._held: set[int] = set()
         """Numbers of users of which the last look said that they are held."""
-        self._overloaded = plan.plan.embedded
-        """Whether the users that are there were not held; a server that has just started is as good as overloaded."""
+        self._overloaded = False
+        """Whether the users that are there were not held."""
         self._opened = ExitStack()
 
     def __enter__(self) -> LiveLevels:
@@ -117,12 +115,11 @@ class LiveLevels:
         waited for. None when the user wants to stop.
         """
         back = max((held for held in self._held if held <= users), default=users)
-        begun_s, starting = self._live.now_s, not self._users
+        begun_s = self._live.now_s
         if not self._change(back):
             return None
-        if not starting:
-            self._hooks.recovering(back)
-        while self._live.now_s < begun_s + (WARM_MOST_S if starting else RECOVERY_MOST_S):
+        self._hooks.recovering(back)
+        while self._live.now_s < begun_s + RECOVERY_MOST_S:
             run = self._judge(back, math.ceil(self._live.now_s), RECOVERED_S)
             if run is None:
                 return None

@@ -19,6 +19,7 @@ NONE = "none"
 _WAIT_S = 60.0
 _POLL_S = 0.25
 _ONE_AT_A_TIME_S = 30
+_NAMES = Names("cache:")
 _log = logging.getLogger(__name__)
 
 
@@ -35,12 +36,19 @@ async def warm_at_start(core: Core) -> None:
     try:
         if not await _settled(core):
             _log.info("the cache was not warmed: the document store has no clubs")
-        elif await core.redis.set(Names("cache:").warming, "1", nx=True, ex=_ONE_AT_A_TIME_S):
+        elif await core.redis.set(_NAMES.warming, "1", nx=True, ex=_ONE_AT_A_TIME_S):
+            await core.redis.delete(_NAMES.warmed)  # of an earlier start
             report = await WarmRun(WarmOrder(warmup), core.router, core.redis, warmup.rate).run()
+            await core.redis.set(_NAMES.warmed, "1")
             figures = {"keys": report.keys, "bytes": report.bytes, "seconds": round(report.seconds, 3)}
             _log.info("the cache is warm" if not report.stopped else "warming the cache ended early", extra=figures)
     except (UsageError, PyMongoError, RedisError, OSError, TimeoutError) as error:
         _log.warning("the cache was not warmed: %s", error)
+
+
+async def is_warm(core: Core) -> bool:
+    """Whether nothing of a warm-up is to come; raises the errors of the Redis client."""
+    return core.settings.cache.warmup == NONE or await core.redis.get(_NAMES.warmed) is not None
 
 
 async def _settled(core: Core) -> bool:

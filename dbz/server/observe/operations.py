@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from dbz.server.core import Core
+from dbz.server.data.warmup import is_warm
 from dbz.server.http import Call, Raw, Reply, Route
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.errors import forbidden
@@ -19,7 +20,7 @@ from dbz.server.observe.metrics import ServerMetrics
 
 _CHECK_S = 2.0
 Json = dict[str, Any]
-_CHECKS = record(status=STRING, mongo=BOOLEAN, redis=BOOLEAN, indexes=BOOLEAN)
+_CHECKS = record(status=STRING, mongo=BOOLEAN, redis=BOOLEAN, indexes=BOOLEAN, warm=BOOLEAN)
 
 
 class OtherProcesses(Protocol):
@@ -80,14 +81,18 @@ class Operations:
         return Reply(status if self._others is None else {**status, "services": self._others.state()})
 
     async def ready(self, _call: Call) -> Reply:
-        """GET /readyz: 200 when requests can be served well, else 503 with what is missing."""
+        """GET /readyz: 200 when requests can be served well, else 503 with what is missing.
+
+        A cache that is not warm yet makes no request fail, and so is only told of.
+        """
         if self._others is not None:
             services = await self._others.ready()
             ready = all(services.values()) and not self.draining
             return Reply({"status": "ready" if ready else "not ready", "services": services}, 200 if ready else 503)
-        mongo, redis = await asyncio.gather(self._mongo_answers(), self._redis_answers())
+        mongo, warm = await asyncio.gather(self._mongo_answers(), self._warm())
+        redis = warm is not None
         ready = mongo and redis and self.indexes_ready and not self.draining
-        checks = {"mongo": mongo, "redis": redis, "indexes": self.indexes_ready}
+        checks = {"mongo": mongo, "redis": redis, "indexes": self.indexes_ready, "warm": bool(warm)}
         return Reply({"status": "ready" if ready else "not ready", **checks}, 200 if ready else 503)
 
     async def metrics(self, _call: Call) -> Raw:
@@ -109,10 +114,11 @@ class Operations:
             return False
         return True
 
-    async def _redis_answers(self) -> bool:
+    async def _warm(self) -> bool | None:
+        """Whether the cache is warm; None when Redis does not answer."""
         try:
             async with asyncio.timeout(_CHECK_S):
-                await self._core.redis.get("readyz")
+                await self._core.redis.ping()
+                return await is_warm(self._core)
         except (RedisError, OSError, TimeoutError):
-            return False
-        return True
+            return None
