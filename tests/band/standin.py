@@ -10,25 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from dbz.children import free_port, wait_until
-from tests.children.forked import start_module
+from tests.standins import RunningStandIn, start_stand_in
 
 CLIENT = ("dbz-demo", "band-demo-secret")
 LEADER = "band00-u00000"
 BACK = "http://127.0.0.1:1/back"
 
 
-class StandIn:
-    """A running stand-in: `http` to ask it."""
-
-    def __init__(self, url: str, http: httpx.Client) -> None:
-        self.url = url
-        self.http = http
-
-    def control(self, **wanted: Any) -> None:
-        """Ask for faults, changes, other rates."""
-        answer = self.http.post("/_dbz/control", json=wanted)
-        assert answer.status_code == 200, answer.text
+class StandIn(RunningStandIn):
+    """A running stand-in of Band."""
 
     def calm(self) -> None:
         """No faults, no limits that anybody meets."""
@@ -69,16 +59,5 @@ class StandIn:
 @contextmanager
 def start_band(folder: Path, *options: str) -> Iterator[StandIn]:
     """A stand-in that answers."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    child = start_module("band", "dbz.band.__main__", ["--port", str(port), *options], log=folder / "band.log")
-    with child, httpx.Client(base_url=url) as http:
-        wait_until(lambda: _answers(http), child, deadline_s=20, what="the stand-in of Band")
+    with start_stand_in("band", folder, *options) as (url, http):
         yield StandIn(url, http)
-
-
-def _answers(http: httpx.Client) -> bool:
-    try:
-        return http.get("/_dbz/ready").status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbz.report.words.verdict import value_text
 from dbz.runs.capacity import Capacity, CapacityStep, Headroom, ScalabilityFit, StepOutcome, load_text
-from dbz.units import counted, format_duration, format_number, format_rate
+from dbz.units import counted, format_duration, format_number, format_percent, format_rate
 
 BADGES = {
     StepOutcome.FOUND: "FOUND",
@@ -98,7 +98,8 @@ def interval_text(found: Capacity) -> str:
     if found.between is None:
         return ""
     low, high = f"{found.between.low:,}", load_text(found.scaled, found.between.high)
-    return f"By all looks together, the limit is between {low} and {high} ({found.between.probability:.0%} probable)."
+    probability = format_percent(found.between.probability)
+    return f"By all looks together, the limit is between {low} and {high} ({probability} probable)."
 
 
 def about_text(found: Capacity) -> str:

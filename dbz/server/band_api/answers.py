@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from dbz.server.band_api.errors import (
     BandError,
     BandRefusedError,
@@ -14,7 +12,7 @@ from dbz.server.band_api.errors import (
     BandUnauthorizedError,
     BandUnavailableError,
 )
-from dbz.server.retry_after import retry_after_s
+from dbz.server.outside import json_object, retry_after_s
 
 _COOL_DOWN, _UNAUTHORIZED = 1003, 10401
 _QUOTAS = (1001, 1002)
@@ -24,7 +22,7 @@ _COOL_DOWN_S, _QUOTA_S = 5.0, 600.0
 
 def data_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """The `result_data` of a success; else the `BandError` that status and result code mean."""
-    answer = _object(body)
+    answer = json_object(body)
     code = answer.get("result_code")
     if status == 200 and code == 1 and type(code) is int:
         data = answer.get("result_data")
@@ -38,7 +36,7 @@ def data_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, A
 
 def tokens_of(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """The answer of the token endpoint; `BandUnauthorizedError` for a grant that Band does not take (any more)."""
-    answer = _object(body)
+    answer = json_object(body)
     if status == 200 and isinstance(answer.get("access_token"), str) and answer["access_token"]:
         return answer
     if status in (400, 401) and answer.get("error") == "invalid_grant":
@@ -60,12 +58,3 @@ def _error(status: int, code: int, headers: Mapping[str, str]) -> BandError:
     if status >= 500 or code == _SERVER:
         return BandUnavailableError(f"Band failed (status {status}, result code {code})")
     return BandRefusedError(f"Band refused (status {status}, result code {code})")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body; an empty one for anything else, so that the status decides."""
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return answer if isinstance(answer, dict) else {}

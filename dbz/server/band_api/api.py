@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 
-from dbz.hosts import is_loopback
 from dbz.server.band_api.answers import data_of, tokens_of
 from dbz.server.band_api.errors import BandError, BandRefusedError, BandUnavailableError
 from dbz.server.observe.metrics import Figures
+from dbz.server.outside import open_http
 from dbz.server.settings import BandSettings
 
 _MOST_BANDS = 1000
@@ -35,9 +35,7 @@ class BandApi:
         self._secret = secret
         self._figures = figures
         self._auth_url = settings.auth_url or settings.url
-        # What the environment says of proxies is for the way out of this machine.
-        local = is_loopback(urlsplit(settings.url).hostname or "")
-        self._http = httpx.AsyncClient(timeout=settings.timeout_s, follow_redirects=False, trust_env=not local)
+        self._http = open_http(settings.url, settings.timeout_s)
 
     async def close(self) -> None:
         """Let go of the connections."""

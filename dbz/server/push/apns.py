@@ -13,7 +13,8 @@ from typing import Any
 
 import jwt
 
-from dbz.server.push.calls import ask, open_http
+from dbz.server.outside import open_http, retry_after_s
+from dbz.server.push.calls import ask
 from dbz.server.push.provider import (
     DeadAddressError,
     MessageRefusedError,
@@ -23,7 +24,6 @@ from dbz.server.push.provider import (
     PushMessage,
     fitting,
 )
-from dbz.server.retry_after import retry_after_s
 from dbz.server.settings import PushSettings
 
 _RENEW_S = 45 * 60  # tokens live for an hour, and may not be renewed more often than every 20 minutes

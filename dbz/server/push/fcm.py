@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 import jwt
 import orjson
 
-from dbz.server.push.calls import ask, open_http
+from dbz.server.outside import open_http, retry_after_s
+from dbz.server.push.calls import ask
 from dbz.server.push.provider import (
     DeadAddressError,
     MessageRefusedError,
@@ -25,7 +26,6 @@ from dbz.server.push.provider import (
     PushMessage,
     fitting,
 )
-from dbz.server.retry_after import retry_after_s
 from dbz.server.settings import PushSettings
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"

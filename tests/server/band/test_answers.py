@@ -26,7 +26,7 @@ from dbz.server.chat.service import INDEXES as CHAT
 from dbz.server.content.service import INDEXES as CONTENT
 from dbz.server.game.service import INDEXES as GAME
 from dbz.server.notification.service import INDEXES as NOTIFICATION
-from dbz.server.retry_after import retry_after_s
+from dbz.server.outside import retry_after_s
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
