@@ -31,8 +31,9 @@ INTERVAL = 0.9
 _BRIEFLY = 1.6
 """While the limit may be anywhere between two loads of this ratio, a brief look says enough."""
 _QUANTILES = (0.1, 0.5, 0.9)
-MOST_LOOKS = 40
-"""After so many the search ends with what is likelier than not: a server that always answers otherwise has no limit."""
+MOST_LOOKS, MOST_FULL_LOOKS = 40, 10
+"""After so many, or so many of full length, the search ends with what is likelier than not: where looks at one load
+differ so much, more of them would tell less than the interval does already."""
 
 
 class Answer(StrEnum):
@@ -159,7 +160,8 @@ def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     """Narrow down where the limit is, now that some load held and another did not, or the bounds are reached."""
     where = _where(bounds, tried)
     ends = _Ends.of([look for look in tried if look.length is not Length.BRIEF], where, SURE)
-    if len(tried) >= MOST_LOOKS:
+    full = sum(look.length is Length.FULL for look in tried)
+    if len(tried) >= MOST_LOOKS or full >= MOST_FULL_LOOKS:
         return known(bounds, tried)
     if ends.are_found(bounds):
         return _result(ends, tried)
