@@ -10,10 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
+import redis.asyncio
 
 from dbz.children import free_port, wait_until
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.tokens import Tokens
+from dbz.server.edge.traffic import ClientLimits
+from dbz.server.settings import Mesh, Rate
 from tests.children.forked import start_module
 from tests.server.backend import SECRET, answers
 from tests.server.clients import eventually
@@ -190,6 +193,18 @@ async def test_requests_that_come_at_the_same_time_are_within_the_rate(gateway: 
         answers = await asyncio.gather(*(http.get("/api/games") for _ in range(40)))
         assert [answer.status_code for answer in answers] == [200] * 40
         assert (await http.get("/api/games")).status_code == 429
+
+
+async def test_a_client_that_asks_again_and_again_stops_nobody(stores: tuple[str, str]) -> None:
+    """Requests that begin in the very moment in which a part of the rate has come, more than that part has."""
+    async with redis.asyncio.Redis.from_url(stores[1]) as store:
+        limits = ClientLimits(store, Mesh(client_rate=Rate(limit=10, window_s=60)))
+        asking = []
+        for _ in range(400):
+            asking += [asyncio.create_task(limits.allows("client", "user-restless")) for _ in range(3)]
+            await asyncio.sleep(0)
+        allowed = await asyncio.gather(*asking)
+    assert sum(allowed) == 10 and not limits._asking
 
 
 async def test_a_service_without_instances_is_refused_at_once(gateway: str) -> None:

@@ -9,10 +9,8 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-
 from dbz.config.services import GATEWAY
-from dbz.server.edge.headers import backward, length_of, next_trace_parent, onward
+from dbz.server.edge.headers import backward, next_trace_parent, onward
 from dbz.server.edge.traffic import ClientLimits
 from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Authenticate, Dispatcher, mark_request
@@ -24,6 +22,7 @@ from dbz.server.identity import Identity
 from dbz.server.mesh import MeshClient, Signer
 from dbz.server.mesh.client import Asked, Rest, ServiceAnswer, ServiceAwayError
 from dbz.server.mesh.signing import IDENTITY
+from dbz.server.mesh.wire import Fields
 from dbz.server.realtime.engine import read_body
 from dbz.server.settings import Settings
 
@@ -73,7 +72,7 @@ class Edge:
         try:
             route = self._table.choose(methods, method)
             service = self._services[route.method, route.path]
-            answer = await self._forward(route, scope, asked, mark, receive)
+            answer = await self._forward(service, route, scope, asked, mark, receive)
         except ApiError as error:
             whose = service if isinstance(error, ServiceAwayError) else GATEWAY
             status = await self._responder.refuse(_tagged(send, mark, whose), error, asked, method == "HEAD")
@@ -90,17 +89,22 @@ class Edge:
         self._own.remember(path, method, answer.status, time.perf_counter() - start)
 
     async def _forward(
-        self, route: Route, scope: MutableMapping[str, Any], asked: dict[bytes, bytes], mark: str, receive: Receive
+        self,
+        service: str,
+        route: Route,
+        scope: MutableMapping[str, Any],
+        asked: dict[bytes, bytes],
+        mark: str,
+        receive: Receive,
     ) -> ServiceAnswer:
         identity = None if route.public else self._authenticate(asked)
         await self._check_rate(identity, scope)
-        headers = onward(scope["headers"])
+        headers = onward(scope["headers"], asked)
         headers += _about(scope, asked, mark)
         if identity is not None:
-            headers.append((IDENTITY.decode(), self._signer.identity(identity)))
-        service = self._services[route.method, route.path]
+            headers.append((IDENTITY, self._signer.identity(identity).encode()))
         if route.public and service == "auth" and b"authorization" in asked:
-            headers.append(("authorization", asked[b"authorization"].decode("latin-1")))  # it knows what that is worth
+            headers.append((b"authorization", asked[b"authorization"]))  # it knows what that is worth
         body = await self._body(route, asked, receive)
         return await self._mesh.call(service, Asked(scope["method"], _target(scope), headers, body))
 
@@ -127,11 +131,10 @@ class Edge:
 
 async def _hand_back(send: Send, answer: ServiceAnswer, service: str, head: bool) -> None:
     """Send an answer of a service; raises when a large one breaks off, which ends the connection."""
-    headers = backward(answer.headers)
+    headers, length = backward(answer.headers)
     headers.append((_SERVICE, service.encode()))
-    length = length_of(answer.headers)  # an answer that came in chunks goes on in chunks
     if length is not None and answer.status not in _NO_BODY:
-        headers.append((b"content-length", str(length).encode()))
+        headers.append((b"content-length", b"%d" % length))  # an answer that came in chunks goes on in chunks
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if answer.rest is None and (head or length is not None):
         await send({"type": "http.response.body", "body": b"" if head else answer.body})
@@ -146,11 +149,11 @@ async def _hand_back_rest(send: Send, rest: Rest, service: str) -> None:
     try:
         async for part in rest:
             await send({"type": "http.response.body", "body": part, "more_body": True})
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except OSError as error:
         _log.warning("a large answer broke off: %s", error, extra={"service": service})
         raise ConnectionResetError("the service broke off") from error
     finally:
-        await rest.close()
+        rest.close()
 
 
 def _tagged(send: Send, mark: str, whose: str) -> Send:
@@ -164,14 +167,14 @@ def _tagged(send: Send, mark: str, whose: str) -> Send:
     return tagged
 
 
-def _about(scope: MutableMapping[str, Any], asked: dict[bytes, bytes], mark: str) -> list[tuple[str, str]]:
+def _about(scope: MutableMapping[str, Any], asked: dict[bytes, bytes], mark: str) -> Fields:
     """Where a request comes from, which it is, and the trace that it belongs to."""
     return [
-        ("x-request-id", mark),
-        ("traceparent", next_trace_parent(asked.get(b"traceparent"))),
-        ("x-forwarded-for", _address(scope)),
-        ("x-forwarded-host", asked.get(b"host", b"").decode("latin-1")),
-        ("x-forwarded-proto", str(scope.get("scheme", "http"))),
+        (b"x-request-id", mark.encode()),
+        (b"traceparent", next_trace_parent(asked.get(b"traceparent"))),
+        (b"x-forwarded-for", _address(scope).encode("latin-1")),
+        (b"x-forwarded-host", asked.get(b"host", b"")),
+        (b"x-forwarded-proto", scope.get("scheme", "http").encode("latin-1")),
     ]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
+from random import getrandbits
 
 from dbz.server.mesh.signing import INTERNAL_PREFIX
+from dbz.server.mesh.wire import Fields
 
 _OF_ONE_HOP = frozenset(
     {
@@ -40,49 +40,49 @@ _NOT_BACK = _OF_ONE_HOP | {b"server", b"date", b"content-length"}
 _TRACE_PARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
 _NO_ID = re.compile(rb"0+").fullmatch
 
-Fields = Iterable[tuple[bytes, bytes]]
+
+def onward(fields: Iterable[tuple[bytes, bytes]], named: Mapping[bytes, bytes]) -> Fields:
+    """The headers of a client's request that its service gets; `named` are the same ones by their names."""
+    dropped = _NOT_ON
+    if b"connection" in named:
+        dropped = _NOT_ON | _named_by_connection(fields)
+    return [field for field in fields if field[0] not in dropped and not field[0].startswith(INTERNAL_PREFIX)]
 
 
-def onward(fields: Fields) -> list[tuple[str, str]]:
-    """The headers of a client's request that its service gets."""
-    fields = list(fields)
-    named = _named_by_connection(fields)
-    return [
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in fields
-        if name not in _NOT_ON and name not in named and not name.startswith(INTERNAL_PREFIX)
-    ]
+def backward(fields: Fields) -> tuple[Fields, int | None]:
+    """The headers of a service's answer that its client gets, and the length that it gives its body, if any.
+
+    Their names are in small letters.
+    """
+    kept: Fields = []
+    length, of_one_hop = None, False
+    for field in fields:
+        name = field[0]
+        if name == b"content-length":
+            length = int(field[1])
+        elif name == b"connection":
+            of_one_hop = True
+        elif name not in _NOT_BACK and not name.startswith(INTERNAL_PREFIX):
+            kept.append(field)
+    if of_one_hop:
+        named = _named_by_connection(fields)
+        kept = [field for field in kept if field[0] not in named]
+    return kept, length
 
 
-def backward(fields: Fields) -> list[tuple[bytes, bytes]]:
-    """The headers of a service's answer that its client gets."""
-    lowered = [(name.lower(), value) for name, value in fields]
-    named = _named_by_connection(lowered)
-    return [
-        (name, value)
-        for name, value in lowered
-        if name not in _NOT_BACK and name not in named and not name.startswith(INTERNAL_PREFIX)
-    ]
+def next_trace_parent(given: bytes | None) -> bytes:
+    """The `traceparent` of a call to a service: the client's trace, or a new one, with a span of the gateway's own.
 
-
-def next_trace_parent(given: bytes | None) -> str:
-    """The `traceparent` of a call to a service: the client's trace, or a new one, with a span of the gateway's own."""
-    match = _TRACE_PARENT(given or b"")
+    Its ids are no secrets, and random enough for W3C Trace Context; those of zeros only are none (section 3.2.2).
+    """
+    span = getrandbits(64) or 1
+    match = _TRACE_PARENT(given) if given else None
     if match is None or _NO_ID(match[1]) or _NO_ID(match[2]):
-        return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-    return f"00-{match[1].decode()}-{secrets.token_hex(8)}-{match[3].decode()}"
+        return b"00-%032x-%016x-01" % (getrandbits(128) or 1, span)
+    return b"00-%b-%016x-%b" % (match[1], span, match[3])
 
 
-def length_of(fields: Fields) -> int | None:
-    """The length that an answer gives its body; None when it gives none."""
-    for name, value in fields:
-        if name.lower() == b"content-length":
-            with suppress(ValueError):
-                return int(value)
-    return None
-
-
-def _named_by_connection(fields: Fields) -> frozenset[bytes]:
+def _named_by_connection(fields: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
     """Headers that a Connection header declares to be of this hop only."""
     return frozenset(
         option.strip().lower() for name, value in fields if name == b"connection" for option in value.split(b",")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import aiohttp
 import orjson
 
 from dbz.server.apart.paths import SOCKET_EVENTS
@@ -47,7 +46,7 @@ class EventHandover:
                 await socket.join(room)
             if first.get("pending"):
                 return _pending(service, rest)
-            await rest.close()
+            rest.close()
             return first["answer"]
 
         return hand_over
@@ -56,7 +55,7 @@ class EventHandover:
 async def _pending(service: str, rest: Rest) -> dict[str, Any]:
     try:
         outcome = orjson.loads(b"".join([part async for part in rest]))
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+    except (OSError, ValueError):
         raise ServiceAwayError(502, "bad_gateway", f"{service} broke off before it had answered") from None
     if "error" in outcome:
         raise ApiError(503, outcome["error"]["code"], outcome["error"]["message"])

@@ -51,14 +51,17 @@ class ClientLimits:
 
     def _ask(self, key: _Client) -> asyncio.Task[bool]:
         asking = self._asking[key] = asyncio.create_task(self._take_part(key))
-        asking.add_done_callback(lambda _: self._asking.pop(key, None))
         return asking
 
     async def _take_part(self, key: _Client) -> bool:
         kind, _ = key
-        if not await self._limits.allows(*key):
-            return False
-        self._left[key] = (self._size[kind], time.monotonic() + self.rates[kind].window_s)
-        if len(self._left) > _KNOWN:
-            self._left.popitem(last=False)
-        return True
+        try:
+            if not await self._limits.allows(*key):
+                return False
+            self._left[key] = (self._size[kind], time.monotonic() + self.rates[kind].window_s)
+            if len(self._left) > _KNOWN:
+                self._left.popitem(last=False)
+            return True
+        finally:
+            # In the same step as it ends: who found it ended would ask it again and again, and let nobody else run.
+            self._asking.pop(key, None)

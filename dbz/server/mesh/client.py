@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from dbz.server.http.dispatch import request_id, trace_parent
 from dbz.server.http.errors import ApiError
 from dbz.server.mesh.leases import Directory
 from dbz.server.mesh.signing import CALLER, Signer
 from dbz.server.mesh.upstream import ServiceInstance, Upstream
+from dbz.server.mesh.wire import Connections, Fields, Incoming, UnreachableError, request_of
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Settings
-
-T = TypeVar("T")
 
 BUFFERED_BYTES = 1024 * 1024
 """So much of an answer is read before any of it is handed on: until then a call that breaks can still be refused."""
@@ -28,35 +24,44 @@ BUFFERED_BYTES = 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _MOST_ATTEMPTS = 3
 _IDLE_S = 15.0  # less than servers keep idle connections, so that hardly any closes in the moment it is used
-_CLOSED = "closing transport"
-"""What aiohttp says of a connection that was lost before a write, and not after one."""
-_NO_OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
 class Rest:
     """What is still to come of an answer: read it to its end, or close it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, stack: contextlib.AsyncExitStack) -> None:
-        self._response = response
-        self._stack = stack
+    def __init__(self, incoming: Incoming, instance: ServiceInstance) -> None:
+        self._incoming = incoming
+        self._instance: ServiceInstance | None = instance
+        instance.outstanding += 1
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Its parts as they come; `aiohttp.ClientError` or `TimeoutError` when it breaks off."""
-        async with self._stack:
-            async for part in self._response.content.iter_any():
-                yield part
+        """Its parts as they come; `OSError` (`TimeoutError` is one) when it breaks off."""
+        try:
+            while True:
+                if part := self._incoming.take():
+                    yield part
+                elif self._incoming.complete:
+                    return
+                else:
+                    await self._incoming.more()
+        finally:
+            self.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Do without it."""
-        await self._stack.aclose()
+        self._incoming.drop()
+        if self._instance is not None:
+            self._instance.outstanding -= 1
+            self._instance = None
 
 
-@dataclass
+@dataclass(slots=True)
 class ServiceAnswer:
     """What an instance answered; `rest` gives what comes after the part in `body`, for answers that are large."""
 
     status: int
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: Fields
+    """Their names are in small letters."""
     body: bytes
     rest: Rest | None = None
 
@@ -65,14 +70,14 @@ class ServiceAwayError(ApiError):
     """A service does not answer, or not in HTTP: 502, 503 or 504."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Asked:
     """One request to a service."""
 
     method: str
     target: str
     """Path and query string, encoded."""
-    headers: list[tuple[str, str]]
+    headers: Fields
     body: bytes | None = None
     repeatable: bool | None = None
     """Whether it may be sent twice; by its method when this is None."""
@@ -81,6 +86,9 @@ class Asked:
     def may_repeat(self) -> bool:
         """Whether asking twice does what asking once does."""
         return self.method in _SAFE if self.repeatable is None else self.repeatable
+
+
+Exchange = Callable[[ServiceInstance, Asked], Awaitable[ServiceAnswer]]
 
 
 class MeshClient:
@@ -92,29 +100,17 @@ class MeshClient:
         self._signer = signer
         self._figures = figures
         self._name = name
-        self._session: aiohttp.ClientSession | None = None
+        self._connections = Connections(self._settings.connect_timeout_s, _IDLE_S)
         self.upstreams: dict[str, Upstream] = {}
 
     async def start(self) -> None:
-        """Begin to follow the leases, and make the pool of connections."""
+        """Begin to follow the leases."""
         self._directory.start()
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S, use_dns_cache=True, ttl_dns_cache=None)
-        timeout = aiohttp.ClientTimeout(
-            total=self._settings.request_timeout_s, sock_connect=self._settings.connect_timeout_s
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=_NO_OWN,
-        )
 
     async def stop(self) -> None:
-        """Close every connection."""
+        """Close every connection that is not in use."""
         await self._directory.stop()
-        if self._session is not None:
-            await self._session.close()
+        self._connections.close()
 
     def upstream(self, service: str) -> Upstream:
         """What is known of a service."""
@@ -127,18 +123,7 @@ class MeshClient:
     async def call(self, service: str, asked: Asked) -> ServiceAnswer:
         """The answer of some instance; `ServiceAwayError` when none gives one."""
 
-        async def exchange(instance: ServiceInstance) -> ServiceAnswer:
-            async with contextlib.AsyncExitStack() as stack:
-                response = await stack.enter_async_context(self._request(instance, asked))
-                body = await _first(response)
-                rest = None
-                if not response.content.at_eof():
-                    instance.outstanding += 1
-                    stack.callback(_finished, instance)
-                    rest = Rest(response, stack.pop_all())
-                return ServiceAnswer(response.status, response.raw_headers, body, rest)
-
-        return await self._attempt(service, asked, exchange)
+        return await self._attempt(service, asked, self._buffered)
 
     async def ask(self, service: str, path: str, data: Any) -> Any:
         """The JSON answer of a service to `data`, asked in this process's own name; it may be asked twice."""
@@ -154,42 +139,47 @@ class MeshClient:
         """
         asked = Asked("POST", path, self._own_headers(), orjson.dumps(data))
 
-        async def exchange(instance: ServiceInstance) -> ServiceAnswer:
-            async with contextlib.AsyncExitStack() as stack:
-                response = await stack.enter_async_context(self._request(instance, asked))
-                if response.status != 200:
-                    return ServiceAnswer(response.status, response.raw_headers, await _first(response))
-                line = await response.content.readline()
-                instance.outstanding += 1
-                stack.callback(_finished, instance)
-                return ServiceAnswer(200, response.raw_headers, line, Rest(response, stack.pop_all()))
-
-        answer = await self._attempt(service, asked, exchange)
+        answer = await self._attempt(service, asked, self._by_line)
         if answer.status != 200:
             raise _refusal_of(service, answer)
         assert answer.rest is not None
         return orjson.loads(answer.body), answer.rest
 
-    def _own_headers(self) -> list[tuple[str, str]]:
-        headers = [("content-type", "application/json"), (CALLER.decode(), self._signer.caller(self._name))]
+    def _own_headers(self) -> Fields:
+        headers = [(b"content-type", b"application/json"), (CALLER, self._signer.caller(self._name).encode())]
         if request_id.get():
-            headers.append(("x-request-id", request_id.get()))
+            headers.append((b"x-request-id", request_id.get().encode()))
         if trace_parent.get():
-            headers.append(("traceparent", trace_parent.get()))
+            headers.append((b"traceparent", trace_parent.get().encode("latin-1")))
         return headers
 
-    def _request(self, instance: ServiceInstance, asked: Asked) -> Any:
-        assert self._session is not None, "start the client first"
-        return self._session.request(
-            asked.method,
-            URL(instance.url + asked.target, encoded=True),
-            headers=asked.headers,
-            data=asked.body,
-            allow_redirects=False,
-        )
+    async def _send(self, instance: ServiceInstance, asked: Asked) -> Incoming:
+        request = request_of(asked.method, asked.target, instance.name, asked.headers, asked.body)
+        within_s = self._settings.request_timeout_s
+        return await self._connections.send(instance.name, asked.method, request, within_s)
+
+    async def _buffered(self, instance: ServiceInstance, asked: Asked) -> ServiceAnswer:
+        """The whole answer, or its beginning and the rest when it is large."""
+        incoming = await self._send(instance, asked)
+        body = await incoming.first(BUFFERED_BYTES)
+        rest = None if incoming.complete else Rest(incoming, instance)
+        return ServiceAnswer(incoming.status, incoming.headers, body, rest)
+
+    async def _by_line(self, instance: ServiceInstance, asked: Asked) -> ServiceAnswer:
+        """The first line of an answer with 200 and the rest; of another answer its beginning."""
+        incoming = await self._send(instance, asked)
+        line = await incoming.line()
+        if incoming.status == 200:
+            return ServiceAnswer(200, incoming.headers, line, Rest(incoming, instance))
+        body = line + await incoming.first(BUFFERED_BYTES)
+        incoming.drop()
+        return ServiceAnswer(incoming.status, incoming.headers, body)
 
     async def _attempt(
-        self, service: str, asked: Asked, exchange: Callable[[ServiceInstance], Awaitable[ServiceAnswer]]
+        self,
+        service: str,
+        asked: Asked,
+        exchange: Exchange,
     ) -> ServiceAnswer:
         """Have instances answer, one after the other, as far as the call may be repeated and the budget lasts."""
         upstream = self.upstream(service)
@@ -203,14 +193,14 @@ class MeshClient:
         while instance is not None:
             tried.append(instance)
             try:
-                return await self._once(upstream, instance, exchange)
+                return await self._once(upstream, instance, asked, exchange)
             except _AttemptFailedError as failed:
                 refusal, failure = failed.refusal, failed
             again = failure.unsent or (failure.may_follow and asked.may_repeat)
             if not again or len(tried) >= _MOST_ATTEMPTS or not upstream.budget.takes():
                 break
             instance = upstream.choose(tried)
-            if instance is None and not failure.refused:
+            if instance is None and not failure.unsent:
                 instance = upstream.choose()  # it may have closed a connection that was idle, and be well
             if instance is not None:
                 self._figures.upstream_retries.add((service,))
@@ -223,28 +213,29 @@ class MeshClient:
         self,
         upstream: Upstream,
         instance: ServiceInstance,
-        exchange: Callable[[ServiceInstance], Awaitable[ServiceAnswer]],
+        asked: Asked,
+        exchange: Exchange,
     ) -> ServiceAnswer:
         """One attempt at one instance; `_AttemptFailedError` when it brings no answer."""
         service, start = upstream.service, time.perf_counter()
         outcome = "cancelled"
         instance.outstanding += 1
         try:
-            answer = await exchange(instance)
+            answer = await exchange(instance, asked)
             outcome = f"{answer.status // 100}xx"
             upstream.answered(instance, answer.status)
             return answer
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except UnreachableError as error:
             outcome = "refused"
-            raise _AttemptFailedError(_away(service, "cannot be reached"), unsent=True, refused=True) from error
+            raise _AttemptFailedError(_away(service, "cannot be reached"), unsent=True) from error
         except TimeoutError as error:
             outcome = "timeout"
             late = ServiceAwayError(504, "gateway_timeout", f"{service} did not answer in time")
             raise _AttemptFailedError(late, may_follow=False) from error
-        except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             outcome = "broken"
             bad = ServiceAwayError(502, "bad_gateway", f"{service} broke off, or did not answer in HTTP")
-            raise _AttemptFailedError(bad, unsent=_nothing_written(error)) from error
+            raise _AttemptFailedError(bad) from error
         finally:
             instance.outstanding -= 1
             if outcome == "cancelled":
@@ -259,26 +250,15 @@ class MeshClient:
 class _AttemptFailedError(Exception):
     """An attempt without an answer; `refusal` is what the client hears unless another attempt brings one.
 
-    `unsent`: no byte of the request has left, so that it may be sent whatever it does. `refused`: nobody takes
-    connections there.
+    `unsent`: nobody takes connections there, so that no byte of the request has left, and it may be sent whatever it
+    does. RFC 9110, section 9.2.2: what was surely not applied may be sent again, by any method.
     """
 
-    def __init__(
-        self, refusal: ServiceAwayError, *, unsent: bool = False, refused: bool = False, may_follow: bool = True
-    ) -> None:
+    def __init__(self, refusal: ServiceAwayError, *, unsent: bool = False, may_follow: bool = True) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
         self.unsent = unsent
-        self.refused = refused
         self.may_follow = may_follow
-
-
-def _nothing_written(error: BaseException) -> bool:
-    """Whether a kept connection turned out to be closed before anything was written to it: head and body go out in one
-    piece. RFC 9110, section 9.2.2: what was surely not applied may be sent again, by any method.
-    """
-    every = (error, error.__cause__)
-    return any(isinstance(one, aiohttp.ClientConnectionResetError) and _CLOSED in str(one) for one in every)
 
 
 def _away(service: str, what: str) -> ServiceAwayError:
@@ -291,18 +271,3 @@ def _refusal_of(service: str, answer: ServiceAnswer) -> ApiError:
         return ApiError(answer.status, error["code"], error["message"])
     except (ValueError, KeyError, TypeError):
         return ServiceAwayError(502, "bad_gateway", f"{service} answered with {answer.status}")
-
-
-async def _first(response: aiohttp.ClientResponse) -> bytes:
-    """The answer's body, or its beginning when it is large."""
-    content = response.content
-    parts, size = [], 0
-    while size < BUFFERED_BYTES and not content.at_eof():
-        part = await content.readany()
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)
-
-
-def _finished(instance: ServiceInstance) -> None:
-    instance.outstanding -= 1

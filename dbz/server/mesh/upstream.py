@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
 
 from dbz.cache.layers.remote import CircuitBreaker
 from dbz.server.mesh.budget import RetryBudget
@@ -16,6 +17,8 @@ _ENOUGH = 10
 _BAD, _GOOD = 0.5, 0.25
 """An instance that fails at least so often is sent away while the others fail less often than that."""
 _AWAY_S, _MOST_AWAY_S = 5.0, 60.0
+_outstanding = attrgetter("outstanding")
+_ejected = attrgetter("ejected")
 
 Clock = Callable[[], float]
 
@@ -77,22 +80,28 @@ class Upstream:
         self._urls = urls
         self._clock = clock
         self._instances: dict[str, ServiceInstance] = {}
+        self._seen: tuple[str, ...] = ()
 
     @property
     def instances(self) -> Iterable[ServiceInstance]:
         """Those that have a lease; what was known of one goes with its lease."""
-        urls = self._urls()
-        if self._instances.keys() != set(urls):
-            kept = self._instances
+        urls = tuple(self._urls())
+        if urls != self._seen:
+            kept, self._seen = self._instances, urls
             self._instances = {url: kept.get(url) or ServiceInstance(url, self._settings, self._clock) for url in urls}
         return self._instances.values()
 
     def choose(self, tried: Collection[ServiceInstance] = ()) -> ServiceInstance | None:
         """The sound instance with the fewest calls under way, beside those `tried`; None when there is none."""
-        ranked = sorted((each for each in self.instances if each not in tried), key=lambda each: each.outstanding)
-        here = [each for each in ranked if not each.ejected]
-        # Those that were sent away are still better than nobody.
-        return next((each for each in (*here, *ranked) if each.breaker.allows()), None)
+        ranked = [each for each in self.instances if each not in tried]
+        if len(ranked) > 1:
+            ranked.sort(key=_outstanding)
+            # Those that were sent away are still better than nobody.
+            ranked.sort(key=_ejected)
+        for instance in ranked:
+            if instance.breaker.allows():
+                return instance
+        return None
 
     def answered(self, instance: ServiceInstance, status: int) -> None:
         """An answer came, whatever it says. Statuses of 500 and above are a reason to prefer other instances."""
