@@ -18,6 +18,7 @@ from dbz.measure.latency.tags import NETWORK, SERVICE_LABEL
 from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
+from dbz.runs.doubts import doubt_notes, nothing_right
 from dbz.runs.fold import SERVER_GAUGES
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_notes, unopened
@@ -80,6 +81,7 @@ def conclude(
         *busy_notes(machine),
         *notes_of_code(record),
         *page_notes(record.pages, window),
+        *doubt_notes(record, window, found),
         *service_notes(found, run.profile.get("service_header", SERVICE_HEADER)),
     ]
     run = run.model_copy(update={"machine": machine, "notes": notes})
@@ -105,6 +107,7 @@ def conclude(
     failed = bool(failures) or any(verdict.breaks_run for verdict in verdicts)
     if not failed:
         invalid += _nothing_to_pass_by(record, window, found, verdicts, comparison)
+        invalid += nothing_right(record, window, found, budgets)
     held = found.gauges["users.held"]
     return run.model_copy(
         update={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import AFTER_THE_END, DRAINED, Series
+from dbz.measure.latency.series import ACK, AFTER_THE_END, DRAINED, HTTP, Series
 from dbz.measure.latency.tags import NO_TAGS, Tags
 from dbz.runs.pages import GAUGES as PAGE_GAUGES
 from dbz.runs.pages import begun_in
@@ -31,6 +31,8 @@ SERVER_GAUGES = {
 """Metrics, and what the lines of `server.jsonl` call them."""
 _WRONG_DELIVERIES = {"delivery.lost": 3, "delivery.duplicated": 4, "delivery.out_of_order": 5}
 """Metrics, and where their counts stand in the bookkeeping of an event; `expected` stands at 1."""
+DOUBTFUL = {"http.doubtful": HTTP, "ack.doubtful": ACK}
+"""Metrics of answers that say something against themselves, and the kinds of attempts that are answered."""
 _DRAINED_WITHIN_S = 8.0
 """How long after the judged part deliveries of its messages are waited for, with what a slow machine adds."""
 
@@ -48,6 +50,9 @@ class Fold:
         self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
         self._counters = CounterTally()
         self._pages: dict[str, dict[str, list[float]]] = {}
+        self._objections: Counter[tuple[str, str]] = Counter()
+        self._looked_at: Counter[str] = Counter()
+        self._looked = False
         self._probes = [0, 0]
 
     def add_record(self, record: Record) -> Fold:
@@ -83,6 +88,11 @@ class Fold:
             add_deliveries(self._deliveries, line)
             _add_sums(self._answers, line.get("answers", {}))
             self._counters.add(line)
+            self._looked |= "objections" in line
+            for kind, name, _, count in line.get("objections", ()):
+                self._objections[kind, name] += count
+            for name, counts in line.get("contents", {}).items():
+                self._looked_at[name] += sum(counts)
         elif 0 < line["t"] - self.window.end_s < _DRAINED_WITHIN_S:
             add_deliveries(self._deliveries, line, "drained")
 
@@ -132,14 +142,15 @@ class Fold:
     def measurements(self, seconds: float | None = None, until_s: float = float("inf")) -> Measurements:
         """Everything that budgets can judge; `seconds` is how long it lasted so far, if the window has no end yet."""
         length_s = self.window.seconds if seconds is None else seconds
+        latencies = self.latencies()
         return Measurements(
             seconds=length_s,
-            latencies=self.latencies(),
+            latencies=latencies,
             gauges={"users.held": self.users(until_s), **self._gauges},
             parts=self._pages,
             queries=dict(self._queries),
             probes=(self._probes[0], self._probes[1]),
-            deliveries=_wrong_deliveries(self._deliveries),
+            deliveries={**_wrong_deliveries(self._deliveries), **self._doubtful(latencies)},
             answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
             tagged={
                 tags: Measurements(seconds=length_s, latencies=_latencies(histograms))
@@ -148,6 +159,16 @@ class Fold:
             },
             counters=self._counters.counted(self.window.start_s, self.window.start_s + length_s),
         )
+
+    def _doubtful(self, latencies: Mapping[Series, Latency]) -> dict[str, dict[str, tuple[int, int]]]:
+        """By metric and name: how many answers say something against themselves, of how many of a good status."""
+        if not self._looked:
+            return {}  # a record of before answers were looked at
+        acks = {of.name: len(latency.ok) for of, latency in latencies.items() if of.kind == ACK}
+        return {
+            metric: {name: (self._objections[DOUBTFUL[metric], name], of) for name, of in counts.items() if of}
+            for metric, counts in (("http.doubtful", self._looked_at), ("ack.doubtful", acks))
+        }
 
 
 def _latencies(histograms: Mapping[Series, Histogram]) -> dict[Series, Latency]:

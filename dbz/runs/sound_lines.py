@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dbz.protocols.objections import CONTENTS
 from dbz.runs.record import EXIT_CODE
 
 LONGEST_S = 1e7
@@ -60,6 +61,8 @@ def is_sound(line: Any, kind: str) -> bool:
         and _are_rows(line.get("counters", {}), _OF_A_COUNTER)
         and _are_queries(line.get("queries", {}))
         and _are_errors(line.get("errors", []))
+        and _are_errors(line.get("objections", []))
+        and _are_rows(line.get("contents", {}), len(CONTENTS))
         and _are_sources(line.get("sources", {}))
         and _are_texts(line.get("missing", {}))
         and _are_breakers(line.get("breakers", []))

@@ -1,5 +1,6 @@
 """Requests that a lane repeats on the event loop are recorded as the ordinary client would, whatever is answered."""
 
+import gzip
 import random
 import socket
 import time
@@ -16,6 +17,7 @@ from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.lateness import Punctuality
 from dbz.load.generator.record.answers import AnswerCosts
+from dbz.load.generator.record.objections import Objections
 from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
 from dbz.load.generator.repeat.lane import RUNNING, STOPPING, Lane
 from dbz.load.generator.repeat.tally import RequestTally
@@ -74,16 +76,21 @@ class Outcome:
         self.script = script
         self.rows: Counter[str] = Counter()
         self.answers = AnswerCosts()
+        self.objections = Objections()
 
     def record(self, answer, operation: str, elapsed_s: float) -> None:
         assert elapsed_s >= 0
         self.rows[answer.error] += 1
         if answer.first_byte_s:
             self.answers.add(operation, answer)
+        if not answer.error:
+            self.objections.look_at(answer, operation)
 
     def facts(self):
         (sums,) = self.answers.take().values()
-        return self.rows, sums[0], sums[3], sums[4], [one.split(b"\r\n\r\n")[0] for one in self.script.requests]
+        said = self.objections.take(str)
+        said["objections"].sort()
+        return self.rows, said, sums[0], sums[3], sums[4], [one.split(b"\r\n\r\n")[0] for one in self.script.requests]
 
 
 def client_for(server, outcome: Outcome) -> HttpClient:
@@ -116,6 +123,7 @@ def by_lane(script: Script, tmp_path, method: str = "GET", **body):
         client.close()
         script.by_lane = sum(tally.successes.values())
         outcome.rows[""] += script.by_lane
+        recorder.objections = outcome.objections
         tally.pour(recorder, outcome.answers)
     assert not tally.lanes
     return outcome.facts()
@@ -139,6 +147,33 @@ def test_a_line_records_of_odd_answers_what_the_ordinary_client_records(tmp_path
             wrong.append((sorted(case.traits), case.raw[:200], expected, found))
     assert not wrong
     assert by_lane_itself > ANSWERS, "a lane that does nothing proves nothing"
+
+
+SAYINGS = {
+    response(b'{"ok": true, "n": 12345678}', "Content-Type: application/json"): "",
+    response(b'{"error": "no db", "n": 12}', "Content-Type: application/json"): "error: no db",
+    response(b'{"error": "no go", "n": 12}', "Content-Type: application/json"): "error: no go",
+    response(
+        gzip.compress(b'{"success": false, "message": "no"}'),
+        "Content-Type: application/json; charset=utf-8",
+        "Content-Encoding: gzip",
+    ): "success: false: no",
+    response(b"<title>502 Bad Gateway</title>", "Content-Type: text/html"): "an error page: 502 Bad Gateway",
+    response(b"<title>Posts</title>", "Content-Type: text/html"): "",
+    response(b"", "Content-Type: application/json"): "",
+}
+"""Answers of a good status, of which the first three are of one size, and what they say against themselves."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lane_hears_what_answers_say_against_themselves_as_the_ordinary_client_does(tmp_path, seed):
+    steps = random.Random(seed).choices(list(SAYINGS), k=60)
+    script = Script(steps, -1, seed % 2 == 1)
+    rows, said, *_ = found = by_lane(script, tmp_path)
+    assert found == by_client(Script(steps, -1, seed % 2 == 1))
+    assert rows == {"": 60} and (script.by_lane > 50 or script.pieces), "a head in pieces is for the ordinary client"
+    counts = Counter(SAYINGS[step] for step in steps if SAYINGS[step])
+    assert {text: count for _, _, text, count in said["objections"]} == counts
 
 
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "404 Not Found", "503 Unavailable"])

@@ -45,6 +45,23 @@ class Reader(HttpUser):
             if not answer.json()["ok"]:
                 answer.failure("not ok")
 """
+INDIFFERENT = """\
+from locust import FastHttpUser, HttpUser, constant, task
+
+class Reader(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def read(self):
+        self.client.get("/items", name="items")
+
+class FastReader(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def read(self):
+        self.client.get("/items", name="items")
+"""
 LOCUST_FILE = SCENARIO.replace("dbz.users", "locust")
 SOCKETS = """\
 from dbz.users import SocketOptions, SocketUser, constant, task
@@ -92,6 +109,7 @@ budgets: budgets.yaml
 FILES = {
     "scenario.py": SCENARIO,
     "locustfile.py": LOCUST_FILE,
+    "indifferent.py": INDIFFERENT,
     "sockets.py": SOCKETS,
     "budgets.yaml": BUDGETS,
     "server.yaml": SERVER_BUDGETS,
@@ -106,19 +124,21 @@ RUNS = {
     "profile": ["profile.yaml"],
     "Locust file": ["locustfile.py", "--target", "{url}", "--users", "3", *SHORT],
     "Locust file, 2 workers": ["locustfile.py", "--target", "{url}", "--users", "4", "--workers", "2", *SHORT],
+    "Locust file that judges nothing": ["indifferent.py", "--target", "{url}", "--users", "4", *SHORT],
     "scenario, open": ["scenario.py", "--target", "{url}", "--rate", "20/s", "--users", "40", *SHORT],
     "scenario, twice": ["scenario.py", "--target", "{url}", "--users", "3", *SHORT, "--repeat", "2"],
     "sockets": ["sockets.py", "--target", "{url}", "--users", "4", *SHORT],
     "sockets, 2 workers": ["sockets.py", "--target", "{url}", "--users", "4", "--workers", "2", *SHORT],
 }
 HTTP_RUNS = [name for name in RUNS if "sockets" not in name]
-KNOWING_RUNS = [name for name in HTTP_RUNS if "URL" not in name]
-"""Runs whose scenario says what a right answer is: a URL alone takes any answer with a good status for one."""
+KNOWING_RUNS = [name for name in HTTP_RUNS if "URL" not in name and "judges nothing" not in name]
+"""Runs whose scenario says what a right answer is; the others know an answer that says itself that it is none."""
 
 BAD_FOR_ALL = ("refuses", "404", "503", "refuses half", "hangs", "dies at the start", "one of two is dead")
 ROWS = {
     **dict.fromkeys(BAD_FOR_ALL, HTTP_RUNS),
-    **dict.fromkeys(("an error inside", "a page", "empty", "login fails"), KNOWING_RUNS),
+    **dict.fromkeys(("an error inside", "a page"), HTTP_RUNS),
+    **dict.fromkeys(("empty", "login fails"), KNOWING_RUNS),
     "dies at the end": ["URL, open", "URL, closed", "Locust file", "profile"],
     **dict.fromkeys(("sockets stay silent", "cuts sockets"), ("sockets", "sockets, 2 workers")),
 }

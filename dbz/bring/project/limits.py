@@ -20,6 +20,7 @@ ANSWERED = (
     "  - {name: error_rate, of: errors, stat: error_rate, limit: \"< 0.1%\", required: true}\n"
     "  - {name: uptime, of: uptime, stat: rate, limit: \">= 99.9%\"}\n"
 )  # fmt: skip
+_HONEST = '  - {name: doubtful_answers, of: http.doubtful, stat: error_rate, limit: "< 0.1%"}\n'
 
 
 def limit_ms(measured_ms: float) -> float:
@@ -41,7 +42,7 @@ def budgets_text(first: Run | None) -> str:
             f"# Limits of latency are proposals: three times the p95 of a first run of {first.window.seconds:.0f} s.",
             "# Put there what your users need.",
         ]
-    lines = list(_limits(first)) if first is not None else []
+    lines = [_honest(first), *_limits(first)] if first is not None else [_HONEST]
     return "\n".join(head) + "\nschema: dbz.budgets/1\nbudgets:\n" + ANSWERED + "".join(lines)
 
 
@@ -56,6 +57,14 @@ def _limits(first: Run) -> Iterator[str]:
             name = json.dumps(f"lost {event.event}", ensure_ascii=False)
             of = f"'delivery.lost{{event=\"{_doubled(event.event)}\"}}'"
             yield f'  - {{name: {name}, of: {of}, stat: error_rate, limit: "< 0.1%"}}\n'
+
+
+def _honest(first: Run) -> str:
+    """That good answers do not say an error, for a service whose answers did not when it was measured first."""
+    share = next((budget.value for budget in first.budgets if budget.of == "http.doubtful"), None)
+    if not share:
+        return _HONEST
+    return f"  # {share:.1%} of the answers of a good status say an error, so no limit of them can be proposed\n"
 
 
 def _limit(operation: Operation) -> str:

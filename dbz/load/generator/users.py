@@ -140,7 +140,9 @@ class HttpUser(User):  # type: ignore[misc]
         problem = problem_of(answer, **demands)
         if problem and answer.is_open:
             answer.failure(problem)
-        elif problem:
+        elif not problem:
+            answer.judged = True
+        else:
             raise CheckFailedError(f"{answer.operation}: {problem}")
 
     def pick(self, answer: Response, json: str, otherwise: Any = None) -> Any:
@@ -204,6 +206,7 @@ class HttpUser(User):  # type: ignore[misc]
             recorder.failure(HTTP, operation, elapsed_s, response.error)
         else:
             recorder.success(HTTP, operation, elapsed_s)
+            recorder.objections.look_at(response, operation)
         # Locust's and our own listeners only count, which is done; an event is fired when somebody else listens.
         if len(self._listeners) > self.session.counting_listeners:
             self._tell_of_request(response, operation, elapsed_s)

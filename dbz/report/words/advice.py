@@ -18,7 +18,7 @@ def next_steps(run: Run) -> list[str]:
     broken = [budget for budget in run.budgets if failed(budget)]
     steps = []
     if run.verdict is RunVerdict.INVALID:
-        steps.append("Put the load generator right and repeat the run; do not compare these numbers with others.")
+        steps.append("Mend what makes the run invalid and repeat it; do not compare these numbers with others.")
     if any(budget.unit == "%" and "err" in budget.stat for budget in broken) and run.errors:
         worst = run.errors[0]
         steps.append(f"Most frequent error: {worst.error} in {worst.operation} ({counted(worst.count, 'time')}).")

@@ -102,6 +102,8 @@ class Response:
     status_code = 0
     error = ""
     """Why it is a failure; empty while nobody objected."""
+    judged = False
+    """Whether the scenario itself said that it is good."""
     elapsed_s = 0.0
     """Seconds from sending to the last byte of the last redirect; with `stream` to the end of its head."""
     connections = 0
@@ -302,7 +304,7 @@ class Response:
 
     def success(self) -> None:
         """Count this response as a success whatever its status."""
-        self.error = ""
+        self.error, self.judged = "", True
         self._finish("")
 
     def failure(self, why: object) -> None:

@@ -39,6 +39,8 @@ def listen(events: Any, recorder: Recorder, services: AnsweringServices) -> None
             samples.failure(kind, operation, elapsed_s, describe(exception))
         else:
             samples.success(UNTIMED if response_time is None else kind, operation, elapsed_s)
+            if kind == HTTP and response is not None:
+                samples.objections.look_at_foreign(response, request_type, operation)
 
     def on_cut_off(operation: str, age_s: float) -> None:
         if age_s > OLD_S:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dbz.load.generator.data.secrets import masked
 from dbz.load.generator.net.limits import OWN_LIMIT
+from dbz.load.generator.record.objections import Objections
 from dbz.load.generator.record.sinks import Sink
 from dbz.masking import masked_text
 from dbz.measure.latency.histogram import HALF_BITS, HIGHEST_US, SUB_BITS, SUB_MASK, Histogram, index_of
@@ -40,6 +41,7 @@ class Samples:
         self._errors: Counter[ErrorGroup] = Counter()
         self._counters: dict[str, list[float]] = {}
         self._known_errors: dict[ErrorGroup, ErrorGroup] = {}
+        self.objections = Objections()
 
     def success(self, kind: str, name: str, seconds: float) -> None:
         """Record an attempt that succeeded."""
@@ -110,6 +112,7 @@ class TaggedSamples(Samples):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
+        self.objections = recorder.objections
 
     @property
     def now_s(self) -> float:
@@ -174,6 +177,7 @@ class Recorder(Samples):
         rows = [[*group, count] for group, count in errors.items()]
         if counters := self.take_counters():
             line = {**line, "counters": counters}
+        line = {**line, **self.objections.take(written)}
         self._sink.write(intervals, {"t": round(self._written_s, 3), "dt": round(length_s, 3), **line, "errors": rows})
 
     def close(self) -> None:

@@ -169,7 +169,10 @@ class Lane(TimedWait):
             length = self._understand(size, now_s)
             if length < 0:
                 return
+        elif not _buffer.startswith(tally.answer):
+            self._tally.hear(bytes(_seen[:size]), bytes(_seen[size - length : size]), tally.content_type)
         tally.bytes += length
+        tally.saying[0] += 1
         self._on_answer(now_s)
 
     def _on_answer(self, now_s: float) -> None:
@@ -201,14 +204,17 @@ class Lane(TimedWait):
             return -1
         if len(data) < end + head.length:
             return -1
+        body = data[end:]
         if head.encoding and head.length:
             try:
-                decompress(data[end:], head.encoding.decode("latin-1"), self._user.client.max_body_bytes)
+                body = decompress(body, head.encoding.decode("latin-1"), self._user.client.max_body_bytes)
             except TransportError:
                 self._leave(self._begun())
                 return -1
         else:
             self._tally.head, self._tally.size, self._tally.length = data[:end], len(data), head.length
+            self._tally.content_type = head.content_type
+        self._tally.hear(data, body, head.content_type)
         self._tally.body_s += now_s - self._first_byte_s
         self._early, self._odd = b"", False
         return head.length

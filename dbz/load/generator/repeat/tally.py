@@ -8,6 +8,10 @@ from typing import Protocol
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import HTTP, SERVICE
+from dbz.protocols.objections import content_of, is_login, objection_in
+
+_NO_ANSWER = b"\0"
+"""What no answer begins with."""
 
 
 class RequestCarrier(Protocol):
@@ -22,10 +26,14 @@ class RequestCarrier(Protocol):
 class RequestTally:
     """The successes of one operation, and the answer that its server gave last."""
 
-    __slots__ = ("body_s", "bytes", "elapsed_s", "head", "lanes", "length", "operation", "service", "size", "successes")
+    __slots__ = (
+        *("answer", "body_s", "bytes", "content_type", "elapsed_s", "head", "lanes", "length", "operation", "path"),
+        *("said", "saying", "service", "size", "successes"),
+    )
 
     def __init__(self, operation: str) -> None:
         self.operation = operation
+        self.path = operation.partition(" ")[2]
         self.lanes: set[RequestCarrier] = set()
         """Who carries requests now."""
         self.head = b""
@@ -34,6 +42,12 @@ class RequestTally:
         """The size of that answer in bytes, with its body."""
         self.length = 0
         """The size of its body."""
+        self.content_type = ""
+        """Its media type."""
+        self.answer = _NO_ANSWER
+        """All of it; none after counts were handed over, so that the next one is looked at."""
+        self.saying = [0]
+        """How many answers were of the kind of the last one; stands in `said`."""
         self._begin()
 
     def _begin(self) -> None:
@@ -45,6 +59,15 @@ class RequestTally:
         """Seconds of all answers together from sending on, and of these from the first byte to the last."""
         self.bytes = 0
         """The sizes of all bodies together."""
+        self.said: dict[tuple[str, str], list[int]] = {}
+        """How many answers had a kind of content, and said something against themselves, or nothing."""
+        self.answer = _NO_ANSWER
+
+    def hear(self, answer: bytes, body: bytes, content_type: str) -> None:
+        """Look at an answer that is not the same as the last one; whoever got it counts it by `saying`."""
+        text = objection_in(body, content_type, asked_for_login=is_login(self.path))
+        self.saying = self.said.setdefault((content_of(len(body), content_type), text), [0])
+        self.answer = answer
 
     def pour(self, recorder: Recorder, answers: AnswerCosts) -> None:
         """Hand over what was counted, and begin anew."""
@@ -52,6 +75,10 @@ class RequestTally:
             recorder.successes(HTTP, self.operation, self.successes)
             recorder.successes(SERVICE, self.operation, self.service)
             answers.add_sums(self.operation, sum(self.successes.values()), self.elapsed_s, self.body_s, self.bytes)
+            for (content, text), (times,) in self.said.items():
+                recorder.objections.add_content(self.operation, content, times)
+                if text:
+                    recorder.objections.add(HTTP, self.operation, text, times)
             self._begin()
 
     def ages(self) -> list[tuple[str, float]]:

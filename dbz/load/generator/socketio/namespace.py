@@ -152,6 +152,7 @@ class Namespace(ReturningSocket):
         finally:
             acks.pop(number, None)
         self._recorder.success(ACK, event, time.monotonic() - started_s)
+        self._recorder.objections.look_at_ack(event, answer)
         return answer
 
     def disconnect(self) -> None:

@@ -231,6 +231,7 @@ class RawSocket(ReturningSocket):
             if expected in self._expected:
                 self._expected.remove(expected)
         self._recorder.success(ACK, name, expected.arrived_s - started_s)
+        self._recorder.objections.look_at_ack(name, (answer,))
         return answer
 
     def _take(self, opcode: int, payload: bytes) -> None:

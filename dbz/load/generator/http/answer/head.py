@@ -22,7 +22,18 @@ class Head:
     """Status and header fields of a response."""
 
     __slots__ = (
-        *("chunked", "encoding", "fields", "keep", "length", "may_stay_open", "plain", "reason", "service"),
+        *(
+            "chunked",
+            "content_type",
+            "encoding",
+            "fields",
+            "keep",
+            "length",
+            "may_stay_open",
+            "plain",
+            "reason",
+            "service",
+        ),
         *("sets_cookies", "status"),
     )
 
@@ -36,6 +47,8 @@ class Head:
         self.length = -1
         """The announced size of the body in bytes, or -1."""
         self.chunked = self.sets_cookies = False
+        self.content_type = ""
+        """The media type with its parameters, as it was sent."""
         self.encoding = b""
         """The codings of the body, the one that was applied last at the end."""
         self.service = "", ""
@@ -61,6 +74,9 @@ class Head:
 
     def _note_encoding(self, value: bytes) -> None:
         self.encoding = self.encoding + b"," + value if self.encoding else value
+
+    def _note_content_type(self, value: bytes) -> None:
+        self.content_type = value.decode("latin-1")
 
     def _note_cookie(self, _value: bytes) -> None:
         self.sets_cookies = True
@@ -96,6 +112,7 @@ _NOTES: dict[bytes, Callable[[Head, bytes], None]] = {
     b"content-length": Head._note_length,
     b"transfer-encoding": Head._note_transfer,
     b"content-encoding": Head._note_encoding,
+    b"content-type": Head._note_content_type,
     b"set-cookie": Head._note_cookie,
     b"connection": Head._note_connection,
 }

@@ -1,0 +1,189 @@
+"""What answers say of themselves beside their status: errors in JSON, error pages, logins where data were asked for.
+
+A status of 200 says that a server answered, not that it did what it was asked. Known forms: an `error` or `errors`,
+`success: false` and its like, JSend (https://github.com/omniti-labs/jsend), a status of 400 or more in the body,
+JSON-RPC 2.0 (section 5), problem details (RFC 9457), a SOAP fault, and pages whose title is that of an error or of a
+login.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+CONTENTS = ("empty", "JSON", "HTML", "other")
+"""Kinds of content, in the order in which lines of a record have them."""
+_LONGEST = 80
+_LARGEST_BYTES = 65_536
+"""What says an error is short; a longer body is not looked at, since that would cost more than its request."""
+_LARGEST_TITLE_BYTES = 4096
+_MOST_OF_A_BATCH = 100
+_KEYS_OF_A_THING = 3
+"""An object with an id and more keys than these is a thing that has an error, such as a job, and no error."""
+
+_ERROR_KEYS = ("error", "errors", "errorMessage", "error_message", "fault", "exception")
+_SUCCESS_KEYS = ("success", "ok", "succeeded")
+_STATUS_KEYS = ("status", "statusCode", "status_code")
+_MESSAGE_KEYS = (
+    *("message", "detail", "error_description", "error", "description", "faultstring", "title", "reason", "msg"),
+    *("code", "type"),
+)
+_NOTHING = frozenset({"", "0", "200", "ok", "none", "null", "false", "success", "no error", "no_error", "n/a"})
+_JSEND = {"error": {"message"}, "fail": {"data"}}
+"""The words of JSend, and what must stand beside them."""
+
+_STATUS_HINT = re.compile(rb'"status(?:Code|_code)?"\s*:\s*"?(?:error|fail|[45]\d\d)')
+_FALSE_HINT = re.compile(rb'"(?:success|ok|succeeded)"\s*:\s*false')
+_XML_FAULT = re.compile(rb"<(?:[\w.-]+:)?Fault[\s>]|^\s*(?:<\?xml[^>]*\?>\s*)?<Error[\s>]", re.IGNORECASE)
+_TAG = re.compile(rb"<[^>]*>")
+_TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title", re.IGNORECASE | re.DOTALL)
+_ERROR_TITLE = re.compile(
+    r"^\W*(?:http\s+)?(?:error\s+)?[45]\d\d\b|^\W*error\b|bad gateway|gateway time-?out|internal server error"
+    r"|service (?:temporarily )?unavailable|(?:page|site|file) not found|^\W*not found|^\W*forbidden|access denied"
+    r"|^\W*unauthori[sz]ed|too many requests|(?:down for|under|scheduled) maintenance|just a moment"
+    r"|attention required|web server is down",
+    re.IGNORECASE,
+)
+_LOGIN_WORDS = r"log[\s_-]?in|sign[\s_-]?in|logon|anmelden|authenticate|sso"
+_LOGIN_TITLE = re.compile(rf"\b(?:{_LOGIN_WORDS})\b", re.IGNORECASE)
+_LOGIN_PATH = re.compile(rf"(?:^|[/_.-])(?:{_LOGIN_WORDS}|oauth2?|authorize)(?:$|[/_.-])", re.IGNORECASE)
+_PHRASES = {status.phrase.lower() for status in HTTPStatus if status >= 400}
+
+
+def error_in(value: Any) -> str:
+    """The error that a JSON value says, like `error: database is locked`; empty when it says none.
+
+    For the arguments of an acknowledgement as for the body of an answer.
+    """
+    if isinstance(value, list):
+        batch = (entry for entry in value[:_MOST_OF_A_BATCH] if isinstance(entry, Mapping) and "jsonrpc" in entry)
+        return next((error for entry in batch if (error := error_in(entry))), "")
+    if not isinstance(value, Mapping) or _is_a_thing(value):
+        return ""
+    for key in _ERROR_KEYS:
+        if _says(key, value):
+            return _shown(key, value[key])
+    for key in _SUCCESS_KEYS:
+        if value.get(key) is False:
+            return _shown(f"{key}: false", value)
+    for key in _STATUS_KEYS:
+        status = value.get(key)
+        if isinstance(status, str) and status in _JSEND and value.keys() >= _JSEND[status]:
+            return _shown(f"{key}: {status}", value)
+        if _is_failed_status(status) and any(value.get(name) for name in _MESSAGE_KEYS):
+            return _shown(f"{key}: {status}", value)
+    return ""
+
+
+def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = False) -> str:
+    """What a decoded body of a good status says went wrong, in some words; empty when it says nothing of the kind.
+
+    `asked_for_login`: the request was for a login, so that a page with one is what was wanted.
+    """
+    if not body or len(body) > _LARGEST_BYTES:
+        return ""
+    first = body[:1]
+    if first not in b'{[<"' and first.isspace():
+        body = body.lstrip()
+        first = body[:1]
+    if first == b"{" or (first == b"[" and b'"jsonrpc"' in body):
+        return _objection_in_json(body)
+    if first == b"<":
+        return _objection_in_page(body, asked_for_login=asked_for_login)
+    if len(body) < _LONGEST and "json" not in content_type:
+        text = body.decode("utf-8", "replace").strip(" \r\n.!")
+        return f"text: {text}" if text.lower() in _PHRASES else ""
+    return ""
+
+
+def is_login(path: str) -> bool:
+    """Whether a path, or the path of a URL, is that of a login."""
+    return _LOGIN_PATH.search(urlsplit(path).path) is not None
+
+
+def content_of(body_bytes: int, content_type: str) -> str:
+    """Which kind of content a body is, of `CONTENTS`."""
+    if not body_bytes:
+        return "empty"
+    media = content_type.partition(";")[0].strip().lower()
+    if media.endswith(("/json", "+json")):
+        return "JSON"
+    return "HTML" if media in ("text/html", "application/xhtml+xml") else "other"
+
+
+def _objection_in_json(body: bytes) -> str:
+    hinted = (
+        b'"error' in body
+        or b'"fault"' in body
+        or b'"exception"' in body
+        or (b"false" in body and _FALSE_HINT.search(body))
+        or (b'"status' in body and _STATUS_HINT.search(body))
+    )
+    if not hinted:
+        return ""
+    try:
+        return error_in(orjson.loads(body))
+    except ValueError:
+        return ""
+
+
+def _objection_in_page(body: bytes, *, asked_for_login: bool) -> str:
+    start = body[:_LARGEST_TITLE_BYTES]
+    if _XML_FAULT.search(start):
+        return "an XML fault"
+    found = _TITLE.search(start)
+    title = " ".join((found[1] if found else _TAG.sub(b" ", start)).decode("utf-8", "replace").split())
+    if not found and len(title) > _LONGEST:
+        return ""  # a page without a title, and with more to say than an error
+    title = title[:_LONGEST]
+    if _ERROR_TITLE.search(title):
+        return f"an error page: {title}"
+    return f"a login page: {title}" if _LOGIN_TITLE.search(title) and not asked_for_login else ""
+
+
+def _is_a_thing(value: Mapping[Any, Any]) -> bool:
+    return "id" in value and "jsonrpc" not in value and len(value) > _KEYS_OF_A_THING
+
+
+def _says(key: str, value: Mapping[Any, Any]) -> bool:
+    """Whether what stands at a key for errors is one."""
+    error = value.get(key)
+    if isinstance(error, str):
+        return error.strip().lower() not in _NOTHING
+    if isinstance(error, Mapping):  # `{"code": 0, "message": ""}` says that all is well
+        return any(isinstance(part, bool | list | Mapping) and part for part in error.values()) or any(
+            part is not None and str(part).strip().lower() not in _NOTHING for part in error.values()
+        )
+    if isinstance(error, list):
+        return key != "error" or any(error) if error else False
+    if error is True:
+        return True
+    named = any(isinstance(value.get(name), str) and value[name] for name in _MESSAGE_KEYS)
+    return key == "error" and isinstance(error, int) and error not in (0, 200) and named
+
+
+def _is_failed_status(status: Any) -> bool:
+    number = int(status) if isinstance(status, str) and status.isascii() and status.isdigit() else status
+    return isinstance(number, int) and not isinstance(number, bool) and 400 <= number < 600
+
+
+def _shown(what: str, value: Any) -> str:
+    message = _message_in(value)
+    return f"{what}: {message}" if message else what
+
+
+def _message_in(value: Any) -> str:
+    """The words of an error, in one short line."""
+    if isinstance(value, str):
+        return " ".join(value.split())[:_LONGEST]
+    if isinstance(value, list):
+        return _message_in(value[0]) if value else ""
+    if isinstance(value, Mapping):
+        parts = (value.get(key) for key in _MESSAGE_KEYS)
+        return next((text for part in parts if (text := _message_in(part))), "")
+    return "" if value is None or isinstance(value, bool) else str(value)[:_LONGEST]

@@ -1,0 +1,98 @@
+"""Answers of a good status that say that something went wrong, and answers whose content became another: in words."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from dbz.measure.budget.budgets import Budget
+from dbz.measure.budget.measuring import Measurements
+from dbz.measure.latency.series import DELIVERY
+from dbz.protocols.objections import CONTENTS
+from dbz.runs.fold import DOUBTFUL, line_inside
+from dbz.runs.reading import Record
+from dbz.runs.schema import Window
+from dbz.units import counted
+
+_MOST_NOTES = 3
+_ANSWERS = {"http.doubtful": "answer", "ack.doubtful": "acknowledgement"}
+_CALLED = {"empty": "empty", "other": "of another kind"}
+
+
+def doubt_notes(record: Record, window: Window, found: Measurements) -> list[str]:
+    """What a reader should know of answers that count as good: which say otherwise, and which changed their content."""
+    texts = _texts(record, window)
+    rows = [
+        (wrong, of, metric, name)
+        for metric in DOUBTFUL
+        for name, (wrong, of) in found.deliveries.get(metric, {}).items()
+        if wrong
+    ]
+    notes = [
+        f"{name}: {wrong:,} of {counted(of, f'good {_ANSWERS[metric]}')} say that something went wrong "
+        f"({texts.get((DOUBTFUL[metric], name), '')}), and count as successes: judge them in the scenario "
+        f"(self.check), or by a budget on {metric}"
+        for wrong, of, metric, name in sorted(rows, key=lambda row: (-row[0], row[2:]))
+    ]
+    changed = [
+        _changed(name, contents) for name, contents in _contents(record).items() if _may_not_change(name, contents)
+    ]
+    return [*notes[:_MOST_NOTES], *_rest(notes, "operations with such answers"), *changed[:_MOST_NOTES]]
+
+
+def nothing_right(record: Record, window: Window, found: Measurements, budgets: Sequence[Budget]) -> list[str]:
+    """Why a run in which every answer says that something went wrong has shown nothing; empty when one does not.
+
+    A budget on such answers says itself how many there may be.
+    """
+    rows = [counts for metric in DOUBTFUL for counts in found.deliveries.get(metric, {}).values()]
+    wrong, of = sum(one for one, _ in rows), sum(one for _, one in rows)
+    judged = any(budget.of.metric.name in DOUBTFUL for budget in budgets)
+    if judged or not of or wrong < of or len(found.attempts((DELIVERY,)).ok):
+        return []
+    (_, name), text = next(iter(_texts(record, window).items()))
+    reason = (
+        f"every answer of a good status says that something went wrong ({name}: {text}): how fast a service says so is "
+        f"no measure of it; mend the requests, or say with a budget on {' or '.join(DOUBTFUL)} how many there may be"
+    )
+    return [reason]
+
+
+def _texts(record: Record, window: Window) -> dict[tuple[str, str], str]:
+    """By kind and name the most frequent of what answers say."""
+    said: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for lines in record.workers.values():
+        for line in lines:
+            if line_inside(line, window):
+                for kind, name, text, count in line.get("objections", ()):
+                    said[kind, name][text] += count
+    return {of: texts.most_common(1)[0][0] for of, texts in said.items()}
+
+
+def _contents(record: Record) -> dict[str, Counter[str]]:
+    """By operation how many answers had which kind of content, in the whole run: what changed before the judged part
+    has changed too."""
+    found: dict[str, Counter[str]] = {}
+    for lines in record.workers.values():
+        for line in lines:
+            for name, counts in line.get("contents", {}).items():
+                found.setdefault(name, Counter()).update(dict(zip(CONTENTS, counts, strict=True)))
+    return {name: +counts for name, counts in sorted(found.items())}
+
+
+def _may_not_change(name: str, contents: Mapping[str, int]) -> bool:
+    """Whether these kinds of content are worth a word: what is read should have some, and always of the same kind."""
+    if name.startswith("GET "):
+        return len(contents) > 1 or "empty" in contents
+    return len(contents.keys() - {"empty"}) > 1
+
+
+def _changed(name: str, contents: Counter[str]) -> str:
+    if len(contents) == 1:
+        return f"{name}: all {contents.total():,} answers of a good status were empty"
+    parts = [f"{count:,} were {_CALLED.get(content, content)}" for content, count in contents.most_common()]
+    return f"{name}: not all answers of a good status had the same kind of content: {', '.join(parts)}"
+
+
+def _rest(notes: Sequence[str], what: str) -> list[str]:
+    return [f"{len(notes) - _MOST_NOTES} more {what}"] if len(notes) > _MOST_NOTES else []

@@ -1,0 +1,116 @@
+"""What an answer of a good status says against itself: known forms of errors, and nothing that only looks like one."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dbz.protocols.objections import content_of, error_in, is_login, objection_in
+
+ERRORS = {
+    '{"error": "database is locked", "code": 17}': "error: database is locked",
+    '{"error": {"code": "db_down"}}': "error: db_down",
+    '{"error": true, "message": "no"}': "error",
+    '{"error": 1, "msg": "no"}': "error: 1",
+    '{"errors": [{"message": "no such field"}], "data": null}': "errors: no such field",
+    '{"errors": {"name": ["is too short"]}}': "errors",
+    '{"success": false, "message": "not allowed"}': "success: false: not allowed",
+    '{"ok" : false}': "ok: false",
+    '{"status": "error", "message": "boom"}': "status: error: boom",
+    '{"status": "fail", "data": {"title": "is needed"}}': "status: fail",
+    '{"statusCode": 500, "message": "Internal server error"}': "statusCode: 500: Internal server error",
+    '{"type": "about:blank", "title": "Out of stock", "status": 409}': "status: 409: Out of stock",
+    '{"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}}': "error: Method not found",
+    '[{"jsonrpc": "2.0", "id": 1, "result": 1}, {"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "m"}}]': (
+        "error: m"
+    ),
+    '\r\n {"fault": {"faultstring": "Quota exceeded"}}': "fault: Quota exceeded",
+}
+NO_ERRORS = (
+    '{"error": null, "items": []}',
+    '{"error": false}',
+    '{"error": ""}',
+    '{"error": {}, "errors": []}',
+    '{"error": {"code": 0, "message": ""}}',
+    '{"error": "none"}',
+    '{"requests": 100, "errors": 3}',
+    '{"error": 0.25, "setpoint": 20}',
+    '{"status": "failed"}',
+    '{"id": 7, "name": "nightly", "status": "failed", "error": "timeout"}',
+    '{"status": 404}',
+    '{"items": [{"error": "an old one", "success": false}]}',
+    '[{"error": "of one of them"}]',
+    '"error"',
+    "{",
+    "",
+)
+PAGES = {
+    "<html><head><title>502 Bad Gateway</title></head><center>nginx</center></html>": "an error page: 502 Bad Gateway",
+    "<!DOCTYPE html><title>\n Sign in · Shop </title>": "a login page: Sign in · Shop",
+    "<html>Please sign in</html>": "a login page: Please sign in",
+    "<title>Just a moment...</title>": "an error page: Just a moment...",
+    '<?xml version="1.0"?><soap:Envelope><soap:Body><soap:Fault>': "an XML fault",
+    "<Error><Code>SlowDown</Code></Error>": "an XML fault",
+    "<title>Posts</title>": "",
+    "<title>Room 404</title><p>404</p>": "",
+    "<html><p>" + "How to sign in to a club, and what errors mean. " * 10: "",
+    "Bad Gateway\n": "text: Bad Gateway",
+    "all good": "",
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), [*ERRORS.items(), *((body, "") for body in NO_ERRORS)])
+def test_json_says_an_error_or_does_not(body, expected):
+    assert objection_in(body.encode(), "application/json") == expected
+    if body.strip().startswith(("{", "[")) and body != "{":
+        assert error_in(json.loads(body)) == expected, "as in an acknowledgement"
+
+
+@pytest.mark.parametrize(("body", "expected"), PAGES.items())
+def test_a_page_is_that_of_an_error_or_a_login_or_neither(body, expected):
+    assert objection_in(body.encode(), "text/html; charset=utf-8") == expected
+
+
+def test_a_login_that_was_asked_for_is_no_objection():
+    body = b"<title>Sign in</title>"
+    assert objection_in(body, "text/html") and not objection_in(body, "text/html", asked_for_login=True)
+    paths = (
+        "/login",
+        "/api/auth/login?next=/",
+        "/users/sign_in",
+        "http://a.test/oauth2/authorize",
+        "/blogin",
+        "/posts",
+    )
+    assert [is_login(path) for path in paths] == [True, True, True, True, False, False]
+
+
+WORDS = st.sampled_from(
+    (
+        *("error", "errors", "fault", "exception", "success", "ok", "status", "statusCode", "message", "data", "code"),
+        *("id", "jsonrpc", "fail", "2.0", "", "none", "x"),
+    )
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-600, 600) | st.floats(allow_nan=False, allow_infinity=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(VALUES, st.sampled_from((None, 1)), st.sampled_from(((",", ":"), (", ", ": "))))
+def test_a_body_is_read_only_where_it_may_say_an_error_and_then_no_error_is_missed(value, indent, separators):
+    body = json.dumps(value, indent=indent, separators=separators).encode()
+    if isinstance(value, dict | list):
+        assert objection_in(body, "application/json") == error_in(value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.binary(max_size=200), st.sampled_from((b"", b"<", b"{", b"[{", b"<title>", b'{"error":')), st.text(max_size=20)
+)
+def test_nothing_that_a_server_can_send_raises(rest, start, content_type):
+    assert isinstance(objection_in(start + rest, content_type), str)
+    assert content_of(len(rest), content_type) in ("empty", "JSON", "HTML", "other")
