@@ -29,7 +29,7 @@ def doubt_notes(record: Record, window: Window, found: Measurements) -> list[str
         if wrong
     ]
     notes = [
-        f"{name}: {wrong:,} of {counted(of, f'good {_ANSWERS[metric]}')} say that something went wrong "
+        f"{wrong:,} of {counted(of, f'good {_ANSWERS[metric]}')} to {name} say that something went wrong "
         f"({texts.get((DOUBTFUL[metric], name), '')}), and count as successes: judge them in the scenario "
         f"(self.check), or by a budget on {metric}"
         for wrong, of, metric, name in sorted(rows, key=lambda row: (-row[0], row[2:]))
@@ -89,9 +89,9 @@ def _may_not_change(name: str, contents: Mapping[str, int]) -> bool:
 
 def _changed(name: str, contents: Counter[str]) -> str:
     if len(contents) == 1:
-        return f"{name}: all {contents.total():,} answers of a good status were empty"
+        return f"all {contents.total():,} good answers to {name} were empty"
     parts = [f"{count:,} were {_CALLED.get(content, content)}" for content, count in contents.most_common()]
-    return f"{name}: not all answers of a good status had the same kind of content: {', '.join(parts)}"
+    return f"the good answers to {name} had different kinds of content: {', '.join(parts)}"
 
 
 def _rest(notes: Sequence[str], what: str) -> list[str]:

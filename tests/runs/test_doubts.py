@@ -46,7 +46,7 @@ def test_some_such_answers_are_named_with_what_they_say() -> None:
     run = run_of(said(10))
     assert run.verdict is RunVerdict.PASS
     (note,) = run.notes
-    assert note.startswith("GET /a: 50 of 500 good answers say that something went wrong (error: no db)")
+    assert note.startswith("50 of 500 good answers to GET /a say that something went wrong (error: no db)")
 
 
 def test_nothing_but_such_answers_has_shown_nothing() -> None:
@@ -54,7 +54,7 @@ def test_nothing_but_such_answers_has_shown_nothing() -> None:
     assert run.verdict is RunVerdict.INVALID
     assert run.reasons[0].startswith("every answer of a good status says that something went wrong (GET /a: error: no")
     acks = run_of(said(100, kind=ACK, name="join"), kind=ACK, name="join")
-    assert acks.verdict is RunVerdict.INVALID and "500 of 500 good acknowledgements" in acks.notes[0]
+    assert acks.verdict is RunVerdict.INVALID and "500 of 500 good acknowledgements to join" in acks.notes[0]
 
 
 def test_a_budget_says_how_many_there_may_be() -> None:
@@ -72,11 +72,9 @@ def test_a_record_of_before_answers_were_looked_at_does_not_say_that_they_were_g
 def test_content_that_changes_or_is_missing_is_named() -> None:
     run = run_of({"objections": [], "contents": {"GET /a": [30, 70, 0, 0], "POST /b": [50, 50, 0, 0]}})
     assert run.verdict is RunVerdict.PASS
-    assert run.notes == [
-        "GET /a: not all answers of a good status had the same kind of content: 420 were JSON, 180 were empty"
-    ]
+    assert run.notes == ["the good answers to GET /a had different kinds of content: 420 were JSON, 180 were empty"]
     (note,) = run_of({"objections": [], "contents": {"GET /a": [100, 0, 0, 0]}}).notes
-    assert note == "GET /a: all 600 answers of a good status were empty"
+    assert note == "all 600 good answers to GET /a were empty"
     assert run_of({"objections": [], "contents": {"POST /a": [100, 0, 0, 0]}}).notes == []
 
 
