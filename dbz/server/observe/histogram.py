@@ -1,12 +1,14 @@
-"""Counters and histograms that are cheap to update, can be added up over processes, and export to Prometheus."""
+"""Counters and histograms that are cheap to update, add up over processes, and are shown as Prometheus text."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from operator import add
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from dbz.server.observe.exposition import family_head, label_block, sample_line
 
 # About ten a decade from 0.1 ms to 10 s, with exact bounds where the budgets are.
 FINE_BOUNDS_S = (
@@ -42,12 +44,12 @@ class Counters:
         for labels, value in rows:
             self.add(tuple(labels), value)
 
-    def collect(self) -> Iterator[Metric]:
-        """The Prometheus metric."""
-        family = CounterMetricFamily(self.name, self.text, labels=self.labels)
+    def lines(self) -> Iterator[str]:
+        """The metric as Prometheus text."""
+        name = f"{self.name}_total"
+        yield family_head(name, "counter", self.text)
         for labels, value in self.values.items():
-            family.add_metric(labels, value)
-        yield family
+            yield sample_line(name, label_block(self.labels, labels), value)
 
 
 class Levels(Counters):
@@ -58,12 +60,11 @@ class Levels(Counters):
         for labels, value in rows:
             self.values[tuple(labels)] = max(value, self.values.get(tuple(labels), value))
 
-    def collect(self) -> Iterator[Metric]:
-        """The Prometheus metric."""
-        family = GaugeMetricFamily(self.name, self.text, labels=self.labels)
+    def lines(self) -> Iterator[str]:
+        """The metric as Prometheus text."""
+        yield family_head(self.name, "gauge", self.text)
         for labels, value in self.values.items():
-            family.add_metric(labels, value)
-        yield family
+            yield sample_line(self.name, label_block(self.labels, labels), value)
 
 
 class Histograms:
@@ -75,6 +76,7 @@ class Histograms:
         self.name, self.text, self.labels, self.bounds = name, text, labels, bounds
         self.counts: dict[tuple[str, ...], list[int]] = {}
         self.sums: dict[tuple[str, ...], float] = {}
+        self._bounds = (*map(str, bounds), "+Inf")
 
     def observe(self, labels: tuple[str, ...], seconds: float) -> None:
         """Count one duration."""
@@ -97,20 +99,18 @@ class Histograms:
         """Add the rows that another process dumped."""
         for labels, total_s, counts in rows:
             key = tuple(labels)
-            mine = self.counts.setdefault(key, [0] * (len(self.bounds) + 1))
-            self.counts[key] = [a + b for a, b in zip(mine, counts, strict=True)]
+            mine = self.counts.get(key)
+            self.counts[key] = list(counts) if mine is None else list(map(add, mine, counts))
             self.sums[key] = self.sums.get(key, 0.0) + total_s
 
-    def collect(self) -> Iterator[Metric]:
-        """The Prometheus metric."""
-        family = HistogramMetricFamily(self.name, self.text, labels=self.labels)
+    def lines(self) -> Iterator[str]:
+        """The metric as Prometheus text."""
+        yield family_head(self.name, "histogram", self.text)
         for labels, counts in self.counts.items():
-            family.add_metric(labels, self._cumulative(counts), self.sums[labels])
-        yield family
-
-    def _cumulative(self, counts: list[int]) -> list[tuple[str, float]]:
-        buckets, running = [], 0
-        for bound, count in zip((*map(str, self.bounds), "+Inf"), counts, strict=True):
-            running += count
-            buckets.append((bound, float(running)))
-        return buckets
+            block = label_block(self.labels, labels)
+            # Some thousand lines: this is most of what a page costs.
+            head, rest = f'{self.name}_bucket{{le="', f'",{block[1:]} '
+            buckets = zip(self._bounds, accumulate(counts), strict=True)
+            yield "".join([f"{head}{bound}{rest}{running}.0\n" for bound, running in buckets])
+            yield sample_line(f"{self.name}_count", block, sum(counts))
+            yield sample_line(f"{self.name}_sum", block, self.sums[labels])

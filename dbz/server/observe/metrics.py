@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 import psutil
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from dbz.server.observe.exposition import family_head, gauge, label_block, sample_line
 from dbz.server.observe.histogram import DELAY_BOUNDS_S, Counters, Histograms, Levels
+from dbz.server.observe.workers import OwnWorkers
 from dbz.server.settings import Http
 
 _PUBLISH_S = 1.0
@@ -85,13 +85,13 @@ class Figures:
             if name in mine:
                 mine[name].merge(rows)
 
-    def collect(self) -> Iterator[Metric]:
-        """The Prometheus metrics."""
+    def lines(self) -> Iterator[str]:
+        """Everything as Prometheus text."""
         for family in self.families().values():
-            yield from family.collect()
-        yield GaugeMetricFamily("dbz_socket_connections", "Open real-time connections.", value=self.connections)
+            yield from family.lines()
+        yield gauge("dbz_socket_connections", "Open real-time connections.", self.connections)
         nobodys = "Open real-time connections that have not shown a valid token yet."
-        yield GaugeMetricFamily("dbz_socket_unauthenticated", nobodys, value=self.unauthenticated)
+        yield gauge("dbz_socket_unauthenticated", nobodys, self.unauthenticated)
 
 
 class ServerMetrics:
@@ -107,6 +107,7 @@ class ServerMetrics:
         self._prefix = f"metrics:{family}:"
         self._members = f"metrics-members:{family}" if http.group else ""
         self._processes = http.processes
+        self._own_workers = OwnWorkers(http.processes)
         self._refresh = refresh
 
     async def publish_forever(self) -> None:
@@ -123,35 +124,34 @@ class ServerMetrics:
 
     async def render(self) -> bytes:
         """The text of /metrics."""
-        total = Figures()
-        self._refresh(self.figures)
-        total.merge(self.figures.dump())
         workers = await self._workers()
-        for dumped in await self._siblings(workers):
-            total.merge(dumped)
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Source(total))
+        total = await self._total(workers)
         # A group may have more processes than there are cores: a share of cores that are not there would look idle.
         cores = min(len(workers), os.cpu_count() or 1) if self._members else self._processes
-        registry.register(_Source(_Processes(workers, cores)))
-        return generate_latest(registry)
+        return "".join([*total.lines(), *_process_lines(workers, cores)]).encode()
 
     async def connections_of_task(self) -> int | None:
         """The open connections of this server's processes, for the one that speaks for them; None for the others."""
-        workers = _own_workers()
+        workers = self._own_workers.now()
         if os.getpid() != min((worker.pid for worker in workers), default=os.getpid()):
             return None
-        total = Figures()
+        return (await self._total(workers)).connections
+
+    async def _total(self, workers: list[psutil.Process]) -> Figures:
+        """The figures of all these processes together; this process's own where it is the only one."""
         self._refresh(self.figures)
-        total.merge(self.figures.dump())
-        for dumped in await self._siblings(workers):
+        others = await self._siblings(workers)
+        if not others:
+            return self.figures
+        total = Figures()
+        for dumped in (self.figures.dump(), *others):
             total.merge(dumped)
-        return total.connections
+        return total
 
     async def _workers(self) -> list[psutil.Process]:
         """The worker processes of this server, or of all servers of its group that published lately."""
         if not self._members:
-            return _own_workers()
+            return self._own_workers.now()
         pids = {os.getpid()}
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             lately: list[Any] = await self._redis.zrangebyscore(self._members, time.time() - _KEEP_S, "+inf")
@@ -171,38 +171,18 @@ class ServerMetrics:
         return []
 
 
-class _Source:
-    """Adapts an object with `collect` to prometheus-client's registry."""
-
-    def __init__(self, source: Any) -> None:
-        self.collect = source.collect
-
-
-class _Processes:
+def _process_lines(workers: list[psutil.Process], cores: int) -> list[str]:
     """CPU and memory of workers and their supervisors, read from the operating system."""
-
-    def __init__(self, workers: list[psutil.Process], cores: int) -> None:
-        self._workers = workers
-        self._cores = cores
-
-    def collect(self) -> Iterator[Metric]:
-        cpu = CounterMetricFamily("dbz_process_cpu_seconds", "CPU time used.", labels=["pid"])
-        memory = GaugeMetricFamily("dbz_process_resident_memory_bytes", "Resident memory.", labels=["pid"])
-        for process in _with_supervisors(self._workers):
-            with contextlib.suppress(psutil.Error), process.oneshot():
-                times = process.cpu_times()
-                cpu.add_metric([str(process.pid)], times.user + times.system)
-                memory.add_metric([str(process.pid)], process.memory_info().rss)
-        yield cpu
-        yield memory
-        yield GaugeMetricFamily("dbz_server_cores", "Cores given to the server.", value=self._cores)
-
-
-def _own_workers() -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(os.getppid()).children())
-    except psutil.Error:
-        return [psutil.Process()]
+    cpu = [family_head("dbz_process_cpu_seconds_total", "counter", "CPU time used.")]
+    memory = [family_head("dbz_process_resident_memory_bytes", "gauge", "Resident memory.")]
+    for process in _with_supervisors(workers):
+        with contextlib.suppress(psutil.Error), process.oneshot():
+            labels = label_block(("pid",), (str(process.pid),))
+            times = process.cpu_times()
+            used = sample_line("dbz_process_cpu_seconds_total", labels, times.user + times.system)
+            memory.append(sample_line("dbz_process_resident_memory_bytes", labels, process.memory_info().rss))
+            cpu.append(used)
+    return [*cpu, *memory, gauge("dbz_server_cores", "Cores given to the server.", cores)]
 
 
 def _with_supervisors(workers: list[psutil.Process]) -> list[psutil.Process]:

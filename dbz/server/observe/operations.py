@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
@@ -16,6 +15,7 @@ from dbz.server.http import Call, Raw, Reply, Route
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.errors import forbidden
 from dbz.server.http.schemas import BOOLEAN, STRING, record
+from dbz.server.observe.exposition import CONTENT_TYPE
 from dbz.server.observe.metrics import ServerMetrics
 
 _CHECK_S = 2.0
@@ -97,7 +97,7 @@ class Operations:
 
     async def metrics(self, _call: Call) -> Raw:
         """GET /metrics."""
-        return Raw(await self._metrics.render(), CONTENT_TYPE_LATEST.encode(), ((b"cache-control", b"no-store"),))
+        return Raw(await self._metrics.render(), CONTENT_TYPE, ((b"cache-control", b"no-store"),))
 
     async def responses(self, call: Call) -> Reply:
         """GET /api/admin/responses: of this process, oldest first."""
