@@ -21,6 +21,7 @@ from dbz.server.apart.internal import InternalRoutes
 from dbz.server.apart.sagas import RemoteSteps, saga_routes
 from dbz.server.apart.seams import RemoteAudience, RemoteEnds, RemoteMembers, RemotePictures
 from dbz.server.auth import AuthService
+from dbz.server.auth.passwords import Passwords
 from dbz.server.auth.sign_up import SignUp
 from dbz.server.band_api import BandApi
 from dbz.server.band_sync import BandSyncService
@@ -93,7 +94,8 @@ def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composit
     hub = EventHub(core, open_queue(core.redis, core.settings.queue))
     sagas = SagaRunner(core)
     hub.performers[JOB_KIND] = StepFunctionsTasks(sagas).perform
-    auth = AuthService(core, settings.jwt_secret, SignUp(core, sagas, hub).routes)
+    passwords = _passwords(settings)
+    auth = AuthService(core, settings.jwt_secret, passwords, SignUp(core, passwords, sagas, hub).routes)
     gateway = Gateway(core, auth.tokens.identify, garbage)
     auth.revocations.listeners.append(gateway.end_session)
     notification = NotificationService(core, auth, gateway, hub)
@@ -166,11 +168,16 @@ class _Made:
 
 
 def _auth(making: _Making) -> _Made:
-    sign_up = SignUp(making.core, making.sagas, making.hub)
-    auth = AuthService(making.core, making.settings.jwt_secret, sign_up.routes)
+    passwords = _passwords(making.settings)
+    sign_up = SignUp(making.core, passwords, making.sagas, making.hub)
+    auth = AuthService(making.core, making.settings.jwt_secret, passwords, sign_up.routes)
     internal = [*making.internal.of_auth(auth), *saga_routes(making.internal, making.sagas)]
     internal += band_routes(making.internal, auth.band) if auth.band else []
     return _Made(auth, internal, beside=(making.sagas,))
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(settings.auth.password_rounds, settings.auth.password_threads)
 
 
 def _notification(making: _Making) -> _Made:

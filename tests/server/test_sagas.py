@@ -66,7 +66,9 @@ class Stage:
 def victim(folder: Path, stores: tuple[str, str]) -> Iterator[tuple[Backend, Path]]:
     points = folder / "points"
     points.mkdir()
-    options = ("--access-ttl", "3600", "--processes", "2")
+    config = folder / "light.yaml"
+    config.write_text("auth: {password_rounds: 1000}\n")
+    options = ("--config", str(config), "--access-ttl", "3600", "--processes", "2")
     child, where = start_server(folder, *stores, options, {POINTS: str(points)}, VICTIM)
     with child:
         yield where, points

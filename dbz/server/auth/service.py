@@ -12,7 +12,7 @@ from pymongo import ASCENDING, IndexModel
 
 from dbz.background import end
 from dbz.server.auth.band_link import BandLink
-from dbz.server.auth.passwords import verify_password
+from dbz.server.auth.passwords import Passwords
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.sessions import Sessions
 from dbz.server.auth.tokens import Tokens, unauthorized
@@ -25,6 +25,7 @@ from dbz.server.http.pages import Page
 from dbz.server.http.schemas import CLUB, MEMBER, TEXT_OR_NULL, TOKENS, listed, record
 from dbz.server.limits import RateLimits
 from dbz.server.seams import EventHandler, Indexes
+from dbz.server.turns import Turns
 
 
 class Login(Body):
@@ -78,8 +79,11 @@ class AuthService:
     name = "auth"
     indexes = INDEXES
 
-    def __init__(self, core: Core, secret: str, more: Sequence[Route] = ()) -> None:
+    def __init__(self, core: Core, secret: str, passwords: Passwords, more: Sequence[Route] = ()) -> None:
         auth = core.settings.auth
+        self._passwords = passwords
+        busy = "too many sign in at the same time; try again shortly"
+        self._turns = Turns(auth.logins_at_once, auth.logins_waiting, "sign_ins_busy", busy)
         self.revocations = Revocations(keep_s=auth.access_ttl_s + 60)
         self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
         self.sessions = Sessions(core, self.tokens, self.revocations)
@@ -134,6 +138,7 @@ class AuthService:
     async def stop(self) -> None:
         """Stop following."""
         await end(self._tasks)
+        self._passwords.stop()
         if self.band:
             await self.band.close()
 
@@ -167,15 +172,17 @@ class AuthService:
         """POST /api/auth/login."""
         body: Login = await call.body()
         name = body.username
-        if await self._limits.is_spent("failed_login", name) or not await self._limits.allows("login", name):
+        if not await self._limits.allows("login", name, unless_spent="failed_login"):
             raise rate_limited("too many logins with this user name; try again later", self._retry_after_s)
-        user = await self._users.by_name(name)
-        if not await verify_password(body.password, user["password_hash"] if user else None) or user is None:
-            await self._limits.allows("failed_login", name)
-            raise unauthorized("the user name or the password is wrong")
-        if user.get("pending"):
-            raise unauthorized("this account is not ready yet; try again in a moment")
-        return Reply(await self.sessions.open(user))
+        # Few at a time: a crowd that signs in would take the stores' connections from everybody who is in already.
+        async with self._turns.turn(name):
+            user = await self._users.by_name(name)
+            if not await self._passwords.verify(body.password, user["password_hash"] if user else None) or not user:
+                await self._limits.allows("failed_login", name)
+                raise unauthorized("the user name or the password is wrong")
+            if user.get("pending"):
+                raise unauthorized("this account is not ready yet; try again in a moment")
+            return Reply(await self.sessions.open(user))
 
     async def refresh(self, call: Call) -> Reply:
         """POST /api/auth/refresh."""

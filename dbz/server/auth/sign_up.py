@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from dbz.server.auth.passwords import hash_password
+from dbz.server.auth.passwords import Passwords
 from dbz.server.auth.sign_up_steps import BandLinker, SignUpSteps
 from dbz.server.core import Core
 from dbz.server.email_address import checked_address
@@ -39,9 +39,16 @@ class NewAccount(Body):
 class SignUp:
     """New members. `band` links them with Band; without it that step does nothing."""
 
-    def __init__(self, core: Core, sagas: SagaRunner, announcer: Announcer, band: BandLinker | None = None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        passwords: Passwords,
+        sagas: SagaRunner,
+        announcer: Announcer,
+        band: BandLinker | None = None,
+    ) -> None:
         auth = core.settings.auth
-        self._rounds = auth.password_rounds
+        self._passwords = passwords
         self._limits = RateLimits(core.redis, {"sign_up": auth.sign_up_rate})
         self._retry_after_s = math.ceil(auth.sign_up_rate.window_s)
         self._sagas = sagas
@@ -59,7 +66,7 @@ class SignUp:
         body: NewAccount = await call.body()
         if not await self._limits.allows("sign_up", body.club_id):
             raise rate_limited("too many new members of this club; try again later", self._retry_after_s)
-        password_hash = await asyncio.to_thread(hash_password, body.password, self._rounds)
+        password_hash = await self._passwords.hash(body.password)
         data = {**body.model_dump(exclude={"password"}), "user_id": new_id(), "password_hash": password_hash}
         saga = await self._sagas.begin(SIGN_UP, new_id(), body.club_id, data)
         try:

@@ -32,7 +32,7 @@ async def seed(database: AsyncDatabase[dict[str, Any]], *, seed: int, clubs: int
     `database` is the directory; everything is in it, unless `place` says where a club's collections are.
     Returns a sentence that says what was done. Other demo data is replaced; data of nobody's making is kept.
     """
-    mark_when_done = {"seed": seed, "clubs": clubs, "version": 3, "complete": True}
+    mark_when_done = {"seed": seed, "clubs": clubs, "version": 4, "complete": True}
     mark = await database["seeds"].find_one({"_id": _MARK})
     if mark is not None and {key: mark.get(key) for key in mark_when_done} == mark_when_done:
         return f"already seeded: {clubs} clubs, seed {seed}"
