@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dbz.cache.glob import escape
+
+_FAMILIES_KEPT = 20_000  # a list asks for those of all its rows
 
 
 class Names:
@@ -32,6 +36,7 @@ class Names:
         return f"{self._warm}{what}"
 
 
+@lru_cache(maxsize=_FAMILIES_KEPT)
 def family(key: str) -> str:
     """The part of a key before its first colon; of `query:` keys the part before the second."""
     at = key.find(":", 6) if key.startswith("query:") else key.find(":")

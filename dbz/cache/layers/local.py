@@ -49,10 +49,11 @@ class LocalLayer:
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those `keys` that are here and have not expired."""
         now, found = self._clock(), {}
+        entry_of, used = self._entries.get, self._entries.move_to_end
         for key in keys:
-            entry = self._entries.get(key)
+            entry = entry_of(key)
             if entry is not None and entry.ends_at > now:
-                self._entries.move_to_end(key)
+                used(key)
                 found[key] = entry.value
         return found
 

@@ -46,13 +46,17 @@ class CacheStats:
         self._count(layer, "error", keys)
 
     def _count(self, layer: str, outcome: str, keys: Collection[str]) -> None:
-        for key in keys:
-            self._requests[layer, outcome, family(key)] += 1
+        names = [*map(family, keys)]
+        for name in set(names):
+            self._requests[layer, outcome, name] += names.count(name)
         if layer == "local":
             self._sample(keys)
 
     def _sample(self, keys: Collection[str]) -> None:
         """Remember one key of 16, at random. When there are too many, old ones fade, so that what is hot now stays."""
+        if len(keys) < self._until_sample:
+            self._until_sample -= len(keys)
+            return
         for key in keys:
             self._until_sample -= 1
             if self._until_sample == 0:

@@ -75,8 +75,7 @@ class TwoLayerCache:
         """The values of those `keys` that exist; `load` gets the keys that no layer has, and maps them to values."""
         found = self.local.get_many(keys)
         self.stats.hit("local", found)
-        missing = [key for key in keys if key not in found]
-        if missing:
+        if len(found) < len(keys) and (missing := [key for key in keys if key not in found]):
             self.stats.miss("local", missing)
             found.update(await self._fill_many(missing, load, ttl_s))
         return found

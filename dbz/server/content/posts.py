@@ -48,15 +48,14 @@ class Posts:
         search = blake2b((query.search or "").lower().encode(), digest_size=8).hexdigest() if query.search else ""
         key = f"query:posts:{club_id}:{query.page}:{query.limit}:{query.category or ''}:{search}"
         listed = await self._core.cache.get(key, lambda: self._load_page(club_id, query), self._ttl.posts_ttl_s)
-        rows = await self._rows(club_id, listed["ids"])
-        return [rows[post_id] for post_id in listed["ids"] if post_id in rows], listed["total"]
+        return await self._rows(club_id, listed["ids"]), listed["total"]
 
     async def post(self, club_id: str, post_id: str) -> dict[str, Any]:
         """One post of the club, whatever its status; refuses with 404."""
-        post = (await self._rows(club_id, [post_id])).get(post_id)
-        if post is None or post["club_id"] != club_id:
+        posts = await self._rows(club_id, [post_id])
+        if not posts or posts[0]["club_id"] != club_id:
             raise not_found("post")
-        return post
+        return posts[0]
 
     async def create(self, club_id: str, author_id: str, fields: dict[str, Any]) -> str:
         """Store a new post; returns its id."""
@@ -106,12 +105,15 @@ class Posts:
         )
         return cached
 
-    async def _rows(self, club_id: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+    async def _rows(self, club_id: str, ids: list[str]) -> list[dict[str, Any]]:
+        """Those of the posts that exist, in the order of `ids`."""
+
         async def load(keys: list[str]) -> dict[str, Any]:
             return await self._load_rows(club_id, [key.removeprefix("post:") for key in keys])
 
-        cached = await self._core.cache.get_many([f"post:{post_id}" for post_id in ids], load, self._ttl.default_ttl_s)
-        return {row["id"]: row for row in cached.values()}
+        keys = [f"post:{post_id}" for post_id in ids]
+        cached = await self._core.cache.get_many(keys, load, self._ttl.default_ttl_s)
+        return [cached[key] for key in keys if key in cached]
 
     async def _load_page(self, club_id: str, query: PostsQuery) -> dict[str, Any]:
         # Match, sort, cut, and only then join: the store works on the rows of one page.

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from dbz.server.content.posts import Category, Posts, PostsQuery
 from dbz.server.content.reads import ReadMarks
 from dbz.server.core import Core
-from dbz.server.http import Body, Call, Fields, Reply, Route
+from dbz.server.http import Body, Call, Fields, Repeated, Reply, Route
 from dbz.server.http.errors import ApiError, forbidden, not_found
 from dbz.server.http.pages import page_block
 from dbz.server.http.schemas import BOOLEAN, COMMENT, INTEGER, POST, items, listed, record
@@ -90,17 +90,19 @@ class ContentService:
     async def stop(self) -> None:
         """Nothing runs in the background."""
 
-    async def list_posts(self, call: Call) -> Reply:
+    async def list_posts(self, call: Call) -> Repeated:
         """GET /api/posts."""
         reader, query = call.reader, call.query
         rows, total = await self._posts.page(reader.club_id, query)
-        read = set(await self._reads.of(reader.club_id, reader.user_id))
-        return Reply(
-            {
-                "items": [{**row, "is_read": row["id"] in read} for row in rows],
-                "pagination": page_block(query, total),
-            }
-        )
+        marked = set(await self._reads.of(reader.club_id, reader.user_id))
+        read = tuple([row["id"] in marked for row in rows])
+
+        def make() -> dict[str, Any]:
+            items = [{**row, "is_read": is_read} for row, is_read in zip(rows, read, strict=True)]
+            return {"items": items, "pagination": page_block(query, total)}
+
+        # Readers who have read the same of them see the same.
+        return Repeated((reader.club_id, read), (rows, total), make)
 
     async def detail(self, call: Call) -> Reply:
         """GET /api/posts/{post_id}; from now on the reader has read it."""

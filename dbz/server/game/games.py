@@ -47,15 +47,14 @@ class Games:
         parts = (query.status, query.date_from, query.date_to, query.skill_level, query.page, query.limit)
         key = f"query:games:{club_id}:" + ":".join("" if part is None else str(part) for part in parts)
         listed = await self._core.cache.get(key, lambda: self._load_page(club_id, query), self._ttl.games_ttl_s)
-        rows = await self._rows(club_id, listed["ids"])
-        return [rows[game_id] for game_id in listed["ids"] if game_id in rows], listed["total"]
+        return await self._rows(club_id, listed["ids"]), listed["total"]
 
     async def game(self, club_id: str, game_id: str) -> dict[str, Any]:
         """One game of the club; refuses with 404."""
-        game = (await self._rows(club_id, [game_id])).get(game_id)
-        if game is None or game["club_id"] != club_id:
+        games = await self._rows(club_id, [game_id])
+        if not games or games[0]["club_id"] != club_id:
             raise not_found("game")
-        return game
+        return games[0]
 
     async def players(self, club_id: str, game_id: str) -> dict[str, Any]:
         """{club_id, host, participants, status} of a game, which a new score does not make stale; refuses with 404."""
@@ -242,12 +241,15 @@ class Games:
     async def _list_changed(self, club_id: str) -> None:
         await self._core.cache.invalidate(f"query:games:{escape(club_id)}:*")
 
-    async def _rows(self, club_id: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+    async def _rows(self, club_id: str, ids: list[str]) -> list[dict[str, Any]]:
+        """Those of the games that exist, in the order of `ids`."""
+
         async def load(keys: list[str]) -> dict[str, Any]:
             return await self._load_rows(club_id, [key.removeprefix("game:") for key in keys])
 
-        cached = await self._core.cache.get_many([f"game:{game_id}" for game_id in ids], load, self._ttl.game_ttl_s)
-        return {row["id"]: row for row in cached.values()}
+        keys = [f"game:{game_id}" for game_id in ids]
+        cached = await self._core.cache.get_many(keys, load, self._ttl.game_ttl_s)
+        return [cached[key] for key in keys if key in cached]
 
     async def _load_page(self, club_id: str, query: GamesQuery) -> dict[str, Any]:
         criteria: dict[str, Any] = {"club_id": club_id}

@@ -21,7 +21,7 @@ from dbz.server.game.results.saga import ResultSteps
 from dbz.server.game.results.tables import tables
 from dbz.server.game.scores import ScoreBoard, Update
 from dbz.server.game.turns import Turns
-from dbz.server.http import ApiError, Body, Call, Fields, Moment, Reply, Route
+from dbz.server.http import ApiError, Body, Call, Fields, Moment, Repeated, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
 from dbz.server.http.pages import page_block
 from dbz.server.http.schemas import GAME, listed
@@ -143,10 +143,11 @@ class GameService:
             except (PyMongoError, OSError, TimeoutError) as error:
                 _log.warning("games whose time has come wait: %s", error)
 
-    async def list_games(self, call: Call) -> Reply:
+    async def list_games(self, call: Call) -> Repeated:
         """GET /api/games."""
         rows, total = await self._games.page(call.reader.club_id, call.query)
-        return Reply({"items": rows, "pagination": page_block(call.query, total)})
+        make = lambda: {"items": rows, "pagination": page_block(call.query, total)}  # noqa: E731
+        return Repeated(call.reader.club_id, (rows, total), make)
 
     async def detail(self, call: Call) -> Reply:
         """GET /api/games/{game_id}."""

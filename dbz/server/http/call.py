@@ -39,11 +39,18 @@ class Call:
     )
 
     def __init__(
-        self, scope: MutableMapping[str, Any], receive: Receive, body_model: type[Body] | None, limits: Http
+        self,
+        scope: MutableMapping[str, Any],
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        body_model: type[Body] | None,
+        limits: Http,
+        path: dict[str, str],
     ) -> None:
+        """`path` are the parameters in the path."""
         self.scope = scope
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.path: dict[str, str] = {}
+        self.headers = headers
+        self.path = path
         self.query: Any = None
         self._receive = receive
         self._reader: Identity | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import os
 import re
 import time
 from collections import deque
@@ -15,11 +16,10 @@ from redis.exceptions import RedisError
 
 from dbz.server.http.call import Call, Receive, parse_query
 from dbz.server.http.errors import ApiError
-from dbz.server.http.reply import Raw, Responder, Send, Stream, pick
+from dbz.server.http.reply import Raw, Repeated, Responder, Send, Stream, pick
 from dbz.server.http.route import Route
 from dbz.server.http.table import RouteTable
 from dbz.server.identity import Identity
-from dbz.server.ids import new_id
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Http
 
@@ -89,7 +89,8 @@ class Dispatcher:
         try:
             methods, parameters = self._table.find(scope["path"])
             path = next(iter(methods.values())).path
-            status = await self._run(self._table.choose(methods, method), parameters, scope, receive, tagged)
+            route = self._table.choose(methods, method)
+            status = await self._run(route, Call(scope, asked, receive, route.body, self._settings, parameters), tagged)
         except ApiError as error:
             status = await self._responder.refuse(tagged, error, asked, method == "HEAD")
         except (PyMongoError, RedisError, TimeoutError, OSError) as error:
@@ -103,11 +104,8 @@ class Dispatcher:
         finally:
             self.measure(path, method, status, time.perf_counter() - start)
 
-    async def _run(
-        self, route: Route, parameters: dict[str, str], scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> int:
-        call = Call(scope, receive, route.body, self._settings)
-        call.path = parameters
+    async def _run(self, route: Route, call: Call, send: Send) -> int:
+        scope = call.scope
         if not route.public:
             call.reader = self._authenticate(call.headers)
         call.query = parse_query(route.query, scope["query_string"])
@@ -119,9 +117,13 @@ class Dispatcher:
             return await self._responder.stream(send, reply)
         if isinstance(reply, Raw):
             return await self._responder.raw(send, reply, call.headers, head)
-        fields = getattr(call.query, "fields", None)
+        wanted = getattr(call.query, "fields", None)
+        fields = frozenset(wanted.split(",")) if wanted else None
+        if isinstance(reply, Repeated):
+            query = route.path, scope["query_string"]
+            return await self._responder.repeated(send, reply, query, fields, call.headers, head)
         if fields:
-            reply.data = pick(reply.data, frozenset(fields.split(",")))
+            reply.data = pick(reply.data, fields)
         cacheable = route.cacheable and route.method == "GET"
         return await self._responder.json(send, reply, call.headers, head, cacheable)
 
@@ -143,7 +145,7 @@ class Dispatcher:
 def mark_request(asked: dict[bytes, bytes]) -> str:
     """The id of a request with the headers `asked`: its own or a new one; from here on it stands in logs."""
     own = asked.get(b"x-request-id", b"")
-    mark = own.decode() if _OWN_ID(own) else new_id()
+    mark = own.decode() if own and _OWN_ID(own) else os.urandom(13).hex()
     request_id.set(mark)
     trace_parent.set(asked.get(b"traceparent", b"").decode("latin-1"))
     return mark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, MutableMapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +19,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _CHUNK_BYTES = 64 * 1024
 _COMPRESSED_KEPT_BYTES = 16 * 1024 * 1024
+_REPEATED_KEPT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -28,6 +29,18 @@ class Reply:
     data: Any
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass(slots=True)
+class Repeated:
+    """A JSON answer with status 200 that is made of `parts` alone, and not made again while these are the same."""
+
+    key: Hashable
+    """Which answer of its route this is, beside the query: whose, or of what."""
+    parts: Any
+    """Compared with what the last answer of this key was made of; nobody changes them."""
+    make: Callable[[], Any]
+    """The data."""
 
 
 @dataclass(slots=True)
@@ -67,25 +80,61 @@ class Responder:
         self._cache_control = f"private, max-age={settings.max_age_s}".encode()
         self._compressed: OrderedDict[bytes, bytes] = OrderedDict()
         self._compressed_bytes = 0
+        self._repeated: OrderedDict[Hashable, tuple[Any, bytes, bytes]] = OrderedDict()
+        self._repeated_bytes = 0
 
     async def json(self, send: Send, reply: Reply, asked: dict[bytes, bytes], head: bool, cacheable: bool) -> int:
         """Send a JSON reply to a request with the headers `asked`; returns the status sent."""
         body = orjson.dumps(reply.data)
-        headers: Headers = [(b"content-type", b"application/json"), *reply.headers]
-        if cacheable and reply.status == 200:
-            tag = b'W/"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+        tag = _tag_of(body) if cacheable and reply.status == 200 else b""
+        return await self._json(send, reply.status, body, tag, list(reply.headers), asked, head)
+
+    async def repeated(
+        self,
+        send: Send,
+        reply: Repeated,
+        query: Hashable,
+        fields: frozenset[str] | None,
+        asked: dict[bytes, bytes],
+        head: bool,
+    ) -> int:
+        """Send an answer to this `query` of its route, encoded before if its parts are the same; returns the status."""
+        key = (query, reply.key)
+        kept = self._repeated.get(key)
+        if kept is not None and kept[0] == reply.parts:
+            self._repeated.move_to_end(key)
+            _, body, tag = kept
+        else:
+            data = reply.make()
+            body = orjson.dumps(data if fields is None else pick(data, fields))
+            tag = _tag_of(body)
+            self._keep(key, (reply.parts, body, tag))
+        return await self._json(send, 200, body, tag, [], asked, head)
+
+    def _keep(self, key: Hashable, made: tuple[Any, bytes, bytes]) -> None:
+        before = self._repeated.pop(key, None)
+        self._repeated[key] = made
+        self._repeated_bytes += len(made[1]) - (len(before[1]) if before else 0)
+        while self._repeated_bytes > _REPEATED_KEPT_BYTES:
+            self._repeated_bytes -= len(self._repeated.popitem(last=False)[1][1])
+
+    async def _json(
+        self, send: Send, status: int, body: bytes, tag: bytes, more: Headers, asked: dict[bytes, bytes], head: bool
+    ) -> int:
+        """Send encoded JSON; with a `tag` it is conditional and may be kept."""
+        headers: Headers = [(b"content-type", b"application/json"), *more]
+        if tag:
             headers += [(b"etag", tag), (b"cache-control", self._cache_control)]
             if matches(asked.get(b"if-none-match"), tag):
                 return await self._send(send, 304, headers[1:], b"", head=True)
         else:
-            tag = b""
             headers.append((b"cache-control", b"no-store"))
         headers.append((b"vary", b"accept-encoding, authorization"))
         streamed = len(body) > self._settings.stream_from_bytes  # of the JSON, however small it gets when packed
         if self._compresses(body, asked):
             headers.append((b"content-encoding", b"gzip"))
             body = self._gzip(tag, body)
-        return await self._send(send, reply.status, headers, body, head, streamed)
+        return await self._send(send, status, headers, body, head, streamed)
 
     async def raw(self, send: Send, reply: Raw, asked: dict[bytes, bytes], head: bool) -> int:
         """Send an answer that is not JSON; an `etag` among its headers makes it conditional."""
@@ -154,6 +203,10 @@ class Responder:
             while self._compressed_bytes > _COMPRESSED_KEPT_BYTES:
                 self._compressed_bytes -= len(self._compressed.popitem(last=False)[1])
         return packed
+
+
+def _tag_of(body: bytes) -> bytes:
+    return b'W/"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"'
 
 
 def _accepts_gzip(header: bytes) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from dbz.server.http.call import Call
 from dbz.server.http.models import Body, Query
-from dbz.server.http.reply import Raw, Reply, Stream
+from dbz.server.http.reply import Raw, Repeated, Reply, Stream
 
-Handler = Callable[[Call], Awaitable[Reply | Raw | Stream]]
+Handler = Callable[[Call], Awaitable[Reply | Repeated | Raw | Stream]]
 
 
 @dataclass(frozen=True)
