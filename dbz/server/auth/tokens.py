@@ -17,8 +17,8 @@ from dbz.server.identity import Identity
 
 _ALGORITHM = "HS256"
 _HEAD = urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=") + b"."
-"""JOSE header (RFC 7515, section 3). Signing here takes a tenth of what the library does, which looks at the secret each
-time whether it might be a certificate; checking is the library's."""
+"""JOSE header (RFC 7515, section 3). Signed here, a token takes a tenth of the library's time, which looks each time
+whether the secret might be a certificate; checking is the library's."""
 _KNOWN = 20_000
 
 
