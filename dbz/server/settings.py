@@ -87,7 +87,7 @@ class Auth(_Section):
     refresh_ttl_s: int = Field(default=14 * 86400, ge=1)
     password_rounds: int = Field(default=600_000, ge=1)
     password_threads: int = Field(default=1, ge=1, le=64)
-    logins_at_once: int = Field(default=4, ge=1)
+    logins_at_once: int = Field(default=6, ge=1)
     logins_waiting: int = Field(default=2000, ge=0)
     revocation_poll_s: float = Field(default=1.0, gt=0)
     login_rate: Rate = Rate(limit=300, window_s=60)

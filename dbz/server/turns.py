@@ -13,12 +13,14 @@ from dbz.server.http.errors import ApiError
 class Turns:
     """Lets `places` callers in at a time. Who waits is served in turn by key: each key's first, then each one's second.
 
-    Beyond `waiting` callers in the line a new one is refused with 503 and `code`.
+    Beyond `waiting` callers in the line a new one is refused with 503 and `code`; so is who has waited `patience_s`: by
+    then its client may have gone, and whoever serves those that are gone keeps all others waiting for that long too.
     """
 
-    def __init__(self, places: int, waiting: int, code: str, message: str) -> None:
+    def __init__(self, places: int, waiting: int, patience_s: float, code: str, message: str) -> None:
         self._free = places
         self._most_waiting = waiting
+        self._patience_s = patience_s
         self._refusal = code, message
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._waiting = 0
@@ -42,9 +44,16 @@ class Turns:
         self._lines.setdefault(key, deque()).append(place)
         self._waiting += 1
         try:
+            async with asyncio.timeout(self._patience_s):
+                await self._given(place)
+        except TimeoutError:
+            raise ApiError(503, *self._refusal, retry_after_s=1) from None
+
+    async def _given(self, place: asyncio.Future[None]) -> None:
+        try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if not place.cancelled():
                 self._hand_on()  # it was given the place at the same moment
             raise
 

@@ -70,7 +70,7 @@ class Socket:
         return await eventually(lambda: self.of(event) if len(self.of(event)) >= count else None)
 
 
-async def eventually(probe: Any, within_s: float = 15.0) -> Any:
+async def eventually(probe: Any, within_s: float = 60.0) -> Any:
     """The first true value of `probe()`; an AssertionError after `within_s` seconds."""
     end = asyncio.get_running_loop().time() + within_s
     while True:

@@ -83,7 +83,8 @@ class AuthService:
         auth = core.settings.auth
         self._passwords = passwords
         busy = "too many sign in at the same time; try again shortly"
-        self._turns = Turns(auth.logins_at_once, auth.logins_waiting, "sign_ins_busy", busy)
+        line = auth.logins_at_once, auth.logins_waiting, core.settings.stores.timeout_s
+        self._turns = Turns(*line, "sign_ins_busy", busy)
         self.revocations = Revocations(keep_s=auth.access_ttl_s + 60)
         self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
         self.sessions = Sessions(core, self.tokens, self.revocations)
