@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.load import carry_out_run
-from dbz.cli.load_options import OutputOptions
+from dbz.cli.load.command import carry_out_run
+from dbz.cli.load.options import OutputOptions
+from dbz.cli.load.repeats import carry_out_repeatedly
 from dbz.cli.options import AllowTarget
-from dbz.cli.repeats import carry_out_repeatedly
 from dbz.errors import UsageError
 from dbz.masking import USER_VARIABLE, masked_url, user_of, without_user, written_url
 

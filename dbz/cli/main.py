@@ -14,10 +14,8 @@ import typer
 import typer.main
 
 import dbz
-from dbz.cli.bring import import_files
 from dbz.cli.budget.group import app as budget_app
 from dbz.cli.cache.group import app as cache_app
-from dbz.cli.capacity import capacity
 from dbz.cli.complaint import Complaint, complain, wants_json
 from dbz.cli.completion.command import answer, completion
 from dbz.cli.completion.scripts import ASK
@@ -26,14 +24,16 @@ from dbz.cli.events.group import app as events_app
 from dbz.cli.explain import explain
 from dbz.cli.help.command import help_
 from dbz.cli.init import init
-from dbz.cli.load import load
+from dbz.cli.load.capacity import capacity
+from dbz.cli.load.command import load
 from dbz.cli.monitor.group import app as monitor_app
 from dbz.cli.options import grouped, with_groups
 from dbz.cli.queue.group import app as queue_app
-from dbz.cli.record import record
-from dbz.cli.rehearse import try_scenario
 from dbz.cli.report.group import app as report_app
 from dbz.cli.scale.group import app as scale_app
+from dbz.cli.scenario.bring import import_files
+from dbz.cli.scenario.record import record
+from dbz.cli.scenario.rehearse import try_scenario
 from dbz.cli.schema import schema
 from dbz.cli.serve import serve
 from dbz.cli.shard.group import app as shard_app

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dbz.bring.files.opening import read_file
 from dbz.bring.proxy.rewriting import moved, plain_cookie, to_client, to_server
 from dbz.bring.sockets import socket_sessions
-from dbz.cli.record import record
+from dbz.cli.scenario.record import record
 from dbz.errors import ExitCode, UsageError
 from tests.bring.apps import node_app
 from tests.bring.raw_app import raw_app

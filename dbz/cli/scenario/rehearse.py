@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
+from dbz.cli.load.embedded import start_embedded
 from dbz.cli.options import AllowTarget, AsJson, ExcludeTags, LoadTarget, Seed, Tags, tags_of
 from dbz.errors import ExitCode
 

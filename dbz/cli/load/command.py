@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dbz.cli.care import carry_out_each
-from dbz.cli.embedded import start_embedded
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.load_options import BaselineOptions, LoadOptions, MachineOptions, OutputOptions, UrlOptions, request_of
-from dbz.cli.repeats import carry_out_repeatedly
+from dbz.cli.load.care import carry_out_each
+from dbz.cli.load.embedded import start_embedded
+from dbz.cli.load.options import BaselineOptions, LoadOptions, MachineOptions, OutputOptions, UrlOptions, request_of
+from dbz.cli.load.repeats import carry_out_repeatedly
 from dbz.cli.verbosity import is_quiet
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError, UsageError
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dbz.cli.embedded import start_stack_of
 from dbz.cli.interrupts import Interrupts
-from dbz.cli.load_options import given
+from dbz.cli.load.embedded import start_stack_of
+from dbz.cli.load.options import given
 from dbz.cli.options import (
     DEFAULT_REPORTS,
     AllowTarget,

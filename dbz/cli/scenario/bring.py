@@ -96,7 +96,7 @@ def import_files(
     if not kept:
         write_scenario(script, files, out, target)
     if check:
-        from dbz.cli.fidelity import check_scenario
+        from dbz.cli.scenario.fidelity import check_scenario
 
         check_scenario(out, script, target or script.origin, allow_target or [])
 

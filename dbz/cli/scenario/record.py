@@ -83,7 +83,7 @@ def record(
         typer.echo(f"{path}: {len(har['log']['entries'])} entries; it holds what is secret, so keep it to yourself")
     from dbz.bring.files.opening import read_files
     from dbz.bring.script import script_of
-    from dbz.cli.bring import write_scenario
+    from dbz.cli.scenario.bring import write_scenario
 
     names = [str(path) for path, _ in kept]
     write_scenario(script_of(read_files(names)), names, written, base)

@@ -1,0 +1,1 @@
+"""`dbz load` and `dbz capacity`: runs against a target or an embedded stack, and their options."""

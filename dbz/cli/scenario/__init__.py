@@ -1,0 +1,1 @@
+"""`dbz import`, `dbz record` and `dbz try`: scenarios out of other files, and tried once."""
