@@ -35,8 +35,8 @@ MONITOR = (
     ),
     ErrorKind(
         "M006", "the recording cannot be played to the rules",
-        "A column or a unit is not known, a time or a number is damaged, or the file is too large or covers "
-        "too long a time.",
+        "A column or a unit is not known, a time or a number is damaged, the file is too large or covers "
+        "too long a time, or a long run keeps its older part in spans that are longer than the interval.",
         "The message has the line and what is expected; docs/monitor.md describes the forms.",
     ),
     ErrorKind(

@@ -31,6 +31,10 @@ class AbortWatch:
         self._broken_since_s: dict[str, float] = {}
         self._judged_s = 0.0
         self._passed = 0
+        self.looks_back_s = max(
+            (one.windows.length_s if one.windows else LOOK_BACK_S for one in self._budgets), default=0.0
+        )
+        """How much of the record before the newest second is looked at."""
 
     def update(self, record: Record) -> str:
         """Why the run must stop, in one sentence; empty while it may go on."""
@@ -49,7 +53,7 @@ class AbortWatch:
         length_s = budget.windows.length_s if budget.windows else LOOK_BACK_S
         if now_s - length_s < record.marks[STEADY] + budget.after_s:
             return ""
-        recent = replace(record, intervals=record.intervals[self._passed :])
+        recent = replace(record, intervals=list(record.since("intervals", record.intervals, self._passed)))
         found = measurements(recent, Window(start_s=now_s - length_s, end_s=now_s))
         (verdict,) = judge([budget], found)
         if verdict.value is None:
@@ -63,11 +67,10 @@ class AbortWatch:
 
     def _forget(self, record: Record, now_s: float) -> None:
         """Step over intervals that no window reaches back to; those of slow workers come at most some seconds late."""
-        longest_s = max(one.windows.length_s if one.windows else LOOK_BACK_S for one in self._budgets)
-        while (
-            self._passed < len(record.intervals)
-            and record.intervals[self._passed].start_s < now_s - longest_s - 2 * LOOK_BACK_S
-        ):
+        self._passed = max(self._passed, record.forgotten["intervals"])
+        for interval in record.since("intervals", record.intervals, self._passed):
+            if interval.start_s >= now_s - self.looks_back_s - 2 * LOOK_BACK_S:
+                return
             self._passed += 1
 
 

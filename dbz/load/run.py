@@ -23,11 +23,15 @@ from dbz.load.sampler import Sampler
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record, RecordReader
+from dbz.runs.past.keeper import PastKeeper
+from dbz.runs.past.spans import span_terms
+from dbz.runs.reading import Record, RecordReader, read_record
 from dbz.runs.record import END, SETUP_UNTIL, TEARDOWN_UNTIL
 from dbz.runs.schema import Run
 
 POLL_S = 0.25
+_KEPT_S = 300.0
+"""So much of the record those have who watch the run: views show the last seconds, and marks come a moment late."""
 _OVERTIME_S = 120.0
 """For users that are slow to start, and for workers that have yet to join."""
 _SILENCE_S = 10.0
@@ -65,7 +69,10 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     started_s, started = time.monotonic(), datetime.now(UTC)
     run = new_run(plan, folder.id, started)
     folder.save(run)
-    reader, watch = RecordReader(folder), AbortWatch(plan.budgets)
+    watch = AbortWatch(plan.budgets)
+    reader = RecordReader(folder, watch.looks_back_s + _KEPT_S)
+    stages = [over_s for _, over_s in _stages(plan.profile)]
+    keeper = PastKeeper(folder, started.timestamp(), span_terms(plan.budgets, stages))
     failure: DbzError | None = None
     interrupted, stopped = False, ""
     spec = generator_spec(plan, folder.path, started_s, started)
@@ -83,6 +90,7 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
             machine.update()
             record = reader.poll()
             pages.update(record)
+            keeper.update(record)
             if is_over(record, time.monotonic() - started_s):
                 break
             around.show(record, time.monotonic() - started_s, plan.planned_s)
@@ -98,6 +106,9 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
         if not (interrupted or failure):
             pages.finish()
     record = reader.poll()
+    keeper.finish(record)
+    if record.forgotten:
+        record = read_record(folder)
     lost = generator.lost_workers + record.lost_workers
     concluded = conclude(
         run, record, plan.budgets, lost_workers=lost, interrupted=interrupted, stopped=stopped, baseline=plan.baseline

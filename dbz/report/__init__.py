@@ -3,7 +3,7 @@
 from dbz.report.ci.github import tell_github
 from dbz.report.documents import list_json, metrics_json
 from dbz.report.files import summary_of, write_reports, write_verdicts, write_what_can_be
-from dbz.report.opening import open_run
+from dbz.report.opening import open_conclusion, open_run
 from dbz.report.schemas import schema_text
 from dbz.report.terminal.run.comparison import print_comparison, print_trend
 from dbz.report.terminal.run.imported import print_imported, print_metrics
@@ -14,6 +14,7 @@ from dbz.report.words.verdict import short_verdict
 __all__ = [
     "list_json",
     "metrics_json",
+    "open_conclusion",
     "open_metrics",
     "open_otlp",
     "open_run",

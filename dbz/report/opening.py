@@ -21,10 +21,18 @@ def open_run(folder: RunFolder) -> tuple[Run, Record]:
     that its `run.json` names, and stays `running`.
     """
     run, record = folder.load(), read_record(folder)
-    if run.verdict is RunVerdict.RUNNING:
-        so_far = conclude(run, record, [_budget(result) for result in run.budgets])
-        run = so_far.model_copy(update={"verdict": RunVerdict.RUNNING})
-    return run, record
+    return _so_far(run, record) if run.verdict is RunVerdict.RUNNING else run, record
+
+
+def open_conclusion(folder: RunFolder) -> Run:
+    """The same without the record, which is read only of a run that has no conclusion yet."""
+    run = folder.load()
+    return _so_far(run, read_record(folder)) if run.verdict is RunVerdict.RUNNING else run
+
+
+def _so_far(run: Run, record: Record) -> Run:
+    so_far = conclude(run, record, [_budget(result) for result in run.budgets])
+    return so_far.model_copy(update={"verdict": RunVerdict.RUNNING})
 
 
 def _budget(result: BudgetResult) -> Budget:

@@ -30,6 +30,7 @@ from dbz.measure.latency.tags import values_of
 from dbz.runs import coverage
 from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import Fold, delivery_totals, line_inside
+from dbz.runs.past.spans import block_length_s
 from dbz.runs.reading import Record
 from dbz.runs.record import END
 from dbz.runs.schema import (
@@ -47,9 +48,6 @@ from dbz.runs.schema import (
 
 LAG = Series(GENERATOR, "lag")
 COLLECTIONS = Series(GENERATOR, "gc")
-
-MAX_BLOCKS = 60
-"""Into how many stretches of time a window is cut at most, to see how much the samples belong together."""
 
 
 def measurements(record: Record, window: Window) -> Measurements:
@@ -74,7 +72,7 @@ def _measured(record: Record, part: Window, unanswered: Unanswered, silent: Coll
 
 def blocks(intervals: Iterable[Interval], window: Window) -> list[dict[Series, Latency]]:
     """The latencies of equal stretches of whole seconds, without what is left over at the end."""
-    length_s = max(1, math.ceil(window.seconds / MAX_BLOCKS))
+    length_s = block_length_s(window.seconds)
     found: list[dict[Series, Latency]] = [{} for _ in range(int(window.seconds / length_s + 1e-9))]
     for interval in intervals:
         at = math.floor((interval.start_s + interval.length_s / 2 - window.start_s) / length_s)

@@ -17,6 +17,7 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS, RUNNING, Series
 from dbz.runs.fold import inside
+from dbz.runs.past.merging import answered_seconds
 from dbz.runs.reading import Record
 from dbz.runs.schema import Window
 from dbz.units import format_duration
@@ -117,7 +118,7 @@ def silent_seconds(record: Record, window: Window) -> list[int]:
     Long is a second more than twice what requests of that operation usually take: one user who waits for a slow report
     is no silence.
     """
-    answered: set[int] = set()
+    answered = set(record.answered)
     waiting: defaultdict[int, dict[str, float]] = defaultdict(dict)
     usual: defaultdict[str, Histogram] = defaultdict(Histogram)
     for interval in record.intervals:
@@ -125,9 +126,9 @@ def silent_seconds(record: Record, window: Window) -> list[int]:
         if series.kind == RUNNING:
             oldest_s = interval.histogram.max_us / 1e6
             waiting[second][series.name] = max(waiting[second].get(series.name, 0.0), oldest_s)
-        elif series.kind in REQUEST_KINDS and len(interval.histogram):
-            # A worker that lags writes several seconds at once; which of them were silent it does not know.
-            answered.update(range(math.floor(interval.start_s + 0.5), second + 1))
+        elif series.kind in REQUEST_KINDS and interval.histogram.counts:
+            if not interval.merged:
+                answered.update(answered_seconds(interval))
             if series.kind == HTTP and not series.failed:
                 usual[series.name].add(interval.histogram)
     medians_s = {name: histogram.percentile_us(50) / 1e6 for name, histogram in usual.items()}

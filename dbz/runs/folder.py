@@ -4,6 +4,8 @@ reports/<run-id>/
     run.json               what the run was and what became of it (`dbz.runs.schema`)
     worker-<n>.hlog        one histogram a second and series, in the standard interval-log format
     worker-<n>.jsonl       one line a second: users, errors, deliveries, the worker's own health
+    worker-<n>.<m>.hlog …  the same of minutes after the first ten (`dbz.runs.past.segments`)
+    past.json, past-*      the older part of a long run, its seconds put together (`dbz.runs.past.store`)
     marks.jsonl            when the judged part began and ended
     server.jsonl           one line a second: what the server says of itself, and the health probe
     pages.jsonl            one line for each visit of a page by a browser, in loads that open some
@@ -23,6 +25,7 @@ from pathlib import Path
 
 from dbz.documents import DocumentKind
 from dbz.errors import UsageError
+from dbz.runs.past.segments import origin_of
 from dbz.runs.schema import SCHEMA, Run
 
 _LOG = logging.getLogger(__name__)
@@ -46,12 +49,12 @@ class RunFolder:
         return self.path.name
 
     def worker_logs(self) -> list[Path]:
-        """The interval logs of all workers."""
-        return sorted(self.path.glob("worker-*.hlog"))
+        """The interval logs of all workers, each in the order of its segments."""
+        return sorted(self.path.glob("worker-*.hlog"), key=origin_of)
 
     def worker_lines(self) -> list[Path]:
-        """The line files of all workers."""
-        return sorted(self.path.glob("worker-*.jsonl"))
+        """The line files of all workers, each in the order of its segments."""
+        return sorted(self.path.glob("worker-*.jsonl"), key=origin_of)
 
     def save(self, run: Run) -> None:
         """Replace `run.json` in one step, so that a reader or a crash never sees half of it."""

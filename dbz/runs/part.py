@@ -29,6 +29,7 @@ def part_of(record: Record, window: Window) -> Record:
         },
         server=[line for line in record.server if window.start_s <= line["t"] <= window.end_s],
         machine=[line for line in record.machine if window.start_s <= line["t"] <= window.end_s],
+        answered={second for second in record.answered if window.start_s <= second < window.end_s},
         pages=[line for line in record.pages if begun_in(line, window)],
         marks={},
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -13,10 +18,16 @@ from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 from dbz.runs.folder import RunFolder
 from dbz.runs.pages import interval_of
+from dbz.runs.past.segments import complete, origin_of
+from dbz.runs.past.store import Past, read_part, read_past
 from dbz.runs.record import END, ERROR, EXIT_CODE, LEVEL, LOST_WORKERS, STEADY
 from dbz.runs.schema import Window
 from dbz.runs.sound_lines import MACHINE, MARK, SERVER, VISIT, WORKER, is_sound
 from dbz.runs.tail import RecordTail
+
+Row = TypeVar("Row")
+_FORGET_EVERY_S = 60.0
+"""Letting go of rows moves those that stay, so it is not done each time."""
 
 
 @dataclass
@@ -38,6 +49,20 @@ class Record:
     """Marks of code of the scenario that failed in a process that records nothing: `t`, `kind`, `name`, `error`."""
     exit_codes: list[int] = field(default_factory=list)
     """What listeners set `environment.process_exit_code` to, in each process that said so."""
+    answered: set[int] = field(default_factory=set)
+    """The seconds of the older part, whose seconds were put together, in which an attempt ended."""
+    span_s: int = 1
+    """How long the spans are into which that part was put together; 1 where there is none."""
+    forgotten: Counter[str] = field(default_factory=Counter)
+    """How many of the oldest rows are no longer here, by what they are: `intervals`, `server`, or a worker."""
+
+    def since(self, name: str, rows: Sequence[Row], seen: int) -> Sequence[Row]:
+        """Rows of this record, called `name` in `forgotten`, without the first `seen` of all that there were."""
+        return rows[max(seen - self.forgotten[name], 0) :]
+
+    def count(self, name: str, rows: Sequence[Any]) -> int:
+        """How many of these rows there were in all."""
+        return self.forgotten[name] + len(rows)
 
     @property
     def last_s(self) -> float:
@@ -52,21 +77,28 @@ class Record:
 
 
 class RecordReader:
-    """Follows the files of a run; each `poll` adds what is new to `record`."""
+    """Follows the files of a run; each `poll` adds what is new to `record`.
 
-    def __init__(self, folder: RunFolder) -> None:
+    With `keep_s` rows are forgotten that are older than so many seconds: who follows a run needs the last ones only.
+    """
+
+    def __init__(self, folder: RunFolder, keep_s: float = math.inf) -> None:
         self._folder = folder
+        self._keep_s = keep_s
+        self._forgotten_s = 0.0
         self._tails: dict[Path, RecordTail] = {}
+        self._read: set[Path] = set()
+        self.past: Past | None = None
+        """What of the record was put together when it was first read; None before that."""
         self.record = Record()
 
     def poll(self) -> Record:
         """Read what was written since the last call."""
         record = self.record
-        for path in self._folder.worker_logs():
-            for text in self._tail(path).new_lines():
-                self._add_interval(text)
-        for path in self._folder.worker_lines():
-            record.workers.setdefault(path.stem, []).extend(self._lines(path, WORKER))
+        if self.past is None:
+            self.past = read_past(self._folder.path)
+            self._add_past(self.past)
+        self._poll_segments()
         record.server.extend(self._lines(self._folder.server, SERVER))
         record.machine.extend(self._lines(self._folder.machine, MACHINE))
         for line in self._lines(self._folder.pages, VISIT):
@@ -81,7 +113,55 @@ class RecordReader:
                 record.exit_codes.append(mark["code"])
             record.levels += mark["mark"] == LEVEL
             record.lost_workers += mark.get("count", 0) if mark["mark"] == LOST_WORKERS else 0
+        if record.last_s - self._keep_s > self._forgotten_s + _FORGET_EVERY_S:
+            self._forget(record.last_s - self._keep_s)
         return record
+
+    def _poll_segments(self) -> None:
+        logs, lines = self._unread(self._folder.worker_logs()), self._unread(self._folder.worker_lines())
+        for path in logs:
+            for text in self._tail(path).new_lines():
+                self._add_interval(text)
+        for path in lines:
+            self.record.workers.setdefault(origin_of(path)[0], []).extend(self._lines(path, WORKER))
+        for path in complete((*logs, *lines)):
+            self._read.add(path)
+            self._tails.pop(path, None)
+
+    def _unread(self, paths: Sequence[Path]) -> list[Path]:
+        """The files that may hold something new."""
+        return [path for path in paths if path not in self._read and not (self.past and self.past.has(path))]
+
+    def _add_past(self, past: Past) -> None:
+        record = self.record
+        record.span_s = past.span_s
+        for number in sorted(past.parts):
+            try:
+                stretch = read_part(self._folder.path, past.parts[number])
+            except FileNotFoundError:
+                if read_past(self._folder.path) != past:
+                    raise
+                record.damaged_lines += 1
+                continue
+            record.intervals += stretch.intervals
+            record.answered |= stretch.answered
+            record.damaged_lines += stretch.damaged_lines
+            for worker, lines in stretch.lines.items():
+                record.workers.setdefault(worker, []).extend(lines)
+
+    def _forget(self, before_s: float) -> None:
+        """Let go of the oldest rows; the last line of each worker stays, by which one sees how far it is."""
+        self._forgotten_s, record = before_s, self.record
+        old = sum(1 for _ in takewhile(lambda one: one.start_s + one.length_s < before_s, record.intervals))
+        self._let_go("intervals", record.intervals, old)
+        named = {**record.workers, "server": record.server, "machine": record.machine}
+        for name, lines in named.items():
+            self._let_go(name, lines, min(bisect_left(lines, before_s, key=lambda line: line["t"]), len(lines) - 1))
+
+    def _let_go(self, name: str, rows: list[Any], count: int) -> None:
+        if count > 0:
+            del rows[:count]
+            self.record.forgotten[name] += count
 
     def _tail(self, path: Path) -> RecordTail:
         return self._tails.setdefault(path, RecordTail(path))
@@ -109,4 +189,10 @@ class RecordReader:
 
 def read_record(folder: RunFolder) -> Record:
     """The whole record of a run."""
-    return RecordReader(folder).poll()
+    while True:
+        reader = RecordReader(folder)
+        with suppress(FileNotFoundError):
+            record = reader.poll()
+            # What was put together meanwhile may have been missed as seconds, and not been there as a part.
+            if read_past(folder.path) == reader.past:
+                return record

@@ -49,7 +49,9 @@ class Timeline:
 
 
 def timeline(record: Record, step_s: int = 1) -> Timeline:
-    """The whole record, warm-up included, in steps of whole seconds."""
+    """The whole record, warm-up included, in steps of whole seconds: as many as asked for, or as long as the spans are
+    into which its older part was put together."""
+    step_s = max(step_s, record.span_s)
     record = _without_rest(record)
     slots = -(-round(record.last_s) // step_s)
     merged = _merged(record.intervals, slots, step_s)
@@ -101,7 +103,8 @@ def _merged(intervals: Iterable[Interval], slots: int, step_s: int) -> Merged:
     """One histogram for each kind, outcome and step."""
     merged: Merged = defaultdict(dict)
     for interval in intervals:
-        slot = _last_second(interval) // step_s
+        second = interval.start_s + interval.length_s / 2 if interval.merged else _last_second(interval)
+        slot = int(second // step_s)
         if slot < slots:
             series = interval.series
             merged[series.kind, series.failed].setdefault(slot, Histogram()).add(interval.histogram)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import struct
 import zlib
 
@@ -118,3 +119,35 @@ def truncated_counts() -> str:
 def test_anything_else_is_refused_when_decoding(text: str) -> None:
     with pytest.raises(ValueError, match="not a compressed histogram"):
         Histogram.decode(text)
+
+
+many = st.dictionaries(st.integers(0, index_of(HIGHEST_US)), st.integers(1, 1 << 40), min_size=65, max_size=90)
+
+
+@given(many, many)
+def test_a_packed_histogram_says_the_same_and_can_be_added_to(counts: dict[int, int], more: dict[int, int]) -> None:
+    packed, plain = Histogram(dict(counts)).pack(), Histogram(dict(counts))
+    assert packed == plain
+    assert (len(packed), list(packed.buckets()), packed.max_us) == (len(plain), list(plain.buckets()), plain.max_us)
+    assert merged([Histogram(dict(more)).pack(), packed]) == merged([plain, Histogram(dict(more))])
+    packed.add(Histogram(dict(more)).pack())
+    packed.record(7)
+    plain.add(Histogram(dict(more)))
+    plain.record(7)
+    assert packed == plain
+    assert Histogram.decode(packed.encode()) == plain
+
+
+@given(some_samples, st.floats(-1, 4e9))
+def test_up_to_counts_the_positions_that_begin_below_a_value(recorded: list[int], value_us: float) -> None:
+    histogram = ours(recorded)
+    assert histogram.up_to(value_us) == sum(count for low, _, count in histogram.buckets() if low <= value_us)
+
+
+@given(some_samples)
+def test_a_histogram_that_is_cut_off_is_refused_or_another_one(recorded: list[int]) -> None:
+    plain = zlib.decompress(base64.b64decode(ours(recorded).encode())[8:])[:-1]
+    packed = zlib.compress(plain)
+    cut = base64.b64encode(struct.pack(">ii", 0x1C849314, len(packed)) + packed).decode()
+    with contextlib.suppress(ValueError):
+        assert Histogram.decode(cut) != ours(recorded)

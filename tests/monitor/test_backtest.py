@@ -72,6 +72,15 @@ def test_readings_of_a_run_are_those_of_the_period(reports: Path) -> None:
     assert last["memory"] == pytest.approx(0.333, abs=0.01)
 
 
+def test_a_long_run_is_not_played_in_steps_that_it_does_not_keep(reports: Path) -> None:
+    run, record = open_run(find_run(reports, "latest"))
+    record.span_s = 240
+    with pytest.raises(UsageError, match="keeps its older part in spans of 4m,") as refused:
+        of_run(run, record, "api", 60.0, None)
+    assert refused.value.hint == "--interval 4m" and refused.value.exit_code is ExitCode.USAGE
+    assert of_run(run, record, "api", 240.0, None).rounds == {}
+
+
 def test_each_rule_fires_when_its_sentence_has_held(reports: Path) -> None:
     run, record = open_run(find_run(reports, "latest"))
     recording = of_run(run, record, "api", 10.0, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import UsageError
-from dbz.report import open_run, write_reports
+from dbz.report import open_conclusion, open_run, write_reports
 from dbz.report.ci.operations_csv import COLUMNS, render_csv
 from dbz.runs.conclude import unjudged
 from dbz.runs.folder import RunFolder
@@ -44,6 +44,20 @@ def test_a_run_whose_dbz_was_killed_is_judged_from_its_record(tmp_path: Path) ->
     assert [budget.name for budget in run.budgets if budget.verdict == "broken"] == ["chat_message_latency"]
     assert run.operations
     assert "UNFINISHED" in write_reports(folder)[0].read_text()
+
+
+def test_a_conclusion_is_shown_without_the_record_that_it_comes_from(copies: RunFolder) -> None:
+    whole, _ = open_run(copies)
+    for path in (*copies.worker_logs(), *copies.worker_lines()):
+        path.unlink()
+    assert open_conclusion(copies) == whole
+
+
+def test_what_a_killed_run_came_to_is_the_same_with_and_without_its_record(tmp_path: Path) -> None:
+    folder = Scene(seconds=8, warmup_s=2).write(tmp_path)
+    folder.save(folder.load().model_copy(update={"budgets": unjudged(BUDGETS)}))
+    assert open_conclusion(folder) == open_run(folder)[0]
+    assert open_conclusion(folder).operations
 
 
 def test_a_killed_run_of_an_older_dbz_is_judged_too(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def render(folder: RunFolder) -> str:
     return render_html(*open_run(folder))
 
 
+def test_the_page_of_a_long_run_says_how_fine_its_charts_are(tmp_path: Path) -> None:
+    run, record = open_run(Scene(seconds=8, warmup_s=2).write(tmp_path))
+    assert "is kept in spans" not in render_html(run, record)
+    record.span_s = 4
+    text = render_html(run, record)
+    assert "is kept in spans of 4 s" in text and '"step_s":4' in text
+
+
 def chart_data(text: str) -> dict[str, Any]:
     found = re.search(r'id="chart-data">(.*?)</script>', text, re.DOTALL)
     assert found

@@ -24,6 +24,7 @@ _RUN_FILES = (
     ("report.html", "The same as a page that works offline."),
     ("junit.xml, summary.md, operations.csv, bencher.json", "The same for CI and other programs."),
     ("worker-*.hlog", "What was measured, a histogram a second, in the standard form of interval logs."),
+    ("past.json, past-*", "The same of what is long over in a long run, by spans of up to 16 minutes."),
     ("logs/", "Logs of the programs that ran."),
 )
 _STATE_FILES = (

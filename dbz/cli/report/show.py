@@ -17,11 +17,11 @@ def show(run: RunName = "latest", reports: Reports = DEFAULT_REPORTS, as_json: A
       dbz report show 20261123              the run whose id begins so
       dbz report show --json | jq .verdict
     """
-    from dbz.report import open_run, print_run
+    from dbz.report import open_conclusion, print_run
     from dbz.runs.folder import find_run
 
     folder = find_run(reports, run)
     if as_json:
-        typer.echo(open_run(folder)[0].to_json())
+        typer.echo(open_conclusion(folder).to_json())
     else:
         print_run(folder)

@@ -11,6 +11,7 @@ import base64
 import math
 import struct
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator
 
 SIGNIFICANT_DIGITS = 3
@@ -21,6 +22,8 @@ HALF_BITS = SUB_BITS - 1
 _V2_COOKIE = 0x1C849303 | 0x10
 _V2_COMPRESSED_COOKIE = 0x1C849304 | 0x10
 _HEADER = struct.Struct(">iiiiqqd")
+_PACKED_FROM = 64
+"""A histogram that was read with more distinct values than this is kept packed: a tenth of a dictionary's memory."""
 
 
 def index_of(value_us: int) -> int:
@@ -39,23 +42,55 @@ def bounds_of(index: int) -> tuple[int, int]:
 class Histogram:
     """Counts of values in microseconds, exact to three significant digits."""
 
-    __slots__ = ("counts",)
+    __slots__ = ("_counts", "_packed")
 
     def __init__(self, counts: dict[int, int] | None = None) -> None:
-        self.counts = counts if counts is not None else {}
+        self._counts: dict[int, int] | None = counts if counts is not None else {}
+        self._packed: tuple[array[int], array[int]] | None = None
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """How many values are at each position, to be read only."""
+        if self._counts is not None:
+            return self._counts
+        assert self._packed is not None
+        return dict(zip(*self._packed, strict=True))
+
+    def _own(self) -> dict[int, int]:
+        """The counts, to be changed."""
+        if self._counts is None:
+            self._counts, self._packed = self.counts, None
+        return self._counts
+
+    def pack(self) -> Histogram:
+        """This, in less memory where it holds many distinct values."""
+        if self._counts is not None and len(self._counts) > _PACKED_FROM:
+            positions = sorted(self._counts)
+            try:
+                self._packed = array("H", positions), array("I", map(self._counts.__getitem__, positions))
+            except OverflowError:  # of another tool, or of very many values
+                return self
+            self._counts = None
+        return self
 
     def record(self, value_us: int, count: int = 1) -> None:
         """Add a value; those out of range are clamped to [0, `HIGHEST_US`]."""
         value_us = min(max(value_us, 0), HIGHEST_US)
         bucket = (value_us | SUB_MASK).bit_length() - SUB_BITS
         index = (bucket << HALF_BITS) + (value_us >> bucket)
-        self.counts[index] = self.counts.get(index, 0) + count
+        counts = self._own()
+        counts[index] = counts.get(index, 0) + count
 
     def add(self, other: Histogram) -> None:
         """Merge another histogram into this one without loss."""
-        counts = self.counts
-        for index, count in other.counts.items():
-            counts[index] = counts.get(index, 0) + count
+        counts = self._own()
+        more = other._counts.items() if other._counts is not None else zip(*other._packed or (), strict=True)
+        if not counts:
+            counts.update(more)
+            return
+        known = counts.get
+        for index, count in more:
+            counts[index] = known(index, 0) + count
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Histogram) and self.counts == other.counts
@@ -63,7 +98,12 @@ class Histogram:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __len__(self) -> int:
-        return sum(self.counts.values())
+        return sum(self._counts.values()) if self._counts is not None else sum((self._packed or ((), ()))[1])
+
+    def up_to(self, value_us: float) -> int:
+        """How many values are at positions whose lowest value is not above this."""
+        last = index_of(min(math.floor(value_us), HIGHEST_US)) if value_us >= 0 else -1
+        return sum(count for index, count in self.counts.items() if index <= last)
 
     def buckets(self) -> Iterator[tuple[int, int, int]]:
         """(lowest, highest, count) of each position that holds values, in ascending order, in microseconds."""
@@ -108,7 +148,7 @@ class Histogram:
 
     def encode(self) -> str:
         """The compressed V2 form, in base64, as the interval-log format wants it."""
-        payload = bytes(_encode_counts(self.counts))
+        payload = _encoded_counts(self.counts)
         header = _HEADER.pack(_V2_COOKIE, len(payload), 0, SIGNIFICANT_DIGITS, 1, HIGHEST_US, 1.0)
         packed = zlib.compress(header + payload, 1)
         return base64.b64encode(struct.pack(">ii", _V2_COMPRESSED_COOKIE, len(packed)) + packed).decode()
@@ -123,7 +163,7 @@ class Histogram:
             inner, size, _, digits, *_ = _HEADER.unpack_from(plain)
             if (cookie, inner, digits) != (_V2_COMPRESSED_COOKIE, _V2_COOKIE, SIGNIFICANT_DIGITS):
                 raise ValueError("it is not V2 with three significant digits")
-            return cls(dict(_decode_counts(plain[_HEADER.size : _HEADER.size + size])))
+            return cls(_decoded_counts(plain[_HEADER.size : _HEADER.size + size])).pack()
         except (ValueError, IndexError, struct.error, zlib.error) as error:
             raise ValueError(f"not a compressed histogram: {error}") from error
 
@@ -142,18 +182,24 @@ def merged(histograms: Iterable[Histogram]) -> Histogram:
     return whole
 
 
-def _encode_counts(counts: dict[int, int]) -> Iterator[int]:
+def _encoded_counts(counts: dict[int, int]) -> bytes:
     """Zig-zag LEB128 over the counts array up to its last entry; a run of zeros is one negative number."""
+    encoded = bytearray()
     position = 0
     for index in sorted(counts):
-        if index > position:
-            yield from _leb128(_zigzag(position - index))
-        yield from _leb128(_zigzag(counts[index]))
+        gap, count = index - position, counts[index]
+        if gap:
+            # Of numbers in zig-zag the odd ones are negative.
+            if gap <= 64:
+                encoded.append(2 * gap - 1)
+            else:
+                encoded.extend(_leb128(2 * gap - 1))
+        if count < 64:
+            encoded.append(2 * count)
+        else:
+            encoded.extend(_leb128(2 * count))
         position = index + 1
-
-
-def _zigzag(number: int) -> int:
-    return (number << 1) ^ (number >> 63)
+    return bytes(encoded)
 
 
 def _leb128(number: int) -> Iterator[int]:
@@ -166,23 +212,34 @@ def _leb128(number: int) -> Iterator[int]:
     yield number & 0xFF  # the ninth byte carries eight bits
 
 
-def _decode_counts(payload: bytes) -> Iterator[tuple[int, int]]:
-    position = offset = 0
-    while offset < len(payload):
-        number = shift = 0
-        while True:
-            byte = payload[offset]
-            offset += 1
-            if shift == 56:
-                number |= byte << shift
-                break
+def _decoded_counts(payload: bytes) -> dict[int, int]:
+    """The same backwards; `ValueError` when the last number is cut off."""
+    counts: dict[int, int] = {}
+    position = number = shift = 0
+    for byte in payload:
+        if byte < 0x80 and not shift:
+            # Most numbers have one byte.
+            if byte & 1:
+                position += (byte + 1) >> 1
+            else:
+                if byte:
+                    counts[position] = byte >> 1
+                position += 1
+            continue
+        if shift < 56:
             number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
             shift += 7
-        value = (number >> 1) ^ -(number & 1)
-        if value > 0:
-            yield position, value
-            position += 1
+            if byte >= 0x80:
+                continue
         else:
-            position += -value if value else 1
+            number |= byte << shift
+        if number & 1:
+            position += (number + 1) >> 1
+        else:
+            if number:
+                counts[position] = number >> 1
+            position += 1
+        number = shift = 0
+    if shift:
+        raise ValueError("its last number is cut off")
+    return counts

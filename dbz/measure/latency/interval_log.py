@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import Series
@@ -29,6 +30,8 @@ class Interval:
     length_s: float
     histogram: Histogram
     tags: Tags = NO_TAGS
+    merged: bool = False
+    """Whether it was put together of several seconds: when within its length something was, it does not say."""
 
 
 def header(started_epoch_s: float) -> str:
@@ -40,6 +43,10 @@ def header(started_epoch_s: float) -> str:
         f"#[StartTime: {started_epoch_s:.3f} (seconds since epoch), {at}]\n"
         '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
     )
+
+
+_series_and_tags = lru_cache(maxsize=10_000)(Series.and_tags)
+"""The same few tags stand on every line of a log."""
 
 
 def line(interval: Interval) -> str:
@@ -60,7 +67,7 @@ def parse(text: str) -> Interval | None:
         if not text.startswith("Tag="):
             raise ValueError("it does not begin with a tag")
         tag, start, length, _maximum, payload = text[4:].rstrip("\n").split(",")
-        series, tags = Series.and_tags(tag)
+        series, tags = _series_and_tags(tag)
         interval = Interval(series, float(start), float(length), Histogram.decode(payload), tags)
         if not (math.isfinite(interval.start_s) and math.isfinite(interval.length_s)):
             raise ValueError(f"'{start}' or '{length}' is not a time")

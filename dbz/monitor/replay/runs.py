@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from dbz.config.grammar.watched import Watched
+from dbz.errors import UsageError
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import HTTP
@@ -14,12 +15,23 @@ from dbz.monitor.replay.recording import RecordedReadings
 from dbz.monitor.sources.reading import SourceReading
 from dbz.runs.reading import Record
 from dbz.runs.schema import Run
+from dbz.units import format_duration
 
 _SERVER = {Watched.CPU: "cpu_share", Watched.CONNECTIONS: "connections"}
 
 
 def of_run(run: Run, record: Record, target: str, period_s: float, memory_limit: float | None) -> RecordedReadings:
-    """A recording of whole periods: means, the 95th percentile of response times, of memory the most."""
+    """A recording of whole periods: means, the 95th percentile of response times, of memory the most.
+
+    `UsageError` when the older part of a long run is kept in longer spans than that.
+    """
+    if record.span_s > period_s:
+        kept = format_duration(float(record.span_s))
+        raise UsageError(
+            f"{run.id} keeps its older part in spans of {kept}, longer than {format_duration(period_s)}",
+            hint=f"--interval {kept.replace(' ', '')}",
+            code="M006",
+        )
     started = datetime.fromisoformat(run.started)
     start_s = (started if started.tzinfo else started.replace(tzinfo=UTC)).timestamp()
     rounds = {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 from dbz.measure.latency.attempts import Latency
-from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.histogram import Histogram, bounds_of
 from dbz.measure.latency.series import OPERATION_KINDS, UNTIMED, Series
 from dbz.report.words.verdict import KINDS
 from dbz.runs.aggregate import latencies
@@ -19,7 +20,9 @@ LOWEST_MS = 0.1
 BANDS = 6 * BANDS_A_DECADE
 """From 0.1 ms to 100 s; what is faster or slower falls into the first and the last band."""
 PERCENTS = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99)
-_MAX_STEPS = 240
+_MAX_STEPS, _FEWEST_STEPS = 240, 30
+_MAX_COLUMNS = 12_000
+"""Of all heat maps together: some 3 MB of a page."""
 _MAX_ITEMS = 400
 
 
@@ -29,11 +32,11 @@ def detail_data(run: Run, record: Record) -> dict[str, Any]:
     `heat` is a flat list of step, band, count; `curve` the percentiles in ms of the judged part, null where they fall
     on failed attempts.
     """
-    step_s = max(1, -(-round(record.last_s) // _MAX_STEPS))
-    heat = _heat(record, step_s)
     judged = latencies(record, run.window)
     rows = []
     shown = _most_used(judged)
+    step_s = max(1, -(-round(record.last_s) // _steps(len(shown))), record.span_s)
+    heat = _heat(record, step_s)
     for kind in KINDS:
         if kind == UNTIMED:
             continue
@@ -54,6 +57,11 @@ def detail_data(run: Run, record: Record) -> dict[str, Any]:
     }
 
 
+def _steps(items: int) -> int:
+    """How many steps the heat map of each of so many operations has: together they are what a page can hold."""
+    return min(_MAX_STEPS, max(_MAX_COLUMNS // max(items, 1), _FEWEST_STEPS))
+
+
 def _most_used(judged: dict[Series, Latency]) -> set[Series]:
     """The operations that get details: a page of thousands would be too large to open."""
     return set(sorted(judged, key=lambda series: -judged[series].count)[:_MAX_ITEMS])
@@ -71,10 +79,16 @@ def _heat(record: Record, step_s: int) -> Heat:
             continue
         step = int(max(interval.start_s + interval.length_s / 2, 0.0) // step_s)
         cells = heat[series.kind, series.name]
-        for low, high, count in interval.histogram.buckets():
-            cell = (step, band_of((low + high) / 2000))
+        for position, count in interval.histogram.counts.items():
+            cell = (step, _band_at(position))
             cells[cell] = cells.get(cell, 0) + count
     return heat
+
+
+@cache
+def _band_at(position: int) -> int:
+    """The band of what is at a position of a histogram."""
+    return band_of(sum(bounds_of(position)) / 2000)
 
 
 def band_of(value_ms: float) -> int:

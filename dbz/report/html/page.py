@@ -45,7 +45,8 @@ def render_html(run: Run, record: Record) -> str:
         + sections.care(run)
         + sections.errors(run)
         + sections.answers(run),
-        charts="".join(sections.figure(Chart(**chart)) for chart in data["charts"]),
+        charts=sections.resolution(record.span_s)
+        + "".join(sections.figure(Chart(**chart)) for chart in data["charts"]),
         tables=sections.answers(run) + sections.counters(run) + sections.deliveries(run) + sections.run_facts(run),
         run_id=escape(run.id),
     )

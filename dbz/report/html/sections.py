@@ -43,7 +43,7 @@ from dbz.report.words.verdict import (
     warns,
 )
 from dbz.runs.schema import AnswerMeans, BudgetResult, ErrorGroup, Operation, Run
-from dbz.units import format_bytes, format_number, format_percent, format_rate
+from dbz.units import format_bytes, format_duration, format_number, format_percent, format_rate
 
 SHOWN_OPERATIONS = 100
 """The other rows of a longer table are folded away, so that the charts stay within reach."""
@@ -284,6 +284,15 @@ def run_facts(run: Run) -> str:
         if text
     )
     return section("run", "The run", f'<dl class="facts">{rows}</dl>')
+
+
+def resolution(span_s: int) -> str:
+    """What the charts of a long run do not show; empty for others."""
+    if span_s <= 1:
+        return ""
+    span = format_duration(float(span_s))
+    text = f"The older part of this run is kept in spans of {span}: no chart is finer. All other figures are exact."
+    return f"<p>{escape(text)}</p>"
 
 
 def figure(chart: Chart) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dbz.measure.budget.budgets import Budget
@@ -17,12 +18,14 @@ from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import OPERATION_KINDS, Series
 from dbz.runs.aggregate import LAG
 from dbz.runs.fold import Fold
-from dbz.runs.reading import Record
+from dbz.runs.reading import Record, Row
 from dbz.runs.record import END, STEADY
 from dbz.runs.schema import Window
 
 RECENT_S = 10
-
+_LONG_S = 0.05
+_JUDGING_SHARE = 50
+"""Judging that takes longer than `_LONG_S` has a fiftieth of the time."""
 
 _PROBE = frozenset(("t", "health", "up", "probe"))
 """What a line about the target holds that is a probe of it."""
@@ -34,13 +37,10 @@ class LiveFigures:
     def __init__(self, budgets: Sequence[Budget] = ()) -> None:
         self._budgets = budgets
         self._marks: dict[str, float] = {}
-        self._restart()
+        self._judged = Fold(Window(start_s=math.inf, end_s=math.inf))
         self.verdicts: list[Verdict] = []
         """The budgets over the judged part so far."""
-
-    def _restart(self) -> None:
-        window = Window(start_s=self._marks.get(STEADY, math.inf), end_s=self._marks.get(END, math.inf))
-        self._judged = Fold(window)
+        self._judge_again_s = 0.0
         self._seen: defaultdict[str, int] = defaultdict(int)
         self._seconds: dict[int, dict[str, Latency]] = {}
         self._operations: dict[int, dict[Series, Latency]] = {}
@@ -56,25 +56,55 @@ class LiveFigures:
 
     def update(self, record: Record) -> None:
         """Take in what was added to the record since the last call."""
-        if record.marks != self._marks:
-            # What came in before a mark was read may lie on its other side.
-            self._marks = dict(record.marks)
-            self._restart()
-        for interval in self._new("intervals", record.intervals):
+        self._follow_marks(record)
+        for interval in self._new(record, "intervals", record.intervals):
             self._judged.add_interval(interval)
             self._add_recent(interval)
         for worker, lines in record.workers.items():
-            for line in self._new(worker, lines):
+            for line in self._new(record, worker, lines):
                 self.last_lines[worker] = line
                 self._judged.add_line(worker, line)
                 self._counters.add(line)
-        for line in self._new("server", record.server):
+        for line in self._new(record, "server", record.server):
             self._add_server(line)
             self._judged.add_server(line)
         changed, self.last_s = self.last_s != record.last_s, record.last_s
         self._forget()
-        if changed and self.steady:
-            self.verdicts = judge(self._budgets, self._measurements())
+        if changed and self.steady and (self.ended or self.last_s >= self._judge_again_s):
+            self._judge()
+
+    def _judge(self) -> None:
+        """Judge what there is; what takes long, because the run is long, is not done each second."""
+        began_s = time.thread_time()
+        self.verdicts = judge(self._budgets, self._measurements())
+        took_s = time.thread_time() - began_s
+        self._judge_again_s = self.last_s + (_JUDGING_SHARE * took_s if took_s > _LONG_S else 0.0)
+
+    def _follow_marks(self, record: Record) -> None:
+        """Judge another window when the judged part began or ended: what came in before may lie on its other side."""
+        before, self._marks = self._window, dict(record.marks)
+        if self._window == before:
+            return
+        if self.steady and self._judged.window.start_s == self._window.start_s and record.forgotten:
+            # A long run ends. What came in beyond its end, a second at most, is in no verdict but this display's.
+            self._judged.window = self._window
+            return
+        # What a long warm-up has left behind is not judged; the rest is still there.
+        self._judged = Fold(self._window)
+        for interval in record.intervals[: self._seen_here(record, "intervals")]:
+            self._judged.add_interval(interval)
+        for worker, lines in record.workers.items():
+            for line in lines[: self._seen_here(record, worker)]:
+                self._judged.add_line(worker, line)
+        for line in record.server[: self._seen_here(record, "server")]:
+            self._judged.add_server(line)
+
+    def _seen_here(self, record: Record, name: str) -> int:
+        return max(self._seen[name] - record.forgotten[name], 0)
+
+    @property
+    def _window(self) -> Window:
+        return Window(start_s=self._marks.get(STEADY, math.inf), end_s=self._marks.get(END, math.inf))
 
     @property
     def steady(self) -> bool:
@@ -129,9 +159,9 @@ class LiveFigures:
         stays = {key: value for key, value in self.server.items() if (key in _PROBE) is not probe or key == "sources"}
         self.server = {**stays, **line}
 
-    def _new(self, name: str, rows: Sequence[Any]) -> Iterable[Any]:
-        seen, self._seen[name] = self._seen[name], len(rows)
-        return rows[seen:]
+    def _new(self, record: Record, name: str, rows: Sequence[Row]) -> Sequence[Row]:
+        seen, self._seen[name] = self._seen[name], record.count(name, rows)
+        return record.since(name, rows, seen)
 
     def _add_recent(self, interval: Interval) -> None:
         series = interval.series

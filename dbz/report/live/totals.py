@@ -72,7 +72,8 @@ class RunTotals:
         """Take in what was added to the record since the last call."""
         with self.lock:
             self.figures.update(record)
-            new, self._seen = record.intervals[self._seen :], len(record.intervals)
+            new = record.since("intervals", record.intervals, self._seen)
+            self._seen = record.count("intervals", record.intervals)
             for interval in new:
                 series = interval.series
                 if series.kind not in OPERATION_KINDS or not interval.histogram:

@@ -10,6 +10,7 @@ from gevent.event import Event
 
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
+from dbz.runs.past.segments import file_name, segment_at
 from dbz.runs.record import IntervalFile, LineFile
 
 RECORD_MESSAGE = "dbz_record"
@@ -27,14 +28,25 @@ class Sink(Protocol):
 
 
 class FileSink:
-    """Keeps the record in the run's folder."""
+    """Keeps the record in the run's folder, in segments."""
 
     def __init__(self, folder: Path, worker: int, started_epoch_s: float) -> None:
-        self._intervals = IntervalFile(folder / f"worker-{worker}.hlog", started_epoch_s)
-        self._lines = LineFile(folder / f"worker-{worker}.jsonl")
+        self._folder, self._worker, self._started_epoch_s = folder, worker, started_epoch_s
+        self._segment = 0
+        self._intervals, self._lines = self._opened(0)
+
+    def _opened(self, segment: int) -> tuple[IntervalFile, LineFile]:
+        intervals = IntervalFile(self._folder / file_name(self._worker, segment, ".hlog"), self._started_epoch_s)
+        return intervals, LineFile(self._folder / file_name(self._worker, segment, ".jsonl"))
 
     def write(self, intervals: Iterable[Interval], line: Mapping[str, Any]) -> None:
-        """Append to the files."""
+        """Append to the files; `OSError` when the disk is full."""
+        segment = segment_at(line["t"])
+        if segment > self._segment:
+            new = self._opened(segment)
+            # Nothing is written to a segment after a later one was begun: what it holds may then be put together.
+            self.close()
+            self._segment, (self._intervals, self._lines) = segment, new
         self._intervals.write(intervals)
         self._lines.write(line)
 

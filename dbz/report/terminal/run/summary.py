@@ -14,7 +14,7 @@ from rich.text import Text
 
 from dbz.measure.compare.differences import Change
 from dbz.report.files import HTML_FILE
-from dbz.report.opening import open_run
+from dbz.report.opening import open_conclusion
 from dbz.report.terminal.console import clean, framed, glyphs_for, indented, make_console
 from dbz.report.terminal.run.comparison import comparison_table
 from dbz.report.terminal.run.pages import pages_table
@@ -53,7 +53,7 @@ _STYLES = {RunVerdict.PASS: "green", RunVerdict.FAIL: "red"}
 
 def print_run(folder: RunFolder, stream: TextIO | None = None) -> None:
     """Print the report of a run to `stream` (stdout); `UsageError` when the folder holds none."""
-    run, _ = open_run(folder)
+    run = open_conclusion(folder)
     print_summary(run, folder.path / HTML_FILE, make_console(stream or sys.stdout))
 
 
