@@ -23,6 +23,7 @@ from dbz.load.sampler import Sampler
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
+from dbz.runs.past.digest import write_digest
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.spans import span_terms
 from dbz.runs.reading import Record, RecordReader, read_record
@@ -115,6 +116,7 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     )
     if failure:
         concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
+    write_digest(folder, record, started.timestamp())
     try:
         folder.save(concluded)
     except UsageError as error:  # a full disk: the verdict is shown all the same

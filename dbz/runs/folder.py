@@ -5,6 +5,7 @@ reports/<run-id>/
     worker-<n>.hlog        one histogram a second and series, in the standard interval-log format
     worker-<n>.jsonl       one line a second: users, errors, deliveries, the worker's own health
     worker-<n>.<m>.hlog …  the same of minutes after the first ten (`dbz.runs.past.segments`)
+    digest.*               all of it by the blocks of the judged part, for comparisons (`dbz.runs.past.digest`)
     past.json, past-*      the older part of a long run, its seconds put together (`dbz.runs.past.store`)
     marks.jsonl            when the judged part began and ended
     server.jsonl           one line a second: what the server says of itself, and the health probe

@@ -80,17 +80,20 @@ class RecordReader:
     """Follows the files of a run; each `poll` adds what is new to `record`.
 
     With `keep_s` rows are forgotten that are older than so many seconds: who follows a run needs the last ones only.
+    `past` is what stands for segments of workers, where that is not what the folder itself says.
     """
 
-    def __init__(self, folder: RunFolder, keep_s: float = math.inf) -> None:
+    def __init__(self, folder: RunFolder, keep_s: float = math.inf, past: Past | None = None) -> None:
         self._folder = folder
         self._keep_s = keep_s
         self._forgotten_s = 0.0
         self._tails: dict[Path, RecordTail] = {}
         self._read: set[Path] = set()
-        self.past: Past | None = None
+        self.past = past
         """What of the record was put together when it was first read; None before that."""
         self.record = Record()
+        if past is not None:
+            self._add_past(past)
 
     def poll(self) -> Record:
         """Read what was written since the last call."""

@@ -26,6 +26,7 @@ from dbz.report.live.figures import LiveFigures
 from dbz.runs import aggregate, coverage
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder, create_run_folder
+from dbz.runs.past.digest import read_measured, write_digest
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.merging import Merger, Stretch
 from dbz.runs.past.spans import LEVELS_S, Spans, SpanTerms, block_length_s, span_length_s, span_terms
@@ -381,6 +382,34 @@ def test_a_damaged_past_is_told_and_the_rest_is_read(tmp_path: Path, kept: RunFo
     assert record.damaged_lines >= 2 and record.intervals
     path.unlink()
     assert read_record(folder).damaged_lines == 1 and read_record(folder).intervals
+
+
+def test_a_digest_measures_what_the_record_does_as_long_as_it_is_of_it(tmp_path: Path, plain: RunFolder) -> None:
+    folder = RunFolder(Path(shutil.copytree(plain.path, tmp_path / "run")))
+    record = read_record(folder)
+    write_digest(folder, record, 1_700_000_000.0)
+    digest = read_measured(folder)
+    assert len(digest.intervals) < len(record.intervals) / 10
+    assert_alike(record, digest, BUDGETS)
+    with (folder.path / "worker-1.jsonl").open("a") as file:
+        file.write("nonsense\n")
+    assert read_measured(folder).damaged_lines == 1
+    assert len(read_measured(folder).intervals) == len(record.intervals)
+
+
+def test_a_digest_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    folder = create_run_folder(tmp_path, "run")
+    write_run(folder, every_s=50)
+    for text in ("", "[]", "{}", '{"schema": 7}', '{"schema": "dbz.digest/1", "sources": {}}', "no"):
+        (folder.path / "digest.json").write_text(text)
+        assert len(read_measured(folder).intervals) == len(read_record(folder).intervals) > 100
+
+
+def test_a_short_run_needs_no_digest(tmp_path: Path) -> None:
+    folder = create_run_folder(tmp_path, "run")
+    write_run(folder, every_s=50)
+    write_digest(folder, read_record(folder), 1_700_000_000.0)
+    assert not list(folder.path.glob("digest*"))
 
 
 def test_views_of_a_long_run_show_the_same_though_they_forget_its_rows(plain: RunFolder) -> None:

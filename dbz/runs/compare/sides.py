@@ -12,7 +12,7 @@ from dbz.runs.aggregate import measurements
 from dbz.runs.compare.comparable import load_differences, untrusted
 from dbz.runs.folder import RunFolder, find_run, list_runs
 from dbz.runs.machine import taken_text
-from dbz.runs.reading import read_record
+from dbz.runs.past.digest import read_measured
 from dbz.runs.schema import Machine, Run
 
 LATEST = "latest"
@@ -62,7 +62,7 @@ class Side:
             for _, run in runs
             if trusted is not runs and untrusted(run)
         ]
-        records = [read_record(folder) for folder, _ in trusted]
+        records = [read_measured(folder) for folder, _ in trusted]
         self.found: list[Measurements] = [measurements(record, record.window) for record in records]
         self.damaged = [
             f"{record.damaged_lines:,} lines of the record of {run.id} cannot be read and were left out"

@@ -22,7 +22,7 @@ from dbz.runs.past.segments import begins_s, complete, origin_of
 from dbz.runs.past.spans import Spans, SpanTerms
 from dbz.runs.past.store import Part, Past, delete, part_of_segment, read_part, read_past, replace_past, write_part
 from dbz.runs.reading import Record
-from dbz.runs.record import STEADY
+from dbz.runs.record import END, STEADY
 from dbz.runs.sound_lines import WORKER, is_sound
 from dbz.runs.tail import RecordTail
 
@@ -73,7 +73,9 @@ class PastKeeper:
         if STEADY not in record.marks:
             return None
         span_s = self._terms.length_s(record.last_s - record.marks[STEADY])
-        spans = Spans(record.marks[STEADY], span_s, self._terms.cuts_s)
+        # The end of the judged part is known long before what came after it is old enough.
+        ends = [record.marks[END] - record.marks[STEADY]] if END in record.marks else []
+        spans = Spans(record.marks[STEADY], span_s, tuple(sorted((*self._terms.cuts_s, *ends))))
         segments = [
             path
             for path in complete((*self._folder.worker_logs(), *self._folder.worker_lines()))

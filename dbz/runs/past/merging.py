@@ -68,7 +68,7 @@ class Merger:
 
     def add_stretch(self, stretch: Stretch) -> Iterator[None]:
         """Take in what was put together before; stops between rows, so that it can be done bit by bit."""
-        self._whole.answered |= stretch.answered
+        self.add_answered(stretch.answered)
         self._whole.damaged_lines += stretch.damaged_lines
         for worker, lines in stretch.lines.items():
             self._lines[worker] += lines
@@ -77,9 +77,14 @@ class Merger:
             yield
 
     def add_interval(self, interval: Interval) -> None:
-        """Take in the histogram of a second and series."""
-        self._whole.answered.update(answered_seconds(interval))
+        """Take in the histogram of a series, of a second or of several; of these `add_answered` tells the seconds."""
+        if not interval.merged:
+            self._whole.answered.update(answered_seconds(interval))
         self._add(interval)
+
+    def add_answered(self, seconds: Iterable[int]) -> None:
+        """Take in seconds in which an attempt ended."""
+        self._whole.answered.update(seconds)
 
     def add_line(self, worker: str, line: Line) -> None:
         """Take in what a worker wrote of a second."""
