@@ -31,8 +31,10 @@ _SLICE_S = 0.03
 """So long it works at a time: whoever calls has a load to watch."""
 _OLD_S = 30.0
 """Segments wait so long after their end: a worker that lags is still writing."""
-_LAST_S = 600.0
-"""So long the end of a run may take it to finish what it began."""
+_LAST_S = 20.0
+"""So long the end of a run waits for it to finish: what is left stays in seconds, and is only longer."""
+_AGAIN_S = 60.0
+"""Once writing has failed, it is tried again when the run is so much longer."""
 
 
 class PastKeeper:
@@ -44,6 +46,8 @@ class PastKeeper:
         self._terms = terms
         self._work: Iterator[None] = iter(())
         self._past = read_past(folder.path)
+        self._deleted: set[Path] = set()
+        self._failed_s = -_AGAIN_S
         # A name is used once, also by a keeper that goes on where another one ended.
         self._written = max((part.version for part in self._past.parts.values()), default=0)
 
@@ -64,13 +68,13 @@ class PastKeeper:
                         return
                     self._work = work
         except OSError as error:
-            # The segments stay: nothing is lost, only longer. What was begun is tried again with the next minute.
+            # The segments stay: nothing is lost, only longer.
             _LOG.warning("the older part of the record could not be put together: %s", error)
-            self._work = iter(())
+            self._work, self._failed_s = iter(()), record.last_s
 
     def _next(self, record: Record) -> Iterator[None] | None:
         """The next piece of work; None while there is none."""
-        if STEADY not in record.marks:
+        if STEADY not in record.marks or record.last_s < self._failed_s + _AGAIN_S:
             return None
         span_s = self._terms.length_s(record.last_s - record.marks[STEADY])
         # The end of the judged part is known long before what came after it is old enough.
@@ -79,7 +83,7 @@ class PastKeeper:
         segments = [
             path
             for path in complete((*self._folder.worker_logs(), *self._folder.worker_lines()))
-            if begins_s(origin_of(path)[1] + 1) <= record.last_s - _OLD_S
+            if begins_s(origin_of(path)[1] + 1) <= record.last_s - _OLD_S and path not in self._deleted
         ]
         if span_s > 1 and segments:
             number = min(part_of_segment(origin_of(path)[1]) for path in segments)
@@ -113,6 +117,7 @@ class PastKeeper:
             raise
         self._past = past
         delete(folder, old, segments)
+        self._deleted.update(segments)
 
     def _with(self, number: int, part: Part, segments: list[Path]) -> Past:
         covers = dict(self._past.covers)
