@@ -79,7 +79,7 @@ def _short_record(seed: int) -> list[list[tuple[list[tuple[str, str]], dict[str,
 def _second(random: Random, medians: Sequence[float], each: float) -> tuple[list[tuple[str, str]], dict[str, object]]:
     rows, answers = [], {}
     for at, median in enumerate(medians):
-        count = int(each) + (random.random() < each - int(each) if each >= 2 else random.random() < each)
+        count = int(each) + (random.random() < each % 1)
         if not count:
             continue
         found = Histogram()
