@@ -4,7 +4,7 @@ The search steps up by `GROWTH`, or by what the CPU of the server leaves room fo
 not hold. From then on everything that was seen says together where the limit may be (`belief`), so that no single look
 decides, and one bad moment is nothing but one look. While that is uncertain, brief looks are taken in the middle of it.
 Then two loads no more than `tolerance` apart are looked at for longer, the limit between them: the search is over when
-each is on its side of it with a probability of `SURE`.
+each is on its side of it with a probability of `SURE`, and the limit is within `tolerance` as `_QUANTILES` have it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INTERVAL = 0.9
 _BRIEFLY = 1.6
 """While the limit may be anywhere between two loads of this ratio, a brief look says enough."""
 _QUANTILES = (0.1, 0.5, 0.9)
-MOST_LOOKS, MOST_FULL_LOOKS = 40, 10
+MOST_LOOKS, MOST_FULL_LOOKS = 40, 9
 """After so many, or so many of full length, the search ends with what is likelier than not: where looks at one load
 differ so much, more of them would tell less than the interval does already."""
 
@@ -163,9 +163,9 @@ def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     full = sum(look.length is Length.FULL for look in tried)
     if len(tried) >= MOST_LOOKS or full >= MOST_FULL_LOOKS:
         return known(bounds, tried)
-    if ends.are_found(bounds):
-        return _result(ends, tried)
     least, middle, most = (min(max(where.quantile(share), bounds.lowest), bounds.highest) for share in _QUANTILES)
+    if ends.are_found(bounds) and most - least <= bounds.width(math.ceil(least)):
+        return _result(ends, tried)
     if most > _BRIEFLY * least:
         highest_held = max((look.load for look in tried if look.answer is Answer.HOLDS), default=bounds.lowest)
         return _look(round(min(middle, _above(bounds, highest_held, tried))), Length.BRIEF, tried)
