@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import cpu
+from tests.children import warm
 from tests.cloud.fixtures import cloud, module_cloud
 from tests.shards.stores import shard_folder, shard_uris
 from tests.whole import WHOLE
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(cpu.Summary(files))
     if files is not None and not config.getoption("numprocesses", None):
         config.pluginmanager.register(cpu.Meter())
+    if not WHOLE:
+        warm.install()
 
 
 # Thousands of tests are collected in each process, and all of them stay: nothing of it is garbage, nor ever will be.

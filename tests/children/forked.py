@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dbz.children import Child, python_module
-from tests.children.forkserver import ROOT, SERVERS, forkserver
+from tests.children.forkserver import ROOT, SERVERS, Job, forkserver
 from tests.whole import WHOLE
 
 
@@ -35,9 +35,8 @@ class ForkedChild(Child):
         self._ended: int | None = None
         streams = [os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)]
         try:
-            self.pid, self._told = forkserver(SERVERS).start(
-                module, arguments, ROOT, environment, [*streams, streams[1]]
-            )
+            job = Job(module, list(arguments), dict(environment), str(ROOT), with_parent=True)
+            self.pid, self._told = forkserver(SERVERS).start(job, [*streams, streams[1]])
         finally:
             for stream in streams:
                 os.close(stream)

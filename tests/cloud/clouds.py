@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+
+from dbz.children import Child, free_port, python_module, wait_until
 
 KEYS = ("local", "local")
 REGION = "eu-west-1"
@@ -95,16 +95,12 @@ class RunningCloud:
 @contextmanager
 def running_cloud(folder: Path, *arguments: str) -> Iterator[RunningCloud]:
     """A cloud of its own with tasks that start in 0.3 s and metrics every second."""
-    command = [sys.executable, "-m", "dbz.cloud", "--start-delay", "0.3", "--period", "1", *arguments]
-    with (folder / "cloud.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        assert url, (folder / "cloud.log").read_text()
-        yield RunningCloud(url)
-    finally:
-        process.terminate()
-        assert process.wait(60) == 0
-        process.stdout.close() if process.stdout else None
-    assert "Traceback" not in (folder / "cloud.log").read_text(), (folder / "cloud.log").read_text()
+    port, log = free_port(), folder / "cloud.log"
+    command = python_module("dbz.cloud", "--port", str(port), "--start-delay", "0.3", "--period", "1", *arguments)
+    with Child("the local cloud", command, log=log, grace_s=60) as cloud:
+        url = f"http://127.0.0.1:{port}\n"
+        wait_until(lambda: url in log.read_text(), cloud, deadline_s=60, what="the local cloud")
+        yield RunningCloud(url.strip())
+        cloud.interrupt()
+        assert cloud.wait(60) == 0, cloud.log_tail()
+    assert "Traceback" not in log.read_text(), log.read_text()

