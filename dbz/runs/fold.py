@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
@@ -35,6 +36,10 @@ DOUBTFUL = {"http.doubtful": HTTP, "ack.doubtful": ACK}
 """Metrics of answers that say something against themselves, and the kinds of attempts that are answered."""
 _DRAINED_WITHIN_S = 8.0
 """How long after the judged part deliveries of its messages are waited for, with what a slow machine adds."""
+
+
+_ROUNDED_S = 0.002
+"""What rounding may leave between the end of a line and the beginning of the next."""
 
 
 class Fold:
@@ -83,8 +88,9 @@ class Fold:
 
     def add_line(self, worker: str, line: Mapping[str, Any]) -> None:
         """Take in what a worker wrote of a second."""
+        for second in _seconds_of(line, self.window):
+            self._users[worker][second] = line["users"]
         if line_inside(line, self.window):
-            self._users[worker][round(line["t"])] = line["users"]
             add_deliveries(self._deliveries, line)
             _add_sums(self._answers, line.get("answers", {}))
             self._counters.add(line)
@@ -137,7 +143,7 @@ class Fold:
         for of_worker in self._users.values():
             for second, users in _without_gaps(of_worker):
                 sums[second] += users
-        return [sums[second] for second in sorted(sums) if second <= until_s]
+        return [sums[second] for second in sorted(sums) if self.window.start_s + second + 1 <= until_s]
 
     def measurements(self, seconds: float | None = None, until_s: float = float("inf")) -> Measurements:
         """Everything that budgets can judge; `seconds` is how long it lasted so far, if the window has no end yet."""
@@ -227,3 +233,17 @@ def _without_gaps(users: Mapping[int, float]) -> Iterator[tuple[int, float]]:
     for second in range(min(users, default=0), max(users, default=-1) + 1):
         held = users.get(second, held)
         yield second, held
+
+
+def _seconds_of(line: Mapping[str, Any], window: Window) -> range:
+    """Which seconds of a window, counted from 0, have their middle in the time of a worker's line.
+
+    So every worker answers for every second, wherever in it its lines begin; a window of less has its own middle.
+    """
+    if not math.isfinite(window.start_s):
+        return range(0)
+    half_s = min(window.seconds, 1.0) / 2
+    end_s = line["t"] - window.start_s - half_s
+    begin_s = end_s - line.get("dt", 1.0) - _ROUNDED_S
+    last = math.ceil(window.seconds - half_s) - 1 if math.isfinite(window.seconds) else math.inf
+    return range(max(math.floor(begin_s) + 1, 0), int(min(math.floor(end_s), max(last, 0))) + 1)

@@ -10,9 +10,9 @@ from tests.cli.running import dbz, small_server
 BUDGETS = """\
 schema: dbz.budgets/1
 budgets:
-  - {name: on_3g, of: 'http{network=3g}', stat: p50, limit: '< 200ms'}
+  - {name: on_3g, of: 'http{network=3g}', stat: p50, limit: '< 20ms'}
   - {name: on_wifi, of: 'http{network=wifi}', stat: count, limit: '> 1'}
-  - {name: elsewhere, of: 'http{network=lte}', stat: p50, limit: '< 200ms'}
+  - {name: elsewhere, of: 'http{network=lte}', stat: p50, limit: '< 20ms'}
 """
 
 

@@ -27,20 +27,24 @@ name: services
 scenario: visits.py
 users: 2
 warmup: 0s
-duration: 2s
+duration: 4s
 budgets: budgets.yaml
 service_header: X-Backend
 """
 BUDGETS = """\
 schema: dbz.budgets/1
 budgets:
-  - {name: game_fast, of: 'http{service=game}', stat: p95, limit: '< 60ms'}
-  - {name: chat_fast, of: 'http{service=chat, op="GET *"}', stat: p50, limit: '< 60ms'}
+  - {name: game_fast, of: 'http{service=game}', stat: p95, limit: '< 1s'}
+  - {name: chat_fast, of: 'http{service=chat, op="GET *"}', stat: p50, limit: '< 1s'}
   - {name: chat_sound, of: 'errors{service=chat}', stat: error_rate, limit: '< 1%'}
   - {name: lost_sound, of: 'errors{service=lost}', stat: error_rate, limit: '< 1%'}
   - {name: others, of: 'http{service!=game}', stat: count, limit: '> 1'}
-  - {name: misspelt, of: 'http{service=gane}', stat: p95, limit: '< 60ms'}
+  - {name: misspelt, of: 'http{service=gane}', stat: p95, limit: '< 1s'}
 """
+
+
+_SLOW_S = 1.8
+"""Far from the limit, and that from what a generator on a busy machine may add."""
 
 
 class _Gateway(BaseHTTPRequestHandler):
@@ -52,7 +56,7 @@ class _Gateway(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         service = self.path[1:]
         if service == "game":
-            time.sleep(0.08)
+            time.sleep(_SLOW_S)
         if service == "lost" and _Gateway.answered:
             self.close_connection = True
             return

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
@@ -149,6 +153,27 @@ def test_a_worker_that_skips_a_line_did_not_lose_its_users() -> None:
         "worker-1": [{"t": t, "users": 250} for t in (1.0, 2.0, 4.3)],
     }
     assert aggregate.users_by_second(Record(workers=lines), Window(start_s=0, end_s=5)) == [500.0] * 4
+
+
+@given(
+    st.lists(st.lists(st.floats(0.3, 2.5), min_size=8, max_size=12), min_size=1, max_size=4),
+    st.floats(0.0, 2.0),
+    st.floats(0.1, 4.0),
+)
+def test_every_worker_counts_in_every_second_wherever_its_lines_begin(
+    lengths: list[list[float]], start_s: float, length_s: float
+) -> None:
+    """Lines that follow each other from before the window to after it, late or not: all users are held in all of it."""
+    lines = {}
+    for worker, of_worker in enumerate(lengths):
+        ends = list(accumulate([*of_worker, *[1.0] * 8]))
+        lines[f"worker-{worker}"] = [
+            {"t": round(end, 3), "dt": round(length, 3), "users": 3}
+            for end, length in zip(ends, [*of_worker, *[1.0] * 8], strict=True)
+        ]
+    found = aggregate.users_by_second(Record(workers=lines), Window(start_s=start_s, end_s=start_s + length_s))
+    assert set(found) == {3.0 * len(lengths)}
+    assert len(found) in (max(math.floor(length_s), 1), math.ceil(length_s))
 
 
 def test_a_worker_that_is_lost_takes_its_users_along() -> None:

@@ -17,7 +17,8 @@ from dbz.shards.plan.document import PlannedMove
 from tests.shards.stores import World
 
 CLUBS = [f"club{number:02d}" for number in range(6)]
-FAST: dict[str, Any] = {"rate_bytes_per_s": None}
+FAST: dict[str, Any] = {"rate_bytes_per_s": None, "max_fence_s": 10.0}
+"""Moves whose writes wait for as long as a busy machine takes: none is lost, however soon it may go on."""
 
 
 @contextmanager
