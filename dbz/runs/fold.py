@@ -240,7 +240,7 @@ def _seconds_of(line: Mapping[str, Any], window: Window) -> range:
 
     So every worker answers for every second, wherever in it its lines begin; a window of less has its own middle.
     """
-    if not math.isfinite(window.start_s):
+    if not (math.isfinite(window.start_s) and window.seconds):
         return range(0)
     half_s = min(window.seconds, 1.0) / 2
     end_s = line["t"] - window.start_s - half_s

@@ -47,6 +47,19 @@ def gone(pid: int) -> bool:
         return True
 
 
+def title(module: str) -> str:
+    """The name of a process that runs this module and was forked: as much of it as the kernel keeps."""
+    return module.removeprefix("dbz.")[-15:]
+
+
+def runs(process: psutil.Process, module: str) -> bool:
+    """Whether a process is `python -m MODULE`, or its guard, started anew or forked; no if it has ended."""
+    try:
+        return process.name() == title(module) or any(module in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
 def carrying(name: str, value: str) -> list[int]:
     """Ids of all processes that were started with the environment variable `name=value`, descendants included."""
     found = []

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from tests.children import warm
 from tests.children.forkserver import CLOUDS, COMMANDS, GENERATORS, ROOT, SERVERS, STORES, Forkserver, Job, inherit
+from tests.children.processes import title
 
 _PACKAGES = {
     COMMANDS: (
@@ -51,7 +52,7 @@ _LIBRARIES = {
     STORES: ("secantus.cli",),
 }
 _MOST_BYTES = 1_000_000
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def main() -> None:
@@ -135,7 +136,7 @@ class Zygote:
         os.environ.clear()
         os.environ.update(job.environment)
         tempfile.tempdir = None
-        if self._kind in (COMMANDS, SERVERS, CLOUDS):
+        if self._kind == COMMANDS:
             warm.install()
         if job.guard is not None:
             os.setsid()
@@ -157,6 +158,7 @@ def run_program(module: str, arguments: list[str]) -> object:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.reconfigure(write_through="PYTHONUNBUFFERED" in os.environ)  # type: ignore[union-attr]
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, title(module.removesuffix(".__main__")).encode(), 0, 0, 0)
     program = importlib.import_module(module)
     sys.argv = [str(program.__file__), *arguments]
     return program.main()

@@ -21,6 +21,7 @@ from dbz.monitor.store.store import MonitorStore
 from dbz.monitor.watch import Monitor, Said
 from dbz.stack import StackOptions, start_stack
 from dbz.stack.state import describe
+from tests.children.processes import runs
 from tests.monitor.service import Receiver, running
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +112,7 @@ async def test_slow_answers_reach_slack_and_a_mail_box_once_and_are_over(server:
     assert mailbox.subjects == ["[dbz] FIRING SLOW_RESPONSE club", "[dbz] RESOLVED SLOW_RESPONSE club"]
     texts = [body["text"] for body in receiver.taken]
     assert len(texts) == 2 and "SLOW_RESPONSE firing: response time of club is" in texts[0]
-    assert not [child for child in psutil.Process().children(recursive=True) if "generator" in str(child.cmdline())]
+    assert not [child for child in psutil.Process().children(recursive=True) if runs(child, "dbz.load.generator")]
     assert not list((tmp_path / "probes").iterdir())
 
 

@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from dbz.errors import ExitCode
-from tests.children.processes import ended
+from tests.children.processes import ended, runs
 from tests.cli.running import run_dbz
 from tests.whole import WHOLE
 
@@ -225,15 +225,8 @@ def generators(folder: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter()
-        if any("dbz.load.generator" in word for word in _words(process)) and _folder_of(process) == folder
+        if runs(process, "dbz.load.generator") and _folder_of(process) == folder
     ]
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def _folder_of(process: psutil.Process) -> Path | None:
