@@ -6,6 +6,8 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +24,18 @@ def start_module(
     if WHOLE or not forkserver(SERVERS).suits(given):
         return Child(name, python_module(module.removesuffix(".__main__"), *arguments), log=log, env=environment)
     return ForkedChild(name, module, arguments, log=log, environment=given)
+
+
+def run_module(
+    module: str, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE` to its end with exactly these variables, or those of the tests; forked if it can be."""
+    given = dict(os.environ if environment is None else environment)
+    if WHOLE or not forkserver(SERVERS).suits(given):
+        command = [sys.executable, "-m", module.removesuffix(".__main__"), *arguments]
+        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=timeout_s)
+    done = forkserver(SERVERS).carry_out(Job(module, list(arguments), given, str(ROOT)), timeout_s)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 class ForkedChild(Child):

@@ -70,17 +70,22 @@ class Forkserver:
     ) -> subprocess.CompletedProcess[bytes]:
         """`dbz` with these arguments to its end; killed after so long, which is `subprocess.TimeoutExpired`."""
         words = list(map(os.fsdecode, arguments))
+        return self.carry_out(Job("dbz.cli.main", words, dict(environment), str(cwd)), timeout_s)
+
+    def carry_out(self, job: Job, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+        """A job to its end, with what it wrote; killed after so long, which is `subprocess.TimeoutExpired`."""
+        command = [job.module, *job.arguments]
         streams = [os.open(os.devnull, os.O_RDONLY), os.memfd_create("out"), os.memfd_create("errors")]
         try:
-            pid, told = self.start(Job("dbz.cli.main", words, dict(environment), str(cwd)), streams)
+            pid, told = self.start(job, streams)
             with told:
                 told.settimeout(timeout_s)
                 try:
                     code = int(told.recv(100))
                 except TimeoutError:
                     os.kill(pid, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired(["dbz", *words], timeout_s, *map(_whole, streams[1:])) from None
-            return subprocess.CompletedProcess(["dbz", *words], code, *map(_whole, streams[1:]))
+                    raise subprocess.TimeoutExpired(command, timeout_s, *map(_whole, streams[1:])) from None
+            return subprocess.CompletedProcess(command, code, *map(_whole, streams[1:]))
         finally:
             for stream in streams:
                 os.close(stream)
@@ -140,6 +145,7 @@ def _start_all() -> dict[str, Forkserver]:
         pass_fds=[ends_with, *(listener.fileno() for listener in listeners.values())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for the tests, with which it ends
     )
     os.close(ends_with)
     for listener in listeners.values():

@@ -42,7 +42,7 @@ _PYTHON = [sys.executable, "-P", "-m"]
 def install() -> None:
     """Start children of this process warm, and count them as its children."""
     started: set[int] = set()
-    child.subprocess = SimpleNamespace(  # type: ignore[assignment]
+    child.subprocess = SimpleNamespace(  # type: ignore[assignment,attr-defined]
         PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired, Popen=partial(_start, started)
     )
     who_started_whom = processes._children
@@ -129,7 +129,7 @@ def guard_program(guards: Sequence[str], module: str, arguments: Sequence[str]) 
     kept = {*map(int, os.listdir("/proc/self/fd"))}  # noqa: PTH208
 
     def go_on(_file: str, _argv: Sequence[str]) -> NoReturn:
-        os.execvp = execute  # type: ignore[assignment]
+        os.execvp = execute
         for descriptor in {*map(int, os.listdir("/proc/self/fd"))} - kept:  # noqa: PTH208
             _close(descriptor)
         at_once = zygote.patch_again()

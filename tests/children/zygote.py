@@ -18,7 +18,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tests.children import warm
 from tests.children.forkserver import CLOUDS, COMMANDS, GENERATORS, ROOT, SERVERS, STORES, Forkserver, Job, inherit
@@ -88,7 +88,8 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake)
         while True:
-            ready, _, _ = select.select([self._listener, self._woken, self._ends_with], [], [])
+            watched: list[Any] = [self._listener, self._woken, self._ends_with]
+            ready, _, _ = select.select(watched, [], [])
             if self._ends_with in ready:
                 os._exit(0)
             if self._woken in ready:

@@ -18,6 +18,7 @@ import pytest
 from dbz.children import free_port
 from dbz.errors import ConfigError
 from dbz.server.settings import Settings, load_settings
+from tests.children.forked import run_module
 from tests.server.backend import SECRET, answers, start_server
 from tests.server.clients import connected, eventually, login
 
@@ -139,7 +140,7 @@ def test_a_wrong_configuration_ends_with_code_2(tmp_path: Path) -> None:
     """One message, no traceback."""
     config = tmp_path / "server.yaml"
     config.write_text("http: {port: 0}")
-    done = subprocess.run([sys.executable, "-m", "dbz.server", "--config", str(config)], capture_output=True, text=True)
+    done = run_module("dbz.server.__main__", "--config", str(config))
     assert done.returncode == 2 and "http.port" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -150,6 +151,5 @@ def test_a_port_that_is_taken_ends_the_server(folder: Path, stores: tuple[str, s
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [sys.executable, "-m", "dbz.server", "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = run_module("dbz.server.__main__", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 3 and "in use" in done.stderr and "Traceback" not in done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +16,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from dbz.children import Child, free_port, wait_until
+from dbz.children import Child, free_port, python_module, wait_until
 from dbz.server.auth.passwords import hash_password
 from dbz.server.sagas.asl import state_machine
 from dbz.server.sagas.catalogue import CATALOGUE
@@ -62,7 +61,7 @@ def machines(folder: Path, stores: tuple[str, str]) -> Iterator[Machines]:
     aws = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "eu-west-1"}
     points = folder / "step-functions"
     points.mkdir()
-    cloud = Child("cloud", [sys.executable, "-m", "dbz.cloud", "--port", str(port)], log=folder / "cloud.log", env=aws)
+    cloud = Child("cloud", python_module("dbz.cloud", "--port", str(port)), log=folder / "cloud.log", env=aws)
     with cloud:
         wait_until(lambda: listens(port), cloud, deadline_s=40, what="the local cloud")
         options = {"endpoint_url": endpoint, "region_name": "eu-west-1"}

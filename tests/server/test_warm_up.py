@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from dbz.cache import TwoLayerCache
 from dbz.cache.admin.connect import connected_database
 from dbz.cache.warm import OneDatabase, WarmOrder, WarmRun
 from dbz.config.warmup import load_warmup
+from tests.children.forked import run_module
 from tests.server.backend import Backend, seed, start_server
 from tests.server.clients import SignIn, eventually
 
@@ -90,6 +89,5 @@ async def test_a_server_waits_for_the_demo_data_to_be_complete(folder: Path, sto
 
 def test_a_wrong_warm_up_file_is_refused_before_serving(tmp_path: Path) -> None:
     (tmp_path / "w.yaml").write_text("schema: dbz.warmup/1\nwarmers: []\n")
-    command = [sys.executable, "-m", "dbz.server", "--warmup", str(tmp_path / "w.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = run_module("dbz.server.__main__", "--warmup", str(tmp_path / "w.yaml"))
     assert done.returncode == 2 and "w.yaml:2" in done.stderr and "Traceback" not in done.stderr

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.band.standin import LEADER
+from tests.children.forked import run_module
 from tests.server.backend import Backend
 from tests.server.band.stage import ADMIN, CALLBACK, KEYS, Stage, agreed, begin, link
 from tests.server.clients import SignIn, User
@@ -213,7 +212,6 @@ def test_a_server_without_all_that_band_needs_does_not_start(stage: Stage) -> No
         ({**full, "BAND_URL": "http://band.example"}, "https://"),
         ({**os.environ}, "synchronises with Band, and there is none", "--services", "band_sync"),
     ):
-        command = [sys.executable, "-m", "dbz.server", "--port", "1", *options]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+        done = run_module("dbz.server.__main__", "--port", "1", *options, environment=environment)
         assert done.returncode == 2 and said in done.stderr, done.stderr
         assert "hunter2" not in done.stderr and "Traceback" not in done.stderr
