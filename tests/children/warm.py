@@ -63,6 +63,7 @@ def _start(started: set[int], command: list[str], **how: Any) -> subprocess.Pope
     if known is None or how["pass_fds"] or not forkserver(known[0]).suits(how["env"], besides=_FROM_DBZ):
         return subprocess.Popen(command, **how)
     kind, module = known
+    sys.audit("subprocess.Popen", command[0], command, None, how["env"])  # for tests that hear what is started
     job = Job(module, program[4:], how["env"], os.getcwd(), guard=command[len(_GUARD) : split])  # noqa: PTH109
     try:
         forked = ForkedGuard(kind, job, how["stderr"].fileno())
