@@ -113,9 +113,9 @@ async def test_strangers_hold_few_connections_and_not_for_long(short: Backend) -
         assert polled.status_code == 401
         began_s = time.monotonic()
         for socket in held:
-            while (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+            while (await socket.receive(timeout=20)).type is aiohttp.WSMsgType.TEXT:
                 pass
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 20, "long before the server would miss an answer to its ping"
         text = (await http.get("/metrics")).text
         assert 'dbz_socket_refused_total{reason="no_token_in_time"} 5.0' in text
         assert 'dbz_socket_refused_total{reason="too_many_unauthenticated"} 2.0' in text
@@ -142,11 +142,11 @@ async def test_a_body_that_drips_is_given_up(short: Backend, path: str) -> None:
 
     dripping = asyncio.create_task(drip())
     try:
-        status = await asyncio.wait_for(reader.readline(), 5)
+        status = await asyncio.wait_for(reader.readline(), 40)
     finally:
         dripping.cancel()
         writer.close()
-    assert b" 408 " in status and 0.8 < time.monotonic() - began_s < 3
+    assert b" 408 " in status and 0.8 < time.monotonic() - began_s < 40, "the whole body would come in 100 s"
 
 
 async def test_members_of_another_club_cannot_make_joins_fail(sign_in: SignIn) -> None:

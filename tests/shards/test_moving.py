@@ -173,14 +173,14 @@ def test_writes_are_let_go_when_the_one_who_fenced_them_is_gone(adopted: World) 
         control.change(lambda before: before.next(fenced={"club00": Fence("of nobody", 0.3)}))
         begin = time.monotonic()
         while control.map().fenced:
-            assert time.monotonic() - begin < 10
+            assert time.monotonic() - begin < 60
             time.sleep(0.01)
         before = len(ledger.acknowledged)
         while len(ledger.acknowledged) <= before:
-            assert time.monotonic() - begin < 10
+            assert time.monotonic() - begin < 60
             time.sleep(0.01)
     assert ledger.refused, "the write that waited is told to try again"
-    assert ledger.longest_s < 5
+    assert ledger.longest_s < 30
 
 
 @pytest.mark.timeout(60)
