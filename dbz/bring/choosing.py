@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from dbz.bring.recording import Exchange, Recording
 from dbz.bring.sockets import is_polling
+from dbz.units import counted
 
 _STATIC = re.compile(
     r"\.(js|mjs|css|map|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf|eot|mp4|webm|txt|webmanifest)$", re.IGNORECASE
@@ -46,7 +47,15 @@ def wanted(recording: Recording, choice: Choice) -> tuple[list[Exchange], str, l
     if others:
         hosts = ", ".join(host for host, _ in others.most_common(3))
         notes.append(f"{sum(others.values())} requests to other servers are left out: {hosts}")
-    return [exchange for exchange in kept if exchange.origin in ("", origin)], origin, notes
+    chosen = [exchange for exchange in kept if exchange.origin in ("", origin)]
+    failed = Counter(exchange.status for exchange in chosen if exchange.failed)
+    if failed:
+        statuses = ", ".join(str(status) for status, _ in failed.most_common(3))
+        notes.append(
+            f"{counted(failed.total(), 'request')} had failed when recorded ({statuses}): a run counts these "
+            "answers as failures too"
+        )
+    return chosen, origin, notes
 
 
 def main_origin(origins: Counter[str], choice: Choice) -> str:

@@ -61,6 +61,18 @@ class GivenValue:
     """What is sent when the answer holds none; None where nothing else would do."""
 
 
+def is_refusal(status: int) -> bool:
+    """Whether a server in good order would answer with this status of 400 or more again: not found, not allowed.
+
+    Failures of the server (500 and more), what passes (408, 425, 429), and the codes that proxies log for clients that
+    went away (444, 460, 499) are nobody's idea of a right answer, however often a recording has them.
+    """
+    return 400 <= status < 500 and status not in _PASSING
+
+
+_PASSING = frozenset({408, 425, 429, 444, 460, 463, 499})
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One request and what came back."""
@@ -88,6 +100,11 @@ class Exchange:
     """What its answer brings for other requests."""
     before: Exchange | None = None
     """What must be asked right before it, each time."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its status is a failure of the server or of the moment."""
+        return self.status >= 400 and not is_refusal(self.status)
 
     @cached_property
     def path(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -238,8 +239,11 @@ def error_groups(record: Record, window: Window | None = None) -> list[ErrorGrou
 def deliveries(record: Record) -> list[Deliveries]:
     """The bookkeeping of each delivered event, over the whole run: a message outlives the second it was sent in."""
     fields = ("sent", "expected", "delivered", "lost", "duplicated", "out_of_order")
+    astray = Counter[str]()
+    for line in _worker_lines(record):
+        astray.update({event: count for event, (count,) in line.get("astray", {}).items()})
     return [
-        Deliveries(event=event, **dict(zip(fields, counts, strict=True)))
+        Deliveries(event=event, astray=astray[event], **dict(zip(fields, counts, strict=True)))
         for event, counts in sorted(delivery_totals(_worker_lines(record)).items())
     ]
 

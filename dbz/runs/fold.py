@@ -50,6 +50,7 @@ class Fold:
         self._histograms: dict[Tags, defaultdict[Series, Histogram]] = {}
         self._users: defaultdict[str, dict[int, float]] = defaultdict(dict)
         self._deliveries: dict[str, list[int]] = {}
+        self._astray: dict[str, list[int]] = {}
         self._answers: dict[str, list[float]] = {}
         self._gauges: dict[str, list[float]] = {metric: [] for metric in SERVER_GAUGES}
         self._queries: defaultdict[str, Buckets] = defaultdict(Buckets)
@@ -92,6 +93,7 @@ class Fold:
             self._users[worker][second] = line["users"]
         if line_inside(line, self.window):
             add_deliveries(self._deliveries, line)
+            _add_sums(self._astray, line.get("astray", {}))
             _add_sums(self._answers, line.get("answers", {}))
             self._counters.add(line)
             self._looked |= "objections" in line
@@ -101,6 +103,7 @@ class Fold:
                 self._looked_at[name] += sum(counts)
         elif 0 < line["t"] - self.window.end_s < _DRAINED_WITHIN_S:
             add_deliveries(self._deliveries, line, "drained")
+            _add_sums(self._astray, line.get("astray", {}))
 
     def add_server(self, line: Mapping[str, Any]) -> None:
         """Take in a probe of the target, and what its metrics said."""
@@ -156,7 +159,7 @@ class Fold:
             parts=self._pages,
             queries=dict(self._queries),
             probes=(self._probes[0], self._probes[1]),
-            deliveries={**_wrong_deliveries(self._deliveries), **self._doubtful(latencies)},
+            deliveries={**_wrong_deliveries(self._deliveries, self._astray), **self._doubtful(latencies)},
             answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
             tagged={
                 tags: Measurements(seconds=length_s, latencies=_latencies(histograms))
@@ -219,12 +222,15 @@ def _add_sums(totals: dict[str, list[_Number]], more: Mapping[str, Sequence[_Num
         totals[name] = list(map(add, sums, values)) if sums else list(values)
 
 
-def _wrong_deliveries(totals: Mapping[str, Sequence[int]]) -> dict[str, dict[str, tuple[int, int]]]:
+def _wrong_deliveries(
+    totals: Mapping[str, Sequence[int]], astray: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, tuple[int, int]]]:
     """By metric and event: how many messages went wrong, of how many expected."""
-    return {
+    wrong = {
         metric: {event: (counts[at], counts[1]) for event, counts in totals.items()}
         for metric, at in _WRONG_DELIVERIES.items()
     }
+    return {**wrong, "delivery.astray": {event: (sum(astray.get(event, ())), of[1]) for event, of in totals.items()}}
 
 
 def _without_gaps(users: Mapping[int, float]) -> Iterator[tuple[int, float]]:

@@ -227,6 +227,8 @@ class Deliveries(_Part):
     lost: int = 0
     duplicated: int = 0
     out_of_order: int = 0
+    astray: int = 0
+    """Messages that reached somebody who was not in their channel."""
 
 
 class Generator(_Part):

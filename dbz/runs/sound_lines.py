@@ -57,6 +57,7 @@ def is_sound(line: Any, kind: str) -> bool:
     return (
         _are_rows(line.get("deliveries", {}), _OF_AN_EVENT)
         and _are_rows(line.get("drained", {}), _OF_AN_EVENT)
+        and _are_rows(line.get("astray", {}), 1)
         and _are_rows(line.get("answers", {}), _OF_AN_OPERATION)
         and _are_rows(line.get("counters", {}), _OF_A_COUNTER)
         and _are_queries(line.get("queries", {}))

@@ -124,6 +124,17 @@ def test_requests_of_one_second_of_a_log_stay_in_it_and_in_their_order(seconds: 
     assert [int(row["at_s"] + 1e-6) for row in rows] == [at - seconds[0] for at in seconds]
 
 
+@given(st.lists(st.sampled_from([0, 200, 304, 401, 404, 422, 429, 499, 500, 502, 504]), min_size=1, max_size=20))
+def test_a_failure_that_a_log_has_is_not_what_its_replay_takes_for_right(statuses: list[int]) -> None:
+    lines = [
+        f'{{"time": {1e9 + at}, "method": "GET", "path": "/a", "status": {status}}}'
+        for at, status in enumerate(statuses)
+    ]
+    made = replay_of(read_access_log(lines, "log"), Choice("http://127.0.0.1:1"), "log", "log", 1.0)
+    right = [json.loads(line)["status"] for line in made.arrivals.splitlines()[1:]]
+    assert right == [0 if status in (429, 499, 500, 502, 504) else status for status in statuses]
+
+
 def test_what_has_no_times_cannot_be_played_again() -> None:
     with pytest.raises(UsageError, match="have no times"):
         replay_of(read_access_log(['{"method": "GET", "path": "/a"}'], "log"), Choice(), "log", "log", 1.0)

@@ -142,6 +142,15 @@ def test_pauses_are_those_of_the_recording_and_answers_that_were_refusals_are_ex
     assert "if answer.status_code == 404:" in text
 
 
+@pytest.mark.parametrize("status", [408, 425, 429, 444, 499, 500, 502, 503, 504])
+def test_a_failure_that_was_recorded_is_no_right_answer(status: int) -> None:
+    made = script(entry("GET", "/a", {}), entry("GET", "/b", {}, status=status), entry("GET", "/c", {}, status=401))
+    (note,) = (note for note in made.notes if "failed" in note)
+    assert note.startswith(f"1 request had failed when recorded ({status})")
+    text = text_of(entry("GET", "/b", {}, status=status), entry("GET", "/c", {}, status=401))
+    assert text.count("catch_response") == 1 and f"== {status}" not in text and "== 401:" in text
+
+
 def test_third_parties_statics_and_preflights_are_left_out_and_that_is_said() -> None:
     entries = (
         entry("GET", "/api/a", {}),

@@ -53,6 +53,37 @@ def test_a_second_copy_is_a_duplicate_and_no_delivery(room):
     assert room.take_counts()["chat"] == [1, 2, 2, 0, 1, 0]
 
 
+def test_a_message_that_reaches_somebody_outside_the_room_is_astray(room):
+    room.sent("chat", "room", "m1", 1)
+    for member in (1, 2, 3, 3, 9, 9, 8):
+        room.received("chat", "room", "m1", member)
+    room.join("chat", "room", 8)
+    room.expire()
+    assert room.take_counts()["chat"] == [1, 2, 2, 0, 1, 0]
+    assert room.take_astray() == {"chat": [1]}, "8 came in, and 9 never did; two copies are one that went astray"
+    assert room.take_astray() == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from(("sent", "join", "leave", "receive")), st.integers(1, 5)), max_size=40))
+def test_what_everybody_gets_who_is_in_the_room_or_just_left_it_is_never_astray(tmp_path_factory, steps):
+    with recorder_in(tmp_path_factory.mktemp("astray")) as recorder:
+        ledger, inside, messages, outsiders = DeliveryLedger(recorder, deadline_s=3600), set(), 0, 0
+        for what, member in steps:
+            if what == "sent":
+                messages += 1
+                ledger.sent("chat", "room", messages, member)
+            elif what == "receive":
+                ledger.received("chat", "room", messages, member + (100 if member == 5 else 0))
+                outsiders |= bool(messages and member == 5) << messages
+            else:
+                (ledger.join if what == "join" else ledger.leave)("chat", "room", member)
+                inside.add(member)
+        for member in set(range(1, 5)) - inside:
+            ledger.join("chat", "room", member)
+        ledger.abandon()
+        assert ledger.take_astray().get("chat", [0]) == [outsiders.bit_count()]
+
+
 def test_who_joins_while_a_message_is_on_its_way_may_get_it_without_being_counted(room):
     room.sent("chat", "room", "m1", 1)
     room.join("chat", "room", 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dbz.bring.recording import FORM, JSON, MULTIPART
+from dbz.bring.recording import FORM, JSON, MULTIPART, is_refusal
 from dbz.bring.steps import HttpStep, Keep
 from dbz.bring.values import Expression, Formatted, code, quoted
 
@@ -21,7 +21,7 @@ def request_lines(call: HttpStep, *, among_paths: bool = False) -> Iterator[str]
     known = verb in _VERBS
     request = f"self.client.{verb}" if known else f'self.client.request("{call.method}", '
     text = called(request, arguments, 8) if known else f"{request}{', '.join(arguments)})"
-    if call.status >= 400:
+    if is_refusal(call.status):
         yield f"        with {text} as answer:"
         yield f"            if answer.status_code == {call.status}:  # as it was recorded"
         yield "                answer.success()"
@@ -51,7 +51,7 @@ def _judged(call: HttpStep, path: str | Formatted | Expression) -> Iterator[str]
         yield f"name={quoted(call.name)}"
     if not call.follows:
         yield "allow_redirects=False"
-    if call.status >= 400:
+    if is_refusal(call.status):
         yield "catch_response=True"
 
 

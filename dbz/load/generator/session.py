@@ -121,6 +121,8 @@ class Session:
         counts: dict[str, Any] = {"deliveries": self.deliveries.take_counts(), **self.errors.take_counts()}
         if drained := self.deliveries.take_counts(after_end=True):
             counts["drained"] = drained
+        if astray := self.deliveries.take_astray():
+            counts["astray"] = astray
         if answers := self.answers.take():
             counts["answers"] = answers
         if self.relay is not None and self.relay.clock_error_ms is not None:

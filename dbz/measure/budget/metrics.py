@@ -106,6 +106,13 @@ CATALOGUE: Mapping[str, Metric] = {
         Metric("delivery.lost", SHARE, "event", _LOST, "messages that did not arrive, of those expected"),
         Metric("delivery.duplicated", SHARE, "event", _LOST, "messages that arrived twice, of those expected"),
         Metric("delivery.out_of_order", SHARE, "event", _LOST, "messages that arrived late, of those expected"),
+        Metric(
+            "delivery.astray",
+            SHARE,
+            "event",
+            _LOST,
+            "messages that reached somebody not in their room, of those expected",
+        ),
         Metric("users.held", COUNT, "", _GAUGE, "virtual users running at the same time"),
         Metric(
             "uptime",

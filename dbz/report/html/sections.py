@@ -244,9 +244,12 @@ def counters(run: Run) -> str:
 
 def deliveries(run: Run) -> str:
     """What became of the messages to several receivers."""
-    head = ["Event", "Sent", "Expected", "Delivered", "Lost", "Twice", "Out of order"]
+    head = ["Event", "Sent", "Expected", "Delivered", "Lost", "Twice", "Out of order", "Astray"]
     rows = [
-        ("broken" if row.lost or row.duplicated or row.out_of_order else "", _delivery_cells(row.model_dump()))
+        (
+            "broken" if row.lost or row.duplicated or row.out_of_order or row.astray else "",
+            _delivery_cells(row.model_dump()),
+        )
         for row in run.deliveries
     ]
     return section("deliveries", "Deliveries, warm-up included", table(head, rows)) if rows else ""

@@ -166,7 +166,12 @@ def slowest_first(operations: Iterable[Operation]) -> list[Operation]:
 
 def delivery_text(row: Deliveries) -> str:
     """What became of the messages of one event, in one line."""
-    bad = {"lost": row.lost, "delivered twice": row.duplicated, "out of order": row.out_of_order}
+    bad = {
+        "lost": row.lost,
+        "delivered twice": row.duplicated,
+        "out of order": row.out_of_order,
+        "to somebody who is not in their room": row.astray,
+    }
     found = ", ".join(f"{count:,} {what}" for what, count in bad.items() if count)
     return f"{row.delivered:,} of {row.expected:,} delivered, {found or 'none lost, twice or out of order'}"
 

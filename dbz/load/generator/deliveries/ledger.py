@@ -39,7 +39,7 @@ class Bus(Protocol):
 class _Message:
     """`waiting` are those who have yet to receive it; `later` is the same sender's next message in the channel."""
 
-    __slots__ = ("event", "key", "later", "sender", "sent_s", "waiting")
+    __slots__ = ("astray", "event", "key", "later", "sender", "sent_s", "waiting")
 
     def __init__(self, event: str, key: Hashable, sender: Hashable, sent_s: float, waiting: set[Hashable]) -> None:
         self.event = event
@@ -48,12 +48,14 @@ class _Message:
         self.sender = sender
         self.waiting: set[Hashable] | frozenset[Hashable] = waiting
         self.later: _Message | None = None
+        self.astray: set[Hashable] | frozenset[Hashable] = _NOBODY
+        """Who has got it without being in the channel; whoever comes in until it is past was only quick."""
 
 
 class DeliveryChannel:
     """One room or topic: since when who receives in it, and the messages that are not yet past."""
 
-    __slots__ = ("books", "messages", "newest", "receivers", "recorders")
+    __slots__ = ("astray", "books", "left", "messages", "newest", "receivers", "recorders")
 
     def __init__(self, books: tuple[list[int], list[int]]) -> None:
         self.books = books
@@ -63,6 +65,10 @@ class DeliveryChannel:
         """Where deliveries to a receiver are recorded, unless that is where all others are."""
         self.messages: dict[Hashable, _Message] = {}
         self.newest: dict[Hashable, _Message] = {}
+        self.left: dict[Hashable, float] = {}
+        """When those went who are in it no more."""
+        self.astray = 0
+        """Messages that reached somebody who is not in it."""
 
 
 class DeliveryLedger:
@@ -91,6 +97,7 @@ class DeliveryLedger:
         """`receiver` is no longer expected to get anything, messages on their way included."""
         place = self._channel(event, channel)
         place.receivers.pop(receiver, None)
+        place.left[receiver] = self._moment_s()
         for message in place.messages.values():
             if receiver in message.waiting:
                 _strike_off(message, receiver)
@@ -101,7 +108,9 @@ class DeliveryLedger:
 
         For one that was kept from being connected when it went: what it has missed is lost, and what comes is not.
         """
-        self._channel(event, channel).receivers.pop(receiver, None)
+        place = self._channel(event, channel)
+        place.receivers.pop(receiver, None)
+        place.left[receiver] = self._moment_s()
 
     def sent(self, event: str, channel: Hashable, key: Hashable, sender: Hashable) -> None:
         """`sender` emits the message `key` now; everybody else in the channel is expected to get it."""
@@ -117,10 +126,8 @@ class DeliveryLedger:
     def received(self, event: str, channel: Hashable, key: Hashable, receiver: Hashable) -> None:
         """`receiver` has the message `key`; the sender's own copy, and messages of nobody's, are passed over."""
         place = self._channels.get((event, channel))
-        if place is None:
-            return
-        message = place.messages.get(key)
-        if message is not None:
+        message = place.messages.get(key) if place is not None else None
+        if place is not None and message is not None:
             self._deliver(place, message, receiver, time.monotonic())
         elif self._bus is not None and len(self._early) < _MOST_EARLY:
             # It may have come faster than the word of the worker that sent it.
@@ -152,6 +159,7 @@ class DeliveryLedger:
         while self._open and self._open[0][1].sent_s < limit_s:
             place, message = self._open.popleft()
             _forget(place, message)
+            self._count_astray(place, message)
             self._book(place)[_LOST] += len(message.waiting)
             for receiver in message.waiting:
                 place.recorders.get(receiver, self._recorder).failure(
@@ -184,8 +192,18 @@ class DeliveryLedger:
         """The run ends: what is still on its way within its deadline is neither delivered nor lost."""
         for place, message in self._open:
             _forget(place, message)
+            self._count_astray(place, message)
             self._book(place)[_EXPECTED] -= len(message.waiting)
         self._open.clear()
+
+    def take_astray(self) -> dict[str, list[int]]:
+        """By event, how many messages reached somebody who is not in their channel, since the last call."""
+        taken: dict[str, list[int]] = {}
+        for (event, _), place in self._channels.items():
+            if place.astray:
+                taken.setdefault(event, [0])[0] += place.astray
+                place.astray = 0
+        return taken
 
     @property
     def _kind(self) -> str:
@@ -225,6 +243,9 @@ class DeliveryLedger:
             return
         after_end = received_s >= self._end_s
         book, waiting = place.books[after_end], message.waiting
+        if receiver not in place.receivers and receiver not in waiting:
+            message.astray |= {receiver}
+            return
         if receiver not in waiting:
             # Who joined after a message was sent may still get it, and is not to be blamed for that.
             book[_DUPLICATED] += place.receivers.get(receiver, math.inf) < message.sent_s
@@ -237,6 +258,12 @@ class DeliveryLedger:
         book[_DELIVERED] += 1
         if message.later is not None:
             book[_OUT_OF_ORDER] += _has_later(message, receiver, place)
+
+    def _count_astray(self, place: DeliveryChannel, message: _Message) -> None:
+        """Who has come in meanwhile, or went shortly before the message was sent, was told of it in good order."""
+        for receiver in message.astray:
+            went_s = place.left.get(receiver, -math.inf)
+            place.astray += receiver not in place.receivers and went_s + self._deadline_s < message.sent_s
 
     def _forgive(self, place: DeliveryChannel, key: Hashable) -> None:
         """Nobody is expected to get a message, and nobody can get it too late."""

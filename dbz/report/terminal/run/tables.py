@@ -195,7 +195,7 @@ def deliveries_table(run: Run) -> Table:
     table = grid("<", "<")
     table.show_header = False
     for row in run.deliveries:
-        bad = row.lost or row.duplicated or row.out_of_order
+        bad = row.lost or row.duplicated or row.out_of_order or row.astray
         table.add_row(cell(row.event), Text(delivery_text(row), "red" if bad else ""))
     return table
 
