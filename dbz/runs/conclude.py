@@ -16,6 +16,7 @@ from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspel
 from dbz.measure.latency.series import GENERATOR, MEASURE, OPERATION_KINDS, REQUEST_KINDS
 from dbz.measure.latency.tags import NETWORK, SERVICE_LABEL
 from dbz.runs import aggregate, arrivals, coverage
+from dbz.runs.before import failures_before
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.doubts import doubt_notes, nothing_right
@@ -99,6 +100,8 @@ def conclude(
         invalid += unopened((one["url"] for one in run.profile.get("pages", ())), pages, window)
     failures = [*([stopped] if stopped else []), *(comparison.findings if comparison else ())]
     failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))
+    if window == record.window:  # before another part of it was a load of another size
+        failures += failures_before(record, window, found, budgets)
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
     )
