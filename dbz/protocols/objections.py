@@ -23,6 +23,7 @@ _LARGEST_BYTES = 65_536
 """What says an error is short; a longer body is not looked at, since that would cost more than its request."""
 _LARGEST_TITLE_BYTES = 4096
 _MOST_OF_A_BATCH = 100
+_CLOSED_BY = {b"{": b"}", b"[": b"]"}
 _KEYS_OF_A_THING = 3
 """An object with an id and more keys than these is a thing that has an error, such as a job, and no error."""
 
@@ -85,16 +86,21 @@ def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = Fals
 
     `asked_for_login`: the request was for a login, so that a page with one is what was wanted.
     """
-    if not body or len(body) > _LARGEST_BYTES:
+    if not body:
         return ""
     first = body[:1]
+    if first in _CLOSED_BY and _is_cut_off(body) and _is_json(content_type):
+        return "JSON that is cut off"
+    if len(body) > _LARGEST_BYTES:
+        return ""
     if first not in b'{[<"' and first.isspace():
         body = body.lstrip()
         first = body[:1]
     if first == b"{" or (first == b"[" and b'"jsonrpc"' in body):
         return _objection_in_json(body)
     if first == b"<":
-        return _objection_in_page(body, asked_for_login=asked_for_login)
+        page = _objection_in_page(body, asked_for_login=asked_for_login)
+        return page or ("a page, and no JSON as its type says" if _is_json(content_type) else "")
     if len(body) < _LONGEST and "json" not in content_type:
         text = body.decode("utf-8", "replace").strip(" \r\n.!")
         return f"text: {text}" if text.lower() in _PHRASES else ""
@@ -110,10 +116,23 @@ def content_of(body_bytes: int, content_type: str) -> str:
     """Which kind of content a body is, of `CONTENTS`."""
     if not body_bytes:
         return "empty"
-    media = content_type.partition(";")[0].strip().lower()
-    if media.endswith(("/json", "+json")):
+    if _is_json(content_type):
         return "JSON"
-    return "HTML" if media in ("text/html", "application/xhtml+xml") else "other"
+    return "HTML" if _media(content_type) in ("text/html", "application/xhtml+xml") else "other"
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _is_json(content_type: str) -> bool:
+    return _media(content_type).endswith(("/json", "+json"))
+
+
+def _is_cut_off(body: bytes) -> bool:
+    """Whether an object or a list of JSON does not end as one."""
+    end = _CLOSED_BY[body[:1]]
+    return body[-1:] != end and body.rstrip()[-1:] != end
 
 
 def _objection_in_json(body: bytes) -> str:

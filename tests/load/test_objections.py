@@ -42,7 +42,6 @@ NO_ERRORS = (
     '{"items": [{"error": "an old one", "success": false}]}',
     '[{"error": "of one of them"}]',
     '"error"',
-    "{",
     "",
 )
 PAGES = {
@@ -63,13 +62,33 @@ PAGES = {
 @pytest.mark.parametrize(("body", "expected"), [*ERRORS.items(), *((body, "") for body in NO_ERRORS)])
 def test_json_says_an_error_or_does_not(body, expected):
     assert objection_in(body.encode(), "application/json") == expected
-    if body.strip().startswith(("{", "[")) and body != "{":
+    if body.strip().startswith(("{", "[")):
         assert error_in(json.loads(body)) == expected, "as in an acknowledgement"
 
 
 @pytest.mark.parametrize(("body", "expected"), PAGES.items())
 def test_a_page_is_that_of_an_error_or_a_login_or_neither(body, expected):
     assert objection_in(body.encode(), "text/html; charset=utf-8") == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=9), max_size=5),
+    st.integers(0, 90_000),
+    st.data(),
+)
+def test_json_that_is_cut_off_is_found_whatever_its_size(tree, filling, data):
+    body = json.dumps({**tree, "filling": "x" * filling}).encode()
+    assert not objection_in(body + b"\r\n", "application/json; charset=utf-8")
+    cut = body[: data.draw(st.integers(1, len(body) - 1))]
+    assert objection_in(cut, "application/vnd.api+json") == "JSON that is cut off" or cut.endswith(b"}")
+    assert not objection_in(cut, "text/plain"), "nobody said that it is JSON"
+
+
+def test_a_page_that_is_called_json_is_none():
+    page = b"<html><title>Posts</title></html>"
+    assert objection_in(page, "application/json") == "a page, and no JSON as its type says"
+    assert objection_in(page, "text/html") == "" == objection_in(b'{"a": 1}\n{"b"', "application/x-ndjson")
 
 
 def test_a_login_that_was_asked_for_is_no_objection():

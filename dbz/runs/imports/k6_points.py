@@ -6,24 +6,22 @@ Unlike a summary they have the times of failures apart from those of successes, 
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from dbz.errors import UsageError
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import HIGHEST_US, Histogram
 from dbz.measure.latency.series import COMPOSITE, CONNECT, HTTP, MEASURE, Series
 from dbz.runs.imports.imported import MOST, Imported, clean_name
+from dbz.runs.imports.opening import opened
 
-_GZIP = b"\x1f\x8b"
 _CSV_HEAD = "metric_name,timestamp,metric_value"
 _KINDS = {"ws_connecting": CONNECT, "iteration_duration": COMPOSITE, "group_duration": COMPOSITE}
 _NAMES = {"iteration_duration": "iteration"}
@@ -44,7 +42,7 @@ class _Point(NamedTuple):
 def is_k6_points(path: Path) -> bool:
     """Whether a file has the samples of k6, by its first line."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             line = file.readline(_LONGEST_LINE)
     except (OSError, ValueError, EOFError, zlib.error):
         return False
@@ -61,7 +59,7 @@ def read_k6_points(path: Path) -> Imported:
     """The histograms of all samples that are times; `UsageError` naming the line of one that cannot be read."""
     samples = _Samples()
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             first = file.readline(_LONGEST_LINE)
             lines = chain([first], file)
             for point in _of_csv(lines, path) if first.startswith(_CSV_HEAD) else samples.of_json(lines, path):
@@ -69,18 +67,6 @@ def read_k6_points(path: Path) -> Imported:
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise UsageError(f"cannot read {path}: {error}", code="E005") from error
     return samples.imported()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == _GZIP
-    if packed:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            yield file
-    else:
-        with path.open(encoding="utf-8-sig") as file:
-            yield file
 
 
 def _of_csv(lines: Iterable[str], path: Path) -> Iterator[_Point]:

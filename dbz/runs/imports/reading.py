@@ -13,7 +13,7 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import merged
 from dbz.measure.latency.summaries import Summaries
-from dbz.runs.imports import artillery, flashlight, k6, k6_points, lighthouse, locust, oha, vegeta
+from dbz.runs.imports import artillery, flashlight, jmeter, k6, k6_points, lighthouse, locust, oha, vegeta
 from dbz.runs.imports.imported import Imported
 
 _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] = (
@@ -28,7 +28,7 @@ _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] =
 KNOWN = (
     "k6 (--summary-export, handleSummary, --new-machine-readable-summary, --out json, --out csv), "
     "Locust (_stats.csv, --json), Artillery (--output), vegeta (report -type=json), oha (--output-format json), "
-    "Lighthouse (JSON), Flashlight (JSON)"
+    "JMeter (-l results.jtl, as CSV), Lighthouse (JSON), Flashlight (JSON)"
 )
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -73,6 +73,8 @@ def read_file(path: Path) -> Imported:
     """The figures of one file; `UsageError` when it cannot be read or is of no known tool."""
     if k6_points.is_k6_points(path):
         return k6_points.read_k6_points(path)
+    if jmeter.is_jmeter(path):
+        return jmeter.read_jmeter(path)
     text = _text(path)
     if locust.is_locust_csv(text):
         return locust.read_locust_csv(text, path)
@@ -82,7 +84,7 @@ def read_file(path: Path) -> Imported:
         raise UsageError(f"{path} is nested deeper than any result of a tool that dbz knows", code="R003") from error
     except ValueError as error:
         raise UsageError(
-            f"{path} is neither JSON nor a CSV of Locust: {error}", hint=f"known: {KNOWN}", code="R003"
+            f"{path} is neither JSON nor a CSV of Locust, k6 or JMeter: {error}", hint=f"known: {KNOWN}", code="R003"
         ) from error
     for fits, read in _JSON:
         if fits(data):
