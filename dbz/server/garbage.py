@@ -8,11 +8,11 @@ import logging
 import time
 from typing import Any
 
-_YOUNG_AFTER = (2_000, 5, 1_000_000_000)
+_YOUNG_AFTER = (1_000, 5, 1_000_000_000)
 """Allocations until a collection of the youngest objects, collections of these until one of the middle ones, and of
 those until one of all, which is never. The event loop stands still meanwhile: 20,000 objects are 30 ms of a slow core,
-a walk over everything that a thousand connections hold a fifth of a second. Looking at 2,000 takes 1 ms, and less in
-all, because the processor has them at hand."""
+a walk over everything that a thousand connections hold a fifth of a second. Looking at few is less in all, too, because
+the processor has them at hand."""
 _MIDDLE = 1
 _PERIOD_S = 600.0
 _GROWN = 1.25

@@ -11,9 +11,10 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import GENERATOR
 
 _PROBE_S = 0.02
-_COLLECT_AFTER = (20_000, 20, 20)
-"""Allocations until a collection of the young, and collections until one of the older: far fewer than by default.
-Almost nothing that a user makes is a cycle, and a walk over all that thousands of users hold stops them all."""
+_COLLECT_AFTER = (2_000, 10, 400)
+"""Allocations until a collection of the young, collections of these until one of the middle ones, and of those until
+one of all, which is far rarer than by default. Almost nothing that a user makes is a cycle, and a walk over all that
+thousands of users hold stops them all; so does one over what 20 times 20,000 allocations may leave."""
 
 
 class Health:
