@@ -29,10 +29,12 @@ node-packages:
 	  { (cd $$folder && npm ci --no-audit --no-fund --loglevel=error >/dev/null) && \
 	    touch $$folder/node_modules/.package-lock.json; } || exit 1; done
 
-torture: $(READY)  ## Run every test with whole matrices and each command started anew, and 200 faults at moves between shards.
-	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --ignore tests/shards/test_torture.py
+torture: $(READY)  ## Run every test with whole matrices and each command started anew, 200 faults at moves between shards, 100 kills in sagas.
+	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --ignore tests/shards/test_torture.py \
+	  --ignore tests/server/test_sagas_apart.py
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
-	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py
+	  DBZ_SAGA_ROUNDS=$${DBZ_SAGA_ROUNDS:-100} \
+	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py tests/server/test_sagas_apart.py
 
 # The fuzzer comes as a wheel for Linux only, so it is no part of what everybody installs.
 fuzz: $(READY)  ## Fuzz every reader for ten minutes, led by coverage; SECONDS=60 NAMES=trace,packet for less.

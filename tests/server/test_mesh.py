@@ -76,6 +76,20 @@ def test_a_breaker_opens_tries_once_and_closes() -> None:
     assert figures.breaker_opened.values == {("game", "a:1"): 1}, "a failed trial is no new opening"
 
 
+def test_a_process_that_begins_is_not_judged_by_the_one_before() -> None:
+    """Neither it nor its service; the other instances stay what they were."""
+    upstream, _, _ = upstream_of("http://a:1", "http://b:1")
+    first, second = upstream.instances
+    for _ in range(3):
+        upstream.failed(first)
+        upstream.failed(second)
+    assert (upstream.breaker.state, upstream.choose()) == ("open", None)
+    upstream.begins(first.url)
+    begun = upstream.choose()
+    assert begun is not None and begun is not first and begun.url == first.url
+    assert upstream.breaker.state == "closed" and second.breaker.state == "open"
+
+
 def test_statuses_open_no_breaker() -> None:
     """A service that says 503 is there, and still serves what it has in its cache."""
     upstream, _, _ = upstream_of("http://a:1")

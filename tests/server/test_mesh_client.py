@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ import redis.asyncio
 
 from dbz.children import free_port
 from dbz.server.mesh.client import Asked, MeshClient, ServiceAwayError
-from dbz.server.mesh.leases import Directory
+from dbz.server.mesh.leases import Directory, ServiceLease
 from dbz.server.mesh.signing import Signer
 from dbz.server.mesh.wire import Connections, request_of
 from dbz.server.observe.metrics import Figures
-from dbz.server.settings import Settings
+from dbz.server.settings import Mesh, Settings
+from tests.server.clients import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +95,32 @@ async def test_a_post_that_may_have_been_applied_is_not_sent_again(stores: tuple
             await client.call("game", POST)
         assert refused.value.status == 502
         assert len(service.bodies) == 1
+
+
+async def test_breakers_close_at_the_word_of_a_new_process(stores: tuple[str, str]) -> None:
+    """Without a call, and before their rest is over."""
+    mesh, url = f"test-{free_port()}", f"http://127.0.0.1:{free_port()}"
+    settings = Settings(mesh=Mesh(breaker_rest_s=3600))
+    async with redis.asyncio.Redis.from_url(stores[1]) as store:
+        await store.zadd(f"mesh:{mesh}:leases", {f"game {url}": 9e15})
+        client = MeshClient(settings, Directory(store, mesh, 3600), Signer("m" * 32), Figures(), "test")
+        await client.start()
+        lease = ServiceLease(store, mesh, "game", url, 30)
+        try:
+            upstream = client.upstream("game")
+            await eventually(lambda: list(upstream.instances), within_s=60)
+            while upstream.breaker.state == "closed":
+                instance = next(iter(upstream.instances))
+                upstream.failed(instance)
+            subscribed = partial(store.pubsub_numsub, f"mesh:{mesh}:leases")
+            while (await subscribed())[0][1] < 1:
+                await asyncio.sleep(0.05)
+            lease.start()
+            await eventually(lambda: upstream.breaker.state == "closed", within_s=60)
+            assert next(iter(upstream.instances)).breaker.state == "closed" and instance.breaker.state == "open"
+        finally:
+            await lease.give_up()
+            await client.stop()
 
 
 class Scripted(asyncio.Protocol):

@@ -2,6 +2,7 @@
 
 The files in the folder that the variable VICTIM_POINTS names have the names of points, like
 `game_result.record:after`, with `before`, `after` or `fails`. A kill takes its file away, so that it strikes once.
+With services apart the file says which service is killed there.
 """
 
 from __future__ import annotations
@@ -9,10 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 from dbz.server import process
 from dbz.server.__main__ import parse
+from dbz.server.apart.processes import ServiceProcesses
 from dbz.server.app import Application
 from dbz.server.observe.logs import configure_logs
 from dbz.server.process import serve, with_secret
@@ -29,9 +35,9 @@ class Victim(Application):
 
     def _compose_services(self) -> None:
         super()._compose_services()
-        (runner,) = (service for service in self.parts.services if isinstance(service, SagaRunner))
-        for (saga, name), action in list(runner.actions.items()):
-            runner.actions[saga, name] = _struck(action, f"{saga}.{name}")
+        for runner in (service for service in self.parts.services if isinstance(service, SagaRunner)):
+            for (saga, name), action in list(runner.actions.items()):
+                runner.actions[saga, name] = _struck(action, f"{saga}.{name}")
 
 
 def _struck(action: Action, point: str) -> Action:
@@ -48,16 +54,29 @@ def _struck(action: Action, point: str) -> Action:
 
 def _strike(point: str) -> None:
     with contextlib.suppress(FileNotFoundError):
+        service = (FOLDER / point).read_text()
         (FOLDER / point).unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+        for pid in _programs(service) if service else [os.getpid()]:
+            os.kill(pid, signal.SIGKILL)
 
 
-def main() -> None:
+def _programs(service: str) -> list[int]:
+    """The supervisor of a service apart, with which its worker ends; this process too, at once, when it is that."""
+    forkserver = psutil.Process().parent().parent()
+    assert forkserver is not None
+    named = [each.pid for each in forkserver.children() if each.name().startswith(f"dbz-{service}"[:15])]
+    return [*named, os.getpid()] if os.getppid() in named else named
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM."""
-    chosen = parse()
+    chosen = parse(arguments)
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for
     configure_logs(chosen.log_level)
-    serve(with_secret(chosen), Victim)
+    if chosen.mesh.services:
+        ServiceProcesses(with_secret(chosen), sys.argv[1:] if arguments is None else arguments, VICTIM).run()
+    else:
+        serve(with_secret(chosen), Victim)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
-"""The processes of services apart: started, started again when one ends, and stopped with this one."""
+"""The processes of services apart: forked, forked again when one ends, and stopped with this one."""
 
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
-from dbz.children import Child, free_port, python_module, stop_all
+from dbz.children import free_port
 from dbz.config.services import GATEWAY, instances_of
+from dbz.server.apart.forking import ForkedProcess, Forks
 from dbz.server.process import check_port
 from dbz.server.settings import Settings
 
@@ -20,8 +21,9 @@ _LOOK_S = 0.05
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 5.0
 _SOUND_S = 10.0
 """Who ran for so long did not end because of how it was started: the next pause is a short one again."""
+_MARGIN_S = 2.0
 _LOOPBACK = "127.0.0.1"
-_LOG = Path("/dev/stderr")
+_OF_BAND = ("BAND_CLIENT_SECRET", "BAND_TOKEN_KEYS")
 _log = logging.getLogger(__name__)
 
 
@@ -30,8 +32,8 @@ class _Place:
     """One process of the plan, through all its lives."""
 
     name: str
-    start: Callable[[], Child]
-    child: Child
+    start: Callable[[], ForkedProcess]
+    process: ForkedProcess
     since_s: float
     """When it was started last, on the monotonic clock."""
     ends: int = 0
@@ -41,9 +43,9 @@ class _Place:
 
 
 class ServiceProcesses:
-    """Runs the plan of `settings.mesh.services`; `arguments` are those of this program."""
+    """Runs the plan of `settings.mesh.services`; `arguments` are those of this program, the `main` of `module`."""
 
-    def __init__(self, settings: Settings, arguments: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, arguments: Sequence[str], module: str = "dbz.server.__main__") -> None:
         self._settings = settings
         self._arguments = list(arguments)
         self._grace_s = settings.http.drain_s + 4
@@ -51,6 +53,7 @@ class ServiceProcesses:
         self._stopping = False
         mesh = f"apart-{secrets.token_hex(6)}"
         self._common = ["--services", "", "--group", mesh, "--warmup", "none"]
+        self._forks = Forks(module, ("JWT_SECRET", "MESH_SECRET", *_OF_BAND), self._grace_s + _MARGIN_S)
         self._secrets = {"MESH_SECRET": secrets.token_urlsafe(32)}
 
     def run(self) -> None:
@@ -85,13 +88,13 @@ class ServiceProcesses:
 
     def _add(self, name: str, where: list[str]) -> None:
         # Of an option that is given twice the last one holds.
-        command = python_module("dbz.server", *self._arguments, *self._common, "--service", name, *where)
+        arguments = [*self._arguments, *self._common, "--service", name, *where]
         # Only who reads and writes tokens knows how they are signed, and who has them from Band how they are sealed.
-        own = {"JWT_SECRET": self._settings.jwt_secret if name in ("auth", GATEWAY) else ""}
-        own |= {} if name == "auth" else {"BAND_CLIENT_SECRET": "", "BAND_TOKEN_KEYS": ""}
+        known = {"JWT_SECRET": self._settings.jwt_secret} if name in ("auth", GATEWAY) else {}
+        known |= {each: os.environ.get(each, "") for each in _OF_BAND} if name == "auth" else {}
 
-        def start() -> Child:
-            return Child(f"the {name} process", command, log=_LOG, env={**self._secrets, **own}, grace_s=self._grace_s)
+        def start() -> ForkedProcess:
+            return self._forks.start(f"dbz-{name}", arguments, {**self._secrets, **known})
 
         if not self._stopping:
             self._places.append(_Place(name, start, start(), time.monotonic()))
@@ -100,12 +103,11 @@ class ServiceProcesses:
         for place in self._places:
             if place.again_at_s:
                 if now_s >= place.again_at_s:
-                    place.child, place.since_s, place.again_at_s = place.start(), now_s, 0.0
+                    place.process, place.since_s, place.again_at_s = place.start(), now_s, 0.0
                 continue
-            code = place.child.exit_code
+            code = place.process.exit_code
             if code is None:
                 continue
-            place.child.stop()
             place.ends = 1 if now_s - place.since_s > _SOUND_S else place.ends + 1
             pause_s = min(_FIRST_PAUSE_S * 2 ** (place.ends - 1), _MOST_PAUSE_S)
             place.again_at_s = now_s + pause_s
@@ -113,5 +115,10 @@ class ServiceProcesses:
 
     def _stop_all(self) -> None:
         """The gateway first: while it drains it still has its services."""
-        stop_all(place.child for place in self._places if place.name == GATEWAY)
-        stop_all(place.child for place in self._places if place.name != GATEWAY)
+        for gateways in (True, False):
+            stopping = [place.process for place in self._places if (place.name == GATEWAY) is gateways]
+            for process in stopping:
+                process.release()
+            for process in stopping:
+                process.stop(self._grace_s)
+        self._forks.close()

@@ -100,6 +100,7 @@ class MeshClient:
         self._signer = signer
         self._figures = figures
         self._name = name
+        directory.on_begin = self._begins
         self._connections = Connections(self._settings.connect_timeout_s, _IDLE_S)
         self.upstreams: dict[str, Upstream] = {}
 
@@ -119,6 +120,13 @@ class MeshClient:
             urls = lambda: self._directory.urls(service)  # noqa: E731
             known = self.upstreams[service] = Upstream(service, self._settings, urls, self._figures)
         return known
+
+    def _begins(self, service: str, url: str) -> None:
+        upstream = self.upstream(service)
+        upstream.begins(url)
+        for instance in upstream.instances:
+            if instance.url == url:
+                self._connections.forget_all(instance.name)
 
     async def call(self, service: str, asked: Asked) -> ServiceAnswer:
         """The answer of some instance; `ServiceAwayError` when none gives one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -20,6 +20,7 @@ _RENEW = """
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[1], now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[2]), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) * 10)
+if ARGV[3] == '1' then redis.call('PUBLISH', KEYS[1], ARGV[1]) end
 return 1
 """
 _LIVE = """
@@ -58,9 +59,11 @@ class ServiceLease:
                 await self._redis.zrem(self._key, self._member)
 
     async def _keep(self) -> None:
+        new = 1  # also where the lease of a process that was killed has not run out
         while True:
             try:
-                await self._renew(keys=[self._key], args=[self._member, int(self._lease_s * 1000)])
+                await self._renew(keys=[self._key], args=[self._member, int(self._lease_s * 1000), new])
+                new = 0
             except _AWAY as error:
                 _log.warning("the lease of this service could not be renewed: %s", error)
             await asyncio.sleep(self._lease_s / 3)
@@ -75,16 +78,17 @@ class Directory:
         self._every_s = lease_s / LOOKS_IN_A_LEASE
         self._live = redis.register_script(_LIVE)
         self._urls: dict[str, tuple[str, ...]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.on_begin: Callable[[str, str], None] | None = None
+        """Called with the service and the base URL of an instance that has just begun to serve."""
 
     def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._follow())
+        """Begin to look, and to listen."""
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._listen())]
 
     async def stop(self) -> None:
-        """Stop looking."""
-        if self._task is not None:
-            await end([self._task])
+        """Stop both."""
+        await end(self._tasks)
 
     def urls(self, service: str) -> tuple[str, ...]:
         """The base URLs of a service's instances."""
@@ -106,3 +110,19 @@ class Directory:
             except _AWAY as error:
                 _log.warning("the leases of the services could not be read: %s", error)
             await asyncio.sleep(self._every_s)
+
+    async def _listen(self) -> None:
+        """Learn at once of instances that begin; `_follow` is the net under this."""
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(self._key)
+                    while True:
+                        message = await channel.get_message(timeout=60.0)
+                        if message is not None:
+                            await self.look()
+                            service, _, url = message["data"].decode().partition(" ")
+                            if self.on_begin is not None:
+                                self.on_begin(service, url)
+            except _AWAY:
+                await asyncio.sleep(1.0)

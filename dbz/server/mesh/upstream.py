@@ -103,6 +103,12 @@ class Upstream:
                 return instance
         return None
 
+    def begins(self, url: str) -> None:
+        """A new process serves at this URL: what is known of the one before it holds for it no more."""
+        if url in self._instances:
+            self._instances[url] = ServiceInstance(url, self._settings, self._clock)
+        self.breaker.succeeded()
+
     def answered(self, instance: ServiceInstance, status: int) -> None:
         """An answer came, whatever it says. Statuses of 500 and above are a reason to prefer other instances."""
         instance.breaker.succeeded()
