@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -149,3 +150,37 @@ def downloaded(passage: Passage, chance: random.Random, stop_s: float) -> list[t
         if data := passage.take(now_s):
             taken.append((now_s, len(data)))
     return taken
+
+
+@given(rates, st.floats(0, 0.5), st.lists(st.tuples(st.floats(0, 0.1), st.integers(1, 1460)), min_size=1, max_size=40))
+def test_each_message_is_handed_over_when_it_has_arrived_though_others_follow_it(rate, latency_s, messages):
+    network = Network("n", 1, latency_s=latency_s, down_bit_s=rate)
+    passage, model = Passage(link_of(network)), Model(network)
+    sent_s = list(itertools.accumulate(pause_s for pause_s, _ in messages))
+    ends = list(itertools.accumulate(size for _, size in messages))
+    queue, got, handed_s = deque(zip(sent_s, (size for _, size in messages), strict=True)), 0, []
+    while len(handed_s) < len(messages):
+        due_s = passage.soon()
+        if queue and queue[0][0] <= due_s:
+            moment_s, size = queue.popleft()
+            passage.put(moment_s, bytes(size))
+            model.send(moment_s, 0, size)
+            continue
+        got += len(passage.take(due_s) or b"")
+        handed_s += [due_s] * (sum(end <= got for end in ends) - len(handed_s))
+    for end, moment_s in zip(ends, handed_s, strict=True):
+        assert 0 <= moment_s - model.arrival_s(0, end) + 1e-6 <= 0.002 + 2e-6
+
+
+@given(rates, st.floats(0, 0.01), st.integers(1, 5_000), st.floats(0, 0.01))
+def test_what_passes_at_once_takes_its_place_on_the_link_all_the_same(rate, latency_s, size, patience_s):
+    network = Network("n", 1, latency_s=latency_s, down_bit_s=rate)
+    link, model = link_of(network), Model(network)
+    passage, other = Passage(link), Passage(link)
+    model.send(0.0, 0, size)
+    passes = passage.put_or_pass(0.0, bytes(size), patience_s)
+    assert passes == (model.arrival_s(0, size) <= patience_s)
+    assert passage.size == (0 if passes else size)
+    model.send(0.0, 1, 1_000)
+    other.put(0.0, bytes(1_000))
+    assert other.last_s == pytest.approx(model.arrival_s(1, 1_000))

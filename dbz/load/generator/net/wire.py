@@ -69,11 +69,13 @@ class Connection(TimedWait, ABC):
     `read_timeout_s` limits each single wait for bytes as well, when it is not 0.
     """
 
-    __slots__ = ("connect_s", "deadline_s", "read_timeout_s", "tls_s")
+    __slots__ = ("arrived_s", "connect_s", "deadline_s", "read_timeout_s", "tls_s")
 
     def __init__(self) -> None:
         super().__init__()
         self.deadline_s = self.read_timeout_s = 0.0
+        self.arrived_s = 0.0
+        """When the first of the bytes that `recv` gave last had arrived; 0 when that was just before it gave them."""
         self.connect_s = self.tls_s = 0.0
         """How long it took to look up the name and connect, through a proxy's tunnel too, and for the TLS handshake."""
         _open.add(self)
@@ -103,10 +105,12 @@ class Connection(TimedWait, ABC):
         """Send what the network takes without waiting; returns how many bytes that were."""
 
     @abstractmethod
-    def recv(self, wanted: int = 1) -> bytes:
+    def recv(self, wanted: int = 1, size_of: Callable[[bytes], int] | None = None) -> bytes:
         """Bytes that have arrived; waits for some first; empty when the server closed the connection.
 
         A connection may wait until there are as many as are `wanted`: whoever can do nothing with fewer is woken once.
+        So it may for all that belongs to the first of them, when `size_of`, which it may call from the event loop,
+        says of these how many that are; 0 when that cannot be said.
         """
 
     @abstractmethod
@@ -217,7 +221,7 @@ class DirectConnection(Connection):
         self._read.stop()
         self._armed = False
 
-    def recv(self, wanted: int = 1) -> bytes:  # noqa: ARG002 a socket gives what it has
+    def recv(self, wanted: int = 1, size_of: Callable[[bytes], int] | None = None) -> bytes:  # noqa: ARG002 a socket gives what it has
         """Bytes that have arrived; waits for some first; empty when the server closed the connection."""
         try:
             if self._fast is None:

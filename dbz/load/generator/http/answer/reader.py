@@ -73,8 +73,8 @@ class ResponseReader:
         `ReadTimeout`.
         """
         self.started = False
-        data = early or connection.recv()
-        self.first_byte_s = time.monotonic()
+        data = early or connection.recv(1, None if method == "HEAD" else self._size)
+        self.first_byte_s = connection.arrived_s or time.monotonic()
         self.started = bool(data)
         end = data.find(b"\r\n\r\n") + 4
         head = _known_heads.get(data[:end]) if end > 3 else None
@@ -88,6 +88,11 @@ class ResponseReader:
         if head.encoding and body:
             body = decompress(body, head.encoding.decode("latin-1"), self._limit)
         return head, body
+
+    def _size(self, data: bytes) -> int:
+        """How long the answer is that `data` begins with; 0 when that cannot be said, or it would not be read."""
+        head, end = plain_head(data) or (None, 0)
+        return end + head.length if head is not None and head.length <= self._limit else 0
 
     def begin(self, connection: Connection, method: str, early: bytes = b"") -> Head:
         """Read the head of an answer only; `pieces` gives its body. Raises as `read` does."""

@@ -3,6 +3,9 @@
 It is the server's own socket. Bytes for the server wait here until they have travelled, and leave then; bytes from it
 are read at once, and handed over when they have travelled. So HTTP, WebSocket frames, the CONNECT of a proxy and the
 round trips of a TLS handshake are delayed alike.
+
+Whoever needs the whole of an answer is woken once, at its end: its size can be read while its head is under way, and
+when the first of it arrived can be computed.
 """
 
 from __future__ import annotations
@@ -15,17 +18,17 @@ from collections.abc import Callable
 from typing import Any
 
 from gevent import socket as gsocket
-from gevent.hub import get_hub
 
-from dbz.load.generator.net.access.alarms import alarms
 from dbz.load.generator.net.access.departures import Departures
-from dbz.load.generator.net.access.passage import EARLY_S, MOST_ROOM_BYTES, Passage
-from dbz.load.generator.net.access.schedule import SEGMENT_BYTES, AccessLink
-from dbz.load.generator.net.access.tls import TlsSession
+from dbz.load.generator.net.access.passage import MOST_ROOM_BYTES, Passage
+from dbz.load.generator.net.access.rounds import EARLY_S, rounds
+from dbz.load.generator.net.access.schedule import AccessLink
+from dbz.load.generator.net.access.tls import LARGEST_RECORD_BYTES, TlsSession
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, WriteTimeout
 from dbz.load.generator.net.wire import CHUNK_BYTES, Connection
 
-_READ = 1
+_SMALL_CHUNK_BYTES = 8192
+"""Events are small: a buffer for more would cost more than to read again."""
 
 
 class ShapedConnection(Connection):
@@ -33,7 +36,6 @@ class ShapedConnection(Connection):
 
     __slots__ = (
         "_alarm_s",
-        "_alarms",
         "_closed",
         "_failure",
         "_listener",
@@ -41,6 +43,8 @@ class ShapedConnection(Connection):
         "_passage",
         "_paused",
         "_read",
+        "_rounds",
+        "_size_of",
         "_sock",
         "_socket",
         "_tls",
@@ -50,7 +54,7 @@ class ShapedConnection(Connection):
     def __init__(self, sock: gsocket.socket, up: AccessLink, down: AccessLink) -> None:
         super().__init__()
         self._socket, self._sock = sock, sock._sock
-        self._alarms = alarms()
+        self._rounds = rounds()
         self._alarm_s = math.inf
         self._passage = Passage(down)
         self._out = Departures(sock, up)
@@ -58,12 +62,14 @@ class ShapedConnection(Connection):
         self._failure: OSError | None = None
         self._listener: Callable[[], None] | None = None
         self._wanted = 1
+        self._size_of: Callable[[bytes], int] | None = None
         self._closed = self._paused = False
         if self._passage.room < MOST_ROOM_BYTES:
             # The server is to feel that its user reads slowly, as it would with a phone.
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._passage.room)
-        self._read: Any = get_hub().loop.io(sock.fileno(), _READ)
+        self._read: Any = self._rounds.reader(sock.fileno())
         self._read.start(self._fetch)
+        self._rounds.look_soon()
 
     def encrypt(self, context: ssl.SSLContext, host: str) -> None:
         """Shake hands for TLS; `TlsFailed` says what is wrong with certificate or protocol."""
@@ -86,7 +92,7 @@ class ShapedConnection(Connection):
         Of TLS only the end counts: its session tickets arrive when they like.
         """
         passage = self._passage
-        if passage.idle or (self._tls is not None and not passage.ended):
+        if not passage.ended and (not passage.size or self._tls is not None):
             return False
         return passage.when(1) <= time.monotonic()
 
@@ -124,13 +130,19 @@ class ShapedConnection(Connection):
         self._listener = call
         self._look(time.monotonic() + EARLY_S)
 
-    def recv(self, wanted: int = 1) -> bytes:
+    def recv(self, wanted: int = 1, size_of: Callable[[bytes], int] | None = None) -> bytes:
         """Bytes that have arrived; waits until there are `wanted`, unless each wait has a limit of its own."""
-        self._wanted = 1 if self.read_timeout_s else wanted
+        until_s, passage = time.monotonic() + EARLY_S, self._passage
+        self._wanted, self._size_of, self.arrived_s = wanted, size_of, 0.0
+        self._alarm_s = math.inf  # those that ring still are of no use to this wait
+        if self.read_timeout_s:
+            self._wanted, self._size_of = 1, None
+        elif self._tls is not None:
+            self._wanted, self._size_of = max(wanted - LARGEST_RECORD_BYTES, 1), None  # it may have most of one
         while True:
-            if self._passage.idle or not self._ready(time.monotonic() + EARLY_S):
-                self._give_way(self._patience_s())
-            data = self._taken(time.monotonic() + EARLY_S)
+            if not (passage.size or passage.ended) or not self._ready(until_s):
+                until_s = self._give_way(self._patience_s()) or time.monotonic() + EARLY_S
+            data = self._taken(until_s)
             if data:
                 return data
             if data is not None:
@@ -164,11 +176,13 @@ class ShapedConnection(Connection):
 
     def _fetch(self) -> None:
         """The server has sent something: from now on it is under way."""
+        out, passage = self._out, self._passage
+        self._rounds.read_something()
+        late_s, out.late_s = out.late_s, 0.0
+        self._pull(self._rounds.sent_s - late_s)
         now_s = time.monotonic()
-        self._pull(now_s)
-        passage = self._passage
         awaited = self._waiting is not None or self._listener is not None
-        if passage.full(now_s) if awaited else passage.size >= passage.room:
+        if passage.size >= passage.room and (not awaited or passage.full(now_s)):
             self._paused = True
             self._read.stop()
         if awaited:
@@ -177,10 +191,7 @@ class ShapedConnection(Connection):
     def _pull(self, sent_s: float) -> bool:
         """Read what the server has sent at a moment; whether there may be more."""
         try:
-            data = self._sock.recv(SEGMENT_BYTES)
-            if len(data) == SEGMENT_BYTES:
-                self._passage.put(sent_s, data)
-                data = self._sock.recv(CHUNK_BYTES)
+            data = self._sock.recv(CHUNK_BYTES if self._listener is None else _SMALL_CHUNK_BYTES)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -207,21 +218,27 @@ class ShapedConnection(Connection):
                 self._paused = False
                 if not passage.ended:
                     self._read.start(self._fetch)
+                    self._rounds.look_soon()
                 return
 
-    def _ring(self, now_s: float) -> None:
-        if self._alarm_s <= now_s:
-            self._alarm_s = math.inf
+    def ring(self, now_s: float) -> None:
+        """Look again; called by the alarms."""
+        if self._alarm_s > now_s:
+            return
+        self._alarm_s = math.inf
+        if self._paused or self._waiting is None:
             self._look(now_s)
+        else:
+            self._waiting.switch(now_s)
 
     def _look(self, now_s: float) -> None:
         """Wake whoever waits, when there is something for him; called by the event loop."""
         if self._waiting is not None:
             if self._ready(now_s):
-                self._waiting.switch()
+                self._waiting.switch(now_s)
         elif self._listener is not None and self._ready(now_s):
             self._listener()
-            if not self._closed and not self._passage.idle:
+            if not self._closed and (self._passage.size or self._passage.ended):
                 self._ready(0.0)  # sets the alarm for what is under way still
 
     def _wake(self) -> None:
@@ -230,9 +247,12 @@ class ShapedConnection(Connection):
 
     def _ready(self, now_s: float) -> bool:
         """Whether something has arrived for whoever waits; otherwise the alarm is set for when to look again."""
-        passage, wanted = self._passage, self._wanted
+        passage = self._passage
         if self._paused:
             self._catch_up(now_s)
+        if self._size_of is not None and passage.size:
+            self._look_ahead(self._size_of)
+        wanted = self._wanted
         if wanted == 1:
             due_s = passage.soon()
         else:
@@ -243,8 +263,16 @@ class ShapedConnection(Connection):
             due_s = min(due_s, passage.half_empty())
         if due_s < math.inf and due_s != self._alarm_s:
             self._alarm_s = due_s
-            self._alarms.at(due_s, self._ring)
+            self._rounds.set(due_s, self)
         return False
+
+    def _look_ahead(self, size_of: Callable[[bytes], int]) -> None:
+        """How much belongs to what has begun to come, and when the first of it arrives."""
+        self._size_of = None
+        passage = self._passage
+        size = size_of(passage.first)
+        if size > 1:
+            self._wanted, self.arrived_s = size, passage.first_s
 
     def _taken(self, now_s: float) -> bytes | None:
         data = self._passage.take(now_s)

@@ -11,12 +11,10 @@ from collections import deque
 
 from dbz.load.generator.net.access.schedule import SEGMENT_BYTES, AccessLink, ConnectionFlow, Span
 
-EARLY_S = 0.0005
-"""Timers of the event loop are due to the millisecond: what is due so soon is due now."""
 _GRAIN_S = 0.002
 """Two arrivals so close together are one."""
 _PACE_S = 0.02
-"""How often one is woken who takes what there is, while more of it arrives."""
+"""How often one is woken who takes what there is, while more of what was sent at once arrives."""
 _ROUNDING_BYTES = 0.01
 _LEAST_ROOM_BYTES = 65_536
 MOST_ROOM_BYTES = 4 * 2**20
@@ -26,40 +24,56 @@ _ROOM_S = 0.1
 class Passage:
     """One direction of one connection. All moments are of the same clock, in seconds, and never go back."""
 
-    __slots__ = ("_data", "_end_s", "_flow", "_last_s", "_paced_s", "_spans", "room", "size")
+    __slots__ = ("_data", "_end_s", "_even", "_flow", "_paced_s", "_spans", "ended", "last_s", "room", "size")
 
     def __init__(self, link: AccessLink) -> None:
         self._flow = ConnectionFlow(link)
+        self._even = link.steady
         self._data: deque[bytes | memoryview] = deque()
         self._spans: deque[Span] = deque()
-        self._last_s = self._paced_s = 0.0
+        self._paced_s = 0.0
         self._end_s = math.inf
+        self.last_s = 0.0
+        """When the last byte that was put in arrives, or has arrived."""
         self.room = room_bytes(link)
         """How many bytes may be under way: those who send more wait, as for a receiver's window."""
         self.size = 0
         """Bytes that were put in and not taken out."""
-
-    @property
-    def ended(self) -> bool:
+        self.ended = False
         """Whether nothing more will be put in."""
-        return self._end_s < math.inf
-
-    @property
-    def idle(self) -> bool:
-        """Whether there is nothing in it, and no end of it."""
-        return not self.size and not self.ended
 
     def put(self, now_s: float, data: bytes) -> None:
         """Send bytes, at least one."""
-        self._spans += self._flow.plan(now_s, len(data))
-        self._last_s = self._spans[-1][1]
+        self._plan(now_s, len(data))
         self._data.append(data)
         self.size += len(data)
+
+    def put_or_pass(self, now_s: float, data: bytes, until_s: float) -> bool:
+        """As `put`, but bytes that arrive until then, with none before them, are not kept: whether that is so."""
+        if self.size:
+            self.put(now_s, data)
+            return False
+        self._plan(now_s, len(data))
+        if self.last_s <= until_s:
+            self._spans.clear()
+            return True
+        self._data.append(data)
+        self.size = len(data)
+        return False
+
+    def _plan(self, now_s: float, size: int) -> None:
+        if self._even:
+            span = self._flow.even_span(now_s, size)
+            self._spans.append(span)
+            self.last_s = span[1]
+        else:
+            self._spans += self._flow.plan(now_s, size)
+            self.last_s = self._spans[-1][1]
 
     def end(self, now_s: float) -> None:
         """Send word that nothing more comes."""
         if not self.ended:
-            self._end_s = self._flow.end(now_s)
+            self.ended, self._end_s = True, self._flow.end(now_s)
 
     def full(self, now_s: float) -> bool:
         """Whether as much is under way as has room."""
@@ -79,33 +93,53 @@ class Passage:
     def when(self, count: int) -> float:
         """When so many of the bytes that were not taken have arrived; without so many, the end, or never."""
         for begin_s, end_s, size in self._spans:
-            if count <= size:
+            if count < size:
                 return begin_s + (end_s - begin_s) * count / size
+            if count == size:
+                return end_s
             count -= size
         return self._end_s
 
-    def soon(self) -> float:
-        """When to wake somebody who takes what there is: for the first segment, and while more comes, now and then.
+    @property
+    def first(self) -> bytes:
+        """What was put in first of what was not taken; there must be something."""
+        return bytes(self._data[0])
 
-        What ends right after its first segment is not torn apart. Never, when nothing is under way.
+    @property
+    def first_s(self) -> float:
+        """When the first segment arrives of what was put in first."""
+        return self.when(min(len(self._data[0]), SEGMENT_BYTES))
+
+    def soon(self) -> float:
+        """When to wake somebody who takes what there is. Never, when nothing is under way.
+
+        What was sent at once is one thing: it is worth waking him when all of it has arrived and, when it is more than
+        a segment, when its first segment has, and now and then while more of it comes.
         """
-        size, last_s = self.size, self._last_s
-        if size <= SEGMENT_BYTES:
-            return last_s if size else self._end_s
-        first_s = self.when(SEGMENT_BYTES)
-        return last_s if last_s <= first_s + _GRAIN_S else min(last_s, max(first_s, self._paced_s))
+        if not self.size:
+            return self._end_s
+        size = len(self._data[0])
+        due_s = whole_s = self.last_s if size == self.size else self.when(size)
+        if size > SEGMENT_BYTES:
+            first_s = self.when(SEGMENT_BYTES)
+            if whole_s > first_s + _GRAIN_S:  # else it is not torn apart
+                due_s = min(whole_s, max(first_s, self._paced_s))
+        return self.last_s if self.last_s <= due_s + _GRAIN_S else due_s
 
     def take(self, now_s: float) -> bytes | None:
         """Take out what has arrived; None when nothing has, empty at the end."""
-        if self._last_s <= now_s and self.size:
+        if self.last_s <= now_s and self.size:
             self._paced_s = 0.0
-            data = b"".join(self._data) if len(self._data) > 1 else bytes(self._data[0])
-            self.clear()
+            data = b"".join(self._data)
+            self._data.clear()
+            self._spans.clear()
+            self.size = 0
             return data
         count = self._arrived(now_s)
         if not count:
             return b"" if not self.size and self._end_s <= now_s else None
-        self._paced_s = now_s + _PACE_S
+        torn = count < len(self._data[0])
+        self._paced_s = now_s + _PACE_S if torn else 0.0
         return self._cut_off(count)
 
     def clear(self) -> None:

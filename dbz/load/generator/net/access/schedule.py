@@ -88,16 +88,17 @@ class AccessLink:
         piece_bytes = min(self.byte_per_s * _PIECE_S, _LARGEST_PIECE_BYTES)
         self.piece_bytes = max(int(piece_bytes) // SEGMENT_BYTES, 1) * SEGMENT_BYTES
         self._outages = outages
-        self._free_s = 0.0
+        self.free_s = 0.0
+        """When everything that it was given so far has left it."""
         self._until_loss = self._next_loss()
 
     def pass_on(self, now_s: float, size: int) -> float:
         """When the last of `size` bytes has left the link, behind everything that it was given before."""
-        begin_s = max(self._free_s, now_s)
+        begin_s = max(self.free_s, now_s)
         if not self.steady:
             begin_s = self._outages.passed(begin_s)
-        self._free_s = begin_s + size / self.byte_per_s
-        return self._free_s
+        self.free_s = begin_s + size / self.byte_per_s
+        return self.free_s
 
     def packet(self, now_s: float) -> float:
         """When a single small packet arrives that is sent now: it waits for nobody, but it may be lost."""
@@ -153,9 +154,7 @@ class ConnectionFlow:
         """
         link = self._link
         if link.steady:
-            before_s, end_s = self._arrived_s, link.pass_on(now_s, size) + link.shortest_s
-            self._arrived_s = end_s
-            return [(max(before_s, end_s - size / link.byte_per_s), end_s, size)]
+            return [self.even_span(now_s, size)]
         spans: list[Span] = []
         sent = 0
         segments = -(-size // SEGMENT_BYTES)
@@ -172,6 +171,15 @@ class ConnectionFlow:
             self._arrived_s = end_s
             sent += piece
         return spans
+
+    def even_span(self, now_s: float, size: int) -> Span:
+        """As `plan`, on a link that is steady."""
+        link = self._link
+        took_s = size / link.byte_per_s
+        link.free_s = left_s = max(now_s, link.free_s) + took_s
+        before_s, end_s = self._arrived_s, left_s + link.shortest_s
+        self._arrived_s = end_s
+        return max(before_s, end_s - took_s), end_s, size
 
     def end(self, now_s: float) -> float:
         """When the other end learns that nothing more comes."""

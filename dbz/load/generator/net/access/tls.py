@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from dbz.load.generator.net.dial import tls_failure
 
+LARGEST_RECORD_BYTES = 2**14 + 256
+"""RFC 8446, section 5.2. Until a record is complete, the session keeps what it was given of it, unseen."""
 _CHUNK_BYTES = 65_536
 
 
