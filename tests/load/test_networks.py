@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
 import time
@@ -10,11 +11,16 @@ from pathlib import Path
 import gevent
 import pytest
 import trustme
+from gevent import socket as gsocket
 
 from dbz.load.generator.http import HttpClient
+from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.net.faults import TransportError
+from dbz.load.generator.net.wire import Connection, DirectConnection
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from dbz.load.networks import Network
+from tests.load.http_answers import answers
 from tests.load.http_clients import Ledger, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.recorders import recorder_in
@@ -169,3 +175,31 @@ def test_the_server_gets_what_was_sent_before_its_user_closed():
         near.close()
         until(lambda: got[-1:] == [b"end"], "the server to see the end")
     assert b"".join(got) == b"y" * 30_000 + b"end"
+
+
+def outcome(connection: Connection, far: gsocket.socket, pieces: list[bytes], method: str) -> object:
+    """What the reader makes of what a server sends in pieces before it closes."""
+    connection.deadline_s = time.monotonic() + 30
+    reader = ResponseReader(5_000)
+    try:
+        for piece in pieces:
+            far.sendall(piece)
+            gevent.sleep(0.001)
+        far.close()
+        head, body = reader.read(connection, method)
+    except TransportError as error:
+        return error.name
+    finally:
+        connection.close()
+    return head.status, head.fields, bytes(body), reader.reusable
+
+
+def test_every_answer_is_read_over_a_network_as_it_is_without_one():
+    network = Network("quick", 1, latency_s=0.004, down_bit_s=20_000_000, up_bit_s=20_000_000)
+    access, chance = UserAccess(network, random.Random(1)), random.Random(1)
+    for case in answers(7, 80):
+        cuts = sorted(chance.randrange(len(case.raw) + 1) for _ in range(chance.randrange(3)))
+        pieces = [case.raw[first:last] for first, last in itertools.pairwise([0, *cuts, len(case.raw)]) if last > first]
+        (near, far), (direct, away) = gsocket.socketpair(), gsocket.socketpair()
+        shaped = outcome(access.carry(near), far, pieces, case.method)
+        assert shaped == outcome(DirectConnection(direct), away, pieces, case.method), (case, pieces)
