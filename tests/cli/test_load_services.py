@@ -25,9 +25,9 @@ PROFILE = """\
 schema: dbz.profile/1
 name: services
 scenario: visits.py
-users: 2
+users: 6
 warmup: 0s
-duration: 4s
+duration: 6s
 budgets: budgets.yaml
 service_header: X-Backend
 """
@@ -52,15 +52,18 @@ class _Gateway(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     answered = False
+    looking = threading.Lock()
 
     def do_GET(self) -> None:
         service = self.path[1:]
         if service == "game":
             time.sleep(_SLOW_S)
-        if service == "lost" and _Gateway.answered:
+        with self.looking:
+            refused = service == "lost" and _Gateway.answered
+            _Gateway.answered |= service == "lost"
+        if refused:
             self.close_connection = True
             return
-        _Gateway.answered |= service == "lost"
         self.send_response(200)
         self.send_header("x-backend", service)
         self.send_header("content-length", "0")
