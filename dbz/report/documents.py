@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dbz.scaling.overview import Overview
     from dbz.scaling.simulate.simulator import Price, Simulation
     from dbz.scaling.simulate.traces import Trace
+    from dbz.scaling.size.apart import ServiceSize
     from dbz.scaling.size.sizing import MeasuredTask, PhaseSize
 
 SCHEMA = "dbz.runs/1"
@@ -108,6 +109,36 @@ def size_json(measured: MeasuredTask, sizes: list[PhaseSize], headroom: float) -
         "per_task": measured.per_task(),
         "headroom": headroom,
         "phases": rows,
+    }
+    return json.dumps(document, indent=1)
+
+
+def service_sizes_json(measured: MeasuredTask, sizes: list[ServiceSize], headroom: float) -> str:
+    """How many tasks each service of each phase needs, schema `dbz.size/1` with `services` in place of `phases`."""
+    from dbz.scaling.size.apart import busiest
+
+    rows = [
+        {
+            "phase": one.phase,
+            "service": one.service,
+            "priority": one.priority,
+            "planned": _servers(one.planned),
+            "tasks": one.tasks,
+            "tasks_at_best": one.at_best,
+            "verdict": one.verdict.value,
+            "advice": one.advice,
+        }
+        for one in sizes
+    ]
+    top = busiest(measured.services)
+    document = {
+        "schema": "dbz.size/1",
+        "from": measured.source,
+        "carried": measured.whole,
+        "measured_services": [vars(one) for one in measured.services],
+        "busiest": {"service": top[0], "cores_per_task": top[1]} if top else None,
+        "headroom": headroom,
+        "services": rows,
     }
     return json.dumps(document, indent=1)
 

@@ -324,9 +324,10 @@ def _worker_lines(record: Record) -> Iterator[dict[str, Any]]:
         yield from lines
 
 
-def _server_lines(record: Record, window: Window) -> Iterator[dict[str, Any]]:
+def server_lines(record: Record, window: Window) -> Iterator[dict[str, Any]]:
+    """The lines about the target that were written in a window."""
     return (line for line in record.server if window.start_s <= line["t"] <= window.end_s)
 
 
 def _server_values(record: Record, window: Window, key: str) -> list[float]:
-    return [line[key] for line in _server_lines(record, window) if line.get(key) is not None]
+    return [line[key] for line in server_lines(record, window) if line.get(key) is not None]

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dbz.config.described import describe
 from dbz.documents import DocumentKind
 from dbz.errors import ExitCode
-from dbz.runs.schema import BudgetResult
+from dbz.runs.schema import BudgetResult, ServiceProcesses
 
 SCHEMA = "dbz.capacity/1"
 CAPACITY_FILE = "capacity.json"
@@ -100,6 +100,8 @@ class CapacityStep(_Part):
     """The name of the budget that used most of its limit."""
     broken: list[BudgetResult] = Field(default_factory=list)
     reasons: list[str] = Field(default_factory=list)
+    services: list[ServiceProcesses] = Field(default_factory=list)
+    """The processes of services apart; empty where the target does not tell of them."""
 
 
 class Headroom(_Part):
@@ -142,6 +144,8 @@ class CapacityFigures(_Part):
     attempts_per_s: float
     requests_per_s: float
     connections: float | None
+    services: list[ServiceProcesses] = Field(default_factory=list)
+    """The processes of services apart; empty where the target does not tell of them."""
 
 
 class LimitInterval(_Part):

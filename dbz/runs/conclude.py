@@ -26,7 +26,7 @@ from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_not
 from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
-from dbz.runs.services import breaker_openings, service_notes
+from dbz.runs.services import breaker_openings, service_notes, service_processes
 from dbz.runs.sources import explained, server_sources
 
 SATURATED_CPU_PERCENT = 90.0
@@ -112,6 +112,7 @@ def conclude(
         invalid += _nothing_to_pass_by(record, window, found, verdicts, comparison)
         invalid += nothing_right(record, window, found, budgets)
     held = found.gauges["users.held"]
+    answered = aggregate.by_label(found, SERVICE_LABEL)
     return run.model_copy(
         update={
             "duration_s": round(record.last_s, 3),
@@ -124,7 +125,8 @@ def conclude(
             "operations": aggregate.operations(found),
             "networks": aggregate.by_label(found, NETWORK),
             "breakers": breaker_openings(record.server),
-            "services": aggregate.by_label(found, SERVICE_LABEL),
+            "services": answered,
+            "service_processes": service_processes(aggregate.server_lines(record, window), answered),
             "pages": pages,
             "browser": browser_figures(record.pages, window),
             "counters": aggregate.counters(found),

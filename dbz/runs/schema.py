@@ -311,6 +311,20 @@ class BreakerOpening(_Part):
         return None if self.closed_s is None else self.closed_s - self.opened_s
 
 
+class ServiceProcesses(_Part):
+    """The processes of a service behind a gateway in the judged part, as the gateway told once a second."""
+
+    name: str
+    processes: int | None = None
+    """How many ran most of the time; null when that was not told."""
+    cpu_cores: float | None = None
+    """What they used together in the mean, in cores; null when that was not told."""
+    calls_per_s: float | None = None
+    """Requests and events that came to them, of clients and of other services; null for the gateway itself."""
+    requests_per_s: float | None = None
+    """Of these the HTTP requests of the load; null where answers do not say who gave them."""
+
+
 class Run(_Part):
     """The whole of `run.json`."""
 
@@ -344,6 +358,8 @@ class Run(_Part):
     services: list[Operation] = Field(default_factory=list)
     """By the service that answered, all operations together, the service's name in place of theirs; empty where no
     answer names one."""
+    service_processes: list[ServiceProcesses] = Field(default_factory=list)
+    """The processes of these services and of the gateway; empty where the target does not tell of them."""
     breakers: list[BreakerOpening] = Field(default_factory=list)
     """Circuit breakers that opened at any time of the run, by the metrics of the target; empty where it tells of
     none."""

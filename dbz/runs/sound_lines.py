@@ -67,6 +67,7 @@ def is_sound(line: Any, kind: str) -> bool:
         and _are_sources(line.get("sources", {}))
         and _are_texts(line.get("missing", {}))
         and _are_breakers(line.get("breakers", []))
+        and _are_services(line.get("services", {}))
     )
 
 
@@ -90,6 +91,14 @@ def _is_visit(line: Mapping[str, Any]) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
+
+
+def _are_services(rows: Any) -> bool:
+    """Whether there are figures of services by name, some of which may be null."""
+    return isinstance(rows, dict) and all(
+        isinstance(row, dict) and all(value is None or (_is_number(value) and value >= 0) for value in row.values())
+        for row in rows.values()
+    )
 
 
 def _are_breakers(rows: Any) -> bool:

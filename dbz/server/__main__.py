@@ -95,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warmup_of(settings.cache.warmup)
         check_shards(settings.stores)
         check_band(settings)
-        check_push(settings)
+        if settings.mesh.service in ("", "notification"):  # nobody else has the keys
+            check_push(settings)
         settings = _with_own_keys(settings)
         if settings.band.url and settings.mesh.service in ("", "auth", GATEWAY):
             Vault(settings.band_token_keys)

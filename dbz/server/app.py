@@ -139,7 +139,9 @@ class Application:
         self._cache_sync = CacheSync(
             cache, redis, sweep_s=settings.cache.sweep_s, heap_limit_bytes=settings.cache.heap_limit_bytes
         )
-        self._metrics = ServerMetrics(redis, settings.http, server_family(settings.http.group), self._refresh)
+        self._metrics = ServerMetrics(
+            redis, settings.http, server_family(settings.http.group), self._refresh, settings.mesh.service
+        )
         figures = self._metrics.figures
         guards = (
             [CollectionGuard(settings.mesh.service, settings.stores.database, figures)] if settings.mesh.service else []

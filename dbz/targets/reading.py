@@ -11,6 +11,8 @@ from dbz.config.metrics import TargetMetrics
 from dbz.targets.breakers import BreakerReader, Breakers
 from dbz.targets.counters import Key, added, counts_since
 from dbz.targets.exposition import Exposition, ExpositionSample, read_page
+from dbz.targets.services import ServiceCounts, ServiceSecond, add_up, read_services
+from dbz.targets.services import wants as wants_of_services
 from dbz.targets.standard import (
     CORES,
     MODE_LABELS,
@@ -66,6 +68,8 @@ class Reading:
     active_requests: float | None = None
     breakers: Breakers | None = None
     """None where it tells of none."""
+    services: ServiceCounts | None = None
+    """None where it tells of none."""
     buckets: dict[str, dict[float, float]] = field(default_factory=dict)
     """By query: cumulative counts by upper bound in seconds."""
     sums_s: dict[str, float] = field(default_factory=dict)
@@ -84,6 +88,7 @@ class Second:
     queries: dict[str, dict[str, Any]] | None = None
     breakers: list[list[str]] | None = None
     """Service, instance and state of those that were not closed."""
+    services: dict[str, ServiceSecond] | None = None
 
 
 class PageReader:
@@ -109,6 +114,7 @@ class PageReader:
         if breakers is None and not any(rule.samples_of in page.samples for rule in self.chosen.values()):
             return None
         reading = Reading(at_s, gone=[name for name in before if name not in page.samples], breakers=breakers)
+        reading.services = read_services(page)
         starts = [sample.value for name, of in page.samples.items() if name.endswith(STARTED) for sample in of]
         reading.started_s = starts[0] if len(starts) == 1 else None
         if rule := self.chosen.get(Figure.CPU):
@@ -125,7 +131,8 @@ class PageReader:
         return reading
 
     def _wanted(self, name: str) -> bool:
-        return name in _STANDARD or name in self._own or name.endswith(_PREFIXABLE) or self._breakers.wants(name)
+        ours = name in _STANDARD or name in self._own or name.endswith(_PREFIXABLE)
+        return ours or self._breakers.wants(name) or wants_of_services(name)
 
     def _choose(self, page: Exposition) -> None:
         """Choose a metric for each figure that has none yet: one that was chosen stays, lest a gap changes what is
@@ -239,6 +246,8 @@ def since(now: Reading, before: Reading) -> Second:
         second.used_cores = now.cpu_share * second.cores
     elif now.cpu_cores is not None:
         second.used_cores = now.cpu_cores
+    if now.services and before.services:
+        second.services = now.services.since(before.services, passed_s)
     if now.buckets or before.buckets:
         second.queries = {
             name: {
@@ -284,6 +293,8 @@ def together(seconds: Sequence[Second]) -> dict[str, Any]:
                 of_all["counts"][bound] = of_all["counts"].get(bound, 0.0) + count
     if told := [second.breakers for second in seconds if second.breakers is not None]:
         line["breakers"] = [row for rows in told for row in rows]
+    if services := add_up(second.services for second in seconds if second.services):
+        line["services"] = services
     if any(second.queries is not None for second in seconds):
         line["queries"] = {name: _sparse(query) for name, query in queries.items() if _is_sound_query(query)}
     return line

@@ -163,7 +163,9 @@ class Instance:
 
     def _joined(self, told: Second | None, used: Second | None) -> Second:
         """Each figure from where it comes from."""
-        whole = Second(cores=self._cores(), breakers=told.breakers if told is not None else None)
+        whole = Second(cores=self._cores())
+        if told is not None:
+            whole.breakers, whole.services = told.breakers, told.services
         for figure, source in self.sources.items():
             field = figure.second_field
             setattr(whole, field, getattr(told if source.metric else used, field))

@@ -140,7 +140,8 @@ scaling: {bounds: {min: 1, max: 50}}
     ),
 )
 def test_numbers_are_written_into_the_plan_and_nothing_else_changes(style: str, counts: dict[str, ApiServers]) -> None:
-    before, text = parse_yaml(PLANS[style], "p"), with_counts(PLANS[style], counts)
+    asked = {name: {"api": servers} for name, servers in counts.items()}
+    before, text = parse_yaml(PLANS[style], "p"), with_counts(PLANS[style], asked)
     old, new = build_phases(before), build_phases(parse_yaml(text, "p"))
     for phase in new.phases:
         was = old.phase(phase.name)
@@ -157,9 +158,9 @@ def test_only_what_is_wrong_by_measurement_is_written(tmp_path: Path) -> None:
     file.write_text(PLANS["block"])
     plan = build_phases(parse_yaml(PLANS["block"], "p"))
     measured = MeasuredTask("x", 1, 3, 3.0, 1.0, 1.1)
-    counts = counts_to_write(size_phases(plan.phases, measured, 0.0))
-    assert {name: (one.min, one.max) for name, one in counts.items()} == {"one": (4, 4), "three": (10, 10)}
+    counts = counts_to_write(plan, size_phases(plan.phases, measured, 0.0))
+    assert {name: (of["api"].min, of["api"].max) for name, of in counts.items()} == {"one": (4, 4), "three": (10, 10)}
     write_counts(file, counts)
     with pytest.raises(ConfigError, match=r"beyond scaling\.bounds"):
-        write_counts(file, {"one": ApiServers(min=60, max=60)})
+        write_counts(file, {"one": {"api": ApiServers(min=60, max=60)}})
     assert "api_servers: 4   # two" in file.read_text() and "60" not in file.read_text()

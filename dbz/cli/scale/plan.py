@@ -16,7 +16,7 @@ from dbz.errors import UsageError, VerificationError
 from dbz.units import counted
 
 if TYPE_CHECKING:
-    from dbz.config.phases.plan import Phase
+    from dbz.config.phases.plan import Phase, Phases
     from dbz.scaling.change.steps import ChangePlan
 
 PhaseName = Annotated[str, typer.Argument(metavar="PHASE", help="A phase of the plan, like phase_2.")]
@@ -88,14 +88,15 @@ def make_plan(
     live, plan = look(access.handle, access.plan, access.cache_group)
     wanted = Wanted(name, phase.api_servers, allow_scale_in, until)
     made = plan_phase(live, plan, phase, wanted, look_up(access.aws, live, phase))
-    short = _shortfall(phase, reports)
+    short = _shortfall(access.plan, phase, reports)
     also = other_services(access, phase, wanted)
     priority = access.plan.scaling.priority(access.service)
     return replace(made, notes=(short, *made.notes) if short else made.notes, also=also, priority=priority)
 
 
-def _shortfall(phase: Phase, reports: Path) -> str:
+def _shortfall(plan: Phases, phase: Phase, reports: Path) -> str:
     """What the phase's tasks do not carry, by the newest capacity of the reports folder; empty without one."""
+    from dbz.scaling.size.apart import shortfall_apart
     from dbz.scaling.size.measured import newest_capacity, read_measured
     from dbz.scaling.size.sizing import shortfall
 
@@ -103,6 +104,7 @@ def _shortfall(phase: Phase, reports: Path) -> str:
     if file is None:
         return ""
     try:
-        return shortfall(phase, read_measured(str(file), reports, None))
+        measured = read_measured(str(file), reports, None)
     except UsageError:  # a capacity of somebody else's servers says nothing about these
         return ""
+    return shortfall_apart(plan, phase, measured) if measured.services else shortfall(phase, measured)

@@ -11,7 +11,12 @@ from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, share_
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.scaling.size.sizing import PhaseSize
+    from dbz.config.phases.plan import Phases
+    from dbz.scaling.size.sizing import MeasuredTask
+    from dbz.scaling.size.writing import Counts
+
+MOST_TASKS = 1000
+"""Of a service."""
 
 
 def size(
@@ -21,8 +26,11 @@ def size(
     phases: PhasesFile = "default",
     headroom: Annotated[str, typer.Option(help="How much more than its targets a phase is to carry.")] = "30%",
     measured_tasks: Annotated[
-        int | None, typer.Option(min=1, help="Server processes that were measured, where the record does not say.")
-    ] = None,
+        str,
+        typer.Option(
+            metavar="N|SERVICE=N,…", help="Server processes that were measured, where the record does not say."
+        ),
+    ] = "",
     write: Annotated[
         bool, typer.Option("--write", help="Put the right numbers into the file of --phases; comments stay.")
     ] = False,
@@ -36,6 +44,8 @@ def size(
     processes that it measured. The range is that of the measurement: the
     highest load that held, and the lowest that did not. It assumes that
     tasks add up, so measure again with the store and cache of the phase.
+    Of services apart each is sized: no task of them is to be busier than
+    the busiest one was while all budgets held.
 
     \b
     Examples:
@@ -43,15 +53,19 @@ def size(
       dbz scale size --from reports/ID --headroom 50%
       dbz scale size --from latest --json         by a run that held its budgets
       dbz scale size --phases phases.yaml --write
+      dbz scale size --from latest --measured-tasks chat=2,game=1
     """
     from dbz.config.phases.file import load_phases
     from dbz.scaling.size.measured import read_measured
-    from dbz.scaling.size.sizing import size_phases
+    from dbz.scaling.size.sizing import SizeVerdict, size_phases
 
     plan, share = load_phases(phases), share_of("--headroom", headroom)
-    measured = read_measured(source or newest(reports), reports, measured_tasks)
+    measured = read_measured(source or newest(reports), reports, _given(measured_tasks))
     if not measured.per_task():
         raise UsageError(f"{measured.source} measured neither users, connections nor requests", code="S028")
+    if measured.services:
+        _size_services(phases, plan, measured, share, as_json=as_json, write=write)
+        return
     sizes = size_phases(plan.phases, measured, share, plan.scaling.connections_per_server)
     if as_json:
         from dbz.report.documents import size_json
@@ -62,25 +76,62 @@ def size(
 
         print_sizes(measured, sizes, share)
     if write:
-        _write(phases, sizes)
+        from dbz.scaling.size.writing import counts_to_write
+
+        _write(phases, counts_to_write(plan, sizes), plan.scaling.main)
+        for size in sizes:
+            if size.verdict is SizeVerdict.NOT_MEASURED:
+                typer.echo(f"{phases}: {size.phase} stays as it is: {size.advice}.", err=True)
 
 
-def _write(phases: str, sizes: list[PhaseSize]) -> None:
+def _size_services(
+    phases: str, plan: Phases, measured: MeasuredTask, share: float, *, as_json: bool, write: bool
+) -> None:
+    from dbz.scaling.size.apart import size_services
+    from dbz.scaling.size.sizing import SizeVerdict
+    from dbz.scaling.size.writing import services_to_write
+
+    sizes = size_services(plan, measured, share)
+    if as_json:
+        from dbz.report.documents import service_sizes_json
+
+        typer.echo(service_sizes_json(measured, sizes, share))
+    else:
+        from dbz.report.terminal.scale.size import print_service_sizes
+
+        print_service_sizes(measured, sizes, share)
+    if write:
+        _write(phases, services_to_write(sizes), plan.scaling.main)
+        for size in sizes:
+            if size.verdict is SizeVerdict.NOT_MEASURED:
+                typer.echo(f"{phases}: {size.service} of {size.phase} stays as it is: {size.advice}.", err=True)
+
+
+def _write(phases: str, counts: Counts, main: str) -> None:
     from dbz.config.phases.file import DEFAULT
-    from dbz.scaling.size.writing import counts_to_write, write_counts
+    from dbz.scaling.size.writing import write_counts
 
     if phases == DEFAULT:
         raise UsageError(
             "--write needs a plan of your own", hint="--phases FILE; copy configs/phases.yaml", code="E004"
         )
-    counts = counts_to_write(sizes)
     write_counts(Path(phases), counts)
-    for name, servers in counts.items():
-        number = servers.min if servers.fixed else f"{servers.min} to {servers.max}"
-        typer.echo(f"{phases}: {name} has {number} API servers now.", err=True)
-    for size in sizes:
-        if size.not_measured and size.phase not in counts:
-            typer.echo(f"{phases}: {size.phase} stays as it is: {size.advice}.", err=True)
+    for name, of_phase in counts.items():
+        for service, servers in of_phase.items():
+            number = servers.min if servers.fixed else f"{servers.min} to {servers.max}"
+            what = "API servers" if service == main else f"tasks of {service}"
+            typer.echo(f"{phases}: {name} has {number} {what} now.", err=True)
+
+
+def _given(text: str) -> int | dict[str, int] | None:
+    """`3`, or `chat=2,game=1`; None for nothing."""
+    counts: dict[str, int] = {}
+    for part in text.split(",") if text else ():
+        name, _, number = (piece.strip() for piece in part.rpartition("="))
+        if not number.isdecimal() or not 1 <= int(number) <= MOST_TASKS or name in counts or (not name and "," in text):
+            raise UsageError(f"--measured-tasks: '{text}' is neither a number of tasks nor chat=2,game=1", code="E002")
+        counts[name] = int(number)
+    return counts.get("") or counts or None
 
 
 def newest(reports: Path) -> str:

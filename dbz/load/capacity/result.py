@@ -27,6 +27,7 @@ from dbz.runs.capacity import (
 )
 from dbz.runs.machine import BUSY_PERCENT, taken_text
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
+from dbz.runs.services import mean_processes
 from dbz.units import counted
 
 TAKEN_PERCENT = 50.0
@@ -53,6 +54,7 @@ def step_of(run: Run, step: Next) -> CapacityStep:
         tightest=tightest,
         broken=sorted((one for one in run.budgets if _broken(one)), key=_used, reverse=True),
         reasons=[*_taken(run), *run.reasons],
+        services=run.service_processes,
     )
 
 
@@ -169,6 +171,7 @@ def _figures(found: SearchResult, first: Run, steps: Sequence[CapacityStep], *, 
         attempts_per_s=round(sum(step.attempts_per_s for step in there) / len(there), 3),
         requests_per_s=round(sum(step.requests_per_s for step in there) / len(there), 3),
         connections=max(connections, default=None),
+        services=mean_processes([step.services for step in there]),
     )
 
 

@@ -163,6 +163,8 @@ class Simulation:
     changes: list[CountChange] = field(default_factory=list)
     censored_s: int = 0
     """Seconds of the trace in which nobody knows how much was asked: see `Trace.censored`."""
+    waited_s: int = 0
+    """Seconds in which tasks that were asked for had no place: see `Room`."""
 
     @property
     def flaps(self) -> int:
@@ -170,16 +172,60 @@ class Simulation:
         return sum(change.flap for change in self.changes)
 
 
+@dataclass
+class Room:
+    """Places for tasks that several services share; who is played first gets a free one first."""
+
+    free: int
+
+
+@dataclass(frozen=True)
+class Player:
+    """A service that takes part in a simulation of several."""
+
+    name: str
+    controller: Controller
+    trace: Trace
+    tasks: int
+    """At the start."""
+
+
 def simulate(
     name: str, controller: Controller, trace: Trace, tasks: int, *, per_task: int, start_delay_s: int = 60
 ) -> Simulation:
     """Replay `trace` from `tasks` tasks on; `per_task` connections are what one task holds."""
-    result = Simulation(name, trace.name, len(trace), demand=trace.demand, censored_s=trace.censored_s)
-    fleet = _Fleet(tasks, start_delay_s)
-    means = _Means(trace, per_task)
-    period, lost, whole = max(1, round(controller.period_s)), 0.0, 0.0
+    player = Player(name, controller, trace, tasks)
+    (result,) = simulate_together([player], per_task=per_task, start_delay_s=start_delay_s)
+    return result
+
+
+def simulate_together(
+    players: Sequence[Player], *, per_task: int, start_delay_s: int = 60, room: Room | None = None
+) -> list[Simulation]:
+    """Replay the traces of several services second by second, those who come first in `players` first.
+
+    Without `room` none knows of the others. With it a task begins to start only when there is a place for it, and
+    gives its place back when it ends; nobody loses a task because another one wants it.
+    """
+    results = [
+        Simulation(one.name, one.trace.name, len(one.trace), demand=one.trace.demand, censored_s=one.trace.censored_s)
+        for one in players
+    ]
+    going = [
+        _play(result, one, _Fleet(one.tasks, start_delay_s, room), _Means(one.trace, per_task))
+        for result, one in zip(results, players, strict=True)
+    ]
+    while going:
+        going = [one for one in going if next(one, False)]
+    return results
+
+
+def _play(result: Simulation, player: Player, fleet: _Fleet, means: _Means) -> Iterator[bool]:
+    """A second of a service at each step; its result is whole at the end."""
+    controller = player.controller
+    period, lost, whole, task_s = max(1, round(controller.period_s)), 0.0, 0.0, 0
     append_running, append_desired = result.running.append, result.desired.append
-    for second, demand in enumerate(trace.demand):
+    for second, demand in enumerate(player.trace.demand):
         running = fleet.at(second)
         append_running(running)
         if demand is not None:
@@ -194,10 +240,12 @@ def simulate(
                 result.changes.append(_change(result.changes, second + 1, fleet.desired, decision))
                 fleet.ask(decision.desired, second + 1)
         append_desired(fleet.desired)
-    result.task_hours = sum(result.desired) / 3600  # a task costs from the moment it is asked for
-    result.highest = max(result.desired, default=tasks)
+        task_s += fleet.desired - fleet.waiting  # a task costs from the moment it begins to start
+        result.waited_s += fleet.waiting > 0
+        yield True
+    result.task_hours = task_s / 3600
+    result.highest = max(result.desired, default=player.tasks)
     result.lost = lost / whole if whole else 0.0
-    return result
 
 
 def _change(earlier: Sequence[CountChange], at_s: int, before: int, decision: Decision) -> CountChange:
@@ -214,29 +262,50 @@ def _newest_first(changes: Sequence[CountChange], at_s: int) -> Iterator[CountCh
 
 
 class _Fleet:
-    """Tasks that take a while to start."""
+    """Tasks that take a while to start, and with a room a while until there is a place for them."""
 
-    def __init__(self, tasks: int, start_delay_s: int) -> None:
+    def __init__(self, tasks: int, start_delay_s: int, room: Room | None) -> None:
         self.desired = tasks
+        self.waiting = 0
+        """Those that were asked for and have no place yet."""
         self._running = tasks
         self._delay_s = start_delay_s
+        self._room = room
         self._starting: deque[int] = deque()
 
     def at(self, second: int) -> int:
         while self._starting and self._starting[0] <= second:
             self._starting.popleft()
             self._running += 1
+        if self.waiting:
+            self._place(second)
         return self._running
 
     def ask(self, desired: int, second: int) -> None:
-        for _ in range(desired - self.desired):
-            self._starting.append(second + self._delay_s)
+        self.waiting += max(desired - self.desired, 0)
         for _ in range(self.desired - desired):
-            if self._starting:
-                self._starting.pop()
-            else:
-                self._running -= 1
+            self._give_back()
         self.desired = desired
+        if self._room is None:
+            self._place(second)
+
+    def _place(self, second: int) -> None:
+        while self.waiting and (self._room is None or self._room.free > 0):
+            self.waiting -= 1
+            self._starting.append(second + self._delay_s)
+            if self._room is not None:
+                self._room.free -= 1
+
+    def _give_back(self) -> None:
+        if self.waiting:
+            self.waiting -= 1
+            return
+        if self._starting:
+            self._starting.pop()
+        else:
+            self._running -= 1
+        if self._room is not None:
+            self._room.free += 1
 
 
 class _Means:

@@ -19,6 +19,21 @@ WASTEFUL = 2.0
 
 
 @dataclass(frozen=True)
+class MeasuredService:
+    """What the processes of a service did while all budgets held."""
+
+    name: str
+    tasks: int
+    """How many ran."""
+    cores: float | None = None
+    """What they used together; None where nobody told."""
+    calls_per_s: float | None = None
+    """Requests and events that came to them; None of a gateway, which nobody calls."""
+    requests_per_s: float | None = None
+    """Of these the HTTP requests of clients; None where nobody told."""
+
+
+@dataclass(frozen=True)
 class MeasuredTask:
     """What servers carried together, holding all budgets at once."""
 
@@ -35,11 +50,18 @@ class MeasuredTask:
     bracket: float | None
     """The lowest load that did not hold over this one; None when all that was tried held: then a task carries at least
     so much."""
+    services: tuple[MeasuredService, ...] = ()
+    """Those that were apart; empty where one process was all services."""
+
+    @property
+    def whole(self) -> dict[str, float]:
+        """What was carried by all servers together, by what."""
+        given = {"users": self.users, "connections": self.connections, "requests": self.requests_per_s}
+        return {name: float(value) for name, value in given.items() if value}
 
     def per_task(self) -> dict[str, float]:
         """What one task carries, by what."""
-        given = {"users": self.users, "connections": self.connections, "requests": self.requests_per_s}
-        return {name: value / self.servers for name, value in given.items() if value}
+        return {name: value / self.servers for name, value in self.whole.items()}
 
 
 class SizeVerdict(StrEnum):
@@ -86,23 +108,35 @@ def size_phases(
 def _size(phase: Phase, measured: MeasuredTask, headroom: float, assumed: int | None) -> PhaseSize:
     per_task = measured.per_task()
     wanted = {"users": phase.users, "connections": phase.connections, "requests": phase.requests}
-    needs = {name: _tasks(wanted[name] * (1 + headroom), each) for name, each in per_task.items()}
+    needs = {name: tasks_for(wanted[name] * (1 + headroom) / each) for name, each in per_task.items()}
     by = max(needs, key=lambda name: needs[name])
     tasks = needs[by]
     at_best = None
     if measured.bracket is not None:
-        at_best = max(_tasks(wanted[name] * (1 + headroom), each * measured.bracket) for name, each in per_task.items())
-    verdict, advice = _judge(phase, tasks, at_best, by)
+        at_best = max(
+            tasks_for(wanted[name] * (1 + headroom) / each / measured.bracket) for name, each in per_task.items()
+        )
+    verdict, advice = judge(phase.api_servers, tasks, at_best, f"its {by} need")
+    blind = not_shown(phase, measured)
     unknown = tuple(name for name, load in wanted.items() if load and name not in per_task)
-    # Users make connections and requests: measured with those they need no figure of their own, and users that were
-    # measured stand for what the record does not have; but not for a load that it says was none.
-    none_at_all = {"connections": measured.connections == 0, "requests": measured.requests_per_s == 0}
-    blind = [name for name in unknown if name != "users" and (measured.users is None or none_at_all[name])]
     if blind and verdict is not SizeVerdict.TOO_SMALL:
         verdict, advice = SizeVerdict.NOT_MEASURED, f"its {' and '.join(blind)} were not measured"
         if "connections" in blind and assumed:
-            advice += f"; by connections_per_server ({assumed}) they need {_tasks(phase.connections, assumed)}"
+            advice += f"; by connections_per_server ({assumed}) they need {tasks_for(phase.connections / assumed)}"
     return PhaseSize(phase.name, phase.api_servers, needs, tasks, at_best, by, verdict, advice, unknown)
+
+
+def not_shown(phase: Phase, measured: MeasuredTask) -> list[str]:
+    """What a phase must carry, and the measured load shows nothing of."""
+    wanted = {"connections": phase.connections, "requests": phase.requests}
+    # Users make connections and requests: measured with those they need no figure of their own, and users that were
+    # measured stand for what the record does not have; but not for a load that it says was none.
+    none_at_all = {"connections": measured.connections == 0, "requests": measured.requests_per_s == 0}
+    return [
+        name
+        for name, load in wanted.items()
+        if load and name not in measured.whole and (measured.users is None or none_at_all[name])
+    ]
 
 
 def shortfall(phase: Phase, measured: MeasuredTask) -> str:
@@ -121,20 +155,21 @@ def shortfall(phase: Phase, measured: MeasuredTask) -> str:
     return f"{count} of {phase.name} carry {', '.join(rows)}, by {measured.source}: not enough" if rows else ""
 
 
-def _tasks(load: float, per_task: float) -> int:
+def tasks_for(load: float) -> int:
+    """Whole tasks for a load that is told in tasks."""
     # A hair more than a whole number of tasks, as binary fractions make it, is that number.
-    return max(1, math.ceil(load / per_task - 1e-9))
+    return max(1, math.ceil(load - 1e-9))
 
 
-def _judge(phase: Phase, tasks: int, at_best: int | None, by: str) -> tuple[SizeVerdict, str]:
-    planned = phase.api_servers
+def judge(planned: ApiServers | None, tasks: int, at_best: int | None, needs: str) -> tuple[SizeVerdict, str]:
+    """What a planned number is against the need, and what follows; `needs` are the words before the needed number."""
     if planned is None:
         return SizeVerdict.NOT_PLANNED, f"plan {tasks}"
     if at_best is not None and planned.max < at_best:
-        return SizeVerdict.TOO_SMALL, f"its {by} need {tasks}, {tasks - planned.max} more than planned"
+        return SizeVerdict.TOO_SMALL, f"{needs} {tasks}, {tasks - planned.max} more than planned"
     if planned.max < tasks:
         least = f"between {at_best} and" if at_best else "at most"
-        return SizeVerdict.UNKNOWN, f"its {by} need {least} {tasks}, planned are {planned.max}: measure more closely"
+        return SizeVerdict.UNKNOWN, f"{needs} {least} {tasks}, planned are {planned.max}: measure more closely"
     if planned.min > WASTEFUL * tasks:
         spare = planned.min - tasks
         return (

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,10 +99,13 @@ class ServerMetrics:
     """Publishes this process's figures every second and renders those of all processes of one server or group.
 
     `family` is its name in Redis: processes of the same supervisor, or of all servers of a group, share it. A group's
-    members are known by what they have published lately.
+    members are known by what they have published lately, with the `service` that each is, empty where one process is
+    all services.
     """
 
-    def __init__(self, redis: Redis, http: Http, family: str, refresh: Callable[[Figures], None]) -> None:
+    def __init__(
+        self, redis: Redis, http: Http, family: str, refresh: Callable[[Figures], None], service: str = ""
+    ) -> None:
         self.figures = Figures()
         self._redis = redis
         self._prefix = f"metrics:{family}:"
@@ -109,6 +113,7 @@ class ServerMetrics:
         self._processes = http.processes
         self._own_workers = OwnWorkers(http.processes)
         self._refresh = refresh
+        self._member = f"{os.getpid()} {service}".strip()
 
     async def publish_forever(self) -> None:
         """Keep this process's figures in Redis; a Redis that is away only makes the others' figures stale."""
@@ -118,17 +123,18 @@ class ServerMetrics:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 await self._redis.set(name, self.figures.dump(), ex=_KEEP_S)
                 if self._members:
-                    await self._redis.zadd(self._members, {str(os.getpid()): time.time()})
+                    await self._redis.zadd(self._members, {self._member: time.time()})
                     await self._redis.expire(self._members, _KEEP_S)
             await asyncio.sleep(_PUBLISH_S)
 
     async def render(self) -> bytes:
         """The text of /metrics."""
-        workers = await self._workers()
+        services = await self._services()
+        workers = [worker for worker, _ in services]
         total = await self._total(workers)
         # A group may have more processes than there are cores: a share of cores that are not there would look idle.
         cores = min(len(workers), os.cpu_count() or 1) if self._members else self._processes
-        return "".join([*total.lines(), *_process_lines(workers, cores)]).encode()
+        return "".join([*total.lines(), *_process_lines(services, cores)]).encode()
 
     async def connections_of_task(self) -> int | None:
         """The open connections of this server's processes, for the one that speaks for them; None for the others."""
@@ -148,18 +154,19 @@ class ServerMetrics:
             total.merge(dumped)
         return total
 
-    async def _workers(self) -> list[psutil.Process]:
+    async def _services(self) -> list[_Worker]:
         """The worker processes of this server, or of all servers of its group that published lately."""
         if not self._members:
-            return self._own_workers.now()
-        pids = {os.getpid()}
+            return [(worker, "") for worker in self._own_workers.now()]
+        members = {self._member}
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             lately: list[Any] = await self._redis.zrangebyscore(self._members, time.time() - _KEEP_S, "+inf")
-            pids |= {int(pid) for pid in lately}
+            members |= {member.decode() for member in lately}
         workers = []
-        for pid in sorted(pids):
+        for member in sorted(members):
+            pid, _, service = member.partition(" ")
             with contextlib.suppress(psutil.Error):
-                workers.append(psutil.Process(pid))
+                workers.append((psutil.Process(int(pid)), service))
         return workers
 
     async def _siblings(self, workers: list[psutil.Process]) -> list[bytes]:
@@ -171,25 +178,35 @@ class ServerMetrics:
         return []
 
 
-def _process_lines(workers: list[psutil.Process], cores: int) -> list[str]:
+_Worker = tuple[psutil.Process, str]
+"""A worker process, and the service that it is."""
+
+
+def _process_lines(workers: list[_Worker], cores: int) -> list[str]:
     """CPU and memory of workers and their supervisors, read from the operating system."""
+    apart = Counter(service for _, service in workers if service)
+    names = ("pid", "service") if apart else ("pid",)
     cpu = [family_head("dbz_process_cpu_seconds_total", "counter", "CPU time used.")]
     memory = [family_head("dbz_process_resident_memory_bytes", "gauge", "Resident memory.")]
-    for process in _with_supervisors(workers):
+    for process, service in _with_supervisors(workers):
         with contextlib.suppress(psutil.Error), process.oneshot():
-            labels = label_block(("pid",), (str(process.pid),))
+            labels = label_block(names, (str(process.pid), service)[: len(names)])
             times = process.cpu_times()
             used = sample_line("dbz_process_cpu_seconds_total", labels, times.user + times.system)
             memory.append(sample_line("dbz_process_resident_memory_bytes", labels, process.memory_info().rss))
             cpu.append(used)
-    return [*cpu, *memory, gauge("dbz_server_cores", "Cores given to the server.", cores)]
+    running = [family_head("dbz_service_processes", "gauge", "Worker processes that run.")] if apart else []
+    for service, count in apart.items():
+        running.append(sample_line("dbz_service_processes", label_block(("service",), (service,)), count))
+    return [*cpu, *memory, *running, gauge("dbz_server_cores", "Cores given to the server.", cores)]
 
 
-def _with_supervisors(workers: list[psutil.Process]) -> list[psutil.Process]:
-    processes = {worker.pid: worker for worker in workers}
-    for worker in workers:
+def _with_supervisors(workers: list[_Worker]) -> list[_Worker]:
+    """Each process once; a supervisor belongs to the service of its workers."""
+    processes = {worker.pid: (worker, service) for worker, service in workers}
+    for worker, service in workers:
         with contextlib.suppress(psutil.Error):
             supervisor = worker.parent()
             if supervisor is not None:
-                processes[supervisor.pid] = supervisor
+                processes[supervisor.pid] = (supervisor, service)
     return list(processes.values())
