@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from dbz.runs.schema import Run
 
 if TYPE_CHECKING:
     from dbz.config.phases.plan import ApiServers
+    from dbz.report.words.simulations import PlayedService
     from dbz.scaling.overview import Overview
     from dbz.scaling.simulate.simulator import Price, Simulation
     from dbz.scaling.simulate.traces import Trace
@@ -143,19 +144,62 @@ def service_sizes_json(measured: MeasuredTask, sizes: list[ServiceSize], headroo
     return json.dumps(document, indent=1)
 
 
+def services_simulation_json(phase: str, played: Mapping[str, Sequence[PlayedService]], room: int | None) -> str:
+    """What each policy would have done with the load of each service, schema `dbz.simulation/1` with `services` in each
+    policy."""
+    from dbz.report.words.simulations import total_cost
+
+    first = next(iter(played.values()))[0]
+    rows = [
+        {
+            "policy": policy,
+            "task_hours": sum(one.result.task_hours for one in services),
+            "cost": total_cost(services),
+            "services": [
+                {
+                    "service": one.result.policy,
+                    "priority": one.priority,
+                    "bounds": [one.servers.min, one.servers.max],
+                    **_simulated(one.result, one.cost),
+                    "no_place_s": one.result.waited_s,
+                    "censored_s": one.result.censored_s,
+                }
+                for one in services
+            ],
+        }
+        for policy, services in played.items()
+    ]
+    document = {
+        "schema": "dbz.simulation/1",
+        "trace": first.result.trace,
+        "seconds": first.result.seconds,
+        "phase": phase,
+        "room": room,
+        "currency": first.price.currency if first.price else None,
+        "policies": rows,
+    }
+    return json.dumps(document, indent=1)
+
+
+def _simulated(one: Simulation, cost: float | None) -> dict[str, Any]:
+    return {
+        "under_capacity_s": one.under_s,
+        "lost_share": one.lost,
+        "at_least": bool(one.censored_s),
+        "task_hours": one.task_hours,
+        "cost": cost,
+        "most_tasks": one.highest,
+        "flaps": one.flaps,
+        "steps": [vars(change) for change in one.changes],
+    }
+
+
 def simulation_json(load: Trace, per_task_per_s: float, found: list[Simulation], price: Price | None = None) -> str:
     """What each policy would have done with a load, schema `dbz.simulation/1`."""
     rows = [
         {
             "policy": one.policy,
-            "under_capacity_s": one.under_s,
-            "lost_share": one.lost,
-            "at_least": bool(one.censored_s),
-            "task_hours": one.task_hours,
-            "cost": None if price is None else one.task_hours * price.an_hour,
-            "most_tasks": one.highest,
-            "flaps": one.flaps,
-            "steps": [vars(change) for change in one.changes],
+            **_simulated(one, None if price is None else one.task_hours * price.an_hour),
         }
         for one in found
     ]

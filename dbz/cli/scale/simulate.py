@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,9 +12,11 @@ from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, durati
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
+    from dbz.cli.scale.together import SimulatedService
     from dbz.config.grammar.conditions import Condition
-    from dbz.config.phases.plan import Phase, Phases
-    from dbz.scaling.simulate.simulator import Controller
+    from dbz.config.phases.plan import Phase, Phases, Prices
+    from dbz.scaling.simulate.simulator import Controller, Price
+    from dbz.scaling.size.sizing import MeasuredTask
 
 HOURS_A_MONTH = 730
 FILLED = 0.7
@@ -22,7 +25,8 @@ FILLED = 0.7
 
 def simulate(
     trace: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="A recorded load, see below; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="[SERVICE=]FILE|RUN", help="A recorded load, see below; may be repeated."),
     ] = None,
     recorded_tasks: Annotated[
         int | None, typer.Option(min=1, help="With --trace of CloudWatch: tasks that ran, where it does not say.")
@@ -42,11 +46,17 @@ def simulate(
         Literal["dbz", "native"],
         typer.Option("--as", help="Who follows the conditions: dbz scale auto, or alarms of AWS."),
     ] = "dbz",
-    per_task: Annotated[str, typer.Option(help="Requests that one task carries, like 50/s.")] = "",
+    per_task: Annotated[
+        str, typer.Option(help="Requests that one task carries, like 50/s, or chat=50/s,game=20/s.")
+    ] = "",
     source: Annotated[
         str, typer.Option("--from", metavar="FILE|RUN", help="Take that from a capacity.json or a run.")
     ] = "",
     tasks: Annotated[int | None, typer.Option(min=1, help="Tasks at the start [default: the minimum].")] = None,
+    room: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of services apart: tasks for which there is a place; priority decides who gets one."),
+    ] = None,
     start_delay: Annotated[str, typer.Option(help="Until a task that was asked for answers.")] = "60s",
     seed: Annotated[int, typer.Option(help="The same seed gives the same load.")] = 1,
     reports: Reports = DEFAULT_REPORTS,
@@ -65,6 +75,12 @@ def simulate(
     with the metrics that ECS can write every 20 seconds.
 
     \b
+    Services apart are simulated each by itself, and together where they share
+    --room: with a shape, by a capacity that was measured with services apart;
+    with traces, by columns such as requests{service=chat}, by one --trace
+    SERVICE=FILE for each, or by a run of dbz load (the CPU of each service).
+
+    \b
     Examples:
       dbz scale simulate                                 the plan's phases
       dbz scale simulate --shape spike --phase phase_3
@@ -72,6 +88,7 @@ def simulate(
       dbz scale simulate --trace cpu.json --recorded-tasks 4
       dbz scale simulate --policy rules --policy target:60% --policy fixed:6
       dbz scale simulate --policy target:60% --policy target:60%@20s
+      dbz scale simulate --trace chat=chat.csv --trace game=game.csv --room 12
     """
     from dbz.config.phases.file import load_phases
     from dbz.report.terminal.scale.charts import print_simulations
@@ -83,12 +100,20 @@ def simulate(
 
     plan = load_phases(phases)
     chosen = _phase(plan, phase)
-    rate, whence = _per_task(plan, chosen, per_task, source, reports)
-    load = read_traces(trace, rate, recorded_tasks) if trace else make_shape(shape, plan.phases, chosen, rate, seed)
-    lowest, highest = _bounds(plan, chosen if phase else None)
     delay_s = round(duration_of("--start-delay", start_delay))
+    asked = Asked(policy or ["rules"], how, tasks, delay_s)
+    loads = _services(plan, chosen, trace or [], shape, (per_task, source, recorded_tasks, seed), reports)
+    if loads is not None:
+        _simulate_services(plan, chosen, loads, asked, room, as_json=as_json)
+        return
+    if room is not None:
+        raise UsageError("--room is about services apart, and only one load is simulated", code="E003")
+    rate, whence = _per_task(plan, chosen, per_task, source, reports)
+    paths = [Path(text) for text in trace or ()]
+    load = read_traces(paths, rate, recorded_tasks) if paths else make_shape(shape, plan.phases, chosen, rate, seed)
+    lowest, highest = _bounds(plan, chosen if phase else None)
     found = []
-    for text in policy or ["rules"]:
+    for text in asked.policies:
         name, controller, begin = _controller(text, plan, lowest, highest, how)
         first = begin or min(max(tasks or lowest, lowest), highest)
         found.append(
@@ -109,6 +134,100 @@ def simulate(
         for used in [_plan_of(text, plan) for text in policy or ["rules"]]:
             for condition in _not_simulated(used) if used else ():
                 typer.echo(f"Note: '{condition}' never holds here: a simulation knows no {condition.metric}.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How loads are to be replayed."""
+
+    policies: list[str]
+    how: str
+    """Who follows the conditions: `dbz` or `native`."""
+    tasks: int | None
+    """At the start; None: as few as there may be."""
+    delay_s: int
+
+
+def _services(
+    plan: Phases,
+    phase: Phase,
+    traces: list[str],
+    shape: str,
+    given: tuple[str, str, int | None, int],
+    reports: Path,
+) -> list[SimulatedService] | None:
+    """The services that are simulated, each with its load; None: all is one."""
+    from dbz.cli.scale.together import is_of_services, rates_by, rates_given, recorded, shaped, taking_part
+
+    per_task, source, recorded_tasks, seed = given
+    if traces:
+        if not is_of_services(traces, reports):
+            return None
+        rates = rates_by(plan, _measured(source, reports), rates_given(per_task))
+        return taking_part(plan, phase, recorded(traces, rates, recorded_tasks, reports))
+    measured = None if per_task else _measured(source, reports)
+    if measured is None or not measured.services:
+        return None
+    return taking_part(plan, phase, shaped(shape, plan, phase, measured, seed))
+
+
+def _measured(source: str, reports: Path) -> MeasuredTask | None:
+    """What --from names, else the newest capacity that says how many tasks it was measured with."""
+    from dbz.scaling.size.measured import newest_capacity, read_measured
+
+    if source:
+        return read_measured(source, reports, None)
+    file = newest_capacity(reports)
+    try:
+        return read_measured(str(file), reports, None) if file else None
+    except UsageError:
+        return None
+
+
+def _simulate_services(
+    plan: Phases, phase: Phase, loads: list[SimulatedService], asked: Asked, room: int | None, *, as_json: bool
+) -> None:
+    from dbz.cli.scale.together import plan_for, room_for
+    from dbz.report.documents import services_simulation_json
+    from dbz.report.terminal.scale.together import print_service_simulations
+    from dbz.report.words.simulations import PlayedService
+    from dbz.scaling.simulate.simulator import Fixed, Player, Room, simulate_together
+
+    played: dict[str, list[PlayedService]] = {}
+    for text in asked.policies:
+        players = []
+        for one in loads:
+            low, high = one.servers.min, one.servers.max
+            own = plan_for(_plan_of(text, plan) or plan, one)
+            begin = min(max(asked.tasks or low, low), high)
+            if text.startswith("rules") and not (own.scale_out_when_any or own.target_tracking):
+                players.append(Player(one.name, Fixed(begin, own.scaling.period), one.trace, begin))
+                continue
+            _, controller, first = _controller(text, own, low, high, asked.how, rules=own)
+            players.append(Player(one.name, controller, one.trace, first or begin))
+        free = room_for(room, [player.tasks for player in players])
+        results = simulate_together(
+            players,
+            per_task=plan.scaling.connections_per_server,
+            start_delay_s=asked.delay_s,
+            room=None if free is None else Room(free),
+        )
+        prices = plan.prices
+        played[text] = [
+            PlayedService(result, plan.scaling.priority(result.policy), one.servers, _price(prices, result.policy))
+            for result, one in zip(results, loads, strict=True)
+        ]
+    if as_json:
+        typer.echo(services_simulation_json(phase.name, played, room))
+    else:
+        print_service_simulations(phase.name, played, room)
+
+
+def _price(prices: Prices, service: str) -> Price | None:
+    from dbz.scaling.simulate.simulator import Price
+
+    monthly = prices.services.get(service, prices.api_server)
+    return None if monthly is None else Price(monthly / HOURS_A_MONTH, prices.currency)
 
 
 def _phase(plan: Phases, name: str) -> Phase:
@@ -145,8 +264,13 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
     return phase.requests / servers / FILLED, assumed
 
 
-def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) -> tuple[str, Controller, int | None]:
-    """A policy's name, what decides, and with how many tasks it begins when it says so itself."""
+def _controller(
+    text: str, plan: Phases, lowest: int, highest: int, how: str, rules: Phases | None = None
+) -> tuple[str, Controller, int | None]:
+    """A policy's name, what decides, and with how many tasks it begins when it says so itself.
+
+    `rules` stands for the plan that a policy of `rules` names, as it is for one service.
+    """
     from dbz.config.grammar.target_tracking import COARSE_S, FINE_S, Target
     from dbz.config.grammar.watched import Watched
     from dbz.scaling.decide.policies import controller_of
@@ -154,7 +278,8 @@ def _controller(text: str, plan: Phases, lowest: int, highest: int, how: str) ->
     from dbz.scaling.simulate.simulator import Fixed
 
     kind, _, value = text.partition(":")
-    if (used := _plan_of(text, plan)) is not None:
+    used = (rules or _plan_of(text, plan)) if kind == "rules" else None
+    if used is not None:
         if not used.scale_out_when_any and not used.target_tracking:
             raise UsageError(
                 f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking", code="S022"

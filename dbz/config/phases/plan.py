@@ -246,6 +246,8 @@ class Prices(Strict):
 
     currency: Words = "USD"
     api_server: float | None = Field(None, ge=0)
+    services: dict[ServiceName, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """A task of each of these services; of any other one it is that of an API server."""
     cache_node: float | None = Field(None, ge=0)
     database: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 

@@ -286,8 +286,7 @@ class _Fleet:
         for _ in range(self.desired - desired):
             self._give_back()
         self.desired = desired
-        if self._room is None:
-            self._place(second)
+        self._place(second)
 
     def _place(self, second: int) -> None:
         while self.waiting and (self._room is None or self._room.free > 0):

@@ -39,6 +39,8 @@ class Trace:
     censored: Sequence[bool] | None = None
     """The seconds in which all recorded tasks were fully busy, so that nobody knows how much more was asked; None: in
     none."""
+    begin_s: float = 0.0
+    """The time of its first second as the file tells it: seconds of its own, or since 1970."""
 
     @property
     def censored_s(self) -> int:
@@ -136,7 +138,7 @@ def read_traces(paths: Sequence[Path], per_task_per_s: float, tasks: int | None 
 
     `tasks` is how many ran where these do not say. `ConfigError` names what is wrong.
     """
-    texts = {path: _text(path) for path in paths}
+    texts = {path: text_of(path) for path in paths}
     own = [path for path, text in texts.items() if not is_export(text)]
     if own and len(texts) > 1:
         raise ConfigError(
@@ -149,7 +151,8 @@ def read_traces(paths: Sequence[Path], per_task_per_s: float, tasks: int | None 
     return _per_second(paths[0], rows, per_task_per_s)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a recording says; `ConfigError` when it cannot be read, or is no text."""
     try:
         raw = path.read_bytes()
         # A shell of Windows that writes an answer to a file makes UTF-16 of it, with the mark in front.
@@ -159,14 +162,14 @@ def _text(path: Path) -> str:
         raise ConfigError([Problem(str(path), f"cannot be read: {reason}")], code="S021") from error
 
 
-def read_trace(path: Path, per_task_per_s: float) -> Trace:
-    """A recorded load from a CSV file with a header.
+def read_trace(path: Path, per_task_per_s: float, text: str | None = None) -> Trace:
+    """A recorded load from a CSV file with a header, or from `text`, which is what counts of it.
 
     `time` is seconds or ISO 8601. The load is `requests` (a second), or `cpu` (percent, the mean) and `tasks`.
     `connections` and `memory` (percent) may follow. An empty cell is a value that is missing; each row counts until the
     next one. `ConfigError` names the first line that is wrong.
     """
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+    reader = csv.DictReader(io.StringIO(text_of(path) if text is None else text, newline=""))
     try:
         columns = [name.strip().lower() for name in reader.fieldnames or []]
         _check_columns(path, columns)
@@ -252,7 +255,8 @@ def _per_second(path: Path, rows: Sequence[_Row], per_task_per_s: float) -> Trac
         memory += [None if percent is None else percent / 100] * seconds
         censored += [_saturated(row.numbers)] * seconds
     known = memory if "memory" in rows[0].numbers else None
-    return Trace(path.stem, demand, connections, known, per_task_per_s, censored if any(censored) else None)
+    saturated = censored if any(censored) else None
+    return Trace(path.stem, demand, connections, known, per_task_per_s, saturated, rows[0].time_s)
 
 
 def _saturated(numbers: dict[str, float | None]) -> bool:

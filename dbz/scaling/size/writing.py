@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,9 @@ def services_to_write(sizes: Sequence[ServiceSize]) -> dict[str, dict[str, ApiSe
 
 
 def _right(planned: ApiServers | None, tasks: int) -> ApiServers:
-    if planned is None or planned.min == planned.max:
+    if planned is None or planned.fixed:
         return ApiServers(min=tasks, max=tasks)
-    return ApiServers(min=min(planned.min, tasks), max=max(planned.max, tasks))
+    return planned.model_copy(update={"min": min(planned.min, tasks), "max": max(planned.max, tasks)})
 
 
 def write_counts(path: Path, counts: Counts) -> None:
@@ -86,13 +87,13 @@ def _changed(text: str, before: Phases, counts: dict[str, dict[str, ApiServers]]
 
 
 def _refuse_lost_sentences(before: Phases, after: Phases, path: Path) -> None:
-    """A number of its own takes the place of all that an earlier phase says of a service, its sentences too."""
+    """What a phase says of a service takes the place of all that an earlier one says, its sentences too."""
     for phase in before.names:
         others = after.whole_phase(phase).services
         for name, servers in before.whole_phase(phase).services.items():
             if servers.has_rules and not others[name].has_rules:
                 raise UsageError(
-                    f"{path}: with a number of its own {phase} would lose the sentences by which {name} scales",
+                    f"{path}: with a number of its own {phase} would lose sentences by which {name} scales",
                     hint=f"repeat them below the services of {phase}",
                     code="E006",
                 )
@@ -190,7 +191,15 @@ def _last_leaf(node: yaml.Node) -> yaml.Node:
 
 
 def _count(servers: ApiServers) -> str:
-    return str(servers.min) if servers.fixed else f"{{min: {servers.min}, max: {servers.max}}}"
+    """A number, or a range with the sentences that belong to it."""
+    if servers.fixed:
+        return str(servers.min)
+    rules = {key: value for key in _RULES if (value := getattr(servers, key, []))}
+    said = "".join(f", {key}: [{', '.join(json.dumps(str(one)) for one in value)}]" for key, value in rules.items())
+    return f"{{min: {servers.min}, max: {servers.max}{said}}}"
+
+
+_RULES = ("scale_out_when_any", "scale_in_when_all", "target_tracking")
 
 
 def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
