@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from dbz.config.phases.file import load_phases
 from dbz.errors import ExitCode
 from tests.cli.running import dbz
 from tests.cli.test_serve import Home
 from tests.cli.test_serve_cloud import NO_AWS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "loop.md").read_text()
-FILES = ("phases.yaml", "club.yaml", "club-budgets.yaml")
-SERVE, *COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^\$ (dbz .*)$", PAGE, re.MULTILINE)]
+FILES = ("phases.yaml", "club.yaml", "club-budgets.yaml", "apart.yaml")
+_EVERY = [shlex.split(line)[1:] for line in re.findall(r"^\$ (dbz .*)$", PAGE, re.MULTILINE)]
+(SERVE, *COMMANDS), (SERVE_APART, *COMMANDS_APART) = _EVERY[:8], _EVERY[8:]
 
 
 @pytest.mark.timeout(380)
-def test_the_loop_needs_no_hand_edit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["one service", "services apart"])
+def test_the_loop_needs_no_hand_edit(tmp_path: Path, *, apart: bool) -> None:
     home = Home(tmp_path)
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     for name, text in zip(FILES, blocks, strict=True):
@@ -31,8 +34,8 @@ def test_the_loop_needs_no_hand_edit(tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return dbz(*arguments, cwd=tmp_path, timeout_s=240, **env)
 
-    with home.serving(*SERVE[1:]):
-        _follow(run, tmp_path)
+    with home.serving(*(SERVE_APART if apart else SERVE)[1:]):
+        (_follow_apart if apart else _follow)(run, tmp_path)
 
 
 def _follow(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) -> None:
@@ -50,4 +53,27 @@ def _follow(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) 
     assert "Warmed" in applied.stderr and "Done and steady. The way back" in applied.stdout
     done = run(*check)
     assert done.returncode == ExitCode.OK and "everything is so already" in done.stdout, done.stdout
+    assert run(*back).returncode == ExitCode.OK
+
+
+def _follow_apart(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) -> None:
+    """Twice the measured load and 30 % to spare: every service gets a number."""
+    capacity, size, simulate, plan, apply, check, back = COMMANDS_APART
+    assert "HOLDS" in run(*capacity).stdout.upper()
+    sized = run(*size)
+    assert "no task is to be busier than those of" in sized.stdout, sized.stderr
+    written = load_phases(folder / "apart.yaml").whole_phase("season")
+    counts = {"api": written.api_servers, **written.services}
+    assert {"api", "auth", "chat", "content", "game", "notification"} <= counts.keys()
+    assert max(one.max for one in counts.values() if one) == 3
+    assert "# a guess" in (folder / "apart.yaml").read_text()
+    simulated = run(*simulate)
+    assert "together" in simulated.stdout and "USD" in simulated.stdout, simulated.stderr
+    assert all(f"\n{name} " in simulated.stdout for name in ("api", "chat", "content"))
+    assert run(*plan).returncode == ExitCode.OK
+    applied = run(*apply)
+    assert applied.returncode == ExitCode.OK, applied.stderr
+    assert "20 users" in applied.stderr
+    done = run(*check)
+    assert done.returncode == ExitCode.OK, done.stdout
     assert run(*back).returncode == ExitCode.OK

@@ -23,7 +23,14 @@ from dbz.report.words.facts import (
     users_text,
 )
 from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, is_bad, page_remarks, page_rows
-from dbz.report.words.services import SERVICES_TITLE, breaker_texts, sentence, services_text
+from dbz.report.words.services import (
+    PROCESS_COLUMNS,
+    SERVICES_TITLE,
+    breaker_texts,
+    process_rows,
+    sentence,
+    services_text,
+)
 from dbz.report.words.verdict import (
     BADGES,
     KINDS,
@@ -154,7 +161,12 @@ def services(run: Run) -> str:
     said = [text for text in (services_text(run), *map(sentence, breaker_texts(run))) if text]
     body = "".join(f"<p>{escape(text)}</p>" for text in said)
     body += _together("Service", run.services) if run.services else ""
+    body += _processes(run) if run.service_processes else ""
     return section("services", SERVICES_TITLE, body) if body else ""
+
+
+def _processes(run: Run) -> str:
+    return table(PROCESS_COLUMNS, [("", [text_cell(cell) for cell in cells]) for cells in process_rows(run)])
 
 
 def _together(what: str, rows: Sequence[Operation]) -> str:

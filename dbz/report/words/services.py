@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dbz.measure.latency.series import HTTP
 from dbz.measure.latency.tags import MOST_SERVICES, OTHER_SERVICES
-from dbz.runs.schema import BreakerOpening, Operation, Run
+from dbz.runs.schema import BreakerOpening, Operation, Run, ServiceProcesses
 from dbz.units import counted, format_duration, format_ms, format_number, format_percent
 
 SERVICES_TITLE = "By service"
@@ -21,6 +21,27 @@ def services_text(run: Run) -> str:
     if len(ranked) < 2:
         return ""
     return ". ".join(part for part in (_slowest(ranked), _failing(ranked), _unnamed(run), _beyond(run)) if part) + "."
+
+
+PROCESS_COLUMNS = ("Service", "Processes", "CPU", "Of a core each", "Calls /s")
+
+
+def process_rows(run: Run) -> list[tuple[str, ...]]:
+    """The processes of each service, in the order of `PROCESS_COLUMNS`, the busiest first; CPU in cores."""
+    return [
+        (
+            one.name,
+            "–" if one.processes is None else f"{one.processes:,}",
+            "–" if one.cpu_cores is None else format_number(one.cpu_cores),
+            "–" if one.cpu_cores is None or not one.processes else format_percent(one.cpu_cores / one.processes),
+            "–" if one.calls_per_s is None else format_number(one.calls_per_s),
+        )
+        for one in sorted(run.service_processes, key=_busy, reverse=True)
+    ]
+
+
+def _busy(one: ServiceProcesses) -> float:
+    return (one.cpu_cores or 0.0) / (one.processes or 1)
 
 
 def breaker_texts(run: Run) -> list[str]:

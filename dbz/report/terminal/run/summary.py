@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -21,9 +22,11 @@ from dbz.report.terminal.run.pages import pages_table
 from dbz.report.terminal.run.tables import (
     budgets_table,
     care_table,
+    cell,
     counters_table,
     deliveries_table,
     errors_table,
+    grid,
     operations_table,
     remarks,
     runs_table,
@@ -40,7 +43,14 @@ from dbz.report.words.facts import (
     target_text,
 )
 from dbz.report.words.pages import PAGES_TITLE
-from dbz.report.words.services import SERVICES_TITLE, breaker_texts, sentence, services_text
+from dbz.report.words.services import (
+    PROCESS_COLUMNS,
+    SERVICES_TITLE,
+    breaker_texts,
+    process_rows,
+    sentence,
+    services_text,
+)
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
@@ -110,8 +120,17 @@ def _services(run: Run, console: Console) -> RenderableType | None:
     parts: list[RenderableType] = [
         *([operations_table(run.services, console)] if run.services else []),
         *(Text(clean(text)) for text in said),
+        *([_processes(run)] if run.service_processes else []),
     ]
     return Group(*parts) if parts else None
+
+
+def _processes(run: Run) -> RenderableType:
+    name, *figures = PROCESS_COLUMNS
+    table = grid(f"<{name.lower()}", *(one.lower() for one in figures))
+    for row in process_rows(run):
+        table.add_row(cell(row[0]), *row[1:])
+    return Padding(table, (1, 0, 0, 0))
 
 
 def _verdict(run: Run, console: Console) -> Panel:
