@@ -81,6 +81,7 @@ def serve(
       dbz serve --services chat=2       services apart, two of chat, and a gateway
       dbz serve --cloud --services apart  each service an ECS service
       dbz serve --faults                a server to try dbz monitor on
+      dbz serve --services apart --faults   faults of one service: docs/server.md
     """
     from dbz.stack import StackOptions
 
@@ -94,7 +95,7 @@ def serve(
             "--faults are those of one server process", hint="leave out --processes and --cloud", code="E003"
         )
     if services:
-        _check_plan(services, alone=not (faults or processes != 1), cloud=cloud)
+        _check_plan(services, alone=processes == 1, cloud=cloud)
     options = StackOptions(
         clubs=clubs, seed=seed, policy=policy, processes=processes, port=port or None, shards=shards,
         cloud=tasks if cloud else 0, cloud_period_s=period_s, faults=faults, services=services,
@@ -114,7 +115,7 @@ def _check_plan(services: str, *, alone: bool, cloud: bool) -> None:
         raise UsageError("with --cloud the gateways are the tasks of api", hint="--tasks N", code="E003")
     if not alone:
         raise UsageError(
-            "--services go with neither --processes nor --faults",
+            "--services does not go with --processes",
             hint="--services gateway=2,game=2 says how many processes each has",
             code="E003",
         )

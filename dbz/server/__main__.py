@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dbz.codes.kind import shown_code
 from dbz.config.services import BAND_SYNC, GATEWAY, SERVICES
-from dbz.errors import DbzError
+from dbz.errors import DbzError, UsageError
 from dbz.server.apart.plan import check_apart
 from dbz.server.apart.processes import ServiceProcesses
 from dbz.server.app import Application
@@ -101,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.band.url and settings.mesh.service in ("", "auth", GATEWAY):
             Vault(settings.band_token_keys)
         configure_logs(settings.log_level)
+        if settings.http.faults and settings.http.processes > 1 and not settings.mesh.service:
+            raise UsageError("faults are those of one process: leave out --processes, or --faults", code="E003")
         if settings.mesh.services:
             check_apart(settings)
             ServiceProcesses(with_secret(settings), sys.argv[1:] if argv is None else argv).run()

@@ -13,6 +13,8 @@ from pymongo.errors import PyMongoError
 
 from dbz.background import end
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
+from dbz.config.services import GATEWAY
+from dbz.server.apart.faults import AskedFaults, FollowedFaults
 from dbz.server.composition import Composition, compose
 from dbz.server.core import Core
 from dbz.server.data.indexes import ensure_indexes, missing_indexes
@@ -25,7 +27,7 @@ from dbz.server.edge.health import ServicesHealth
 from dbz.server.edge.traffic import ClientLimits
 from dbz.server.faults import Faults
 from dbz.server.garbage import GarbageCollection
-from dbz.server.http import Dispatcher
+from dbz.server.http import Dispatcher, Route
 from dbz.server.http.call import Receive
 from dbz.server.http.dispatch import Answered
 from dbz.server.http.openapi import OpenApi
@@ -99,6 +101,8 @@ class Application:
         if self.parts.lease is not None:
             self.parts.lease.start()
         self._cache_sync.start()
+        if self._followed is not None:
+            await self._followed.start()
         published = self._metrics.publish_forever(), write_forever(self._metrics, self._settings.emf)
         work = (self._prepare(), *published, warm_at_start(self.core), self._garbage.run())
         self._tasks = [asyncio.create_task(job) for job in work]
@@ -123,7 +127,9 @@ class Application:
             await part.stop()
         if self.parts.gateway is not None:
             await self.parts.gateway.stop()
-        if self._faults is not None:
+        if self._followed is not None:
+            await self._followed.stop()
+        elif self._faults is not None:
             await self._faults.stop()
         await end(self._tasks)
         await self._cache_sync.stop()
@@ -158,16 +164,34 @@ class Application:
         self._health = ServicesHealth(parts.mesh, [s.name for s in parts.elsewhere]) if parts.mesh else None
         self.operations = Operations(core, self._metrics, self._recent, self._health if parts.elsewhere else None)
         self._faults = Faults() if self._settings.http.faults else None
+        self._followed = self._follow_faults()
         openapi = OpenApi()
         routes = [*(route for service in parts.services for route in service.routes), *self.operations.routes()]
         routes += ClubPages().routes
-        routes += self._faults.routes() if self._faults else []
+        routes += self._fault_routes()
         routes.append(openapi.route)
         openapi.describe([*(route for service in parts.elsewhere for route in service.routes), *routes])
         strike = self._faults.strike if self._faults else None
         own = Dispatcher([*routes, *parts.internal], self._settings.http, core.figures, parts.authenticate, strike)
         self._dispatch = own
         self._edge = self._lead_elsewhere(parts, own)
+
+    def _follow_faults(self) -> FollowedFaults | None:
+        """Where this process is a service by itself, what an admin asks for at the gateway."""
+        settings = self._settings
+        if self._faults is None or settings.mesh.service in ("", GATEWAY):
+            return None
+        return FollowedFaults(self.core.redis, settings.http.group, settings.mesh.service, self._faults)
+
+    def _fault_routes(self) -> list[Route]:
+        """Where admins ask for faults: at the one process, or at the gateway."""
+        settings = self._settings
+        if self._faults is None or self._followed is not None:
+            return []
+        if settings.mesh.service != GATEWAY:
+            return self._faults.routes()
+        names = [service.name for service in self.parts.elsewhere]
+        return AskedFaults(self.core.redis, settings.http.group, names).routes()
 
     def _lead_elsewhere(self, parts: Composition, own: Dispatcher) -> Edge | None:
         """What leads requests to the services in other processes, where there are any."""

@@ -1,6 +1,7 @@
 """Faults on purpose: a server that can be made slow, failing or leaking, to see whether anybody notices.
 
-Only where it was started with `--faults`, which only a server on loopback takes, and only for admins.
+Only where it was started with `--faults`, which only a server on loopback takes, and only for admins. With services
+apart each service has faults of its own (`dbz/server/apart/faults.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from dbz.server.http.reply import Reply
 from dbz.server.http.route import Route
 from dbz.server.http.schemas import NUMBER, record
 
-_PATH = "/api/admin/faults"
+FAULTS_PATH = "/api/admin/faults"
+_STRUCK = ("/api", "/media", "/internal")
+"""What is struck begins so: what clients ask for, and what services ask each other for; never health and metrics."""
 _LEAK_EVERY_S = 0.1
 _MOST_LEAKED_BYTES = 4_000_000_000
 _MIB = 1024 * 1024
@@ -39,19 +42,19 @@ class FaultsBody(Body):
 
 
 class Faults:
-    """What goes wrong now."""
+    """What goes wrong now in this process."""
 
     def __init__(self) -> None:
-        self._now = FaultsBody()
+        self.now = FaultsBody()
         self._random = random.Random()
         self._leaked: list[bytes] = []
         self._leaking: asyncio.Task[None] | None = None
 
     def routes(self) -> list[Route]:
-        """How admins see and change them."""
+        """How admins see and change them, where one process is all services."""
         show = Route(
             "GET",
-            _PATH,
+            FAULTS_PATH,
             self.show,
             "What goes wrong on purpose",
             cacheable=False,
@@ -63,28 +66,32 @@ class Faults:
 
     async def strike(self, path: str) -> None:
         """Do to a request what goes wrong now: wait, or raise a 500; what ends the faults is spared."""
-        if path == _PATH or not path.startswith("/api"):
+        if path == FAULTS_PATH or not path.startswith(_STRUCK):
             return
-        if self._now.slow_ms:
-            await asyncio.sleep(self._now.slow_ms / 1000)
-        if self._random.random() < self._now.error_rate:
-            raise ApiError(500, "fault", "a fault was asked for at /api/admin/faults")
+        if self.now.slow_ms:
+            await asyncio.sleep(self.now.slow_ms / 1000)
+        if self._random.random() < self.now.error_rate:
+            raise ApiError(500, "fault", f"a fault was asked for at {FAULTS_PATH}")
 
     async def show(self, call: Call) -> Reply:
         """GET /api/admin/faults."""
-        _check(call)
+        check_admin(call)
         leaked = sum(map(len, self._leaked)) / _MIB
-        return Reply({**self._now.model_dump(), "leaked_mb": round(leaked, 1)})
+        return Reply({**self.now.model_dump(), "leaked_mb": round(leaked, 1)})
 
     async def change(self, call: Call) -> Reply:
         """PUT /api/admin/faults."""
-        _check(call)
-        self._now = await call.body()
-        if self._now.leak_mb_per_s and self._leaking is None:
-            self._leaking = asyncio.create_task(self._leak())
-        elif not self._now.leak_mb_per_s:
-            await self.stop()
+        check_admin(call)
+        await self.become(await call.body())
         return await self.show(call)
+
+    async def become(self, wanted: FaultsBody) -> None:
+        """Let this go wrong from now on, and nothing else."""
+        self.now = wanted
+        if wanted.leak_mb_per_s and self._leaking is None:
+            self._leaking = asyncio.create_task(self._leak())
+        elif not wanted.leak_mb_per_s:
+            await self.stop()
 
     async def stop(self) -> None:
         """Give back what has leaked."""
@@ -99,10 +106,11 @@ class Faults:
             await asyncio.sleep(_LEAK_EVERY_S)
             now_s = time.monotonic()
             # Written to: untouched memory is none that anybody could measure.
-            self._leaked.append(b"x" * int(self._now.leak_mb_per_s * _MIB * (now_s - before_s)))
+            self._leaked.append(b"x" * int(self.now.leak_mb_per_s * _MIB * (now_s - before_s)))
             before_s = now_s
 
 
-def _check(call: Call) -> None:
+def check_admin(call: Call) -> None:
+    """`ApiError` for readers who may not see or change faults."""
     if not call.reader.is_admin:
         raise forbidden("only an admin may see and change faults")

@@ -62,8 +62,6 @@ class Http(_Section):
     def _faults_stay_here(self) -> Http:
         if self.faults and not is_loopback(self.host):
             raise ValueError(f"faults are for a server that only this machine reaches, not for one at {self.host}")
-        if self.faults and self.processes > 1:
-            raise ValueError("faults are those of one process: leave 'processes' at 1")
         return self
 
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 def apart(folder: Path, stores: tuple[str, str]) -> Iterator[Backend]:
     """Every service in a process of its own, chat in two."""
-    child, where = start_server(folder, *stores, ["--services", "chat=2"])
+    child, where = start_server(folder, *stores, ["--services", "chat=2", "--faults"])
     with child:
         yield where
 
@@ -197,6 +197,48 @@ async def others_answer(user: User, service: str) -> None:
     for other, path in PATHS.items():
         if other != service:
             assert (await user.get(path)).status_code == 200, f"{other} while {service} is away"
+
+
+async def test_a_fault_of_a_service_strikes_its_processes_and_no_others(apart: Backend, people: list[User]) -> None:
+    """Slow, failing and killed, as an admin asks for at the gateway; both processes of chat are struck."""
+    async with httpx.AsyncClient(base_url=apart.url) as http:
+        http.headers["authorization"] = f"Bearer {(await login(http, 'user0199'))['access_token']}"
+
+        async def asks(**faults: object) -> httpx.Response:
+            return await http.put("/api/admin/faults", json=faults)
+
+        assert (await people[0].http.put("/api/admin/faults", json={})).status_code == 403
+        unknown = await asks(service="chta", slow_ms=1)
+        assert unknown.status_code == 422 and "did you mean 'chat'" in unknown.text, unknown.text
+        assert (await asks(kill=True)).status_code == 422
+        now = (await asks(service="chat", error_rate=1)).json()
+        assert {name: one["error_rate"] for name, one in now.items() if one["error_rate"]} == {"chat": 1}
+        for _ in range(6):  # whichever of the two answers
+            assert (await people[0].get("/api/rooms")).status_code == 500
+        assert (await people[0].get("/api/posts")).status_code == 200
+        await asks(service="chat")
+        assert (await people[0].get("/api/rooms")).status_code == 200
+        await asks(service="content", slow_ms=700)
+        start = time.perf_counter()
+        assert (await people[0].get("/api/posts")).status_code == 200
+        assert time.perf_counter() - start >= 0.7
+        before = {process.pid for service in ("chat", "game") for process in processes_of(apart, service)}
+        (game,) = processes_of(apart, "game")
+        assert (await asks(service="game", kill=True)).status_code == 200
+        await eventually(lambda: not game.is_running() and len(processes_of(apart, "game")) == 1, within_s=60)
+        assert before - {process.pid for process in processes_of(apart, "chat")} == {game.pid}
+        await asks()
+        again = (await http.get("/api/admin/faults")).json()
+        assert all(value == 0 for one in again.values() for value in one.values())
+        await eventually(lambda: answers_well(people[0], "/api/games"), within_s=60)
+        (game,) = processes_of(apart, "game")
+        await asyncio.sleep(1)
+        assert game.is_running()  # killed once, and not by the same order again
+
+
+async def answers_well(user: User, path: str) -> bool:
+    """Whether a GET gets a 200."""
+    return (await user.get(path)).status_code == 200
 
 
 async def test_of_two_instances_one_may_end_unnoticed(apart: Backend, people: list[User]) -> None:

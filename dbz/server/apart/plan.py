@@ -10,8 +10,6 @@ from dbz.server.settings import Settings
 def check_apart(settings: Settings) -> None:
     """`UsageError` for a plan that is none, and for what one process only can do."""
     instances_of(settings.mesh.services, band=bool(settings.band.url))
-    if settings.http.faults:
-        raise UsageError("faults are those of one process: leave out --services, or --faults", code="E003")
     if settings.http.processes > 1:
         raise UsageError("--processes does not go with --services", hint="--services gateway=2,game=2", code="E003")
     if settings.http.group:
