@@ -118,8 +118,9 @@ def _write(phases: str, counts: Counts, main: str) -> None:
     write_counts(Path(phases), counts)
     for name, of_phase in counts.items():
         for service, servers in of_phase.items():
-            number = servers.min if servers.fixed else f"{servers.min} to {servers.max}"
-            what = "API servers" if service == main else f"tasks of {service}"
+            number = f"{servers.min}" if servers.fixed else f"{servers.min} to {servers.max}"
+            many = "s" if servers.max > 1 else ""
+            what = "API servers" if service == main else f"task{many} of {service}"
             typer.echo(f"{phases}: {name} has {number} {what} now.", err=True)
 
 
