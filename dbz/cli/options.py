@@ -68,6 +68,10 @@ LoadTarget = Annotated[
 Embedded = Annotated[
     bool, typer.Option("--embedded", help="Load the backend that dbz starts, with a profile or file of your own.")
 ]
+ServicesPlan = Annotated[
+    str,
+    typer.Option("--services", metavar="PLAN", help="Of the backend that dbz starts: services apart, as of dbz serve."),
+]
 Health = Annotated[
     str | None,
     typer.Option(

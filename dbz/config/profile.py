@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dbz.config import bundled
+from dbz.config.faults import parse_fault
 from dbz.config.metrics import Place, TargetMetrics
 from dbz.config.model import Duration, Parsed, Rate, Strict, build
 from dbz.config.networks import NetworkShares, NetworkTerms, check_shares
@@ -25,6 +26,11 @@ MAX_RATE_PER_S = 1_000_000.0
 MAX_DURATION_S = 7 * 86_400.0
 
 
+def _fault(text: str) -> str:
+    parse_fault(text)
+    return text
+
+
 class StackProfile(Strict):
     """What the embedded stack is started with when no target is named."""
 
@@ -37,11 +43,16 @@ class StackProfile(Strict):
     services: str = ""
     """Every service in processes of its own behind a gateway, as `dbz serve --services` takes it: `apart`, or
     `chat=2,gateway=2`; empty: one server is all of them."""
+    faults: list[Annotated[str, AfterValidator(_fault)]] = Field(default_factory=list)
+    """What strikes one service, and when in the judged part: `game slow 300ms at 10s for 5s`, `chat errors 20% at 10s`,
+    `auth kill at 10s`. Only with `services`."""
 
     @model_validator(mode="after")
     def _processes_of_one_server(self) -> StackProfile:
         if self.services and self.processes > 1:
             raise ValueError("'services' say how many processes each has (gateway=2,game=2); leave 'processes' out")
+        if self.faults and not self.services:
+            raise ValueError("'faults' strike one service: they need 'services: apart'")
         return self
 
 

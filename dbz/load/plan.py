@@ -319,6 +319,12 @@ def _plan(
                 hint="leave one of them out; dbz serve --services apart starts them for any target",
                 code="E003",
             )
+        if profile.stack.faults:
+            raise UsageError(
+                f"faults strike the backend that dbz starts, but there is a target: {masked_url(target)}",
+                hint="leave 'faults' out; dbz serve --services apart --faults strikes on request: docs/server.md",
+                code="E003",
+            )
         target, hosts = check_target(target, allowed), []
     else:
         hosts = [check_host(host, allowed) for host in file.hosts] if file else []

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbz.config.faults import parse_fault
 from dbz.config.networks import PRESETS, NetworkTerms
 from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
 from dbz.errors import DbzError, UsageError
 from dbz.load.abort import AbortWatch
+from dbz.load.faults import FaultInjector
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
 from dbz.load.networks import Network
@@ -27,8 +29,8 @@ from dbz.runs.past.digest import write_digest
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.spans import span_terms
 from dbz.runs.reading import Record, RecordReader, read_record
-from dbz.runs.record import END, SETUP_UNTIL, TEARDOWN_UNTIL
-from dbz.runs.schema import Run
+from dbz.runs.record import END, SETUP_UNTIL, STEADY, TEARDOWN_UNTIL
+from dbz.runs.schema import Run, RunVerdict
 
 POLL_S = 0.25
 _KEPT_S = 300.0
@@ -66,6 +68,15 @@ def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
         return _run(plan, folder, around, browser)
 
 
+def _with_faults(run: Run, injector: FaultInjector) -> Run:
+    """The run with the faults that struck; one that could not be asked for is no measurement of it."""
+    struck = [fault for _, fault in sorted(injector.struck.items())]
+    if not injector.trouble:
+        return run.model_copy(update={"faults": struck})
+    verdict = run.verdict if run.verdict is RunVerdict.INTERRUPTED else RunVerdict.INVALID
+    return run.model_copy(update={"faults": struck, "verdict": verdict, "reasons": [injector.trouble, *run.reasons]})
+
+
 def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Browser | None) -> Run:
     started_s, started = time.monotonic(), datetime.now(UTC)
     run = new_run(plan, folder.id, started)
@@ -77,10 +88,12 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     failure: DbzError | None = None
     interrupted, stopped = False, ""
     spec = generator_spec(plan, folder.path, started_s, started)
+    faults = [parse_fault(text) for text in plan.profile.stack.faults] if plan.embedded else []
     with (
         Sampler(plan.base_url, folder.server, started_s, plan.profile.metrics, plan.profile.health or ""),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
         watched_pages(plan, folder, browser, started_s) as pages,
+        FaultInjector(faults, plan.base_url, started_s) as injector,
         GeneratorProcesses(spec, folder) as generator,
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
@@ -91,6 +104,7 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
             machine.update()
             record = reader.poll()
             pages.update(record)
+            injector.judged_from(record.marks.get(STEADY))
             keeper.update(record)
             if is_over(record, time.monotonic() - started_s):
                 break
@@ -114,6 +128,7 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     concluded = conclude(
         run, record, plan.budgets, lost_workers=lost, interrupted=interrupted, stopped=stopped, baseline=plan.baseline
     )
+    concluded = _with_faults(concluded, injector)
     if failure:
         concluded = concluded.model_copy(update={"reasons": [failure.message, *concluded.reasons]})
     write_digest(folder, record, started.timestamp())

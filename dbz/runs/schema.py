@@ -311,6 +311,19 @@ class BreakerOpening(_Part):
         return None if self.closed_s is None else self.closed_s - self.opened_s
 
 
+class InjectedFault(_Part):
+    """A fault that a load asked of one service, in seconds since the start of the run."""
+
+    service: str
+    kind: str
+    """`slow`, `errors` or `kill`."""
+    what: str
+    """In words, after the name of the service."""
+    start_s: float
+    end_s: float | None = None
+    """Null when it lasted until the end of the run; of a kill the moment itself."""
+
+
 class ServiceProcesses(_Part):
     """The processes of a service behind a gateway in the judged part, as the gateway told once a second."""
 
@@ -360,6 +373,8 @@ class Run(_Part):
     answer names one."""
     service_processes: list[ServiceProcesses] = Field(default_factory=list)
     """The processes of these services and of the gateway; empty where the target does not tell of them."""
+    faults: list[InjectedFault] = Field(default_factory=list)
+    """Faults that the load asked for, in the order of their times."""
     breakers: list[BreakerOpening] = Field(default_factory=list)
     """Circuit breakers that opened at any time of the run, by the metrics of the target; empty where it tells of
     none."""

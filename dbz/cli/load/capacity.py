@@ -24,13 +24,14 @@ from dbz.cli.options import (
     MetricsUrl,
     PhasesFile,
     Seed,
+    ServicesPlan,
     Tags,
     Workers,
     duration_of,
     tags_of,
 )
 from dbz.cli.verbosity import is_quiet
-from dbz.errors import DbzError
+from dbz.errors import DbzError, UsageError
 
 if TYPE_CHECKING:
     from dbz.load.capacity.hooks import Ground, SearchHooks
@@ -46,6 +47,7 @@ def capacity(
     ] = "mixed",
     target: LoadTarget = "",
     embedded: Embedded = False,
+    services: ServicesPlan = "",
     phases: PhasesFile = "default",
     budgets: Budgets = None,
     start: Annotated[
@@ -114,11 +116,15 @@ def capacity(
                 }
             ),
             **({"metrics": {"url": metrics_url}} if metrics_url else {}),
+            **({"stack": {"services": services}} if services else {}),
         },
         allowed_targets=allow_target or (),
     )
     step_s = duration_of("--step-duration", step_duration)
-    plan = plan_capacity(plan_load(request), load_phases(phases), start, highest, step_s)
+    loaded = plan_load(request)
+    if loaded.profile.stack.faults:
+        raise UsageError("faults are for one load, not for a search: leave 'faults' out of the profile", code="E003")
+    plan = plan_capacity(loaded, load_phases(phases), start, highest, step_s)
     with Interrupts("before the first load; nothing was measured, nothing is left running").watch() as interrupts:
         result = _carry_out(plan, out, interrupts, as_json=as_json)
     raise typer.Exit(EXIT_CODES[result.outcome])

@@ -33,5 +33,6 @@ def start_stack_of(profile: Profile, logs: Path) -> Stack:
         policy=profile.stack.policy,
         processes=profile.stack.processes,
         services=profile.stack.services,
+        faults=bool(profile.stack.faults),
     )
     return start_stack(options, logs)

@@ -22,10 +22,12 @@ from dbz.cli.options import (
     PhasesFile,
     Seed,
     ServiceHeader,
+    ServicesPlan,
     Tags,
     Without,
     Workers,
     address_of,
+    parsed,
     share_of,
     tags_of,
 )
@@ -45,9 +47,11 @@ class LoadOptions:
     ] = "mixed"
     target: LoadTarget = ""
     embedded: Embedded = False
-    services: Annotated[
-        str, typer.Option(metavar="PLAN", help="Of the backend that dbz starts: services apart, as of dbz serve.")
-    ] = ""
+    services: ServicesPlan = ""
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAULT", help="With services apart: 'game slow 300ms at 10s for 5s'; may be repeated."),
+    ] = None
     users: Annotated[int | None, typer.Option(help="Virtual users held at the same time.")] = None
     phase: Annotated[
         str, typer.Option(help="Users, connections and requests of a phase of the scaling plan, like phase_2.")
@@ -88,6 +92,10 @@ class LoadOptions:
             from dbz.config.services import has_band, instances_of
 
             instances_of(self.services, band=has_band())
+        if self.faults:
+            from dbz.config.faults import parse_fault
+        for fault in self.faults or ():
+            parsed("--faults", fault, parse_fault)
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network")
         places = ("health", "service_header")
         pages = {"pages": [{"url": url} for url in self.page]} if self.page else {}
@@ -96,7 +104,8 @@ class LoadOptions:
             "exclude_tags": tags_of(self.exclude_tags),
             "without": tags_of(self.without),
         }
-        stack = {"stack": {"services": self.services}} if self.services else {}
+        of_stack = given({"services": self.services or None, "faults": self.faults})
+        stack = {"stack": of_stack} if of_stack else {}
         metrics = {"metrics": {"url": self.metrics_url}} if self.metrics_url else {}
         chosen = {key: getattr(self, key) for key in (*keys, *places, "page_every")}
         return {**given({**chosen, **tags}), **metrics, **stack, **pages}

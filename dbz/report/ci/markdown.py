@@ -21,14 +21,7 @@ from dbz.report.words.comparison import (
 )
 from dbz.report.words.facts import errors_outside_text, facts, health
 from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, page_remarks, page_rows
-from dbz.report.words.services import (
-    PROCESS_COLUMNS,
-    SERVICES_TITLE,
-    breaker_texts,
-    process_rows,
-    sentence,
-    services_text,
-)
+from dbz.report.words.services import PROCESS_COLUMNS, SERVICES_TITLE, process_rows, said_of_services
 from dbz.report.words.verdict import (
     BADGES,
     by_importance,
@@ -76,7 +69,9 @@ def render_markdown(run: Run, chart: Timeline) -> str:
         _sparklines(run, chart),
         _details("Operations", _operations(run.operations, "Operation")),
         _details(PAGES_TITLE, _pages(run)) if run.pages else "",
-        _details(SERVICES_TITLE, _services(run)) if run.services or run.breakers or run.service_processes else "",
+        _details(SERVICES_TITLE, _services(run))
+        if run.services or run.breakers or run.faults or run.service_processes
+        else "",
         _details("By network", _operations(run.networks, "Network")) if run.networks else "",
         _details(CARE_TITLE, _table(CARE_COLUMNS, care_rows(run.care))) if run.care else "",
         _details("Errors", _errors(run)) if run.errors else "",
@@ -88,7 +83,7 @@ def render_markdown(run: Run, chart: Timeline) -> str:
 
 
 def _services(run: Run) -> str:
-    said = [escape(text) for text in (services_text(run), *map(sentence, breaker_texts(run))) if text]
+    said = [escape(text) for text in said_of_services(run)]
     tables = [_operations(run.services, "Service")] if run.services else []
     tables += [_table(PROCESS_COLUMNS, process_rows(run))] if run.service_processes else []
     return "\n\n".join([*said, *tables])

@@ -33,7 +33,15 @@ def phase_markers(run: Run, record: Record) -> list[Marker]:
     markers += [one for one in _phases(run) if one.second < max(window.end_s, window.start_s + _SHORTEST_S)]
     if record.last_s - window.end_s >= _SHORTEST_S:
         markers.append(Marker(round(window.end_s, 1), "end"))
-    return markers
+    return sorted([*markers, *_faults(run)], key=lambda one: one.second) if run.faults else markers
+
+
+def _faults(run: Run) -> Iterator[Marker]:
+    """Where faults that the load asked for begin and end."""
+    for fault in run.faults:
+        yield Marker(round(fault.start_s, 1), f"{fault.service}: {fault.kind}")
+        if fault.end_s is not None and fault.end_s > fault.start_s:
+            yield Marker(round(fault.end_s, 1), f"{fault.service}: well again")
 
 
 def _phases(run: Run) -> Iterator[Marker]:

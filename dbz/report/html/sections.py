@@ -23,14 +23,7 @@ from dbz.report.words.facts import (
     users_text,
 )
 from dbz.report.words.pages import PAGE_COLUMNS, PAGES_TITLE, is_bad, page_remarks, page_rows
-from dbz.report.words.services import (
-    PROCESS_COLUMNS,
-    SERVICES_TITLE,
-    breaker_texts,
-    process_rows,
-    sentence,
-    services_text,
-)
+from dbz.report.words.services import PROCESS_COLUMNS, SERVICES_TITLE, process_rows, said_of_services
 from dbz.report.words.verdict import (
     BADGES,
     KINDS,
@@ -158,7 +151,7 @@ def networks(run: Run) -> str:
 def services(run: Run) -> str:
     """One row for each service that answered, which one is the slowest, and the breakers that opened; empty where
     nothing tells of services."""
-    said = [text for text in (services_text(run), *map(sentence, breaker_texts(run))) if text]
+    said = said_of_services(run)
     body = "".join(f"<p>{escape(text)}</p>" for text in said)
     body += _together("Service", run.services) if run.services else ""
     body += _processes(run) if run.service_processes else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dbz.measure.latency.series import HTTP
 from dbz.measure.latency.tags import MOST_SERVICES, OTHER_SERVICES
-from dbz.runs.schema import BreakerOpening, Operation, Run, ServiceProcesses
+from dbz.runs.schema import BreakerOpening, InjectedFault, Operation, Run, ServiceProcesses
 from dbz.units import counted, format_duration, format_ms, format_number, format_percent
 
 SERVICES_TITLE = "By service"
@@ -21,6 +21,23 @@ def services_text(run: Run) -> str:
     if len(ranked) < 2:
         return ""
     return ". ".join(part for part in (_slowest(ranked), _failing(ranked), _unnamed(run), _beyond(run)) if part) + "."
+
+
+def said_of_services(run: Run) -> list[str]:
+    """Whole sentences: which service is the slowest and which fails, the faults that were asked for, the breakers."""
+    return [text for text in (services_text(run), *map(sentence, (*fault_texts(run), *breaker_texts(run)))) if text]
+
+
+def fault_texts(run: Run) -> list[str]:
+    """What the load let go wrong in which service, and when."""
+    return [f"on purpose {one.service} {one.what} {_when(one)}" for one in run.faults]
+
+
+def _when(fault: InjectedFault) -> str:
+    start = format_duration(fault.start_s)
+    if fault.end_s is None:
+        return f"from {start} on"
+    return f"at {start}" if fault.end_s == fault.start_s else f"from {start} to {format_duration(fault.end_s)}"
 
 
 PROCESS_COLUMNS = ("Service", "Processes", "CPU", "Of a core each", "Calls /s")

@@ -43,14 +43,7 @@ from dbz.report.words.facts import (
     target_text,
 )
 from dbz.report.words.pages import PAGES_TITLE
-from dbz.report.words.services import (
-    PROCESS_COLUMNS,
-    SERVICES_TITLE,
-    breaker_texts,
-    process_rows,
-    sentence,
-    services_text,
-)
+from dbz.report.words.services import PROCESS_COLUMNS, SERVICES_TITLE, process_rows, said_of_services
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.folder import RunFolder
@@ -116,7 +109,7 @@ def print_summary(run: Run, report: Path, console: Console) -> None:
 
 
 def _services(run: Run, console: Console) -> RenderableType | None:
-    said = [text for text in (services_text(run), *map(sentence, breaker_texts(run))) if text]
+    said = said_of_services(run)
     parts: list[RenderableType] = [
         *([operations_table(run.services, console)] if run.services else []),
         *(Text(clean(text)) for text in said),
