@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbz.config.phases.plan import ApiServers, Phase, Phases
@@ -13,6 +13,7 @@ from dbz.scaling.change.live import find_services, list_service_names, read_acti
 from dbz.scaling.change.state import EcsService, Live, ScalingActivity
 from dbz.scaling.exclusive.roles import Presence, who_is_there
 from dbz.scaling.handle import ServiceHandle
+from dbz.scaling.size.apart import carried_apart
 from dbz.scaling.size.measured import newest_capacity, read_measured
 
 
@@ -36,6 +37,8 @@ class Overview:
     present: Sequence[Presence]
     """Who follows or changes the service now."""
     targets: Sequence[GroupHealth]
+    limited_by: Mapping[str, str] = field(default_factory=dict)
+    """By phase: of services apart the one that limits how much of it is carried."""
     activities: Sequence[ScalingActivity] = ()
     """What AWS did by its policies lately, and why it did not."""
 
@@ -55,7 +58,13 @@ class Overview:
             return ["not known: dbz capacity measures what a task carries"]
         tasks = self.live.service.running
         return [
-            f"{tasks} tasks carry {ratio:.2g} times {phase}" + ("" if ratio >= 1 else ": not enough")
+            (
+                f"the tasks of all services carry {ratio:.2g} times {phase}"
+                if phase in self.limited_by
+                else f"{tasks} tasks carry {ratio:.2g} times {phase}"
+            )
+            + ("" if ratio >= 1 else ": not enough")
+            + (f" ({self.limited_by[phase]} carries least)" if phase in self.limited_by else "")
             for phase, ratio in self.headroom.items()
         ]
 
@@ -67,6 +76,7 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
     services = [one for one in known if one.status == "ACTIVE"]
     file = newest_capacity(reports)
     headroom: dict[str, float] = {}
+    limited_by: dict[str, str] = {}
     measured = ""
     if file is not None:
         try:
@@ -75,7 +85,11 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
             found = None
         if found is not None:
             measured = found.source
+            running = {one.name: one.running for one in services}
             for phase in plan.phases:
+                if carried := carried_apart(plan, phase, found, running):
+                    headroom[phase.name], limited_by[phase.name] = carried
+                    continue
                 targets = {"users": phase.users, "connections": phase.connections, "requests": phase.requests}
                 ratios = [
                     each * live.service.running / targets[name]
@@ -89,7 +103,9 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
     near = nearest_phase(plan, live, services)
     nearest = _in_words(near, live) if near else ""
     planned = _planned(near, live) if near else {}
-    return Overview(aws.where, live, services, nearest, planned, headroom, measured, present, health, activities)
+    return Overview(
+        aws.where, live, services, nearest, planned, headroom, measured, present, health, limited_by, activities
+    )
 
 
 def nearest_phase(plan: Phases, live: Live, services: Sequence[EcsService]) -> Phase | None:

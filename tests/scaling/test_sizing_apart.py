@@ -12,7 +12,7 @@ from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import ApiServers, Phases
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
-from dbz.scaling.size.apart import ServiceSize, busy_tasks, shortfall_apart, size_services
+from dbz.scaling.size.apart import ServiceSize, busy_tasks, carried_apart, shortfall_apart, size_services
 from dbz.scaling.size.sizing import MeasuredService, MeasuredTask, SizeVerdict
 from dbz.scaling.size.writing import services_to_write, with_counts, write_counts
 
@@ -181,3 +181,11 @@ def test_which_services_do_not_carry_a_phase_is_said_in_a_sentence() -> None:
         "three: api needs 4 tasks and has 2, chat needs 7 tasks and has 4, by x: not enough"
     )
     assert shortfall_apart(plan, plan.whole_phase("one"), measured()) == ""
+
+
+def test_what_runs_carries_as_much_as_the_service_with_least_room() -> None:
+    plan = plan_of()
+    running = {"api": 8, "chat": 4, "game": 1, "other": 1}
+    ratio, service = carried_apart(plan, plan.phase("three"), measured(), running) or (0.0, "")
+    assert (round(ratio, 6), service) == (round(4 / 6.4, 6), "chat")
+    assert carried_apart(plan, plan.phase("three"), measured(services=()), running) is None

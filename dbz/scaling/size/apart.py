@@ -91,6 +91,22 @@ def shortfall_apart(plan: Phases, phase: Phase, measured: MeasuredTask) -> str:
     return f"{phase.name}: {', '.join(rows)}, by {measured.source}: not enough" if rows else ""
 
 
+def carried_apart(
+    plan: Phases, phase: Phase, measured: MeasuredTask, running: Mapping[str, int]
+) -> tuple[float, str] | None:
+    """How many times a phase the running tasks carry, and the service that is the first not to carry more; None
+    without one that was measured."""
+    if not measured.whole:
+        return None
+    factor = load_factor(phase, measured)
+    ratios = [
+        (running[name] / (busy * factor), name)
+        for service, busy in busy_tasks(measured.services).items()
+        if (name := name_in_plan(plan, service)) in running and busy
+    ]
+    return min(ratios, default=None)
+
+
 def _of_phase(plan: Phases, phase: Phase, measured: MeasuredTask, headroom: float) -> list[ServiceSize]:
     planned = planned_services(plan, phase)
     busy = {name_in_plan(plan, name): tasks for name, tasks in busy_tasks(measured.services).items()}
