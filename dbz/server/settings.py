@@ -344,6 +344,7 @@ _SECRETS = {
     "mail_link_secret": "MAIL_LINK_SECRET",
 }
 
+
 def load_settings(
     path: Path | None,
     environment: Mapping[str, str] = os.environ,
