@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from dbz.bounded import DOCUMENT, parse_json, read_within
 from dbz.errors import UsageError
 
 Made = TypeVar("Made")
@@ -29,9 +29,9 @@ class DocumentKind(Generic[Made]):
     """What to do when the file cannot be opened."""
 
     def read(self, path: Path) -> Made:
-        """The document in a file; `UsageError` when it cannot be read, is damaged, or is of another kind."""
+        """The document in a file; `UsageError` when it cannot be read, is too large, damaged, or of another kind."""
         try:
-            content = path.read_bytes()
+            content = read_within(path, DOCUMENT)
         except OSError as error:
             raise UsageError(
                 f"{self.unreadable.format(path=path)}: {error.strerror}", hint=self.hint, code="E005"
@@ -39,8 +39,8 @@ class DocumentKind(Generic[Made]):
         except ValueError as error:  # a NUL in the path
             raise UsageError(f"{self.unreadable.format(path=path)}: {error}", hint=self.hint, code="E005") from error
         try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
+            document = parse_json(content, str(path))
+        except ValueError as error:
             raise UsageError(f"{path} is damaged: {_reason(error)}", code="E012") from error
         return self.of(document, str(path))
 

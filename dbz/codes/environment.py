@@ -142,5 +142,10 @@ ENVIRONMENT = (
         "Make room, or raise the limit (`ulimit -n`), and repeat the command. `dbz doctor` looks at both.",
         ExitCode.UNREACHABLE,
     ),
+    ErrorKind(
+        "E026", "a file is beyond what is read",
+        "The file, one of its lines, or the number or depth of the values in it is beyond what dbz reads of its kind.",
+        "The message names what was met and what is allowed. Is it the right file? A large one is often another one.",
+    ),
 )  # fmt: skip
 """All kinds of this area, in the order of their codes."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from dbz.bounded import lines_within
 from dbz.config.files import existing_file
 from dbz.errors import UsageError
 
@@ -54,7 +55,7 @@ def recorded_arrivals(path: str, worker: int = 0, workers: int = 1) -> Iterator[
     """The arrivals of one worker of several, as they are read; `UsageError` names a line that is wrong."""
     last_s = 0.0
     with existing_file("arrivals", path).open("rb") as file:
-        for number, line in enumerate(file):
+        for number, line in enumerate(lines_within(file, path)):
             row = _row(line, f"{path}:{number + 1}")
             if number == 0:
                 if row.get("schema") != SCHEMA:

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
+from dbz.bounded import fault_of
 from dbz.errors import UsageError
 
 _LONGEST = 200
-
-
-def fault_of(path: Path) -> str:
-    """Why a path is not that of a file, for the end of a sentence about it; empty when it is.
-
-    A pipe would be waited for, and a device has no end: neither is ever opened.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        return "does not exist"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if stat.S_ISDIR(mode):
-        return "is a folder"
-    return "" if stat.S_ISREG(mode) else "is a pipe or a device"
 
 
 def existing_file(kind: str, text: str | Path, *, hint: str = "") -> Path:

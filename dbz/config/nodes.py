@@ -17,6 +17,8 @@ from yaml.reader import ReaderError
 
 MAX_DEPTH = 100
 """How deep values may lie within each other, aliases followed."""
+MAX_VALUES = 20_000
+"""How many values a text may have, keys among them: each costs a tenth of a millisecond, and a kilobyte meanwhile."""
 MAX_ALIASED = 100_000
 """How many values the aliases of a text may add to those that are written there."""
 _MOST_DIGITS = 100
@@ -46,9 +48,9 @@ class YamlFaultError(Exception):
 class Document:
     """The nodes of one YAML text; `YamlFaultError` when it is malformed, or goes beyond the limits."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most_values: int = MAX_VALUES) -> None:
         with _located(text, None):
-            loader = _Loader(text)
+            loader = _Loader(text, most_values)
         with _located(text, loader):
             self.root = loader.get_single_node()
         if self.root is not None:
@@ -57,20 +59,25 @@ class Document:
     def data(self) -> Any:
         """The plain data: mappings by the text of their keys, lists, texts, numbers, yes and no, dates, null."""
         with _located("", None):
-            return _Loader("").construct_document(self.root)
+            return _Loader("", 0).construct_document(self.root)
 
 
 class _Loader(yaml.SafeLoader):
     """Composes no deeper than allowed, and constructs plain data only."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most_values: int) -> None:
         super().__init__(text)
         self._depth = 0
+        self._most_values = self._left = most_values
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise ComposerError(None, None, _too_deep(), self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        self._left -= 1
+        if self._left < 0:
+            what = f"there are more than {self._most_values:,} values"
+            raise ComposerError(None, None, what, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node

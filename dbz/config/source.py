@@ -12,16 +12,14 @@ from typing import Any
 
 import yaml
 
-from dbz.config.files import fault_of
-from dbz.config.nodes import Document, YamlFaultError
+from dbz.bounded import CONFIGURATION, fault_of, read_within
+from dbz.config.nodes import MAX_VALUES, Document, YamlFaultError
 from dbz.errors import ConfigError, Problem
 
 _LOG = logging.getLogger(__name__)
 
 Location = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
-MAX_BYTES = 512_000
-"""Of a file: far more than people write, and read within seconds."""
 _NO_KEY = "a list or a mapping cannot be a key; was a template such as {{ NAME }} meant to be filled in before?"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -49,11 +47,11 @@ def read_yaml(path: Path) -> YamlSource:
     return parse_yaml(_text(path), str(path))
 
 
-def parse_yaml(text: str, origin: str) -> YamlSource:
+def parse_yaml(text: str, origin: str, most_values: int = MAX_VALUES) -> YamlSource:
     """Parse YAML text; `origin` is what messages call it."""
     source = YamlSource(origin, None, {(): 1})
     try:
-        document = Document(text)
+        document = Document(text, most_values)
         if document.root is None:
             return source
         problems: list[Problem] = []
@@ -72,12 +70,9 @@ def _text(path: Path) -> str:
     if fault := fault_of(path):
         raise ConfigError([Problem(origin, f"it {fault}")], code="E009")
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_within(path, CONFIGURATION)
     except OSError as error:
         raise ConfigError([Problem(origin, f"cannot be read: {error.strerror}")], code="E009") from error
-    if len(content) > MAX_BYTES:
-        raise ConfigError([Problem(origin, f"cannot be read: it is larger than {MAX_BYTES // 1000:,} KB")], code="E009")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -41,7 +41,9 @@ async def _health(
     for place in places:
         address = address_of(url, place)
         try:
-            answer = await client.get(address)
+            # Only the head: how long a body is, is up to the target.
+            async with client.stream("GET", address) as answer:
+                pass
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             text = f"{masked_url(address)} cannot be asked: {reason_of(error)}"
             return None, Diagnosis(_AREA, "health", Fitness.BAD, text, _cure(error))

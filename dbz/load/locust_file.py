@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dbz.bounded import DOCUMENT, SCENARIO, check_size, parse_json, read_within
 from dbz.children import Child, python_module
 from dbz.errors import UsageError
 from dbz.load.spec import INSPECTION_KEY
@@ -64,6 +65,7 @@ def look_into(path: Path, allowed_targets: Sequence[str] = ()) -> LocustFile:
 
     While it is imported it may reach this machine and `allowed_targets` only.
     """
+    check_size(path, SCENARIO)
     with tempfile.TemporaryDirectory(prefix="dbz-locust-file-") as scratch:
         answer, log = Path(scratch) / "answer.json", Path(scratch) / "log"
         question = {"path": str(path), "answer": str(answer), "allowed_targets": list(allowed_targets)}
@@ -86,7 +88,7 @@ def look_into(path: Path, allowed_targets: Sequence[str] = ()) -> LocustFile:
 def _read(answer: Path) -> dict[str, Any] | None:
     """The child's answer; None when it ended before it could give one."""
     try:
-        document = json.loads(answer.read_text(encoding="utf-8"))
+        document = parse_json(read_within(answer, DOCUMENT), str(answer))
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None

@@ -99,7 +99,7 @@ def _left_by_master(port: int) -> str:
     try:
         left = json.loads(read_private(_file(port)))
         return str(left["secret"]) if psutil.pid_exists(left["pid"]) else ""
-    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return ""
 
 

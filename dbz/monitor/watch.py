@@ -140,7 +140,8 @@ class Monitor:
         if not self._config.heartbeat:
             return
         try:
-            (await client.get(self._config.heartbeat, timeout=5.0)).raise_for_status()
+            async with client.stream("GET", self._config.heartbeat, timeout=5.0) as answer:
+                answer.raise_for_status()
             self._beats = True
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if self._beats:

@@ -18,8 +18,9 @@ from jsonschema import Draft202012Validator
 
 from dbz.bring.choosing import Choice
 from dbz.bring.files.opening import read_files
+from dbz.bring.files.unpacking import LONGEST_LINE
 from dbz.bring.learning.model import LearntLog, ModelFiles, learn_log
-from dbz.bring.learning.reading import LONGEST_LINE, AccessLogs
+from dbz.bring.learning.reading import AccessLogs
 from dbz.bring.script import script_of
 from dbz.bring.writing.scenario import scenario_text
 from dbz.config.schemas import config_schema

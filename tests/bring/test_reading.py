@@ -192,7 +192,8 @@ def test_curl_commands_as_browsers_copy_them(tmp_path: Path) -> None:
         (b'{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/nowhere"}}}', "leads nowhere"),
         (b'{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}}', "round in a circle"),
         (b"openapi: 3.0.0\npaths: [", "malformed YAML"),
-        (b"[" * 100_000, "damaged JSON"),
+        (b"[" * 100_000, "none of the files that dbz knows"),
+        (b"[" * 10_000, "damaged JSON"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_message(tmp_path: Path, content: bytes, said: str) -> None:

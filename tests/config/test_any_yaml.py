@@ -15,15 +15,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbz.bounded import CONFIGURATION
 from dbz.config.budgets import build_budgets
 from dbz.config.bundled import bundled_folder
 from dbz.config.model import build
 from dbz.config.phases.file import build_phases
 from dbz.config.profile import Profile
 from dbz.config.shards import build_shards
-from dbz.config.source import MAX_BYTES, YamlSource, expanded, parse_yaml, read_yaml
+from dbz.config.source import YamlSource, expanded, parse_yaml, read_yaml
 from dbz.config.warmup import build_warmup
-from dbz.errors import ConfigError
+from dbz.errors import ConfigError, UsageError
 from dbz.server.settings import Settings, load_settings
 
 CONFIGS = bundled_folder("configs")
@@ -204,13 +205,13 @@ def test_a_large_text_is_refused_in_time(text: str) -> None:
 def test_what_is_no_file_of_ours_is_refused_at_once(tmp_path: Path) -> None:
     fifo, large, latin, empty = (tmp_path / name for name in ("fifo", "large", "latin", "empty"))
     os.mkfifo(fifo)
-    large.write_text("a" * (MAX_BYTES + 1))
+    large.write_text("a" * (CONFIGURATION.most_bytes + 1))
     latin.write_bytes("a: 1\nb: é\n".encode("latin-1"))
     empty.write_bytes(b"")
     wide = tmp_path / "wide"
     wide.write_bytes("a: 1\n".encode("utf-16"))
     says = {
-        fifo: "is a pipe", large: "larger than", latin: "it is not UTF-8", wide: "not UTF-8",
+        fifo: "is a pipe", latin: "it is not UTF-8", wide: "not UTF-8",
         tmp_path: "is a folder", Path("/dev/zero"): "is a pipe or a device", tmp_path / "none": "does not exist",
         tmp_path / ("n" * 300): "cannot be read", Path("a\0b"): "does not exist",
     }  # fmt: skip
@@ -219,6 +220,9 @@ def test_what_is_no_file_of_ours_is_refused_at_once(tmp_path: Path) -> None:
             read_yaml(path)
         with pytest.raises(ConfigError, match=re.escape(fault)):
             load_settings(path, {})
+    for read in (read_yaml, lambda path: load_settings(path, {})):
+        with pytest.raises(UsageError, match="large is not read: it has 512 KB"):
+            read(large)
     with pytest.raises(ConfigError, match="latin:2: "):
         read_yaml(latin)
     assert read_yaml(empty).data is None and load_settings(empty, {}) == Settings()

@@ -40,7 +40,9 @@ def main() -> int:
         options = [f"-max_total_time={seconds}", f"-timeout={_LONGEST_S}", f"-rss_limit_mb={limit_mb}"]
         options += ["-max_len=60000", f"-artifact_prefix={kept}/", "-verbosity=0", "-print_final_stats=1"]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.fuzz.guided", name, str(corpus), *options], capture_output=True, text=True
+            [sys.executable, "-m", "tests.fuzz.guided", name, str(corpus), str(_MEMORY_MB), *options],
+            capture_output=True,
+            text=True,
         )
         units = re.search(r"number_of_executed_units: (\d+)", done.stderr)
         print(

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
+from dbz.bounded import RECORDING, too_large
 from dbz.bring.files.access_log import read_access_log
 from dbz.bring.files.curl import read_curl
 from dbz.bring.files.har import read_har
 from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.postman import read_postman
-from dbz.bring.files.unpacking import BOM, unpacked
+from dbz.bring.files.unpacking import BOM, log_lines, unpacked
 from dbz.bring.recording import Recording
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
 
-MAX_BYTES = 512 * 2**20
-"""More than this is not read, unpacked or not."""
+_MOST_VALUES_OF_YAML = 100_000
+"""Of a description of an API: some seconds, and less than 100 MB. As JSON it may have as many as it likes."""
+_HEAD_BYTES = 1 << 16
+_NO_LINE = "\ufffd"
+_DOCUMENT_KEYS = (b'"log"', b'"openapi"', b'"swagger"', b'"item"', b'"info"', b'"collection"')
+"""One of them stands near the beginning of every JSON document that is read here."""
 _KNOWN = "HAR, OpenAPI 3 or Swagger 2, an access log (common, combined, JSON, ALB), a Postman collection, curl commands"
 
 
@@ -34,22 +39,65 @@ def read_files(paths: Sequence[str]) -> Recording:
 
 
 def read_file(path: Path) -> Recording:
-    """What one file brings, by its contents; its name counts for nothing."""
-    return read_content(_contents(path), path.name)
+    """What one file brings, by its contents; its name counts for nothing. Of a log only its requests are held."""
+    with unpacked(path) as file:
+        head = file.read(_HEAD_BYTES).removeprefix(BOM)
+        if not head.strip():
+            raise UsageError(f"{path} is empty", code="B002")
+        file.seek(0)
+        if _is_log(head):
+            return read_access_log(_held_lines(file, path), path.name)
+        if len(head) > _HEAD_BYTES // 2 and _is_json_text(head) and not any(key in head for key in _DOCUMENT_KEYS):
+            raise _unknown(str(path))
+        content = file.read(RECORDING.most_bytes + 1)
+    if len(content) > RECORDING.most_bytes:
+        raise too_large(str(path), RECORDING)
+    return read_content(content.removeprefix(BOM), path.name)
+
+
+def _held_lines(file: BinaryIO, path: Path) -> Iterator[str]:
+    """The lines of a log whose requests are all held in memory."""
+    read = 0
+    for line in log_lines(file, path):
+        read += len(line or "")
+        if read > RECORDING.most_bytes:
+            raise too_large(str(path), RECORDING)
+        yield _NO_LINE if line is None else line
 
 
 def read_content(text: bytes, source: str) -> Recording:
     """What a content brings; `source` names it in messages."""
-    document = _document(text, source)
     try:
+        document = _document(text, source)
         if isinstance(document, dict):
             return _of_document(document, source)
-        first = text.lstrip()[:200].decode("utf-8", "replace")
-        if first.startswith(("curl ", "$ curl ", "#!")) or "\ncurl " in first:
+        if _is_curl(text):
             return read_curl(text.decode("utf-8", "replace").replace("$ curl", "curl"), source)
         return read_access_log(text.decode("utf-8", "replace").splitlines(), source)
     except RecursionError:
         raise UsageError(f"{source} is nested too deeply", code="B002") from None
+
+
+def _is_log(head: bytes) -> bool:
+    """Whether the beginning of a content is that of a log: not of a document, nor of commands."""
+    if _is_json_text(head):
+        first = head.lstrip().split(b"\n", 1)[0]
+        return _is_json(first) and first.strip() != head.strip()
+    return not _is_yaml(head) and not _is_curl(head)
+
+
+def _is_json_text(head: bytes) -> bool:
+    return head.lstrip()[:1] in (b"{", b"[")
+
+
+def _is_yaml(head: bytes) -> bool:
+    start = head[:2000]
+    return any(start.startswith(key) or b"\n" + key in start for key in (b"openapi:", b"swagger:"))
+
+
+def _is_curl(head: bytes) -> bool:
+    start = head[:_HEAD_BYTES].lstrip()[:200]
+    return start.startswith((b"curl ", b"$ curl ", b"#!")) or b"\ncurl " in start
 
 
 def _of_document(document: dict[str, Any], source: str) -> Recording:
@@ -64,23 +112,16 @@ def _of_document(document: dict[str, Any], source: str) -> Recording:
     try:
         return read_access_log([orjson.dumps(document, default=str).decode()], source)  # a log of one line
     except (UsageError, TypeError):
-        raise UsageError(f"{source} is none of the files that dbz knows ({_KNOWN})", code="B001") from None
+        raise _unknown(source) from None
 
 
-def _contents(path: Path) -> bytes:
-    with unpacked(path) as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB", code="B002")
-    if not data.strip():
-        raise UsageError(f"{path} is empty", code="B002")
-    return data.removeprefix(BOM)
+def _unknown(source: str) -> UsageError:
+    return UsageError(f"{source} is none of the files that dbz knows ({_KNOWN})", code="B001")
 
 
 def _document(text: bytes, source: str) -> Any:
     """The one JSON or YAML document that a text is; None when it is lines of something else."""
-    head = text.lstrip()[:1]
-    if head in (b"{", b"["):
+    if _is_json_text(text[:_HEAD_BYTES]):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError as error:
@@ -88,10 +129,7 @@ def _document(text: bytes, source: str) -> Any:
             if _is_json(first_line) and b"\n" in text.strip():
                 return None  # JSON lines: a log
             raise UsageError(f"{source} is damaged JSON, or was cut off: {error}", code="B002") from error
-    start = text[:2000]
-    if any(start.startswith(key) or b"\n" + key in start for key in (b"openapi:", b"swagger:")):
-        return parse_yaml(text.decode("utf-8", "replace"), source).data
-    return None
+    return parse_yaml(text.decode("utf-8", "replace"), source, _MOST_VALUES_OF_YAML).data if _is_yaml(text) else None
 
 
 def _is_json(line: bytes) -> bool:

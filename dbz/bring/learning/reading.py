@@ -7,15 +7,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from dbz.bring.files.access_log import LogLine, parse_line
-from dbz.bring.files.unpacking import BOM, unpacked
+from dbz.bring.files.unpacking import log_lines, unpacked
 from dbz.errors import UsageError
 from dbz.units import counted
 
-LONGEST_LINE = 64 * 1024
-"""In bytes; a longer one is broken."""
 _WAITING = 20_000
 """So many lines wait, in all files together, for one with an earlier time: servers write a line when they are done."""
 _FEWEST_WAITING = 100
@@ -80,7 +77,7 @@ class AccessLogs:
 
 def _lines_of(found: FileLines) -> Iterator[LogLine]:
     with unpacked(found.path) as file:
-        for number, text in enumerate(_texts(file), 1):
+        for number, text in enumerate(log_lines(file, found.path), 1):
             if text is not None and not text:
                 continue
             line = parse_line(text) if text else None
@@ -92,19 +89,6 @@ def _lines_of(found: FileLines) -> Iterator[LogLine]:
                 if len(found.first_broken) < _NAMED:
                     found.first_broken.append(number)
     found.refuse_unusable()
-
-
-def _texts(file: BinaryIO) -> Iterator[str | None]:
-    """The lines without space at their ends; None for one that is too long."""
-    first = True
-    while data := file.readline(LONGEST_LINE + 1):
-        if len(data) > LONGEST_LINE and not data.endswith(b"\n"):
-            while data and not data.endswith(b"\n"):
-                data = file.readline(LONGEST_LINE + 1)
-            yield None
-        else:
-            yield (data.removeprefix(BOM) if first else data).decode("utf-8", "replace").strip()
-        first = False
 
 
 def _in_order(lines: Iterator[LogLine], waiting: int) -> Iterator[LogLine]:

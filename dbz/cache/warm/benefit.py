@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dbz.bounded import DOCUMENT, parse_json, read_within
 from dbz.cache.admin.purge import Purge, purge
 from dbz.cache.admin.selection import EVERYTHING, Selection
 from dbz.cache.layers.stats import PUBLISH_S, Counts, added_up, processes
@@ -181,7 +181,7 @@ def _run(load: ShortLoad) -> dict[str, Any]:
             runs = list((folder / "reports").glob("*/run.json"))
             if not runs:
                 raise DependencyError(f"the load could not be carried out:\n{child.log_tail()}", code="C007")
-        document: dict[str, Any] = json.loads(runs[0].read_text())
+        document: dict[str, Any] = parse_json(read_within(runs[0], DOCUMENT), str(runs[0]))
         if not any(one["kind"] == "http" for one in document["operations"]):
             raise DependencyError(
                 "the load made no request that could be measured", hint="is the target's API up?", code="C007"

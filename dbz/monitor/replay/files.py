@@ -8,13 +8,13 @@ column for each metric, which its heading names: `response time`, `CPU [%]`.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dbz.bounded import RECORDING, SERIES, check_size, parse_json, read_within, texts_within
 from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import SentenceReader
 from dbz.config.grammar.watched import UNIT_OF, MetricUnit, Watched
@@ -24,7 +24,6 @@ from dbz.monitor.replay.recording import RecordedReadings, from_points
 TARGET = "recorded"
 """The name of the only target of a file that names none."""
 Points = Iterator[tuple[str, Watched | None, float, float]]
-_MOST_BYTES = 500_000_000
 _HEADING = re.compile(r"(?P<metric>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]+)\])?")
 _TARGET_LABELS = ("target", "service", "job", "instance")
 _FACTORS: dict[MetricUnit, dict[str, float]] = {
@@ -48,8 +47,7 @@ def of_file(text: str, default_target: str, period_s: float | None) -> RecordedR
     """
     meaning, equals, name = text.rpartition("=")
     path = existing_file("series", name if equals else text)
-    if path.stat().st_size > _MOST_BYTES:
-        raise UsageError(f"{path} is larger than {_MOST_BYTES // 10**6} MB", code="M006")
+    check_size(path, RECORDING)
     metric = _metric_of(meaning, str(path)) if equals else None
     read = _prometheus if path.suffix == ".json" else _csv
     return from_points(str(path), read(path, metric, default_target), period_s)
@@ -77,8 +75,8 @@ def _metric_of(heading: str, where: str) -> tuple[Watched | None, float]:
 
 
 def _csv(path: Path, metric: tuple[Watched | None, float] | None, default_target: str) -> Points:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
+    with path.open("rb") as file:
+        rows = csv.reader(texts_within(file, str(path)))
         try:
             heads = [head.strip() for head in next(rows, [])]
             if "time" not in heads:
@@ -135,10 +133,10 @@ def _prometheus(path: Path, metric: tuple[Watched | None, float] | None, default
             f"what do the values of {path} mean? write for example 'response time [s]={path}'", code="M006"
         )
     try:
-        answer = json.loads(path.read_bytes())
+        answer = parse_json(read_within(path, SERIES), str(path))
         series = answer["data"]["result"]
         assert isinstance(series, list), "as the API has it"
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UsageError(f"{path} is not an answer of Prometheus to query_range", code="M006") from error
     watched, factor = metric
     for number, one in enumerate(series, 1):

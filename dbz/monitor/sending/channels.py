@@ -94,7 +94,10 @@ async def _post(client: httpx.AsyncClient, url: str, body: Mapping[str, Any], ro
     try:
         async with asyncio.timeout(DEADLINE_S):
             # Nothing of ours follows a redirect: who may read the alerts was decided in the file.
-            answer = await client.post(url, json=body, headers={"Idempotency-Key": key_of(rows)})
+            # Its body, which nobody reads, may have no end.
+            sending = client.stream("POST", url, json=body, headers={"Idempotency-Key": key_of(rows)})
+            async with sending as answer:
+                pass
     except TimeoutError:
         return SendOutcome(False, f"no answer within {DEADLINE_S:g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

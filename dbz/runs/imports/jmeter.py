@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from dbz.bounded import texts_within
 from dbz.errors import UsageError
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import HIGHEST_US, Histogram
@@ -21,7 +22,6 @@ from dbz.runs.imports.opening import opened
 
 _NEEDED = frozenset({"timeStamp", "elapsed", "label", "success"})
 _DELIMITERS = (",", ";", "\t")
-_LONGEST_LINE = 1 << 16
 _MOST_SERIES = 20_000
 _TRANSACTION = "Number of samples in transaction"
 _OUTCOMES = {"true": False, "false": True}
@@ -32,8 +32,8 @@ def is_jmeter(path: Path) -> bool:
     """Whether a file has the samples of JMeter, by its first line."""
     try:
         with opened(path) as file:
-            return bool(_delimiter(file.readline(_LONGEST_LINE)))
-    except (OSError, ValueError, EOFError, zlib.error):
+            return bool(_delimiter(next(texts_within(file, str(path)), "")))
+    except (OSError, ValueError, EOFError, zlib.error, UsageError):
         return False
 
 
@@ -43,9 +43,9 @@ def read_jmeter(path: Path) -> Imported:
     first_ms, last_ms = math.inf, -math.inf
     try:
         with opened(path) as file:
-            delimiter = _delimiter(file.readline(_LONGEST_LINE))
+            delimiter = _delimiter(next(texts_within(file, str(path)), ""))
             file.seek(0)
-            rows = csv.DictReader(file, delimiter=delimiter, strict=True)
+            rows = csv.DictReader(texts_within(file, str(path)), delimiter=delimiter, strict=True)
             for row in rows:
                 series, begun_ms, elapsed_ms, failed = _sample(row, f"{path}:{rows.line_num}")
                 first_ms, last_ms = min(first_ms, begun_ms), max(last_ms, begun_ms + elapsed_ms)

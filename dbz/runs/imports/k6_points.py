@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dbz.bounded import texts_within
 from dbz.errors import UsageError
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import HIGHEST_US, Histogram
@@ -26,7 +27,6 @@ _CSV_HEAD = "metric_name,timestamp,metric_value"
 _KINDS = {"ws_connecting": CONNECT, "iteration_duration": COMPOSITE, "group_duration": COMPOSITE}
 _NAMES = {"iteration_duration": "iteration"}
 _MOST_SERIES = 20_000
-_LONGEST_LINE = 1 << 20
 
 
 class _Point(NamedTuple):
@@ -43,8 +43,8 @@ def is_k6_points(path: Path) -> bool:
     """Whether a file has the samples of k6, by its first line."""
     try:
         with opened(path) as file:
-            line = file.readline(_LONGEST_LINE)
-    except (OSError, ValueError, EOFError, zlib.error):
+            line = next(texts_within(file, str(path)), "")
+    except (OSError, ValueError, EOFError, zlib.error, UsageError):
         return False
     if line.startswith(_CSV_HEAD):
         return True
@@ -60,8 +60,9 @@ def read_k6_points(path: Path) -> Imported:
     samples = _Samples()
     try:
         with opened(path) as file:
-            first = file.readline(_LONGEST_LINE)
-            lines = chain([first], file)
+            lines = texts_within(file, str(path))
+            first = next(lines, "")
+            lines = chain([first], lines)
             for point in _of_csv(lines, path) if first.startswith(_CSV_HEAD) else samples.of_json(lines, path):
                 samples.add(point, path)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:

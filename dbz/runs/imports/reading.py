@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dbz.bounded import RESULTS, parse_json, read_within
 from dbz.errors import UsageError
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.attempts import Latency
@@ -79,9 +79,7 @@ def read_file(path: Path) -> Imported:
     if locust.is_locust_csv(text):
         return locust.read_locust_csv(text, path)
     try:
-        data = json.loads(text)
-    except RecursionError as error:
-        raise UsageError(f"{path} is nested deeper than any result of a tool that dbz knows", code="R003") from error
+        data = parse_json(text, str(path))
     except ValueError as error:
         raise UsageError(
             f"{path} is neither JSON nor a CSV of Locust, k6 or JMeter: {error}", hint=f"known: {KNOWN}", code="R003"
@@ -100,7 +98,7 @@ def read_file(path: Path) -> Imported:
 def _text(path: Path) -> str:
     """The text of a file in UTF-8, or in what its byte order mark says: PowerShell redirects into UTF-16."""
     try:
-        raw = path.read_bytes()
+        raw = read_within(path, RESULTS)
         encoding = next((name for mark, name in _BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
         return raw.decode(encoding)
     except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dbz.bounded import DOCUMENT, parse_json, read_within
 from dbz.config.folders import state_dir
 from dbz.errors import UsageError
 from dbz.scaling.change.order import PlannedStep, ordered
@@ -181,10 +182,10 @@ def read_entry(path: Path) -> JournalEntry:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
-    for text in path.read_bytes().splitlines():
+    for text in read_within(path, DOCUMENT).splitlines():
         try:
-            lines.append(json.loads(text))
-        except (ValueError, RecursionError):
+            lines.append(parse_json(text, str(path)))
+        except ValueError:
             break
     return lines
 

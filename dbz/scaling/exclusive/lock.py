@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from dbz.bounded import CONFIGURATION, parse_json, read_within
 from dbz.children.identity import is_gone, myself
 from dbz.errors import UsageError
 from dbz.scaling.change.journal import folder
@@ -63,9 +64,9 @@ def present(place: Place, role: LockRole) -> str:
     It is read, not tried: to try is to have it for a moment, and to refuse it to another.
     """
     try:
-        holder = json.loads(_path(place, role).read_bytes())
+        holder = parse_json(read_within(_path(place, role), CONFIGURATION), role.name)
         return "" if is_gone(holder) else f"{holder['what']} (process {holder['pid']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, UsageError):
         return ""
 
 

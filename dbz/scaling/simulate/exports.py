@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from bisect import bisect_right
@@ -23,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from dbz.bounded import parse_json
 from dbz.errors import ConfigError, Problem
 
 METRICS = {
@@ -66,15 +66,23 @@ class Recorded:
         return self.said_s or float(math.gcd(*gaps))
 
 
+_LONGEST_HEAD = 10_000
+
+
 def is_export(text: str) -> bool:
     """Whether a file is JSON, or a CSV without a column that is called `time`."""
-    columns = [cell.strip().strip('"').lower() for cell in text.split("\n", 1)[0].split(",")]
-    return text.lstrip()[:1] in ("{", "[") or "time" not in columns
+    head = text[:_LONGEST_HEAD].split("\n", 1)[0]
+    return is_json(text) or "time" not in [cell.strip().strip('"').lower() for cell in head.split(",")]
+
+
+def is_json(text: str) -> bool:
+    """Whether a text begins as a JSON document does."""
+    return text[:_LONGEST_HEAD].lstrip()[:1] in ("{", "[")
 
 
 def read_export(path: Path, text: str) -> list[Recorded]:
     """The series of one file; `ConfigError` when it is none that CloudWatch makes."""
-    if text.lstrip()[:1] in ("{", "["):
+    if is_json(text):
         return _of_json(path, text)
     return _of_csv(path, text)
 
@@ -148,8 +156,8 @@ def _column(words: str) -> str:
 
 def _of_json(path: Path, text: str) -> list[Recorded]:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text, str(path))
+    except ValueError as error:
         raise _wrong(str(path), f"is no JSON: {error}") from None
     found: list[Recorded] = []
     for answer in document if isinstance(document, list) else [document]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import random
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -13,9 +12,10 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+from dbz.bounded import TRACE, check_table, read_within
 from dbz.config.phases.plan import Phase
 from dbz.errors import ConfigError, Problem
-from dbz.scaling.simulate.exports import is_export, read_export, rows_of
+from dbz.scaling.simulate.exports import is_export, is_json, read_export, rows_of
 
 DAY_S = 86_400
 MAX_SAMPLES = 31 * DAY_S
@@ -154,12 +154,15 @@ def read_traces(paths: Sequence[Path], per_task_per_s: float, tasks: int | None 
 def text_of(path: Path) -> str:
     """What a recording says; `ConfigError` when it cannot be read, or is no text."""
     try:
-        raw = path.read_bytes()
+        raw = read_within(path, TRACE)
         # A shell of Windows that writes an answer to a file makes UTF-16 of it, with the mark in front.
-        return raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+        text = raw.decode("utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([Problem(str(path), f"cannot be read: {reason}")], code="S021") from error
+    if not is_json(text):
+        check_table(raw, str(path))
+    return text
 
 
 def read_trace(path: Path, per_task_per_s: float, text: str | None = None) -> Trace:
@@ -169,7 +172,7 @@ def read_trace(path: Path, per_task_per_s: float, text: str | None = None) -> Tr
     `connections` and `memory` (percent) may follow. An empty cell is a value that is missing; each row counts until the
     next one. `ConfigError` names the first line that is wrong.
     """
-    reader = csv.DictReader(io.StringIO(text_of(path) if text is None else text, newline=""))
+    reader = csv.DictReader((text_of(path) if text is None else text).splitlines(keepends=True))
     try:
         columns = [name.strip().lower() for name in reader.fieldnames or []]
         _check_columns(path, columns)
@@ -190,7 +193,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
         raise ConfigError([Problem(f"{path}:1", what, ", ".join(COLUMNS))], code="S021")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Row:
     line: int
     time_s: float

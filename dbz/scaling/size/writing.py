@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from dbz.bounded import CONFIGURATION, read_within
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import ApiServers, Phases
 from dbz.config.source import parse_yaml
@@ -47,7 +48,7 @@ def write_counts(path: Path, counts: Counts) -> None:
     """Change the numbers of tasks in the file; `UsageError` when it cannot be written, or only together with something
     else (a YAML alias that several phases share), `ConfigError` when the plan would be none any more (beyond
     `scaling.bounds`, say): then nothing is written."""
-    text = path.read_text(encoding="utf-8")
+    text = read_within(path, CONFIGURATION).decode()
     before = build_phases(parse_yaml(text, str(path)))
     changed = _changed(text, before, {name: dict(of_phase) for name, of_phase in counts.items()}, path)
     try:

@@ -19,6 +19,7 @@ from dbz.errors import UsageError
 _WAIT_S = 0.5
 _EVERY_S = 1.0
 _LONGEST = 4096
+_LONGEST_ANSWER = 1_000_000
 ORDERS = "status, pause, resume, rate RATE, switch, switch all"
 
 Parse = Callable[[str], float | None]
@@ -151,9 +152,9 @@ def send_order(path: Path, order: str) -> dict[str, Any]:
             connection.connect(str(path))
             connection.sendall(order.encode(errors="replace") + b"\n")
             connection.shutdown(socket.SHUT_WR)
-            answer = b"".join(iter(lambda: connection.recv(_LONGEST), b""))
+            answer = _whole(connection)
         found = json.loads(answer)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             "no rebalance runs here that could be told something",
             hint="it takes orders on the machine it runs on",
@@ -162,6 +163,16 @@ def send_order(path: Path, order: str) -> dict[str, Any]:
     if not found["ok"]:
         raise UsageError(found["problem"], code="H016")
     return dict(found)
+
+
+def _whole(connection: socket.socket) -> bytes:
+    """All that the other side says; `ValueError` when it does not come to an end."""
+    answer = b""
+    while part := connection.recv(_LONGEST):
+        answer += part
+        if len(answer) > _LONGEST_ANSWER:
+            raise ValueError("the answer has no end")
+    return answer
 
 
 def _answers(path: Path) -> bool:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import orjson
 
+from dbz.bounded import LONGEST_LINE, ROWS, check_size, check_values, fault_of, lines_within
 from dbz.errors import UsageError
 
-MAX_BYTES = 256 * 2**20
+MAX_ROWS = 1_000_000
+"""Of one file: each process of a run holds all of them."""
 Order = Literal["sequential", "shuffled", "random", "unique"]
 AtEnd = Literal["repeat", "stop", "fail"]
 _ORDERS: Sequence[str] = ("sequential", "shuffled", "random", "unique")
@@ -109,35 +110,56 @@ def settle_feeders(worker: int, workers: int, users: int, seed: int) -> None:
 
 def read_rows(path: Path) -> list[Any]:
     """The rows of a CSV, JSON or JSON-lines file; `UsageError` names the file and the line that is wrong."""
+    if fault := fault_of(path):
+        raise UsageError(f"cannot read {path}: it {fault}", code="E005")
+    check_size(path, ROWS)
     try:
-        data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        if path.suffix == ".json":
+            rows = _json_list(path)
+        else:
+            with path.open("rb") as file:
+                lines = _lines(file, path)
+                rows = _json_rows(lines, path) if path.suffix in (".jsonl", ".ndjson") else _csv_rows(lines, path)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", code="E005") from error
-    if data is None:
-        raise UsageError(f"{path} has more than {MAX_BYTES // 2**20} MB", code="L009")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UsageError(f"{path}:{line} is not UTF-8 text", code="L009") from error
-    rows = _json_rows(text, path) if path.suffix in (".json", ".jsonl", ".ndjson") else _csv_rows(text, path)
     if not rows:
         raise UsageError(f"{path} has no rows", code="L009")
     return rows
 
 
-def _json_rows(text: str, path: Path) -> list[Any]:
+def _lines(file: BinaryIO, path: Path) -> Iterator[str]:
+    for number, line in enumerate(lines_within(file, str(path)), 1):
+        if number > MAX_ROWS + 1:
+            raise UsageError(f"{path} is not read: it has more than {MAX_ROWS:,} rows", code="E026")
+        yield _decoded(line, path, number)
+
+
+def _decoded(content: bytes, path: Path, line: int) -> str:
     try:
-        if path.suffix == ".json":
-            document = orjson.loads(text or "null")
-            if not isinstance(document, list):
-                raise UsageError(f"{path} is no list: a feeder's JSON file is a list of rows", code="L009")
-            return document
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        return content.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        line += content.count(b"\n", 0, error.start)
+        raise UsageError(f"{path}:{line} is not UTF-8 text", code="L009") from error
+
+
+def _json_list(path: Path) -> list[Any]:
+    content = path.read_bytes()
+    check_values(content, str(path), 10 * MAX_ROWS)
+    text = _decoded(content, path, 1)
+    try:
+        document = orjson.loads(text or "null")
     except orjson.JSONDecodeError as error:
         raise UsageError(f"{path}:{error.lineno} is not JSON: {error.msg}", code="L009") from error
+    if not isinstance(document, list):
+        raise UsageError(f"{path} is no list: a feeder's JSON file is a list of rows", code="L009")
+    return document
+
+
+def _json_rows(lines: Iterator[str], path: Path) -> list[Any]:
     rows = []
-    for number, line in lines:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             rows.append(orjson.loads(line))
         except orjson.JSONDecodeError as error:
@@ -145,9 +167,9 @@ def _json_rows(text: str, path: Path) -> list[Any]:
     return rows
 
 
-def _csv_rows(text: str, path: Path) -> list[Mapping[str, str]]:
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _csv_rows(lines: Iterator[str], path: Path) -> list[Mapping[str, str]]:
+    csv.field_size_limit(LONGEST_LINE)
+    reader = csv.reader(lines, strict=True)
     rows: list[Mapping[str, str]] = []
     try:
         names = [name.strip() for name in next(reader, [])]

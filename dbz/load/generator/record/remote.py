@@ -21,6 +21,7 @@ from gevent.event import Event
 from locust.rpc import Message
 
 import dbz
+from dbz.bounded import SCENARIO, read_within
 from dbz.config import bundled
 from dbz.errors import DependencyError, UsageError
 from dbz.load.generator.net.channel import Channel
@@ -162,7 +163,7 @@ def _packed(scenario: str) -> dict[str, str]:
         return {}
     if path.parent == bundled.bundled_folder("scenarios"):
         return {"bundled": path.stem}
-    return {"name": path.name, "text": path.read_text()}
+    return {"name": path.name, "text": read_within(path, SCENARIO).decode()}
 
 
 def _unpacked(scenario: dict[str, str]) -> str:
