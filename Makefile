@@ -8,7 +8,7 @@ TESTERS ?= 3
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture fuzz lint format bench docs site pictures pins audit sbom clean
+.PHONY: help load test node-packages torture soak chaos fuzz lint format bench docs site pictures pins audit sbom clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -35,6 +35,13 @@ torture: $(READY)  ## Run every test with whole matrices and each command starte
 	@DBZ_TORTURE_ROUNDS=$${DBZ_TORTURE_ROUNDS:-200} DBZ_TORTURE_SEED=$${DBZ_TORTURE_SEED:-$$(date +%s)} \
 	  DBZ_SAGA_ROUNDS=$${DBZ_SAGA_ROUNDS:-100} \
 	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/shards/test_torture.py tests/server/test_sagas_apart.py
+
+soak: $(READY)  ## Half an hour of load with kills: nothing grows, every second is there; SECONDS=180 for less.
+	@$(BIN)/python -m tests.soak
+
+chaos: $(READY)  ## Rounds of trouble for the cache and for scaling, 40 each; DBZ_CHAOS_ROUNDS=5 for less.
+	@DBZ_CHAOS_ROUNDS=$${DBZ_CHAOS_ROUNDS:-40} DBZ_CHAOS_SEED=$${DBZ_CHAOS_SEED:-$$(date +%s)} \
+	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/chaos
 
 # The fuzzer comes as a wheel for Linux only, so it is no part of what everybody installs.
 fuzz: $(READY)  ## Fuzz every reader for ten minutes, led by coverage; SECONDS=60 NAMES=trace,packet for less.
