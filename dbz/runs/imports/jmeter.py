@@ -33,7 +33,7 @@ def is_jmeter(path: Path) -> bool:
     try:
         with opened(path) as file:
             return bool(_delimiter(next(texts_within(file, str(path)), "")))
-    except (OSError, ValueError, EOFError, zlib.error, UsageError):
+    except (OSError, ValueError, EOFError, csv.Error, zlib.error, UsageError):
         return False
 
 
