@@ -110,7 +110,8 @@ class CacheChaos:
         documents = ["--mongo-uri", self._uri, "--database", "chaos", "--config", "w.yaml"]
         rate = ["--rate", "300/s" if fault else "max"]
         words = {
-            "warm": ["warm", *documents, *rate, "--yes"],
+            # A warm-up that goes on does not know what was invalidated meanwhile.
+            "warm": ["warm", *documents, *rate, "--yes", *([] if fault else ["--restart"])],
             "invalidate": ["invalidate", "doc:*", "--yes"],
             "check": ["check", *documents],
         }[command]
