@@ -44,7 +44,7 @@ from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.merging import Merger
 from dbz.runs.past.segments import begins_s, file_name, segment_at
 from dbz.runs.past.spans import Spans, SpanTerms, span_length_s
-from dbz.runs.past.store import PART_S, Part, Past, replace_past, write_part
+from dbz.runs.past.store import PART_S, Past, PastPart, replace_past, write_part
 from dbz.runs.reading import RecordReader, read_record
 from dbz.runs.record import END, STEADY, LineFile
 from dbz.runs.schema import Run
@@ -297,7 +297,7 @@ def _leave_behind(folder: RunFolder, seconds: int) -> None:
                 merger.add_interval(
                     Interval(series, float(begin_s), float(step_s), Histogram(dict(Counter(drawn))), merged=True)
                 )
-        parts[number] = Part(f"past-{number:03d}.1", spans.length_s)
+        parts[number] = PastPart(f"past-{number:03d}.1", spans.length_s)
         stretch = [step for step in merger.result() if step][-1]
         for _ in write_part(folder.path, parts[number], stretch, _STARTED.timestamp()):
             pass

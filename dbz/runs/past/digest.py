@@ -19,7 +19,7 @@ from dbz.runs.folder import RunFolder
 from dbz.runs.past.merging import Merger
 from dbz.runs.past.segments import origin_of
 from dbz.runs.past.spans import Spans, block_length_s
-from dbz.runs.past.store import FILE, Part, Past, delete, write_part
+from dbz.runs.past.store import FILE, Past, PastPart, delete, write_part
 from dbz.runs.reading import Record, RecordReader, read_record
 
 _LOG = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def write_digest(folder: RunFolder, record: Record, started_epoch_s: float) -> N
     for worker, lines in record.workers.items():
         for line in lines:
             merger.add_line(worker, line)
-    part = Part(_NAME, span_s)
+    part = PastPart(_NAME, span_s)
     try:
         for stretch in merger.result():
             if stretch is not None:
@@ -66,7 +66,7 @@ def read_measured(folder: RunFolder) -> Record:
             covers: dict[str, int] = {}
             for worker, segment in map(origin_of, (*folder.worker_logs(), *folder.worker_lines())):
                 covers[worker] = max(segment, covers.get(worker, -1))
-            whole = Past({0: Part(_NAME, int(plain["span_s"]))}, covers)
+            whole = Past({0: PastPart(_NAME, int(plain["span_s"]))}, covers)
             return RecordReader(folder, past=whole).poll()
     return read_record(folder)
 

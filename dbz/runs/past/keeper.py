@@ -20,7 +20,7 @@ from dbz.runs.folder import RunFolder
 from dbz.runs.past.merging import Merger, Stretch
 from dbz.runs.past.segments import begins_s, complete, origin_of
 from dbz.runs.past.spans import Spans, SpanTerms
-from dbz.runs.past.store import Part, Past, delete, part_of_segment, read_part, read_past, replace_past, write_part
+from dbz.runs.past.store import Past, PastPart, delete, part_of_segment, read_part, read_past, replace_past, write_part
 from dbz.runs.reading import Record
 from dbz.runs.record import END, STEADY
 from dbz.runs.sound_lines import WORKER, is_sound
@@ -107,7 +107,7 @@ class PastKeeper:
             stretch = step or stretch
             yield
         self._written += 1
-        part = Part(f"past-{number:03d}.{self._written}", spans.length_s)
+        part = PastPart(f"past-{number:03d}.{self._written}", spans.length_s)
         try:
             yield from write_part(folder, part, stretch, self._started_epoch_s)
             past = self._with(number, part, new)
@@ -119,7 +119,7 @@ class PastKeeper:
         delete(folder, old, segments)
         self._deleted.update(segments)
 
-    def _with(self, number: int, part: Part, segments: list[Path]) -> Past:
+    def _with(self, number: int, part: PastPart, segments: list[Path]) -> Past:
         covers = dict(self._past.covers)
         for worker, segment in map(origin_of, segments):
             covers[worker] = max(segment, covers.get(worker, -1))

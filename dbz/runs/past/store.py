@@ -40,7 +40,7 @@ def part_of_segment(segment: int) -> int:
 
 
 @dataclass(frozen=True)
-class Part:
+class PastPart:
     """One part: its files are called `name` with `.hlog` and `.jsonl.gz`."""
 
     name: str
@@ -58,7 +58,7 @@ class Part:
 class Past:
     """What `past.json` says."""
 
-    parts: Mapping[int, Part] = field(default_factory=dict)
+    parts: Mapping[int, PastPart] = field(default_factory=dict)
     covers: Mapping[str, int] = field(default_factory=dict)
     """By worker: the last segment that is in the parts."""
 
@@ -77,14 +77,14 @@ def read_past(folder: Path) -> Past:
     """The past of a run; an empty one while nothing was put together, or when `past.json` is damaged."""
     with suppress(OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         plain = orjson.loads((folder / FILE).read_bytes())
-        parts = {int(number): Part(str(one["name"]), int(one["span_s"])) for number, one in plain["parts"].items()}
+        parts = {int(number): PastPart(str(one["name"]), int(one["span_s"])) for number, one in plain["parts"].items()}
         if any(Path(part.name).name != part.name for part in parts.values()):
             return Past()
         return Past(parts, {worker: int(segment) for worker, segment in plain["covers"].items()})
     return Past()
 
 
-def read_part(folder: Path, part: Part) -> Stretch:
+def read_part(folder: Path, part: PastPart) -> Stretch:
     """What a part holds; `FileNotFoundError` when it has been replaced meanwhile."""
     stretch = Stretch()
     with (folder / f"{part.name}.hlog").open(encoding="utf-8") as file:
@@ -121,7 +121,7 @@ def _take_line(stretch: Stretch, raw: bytes) -> None:
         stretch.damaged_lines += 1
 
 
-def write_part(folder: Path, part: Part, stretch: Stretch, started_epoch_s: float) -> Iterator[None]:
+def write_part(folder: Path, part: PastPart, stretch: Stretch, started_epoch_s: float) -> Iterator[None]:
     """Write the files of a part, which nobody knows of yet, bit by bit; `OSError` when the disk is full."""
     with (folder / f"{part.name}.hlog").open("w", encoding="utf-8") as file:
         file.write(interval_log.header(started_epoch_s))
@@ -156,7 +156,7 @@ def replace_past(folder: Path, past: Past) -> None:
         raise
 
 
-def delete(folder: Path, part: Part | None, segments: Iterable[Path] = ()) -> None:
+def delete(folder: Path, part: PastPart | None, segments: Iterable[Path] = ()) -> None:
     """Delete the files of a part and of segments that do not count any more; those that cannot be do no harm."""
     files = [folder / f"{part.name}{suffix}" for suffix in (".hlog", ".jsonl.gz")] if part else []
     for path in (*files, *segments):

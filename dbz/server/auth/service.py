@@ -25,7 +25,7 @@ from dbz.server.http.pages import Page
 from dbz.server.http.schemas import CLUB, MEMBER, TEXT_OR_NULL, TOKENS, listed, record
 from dbz.server.limits import RateLimits
 from dbz.server.seams import EventHandler, Indexes
-from dbz.server.turns import Turns
+from dbz.server.waiting_line import WaitingLine
 
 
 class Login(Body):
@@ -84,7 +84,7 @@ class AuthService:
         self._passwords = passwords
         busy = "too many sign in at the same time; try again shortly"
         line = auth.logins_at_once, auth.logins_waiting, core.settings.stores.timeout_s
-        self._turns = Turns(*line, "sign_ins_busy", busy)
+        self._turns = WaitingLine(*line, "sign_ins_busy", busy)
         self.revocations = Revocations(keep_s=auth.access_ttl_s + 60)
         self.tokens = Tokens(secret, auth.access_ttl_s, auth.refresh_ttl_s, self.revocations)
         self.sessions = Sessions(core, self.tokens, self.revocations)

@@ -46,7 +46,7 @@ class Incoming:
         "status",
     )
 
-    def __init__(self, connection: Connection, within_s: float) -> None:
+    def __init__(self, connection: UpstreamConnection, within_s: float) -> None:
         self.status = 0
         self.headers: Fields = []
         self.begun = False
@@ -56,7 +56,7 @@ class Incoming:
         self.size = 0
         """How much of its body is here and was not taken."""
         self._parts: list[bytes] = []
-        self._connection: Connection | None = connection
+        self._connection: UpstreamConnection | None = connection
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer = connection.loop.call_later(within_s, self.fail, TimeoutError("no whole answer in time"))
@@ -137,14 +137,14 @@ class Incoming:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _leave(self) -> Connection | None:
+    def _leave(self) -> UpstreamConnection | None:
         self._timer.cancel()
         connection, self._connection = self._connection, None
         self.wake()
         return connection
 
 
-class Connection(asyncio.Protocol):
+class UpstreamConnection(asyncio.Protocol):
     """One connection, on which one request at a time is answered."""
 
     transport: Any  # asyncio's abstract class lacks what all its transports have
@@ -269,21 +269,21 @@ class Connections:
     def __init__(self, connect_within_s: float, idle_s: float) -> None:
         self._connect_within_s = connect_within_s
         self._idle_s = idle_s
-        self._kept: dict[str, list[Connection]] = {}
+        self._kept: dict[str, list[UpstreamConnection]] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
     async def send(self, name: str, method: str, request: bytes, within_s: float) -> Incoming:
         """Write a request to host and port `name`; `UnreachableError` when there is no connection."""
         return (self._take(name) or await self._connect(name)).send(request, method == "HEAD", within_s)
 
-    def keep(self, name: str, connection: Connection) -> None:
+    def keep(self, name: str, connection: UpstreamConnection) -> None:
         """Have a connection wait for its next use."""
         connection.idle_since_s = connection.loop.time()
         self._kept.setdefault(name, []).append(connection)
         if self._sweep is None:
             self._sweep = connection.loop.call_later(self._idle_s, self._close_idle)
 
-    def forget(self, name: str, connection: Connection) -> None:
+    def forget(self, name: str, connection: UpstreamConnection) -> None:
         """A connection that may have waited has ended."""
         kept = self._kept.get(name, [])
         if connection in kept:
@@ -302,7 +302,7 @@ class Connections:
         for name in list(self._kept):
             self.forget_all(name)
 
-    def _take(self, name: str) -> Connection | None:
+    def _take(self, name: str) -> UpstreamConnection | None:
         kept = self._kept.get(name)
         while kept:
             connection = kept.pop()  # the one used last: the others may become idle
@@ -311,13 +311,13 @@ class Connections:
             connection.transport.abort()
         return None
 
-    async def _connect(self, name: str) -> Connection:
+    async def _connect(self, name: str) -> UpstreamConnection:
         host, _, port = name.rpartition(":")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_within_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self, name), host.strip("[]"), int(port)
+                    lambda: UpstreamConnection(self, name), host.strip("[]"), int(port)
                 )
         except (OSError, ValueError) as error:
             raise UnreachableError(f"{name} cannot be reached: {error}") from error

@@ -60,7 +60,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         return packets[: packets.index(None)]
 
 
-class WebSocket(AsgiWebSocket):  # type: ignore[misc]
+class PacketWebSocket(AsgiWebSocket):  # type: ignore[misc]
     """A WebSocket that hands each packet to the ASGI server as it is, without a coroutine of its own for it."""
 
     def send(self, message: str | bytes) -> Awaitable[None]:
@@ -81,7 +81,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._async: dict[str, Any] = {**self._async, "websocket": WebSocket}
+        self._async: dict[str, Any] = {**self._async, "websocket": PacketWebSocket}
 
     def generate_id(self) -> str:
         """A connection id that names the process which holds it, see `relay`."""

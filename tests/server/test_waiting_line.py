@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dbz.server.auth.passwords import Passwords, hash_password
 from dbz.server.http.errors import ApiError
-from dbz.server.turns import Turns
+from dbz.server.waiting_line import WaitingLine
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ def test_never_more_than_the_places_and_all_are_free_in_the_end(seed: int, place
 
     async def play() -> None:
         rng, inside, most = random.Random(seed), 0, 0
-        turns = Turns(places, callers, 30.0, "busy", "busy")
+        turns = WaitingLine(places, callers, 30.0, "busy", "busy")
 
         async def call(key: str) -> None:
             nonlocal inside, most
@@ -55,14 +55,14 @@ def test_never_more_than_the_places_and_all_are_free_in_the_end(seed: int, place
     asyncio.run(play())
 
 
-async def _hold(turns: Turns, until: asyncio.Event) -> None:
+async def _hold(turns: WaitingLine, until: asyncio.Event) -> None:
     async with turns.turn("x"):
         await until.wait()
 
 
 async def test_many_calls_of_one_name_do_not_keep_another_waiting() -> None:
     """Who comes last, with a name of his own, is the second to be served, and not the hundredth."""
-    turns, served = Turns(1, 1000, 30.0, "busy", "busy"), list[str]()
+    turns, served = WaitingLine(1, 1000, 30.0, "busy", "busy"), list[str]()
 
     async def call(name: str) -> None:
         async with turns.turn(name):
@@ -76,7 +76,7 @@ async def test_many_calls_of_one_name_do_not_keep_another_waiting() -> None:
 
 async def test_a_line_that_is_full_refuses() -> None:
     """Beyond the bound a caller is told at once to come again."""
-    turns, done = Turns(1, 1, 30.0, "busy", "too many"), asyncio.Event()
+    turns, done = WaitingLine(1, 1, 30.0, "busy", "too many"), asyncio.Event()
     inside = [asyncio.create_task(_hold(turns, done)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(ApiError) as refused:
@@ -88,7 +88,7 @@ async def test_a_line_that_is_full_refuses() -> None:
 
 async def test_who_has_waited_too_long_is_told_to_come_again_and_holds_nothing() -> None:
     """Neither the place that it did not get, nor one in the line."""
-    turns, done = Turns(1, 10, 0.01, "busy", "too many"), asyncio.Event()
+    turns, done = WaitingLine(1, 10, 0.01, "busy", "too many"), asyncio.Event()
     inside = asyncio.create_task(_hold(turns, done))
     await asyncio.sleep(0)
     with pytest.raises(ApiError) as refused:

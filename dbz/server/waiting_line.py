@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dbz.server.http.errors import ApiError
 
 
-class Turns:
+class WaitingLine:
     """Lets `places` callers in at a time. Who waits is served in turn by key: each key's first, then each one's second.
 
     Beyond `waiting` callers in the line a new one is refused with 503 and `code`; so is who has waited `patience_s`: by
