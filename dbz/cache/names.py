@@ -21,6 +21,7 @@ class Names:
         self.statistics = f"{own}statistics"
         self.warming = f"{own}warming"
         self.warmed = f"{own}warmed"
+        self.purges = f"{own}purges"
         self._warm = f"{own}warm:"
 
     def entry(self, key: str) -> str:

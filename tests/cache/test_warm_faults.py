@@ -17,6 +17,9 @@ from redis.asyncio import Redis
 
 from dbz.cache import TwoLayerCache
 from dbz.cache.admin.connect import connected_database
+from dbz.cache.admin.purge import Purge, purge
+from dbz.cache.admin.selection import selection
+from dbz.cache.names import Names
 from dbz.cache.warm import OneDatabase, WarmReport, WarmRun
 from dbz.cache.warm.databases import Database
 from dbz.children import free_port
@@ -106,6 +109,25 @@ async def test_a_flushall_forgets_the_checkpoint_too(database: Database, redis: 
     await redis.flushall()
     again = await warm(database, redis)
     assert (again.resumed, again.keys) == (0, 2000)
+
+
+@pytest.mark.parametrize("still_running", [False, True])
+async def test_keys_that_were_made_stale_meanwhile_are_warmed_again(
+    database: Database, redis: Redis, *, still_running: bool
+) -> None:
+    """Whether the warm-up had stopped before, or stops after: the next one leaves out none of them."""
+    await fill(database, 2000)
+    working = await half_way(WarmRun(order(), OneDatabase(database), redis, 1000))
+    if not still_running:
+        working.cancel()
+        await asyncio.wait([working])
+    done = Purge()
+    await purge(redis, Names("cache:"), selection(["doc:d00000*"], [], []), done)
+    working.cancel()
+    await asyncio.wait([working])
+    again = await warm(database, redis)
+    assert done.removed > 0 and again.resumed == 0
+    assert len([key async for key in redis.scan_iter("cache:doc:*", count=1000)]) == 2000
 
 
 async def test_it_stops_when_others_cause_evictions(database: Database, redis: Redis) -> None:

@@ -110,8 +110,7 @@ class CacheChaos:
         documents = ["--mongo-uri", self._uri, "--database", "chaos", "--config", "w.yaml"]
         rate = ["--rate", "300/s" if fault else "max"]
         words = {
-            # A warm-up that goes on does not know what was invalidated meanwhile.
-            "warm": ["warm", *documents, *rate, "--yes", *([] if fault else ["--restart"])],
+            "warm": ["warm", *documents, *rate, "--yes"],
             "invalidate": ["invalidate", "doc:*", "--yes"],
             "check": ["check", *documents],
         }[command]

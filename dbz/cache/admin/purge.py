@@ -41,7 +41,8 @@ async def purge(
     """Announce the selection, remove its keys, announce it again; `done` is kept up to date, `shown` sees its number.
 
     The first announcement keeps values that are being loaded now from being stored; the second clears what somebody
-    read from Redis before it was removed there. Raises redis-py's errors.
+    read from Redis before it was removed there. Each is counted, so that no warm-up goes on from where an earlier one
+    stopped, whose keys may be among those removed. Raises redis-py's errors.
     """
     began = time.monotonic()
     announce = redis.register_script(ANNOUNCE + "return e")
@@ -50,6 +51,7 @@ async def purge(
     async def announce_all() -> None:
         for pattern in wanted.announced:
             done.epoch = int(await announce(keys=where, args=[pattern, LOG_LENGTH, origin]))
+        await redis.incr(names.purges)
 
     await announce_all()
     async for keys in Search(redis, names, wanted).batches():

@@ -135,11 +135,14 @@ class WarmReport:
 
 DONE = "done"
 _KEPT_S = 600.0
+_PURGES = ""
+"""The field beside those of the warmers: how many purges there had been when the warm-up began."""
 _SAVE_EVERY_S = 0.25
 
 
 class Checkpoint:
-    """Positions of the warmers of one kind of warm-up. It is gone before the first of its keys can be.
+    """Positions of the warmers of one kind of warm-up. It is gone before the first of its keys can expire, and holds no
+    longer when somebody has made keys stale meanwhile.
 
     `places` says what the positions refer to: when clubs lie elsewhere, there are none.
     """
@@ -147,13 +150,19 @@ class Checkpoint:
     def __init__(self, redis: AnyRedis, prefix: str, warmers: list[Warmer], clubs: Iterable[str], places: str) -> None:
         text = repr([one.model_dump() for one in warmers]) + repr(sorted(clubs)) + places
         self._redis: Any = redis
-        self._key = Names(prefix).checkpoint(hashlib.sha256(text.encode()).hexdigest()[:16])
+        self._names = Names(prefix)
+        self._key = self._names.checkpoint(hashlib.sha256(text.encode()).hexdigest()[:16])
+        self._purges = b"0"
         self._keep_ms = int(min(_KEPT_S, *(one.ttl / 2 for one in warmers)) * 1000)
         self._save_at: dict[str, float] = {}
 
     async def load(self) -> dict[str, Any]:
         """{warmer: its position, or `DONE`}."""
+        self._purges = await self._redis.get(self._names.purges) or b"0"
         stored = await self._redis.hgetall(self._key)
+        if stored.pop(_PURGES.encode(), b"0") != self._purges:
+            await self.remove()
+            return {}
         try:
             return {name.decode(): json_util.loads(text) for name, text in stored.items()}
         except Exception:  # the codec raises whatever it meets; a damaged checkpoint is none
@@ -166,7 +175,7 @@ class Checkpoint:
             return
         self._save_at[warmer] = now + _SAVE_EVERY_S
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hset(self._key, warmer, json_util.dumps(position))
+        pipe.hset(self._key, mapping={warmer: json_util.dumps(position), _PURGES: self._purges})
         pipe.pexpire(self._key, self._keep_ms)
         await pipe.execute()
 
