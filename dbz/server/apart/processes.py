@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import FrameType
 
 from dbz.children import free_port
@@ -23,7 +24,11 @@ _SOUND_S = 10.0
 """Who ran for so long did not end because of how it was started: the next pause is a short one again."""
 _MARGIN_S = 2.0
 _LOOPBACK = "127.0.0.1"
-_OF_BAND = ("BAND_CLIENT_SECRET", "BAND_TOKEN_KEYS")
+_SECRETS_OF = {
+    "auth": ("BAND_CLIENT_SECRET", "BAND_TOKEN_KEYS"),
+    "notification": ("PUSH_APNS_KEY", "PUSH_FCM_CREDENTIALS", "SMTP_URL", "MAIL_LINK_SECRET"),
+}
+"""What only one service may know: who holds tokens of Band how they are sealed, who pushes how pushes are signed."""
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +58,8 @@ class ServiceProcesses:
         self._stopping = False
         mesh = f"apart-{secrets.token_hex(6)}"
         self._common = ["--services", "", "--group", mesh, "--warmup", "none"]
-        self._forks = Forks(module, ("JWT_SECRET", "MESH_SECRET", *_OF_BAND), self._grace_s + _MARGIN_S)
+        unknown = ("JWT_SECRET", "MESH_SECRET", *chain.from_iterable(_SECRETS_OF.values()))
+        self._forks = Forks(module, unknown, self._grace_s + _MARGIN_S)
         self._secrets = {"MESH_SECRET": secrets.token_urlsafe(32)}
 
     def run(self) -> None:
@@ -89,9 +95,9 @@ class ServiceProcesses:
     def _add(self, name: str, where: list[str]) -> None:
         # Of an option that is given twice the last one holds.
         arguments = [*self._arguments, *self._common, "--service", name, *where]
-        # Only who reads and writes tokens knows how they are signed, and who has them from Band how they are sealed.
+        # Only who reads and writes tokens knows how they are signed.
         known = {"JWT_SECRET": self._settings.jwt_secret} if name in ("auth", GATEWAY) else {}
-        known |= {each: os.environ.get(each, "") for each in _OF_BAND} if name == "auth" else {}
+        known |= {each: os.environ.get(each, "") for each in _SECRETS_OF.get(name, ())}
 
         def start() -> ForkedProcess:
             return self._forks.start(f"dbz-{name}", arguments, {**self._secrets, **known})

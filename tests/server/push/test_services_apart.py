@@ -36,7 +36,18 @@ def apart(
     with start_redis(own, port), Redis(port=port) as queue, MongoClient(uri, tz_aware=True) as mongo:
         child, where = start_server(own, uri, f"redis://127.0.0.1:{port}", options, environment)
         with child:
+            _no_service_shows_its_secrets(where.pid)
             yield PushStage(where, stand_in, postbox, mongo[DATABASE], queue, own)
+
+
+def _no_service_shows_its_secrets(pid: int) -> None:
+    """Only notification has them at all, and it reads them after the fork."""
+    services = [each for each in psutil.Process(pid).children(recursive=True) if each.name().startswith("dbz-")]
+    assert {"dbz-content", "dbz-notificatio"} <= {each.name() for each in services}  # the system keeps 15 letters
+    for process in services:
+        given = process.environ()
+        for secret in ("PUSH_APNS_KEY", "PUSH_FCM_CREDENTIALS", "SMTP_URL", "MAIL_LINK_SECRET"):
+            assert not given.get(secret), process.name()
 
 
 async def test_each_push_is_shown_once_although_notification_is_killed_in_between(apart: PushStage) -> None:
