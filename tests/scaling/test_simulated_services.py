@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.cli.scale.together import is_of_services, rates_by, rates_given, recorded, shaped, taking_part
+from dbz.cli.scale.simulate.together import is_of_services, rates_by, rates_given, recorded, shaped, taking_part
 from dbz.config.phases.file import load_phases
 from dbz.errors import ConfigError, UsageError
 from dbz.scaling.decide.policies import rules_of

@@ -14,9 +14,9 @@ import redis.asyncio
 
 from dbz.children import free_port
 from dbz.server.mesh.client import Asked, MeshClient, ServiceAwayError
+from dbz.server.mesh.connections import Connections, request_of
 from dbz.server.mesh.leases import Directory, ServiceLease
 from dbz.server.mesh.signing import Signer
-from dbz.server.mesh.wire import Connections, request_of
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Mesh, Settings
 from tests.server.clients import eventually

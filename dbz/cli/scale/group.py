@@ -9,7 +9,7 @@ from dbz.cli.scale.history import history
 from dbz.cli.scale.plan import plan
 from dbz.cli.scale.rollback import rollback
 from dbz.cli.scale.set import set_
-from dbz.cli.scale.simulate import simulate
+from dbz.cli.scale.simulate.command import simulate
 from dbz.cli.scale.size import size
 from dbz.cli.scale.status import status
 

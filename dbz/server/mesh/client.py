@@ -11,10 +11,11 @@ import orjson
 
 from dbz.server.http.dispatch import request_id, trace_parent
 from dbz.server.http.errors import ApiError
+from dbz.server.mesh.connections import Connections, request_of
 from dbz.server.mesh.leases import Directory
 from dbz.server.mesh.signing import CALLER, Signer
 from dbz.server.mesh.upstream import ServiceInstance, Upstream
-from dbz.server.mesh.wire import Connections, Fields, Incoming, UnreachableError, request_of
+from dbz.server.mesh.wire import Fields, Incoming, UnreachableError
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Settings
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, duration_of, parsed, share_of
+from dbz.cli.options import DEFAULT_REPORTS, AsJson, PhasesFile, Reports, duration_of, parsed
+from dbz.cli.scale.simulate.policies import controller_for, not_simulated, plan_of
 from dbz.errors import UsageError
 
 if TYPE_CHECKING:
-    from dbz.cli.scale.together import SimulatedService
-    from dbz.config.grammar.conditions import Condition
+    from dbz.cli.scale.simulate.together import SimulatedService
     from dbz.config.phases.plan import Phase, Phases, Prices
-    from dbz.scaling.simulate.simulator import Controller, Price
+    from dbz.scaling.simulate.simulator import Price
     from dbz.scaling.size.sizing import MeasuredTask
 
 HOURS_A_MONTH = 730
@@ -114,7 +114,7 @@ def simulate(
     lowest, highest = _bounds(plan, chosen if phase else None)
     found = []
     for text in asked.policies:
-        name, controller, begin = _controller(text, plan, lowest, highest, how)
+        name, controller, begin = controller_for(text, plan, lowest, highest, how)
         first = begin or min(max(tasks or lowest, lowest), highest)
         found.append(
             replay(name, controller, load, first, per_task=plan.scaling.connections_per_server, start_delay_s=delay_s)
@@ -131,8 +131,8 @@ def simulate(
         if how == "native":
             for note in ONLY_BY_DBZ:
                 typer.echo(f"Note: {note}.")
-        for used in [_plan_of(text, plan) for text in policy or ["rules"]]:
-            for condition in _not_simulated(used) if used else ():
+        for used in [plan_of(text, plan) for text in policy or ["rules"]]:
+            for condition in not_simulated(used) if used else ():
                 typer.echo(f"Note: '{condition}' never holds here: a simulation knows no {condition.metric}.")
 
 
@@ -157,7 +157,7 @@ def _services(
     reports: Path,
 ) -> list[SimulatedService] | None:
     """The services that are simulated, each with its load; None: all is one."""
-    from dbz.cli.scale.together import is_of_services, rates_by, rates_given, recorded, shaped, taking_part
+    from dbz.cli.scale.simulate.together import is_of_services, rates_by, rates_given, recorded, shaped, taking_part
 
     per_task, source, recorded_tasks, seed = given
     if traces:
@@ -187,7 +187,7 @@ def _measured(source: str, reports: Path) -> MeasuredTask | None:
 def _simulate_services(
     plan: Phases, phase: Phase, loads: list[SimulatedService], asked: Asked, room: int | None, *, as_json: bool
 ) -> None:
-    from dbz.cli.scale.together import plan_for, room_for
+    from dbz.cli.scale.simulate.together import plan_for, room_for
     from dbz.report.documents import services_simulation_json
     from dbz.report.terminal.scale.together import print_service_simulations
     from dbz.report.words.simulations import PlayedService
@@ -198,12 +198,12 @@ def _simulate_services(
         players = []
         for one in loads:
             low, high = one.servers.min, one.servers.max
-            own = plan_for(_plan_of(text, plan) or plan, one)
+            own = plan_for(plan_of(text, plan) or plan, one)
             begin = min(max(asked.tasks or low, low), high)
             if text.startswith("rules") and not (own.scale_out_when_any or own.target_tracking):
                 players.append(Player(one.name, Fixed(begin, own.scaling.period), one.trace, begin))
                 continue
-            _, controller, first = _controller(text, own, low, high, asked.how, rules=own)
+            _, controller, first = controller_for(text, own, low, high, asked.how, rules=own)
             players.append(Player(one.name, controller, one.trace, first or begin))
         free = room_for(room, [player.tasks for player in players])
         results = simulate_together(
@@ -262,52 +262,3 @@ def _per_task(plan: Phases, phase: Phase, given: str, source: str, reports: Path
     servers = phase.api_servers.max if phase.api_servers else plan.scaling.bounds.max
     assumed = f"assumed: the {servers} tasks of {phase.name} are {FILLED * 100:.0f} % busy with its load"
     return phase.requests / servers / FILLED, assumed
-
-
-def _controller(
-    text: str, plan: Phases, lowest: int, highest: int, how: str, rules: Phases | None = None
-) -> tuple[str, Controller, int | None]:
-    """A policy's name, what decides, and with how many tasks it begins when it says so itself.
-
-    `rules` stands for the plan that a policy of `rules` names, as it is for one service.
-    """
-    from dbz.config.grammar.target_tracking import COARSE_S, FINE_S, Target
-    from dbz.config.grammar.watched import Watched
-    from dbz.scaling.decide.policies import controller_of
-    from dbz.scaling.decide.tracking import TargetTracker
-    from dbz.scaling.simulate.simulator import Fixed
-
-    kind, _, value = text.partition(":")
-    used = (rules or _plan_of(text, plan)) if kind == "rules" else None
-    if used is not None:
-        if not used.scale_out_when_any and not used.target_tracking:
-            raise UsageError(
-                f"{value or 'the plan'} has neither conditions (scale_out_when_any) nor target_tracking", code="S022"
-            )
-        return text, controller_of(used, lowest, highest, native=how == "native"), None
-    if kind == "fixed" and value.isdigit() and 1 <= int(value) <= 1000:
-        return text, Fixed(int(value), plan.scaling.period), int(value)
-    if kind == "target":
-        percent, _, often = value.partition("@")
-        share = share_of(f"--policy {text}", percent)
-        if 0 < share <= 1 and often in ("", "20s"):
-            target = Target(Watched.CPU, share, FINE_S if often else COARSE_S)
-            return text, TargetTracker([target], (lowest, highest)), None
-    raise UsageError(
-        f"--policy '{text}' is not known; write rules, rules:FILE, fixed:4, target:60% or target:60%@20s", code="E002"
-    )
-
-
-def _plan_of(text: str, plan: Phases) -> Phases | None:
-    """The plan whose rules a policy follows; None: it is no `rules`."""
-    from dbz.config.phases.file import load_phases
-
-    kind, _, value = text.partition(":")
-    return None if kind != "rules" else load_phases(value) if value else plan
-
-
-def _not_simulated(plan: Phases) -> list[Condition]:
-    """The sentences about what no simulation has."""
-    from dbz.scaling.simulate.simulator import SIMULATED
-
-    return [one for one in (*plan.scale_out_when_any, *plan.scale_in_when_all) if one.metric not in SIMULATED]
