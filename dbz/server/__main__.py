@@ -16,7 +16,7 @@ from dbz.codes.kind import shown_code
 from dbz.config.services import BAND_SYNC, GATEWAY, SERVICES
 from dbz.errors import DbzError, UsageError
 from dbz.server.apart.plan import check_apart
-from dbz.server.apart.processes import ServiceProcesses
+from dbz.server.apart.processes import ServiceSupervisor
 from dbz.server.app import Application
 from dbz.server.auth.vault import Vault, throwaway_key
 from dbz.server.band_api.config import check_band
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UsageError("faults are those of one process: leave out --processes, or --faults", code="E003")
         if settings.mesh.services:
             check_apart(settings)
-            ServiceProcesses(with_secret(settings), sys.argv[1:] if argv is None else argv).run()
+            ServiceSupervisor(with_secret(settings), sys.argv[1:] if argv is None else argv).run()
         else:
             serve(with_secret(settings), Application)
     except DbzError as error:

@@ -14,7 +14,7 @@ README = ROOT / "reports" / "README.md"
 
 
 def test_every_file_that_a_run_writes_is_explained() -> None:
-    written = set(re.findall(r"[\w<>-]+\.(?:json|jsonl|hlog|html|xml|md|csv)\b|logs/", folder.__doc__ or ""))
+    written = set(re.findall(r"[\w<>.-]+\.(?:json|jsonl|hlog|html|xml|md|csv)\b|logs/", folder.__doc__ or ""))
     text = README.read_text()
     assert len(written) > 10
     assert not {name for name in written if f"`{name}`" not in text}

@@ -13,7 +13,7 @@ from dbz.config.phases.file import load_phases
 from dbz.errors import ConfigError, UsageError
 from dbz.scaling.decide.policies import rules_of
 from dbz.scaling.simulate.recorded_services import recorded_by_run
-from dbz.scaling.simulate.simulator import ByRules, Fixed, Player, Room, simulate, simulate_together
+from dbz.scaling.simulate.simulator import ByRules, Fixed, Player, TaskRoom, simulate, simulate_together
 from dbz.scaling.simulate.traces import Trace
 from dbz.scaling.size.sizing import MeasuredService, MeasuredTask
 
@@ -45,11 +45,11 @@ def test_without_a_room_each_is_as_if_it_were_alone(one: list[float], other: lis
 def test_a_room_is_never_overfull_and_a_large_one_changes_nothing(
     one: list[float], other: list[float], free: int
 ) -> None:
-    def played(room: Room | None) -> list[list[int]]:
+    def played(room: TaskRoom | None) -> list[list[int]]:
         players = [Player("a", rules(), trace(one), 2), Player("b", rules(), trace(other), 1)]
         return [result.running for result in simulate_together(players, per_task=250, room=room)]
 
-    short, wide = played(Room(free)), played(Room(1000))
+    short, wide = played(TaskRoom(free)), played(TaskRoom(1000))
     assert wide == played(None)
     most = min(map(len, short))
     assert all(short[0][at] + short[1][at] <= 3 + free for at in range(most))
@@ -63,7 +63,7 @@ def test_who_comes_first_gets_the_place_and_who_waits_pays_nothing_for_it() -> N
             return super().decide(sample, desired)
 
     players = [Player("high", Asks(3, 60), trace(busy), 1), Player("low", Asks(3, 60), trace(later), 1)]
-    high, low = simulate_together(players, per_task=250, start_delay_s=0, room=Room(3))
+    high, low = simulate_together(players, per_task=250, start_delay_s=0, room=TaskRoom(3))
     assert (high.running[-1], low.running[-1]) == (3, 2)
     assert high.waited_s == 0 and low.waited_s == 1200 - 59
     assert low.task_hours == pytest.approx(sum(low.running) / 3600, rel=0.01)

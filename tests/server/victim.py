@@ -18,7 +18,7 @@ import psutil
 
 from dbz.server import process
 from dbz.server.__main__ import parse
-from dbz.server.apart.processes import ServiceProcesses
+from dbz.server.apart.processes import ServiceSupervisor
 from dbz.server.app import Application
 from dbz.server.observe.logs import configure_logs
 from dbz.server.process import serve, with_secret
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for
     configure_logs(chosen.log_level)
     if chosen.mesh.services:
-        ServiceProcesses(with_secret(chosen), sys.argv[1:] if arguments is None else arguments, VICTIM).run()
+        ServiceSupervisor(with_secret(chosen), sys.argv[1:] if arguments is None else arguments, VICTIM).run()
     else:
         serve(with_secret(chosen), Victim)
 

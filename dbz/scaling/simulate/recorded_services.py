@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dbz.errors import ConfigError, Problem, UsageError
+from dbz.scaling.simulate.exports import is_json
 from dbz.scaling.simulate.traces import Trace, read_trace, read_traces, text_of
 
 _COLUMN = re.compile(r"(?P<name>\w+)\{service=(?P<service>[A-Za-z0-9_-]+)\}")
@@ -22,8 +23,15 @@ RateOf = Callable[[str], float | None]
 
 def split_by_service(path: Path) -> dict[str, str] | None:
     """The text of a recording for each service of a CSV file with columns such as `requests{service=chat}`; None when
-    it has no such columns. `ConfigError` when only some of its columns say a service."""
-    rows = list(csv.reader(io.StringIO(text_of(path), newline="")))
+    it has no such columns. `ConfigError` when only some of its columns say a service, or it is no table."""
+    text = text_of(path)
+    if is_json(text):
+        return None
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise ConfigError([Problem(f"{path}:{reader.line_num}", str(error))], code="S021") from error
     head = [name.strip() for name in rows[0]] if rows else []
     columns = {at: found for at, name in enumerate(head) if (found := _COLUMN.fullmatch(name))}
     if not columns:

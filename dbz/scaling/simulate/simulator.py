@@ -164,7 +164,7 @@ class Simulation:
     censored_s: int = 0
     """Seconds of the trace in which nobody knows how much was asked: see `Trace.censored`."""
     waited_s: int = 0
-    """Seconds in which tasks that were asked for had no place: see `Room`."""
+    """Seconds in which tasks that were asked for had no place: see `TaskRoom`."""
 
     @property
     def flaps(self) -> int:
@@ -173,7 +173,7 @@ class Simulation:
 
 
 @dataclass
-class Room:
+class TaskRoom:
     """Places for tasks that several services share; who is played first gets a free one first."""
 
     free: int
@@ -200,7 +200,7 @@ def simulate(
 
 
 def simulate_together(
-    players: Sequence[Player], *, per_task: int, start_delay_s: int = 60, room: Room | None = None
+    players: Sequence[Player], *, per_task: int, start_delay_s: int = 60, room: TaskRoom | None = None
 ) -> list[Simulation]:
     """Replay the traces of several services second by second, those who come first in `players` first.
 
@@ -264,7 +264,7 @@ def _newest_first(changes: Sequence[CountChange], at_s: int) -> Iterator[CountCh
 class _Fleet:
     """Tasks that take a while to start, and with a room a while until there is a place for them."""
 
-    def __init__(self, tasks: int, start_delay_s: int, room: Room | None) -> None:
+    def __init__(self, tasks: int, start_delay_s: int, room: TaskRoom | None) -> None:
         self.desired = tasks
         self.waiting = 0
         """Those that were asked for and have no place yet."""

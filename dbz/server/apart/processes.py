@@ -47,7 +47,7 @@ class _Place:
     """When it is started again; 0 while it runs."""
 
 
-class ServiceProcesses:
+class ServiceSupervisor:
     """Runs the plan of `settings.mesh.services`; `arguments` are those of this program, the `main` of `module`."""
 
     def __init__(self, settings: Settings, arguments: Sequence[str], module: str = "dbz.server.__main__") -> None:

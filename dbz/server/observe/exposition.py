@@ -18,10 +18,10 @@ def family_head(name: str, kind: str, text: str) -> str:
 
 
 def label_block(names: Sequence[str], values: Sequence[str]) -> str:
-    """The labels of a sample in braces; nothing where there are none."""
+    """The labels of a sample in braces, by name, as the official client has them; nothing where there are none."""
     if not names:
         return ""
-    pairs = (f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
+    pairs = (f'{name}="{_escaped(value)}"' for name, value in sorted(zip(names, values, strict=True)))
     return f"{{{','.join(pairs)}}}"
 
 

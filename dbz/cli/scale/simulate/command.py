@@ -101,7 +101,7 @@ def simulate(
     plan = load_phases(phases)
     chosen = _phase(plan, phase)
     delay_s = round(duration_of("--start-delay", start_delay))
-    asked = Asked(policy or ["rules"], how, tasks, delay_s)
+    asked = ReplayOptions(policy or ["rules"], how, tasks, delay_s)
     loads = _services(plan, chosen, trace or [], shape, (per_task, source, recorded_tasks, seed), reports)
     if loads is not None:
         _simulate_services(plan, chosen, loads, asked, room, as_json=as_json)
@@ -137,7 +137,7 @@ def simulate(
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReplayOptions:
     """How loads are to be replayed."""
 
     policies: list[str]
@@ -185,13 +185,13 @@ def _measured(source: str, reports: Path) -> MeasuredTask | None:
 
 
 def _simulate_services(
-    plan: Phases, phase: Phase, loads: list[SimulatedService], asked: Asked, room: int | None, *, as_json: bool
+    plan: Phases, phase: Phase, loads: list[SimulatedService], asked: ReplayOptions, room: int | None, *, as_json: bool
 ) -> None:
     from dbz.cli.scale.simulate.together import plan_for, room_for
     from dbz.report.documents import services_simulation_json
     from dbz.report.terminal.scale.together import print_service_simulations
     from dbz.report.words.simulations import PlayedService
-    from dbz.scaling.simulate.simulator import Fixed, Player, Room, simulate_together
+    from dbz.scaling.simulate.simulator import Fixed, Player, TaskRoom, simulate_together
 
     played: dict[str, list[PlayedService]] = {}
     for text in asked.policies:
@@ -210,7 +210,7 @@ def _simulate_services(
             players,
             per_task=plan.scaling.connections_per_server,
             start_delay_s=asked.delay_s,
-            room=None if free is None else Room(free),
+            room=None if free is None else TaskRoom(free),
         )
         prices = plan.prices
         played[text] = [
