@@ -59,7 +59,7 @@ def main() -> None:
     """Fork a process for each kind, and end when the tests do."""
     signal.pthread_sigmask(
         signal.SIG_SETMASK, ()
-    )  # a child of dbz may be what needs it, and signals are held back then
+    )  # dbz holds signals back while it starts a child
     handed, ends_with = json.loads(sys.argv[1]), int(sys.argv[2])
     inherit({kind: Forkserver(address, dict(os.environ)) for kind, (address, _) in handed.items()})
     for kind, (_, descriptor) in handed.items():
