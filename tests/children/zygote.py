@@ -57,9 +57,7 @@ _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 def main() -> None:
     """Fork a process for each kind, and end when the tests do."""
-    signal.pthread_sigmask(
-        signal.SIG_SETMASK, ()
-    )  # dbz holds signals back while it starts a child
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # dbz holds signals back while it starts a child
     handed, ends_with = json.loads(sys.argv[1]), int(sys.argv[2])
     inherit({kind: Forkserver(address, dict(os.environ)) for kind, (address, _) in handed.items()})
     for kind, (_, descriptor) in handed.items():

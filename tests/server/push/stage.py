@@ -57,9 +57,10 @@ class PushStage:
         """All quiet hours end now."""
         self.store["held_notifications"].update_many({"done_at": None}, {"$set": {"due_at": _long_ago()}})
 
-    def held(self, user_id: str) -> int:
-        """How many notifications wait for a member's quiet hours."""
-        return sum(row["count"] for row in self.store["held_notifications"].find({"user_id": user_id}))
+    def held(self, user_id: str, channel: str = "push") -> int:
+        """How many notifications wait for a member's quiet hours on one way."""
+        rows = self.store["held_notifications"].find({"user_id": user_id, "channel": channel})
+        return sum(row["count"] for row in rows)
 
     def metrics(self) -> dict[str, float]:
         """Figures of the server by name and labels."""
@@ -109,6 +110,6 @@ def quiet_now() -> dict[str, str]:
     return {"start": f"{(hour + 20) % 24:02d}:00", "end": f"{(hour + 2) % 24:02d}:00"}
 
 
-async def until(what: Callable[[], Any], within_s: float = 15.0) -> Any:
+async def until(what: Callable[[], Any], within_s: float = 60.0) -> Any:
     """Wait until something of another thread or process is there; what it is."""
     return await eventually(lambda: asyncio.to_thread(what), within_s=within_s)

@@ -246,7 +246,7 @@ async def test_figures_tell_what_went_out(sign_in: SignIn, stage: PushStage) -> 
     name = 'dbz_push_outcomes_total{outcome="sent",provider="apns"}'
     await until(lambda: stage.metrics().get(name, 0) == before.get(name, 0) + 1)
     delays = 'dbz_push_delay_seconds_count{channel="push"}'
-    assert stage.metrics()[delays] == before.get(delays, 0) + 1
+    await until(lambda: stage.metrics().get(delays, 0) == before.get(delays, 0) + 1)
     await prefers(user, quiet_hours=quiet_now())
     stage.happens("post.commented", ["user0024"], **COMMENT)
     await until(lambda: stage.metrics().get('dbz_push_waiting{channel="push"}', 0) >= 1)
