@@ -111,6 +111,7 @@ async def test_nothing_outside_the_prefix_is_touched_even_by_a_star(redis: Redis
         "cache",
         "{cache:}epoch",
         "{cache:}log",
+        "{cache:}purges",
     }
 
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import httptools
-
-if TYPE_CHECKING:
-    from dbz.server.mesh.connections import Connections
 
 Fields = list[tuple[bytes, bytes]]
 """Headers; the names of those that came are in small letters."""
@@ -146,15 +143,25 @@ class Incoming:
         return connection
 
 
+class ConnectionKeeper(Protocol):
+    """Who hands connections out, and takes them back."""
+
+    def keep(self, name: str, connection: UpstreamConnection) -> None:
+        """The answer is whole: the connection may wait for its next use."""
+
+    def forget(self, name: str, connection: UpstreamConnection) -> None:
+        """The connection has ended while it may have waited."""
+
+
 class UpstreamConnection(asyncio.Protocol):
     """One connection, on which one request at a time is answered."""
 
     transport: Any  # asyncio's abstract class lacks what all its transports have
 
-    def __init__(self, connections: Connections, name: str) -> None:
+    def __init__(self, keeper: ConnectionKeeper, name: str) -> None:
         self.loop = asyncio.get_running_loop()
         self.idle_since_s = 0.0
-        self._connections = connections
+        self._keeper = keeper
         self._name = name
         self._parser: Any = httptools.HttpResponseParser(self)
         self._incoming: Incoming | None = None
@@ -207,7 +214,7 @@ class UpstreamConnection(asyncio.Protocol):
         """It has ended: an answer without a length of its own is whole, any other is broken."""
         incoming, self._incoming = self._incoming, None
         if incoming is None:
-            self._connections.forget(self._name, self)
+            self._keeper.forget(self._name, self)
         elif exc is None and incoming.begun and not any(name in _FRAMES for name, _ in incoming.headers):
             incoming.end()
         else:
@@ -259,7 +266,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._head_only:  # the parser waits for a body that does not come
             self._parser = httptools.HttpResponseParser(self)
         if self._keeps and not self._spoiled:
-            self._connections.keep(self._name, self)
+            self._keeper.keep(self._name, self)
         else:
             self.transport.close()
         incoming.end()
