@@ -105,9 +105,11 @@ async def a_game_among_ruins(players: list[httpx.AsyncClient]) -> str:
 
 
 async def signed_up(http: httpx.AsyncClient, username: str) -> int:
-    """The status of a sign-up; 0 when nobody answered."""
+    """The status of a sign-up; 0 when nobody answered. A club takes so many a minute: it waits for its turn."""
     body = {"password": "long enough", "name": "New", "club_id": "club01", "username": username}
     try:
-        return (await http.post("/api/auth/sign-up", json=body)).status_code
+        while (answer := await http.post("/api/auth/sign-up", json=body)).status_code == 429:
+            await asyncio.sleep(float(answer.headers["retry-after"]))
+        return answer.status_code
     except httpx.TransportError:
         return 0
