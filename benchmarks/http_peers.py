@@ -19,6 +19,7 @@ import psutil
 from http_server import pinned
 from live_view import shown
 
+from dbz.config.profile import SERVICE_HEADER
 from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorRole, GeneratorSpec, ProcessEnd
 from dbz.runs.aggregate import latencies
 from dbz.runs.folder import RunFolder, create_run_folder
@@ -204,6 +205,7 @@ def _generate(
         "clubs": 1,
         "started_epoch_s": time.time(),
         "started_monotonic_s": time.monotonic(),
+        "service_header": SERVICE_HEADER,
     }
     spec = GeneratorSpec(folder=str(folder.path), **{**usual, **terms})
     return _run([*program], core, {ENVIRONMENT_KEY: spec.to_json()})

@@ -152,3 +152,12 @@ class GeneratorSpec:
         """The target over time, from the first arrival or user on: users, or arrivals a second when there is a rate."""
         start = float(self.users) if self.rate_per_s is None else self.rate_per_s
         return Ramp(start, self.warmup_s, [Stage(to, over_s) for to, over_s in self.stages])
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the load is one request again and again, as fast as it is answered or at arrivals by rate.
+
+        Not over shaped networks, not at a pace of each user's own, and not what is never answered by a body.
+        """
+        paced = self.pacing_s or self.requests_per_s is not None or self.arrivals or self.open_users
+        return self.request is not None and self.request.method != "HEAD" and not self.networks and not paced

@@ -5,6 +5,7 @@ import random
 import socket
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -12,15 +13,19 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
+from dbz.config.profile import SERVICE_HEADER
 from dbz.load.generator.arrivals import Arrivals
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
 from dbz.load.generator.lateness import Punctuality
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.objections import Objections
+from dbz.load.generator.record.services import AnsweringServices
 from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
 from dbz.load.generator.repeat.lane import RUNNING, STOPPING, Lane
 from dbz.load.generator.repeat.tally import RequestTally
+from dbz.load.plan import LoadRequest, plan_load
+from dbz.load.run import generator_spec
 from tests.load.http_answers import Answer, answers
 from tests.load.http_clients import deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import read_request, response, serving
@@ -69,6 +74,10 @@ class Script:
             time.sleep(0.001 if self.pieces and end < len(raw) else 0)
 
 
+def tally_of(operation: str) -> RequestTally:
+    return RequestTally(operation, AnsweringServices(SERVICE_HEADER))
+
+
 class Outcome:
     """What was recorded, and what the server saw."""
 
@@ -113,7 +122,7 @@ def by_client(script: Script, method: str = "GET", **body):
 
 def by_lane(script: Script, tmp_path, method: str = "GET", **body):
     """Facts of a run in which a lane does what it can."""
-    outcome, tally = Outcome(script), RequestTally(f"{method} /")
+    outcome, tally = Outcome(script), tally_of(f"{method} /")
     with serving(script.talk) as server, recorder_in(tmp_path) as recorder:
         client = client_for(server, outcome)
         lane = Lane(script.user, tally)
@@ -147,6 +156,24 @@ def test_a_line_records_of_odd_answers_what_the_ordinary_client_records(tmp_path
             wrong.append((sorted(case.traits), case.raw[:200], expected, found))
     assert not wrong
     assert by_lane_itself > ANSWERS, "a lane that does nothing proves nothing"
+
+
+@pytest.mark.parametrize("pieces", [False, True])
+def test_a_lane_carries_answers_with_numbers_of_their_own_but_none_that_name_a_service(tmp_path, pieces):
+    def steps(number: int) -> list[bytes]:
+        numbered = response(b"x" * (number * 7 % 50), f"X-Request-Id: {number**3}")
+        named = response(b"as ever", f"X-Service: game; n={number}")
+        return [numbered, *([named] if number % 10 == 5 else [])]
+
+    script = Script([step for number in range(60) for step in steps(number)], -1, pieces)
+    assert by_lane(script, tmp_path) == by_client(Script(script.steps, -1, pieces))
+    assert script.by_lane <= 60 and (pieces or script.by_lane >= 48), "two of ten are asked by the ordinary client"
+
+
+def test_a_url_that_is_loaded_without_options_is_carried_by_lanes(tmp_path):
+    for terms in ({}, {"rate": "100/s"}):
+        plan = plan_load(LoadRequest("http://127.0.0.1:9/x", overrides=terms))
+        assert generator_spec(plan, tmp_path, 0.0, datetime.now(UTC)).is_repeatable
 
 
 SAYINGS = {
@@ -201,7 +228,7 @@ def test_answers_that_do_not_come_are_timeouts_for_both(tmp_path):
 
 def test_a_user_that_is_killed_leaves_its_request_unfinished_and_no_connection_open(tmp_path):
     script = Script([GOOD, GOOD, GOOD, b"", GOOD], -1, False)
-    outcome, tally = Outcome(script), RequestTally("GET /")
+    outcome, tally = Outcome(script), tally_of("GET /")
     with serving(script.talk) as server:
         client = client_for(server, outcome)
         client.timeout_s = 20
@@ -217,7 +244,7 @@ def test_a_user_that_is_killed_leaves_its_request_unfinished_and_no_connection_o
 
 def paced(script: Script, times_s: list[float], users: int):
     """Arrivals at these seconds, taken by so many users with a lane each; what was recorded, by kind."""
-    outcome, tally, punctuality = Outcome(script), RequestTally("GET /"), Punctuality()
+    outcome, tally, punctuality = Outcome(script), tally_of("GET /"), Punctuality()
     arrivals = Arrivals(iter(times_s))
     dispatch = Dispatch(arrivals, punctuality)
 

@@ -15,6 +15,7 @@ from gevent import GreenletExit
 from gevent.hub import get_hub
 
 from dbz.load.generator.http.answer.decoding import decompress
+from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.reader import ResponseReader, plain_head
 from dbz.load.generator.http.options import RequestOptions
 from dbz.load.generator.http.pool import IDEMPOTENT, BegunRequest
@@ -78,7 +79,7 @@ class Lane(TimedWait):
         Single requests that need the ordinary client are made by it: by `ask`, or with the `options` of their bodies.
         """
         client = self._user.client
-        while (lent := client.lend(response)) is not None:
+        while not self._tally.names_service(response.head) and (lent := client.lend(response)) is not None:
             connection, reader = lent
             begun = self._carry(connection, reader, response)
             note_lateness_s(self.lateness_s)
@@ -198,26 +199,34 @@ class Lane(TimedWait):
         if not self._early:
             self._first_byte_s = now_s
         self._early, self._odd = data, True
-        head, end = plain_head(data) or (None, 0)
-        if not size or head is None or head.length > _LARGEST_BYTES or len(data) > end + head.length:
+        tally = self._tally
+        head, end, length = tally.fit(data) or self._parsed(data)
+        if not size or head is None or length > _LARGEST_BYTES or len(data) > end + length:
             self._leave(self._begun())
             return -1
-        if len(data) < end + head.length:
+        if len(data) < end + length:
             return -1
         body = data[end:]
-        if head.encoding and head.length:
+        if head.encoding and length:
             try:
                 body = decompress(body, head.encoding.decode("latin-1"), self._user.client.max_body_bytes)
             except TransportError:
                 self._leave(self._begun())
                 return -1
         else:
-            self._tally.head, self._tally.size, self._tally.length = data[:end], len(data), head.length
-            self._tally.content_type = head.content_type
-        self._tally.hear(data, body, head.content_type)
-        self._tally.body_s += now_s - self._first_byte_s
+            tally.head, tally.size, tally.length = data[:end], len(data), length
+            tally.content_type = head.content_type
+        tally.hear(data, body, head.content_type)
+        tally.body_s += now_s - self._first_byte_s
         self._early, self._odd = b"", False
-        return head.length
+        return length
+
+    def _parsed(self, data: bytes) -> tuple[Head | None, int, int]:
+        head, end = plain_head(data) or (None, 0)
+        if head is None or self._tally.names_service(head):
+            return None, 0, 0
+        self._tally.learn(data[:end], head)
+        return head, end, head.length
 
     def _begun(self, unsent: bytes = b"", error: BaseException | None = None) -> BegunRequest:
         early, self._early = self._early, b""

@@ -30,7 +30,7 @@ class Repetition:
             return None
         tally = self._tallies.get(operation)
         if tally is None:
-            tally = self._tallies[operation] = RequestTally(operation)
+            tally = self._tallies[operation] = RequestTally(operation, self._session.services)
             under_way.elsewhere.append(tally.ages)
         return Lane(user, tally) if self._dispatch is None else PacedLane(user, tally, self._dispatch)
 
@@ -43,13 +43,9 @@ class Repetition:
 def repetition_of(spec: GeneratorSpec, session: Session, pacing: Pacing) -> Repetition | None:
     """The lanes of a load that they can carry, and None for one that needs the ordinary client throughout.
 
-    They carry a URL on this machine's network, as fast as it is answered or at arrivals by rate: not over shaped
-    networks, not at a pace of each user's own, not what is never answered by a body, and not where each answer says
-    which service gave it.
+    Where answers turn out to say which service gave them, a lane leaves them to the ordinary client.
     """
-    request = spec.request
-    paced = spec.pacing_s or spec.requests_per_s is not None or spec.arrivals or spec.open_users
-    if request is None or request.method == "HEAD" or spec.networks or spec.service_header or paced:
+    if not spec.is_repeatable:
         return None
     arrivals = pacing.arrivals
     return Repetition(session, Dispatch(arrivals, pacing.punctuality) if arrivals is not None else None)

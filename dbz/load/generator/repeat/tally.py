@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Protocol
 
+from dbz.load.generator.http.answer.head import Head
+from dbz.load.generator.http.answer.shape import HeadShape
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
+from dbz.load.generator.record.services import AnsweringServices
 from dbz.measure.latency.series import HTTP, SERVICE
 from dbz.protocols.objections import content_of, is_login, objection_in
 
 _NO_ANSWER = b"\0"
 """What no answer begins with."""
+_MOST_SHAPES = 4
+"""So many kinds of heads of one operation are known; each costs as much as parsing some heads."""
 
 
 class RequestCarrier(Protocol):
@@ -27,12 +33,25 @@ class RequestTally:
     """The successes of one operation, and the answer that its server gave last."""
 
     __slots__ = (
-        *("answer", "body_s", "bytes", "content_type", "elapsed_s", "head", "lanes", "length", "operation", "path"),
-        *("said", "saying", "service", "size", "successes"),
+        *(
+            "_heard",
+            "_kind",
+            "_services",
+            "_shapes",
+            "answer",
+            "body_s",
+            "bytes",
+            "content_type",
+            "elapsed_s",
+            "head",
+            "lanes",
+        ),
+        *("length", "operation", "path", "said", "saying", "service", "size", "successes"),
     )
 
-    def __init__(self, operation: str) -> None:
+    def __init__(self, operation: str, services: AnsweringServices) -> None:
         self.operation = operation
+        self._services = services
         self.path = operation.partition(" ")[2]
         self.lanes: set[RequestCarrier] = set()
         """Who carries requests now."""
@@ -48,6 +67,8 @@ class RequestTally:
         """All of it; none after counts were handed over, so that the next one is looked at."""
         self.saying = [0]
         """How many answers were of the kind of the last one; stands in `said`."""
+        self._heard, self._kind = (_NO_ANSWER, ""), ("", "")
+        self._shapes: list[HeadShape] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -63,10 +84,30 @@ class RequestTally:
         """How many answers had a kind of content, and said something against themselves, or nothing."""
         self.answer = _NO_ANSWER
 
+    def names_service(self, head: Head) -> bool:
+        """Whether a head says which service answered: those are counted one by one."""
+        return bool(self._services.of_head(head, self.operation, failed=False))
+
+    def fit(self, data: bytes) -> tuple[Head, int, int] | None:
+        """A head that means the same as the one that `data` begins with, where that one ends, and the length of its
+        body; None when it is to be parsed."""
+        for shape in self._shapes:
+            if found := shape.fit(data):
+                return shape.head, *found
+        return None
+
+    def learn(self, raw: bytes, head: Head) -> None:
+        """Know heads again that differ from a plain one only in what does not matter."""
+        if len(self._shapes) < _MOST_SHAPES:
+            with contextlib.suppress(ValueError):
+                self._shapes.append(HeadShape(raw, head))
+
     def hear(self, answer: bytes, body: bytes, content_type: str) -> None:
         """Look at an answer that is not the same as the last one; whoever got it counts it by `saying`."""
-        text = objection_in(body, content_type, asked_for_login=is_login(self.path))
-        self.saying = self.said.setdefault((content_of(len(body), content_type), text), [0])
+        if (body, content_type) != self._heard:
+            text = objection_in(body, content_type, asked_for_login=is_login(self.path))
+            self._heard, self._kind = (body, content_type), (content_of(len(body), content_type), text)
+        self.saying = self.said.setdefault(self._kind, [0])
         self.answer = answer
 
     def pour(self, recorder: Recorder, answers: AnswerCosts) -> None:

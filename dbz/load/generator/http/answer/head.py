@@ -15,7 +15,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n")
 _FIELD = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):(.*)\n", re.MULTILINE)
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 _WITHOUT_BODY = frozenset({101, 204, 304})
-_MAX_LENGTH_DIGITS = 18
+MAX_LENGTH_DIGITS = 18
 
 
 class Head:
@@ -92,7 +92,7 @@ class Head:
         """One length may be said several times (RFC 9110, section 8.6); two different ones are an attack or a fault."""
         for text in value.split(b","):
             digits = text.strip()
-            if not digits.isdigit() or len(digits) > _MAX_LENGTH_DIGITS:
+            if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
                 raise MalformedResponse(f"a Content-Length of {value[:40].decode('latin-1')!r}")
             if self.length not in (-1, int(digits)):
                 raise MalformedResponse("two Content-Lengths that differ")
@@ -118,6 +118,11 @@ _NOTES: dict[bytes, Callable[[Head, bytes], None]] = {
 }
 """What the fields mean that say how an answer is read; most fields of most answers say nothing of it."""
 NO_HEAD = Head(0, [])
+
+
+def is_meaningful(name: bytes) -> bool:
+    """Whether a field of this name says something of how an answer is read."""
+    return name.lower() in _NOTES
 
 
 def parse_head(raw: bytes) -> Head:
