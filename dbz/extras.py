@@ -21,7 +21,6 @@ GENERATOR = {"gevent": "gevent", "locust": "locust", "requests": "requests"}
 STORE_CLIENTS = {"pymongo": "pymongo", "redis": "redis"}
 AWS_CLIENT = {"boto3": "boto3"}
 SERVER = {
-    "aiohttp": "aiohttp",
     "cryptography": "cryptography",
     "granian": "granian",
     "PIL": "pillow",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -64,21 +61,28 @@ class FaultInjector:
             self._judged_from_s = second
 
     def _strike_all(self) -> None:
+        import httpx  # a load without faults starts sooner without it
+
         try:
-            token = self._asked("POST", _LOGIN, _ADMIN, "")["access_token"]
-            for at_s, number, order, begins in self._actions:
-                if not self._wait_until(at_s):
-                    return
-                body = order.body if begins else {"service": order.service}
-                now_s = round(time.monotonic() - self._started_s, 2)
-                if begins:
-                    fault = InjectedFault(service=order.service, kind=order.kind, what=order.what, start_s=now_s)
-                    self.struck[number] = fault
-                self._asked("PUT", _FAULTS, body, token)
-                if not begins or order.kind == KILL:
-                    self.struck[number] = self.struck[number].model_copy(update={"end_s": now_s})
-        except (OSError, ValueError, KeyError) as error:
+            # A proxy of the environment is for other hosts than the stack's.
+            with httpx.Client(base_url=self._url, timeout=_DEADLINE_S, trust_env=False) as http:
+                login = http.post(_LOGIN, json=_ADMIN).raise_for_status()
+                http.headers["authorization"] = f"Bearer {login.json()['access_token']}"
+                self._strike_in_turn(lambda body: http.put(_FAULTS, json=body).raise_for_status())
+        except (httpx.HTTPError, ValueError, KeyError) as error:
             self.trouble = f"a fault could not be asked for, so later ones were not either: {error}"
+
+    def _strike_in_turn(self, ask: Callable[[object], Any]) -> None:
+        for at_s, number, order, begins in self._actions:
+            if not self._wait_until(at_s):
+                return
+            now_s = round(time.monotonic() - self._started_s, 2)
+            if begins:
+                fault = InjectedFault(service=order.service, kind=order.kind, what=order.what, start_s=now_s)
+                self.struck[number] = fault
+            ask(order.body if begins else {"service": order.service})
+            if not begins or order.kind == KILL:
+                self.struck[number] = self.struck[number].model_copy(update={"end_s": now_s})
 
     def _wait_until(self, at_s: float) -> bool:
         """Whether that second of the judged part came before the run was over."""
@@ -87,12 +91,3 @@ class FaultInjector:
             if begun_s is not None and time.monotonic() - self._started_s >= begun_s + at_s:
                 return True
         return False
-
-    def _asked(self, method: str, path: str, body: object, token: str) -> Any:
-        headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
-        url = self._url + path  # of the stack, on loopback
-        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)  # noqa: S310
-        # A proxy of the environment is for other hosts than the stack's.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_DEADLINE_S) as response:
-            return json.loads(response.read())

@@ -57,8 +57,8 @@ class Objections:
         if response.judged or unread or not 200 <= response.status_code < 300:
             return
         first = response.history[0] if response.history else response
-        content_type = response.head.content_type
-        self._look(operation, response.body, content_type, first, response.url if response.history else "")
+        reached = response.url if response.history else ""
+        self._look(operation, response.body, response.head.content_type, first.method, first.path, reached)
 
     def look_at_foreign(self, response: Any, method: str, operation: str) -> None:
         """The same for the answer to a Locust client, or to anything like it; others are passed over.
@@ -72,9 +72,9 @@ class Objections:
         if not isinstance(body, bytes) or judged or method == "HEAD" or not 200 <= response.status_code < 300:
             return
         history = list(getattr(response, "history", None) or ())
-        first = _Asked(method, str(getattr((history or [response])[0], "url", "") or ""))
+        asked = str(getattr((history or [response])[0], "url", "") or "")
         reached = str(response.url or "") if history else ""
-        self._look(operation, body, response.headers.get("content-type") or "", first, reached)
+        self._look(operation, body, response.headers.get("content-type") or "", method, asked, reached)
 
     def look_at_ack(self, event: str, arguments: Iterable[Any]) -> None:
         """Look at an acknowledgement."""
@@ -82,20 +82,14 @@ class Objections:
         if text:
             self.add(ACK, event, text)
 
-    def _look(self, operation: str, body: bytes, content_type: str, first: Any, reached: str) -> None:
+    def _look(self, operation: str, body: bytes, content_type: str, method: str, asked: str, reached: str) -> None:
+        """`asked` is the path or URL of the first request, `reached` the URL to which it was led, if to another."""
         self.add_content(operation, content_of(len(body), content_type))
-        asked_for_login = is_login(first.path) if reached or body[:1] == b"<" else False
+        asked_for_login = is_login(asked) if reached or body[:1] == b"<" else False
         text = objection_in(body, content_type, asked_for_login=asked_for_login)
         if reached and is_login(reached):
             path = urlsplit(reached).path
-            refused = first.method == "POST" and path == urlsplit(first.path).path
+            refused = method == "POST" and path == urlsplit(asked).path
             text = f"a redirect to {path}" if refused or not asked_for_login else text
         if text:
             self.add(HTTP, operation, text)
-
-
-class _Asked:
-    """What was asked for first."""
-
-    def __init__(self, method: str, path: str) -> None:
-        self.method, self.path = method, path
