@@ -45,6 +45,24 @@ async def closed(closing: Coroutine[Any, Any, object], within_s: float = _CLOSIN
         _abandon([task])
 
 
+async def uncut(work: Coroutine[Any, Any, T]) -> T:
+    """The answer of `work`, which goes on to its end also when its caller is cancelled meanwhile, and is then counted.
+
+    For a write and the count of it: a cancellation between the two would leave written what no report tells of. It
+    lasts no longer than half a second beyond the cancellation, or until a second one.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_AGAIN_S)
+        if task.done() and not task.cancelled():
+            task.exception()  # the cancellation goes before what came of it
+        raise
+    finally:
+        task.cancel()
+
+
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """Like `asyncio.run`, but it always ends.
 

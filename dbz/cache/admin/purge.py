@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dbz.background import uncut
 from dbz.cache.admin.selection import Search, Selection
 from dbz.cache.layers.lua import ANNOUNCE
 from dbz.cache.layers.remote import LOG_LENGTH
@@ -51,17 +52,20 @@ async def purge(
     async def announce_all() -> None:
         for pattern in wanted.announced:
             done.epoch = int(await announce(keys=where, args=[pattern, LOG_LENGTH, origin]))
-        await redis.incr(names.purges)
+        await redis.execute_command("INCR", names.purges)  # the client's own `incr` is INCRBY, one more to be permitted
 
     await announce_all()
     async for keys in Search(redis, names, wanted).batches():
-        entries = [names.entry(key).encode(errors="surrogateescape") for key in keys]
-        done.removed += await Nodes(redis).unlink(entries)
+        await uncut(_remove(redis, [names.entry(key).encode(errors="surrogateescape") for key in keys], done))
         done.seconds = time.monotonic() - began
         shown(done.removed)
     await announce_all()
     done.listeners = await _listeners(redis, names.channel)
     done.seconds, done.complete = time.monotonic() - began, True
+
+
+async def _remove(redis: AnyRedis, entries: list[bytes], done: Purge) -> None:
+    done.removed += await Nodes(redis).unlink(entries)
 
 
 async def _listeners(redis: AnyRedis, channel: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dbz.background import uncut
 from dbz.cache.admin.purge import Purge, purge
 from dbz.cache.admin.selection import Selection
 from dbz.cache.layers.remote import parse_line
@@ -63,12 +64,16 @@ class CacheCopy:
         ]
         await self._pacer.take(len(found))
         await self._room.admit(len(found), sum(len(key) + len(dump) for key, dump, _ in found))
+        tally.documents += len(keys)
+        await uncut(self._restore(found, tally))
+
+    async def _restore(self, found: list[tuple[bytes, bytes, int]], tally: Tally) -> None:
+        """Write what was read, and count it."""
         async with self._target.pipeline(transaction=False) as pipe:
             for key, dump, left_ms in found:
                 pipe.restore(key, left_ms, dump)
             done = await pipe.execute(raise_on_error=False)
         permitted(done)
-        tally.documents += len(keys)
         for (key, dump, _), answer in zip(found, done, strict=True):
             if not isinstance(answer, Exception):
                 tally.keys += 1

@@ -11,7 +11,7 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
-from dbz.background import end
+from dbz.background import end, uncut
 from dbz.cache.nodes import AnyRedis, Nodes
 from dbz.cache.problems import PROBLEMS, is_broken_client, problem_text
 from dbz.cache.warm.databases import Databases
@@ -159,6 +159,9 @@ class WarmRun:
     async def _write(self, writer: BatchWriter, batch: list[Item], epoch: str, tally: Tally) -> Written:
         await self._pacer.take(len(batch))
         await self._room.admit(len(batch), sum(len(item.value) + len(item.key) for item in batch))
+        return await uncut(self._write_and_count(writer, batch, epoch, tally))
+
+    async def _write_and_count(self, writer: BatchWriter, batch: list[Item], epoch: str, tally: Tally) -> Written:
         written = await writer.write(batch, epoch)
         tally.keys += written.keys
         tally.bytes += written.bytes

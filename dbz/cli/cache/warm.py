@@ -258,6 +258,7 @@ async def carry_out(
                 view.update(run.tallies)
             return await working
         except asyncio.CancelledError:
+            await end([working])  # what is being written now is still counted
             return run.report(INTERRUPTED)
         finally:
             await end([working, *counting])
