@@ -40,7 +40,7 @@ class Visitor(HttpUser):
 BUDGETS = """\
 schema: dbz.budgets/1
 budgets:
-  - {name: page_load_time, of: "composite{name=page_load*}", stat: p95, limit: "< 600ms", or: [p50 of page, p50 of import.page_load]}
+  - {name: page_load_time, of: "composite{name=page_load*}", stat: p95, limit: "< 1500ms", or: [p50 of page, p50 of import.page_load]}
   - {name: interaction, of: 'page.inp{url="/"}', stat: max, limit: "< 2s"}
   - {name: shifts, of: page.cls, stat: max, limit: "< 0.0001", severity: warn}
   - {name: answered, of: errors, stat: error_rate, limit: "< 1%"}
@@ -70,7 +70,7 @@ def test_a_slow_page_breaks_the_budget_and_every_report_tells_of_it(tmp_path, si
     assert list(verdicts) == [
         *("page_load_time /", "page_load_time /slow", "interaction", "shifts /", "shifts /slow", "answered")
     ]
-    assert verdicts["page_load_time /slow"]["effect"] == "fail" and verdicts["page_load_time /slow"]["value"] > 700
+    assert verdicts["page_load_time /slow"]["effect"] == "fail" and verdicts["page_load_time /slow"]["value"] > 2000
     assert verdicts["page_load_time /"]["effect"] == "none" and verdicts["page_load_time /"]["value"] > 300
     assert verdicts["interaction"]["value"] >= 120
     assert verdicts["shifts /"]["effect"] == "warn" and verdicts["shifts /slow"]["effect"] == "none"
@@ -79,7 +79,7 @@ def test_a_slow_page_breaks_the_budget_and_every_report_tells_of_it(tmp_path, si
     assert (front["url"], front["clicked"], slow["url"], slow["clicked"]) == ("/", "Like", "/slow", "")
     assert front["visits"] >= 2 and front["failed"] == 0
     assert front["load_ms"] == pytest.approx(verdicts["page_load_time /"]["value"], rel=0.002), "one record"
-    assert slow["ttfb_ms"] > 700 and slow["inp_ms"] is None
+    assert slow["ttfb_ms"] > 2000 and slow["inp_ms"] is None
     assert run["browser"]["version"] and run["browser"]["cpu_percent"] > 0
     assert {(one["kind"], one["name"]) for one in run["operations"]} >= {("page", "/"), ("page", "/slow")}
 

@@ -27,7 +27,8 @@ def test_a_phase_gives_users_connections_and_requests(folder: Path) -> None:
         *("--duration", "5s", "--warmup", "2s"),
         cwd=folder,
     )
-    assert done.returncode in (ExitCode.OK, ExitCode.BROKEN), done.stdout + done.stderr
+    # Beside other tests its two workers may lag: what they measured cannot be judged then, what they did can.
+    assert done.returncode in (ExitCode.OK, ExitCode.BROKEN, ExitCode.INVALID), done.stdout + done.stderr
     run = newest_run(folder)
     assert run["users_held"] == 50
     assert run["server"]["connections"] == 14

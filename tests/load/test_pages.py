@@ -56,7 +56,7 @@ def test_a_page_is_measured_until_its_largest_content_is_painted_and_a_click_is_
     found = visit(browser, f"{site}/")
     assert found.error == "" and found.load_ms is not None
     assert found.fcp_ms is not None and found.lcp_ms is not None and found.load_event_ms is not None
-    assert found.lcp_ms > 300 > found.fcp_ms, "what comes late is the largest"
+    assert found.lcp_ms > max(300, found.fcp_ms), "what comes late is the largest"
     assert found.load_ms == found.lcp_ms > found.load_event_ms >= found.ttfb_ms > 0
     assert found.clicked == "Like", "neither a link nor what submits a form"
     assert found.inp_ms is not None and found.inp_ms >= 120, "the script of the button takes that long"

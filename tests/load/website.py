@@ -49,7 +49,7 @@ async def data(_: Request) -> Response:
 
 async def slow(_: Request) -> Response:
     """A page that takes its time."""
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(2)
     return HTMLResponse("<!doctype html><title>Slow</title><h1>Slow</h1>")
 
 

@@ -208,7 +208,7 @@ def test_tasks_that_the_load_balancer_never_finds_healthy_are_taken_back(cloud: 
 
     wanted = r"4 of 4 tasks run, 0 are starting, but the load balancer finds too few .*: 0 healthy; 4 unhealthy .*, …"
     with pytest.raises(NotSettledError, match=wanted) as caught:
-        apply_plan(aws, plan, Manner(3.0, heal_for_the_way_back))
+        apply_plan(aws, plan, Manner(8.0, heal_for_the_way_back))
     assert caught.value.hint == "everything is as it was before"
     assert desired(cloud, service) == 2
 
