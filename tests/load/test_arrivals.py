@@ -1,6 +1,7 @@
 """Arrival schedules and shapes are pure: same profile and seed, same load."""
 
 import math
+import time
 from itertools import islice, pairwise, takewhile
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from dbz.config.shapes import SHAPES, Stage
 from dbz.load.arrivals import Ramp, arrival_times
+from dbz.load.generator.arrivals import Arrivals
 
 STAGES = st.lists(st.builds(Stage, to=st.floats(0, 500), over_s=st.floats(0, 30)), max_size=5)
 RAMPS = st.builds(Ramp, st.floats(0.1, 500), st.floats(0, 20), STAGES)
@@ -70,3 +72,16 @@ def test_a_shape_lasts_as_long_as_it_is_asked_to(shape, level, duration_s):
 def test_a_spike_is_five_times_the_level_and_comes_back():
     ramp = Ramp(100, 0, SHAPES["spike"](100, 100))
     assert [ramp.at(moment) for moment in (10, 50, 90)] == [100, 500, 100]
+
+
+def test_what_would_be_due_while_users_stop_is_no_lost_arrival():
+    arrivals = Arrivals(arrival_times(Ramp(1000), "even", 1, 0, 1))
+    arrivals.begin()
+    began_s = time.monotonic()
+    time.sleep(0.05)
+    arrivals.end()
+    due = (time.monotonic() - began_s) * 1000
+    time.sleep(0.2)
+    lost = arrivals.not_begun()
+    assert 50 <= lost <= due + 1
+    assert arrivals.not_begun() == 0, "each is counted once"

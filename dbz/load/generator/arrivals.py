@@ -25,20 +25,26 @@ class Arrivals:
     def __init__(self, schedule: Iterator[float]) -> None:
         self._schedule = schedule
         self._origin_s = time.monotonic()
+        self._end_s = math.inf
 
     def begin(self) -> None:
         """The first arrivals are due now."""
         self._origin_s = time.monotonic()
+        self._end_s = math.inf
+
+    def end(self) -> None:
+        """The load ends now: what would be due while users stop is none of its arrivals."""
+        self._end_s = time.monotonic()
 
     def next_start_s(self, user: Any) -> float:  # noqa: ARG002 whoever is free
         """Take the next arrival."""
         return self._origin_s + next(self._schedule, float("inf"))
 
     def not_begun(self) -> int:
-        """Arrivals that are due by now and that no user was free to take; they are gone after that."""
-        now_s = time.monotonic()
+        """Arrivals that are due by now, or by the load's end, and that no user was free to take; they are gone then."""
+        until_s = min(time.monotonic(), self._end_s)
         count = 0
-        while self.next_start_s(None) < now_s:
+        while self.next_start_s(None) < until_s:
             count += 1
         return count
 

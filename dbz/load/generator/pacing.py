@@ -66,6 +66,11 @@ class Pacing:
         if self.arrivals is not None:
             self.arrivals.begin()
 
+    def end(self, **_: Any) -> None:
+        """Users are about to stop: a listener of Locust's `test_stopping`."""
+        if self.arrivals is not None:
+            self.arrivals.end()
+
     def pacer_of(self, user: Any) -> Pacer | None:
         """What paces a user; None when it goes on whenever it is ready."""
         if self._requests is not None:
@@ -89,7 +94,7 @@ class Pacing:
         return self.punctuality.take()
 
     def not_begun(self) -> int:
-        """Arrivals that are due by now and that no user was free to take."""
+        """Arrivals that were due while the load went on and that no user was free to take."""
         return self.arrivals.not_begun() if self.arrivals else 0
 
     def install(self) -> None:

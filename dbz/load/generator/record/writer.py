@@ -36,6 +36,7 @@ class RecordWriter:
             events.spawning_complete.add_listener(self.settle)
         for event in (events.test_start, events.test_stopping, events.test_stop):
             call_first(event, self._flush)
+        call_first(events.test_stopping, self._pacing.end)
         self._health.settle()  # what was imported; then the walk over the users, while they run, is a short one
         gevent.spawn(self._health.probe)
         self._health.watch_collections()
