@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import orjson
 
 from dbz.bounded import RECORDING, too_large
-from dbz.bring.files.access_log import read_access_log
 from dbz.bring.files.curl import read_curl
 from dbz.bring.files.har import read_har
+from dbz.bring.files.logs.reading import KNOWN_LOGS, read_access_log
 from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.postman import read_postman
 from dbz.bring.files.unpacking import BOM, log_lines, unpacked
@@ -25,7 +25,7 @@ _HEAD_BYTES = 1 << 16
 _NO_LINE = "\ufffd"
 _DOCUMENT_KEYS = (b'"log"', b'"openapi"', b'"swagger"', b'"item"', b'"info"', b'"collection"')
 """One of them stands near the beginning of every JSON document that is read here."""
-_KNOWN = "HAR, OpenAPI 3 or Swagger 2, an access log (common, combined, JSON, ALB), a Postman collection, curl commands"
+_KNOWN = f"HAR, OpenAPI 3 or Swagger 2, an access log ({KNOWN_LOGS}), a Postman collection, curl commands"
 
 
 def read_files(paths: Sequence[str]) -> Recording:
@@ -101,7 +101,7 @@ def _is_curl(head: bytes) -> bool:
 
 
 def _of_document(document: dict[str, Any], source: str) -> Recording:
-    if "log" in document:
+    if "log" in document and not isinstance(document["log"], str):  # a text is a line that Docker keeps
         return read_har(document, source)
     if "openapi" in document or "swagger" in document:
         return read_openapi(document, source)

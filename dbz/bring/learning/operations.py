@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from dbz.bring import names
 from dbz.bring.choosing import Choice, is_candidate, is_static, main_origin
-from dbz.bring.files.access_log import LogLine
+from dbz.bring.files.logs.line import LogLine
 from dbz.bring.recording import Exchange
 from dbz.errors import UsageError
 from dbz.measure.behaviour.visits import by_count

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbz.bring.files.access_log import LogLine, parse_line
+from dbz.bring.files.logs.line import LogLine
+from dbz.bring.files.logs.reading import KNOWN_LOGS, LogReader
 from dbz.bring.files.unpacking import log_lines, unpacked
 from dbz.errors import UsageError
 from dbz.units import counted
@@ -52,8 +53,7 @@ class FileLines:
         if not self.read:
             what = "no line is of an access log"
         raise UsageError(
-            f"{self.path}:{self.first_broken[0]}: {what} that dbz knows and has a time "
-            "(known: common, combined, JSON lines, ALB)",
+            f"{self.path}:{self.first_broken[0]}: {what} that dbz knows and has a time (known: {KNOWN_LOGS})",
             hint="--model learns from access logs",
             code="B001",
         )
@@ -76,11 +76,12 @@ class AccessLogs:
 
 
 def _lines_of(found: FileLines) -> Iterator[LogLine]:
+    reader = LogReader()
     with unpacked(found.path) as file:
         for number, text in enumerate(log_lines(file, found.path), 1):
-            if text is not None and not text:
+            if text is not None and (not text or reader.is_remark(text)):
                 continue
-            line = parse_line(text) if text else None
+            line = reader.line(text) if text else None
             if line is not None and 0 < line.exchange.started_s < _LATEST_S:
                 found.read += 1
                 yield line

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from urllib.parse import urlsplit
 
-from dbz.bring.files.access_log import LogLine
+from dbz.bring.files.logs.line import LogLine
 from dbz.bring.learning.operations import LogOperations, sampled
 from dbz.bring.recording import Exchange
 from dbz.masking import masked_name
