@@ -46,10 +46,11 @@ def write_reports(folder: RunFolder) -> list[Path]:
 
 def write_what_can_be(folder: RunFolder, run: Run, record: Record) -> WrittenReports:
     """The same for a run in hand; a file that cannot be written is a problem to tell, and the others are written."""
+    seconds = timeline(record)
     texts = {
-        HTML_FILE: render_html(run, record),
+        HTML_FILE: render_html(run, record, seconds),
         "junit.xml": render_junit(run),
-        "summary.md": render_markdown(run, timeline(record)),
+        "summary.md": render_markdown(run, seconds),
         "operations.csv": render_csv(run),
         "bencher.json": render_bencher(run),
     }

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.histogram import Histogram, merged
 from dbz.measure.latency.interval_log import Interval
-from dbz.measure.latency.series import HTTP, REQUEST_KINDS, RUNNING, Series
+from dbz.measure.latency.series import HTTP, RUNNING, Series
 from dbz.runs.fold import inside
 from dbz.runs.past.merging import answered_seconds
 from dbz.runs.reading import Record
@@ -118,26 +118,31 @@ def silent_seconds(record: Record, window: Window) -> list[int]:
     Long is a second more than twice what requests of that operation usually take: one user who waits for a slow report
     is no silence.
     """
-    answered = set(record.answered)
-    waiting: defaultdict[int, dict[str, float]] = defaultdict(dict)
-    usual: defaultdict[str, Histogram] = defaultdict(Histogram)
+    answered, oldest_s = set(record.answered), defaultdict[int, dict[str, float]](dict)
     for interval in record.intervals:
-        series, second = interval.series, math.floor(interval.start_s + interval.length_s / 2)
-        if series.kind == RUNNING:
-            oldest_s = interval.histogram.max_us / 1e6
-            waiting[second][series.name] = max(waiting[second].get(series.name, 0.0), oldest_s)
-        elif series.kind in REQUEST_KINDS and interval.histogram.counts:
-            if not interval.merged:
-                answered.update(answered_seconds(interval))
-            if series.kind == HTTP and not series.failed:
-                usual[series.name].add(interval.histogram)
-    medians_s = {name: histogram.percentile_us(50) / 1e6 for name, histogram in usual.items()}
+        if interval.series.kind == RUNNING:
+            waiting = oldest_s[math.floor(interval.start_s + interval.length_s / 2)]
+            name, age_s = interval.series.name, interval.histogram.max_us / 1e6
+            waiting[name] = max(waiting.get(name, 0.0), age_s)
+        elif not interval.merged:
+            answered.update(answered_seconds(interval))
+    silent = {second: oldest_s[second] for second in _whole_seconds(window) if second not in answered}
+    medians_s = _medians_s(record, {name for waiting in silent.values() for name in waiting})
     return [
         second
-        for second in _whole_seconds(window)
-        if second not in answered
-        and any(age_s > 1.0 + 2 * medians_s.get(name, 0.0) for name, age_s in waiting[second].items())
+        for second, waiting in silent.items()
+        if any(age_s > 1.0 + 2 * medians_s.get(name, 0.0) for name, age_s in waiting.items())
     ]
+
+
+def _medians_s(record: Record, names: Collection[str]) -> dict[str, float]:
+    """How long successful requests of these operations took in the whole run."""
+    usual: defaultdict[str, list[Histogram]] = defaultdict(list)
+    for interval in record.intervals if names else ():
+        series = interval.series
+        if series.kind == HTTP and not series.failed and series.name in names:
+            usual[series.name].append(interval.histogram)
+    return {name: merged(parts).percentile_us(50) / 1e6 for name, parts in usual.items() if any(parts)}
 
 
 def silences(record: Record, window: Window) -> list[tuple[int, int]]:

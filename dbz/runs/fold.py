@@ -13,7 +13,7 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.answers import AnswerSums
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
-from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.histogram import Histogram, merged
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import ACK, AFTER_THE_END, DRAINED, HTTP, Series
 from dbz.measure.latency.tags import NO_TAGS, Tags
@@ -63,8 +63,12 @@ class Fold:
 
     def add_record(self, record: Record) -> Fold:
         """Take in all rows of a record."""
+        parts: defaultdict[tuple[Tags, Series], list[Histogram]] = defaultdict(list)
         for interval in record.intervals:
-            self.add_interval(interval)
+            if (series := self._series_of(interval)) is not None:
+                parts[interval.tags, series].append(interval.histogram)
+        for (tags, series), histograms in parts.items():
+            self._add(tags, series, merged(histograms))
         for worker, lines in record.workers.items():
             for line in lines:
                 self.add_line(worker, line)
@@ -76,16 +80,23 @@ class Fold:
 
     def add_interval(self, interval: Interval) -> None:
         """Take in the histogram of a second and series."""
+        if (series := self._series_of(interval)) is not None:
+            self._add(interval.tags, series, interval.histogram)
+
+    def _series_of(self, interval: Interval) -> Series | None:
+        """What the samples of an interval count as; None when they are not of the window."""
         series, within = interval.series, inside(interval.start_s, interval.length_s, self.window)
         if series.kind == DRAINED or (series.kind in AFTER_THE_END and not within):
             # Written when the judged part had ended, but of what began in it: a request that the end cut off, or a
             # message that was waited for.
             series, within = Series(AFTER_THE_END[series.kind], series.name, series.failed), self.window.seconds > 0
-        if within:
-            tagged = self._histograms.get(interval.tags)
-            if tagged is None:
-                tagged = self._histograms[interval.tags] = defaultdict(Histogram)
-            tagged[series].add(interval.histogram)
+        return series if within else None
+
+    def _add(self, tags: Tags, series: Series, histogram: Histogram) -> None:
+        tagged = self._histograms.get(tags)
+        if tagged is None:
+            tagged = self._histograms[tags] = defaultdict(Histogram)
+        tagged[series].add(histogram)
 
     def add_line(self, worker: str, line: Mapping[str, Any]) -> None:
         """Take in what a worker wrote of a second."""
@@ -133,12 +144,12 @@ class Fold:
         """Successes and failures of each series."""
         every = list(self._histograms.values())
         if len(every) == 1:
-            return _latencies(every[0])
+            return latencies_of(every[0])
         whole: defaultdict[Series, Histogram] = defaultdict(Histogram)
         for histograms in every:
             for series, histogram in histograms.items():
                 whole[series].add(histogram)
-        return _latencies(whole)
+        return latencies_of(whole)
 
     def users(self, until_s: float = float("inf")) -> list[float]:
         """Users running at each second, over all workers; seconds after `until_s` may still miss a worker."""
@@ -162,7 +173,7 @@ class Fold:
             deliveries={**_wrong_deliveries(self._deliveries, self._astray), **self._doubtful(latencies)},
             answers={name: AnswerSums(*sums) for name, sums in self._answers.items()},  # type: ignore[arg-type]
             tagged={
-                tags: Measurements(seconds=length_s, latencies=_latencies(histograms))
+                tags: Measurements(seconds=length_s, latencies=latencies_of(histograms))
                 for tags, histograms in sorted(self._histograms.items())
                 if self._histograms.keys() != {NO_TAGS}
             },
@@ -180,7 +191,7 @@ class Fold:
         }
 
 
-def _latencies(histograms: Mapping[Series, Histogram]) -> dict[Series, Latency]:
+def latencies_of(histograms: Mapping[Series, Histogram]) -> dict[Series, Latency]:
     empty = Histogram()
     names = sorted({Series(series.kind, series.name) for series in histograms})
     return {

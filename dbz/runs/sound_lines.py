@@ -6,7 +6,9 @@ from a record may then rely on the types of what stands in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from dbz.protocols.objections import CONTENTS
@@ -23,11 +25,6 @@ _REQUIRED = {
     MARK: ("t",),
     VISIT: ("t",),
 }
-_NUMBERS = frozenset(
-    ("dt", "users", "cpu_percent", "begun", "late", "dropped", "died", "running", "clock_error_ms", "count", "others")
-)
-_MAYBE_NUMBERS = frozenset(("memory_bytes", "cpu_share", "connections", "event_loop_lag_ms", "active_requests"))
-"""Null where the target did not say it."""
 _OF_AN_OPERATION = 7
 """So many sums there are of the answers of an operation, as `AnswerSums` has them."""
 _OF_A_COUNTER = 2
@@ -41,34 +38,19 @@ def is_sound(line: Any, kind: str) -> bool:
     """Whether a line that was read as JSON has the shape of its kind."""
     if not isinstance(line, dict) or not all(_is_number(line.get(key)) for key in _REQUIRED[kind]):
         return False
-    if not 0 <= line["t"] <= LONGEST_S or not 0 <= line.get("dt", 0) <= LONGEST_S:
+    length_s = line.get("dt", 0)
+    if not (_is_number(length_s) and 0 <= line["t"] <= LONGEST_S and 0 <= length_s <= LONGEST_S):
         return False
     if kind == MARK:
         needed = "code" if line.get("mark") == EXIT_CODE else "t"
         return isinstance(line.get("mark"), str) and _is_number(line.get(needed)) and _is_number(line.get("count", 0))
     if kind == VISIT:
         return _is_visit(line)
-    if any(
-        (key in _NUMBERS and not _is_number(value))
-        or (key in _MAYBE_NUMBERS and value is not None and not _is_number(value))
-        for key, value in line.items()
-    ):
-        return False
-    return (
-        _are_rows(line.get("deliveries", {}), _OF_AN_EVENT)
-        and _are_rows(line.get("drained", {}), _OF_AN_EVENT)
-        and _are_rows(line.get("astray", {}), 1)
-        and _are_rows(line.get("answers", {}), _OF_AN_OPERATION)
-        and _are_rows(line.get("counters", {}), _OF_A_COUNTER)
-        and _are_queries(line.get("queries", {}))
-        and _are_errors(line.get("errors", []))
-        and _are_errors(line.get("objections", []))
-        and _are_rows(line.get("contents", {}), len(CONTENTS))
-        and _are_sources(line.get("sources", {}))
-        and _are_texts(line.get("missing", {}))
-        and _are_breakers(line.get("breakers", []))
-        and _are_services(line.get("services", {}))
-    )
+    for key, value in line.items():
+        check = _CHECKS.get(key)
+        if check is not None and not check(value):
+            return False
+    return True
 
 
 _OF_A_VISIT = (
@@ -90,7 +72,13 @@ def _is_visit(line: Mapping[str, Any]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18
+    # As JSON has them: a bool has a type of its own, and what is no number is not in the range either.
+    return (type(value) is int or type(value) is float) and -1e18 < value < 1e18
+
+
+def _may_be_number(value: Any) -> bool:
+    """Whether it is a number, or null because the target did not say it."""
+    return value is None or _is_number(value)
 
 
 def _are_services(rows: Any) -> bool:
@@ -111,9 +99,15 @@ def _are_breakers(rows: Any) -> bool:
 
 def _are_rows(rows: Any, length: int) -> bool:
     """Whether there is a list of so many numbers by name."""
-    return isinstance(rows, dict) and all(
-        isinstance(row, list) and len(row) == length and all(map(_is_number, row)) for row in rows.values()
-    )
+    if not isinstance(rows, dict):
+        return False
+    lists = rows.values()
+    if not (_ONLY_LISTS.issuperset(map(type, lists)) and all(map(length.__eq__, map(len, lists)))):
+        return False
+    numbers = list(chain.from_iterable(lists))
+    if not _ONLY_NUMBERS.issuperset(map(type, numbers)):
+        return False
+    return not numbers or (min(numbers) > -1e18 and max(numbers) < 1e18)
 
 
 def _are_queries(queries: Any) -> bool:
@@ -154,3 +148,24 @@ def _are_errors(errors: Any) -> bool:
         and _is_number(group[3])
         for group in errors
     )
+
+
+_ONLY_LISTS, _ONLY_NUMBERS = frozenset((list,)), frozenset((int, float))
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("users", "cpu_percent", "begun", "late", "dropped", "died", "running"), _is_number),
+    **dict.fromkeys(("clock_error_ms", "count", "others"), _is_number),
+    **dict.fromkeys(("memory_bytes", "cpu_share", "connections"), _may_be_number),
+    **dict.fromkeys(("event_loop_lag_ms", "active_requests"), _may_be_number),
+    **dict.fromkeys(("deliveries", "drained"), partial(_are_rows, length=_OF_AN_EVENT)),
+    "astray": partial(_are_rows, length=1),
+    "answers": partial(_are_rows, length=_OF_AN_OPERATION),
+    "counters": partial(_are_rows, length=_OF_A_COUNTER),
+    "contents": partial(_are_rows, length=len(CONTENTS)),
+    "queries": _are_queries,
+    **dict.fromkeys(("errors", "objections"), _are_errors),
+    "sources": _are_sources,
+    "missing": _are_texts,
+    "breakers": _are_breakers,
+    "services": _are_services,
+}
+"""What stands under a name in the lines of workers, of the target and of the machine."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dbz.measure.latency.histogram import Histogram
+from dbz.measure.latency.histogram import Histogram, merged
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import DELIVERY, OPERATION_KINDS, REQUEST_KINDS, UNTIMED
 from dbz.runs.aggregate import LAG
@@ -54,8 +54,8 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
     step_s = max(step_s, record.span_s)
     record = _without_rest(record)
     slots = -(-round(record.last_s) // step_s)
-    merged = _merged(record.intervals, slots, step_s)
-    kinds = [kind for kind in OPERATION_KINDS if any((kind, failed) in merged for failed in (False, True))]
+    found = _merged(record.intervals, slots, step_s)
+    kinds = [kind for kind in OPERATION_KINDS if any((kind, failed) in found for failed in (False, True))]
     counts = _counts(record.intervals, slots, step_s)
     rates = {kind: _rates(counts, [(kind, False), (kind, True)], slots, step_s) for kind in kinds}
     workers = _by_second(record)
@@ -68,9 +68,9 @@ def timeline(record: Record, step_s: int = 1) -> Timeline:
         rate=[sum(row) for row in zip(*requests, strict=True)] or [0.0] * slots,
         errors=_rates(counts, [(kind, True) for kind in REQUEST_KINDS], slots, step_s),
         rate_by_kind=rates,
-        latency_ms={kind: _percentiles(merged[kind, False], slots) for kind in timed if (kind, False) in merged},
+        latency_ms={kind: _percentiles(found[kind, False], slots) for kind in timed if (kind, False) in found},
         delivery_ms=_deliveries(record, slots, step_s),
-        lag_ms=_percentile(merged[LAG.kind, False], slots, 99.0),
+        lag_ms=_percentile(found.get((LAG.kind, False), {}), slots, 99.0),
         generator_cpu_percent=_in_steps(
             ((t, max(line["cpu_percent"] for line in lines)) for t, lines in workers), slots, step_s, _mean
         ),
@@ -96,19 +96,19 @@ def _without_rest(record: Record) -> Record:
     )
 
 
-Merged = defaultdict[tuple[str, bool], dict[int, Histogram]]
+Merged = Mapping[tuple[str, bool], Mapping[int, Histogram]]
 
 
 def _merged(intervals: Iterable[Interval], slots: int, step_s: int) -> Merged:
     """One histogram for each kind, outcome and step."""
-    merged: Merged = defaultdict(dict)
+    parts: defaultdict[tuple[str, bool], defaultdict[int, list[Histogram]]] = defaultdict(lambda: defaultdict(list))
     for interval in intervals:
         second = interval.start_s + interval.length_s / 2 if interval.merged else _last_second(interval)
         slot = int(second // step_s)
         if slot < slots:
             series = interval.series
-            merged[series.kind, series.failed].setdefault(slot, Histogram()).add(interval.histogram)
-    return merged
+            parts[series.kind, series.failed][slot].append(interval.histogram)
+    return {key: {slot: merged(some).pack() for slot, some in by_slot.items()} for key, by_slot in parts.items()}
 
 
 def _deliveries(record: Record, slots: int, step_s: int) -> dict[str, dict[float, Values]]:
@@ -118,7 +118,8 @@ def _deliveries(record: Record, slots: int, step_s: int) -> dict[str, dict[float
         if interval.series.kind == DELIVERY and not interval.series.failed:
             parts[interval.series.name].append(interval)
     return {
-        event: _percentiles(_merged(parts[event], slots, step_s)[DELIVERY, False], slots) for event in sorted(parts)
+        event: _percentiles(_merged(parts[event], slots, step_s).get((DELIVERY, False), {}), slots)
+        for event in sorted(parts)
     }
 
 
@@ -129,11 +130,12 @@ def _counts(intervals: Iterable[Interval], slots: int, step_s: int) -> Counts:
     """How many attempts of each kind and outcome ended in each step; a long interval is spread over its seconds."""
     counts: Counts = defaultdict(lambda: [0.0] * slots)
     for interval in intervals:
-        seconds = range(min(round(interval.start_s), _last_second(interval)), _last_second(interval) + 1)
-        row, share = counts[interval.series.kind, interval.series.failed], len(interval.histogram) / len(seconds)
-        for second in seconds:
-            if second // step_s < slots:
-                row[second // step_s] += share
+        last = _last_second(interval)
+        first = min(round(interval.start_s), last)
+        row, seconds = counts[interval.series.kind, interval.series.failed], last + 1 - first
+        share = len(interval.histogram) / seconds
+        for slot in range(first // step_s, min(last // step_s + 1, slots)):
+            row[slot] += share * (min((slot + 1) * step_s, last + 1) - max(slot * step_s, first))
     return counts
 
 
@@ -146,11 +148,11 @@ def _rates(counts: Counts, wanted: Sequence[tuple[str, bool]], slots: int, step_
     return [sum(part[slot] for part in parts) / step_s for slot in range(slots)]
 
 
-def _percentiles(steps: dict[int, Histogram], slots: int) -> dict[float, Values]:
+def _percentiles(steps: Mapping[int, Histogram], slots: int) -> dict[float, Values]:
     return {percent: _percentile(steps, slots, percent) for percent in PERCENTILES}
 
 
-def _percentile(steps: dict[int, Histogram], slots: int, percent: float) -> Values:
+def _percentile(steps: Mapping[int, Histogram], slots: int, percent: float) -> Values:
     return [steps[slot].percentile_us(percent) / 1000 if slot in steps else None for slot in range(slots)]
 
 

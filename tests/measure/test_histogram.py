@@ -138,6 +138,40 @@ def test_a_packed_histogram_says_the_same_and_can_be_added_to(counts: dict[int, 
     assert Histogram.decode(packed.encode()) == plain
 
 
+crowded = st.dictionaries(st.integers(0, 300), st.integers(1, 9), max_size=120)
+
+
+@given(st.lists(st.one_of(crowded, many), max_size=6))
+def test_merging_many_is_adding_one_after_the_other(parts: list[dict[int, int]]) -> None:
+    by_adding = Histogram()
+    for part in parts:
+        by_adding.add(Histogram(dict(part)))
+    whole = merged(Histogram(dict(part)).pack() if at % 2 else Histogram(dict(part)) for at, part in enumerate(parts))
+    assert whole == by_adding
+    assert (len(whole), bool(whole), list(whole.buckets())) == (
+        len(by_adding),
+        bool(by_adding),
+        list(by_adding.buckets()),
+    )
+    assert (whole.min_us, whole.max_us, whole.total_us()) == (
+        by_adding.min_us,
+        by_adding.max_us,
+        by_adding.total_us(),
+    )
+    for rank in (0, 1, len(whole) // 2, len(whole), len(whole) + 1):
+        assert whole.bounds_at_rank(rank) == by_adding.bounds_at_rank(rank)
+    assert Histogram.decode(whole.encode()) == by_adding
+
+
+@given(st.one_of(crowded, many), st.integers(1, 500))
+def test_groups_of_positions_hold_what_their_positions_hold(counts: dict[int, int], width: int) -> None:
+    expected: dict[int, int] = {}
+    for index, count in counts.items():
+        expected[index // width] = expected.get(index // width, 0) + count
+    for histogram in (Histogram(dict(counts)), Histogram(dict(counts)).pack()):
+        assert histogram.grouped(lambda index: index // width) == expected
+
+
 @given(some_samples, st.floats(-1, 4e9))
 def test_up_to_counts_the_positions_that_begin_below_a_value(recorded: list[int], value_us: float) -> None:
     histogram = ours(recorded)

@@ -262,6 +262,7 @@ def test_an_interval_that_took_longer_is_spread_over_its_seconds(folder: RunFold
         ("worker-0.jsonl", {"t": 1e300, "users": 1, "cpu_percent": 1}),
         ("worker-0.jsonl", {"t": 1, "users": 1, "cpu_percent": 1, "deliveries": {"chat": [1, 2]}}),
         ("worker-0.jsonl", {"t": 1, "users": 1, "cpu_percent": 1, "errors": [["http", "GET /", 7]]}),
+        ("worker-0.jsonl", {"t": 1, "dt": "long", "users": 1, "cpu_percent": 1}),
         ("server.jsonl", {"t": 1, "queries": {"posts": 3}}),
         ("server.jsonl", {"t": 1, "memory_bytes": "1 GB"}),
         ("machine.jsonl", {"t": 1, "dt": 1}),

@@ -67,8 +67,8 @@ class Latency:
 
         Only failures that are longer than the mean move it, so that neither fast nor slow ones ever lower it.
         """
-        if not self.ok.counts:
-            return math.inf if self.failed.counts else 0.0
+        if not self.ok:
+            return math.inf if self.failed else 0.0
         total_us, count = self.ok.total_us(), len(self.ok)
         for low, high, failures in reversed(list(self.failed.buckets())):
             if (low + high) / 2 <= total_us / count:

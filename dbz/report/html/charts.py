@@ -74,9 +74,10 @@ def _latencies(run: Run, chart: Timeline) -> Iterator[Chart]:
             yield _latency(kind, f"{KINDS[kind]}: latency", chart.latency_ms[kind], _limits(kind, run))
 
 
-def chart_data(run: Run, record: Record) -> dict[str, Any]:
-    """Everything that the page's script needs; long runs are drawn in coarser steps."""
-    chart = timeline(record, step_s=max(1, -(-round(record.last_s) // _MAX_STEPS)))
+def chart_data(run: Run, record: Record, finest: Timeline | None = None) -> dict[str, Any]:
+    """Everything that the page's script needs; long runs are drawn in coarser steps than the finest there are."""
+    step_s = max(1, -(-round(record.last_s) // _MAX_STEPS))
+    chart = finest if finest and finest.step_s >= step_s else timeline(record, step_s)
     window = {"start_s": run.window.start_s, "end_s": run.window.end_s}
     rows = [asdict(one) for one in charts(run, chart)]
     markers = [asdict(one) for one in phase_markers(run, record)]

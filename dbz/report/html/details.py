@@ -79,9 +79,8 @@ def _heat(record: Record, step_s: int) -> Heat:
             continue
         step = int(max(interval.start_s + interval.length_s / 2, 0.0) // step_s)
         cells = heat[series.kind, series.name]
-        for position, count in interval.histogram.counts.items():
-            cell = (step, _band_at(position))
-            cells[cell] = cells.get(cell, 0) + count
+        for band, count in interval.histogram.grouped(_band_at).items():
+            cells[step, band] = cells.get((step, band), 0) + count
     return heat
 
 

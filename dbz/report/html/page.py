@@ -21,14 +21,15 @@ from dbz.report.html.details import detail_data
 from dbz.report.words.verdict import BADGES
 from dbz.runs.reading import Record
 from dbz.runs.schema import Run
+from dbz.runs.timeline import Timeline
 
 _SCRIPTS = ("basics.js", "tables.js", "page.js", "details.js")
 _JSON_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
-def render_html(run: Run, record: Record) -> str:
-    """The text of the file."""
-    data = {**chart_data(run, record), "detail": detail_data(run, record)}
+def render_html(run: Run, record: Record, finest: Timeline | None = None) -> str:
+    """The text of the file; `finest` is the `timeline` of the record in its finest steps, where it is at hand."""
+    data = {**chart_data(run, record, finest), "detail": detail_data(run, record)}
     style, script = asset("page.css"), "".join(map(asset, _SCRIPTS))
     return Template(asset("page.html")).substitute(
         policy=content_policy(style, script),

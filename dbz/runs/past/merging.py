@@ -44,7 +44,7 @@ def answered_seconds(interval: Interval) -> Collection[int]:
 
     A worker that lags writes several seconds at once; which of them were silent it does not know.
     """
-    if interval.series.kind not in REQUEST_KINDS or not interval.histogram.counts:
+    if interval.series.kind not in REQUEST_KINDS or not interval.histogram:
         return ()
     return range(math.floor(interval.start_s + 0.5), math.floor(interval.start_s + interval.length_s / 2) + 1)
 
@@ -62,6 +62,7 @@ class Merger:
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
         self._sums: dict[tuple[tuple[int, int], Series, Tags], _Sum] = {}
+        self._latest: dict[tuple[Series, Tags], _Sum] = {}
         self._running: list[Interval] = []
         self._lines: defaultdict[str, list[Line]] = defaultdict(list)
         self._whole = Stretch()
@@ -119,6 +120,12 @@ class Merger:
             # The ends of what there is, not those of the span: a run may end within it. The middle of these ends lies
             # between the middles of the rows, so they are in the same windows together as they were apart.
             known = self._sums[key] = _Sum(interval.start_s, end_s, Histogram())
+        latest = self._latest.get(key[1:])
+        if latest is not known:
+            # Rows come in the order of time, at least those of one worker: what is behind them is kept small.
+            if latest is not None:
+                latest.histogram.pack()
+            self._latest[key[1:]] = known
         known.start_s, known.end_s = min(known.start_s, interval.start_s), max(known.end_s, end_s)
         known.histogram.add(interval.histogram)
 
