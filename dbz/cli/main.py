@@ -53,6 +53,7 @@ _NO_COMMAND: type[Exception] = sys.modules[_CommandLineError.__module__].NoArgsI
 _NO_FAULT_OF_THE_NAME = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 """Errors of a file that another name would not mend."""
 _MAX_NAME = 300
+_MAX_VALUE = 80
 
 app = typer.Typer(
     name="dbz",
@@ -181,8 +182,19 @@ def _complaint(error: BaseException, arguments: list[str]) -> Complaint:
 def _of_command_line(error: Any) -> Complaint:
     """What is wrong with the command line, in one sentence that names the help of the command."""
     message = " ".join(error.format_message().split())
+    if given := _given(error):
+        message = f"{message.rstrip('.')}, not {given}"
     path = error.ctx.command_path if error.ctx else "dbz"
     return Complaint(message, "E001", ExitCode.USAGE, f"see `{path} --help`")
+
+
+def _given(error: BaseException) -> str:
+    """The value of an option that typer has found to be no number or out of its range, and does not show itself."""
+    details: Any = getattr(error.__cause__, "errors", None)
+    if not callable(details):
+        return ""
+    value = masked_text(str(details()[0].get("input", "")))
+    return repr(value if len(value) <= _MAX_VALUE else value[: _MAX_VALUE - 1] + "…")
 
 
 def _named(arguments: list[str]) -> str:

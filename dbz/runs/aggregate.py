@@ -30,7 +30,7 @@ from dbz.measure.latency.series import (
 from dbz.measure.latency.tags import values_of
 from dbz.runs import coverage
 from dbz.runs.coverage import Unanswered
-from dbz.runs.fold import Fold, delivery_totals, latencies_of, line_inside
+from dbz.runs.fold import DOUBTFUL, Fold, delivery_totals, latencies_of, line_inside
 from dbz.runs.past.spans import block_length_s
 from dbz.runs.reading import Record
 from dbz.runs.record import END
@@ -130,10 +130,16 @@ def operations(found: Measurements) -> list[Operation]:
             rate_per_s=latency.count / found.seconds if found.seconds else 0.0,
             latency_ms=_UNKNOWN if series.kind == UNTIMED else latency_figures(latency),
             answers=_answer_means(found, series),
+            doubtful=sum(found.deliveries.get(metric, {}).get(series.name, (0,))[0] for metric in _doubts(series)),
         )
         for series, latency in found.latencies.items()
         if series.kind in OPERATION_KINDS and latency.count
     ]
+
+
+def _doubts(series: Series) -> list[str]:
+    """The metrics of what answers of a series say against themselves."""
+    return [metric for metric, kind in DOUBTFUL.items() if kind == series.kind]
 
 
 def by_label(found: Measurements, label: str) -> list[Operation]:

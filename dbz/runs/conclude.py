@@ -82,7 +82,7 @@ def conclude(
         *busy_notes(machine),
         *notes_of_code(record),
         *page_notes(record.pages, window),
-        *doubt_notes(record, window, found),
+        *doubt_notes(record, window, found, budgets),
         *service_notes(found, run.profile.get("service_header", SERVICE_HEADER)),
     ]
     run = run.model_copy(update={"machine": machine, "notes": notes})

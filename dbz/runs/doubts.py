@@ -16,10 +16,11 @@ from dbz.units import counted
 
 _MOST_NOTES = 3
 _ANSWERS = {"http.doubtful": "answer", "ack.doubtful": "acknowledgement"}
+_TO_JUDGE = ", and count as successes: judge them in the scenario (self.check), or by a budget on "
 _CALLED = {"empty": "empty", "other": "of another kind"}
 
 
-def doubt_notes(record: Record, window: Window, found: Measurements) -> list[str]:
+def doubt_notes(record: Record, window: Window, found: Measurements, budgets: Sequence[Budget]) -> list[str]:
     """What a reader should know of answers that count as good: which say otherwise, and which changed their content."""
     texts = _texts(record, window)
     rows = [
@@ -30,8 +31,7 @@ def doubt_notes(record: Record, window: Window, found: Measurements) -> list[str
     ]
     notes = [
         f"{wrong:,} of {counted(of, f'good {_ANSWERS[metric]}')} to {name} say that something went wrong "
-        f"({texts.get((DOUBTFUL[metric], name), '')}), and count as successes: judge them in the scenario "
-        f"(self.check), or by a budget on {metric}"
+        f"({texts.get((DOUBTFUL[metric], name), '')}){'' if _judged(budgets, metric, name) else _TO_JUDGE + metric}"
         for wrong, of, metric, name in sorted(rows, key=lambda row: (-row[0], row[2:]))
     ]
     changed = [
@@ -56,6 +56,11 @@ def nothing_right(record: Record, window: Window, found: Measurements, budgets: 
         f"no measure of it; mend the requests, or say with a budget on {' or '.join(DOUBTFUL)} how many there may be"
     )
     return [reason]
+
+
+def _judged(budgets: Sequence[Budget], metric: str, name: str) -> bool:
+    """Whether a budget is about such answers of an operation or event."""
+    return any(budget.of.metric.name == metric and budget.of.matches(name) for budget in budgets)
 
 
 def _texts(record: Record, window: Window) -> dict[tuple[str, str], str]:

@@ -125,6 +125,8 @@ class Operation(_Part):
     latency_ms: LatencyFigures
     answers: AnswerMeans | None = None
     """Where the time of those that were answered went; null for other kinds, and for clients that do not say."""
+    doubtful: int = 0
+    """Answers or acknowledgements that count as good, and say themselves that something went wrong."""
 
 
 class PageFigures(_Part):

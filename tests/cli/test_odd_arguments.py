@@ -48,6 +48,17 @@ STOPPED = {
 """What keeps a command that would start something from doing so when all else is right."""
 
 
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [("--users=abc", "'abc'"), ("--users=", "''"), ("--repeat=1000", "'1000'"), (f"--speed={'x' * 999}", "x…'")],
+)
+def test_the_value_of_an_option_that_cannot_be_is_shown(typed: str, says: str) -> None:
+    with redirect_stderr(io.StringIO()) as told:
+        assert run(["load", "smoke", typed]) == ExitCode.USAGE
+    assert f"{says} [DBZ-E001]" in told.getvalue() and ", not '" in told.getvalue()
+    assert len(told.getvalue()) < 300
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path) -> Iterator[None]:
     before = Path.cwd()

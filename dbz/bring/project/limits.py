@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from dbz.bring.project.texts import schema_line
 from dbz.measure.budget.metrics import CATALOGUE, SAMPLED_KINDS
-from dbz.runs.schema import Operation, Run
+from dbz.measure.latency.series import ACK, HTTP
+from dbz.runs.schema import Deliveries, Operation, Run
 
 _TIMES = 3.0
 _MARGIN_MS = 50.0
@@ -16,6 +17,8 @@ _MARGIN_MS = 50.0
 _ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _MOST = 20
 """A file that somebody is to read has at most so many limits."""
+_WRONG_DELIVERIES = {"lost": "lost", "duplicated": "twice", "out_of_order": "out of order", "astray": "astray"}
+"""Ways in which deliveries go wrong, and what they are called in names of budgets."""
 ANSWERED = (
     "  - {name: error_rate, of: errors, stat: error_rate, limit: \"< 0.1%\", required: true}\n"
     "  - {name: uptime, of: uptime, stat: rate, limit: \">= 99.9%\"}\n"
@@ -42,7 +45,7 @@ def budgets_text(first: Run | None) -> str:
             f"# Limits of latency are proposals: three times the p95 of a first run of {first.window.seconds:.0f} s.",
             "# Put there what your users need.",
         ]
-    lines = [_honest(first), *_limits(first)] if first is not None else [_HONEST]
+    lines = [*_honest(first), *_limits(first)] if first is not None else [_HONEST]
     return "\n".join(head) + "\nschema: dbz.budgets/1\nbudgets:\n" + ANSWERED + "".join(lines)
 
 
@@ -54,17 +57,33 @@ def _limits(first: Run) -> Iterator[str]:
         yield _limit(operation)
     for event in first.deliveries:
         if event.expected and '"' not in event.event:
-            name = json.dumps(f"lost {event.event}", ensure_ascii=False)
-            of = f"'delivery.lost{{event=\"{_doubled(event.event)}\"}}'"
+            for metric, called in _WRONG_DELIVERIES.items():
+                yield _delivery_limit(event, metric, called)
+
+
+def _delivery_limit(event: Deliveries, metric: str, called: str) -> str:
+    """That the messages of an event do not go wrong in one way, unless they did when they were measured first."""
+    wrong = getattr(event, metric)
+    if wrong and metric != "lost":
+        return f"  # {event.event}: {wrong} of {event.expected} messages {called}, so no limit is proposed\n"
+    name = json.dumps(f"{event.event} {called}", ensure_ascii=False)
+    of = f"'delivery.{metric}{{event=\"{_doubled(event.event)}\"}}'"
+    return f'  - {{name: {name}, of: {of}, stat: error_rate, limit: "< 0.1%"}}\n'
+
+
+def _honest(first: Run) -> Iterator[str]:
+    """That good answers say no error: all but those of operations that did say some when they were measured first."""
+    for kind, name, answers in ((HTTP, "doubtful_answers", "answers"), (ACK, "doubtful_acks", "acknowledgements")):
+        rows = [one for one in first.operations if one.kind == kind]
+        doubted = [one for one in rows if one.doubtful]
+        for one in doubted:
+            share = one.doubtful / (one.count - one.errors)
+            yield f"  # {one.name}: {share:.1%} of the good {answers} say an error, so it is left out below\n"
+        label = CATALOGUE[f"{kind}.doubtful"].label
+        left_out = ", ".join(f'{label}!="{_doubled(one.name)}"' for one in doubted)
+        of = f"'{kind}.doubtful{{{left_out}}}'" if doubted else f"{kind}.doubtful"
+        if len(doubted) < len(rows):
             yield f'  - {{name: {name}, of: {of}, stat: error_rate, limit: "< 0.1%"}}\n'
-
-
-def _honest(first: Run) -> str:
-    """That good answers do not say an error, for a service whose answers did not when it was measured first."""
-    share = next((budget.value for budget in first.budgets if budget.of == "http.doubtful"), None)
-    if not share:
-        return _HONEST
-    return f"  # {share:.1%} of the answers of a good status say an error, so no limit of them can be proposed\n"
 
 
 def _limit(operation: Operation) -> str:

@@ -6,11 +6,14 @@ from dbz.measure.budget.metrics import parse_selector
 from dbz.report.words.comparison import suspect_advice
 from dbz.report.words.facts import slowest_query
 from dbz.report.words.names import names_advice
+from dbz.report.words.services import fault_texts
 from dbz.report.words.verdict import failed, p95_for_sorting
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.units import counted, format_ms
 
 _BUSY_PERCENT = 70.0
+_OF_GOOD_ANSWERS = ("http.doubtful", "ack.doubtful", "delivery.duplicated", "delivery.out_of_order", "delivery.astray")
+"""Metrics of attempts that have not failed: errors do not explain their budgets."""
 
 
 def next_steps(run: Run) -> list[str]:
@@ -19,9 +22,11 @@ def next_steps(run: Run) -> list[str]:
     steps = []
     if run.verdict is RunVerdict.INVALID:
         steps.append("Mend what makes the run invalid and repeat it; do not compare these numbers with others.")
-    if any(budget.unit == "%" and "err" in budget.stat for budget in broken) and run.errors:
+    if any("err" in budget.stat and not budget.of.startswith(_OF_GOOD_ANSWERS) for budget in broken) and run.errors:
         worst = run.errors[0]
         steps.append(f"Most frequent error: {worst.error} in {worst.operation} ({counted(worst.count, 'time')}).")
+    if run.verdict is not RunVerdict.PASS and (faults := fault_texts(run)):
+        steps.append(f"This load asked for faults, and errors or slow answers may come of them: {'; '.join(faults)}.")
     steps += [step for budget in broken if (step := _slowest_part(budget, run))]
     if broken and run.server and (run.server.cpu_percent or 0) > _BUSY_PERCENT:
         steps.append(f"The server used {run.server.cpu_percent:.0f} % of its cores: look there before anything else.")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dbz.measure.budget.counted import Counted
 from dbz.measure.budget.limits import Limit, format_value
 from dbz.measure.budget.verdicts import Effect, Outcome
+from dbz.report.words.unjudged import unjudged
 from dbz.runs.schema import BudgetResult, Deliveries, Operation, Run, RunVerdict
 from dbz.units import format_duration, format_rate
 
@@ -55,6 +56,8 @@ def headline(run: Run) -> str:
         return f"Stopped early, after {format_duration(run.duration_s)}; of what was measured, {counts}."
     if run.verdict is RunVerdict.RUNNING:
         return f"Still running, or dbz was killed; in the record so far, {counts}."
+    if run.verdict is RunVerdict.PASS and (wrong := unjudged(run)):
+        counts = f"{counts}; but {' and '.join(wrong)}, which no budget is about"
     return f"{counts[0].upper()}{counts[1:]}."
 
 
