@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-_UNUSED = ("httpx._main", "opentelemetry", "requests", "valkey", "websocket")
-"""httpx's own command line, tracing by the Redis client, and the other clients that Socket.IO knows."""
+_UNUSED = ("aiohttp", "httpx._main", "opentelemetry", "requests", "valkey", "websocket")
+"""httpx's own command line, tracing by the Redis client, and the clients that Socket.IO has beside its server."""
 
 
 def leave_out_unused() -> None:

@@ -178,3 +178,14 @@ def test_an_operation_of_one_side_only_is_left_out() -> None:
     base, new = run(random, 0.0), run(random, 0.0)
     del new.latencies[Series(HTTP, "GET /5")]
     assert {one.series.name for one in compare([base], [new], ComparisonTerms())} == {f"GET /{at}" for at in range(5)}
+
+
+def test_an_operation_whose_name_looks_like_a_pattern_is_compared_by_itself() -> None:
+    def of(named_ms: float) -> list[Measurements]:
+        parts = {"GET /*": histogram(named_ms), "GET /a": histogram(80), "GET /b": histogram(80)}
+        latencies = {Series(HTTP, name): Latency(ok, Histogram()) for name, ok in parts.items()}
+        return [Measurements(seconds=30, latencies=latencies)] * 5
+
+    found = {(one.series.name, one.stat): one for one in compare(of(10), of(20), ComparisonTerms())}
+    assert found["GET /*", "p50"].base == pytest.approx(10, rel=0.01)
+    assert found["GET /*", "p50"].new == pytest.approx(20, rel=0.01)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from dbz.measure.budget.counted import Counted
 from dbz.measure.budget.measured import Measured
 from dbz.measure.budget.measuring import Measurements, measure
-from dbz.measure.budget.metrics import CATALOGUE, Filter, check_stat, parse_selector, unit_of
+from dbz.measure.budget.metrics import CATALOGUE, Filter, Selector, check_stat, parse_selector, unit_of
 from dbz.measure.budget.verdicts import unmatched
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.buckets import Buckets
 from dbz.measure.latency.histogram import Histogram
-from dbz.measure.latency.series import DELIVERY, HTTP, SERVICE, Series
+from dbz.measure.latency.series import CONNECT, DELIVERY, HTTP, SERVICE, Series
 from dbz.measure.latency.tags import Tags
 
 labelled = [metric for metric in CATALOGUE.values() if metric.label]
@@ -176,6 +176,28 @@ def test_a_label_takes_a_part_and_a_glob_takes_several() -> None:
 def test_a_name_with_brackets_is_meant_by_itself() -> None:
     one = Measurements(seconds=1, latencies={Series(HTTP, "GET /posts/[id]"): latency([7])})
     assert measure(parse_selector('http{op="GET /posts/[id]"}'), "count", one) == Measured(1.0, 1)
+
+
+_NAMES = ["GET /a", "GET /*", "GET /[a]", "POST /a"]
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(_NAMES), st.integers(1, 9)), max_size=4),
+    st.lists(st.builds(Filter, st.sampled_from([*_NAMES, "*", "GET *"]), st.booleans(), st.booleans()), max_size=2),
+)
+def test_attempts_of_each_block_are_those_of_the_names_that_match(
+    counts: list[dict[str, int]], filters: list[Filter]
+) -> None:
+    selector = Selector(CATALOGUE[HTTP], tuple(filters))
+    blocks = [
+        {Series(kind, name): latency([1] * count) for name, count in block.items() for kind in (HTTP, CONNECT)}
+        for block in counts
+    ]
+    whole = Measurements(seconds=1, blocks=blocks)
+    expected = [sum(count for name, count in block.items() if selector.matches(name)) for block in counts]
+    assert [one.count for one in whole.attempts_by_block((HTTP,), selector)] == expected
+    for block, count in zip(blocks, expected, strict=True):
+        assert Measurements(seconds=1, latencies=block).attempts((HTTP,), selector).count == count
 
 
 def test_failures_are_no_throughput() -> None:

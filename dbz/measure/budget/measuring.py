@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from dbz.measure.budget.counted import Counted
 from dbz.measure.budget.measured import Measured
@@ -87,7 +88,7 @@ class Measurements:
 
     def attempts(self, kinds: Iterable[str], selector: Selector | None = None) -> Latency:
         """All attempts of some kinds, or those that a selector takes."""
-        return _combined(self.latencies, tuple(kinds), selector)
+        return combined(_taking(tuple(kinds), selector)(self.latencies))
 
     def with_waiting(self, kinds: Iterable[str], selector: Selector | None = None) -> Latency:
         """The same attempts, and those that have no answer yet with the time that they had been waiting at least."""
@@ -101,8 +102,8 @@ class Measurements:
 
     def attempts_by_block(self, kinds: Iterable[str], selector: Selector | None = None) -> list[Latency]:
         """The same for each stretch of time; empty when they are not known."""
-        wanted = tuple(kinds)
-        return [_combined(block, wanted, selector) for block in self.blocks]
+        takes = _taking(tuple(kinds), selector)
+        return [combined(takes(block)) for block in self.blocks]
 
 
 def _added(parts: Iterable[Mapping[Series, Latency]]) -> dict[Series, Latency]:
@@ -114,10 +115,19 @@ def _added(parts: Iterable[Mapping[Series, Latency]]) -> dict[Series, Latency]:
     return {of: combined(latencies) for of, latencies in by_series.items()}
 
 
-def _combined(latencies: Mapping[Series, Latency], kinds: tuple[str, ...], selector: Selector | None) -> Latency:
-    return combined(
-        one for of, one in latencies.items() if of.kind in kinds and (selector is None or selector.matches(of.name))
-    )
+def _taking(
+    kinds: tuple[str, ...], selector: Selector | None
+) -> Callable[[Mapping[Series, Latency]], Iterable[Latency]]:
+    """What picks the latencies that are meant; it looks at each series once, in however many blocks it is."""
+    if selector is not None and (name := selector.only_name) is not None:
+        wanted = [Series(kind, name) for kind in kinds]
+        return lambda latencies: [latencies[of] for of in wanted if of in latencies]
+
+    @cache
+    def takes(of: Series) -> bool:
+        return of.kind in kinds and (selector is None or selector.matches(of.name))
+
+    return lambda latencies: [one for of, one in latencies.items() if takes(of)]
 
 
 def measure(selector: Selector, stat: str, found: Measurements, confidence: float = CONFIDENCE) -> Measured | None:

@@ -187,6 +187,12 @@ class Selector:
         """Whether the part called `name` is meant."""
         return all(one.takes(name) for one in self.filters)
 
+    @property
+    def only_name(self) -> str | None:
+        """The one part that can be meant, where a filter gives its name as it stands."""
+        exact = (one.glob for one in self.filters if one.exact and not one.negated)
+        return next(exact, None) if len(self.filters) == 1 else None
+
     def takes_tags(self, tags: Tags) -> bool:
         """Whether samples with these tags are meant. One without a label is none of those that a filter names."""
         return all(one.takes(value) if (value := getattr(tags, label)) else one.negated for label, one in self.tags)

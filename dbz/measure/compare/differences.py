@@ -116,7 +116,7 @@ def _common_names(runs: Sequence[Measurements]) -> list[Series]:
 
 
 def _figures(of: Series, stat: str, runs: Sequence[Measurements]) -> list[Measured]:
-    selector = Selector(CATALOGUE[of.kind], (Filter(of.name),))
+    selector = Selector(CATALOGUE[of.kind], (Filter(of.name, exact=True),))
     found = [measure(selector, stat, run) for run in runs]
     return [one for one in found if one is not None]
 

@@ -83,7 +83,9 @@ class Latency:
 
 
 def combined(latencies: Iterable[Latency]) -> Latency:
-    """All attempts of several latencies as one."""
+    """All attempts of several latencies as one, to be read only: of a single one it is that."""
     every = list(latencies)
+    if len(every) == 1:
+        return every[0]
     rounding = every[0].rounding if every else _exact
     return Latency(merged(one.ok for one in every), merged(one.failed for one in every), rounding)

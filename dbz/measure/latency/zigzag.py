@@ -57,7 +57,8 @@ def decoded_counts(payload: bytes) -> tuple[Sequence[int], Sequence[int]]:
     all_steps, any_chosen, all_counts, end = list(steps), bytearray(chosen), list(counts), 0
     for found in _LONG.finditer(payload):
         at, end = found.span()
-        number = _number(found[0])
+        # Nearly all of these have two bytes.
+        number = payload[at] & 0x7F | payload[at + 1] << 7 if end - at == 2 else _number(found[0])
         # Its last byte was taken for a number of its own.
         all_steps[end - 1], any_chosen[end - 1] = 0, 0
         all_steps[at] = (number + 1) >> 1 if number & 1 else 1

@@ -20,7 +20,7 @@ from dbz.runs.past.merging import Merger
 from dbz.runs.past.segments import origin_of
 from dbz.runs.past.spans import Spans, block_length_s
 from dbz.runs.past.store import FILE, Past, PastPart, delete, write_part
-from dbz.runs.reading import Record, RecordReader, read_record
+from dbz.runs.reading import Record, RecordReader, read_record, without_collections
 
 _LOG = logging.getLogger(__name__)
 _FILE = "digest.json"
@@ -67,7 +67,8 @@ def read_measured(folder: RunFolder) -> Record:
             for worker, segment in map(origin_of, (*folder.worker_logs(), *folder.worker_lines())):
                 covers[worker] = max(segment, covers.get(worker, -1))
             whole = Past({0: PastPart(_NAME, int(plain["span_s"]))}, covers)
-            return RecordReader(folder, past=whole).poll()
+            with without_collections():
+                return RecordReader(folder, past=whole).poll()
     return read_record(folder)
 
 
