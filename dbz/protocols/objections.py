@@ -53,6 +53,13 @@ _ERROR_TITLE = re.compile(
 _LOGIN_WORDS = r"log[\s_-]?in|sign[\s_-]?in|logon|anmelden|authenticate|sso"
 _LOGIN_TITLE = re.compile(rf"\b(?:{_LOGIN_WORDS})\b", re.IGNORECASE)
 _LOGIN_PATH = re.compile(rf"(?:^|[/_.-])(?:{_LOGIN_WORDS}|oauth2?|authorize)(?:$|[/_.-])", re.IGNORECASE)
+_PASSWORD = re.compile(rb"""<input\b[^>]*\btype\s*=\s*["']?password\b""", re.IGNORECASE)
+_LINK = re.compile(rb"<a\s", re.IGNORECASE)
+_LINKS_OF_A_LOGIN = 8
+_ACCOUNT_PATH = re.compile(
+    r"(?:^|[/_.-])(?:log[_-]?(?:out|off)|sign[_-]?(?:out|off|up)|regist\w*|password|reset|forgot|verify|activate)(?:$|[/_.-])",
+    re.IGNORECASE,
+)
 _PHRASES = {status.phrase.lower() for status in HTTPStatus if status >= 400}
 
 
@@ -110,6 +117,20 @@ def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = Fals
 def is_login(path: str) -> bool:
     """Whether a path, or the path of a URL, is that of a login."""
     return _LOGIN_PATH.search(urlsplit(path).path) is not None
+
+
+def may_lead_to_login(path: str) -> bool:
+    """Whether what stands at a path, or the path of a URL, may well end at a login: one itself, a logout, a sign-up."""
+    return is_login(path) or _ACCOUNT_PATH.search(urlsplit(path).path) is not None
+
+
+def asks_for_password(body: bytes) -> bool:
+    """Whether a page is a login, whatever it is called: it asks for one password, and has few links, where the front
+    page of a site has many.
+    """
+    if len(body) > _LARGEST_BYTES:
+        return False
+    return len(_PASSWORD.findall(body)) == 1 and len(_LINK.findall(body)) <= _LINKS_OF_A_LOGIN
 
 
 def content_of(body_bytes: int, content_type: str) -> str:

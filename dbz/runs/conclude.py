@@ -19,7 +19,7 @@ from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.before import failures_before
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
-from dbz.runs.doubts import doubt_notes, nothing_right
+from dbz.runs.doubts import doubt_notes, nothing_right, went_astray
 from dbz.runs.fold import SERVER_GAUGES
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_notes, unopened
@@ -102,6 +102,7 @@ def conclude(
     failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))
     if window == record.window:  # before another part of it was a load of another size
         failures += failures_before(record, window, found, budgets)
+    failures += went_astray(found, budgets)
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
     )

@@ -1,4 +1,5 @@
-"""Answers of a good status that say that something went wrong, and answers whose content became another: in words."""
+"""What goes wrong without failing, in words: answers of a good status that say so or whose content became another, and
+messages that reach others than those for whom they were meant."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from dbz.units import counted
 
 _MOST_NOTES = 3
 _ANSWERS = {"http.doubtful": "answer", "ack.doubtful": "acknowledgement"}
+_ASTRAY = "delivery.astray"
 _TO_JUDGE = ", and count as successes: judge them in the scenario (self.check), or by a budget on "
 _CALLED = {"empty": "empty", "other": "of another kind"}
 
@@ -58,8 +60,22 @@ def nothing_right(record: Record, window: Window, found: Measurements, budgets: 
     return [reason]
 
 
+def went_astray(found: Measurements, budgets: Sequence[Budget]) -> list[str]:
+    """Why a run fails in which messages reached somebody who is not in their room, more of those expected than budgets
+    on `errors` allow: for whom they were not meant they are worse than none. Budgets on them say so themselves.
+    """
+    limits = [one.limit for one in budgets if one.of.metric.name == "errors" and not one.of.filters and one.limit.known]
+    return [
+        f"{counted(astray, 'message')} of {event} reached somebody who is not in their room, of {expected:,} expected: "
+        f"a budget on {_ASTRAY} says how many there may be"
+        for event, (astray, expected) in found.deliveries.get(_ASTRAY, {}).items()
+        if astray and not _judged(budgets, _ASTRAY, event)
+        if not all(limit.holds(min(astray / max(expected, 1), 1.0)) for limit in limits)
+    ]
+
+
 def _judged(budgets: Sequence[Budget], metric: str, name: str) -> bool:
-    """Whether a budget is about such answers of an operation or event."""
+    """Whether a budget is about what such a metric counts of an operation or event."""
     return any(budget.of.metric.name == metric and budget.of.matches(name) for budget in budgets)
 
 

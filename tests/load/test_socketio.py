@@ -77,6 +77,13 @@ def test_the_server_gets_what_the_handler_returns_as_its_acknowledgement(member,
     assert list(member.events[1][1:]) == expected or (answer is None and member.events[1][1:] == (None,))
 
 
+@pytest.mark.parametrize("name", ["connect", "connect_error", "disconnect"])
+def test_a_handler_that_would_never_be_called_is_refused(member, name):
+    for place in (member.client, member.client.namespace("/admin")):
+        with pytest.raises(ValueError, match=f"no server sends an event called '{name}': .+"):
+            place.on(name, print)
+
+
 def test_every_namespace_has_its_own_events_on_one_connection(member):
     admin = member.client.namespace("/admin")
     heard = []

@@ -64,6 +64,25 @@ def test_a_budget_says_how_many_there_may_be() -> None:
     assert run_of(said(100), (ERRORS, tolerant)).verdict is RunVerdict.PASS
 
 
+def astray(count: int) -> dict[str, Any]:
+    """What a line says when so many of 100 messages reached somebody else as well."""
+    return {"deliveries": {"chat": [10, 100, 100, 0, 0, 0]}, "astray": {"chat": [count]}}
+
+
+def test_messages_that_reach_others_break_a_run_unless_a_budget_allows_them() -> None:
+    run = run_of(astray(3))
+    assert run.verdict is RunVerdict.FAIL
+    (reason,) = run.reasons
+    assert reason.startswith("15 messages of chat reached somebody who is not in their room, of 500 expected")
+    assert run_of(astray(0)).verdict is RunVerdict.PASS
+    allowed = parse_budget("astray", "delivery.astray{event=chat}", "error_rate", "< 5%")
+    assert run_of(astray(3), (ERRORS, allowed)).verdict is RunVerdict.PASS
+    of_another = parse_budget("astray", "delivery.astray{event=score}", "error_rate", "< 5%")
+    assert run_of(astray(3), (ERRORS, of_another)).verdict is RunVerdict.FAIL
+    looked_at = parse_budget("measured", "errors", "error_rate", "<= 100%")
+    assert run_of(astray(300), (looked_at,)).verdict is RunVerdict.PASS
+
+
 def test_a_record_of_before_answers_were_looked_at_does_not_say_that_they_were_good() -> None:
     (_, doubtful) = run_of({}, (ERRORS, DOUBTFUL)).budgets
     assert doubtful.verdict == "not measured"

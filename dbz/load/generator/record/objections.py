@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 
 from dbz.load.generator.http.response import Response
 from dbz.measure.latency.series import ACK, HTTP
-from dbz.protocols.objections import CONTENTS, content_of, error_in, is_login, objection_in
+from dbz.protocols.objections import (
+    CONTENTS,
+    asks_for_password,
+    content_of,
+    error_in,
+    is_login,
+    may_lead_to_login,
+    objection_in,
+)
 
 _MOST_TEXTS = 200
 _OTHER_TEXTS = "(more kinds than can be kept apart)"
@@ -85,11 +93,14 @@ class Objections:
     def _look(self, operation: str, body: bytes, content_type: str, method: str, asked: str, reached: str) -> None:
         """`asked` is the path or URL of the first request, `reached` the URL to which it was led, if to another."""
         self.add_content(operation, content_of(len(body), content_type))
-        asked_for_login = is_login(asked) if reached or body[:1] == b"<" else False
+        asked_for_login = may_lead_to_login(asked) if reached or body[:1] == b"<" else False
         text = objection_in(body, content_type, asked_for_login=asked_for_login)
-        if reached and is_login(reached):
-            path = urlsplit(reached).path
-            refused = method == "POST" and path == urlsplit(asked).path
-            text = f"a redirect to {path}" if refused or not asked_for_login else text
+        if reached:
+            path, before = urlsplit(reached).path, urlsplit(asked).path
+            refused = method == "POST" and path == before
+            if is_login(reached):
+                text = f"a redirect to {path}" if refused or not asked_for_login else text
+            elif not (text or asked_for_login or path.rstrip("/") == before.rstrip("/")) and asks_for_password(body):
+                text = f"a redirect to {path}, which asks for a password"
         if text:
             self.add(HTTP, operation, text)

@@ -12,7 +12,7 @@ from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.services import AnsweringServices
 from dbz.measure.latency.series import HTTP, SERVICE
-from dbz.protocols.objections import content_of, is_login, objection_in
+from dbz.protocols.objections import content_of, may_lead_to_login, objection_in
 
 _NO_ANSWER = b"\0"
 """What no answer begins with."""
@@ -105,7 +105,7 @@ class RequestTally:
     def hear(self, answer: bytes, body: bytes, content_type: str) -> None:
         """Look at an answer that is not the same as the last one; whoever got it counts it by `saying`."""
         if (body, content_type) != self._heard:
-            text = objection_in(body, content_type, asked_for_login=is_login(self.path))
+            text = objection_in(body, content_type, asked_for_login=may_lead_to_login(self.path))
             self._heard, self._kind = (body, content_type), (content_of(len(body), content_type), text)
         self.saying = self.said.setdefault(self._kind, [0])
         self.answer = answer

@@ -26,6 +26,12 @@ from dbz.protocols import socketio as packets
 from dbz.protocols.socketio import Packet
 
 ACK_TIMEOUT_S = 5.0
+_NO_EVENTS = {
+    "connect": "what is to happen at each connect stands in on_connected",
+    "connect_error": "connect() raises the error of its last attempt",
+    "disconnect": "a loss is recorded by itself, and on_connected is called after it",
+}
+"""Names that the official clients keep for what happens to a connection, and what takes their place here."""
 
 Auth = Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None
 Handler = Callable[..., Any]
@@ -100,8 +106,10 @@ class Namespace(ReturningSocket):
         As in JavaScript it gets as many arguments as it takes: what is too much is left out, what is missing is None.
         A server that recovers connections, for one, adds an argument to its events that most handlers do not know.
         When the server wants an acknowledgement it gets what the handler returns: nothing for None, several values for
-        a tuple.
+        a tuple. The official clients' `connect`, `connect_error` and `disconnect` are no events: `ValueError`.
         """
+        if event in _NO_EVENTS:
+            raise ValueError(f"no server sends an event called '{event}': {_NO_EVENTS[event]}")
         self._handlers[event] = _limits_of(handler)
 
     def on_any(self, handler: Handler) -> None:
