@@ -21,6 +21,7 @@ from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
 from dbz.runs.doubts import doubt_notes, nothing_right, went_astray
 from dbz.runs.fold import SERVER_GAUGES
+from dbz.runs.growth import growth_notes
 from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_notes, unopened
 from dbz.runs.reading import Record
@@ -83,6 +84,7 @@ def conclude(
         *notes_of_code(record),
         *page_notes(record.pages, window),
         *doubt_notes(record, window, found, budgets),
+        *growth_notes(record, window, found.gauges["users.held"]),
         *service_notes(found, run.profile.get("service_header", SERVICE_HEADER)),
     ]
     run = run.model_copy(update={"machine": machine, "notes": notes})
