@@ -88,7 +88,13 @@ def test_a_bare_url_is_asked_for_at_growing_rates_and_must_keep_up() -> None:
     assert bare.scales_rate and bare.bounds.start == 50
     step = plan_run(bare, 300, Length.BRIEF)
     assert (step.profile.rate, step.profile.users, step.profile.duration) == (300, 500, 5)
-    assert [one.name for one in step.budgets] == ["error_rate", "response_time", "uptime", "goodput"]
+    assert [one.name for one in step.budgets] == [
+        "error_rate",
+        "doubtful_answers",
+        "response_time",
+        "uptime",
+        "goodput",
+    ]
     assert step.budgets[-1].limit.value == pytest.approx(297) and step.budgets[-1].required
     assert plan_at(bare, 3000).profile.users == 3000
     told = plan_load(LoadRequest("http://127.0.0.1:1/x", overrides={"budgets": "service"}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dbz.cloud.cloudwatch.logs import Logged, LogReader
+from dbz.cloud.cloudwatch.logs import LogFollower, Logged
 from dbz.server.__main__ import parse
 from dbz.server.observe.emf import emf_line
 from dbz.server.settings import Emf
@@ -22,7 +22,7 @@ def test_a_line_is_in_the_embedded_metric_format() -> None:
 
 def test_a_log_is_followed_by_whole_lines(tmp_path: Path) -> None:
     log, settings = tmp_path / "task.log", Emf(cluster="dbz", service="api")
-    reader = LogReader(log)
+    reader = LogFollower(log)
     assert reader.new() == []
     first, second = (emf_line(settings, count, 5.0) for count in (1, 2))
     log.write_text(f'{{"message": "hello"}}\n{first}\nnot "_aws" at all\n{second[:20]}')

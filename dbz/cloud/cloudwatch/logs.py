@@ -22,7 +22,7 @@ class Logged:
     at_s: float
 
 
-class LogReader:
+class LogFollower:
     """Follows a log that grows."""
 
     def __init__(self, path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from dbz.children import Child, free_port, python_module, stop_all
-from dbz.cloud.cloudwatch.logs import Logged, LogReader
+from dbz.cloud.cloudwatch.logs import LogFollower, Logged
 from dbz.cloud.ecs.tasks import TaskTotals, Usage
 
 MEMORY_BYTES = 1024**3
@@ -70,7 +70,7 @@ class ProcessTask:
         env["TMPDIR"] = str(scratch)
         log = options.logs / (f"{service}-{number}.log" if options.gateway else f"task-{number}.log")
         log.unlink(missing_ok=True)  # another cloud's
-        self._log = LogReader(log)
+        self._log = LogFollower(log)
         self.child = Child(f"task {number} of {service}", argv, log=log, env=env, scratch=[scratch], grace_s=_GRACE_S)
         self._ready = False
         self._stopping = False
