@@ -23,7 +23,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge results of k6, Locust, JMeter, Artillery, vegeta, oha, Lighthouse or Flashlight.
+    """Judge results of k6, Locust, JMeter, Artillery, vegeta, oha, autocannon, Lighthouse or Flashlight.
 
     \b
     The same budgets as for dbz's own runs, with the same care: failed requests

@@ -7,24 +7,23 @@ controllers are composites: their times hold those of the requests in them.
 from __future__ import annotations
 
 import csv
-import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from dbz.bounded import texts_within
 from dbz.errors import UsageError
-from dbz.measure.latency.attempts import Latency
-from dbz.measure.latency.histogram import HIGHEST_US, Histogram
 from dbz.measure.latency.series import COMPOSITE, HTTP, Series
-from dbz.runs.imports.imported import MOST, Imported, clean_name
+from dbz.runs.imports.imported import Imported, clean_name
 from dbz.runs.imports.opening import opened
+from dbz.runs.imports.samples import Samples
 
 _NEEDED = frozenset({"timeStamp", "elapsed", "label", "success"})
 _DELIMITERS = (",", ";", "\t")
-_MOST_SERIES = 20_000
-_TRANSACTION = "Number of samples in transaction"
-_OUTCOMES = {"true": False, "false": True}
+NOTE = "JMeter's times are whole milliseconds, from when a request was sent."
+TRANSACTION = "Number of samples in transaction"
+"""How the message of a transaction controller's sample begins."""
+OUTCOMES = {"true": False, "false": True}
 """What `success` says, and whether that is a failure."""
 
 
@@ -39,26 +38,18 @@ def is_jmeter(path: Path) -> bool:
 
 def read_jmeter(path: Path) -> Imported:
     """The histograms of all samples; `UsageError` naming the line of one that cannot be read."""
-    latencies: dict[Series, Latency] = {}
-    first_ms, last_ms = math.inf, -math.inf
+    samples = Samples(path, "labels")
     try:
         with opened(path) as file:
             delimiter = _delimiter(next(texts_within(file, str(path)), ""))
             file.seek(0)
             rows = csv.DictReader(texts_within(file, str(path)), delimiter=delimiter, strict=True)
             for row in rows:
-                series, begun_ms, elapsed_ms, failed = _sample(row, f"{path}:{rows.line_num}")
-                first_ms, last_ms = min(first_ms, begun_ms), max(last_ms, begun_ms + elapsed_ms)
-                latency = latencies.setdefault(series, Latency(Histogram(), Histogram()))
-                if len(latencies) > _MOST_SERIES:
-                    raise UsageError(f"{path} has more than {_MOST_SERIES:,} labels", code="R004")
-                (latency.failed if failed else latency.ok).record(min(round(elapsed_ms * 1000), HIGHEST_US))
+                where = f"{path}:{rows.line_num}"
+                samples.add(*_sample(row, where), where)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise UsageError(f"cannot read {path}: {error}", code="E005") from error
-    seconds = max(last_ms - first_ms, 0.0) / 1000 if latencies else 0.0
-    imported = Imported("JMeter", latencies=latencies, seconds=seconds)
-    imported.notes.append("JMeter's times are whole milliseconds, from when a request was sent.")
-    return imported
+    return samples.imported("JMeter", NOTE)
 
 
 def _delimiter(head: str) -> str:
@@ -73,10 +64,8 @@ def _sample(row: Mapping[str | None, str | None], where: str) -> tuple[Series, f
         raise UsageError(f"{where}: the line has not as many columns as the first; is it cut off?", code="R004")
     success = str(row["success"]).strip().lower()
     try:
-        begun_ms, elapsed_ms, failed = float(str(row["timeStamp"])), float(str(row["elapsed"])), _OUTCOMES[success]
+        begun_ms, elapsed_ms, failed = float(str(row["timeStamp"])), float(str(row["elapsed"])), OUTCOMES[success]
     except (ValueError, KeyError) as error:
         raise UsageError(f"{where}: this is no sample of JMeter: {error}", code="R004") from error
-    if not (0 <= begun_ms <= MOST and 0 <= elapsed_ms <= MOST):
-        raise UsageError(f"{where}: 'timeStamp' and 'elapsed' should be times in milliseconds", code="R004")
-    kind = COMPOSITE if str(row.get("responseMessage") or "").startswith(_TRANSACTION) else HTTP
+    kind = COMPOSITE if str(row.get("responseMessage") or "").startswith(TRANSACTION) else HTTP
     return Series(kind, clean_name(row["label"])), begun_ms, elapsed_ms, failed

@@ -10,7 +10,6 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from dbz.measure.latency.histogram import HIGHEST_US, Histogram
 from dbz.measure.latency.series import COMPOSITE, CONNECT, HTTP, MEASURE, Series
 from dbz.runs.imports.imported import MOST, Imported, clean_name
 from dbz.runs.imports.opening import opened
+from dbz.runs.imports.samples import rfc3339_s
 
 _CSV_HEAD = "metric_name,timestamp,metric_value"
 _KINDS = {"ws_connecting": CONNECT, "iteration_duration": COMPOSITE, "group_duration": COMPOSITE}
@@ -103,7 +103,7 @@ class _Samples:
                         self._no_times.add(row["metric"])
                 elif kind == "Point":
                     tags = {str(key): str(value) for key, value in (data["tags"] or {}).items()}
-                    yield _Point(str(row["metric"]), _seconds(data["time"]), _number(data["value"]), tags)
+                    yield _Point(str(row["metric"]), rfc3339_s(data["time"]), _number(data["value"]), tags)
             except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 cut = "" if line.endswith("\n") else "; is it cut off?"
                 raise UsageError(f"{path}:{number}: this is no sample of k6: {error!r}{cut}", code="R004") from error
@@ -161,14 +161,6 @@ def _series_of(point: _Point) -> Series:
         return Series(HTTP, clean_name(f"{point.tags.get('method') or '?'} {name}"))
     name = _NAMES.get(point.metric, point.metric)
     return Series(_KINDS.get(point.metric, MEASURE), clean_name(name))
-
-
-def _seconds(text: Any) -> float:
-    """An RFC 3339 time with nanoseconds, of which Python reads six digits, as seconds since the epoch."""
-    head, point, rest = str(text).partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if point else ""
-    zone = rest[len(digits) :] if point else ""
-    return datetime.fromisoformat(f"{head}.{digits[:6]}{zone}" if point else head).timestamp()
 
 
 def _number(value: Any) -> float:

@@ -13,7 +13,20 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import merged
 from dbz.measure.latency.summaries import Summaries
-from dbz.runs.imports import artillery, flashlight, jmeter, k6, k6_points, lighthouse, locust, oha, vegeta
+from dbz.runs.imports import (
+    artillery,
+    autocannon,
+    flashlight,
+    jmeter,
+    jmeter_xml,
+    k6,
+    k6_points,
+    lighthouse,
+    locust,
+    oha,
+    vegeta,
+    vegeta_results,
+)
 from dbz.runs.imports.imported import Imported
 
 _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] = (
@@ -21,14 +34,23 @@ _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] =
     (artillery.is_artillery, artillery.read_artillery),
     (vegeta.is_vegeta, vegeta.read_vegeta),
     (oha.is_oha, oha.read_oha),
+    (autocannon.is_autocannon, autocannon.read_autocannon),
     (lighthouse.is_lighthouse, lighthouse.read_lighthouse),
     (flashlight.is_flashlight, flashlight.read_flashlight),
     (locust.is_locust_json, locust.read_locust_json),
 )
+_LINES: Sequence[tuple[Callable[[Path], bool], Callable[[Path], Imported]]] = (
+    (k6_points.is_k6_points, k6_points.read_k6_points),
+    (jmeter.is_jmeter, jmeter.read_jmeter),
+    (jmeter_xml.is_jmeter_xml, jmeter_xml.read_jmeter_xml),
+    (vegeta_results.is_vegeta_results, vegeta_results.read_vegeta_results),
+)
+"""Files of samples, which are told by their beginning and read piece by piece."""
 KNOWN = (
     "k6 (--summary-export, handleSummary, --new-machine-readable-summary, --out json, --out csv), "
-    "Locust (_stats.csv, --json), Artillery (--output), vegeta (report -type=json), oha (--output-format json), "
-    "JMeter (-l results.jtl, as CSV), Lighthouse (JSON), Flashlight (JSON)"
+    "Locust (_stats.csv, --json), Artillery (--output), vegeta (report -type=json, encode), "
+    "oha (--output-format json), autocannon (--json), JMeter (-l results.jtl, as CSV or XML), "
+    "Lighthouse (JSON), Flashlight (JSON)"
 )
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -71,10 +93,9 @@ def _inside(path: Path) -> list[Path]:
 
 def read_file(path: Path) -> Imported:
     """The figures of one file; `UsageError` when it cannot be read or is of no known tool."""
-    if k6_points.is_k6_points(path):
-        return k6_points.read_k6_points(path)
-    if jmeter.is_jmeter(path):
-        return jmeter.read_jmeter(path)
+    for begins, read_lines in _LINES:
+        if begins(path):
+            return read_lines(path)
     text = _text(path)
     if locust.is_locust_csv(text):
         return locust.read_locust_csv(text, path)

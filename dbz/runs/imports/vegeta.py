@@ -12,7 +12,7 @@ from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, count, counts, figure, mapping, number
 
 _STATS = {"mean": "mean", "50th": "p50", "90th": "p90", "95th": "p95", "99th": "p99", "max": "max", "min": "min"}
-_NOTE = "vegeta's latencies begin when a worker is free, not when a request was due."
+NOTE = "vegeta's latencies begin when a worker is free, not when a request was due."
 
 
 def is_vegeta(data: Any) -> bool:
@@ -26,7 +26,7 @@ def read_vegeta(data: Mapping[str, Any], where: Path) -> Imported:
     attempts = count(data, "requests", where)
     named = mapping(data["latencies"], where, "latencies")
     nanoseconds = {ours: figure(named, theirs, where) for theirs, ours in _STATS.items()}
-    imported = Imported("vegeta", notes=[_NOTE])
+    imported = Imported("vegeta", notes=[NOTE])
     if attempts:
         errors = attempts - _successes(data, attempts, where)
         imported.summaries[Series(HTTP, "")] = Summary(
