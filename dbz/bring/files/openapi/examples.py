@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ _MAX_DEPTH = 12
 """Schemas that refer to others are followed this far."""
 _MAX_SCHEMAS = 2_000
 """So many schemas are looked at for one value: those that all refer to each other would make trees without an end."""
+_MOST_ITEMS = 100
+_LARGEST = 1e15
 _BY_FORMAT = {
     "date": "2026-01-31", "date-time": "2026-01-31T12:00:00Z", "uuid": "00000000-0000-4000-8000-000000000001",
     "email": "someone@example.org",
@@ -68,7 +71,7 @@ class Examples:
         for key in ("oneOf", "anyOf"):
             if isinstance(schema.get(key), list) and schema[key]:
                 told = [part for part in schema[key] if not (isinstance(part, dict) and part.get("type") == "null")]
-                return self._example(told[0] if told else {}, around)
+                return _told_apart(schema, told[0], self._example(told[0], around)) if told else None
         return self._plain_example(schema, around)
 
     def _plain_example(self, schema: Json, around: Sequence[str]) -> Any:
@@ -88,13 +91,50 @@ class Examples:
             return {name: value for name, value in filled.items() if value is not None}
         if kind == "array":
             item = self._example(schema.get("items") or {}, around)
-            return [] if item is None else [item]
+            return [] if item is None else [item] * min(_length(schema, "minItems", 1), _MOST_ITEMS)
         if kind in ("integer", "number"):
-            return schema.get("minimum", 1)
+            return _number(schema)
         if kind == "boolean":
             return True
         text = _BY_FORMAT.get(str(schema.get("format")), "text")
         return InventedText(text.ljust(_length(schema, "minLength", 0), "x")[: _length(schema, "maxLength", 10_000)])
+
+
+def _told_apart(schema: Json, chosen: Any, value: Any) -> Any:
+    """A value of one of several schemas, with the name of that schema where a discriminator asks for it."""
+    told = schema.get("discriminator")
+    name = told.get("propertyName") if isinstance(told, dict) else None
+    reference = str(chosen.get("$ref") or "") if isinstance(chosen, dict) else ""
+    known = value.get(name, InventedText()) if isinstance(value, dict) else None
+    if not isinstance(name, str) or not reference or not isinstance(known, InventedText):
+        return value  # a document that fixes the property itself has said it
+    mapping = told.get("mapping") if isinstance(told, dict) else None
+    last = reference.rsplit("/", 1)[-1]
+    names = [key for key, where in mapping.items() if where in (reference, last)] if isinstance(mapping, dict) else []
+    return {**value, name: names[0] if names else last}
+
+
+def _number(schema: Json) -> Any:
+    """A number within the bounds of a schema, the least where it has one."""
+    low, step = _bound(schema.get("minimum")), _bound(schema.get("multipleOf")) or 0
+    above = _bound(schema.get("exclusiveMinimum"))
+    strictly = schema.get("exclusiveMinimum") is True
+    if above is not None and (low is None or above >= low):
+        low, strictly = above, True
+    high = _bound(schema.get("maximum"))
+    if low is None:
+        value: int | float = step or 1
+        return value if high is None or value <= high else high // step * step if step else high
+    if step:
+        value = math.ceil(low / step) * step
+        return value + step if strictly and value <= low else value
+    return low + 1 if strictly else low
+
+
+def _bound(value: Any) -> int | float | None:
+    """A number of a schema within the reach of computers; None for anything else."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return value if fits else None
 
 
 def _length(schema: Json, key: str, otherwise: int) -> int:

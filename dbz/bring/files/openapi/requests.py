@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from dbz.bring import names
 from dbz.bring.files.openapi.document import ApiDocument, ApiOperation, Json
 from dbz.bring.files.openapi.examples import Examples, InventedText, text_of
 from dbz.bring.files.openapi.logins import ApiLogin, Credential
+from dbz.bring.files.openapi.styles import as_json, described, in_path, joined, pairs_of
 from dbz.bring.recording import FORM, JSON, MULTIPART, TEXT, Exchange, MessageBody, placeholder
 from dbz.bring.values import replaced
 
@@ -29,6 +30,7 @@ class _Sent:
     path: str
     query: list[tuple[str, str]] = field(default_factory=list)
     headers: list[tuple[str, str]] = field(default_factory=list)
+    cookies: list[str] = field(default_factory=list)
     form: dict[str, Any] = field(default_factory=dict)
 
     def show(self, credential: Credential) -> None:
@@ -39,7 +41,11 @@ class _Sent:
         elif credential.place == "header":
             self.headers.append((credential.name.lower(), text))
         elif credential.login is None:
-            self.headers.append(("cookie", f"{credential.name}={text}"))
+            self.cookies.append(f"{credential.name}={text}")
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        """The headers, with all cookies in one."""
+        return [*self.headers, *([("cookie", "; ".join(self.cookies))] if self.cookies else [])]
 
 
 class RequestMaker:
@@ -64,6 +70,8 @@ class RequestMaker:
         placeholders: what only the user knows.
         """
         sent = self._parameters(operation, ids or {}, signs_in=signs_in)
+        known = {one.name for one in credentials if one.place == "cookie"}
+        sent.cookies = [one for one in sent.cookies if one.partition("=")[0] not in known]
         for credential in credentials:
             sent.show(credential)
         url = self._server + sent.path + (f"?{urlencode(sent.query)}" if sent.query else "")
@@ -74,7 +82,7 @@ class RequestMaker:
         )
         title = str(operation.details.get("operationId") or operation.details.get("summary") or "")
         return Exchange(
-            operation.method.upper(), url, sent.headers, body, _expected(operation), source=self._document.source,
+            operation.method.upper(), url, sent.all_headers(), body, _expected(operation), source=self._document.source,
             title=title, template=self._document.prefix() + operation.path,
         )  # fmt: skip
 
@@ -87,12 +95,15 @@ class RequestMaker:
                 sent.path = sent.path.replace(f"{{{name}}}", value)
             elif place == "formData" and (_is_sent(parameter) or signs_in):
                 sent.form[name] = self._examples.value_of(parameter)
-            elif place in ("query", "header") and _is_sent(parameter):
-                value = self._examples.value_of(parameter)
-                value = text_of(_opened(name, value) if signs_in else value)
-                (sent.query if place == "query" else sent.headers).append(
-                    (name if place == "query" else name.lower(), value)
-                )
+            elif place in ("query", "header", "cookie") and _is_sent(parameter):
+                value = self._value(parameter)
+                value = _opened(name, value) if signs_in else value
+                if place == "query":
+                    sent.query += pairs_of(parameter, value)
+                elif place == "header":
+                    sent.headers.append((name.lower(), joined(parameter, value)))
+                else:
+                    sent.cookies.append(f"{name}={joined(parameter, value)}")
         return sent
 
     def of_login(self, login: ApiLogin) -> Exchange:
@@ -114,7 +125,12 @@ class RequestMaker:
 
     def path_value(self, parameter: Json) -> str:
         """The value of a parameter in a path, as it stands in a URL."""
-        return quote(text_of(self._examples.value_of(parameter)), safe="")
+        return in_path(parameter, self._value(parameter))
+
+    def _value(self, parameter: Json) -> Any:
+        described_by, as_text = described(parameter)
+        value = self._examples.value_of(described_by)
+        return as_json(value) if as_text else value
 
     def _body(self, operation: ApiOperation, *, signs_in: bool) -> MessageBody:
         for media_type, media in self._document.request_media(operation):
