@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.children.processes import ended
-from tests.cli.running import DBZ
+from tests.cli.running import start_dbz
 
 
 @dataclass
@@ -28,12 +28,8 @@ class Recorder:
 @contextmanager
 def recording(target: str, folder: Path, *options: str, users: int = 1) -> Iterator[Recorder]:
     """A recorder for the length of a block, then ended as by Ctrl-C."""
-    command = [*DBZ, "record", "--target", target, "--users", str(users), *options]
-    with ended(
-        subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
-    ) as process:
+    command = ["record", "--target", target, "--users", str(users), *options]
+    with ended(start_dbz(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)) as process:
         assert process.stdout is not None
         recorder = Recorder([])
         try:

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 
 from dbz.children import Child, free_port
 from tests.children.processes import eventually
-from tests.cli.running import DBZ
+from tests.cli.running import start_dbz
 from tests.server.backend import mongo_uri, start_mongo, start_redis
 from tests.whole import some
 
@@ -53,9 +53,9 @@ class Stores:
     def warm(self) -> subprocess.Popen[str]:
         """A warm-up that has written something."""
         urls = ["--mongo-uri", mongo_uri(self.ports[0]), "--redis-url", f"redis://127.0.0.1:{self.ports[1]}"]
-        command = [*DBZ, "cache", "warm", "--config", "w.yaml", "--rate", "300/s", *urls]
+        command = ["cache", "warm", "--config", "w.yaml", "--rate", "300/s", *urls]
         env = {**os.environ, "DBZ_STATE_DIR": str(self.folder / "state"), "NO_COLOR": "1"}
-        process = subprocess.Popen(command, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
+        process = start_dbz(command, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
         client = redis.Redis(port=self.ports[1])
         assert eventually(lambda: client.dbsize() > 300)
         client.close()

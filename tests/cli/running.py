@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.children.forkserver import forkserver
+from tests.children.started import ForkedProgram
 from tests.whole import WHOLE
 
 DBZ = [sys.executable, "-m", "dbz.cli.main"]
@@ -41,6 +42,17 @@ def run_dbz_raw(
     if WHOLE or not forkserver().suits(environment):
         return subprocess.run([*DBZ, *arguments], cwd=cwd, env=environment, capture_output=True, timeout=timeout_s)
     return forkserver().run(arguments, cwd, environment, timeout_s)
+
+
+def start_dbz(arguments: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, **streams: Any) -> Any:
+    """Start a command and go on beside it; what `subprocess.Popen` gives, which takes `streams`. Forked if it can be.
+
+    Who looks for it among all processes, by its environment or its session, starts `[*DBZ, …]` instead.
+    """
+    environment = os.environ if env is None else env
+    if WHOLE or not forkserver().suits(environment):
+        return subprocess.Popen([*DBZ, *arguments], cwd=cwd, env=environment, **streams)
+    return ForkedProgram(list(arguments), cwd=cwd, env=environment, **streams)
 
 
 def newest_run(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.children.processes import ended
-from tests.cli.running import DBZ
+from tests.cli.running import start_dbz
 from tests.cli.serving import Served
 
 
@@ -30,9 +30,9 @@ def test_stats_show_servers_families_and_processes(warmed: Served) -> None:
 
 
 def test_watching_goes_on_until_it_is_interrupted(warmed: Served) -> None:
-    command = [*DBZ, "cache", "stats", "--watch", "--interval", "200ms", "--json"]
+    command = ["cache", "stats", "--watch", "--interval", "200ms", "--json"]
     with ended(
-        subprocess.Popen(command, env=warmed.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        start_dbz(command, cwd=warmed.folder, env=warmed.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     ) as one:
         assert one.stdout is not None
         looks = [json.loads(one.stdout.readline()) for _ in range(3)]

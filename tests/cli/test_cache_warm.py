@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.children.processes import ended, eventually
-from tests.cli.running import DBZ, run_dbz
+from tests.cli.running import run_dbz, start_dbz
 from tests.cli.serving import Served
 
 WARMUP = """
@@ -47,8 +47,8 @@ def test_a_warm_up_that_was_killed_is_continued(served: Served) -> None:
     """kill -9 half-way; the second run reads only what is left, and all keys are there."""
     served.redis.flushall()
     (served.folder / "w.yaml").write_text(WARMUP)
-    command = [*DBZ, "cache", "warm", "--config", "w.yaml", "--rate", "200/s"]
-    with ended(subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=subprocess.DEVNULL)) as process:
+    command = ["cache", "warm", "--config", "w.yaml", "--rate", "200/s"]
+    with ended(start_dbz(command, cwd=served.folder, env=served.env, stdout=subprocess.DEVNULL)) as process:
         assert eventually(lambda: len(served.redis.keys("cache:m:*")) > 200)
         process.kill()
     begun = len(served.redis.keys("cache:m:*"))
@@ -62,11 +62,9 @@ def test_a_warm_up_that_was_killed_is_continued(served: Served) -> None:
 def test_an_interrupt_reports_what_was_written_and_exits_130(served: Served, number: signal.Signals) -> None:
     served.redis.flushall()
     (served.folder / "w.yaml").write_text(WARMUP)
-    command = [*DBZ, "cache", "warm", "--config", "w.yaml", "--rate", "100/s"]
+    command = ["cache", "warm", "--config", "w.yaml", "--rate", "100/s"]
     pipe = subprocess.PIPE
-    with ended(
-        subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=pipe, stderr=pipe, text=True)
-    ) as process:
+    with ended(start_dbz(command, cwd=served.folder, env=served.env, stdout=pipe, stderr=pipe, text=True)) as process:
         assert eventually(lambda: served.redis.keys("cache:m:*"))
         process.send_signal(number)
         out, errors = process.communicate(timeout=20)
@@ -82,9 +80,9 @@ def test_a_redis_that_dies_half_way_is_reported_with_what_was_written(served: Se
     port = free_port()
     with start_redis(tmp_path, port) as child, redis.Redis(port=port) as client:
         where = ["--redis-url", f"redis://127.0.0.1:{port}", "--mongo-uri", served.mongo_uri]
-        command = [*DBZ, "cache", "warm", "--config", "w.yaml", "--rate", "100/s", *where]
+        command = ["cache", "warm", "--config", "w.yaml", "--rate", "100/s", *where]
         pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=served.folder, env=served.env, stdout=pipe, stderr=pipe, text=True)
+        process = start_dbz(command, cwd=served.folder, env=served.env, stdout=pipe, stderr=pipe, text=True)
         assert eventually(lambda: client.keys("cache:m:*"))
         os.kill(child.pid, signal.SIGKILL)
         out, errors = process.communicate(timeout=20)

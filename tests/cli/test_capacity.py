@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dbz.errors import ExitCode
-from tests.cli.running import DBZ, dbz
+from tests.cli.running import dbz, start_dbz
 
 BUDGETS = """\
 schema: dbz.budgets/1
@@ -110,8 +110,8 @@ def test_a_server_that_is_always_too_slow_holds_nothing(folder: Path, server: st
 
 
 def test_ctrl_c_reports_what_is_known(folder: Path, server: str) -> None:
-    process = subprocess.Popen(
-        [*DBZ, "capacity", server, *options("--start", "1")],
+    process = start_dbz(
+        ["capacity", server, *options("--start", "1")],
         cwd=folder, env={**os.environ, "NO_COLOR": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -128,8 +128,8 @@ def test_ctrl_c_reports_what_is_known(folder: Path, server: str) -> None:
 
 def test_a_growing_rate_says_where_the_search_begins(folder: Path, server: str) -> None:
     """One request of 100 ms at a time: ten a second, wherever on the way from three to a thousand that is."""
-    process = subprocess.Popen(
-        [*DBZ, "capacity", server, "--rate", "20/s", "--max", "1000", *options()],
+    process = start_dbz(
+        ["capacity", server, "--rate", "20/s", "--max", "1000", *options()],
         cwd=folder, env={**os.environ, "NO_COLOR": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None

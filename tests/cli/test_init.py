@@ -18,7 +18,7 @@ from dbz.cli.main import run
 from dbz.config.profile import load_profile
 from dbz.errors import ExitCode
 from tests.children.processes import ended
-from tests.cli.running import DBZ, small_server
+from tests.cli.running import DBZ, small_server, start_dbz
 from tests.cli.test_ci_recipes import accepted
 
 
@@ -111,8 +111,8 @@ def test_at_a_terminal_what_is_missing_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    with small_server() as url, subprocess.Popen(
-        [*DBZ, "init", "new", "--from", f"{url}/hello"], cwd=tmp_path, stdin=subprocess.DEVNULL,
+    with small_server() as url, start_dbz(
+        ["init", "new", "--from", f"{url}/hello"], cwd=tmp_path, stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None

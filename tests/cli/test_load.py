@@ -14,7 +14,7 @@ import pytest
 
 from dbz.errors import ExitCode
 from tests.children.processes import carrying, eventually
-from tests.cli.running import DBZ, dbz, newest_run, small_server
+from tests.cli.running import DBZ, dbz, newest_run, small_server, start_dbz
 
 REPORTS = {"run.json", "report.html", "junit.xml", "summary.md", "operations.csv", "worker-0.hlog"}
 LOCUST_FILE = """\
@@ -177,8 +177,8 @@ def test_several_workers_share_the_users_and_their_records_are_one(tmp_path):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_saved_judged_and_reported(tmp_path, stop):
     with small_server() as url:
-        process = subprocess.Popen(
-            [*DBZ, "load", f"{url}/hello", "--duration", "60s"],
+        process = start_dbz(
+            ["load", f"{url}/hello", "--duration", "60s"],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -282,6 +282,6 @@ def test_the_metrics_of_a_run_can_be_scraped_while_it_goes_on(tmp_path):
             seen.append(answer.read().decode())
         return bool(seen) and 'dbz_attempts_total{kind="http",operation="GET /hello",outcome="ok"}' in seen[-1]
 
-    with small_server() as url, subprocess.Popen([*DBZ, "load", f"{url}/hello", *load], cwd=tmp_path) as run:
+    with small_server() as url, start_dbz(["load", f"{url}/hello", *load], cwd=tmp_path) as run:
         assert eventually(scrape)
     assert run.returncode == ExitCode.OK

@@ -9,10 +9,12 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from dbz.children import free_port
 from dbz.errors import ExitCode
-from tests.children.processes import carrying, eventually
-from tests.cli.running import DBZ, dbz, newest_run, small_server
+from tests.children.processes import carrying, ended, eventually
+from tests.cli.running import DBZ, dbz, newest_run, small_server, start_dbz
 
 SCENARIO = """\
 from dbz.users import HttpUser, constant, setup, task
@@ -29,6 +31,21 @@ class Visitor(HttpUser):
         self.client.get(f"{self.shared['path']}?seat={self.seat}")
         self.count("visits")
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lonely(tmp_path_factory):
+    """A worker whose master never comes: it has patience for a quarter of a minute, beside the tests before its own."""
+    arguments = ["load", "worker", "--master-port"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else comes to
+        arguments.append(str(taken.getsockname()[1]))
+        pipe = subprocess.PIPE
+        with ended(
+            start_dbz(arguments, tmp_path_factory.mktemp("lonely"), stdout=pipe, stderr=pipe, text=True)
+        ) as worker:
+            yield worker
+            worker.kill()
 
 
 class Hall:
@@ -109,12 +126,6 @@ def test_a_lost_worker_makes_the_run_invalid(tmp_path):
     assert "worker" in out
 
 
-def test_a_worker_without_a_master_gives_up_with_a_message(tmp_path):
-    done = dbz("load", "worker", "--master-port", str(free_port()), cwd=tmp_path)
-    assert done.returncode == ExitCode.UNREACHABLE
-    assert "no master answered at 127.0.0.1:" in done.stderr
-
-
 def test_strangers_are_told_nothing_and_insiders_break_nothing(tmp_path):
     secret = "a secret of these tests"
     with small_server() as url, ExitStack() as resources:
@@ -147,6 +158,12 @@ def test_a_master_for_other_machines_wants_a_secret(tmp_path):
     assert "guess-me" not in short.stderr
     done = dbz("load", "worker", "--master-host", "192.0.2.1", cwd=tmp_path)
     assert (done.returncode, "DBZ_WORKER_SECRET" in done.stderr) == (ExitCode.USAGE, True), done.stderr
+
+
+def test_a_worker_without_a_master_gives_up_with_a_message(lonely):
+    _, said = lonely.communicate(timeout=60)
+    assert lonely.returncode == ExitCode.UNREACHABLE
+    assert "no master answered at 127.0.0.1:" in said
 
 
 def _listens(port: int) -> bool:

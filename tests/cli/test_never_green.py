@@ -17,7 +17,7 @@ import pytest
 from dbz.errors import ExitCode
 from tests.children.processes import carrying, ended, eventually
 from tests.cli.bad_server import bad_server
-from tests.cli.running import DBZ
+from tests.cli.running import DBZ, start_dbz
 from tests.whole import some
 
 LOCUST_FILE = """\
@@ -54,8 +54,8 @@ def _outcomes(urls: dict[str, str], folder: Path, times: Sequence[str]) -> dict[
     (folder / "file.py").write_text(LOCUST_FILE)
     (folder / "scenario.py").write_text(SCENARIO)
     running = {
-        name: subprocess.Popen(
-            [*DBZ, "load", *(part.format(url=url) for part in LOADS[name]), *times, "--out", f"reports {name}"],
+        name: start_dbz(
+            ["load", *(part.format(url=url) for part in LOADS[name]), *times, "--out", f"reports {name}"],
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ from dbz.cli.main import run
 from dbz.errors import ExitCode
 from tests.children.processes import ended, eventually
 from tests.cli.commands import unknown_steps
-from tests.cli.running import DBZ, dbz, small_server
+from tests.cli.running import dbz, small_server, start_dbz
 from tests.cloud.clouds import RunningCloud
 from tests.runs.capacities import searched
 
@@ -61,12 +61,10 @@ class Shell:
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """A command that is still running."""
-        command = [*DBZ, "scale", *self._with_service(arguments)]
+        command = ["scale", *self._with_service(arguments)]
         pipe = subprocess.PIPE
         with ended(
-            subprocess.Popen(
-                command, cwd=self.folder, env={**os.environ, **self.env}, stdout=pipe, stderr=pipe, text=True
-            )
+            start_dbz(command, cwd=self.folder, env={**os.environ, **self.env}, stdout=pipe, stderr=pipe, text=True)
         ) as process:
             yield process
             process.kill()

@@ -20,7 +20,7 @@ from gevent.event import Event
 from dbz.errors import ExitCode, UsageError
 from dbz.load.generator import once
 from dbz.load.spec import GeneratorRole, GeneratorSpec
-from tests.cli.running import DBZ, dbz, newest_run
+from tests.cli.running import dbz, newest_run, start_dbz
 
 SCENARIO = """\
 from dbz.users import HttpUser, constant, setup, task, teardown
@@ -141,8 +141,8 @@ def test_without_its_setup_there_is_no_load_and_nothing_to_clean_up(tmp_path: Pa
 def test_an_interrupted_run_cleans_up(tmp_path: Path, clubs: Clubs, workers: str) -> None:
     (tmp_path / "clubs.py").write_text(SCENARIO)
     clubs.forget()
-    command = [*DBZ, "load", "clubs.py", "--target", clubs.url, "--workers", workers, *OPTIONS, "--duration", "90s"]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["load", "clubs.py", "--target", clubs.url, "--workers", workers, *OPTIONS, "--duration", "90s"]
+    running = start_dbz(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _until(lambda: any(one.startswith("GET") for one in clubs.seen))
         os.kill(running.pid, signal.SIGINT)

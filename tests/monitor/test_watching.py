@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dbz.errors import ExitCode
-from tests.cli.running import DBZ, dbz
+from tests.cli.running import dbz, start_dbz
 from tests.monitor.service import Receiver, Service, running
 
 CONFIG = """\
@@ -58,9 +58,9 @@ class Watching:
         self.lines: list[dict[str, Any]] = []
 
     def begin(self) -> None:
-        command = [*DBZ, "monitor", "--config", "m.yaml", "--state", "m.db", "--json"]
+        command = ["monitor", "--config", "m.yaml", "--state", "m.db", "--json"]
         out = (self._folder / "out").open("a")
-        self.process = subprocess.Popen(command, cwd=self._folder, stdout=out, stderr=subprocess.STDOUT, text=True)
+        self.process = start_dbz(command, cwd=self._folder, stdout=out, stderr=subprocess.STDOUT, text=True)
         out.close()
 
     def end(self, how: signal.Signals) -> int:
