@@ -60,14 +60,20 @@ _QUICK = ("config", "measure", "report", "runs", "imports", "targets")
 """Folders whose files take seconds."""
 
 
-_LONG = ("test_sagas", "test_matrix", "test_sync", "test_apart", "test_step_functions", "test_faults", "test_link")
-"""Files that take a minute or more."""
+_LONG = (
+    *("test_sagas", "test_matrix", "test_sync", "test_apart", "test_step_functions", "test_faults", "test_link"),
+    *("test_serve", "test_load", "test_load_distributed", "test_load_scenario_code", "test_documented_loop"),
+    *("test_shard", "test_scale", "test_scale_lease", "test_never_green", "test_output", "test_load_pages"),
+    *("test_odd_arguments", "test_serve_cloud", "test_events", "test_capacity", "test_baseline"),
+)
+"""Files that take half a minute or more, the longest first."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first and quick ones last: with several processes these fill the time while the last is at work."""
-    items.sort(key=lambda item: (item.path.stem not in _LONG, item.path.parent.name in _QUICK))
+    place = {stem: number for number, stem in enumerate(_LONG)}
+    items.sort(key=lambda item: (place.get(item.path.stem, len(place)), item.path.parent.name in _QUICK))
 
 
 _TOOK_ITS_PROCESS_DOWN = pytest.StashKey[bool]()

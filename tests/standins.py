@@ -32,7 +32,7 @@ def start_stand_in(name: str, folder: Path, *options: str) -> Iterator[tuple[str
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     child = start_module(name, f"dbz.{name}.__main__", ["--port", str(port), *options], log=folder / f"{name}.log")
-    with child, httpx.Client(base_url=url) as http:
+    with child, httpx.Client(base_url=url, timeout=60) as http:
         wait_until(lambda: _answers(http), child, deadline_s=20, what=f"the stand-in {name}")
         yield url, http
 

@@ -37,4 +37,4 @@ def fail_a_share(url: str, share: float) -> None:
     """Let this share of the requests fail from now on."""
     body = json.dumps({"errors": share}).encode()
     request = urllib.request.Request(f"{url}/faults", body, {"Content-Type": "application/json"})
-    urllib.request.urlopen(request, timeout=5).close()
+    urllib.request.urlopen(request, timeout=30).close()

@@ -16,7 +16,7 @@ from dbz.errors import ExitCode
 from tests.bring.apps import fail_a_share, node_app
 from tests.bring.recorders import recording
 from tests.children.processes import ended
-from tests.cli.running import DBZ, dbz, newest_run
+from tests.cli.running import dbz, newest_run, start_dbz
 from tests.cli.test_ci_recipes import accepted, commands
 from tests.cli.test_init import files_in
 
@@ -52,8 +52,8 @@ def test_who_follows_the_page_has_a_project_whose_ci_turns_red_with_errors(app: 
         use(recorder.urls[0])
     assert recorder.code == ExitCode.OK, recorder.output
     with ended(
-        subprocess.Popen(
-            [*DBZ, *second],
+        start_dbz(
+            second,
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -99,10 +99,10 @@ def check_project(done: subprocess.CompletedProcess[str], folder: Path) -> None:
 
 def use(url: str) -> None:
     """Do with the app what its page does: log in, and read."""
-    token = requests.post(f"{url}/login", json={"name": "eve", "password": "pw-eve"}, timeout=5).json()["token"]
-    room = requests.get(f"{url}/rooms", timeout=5).json()["rooms"][0]["id"]
+    token = requests.post(f"{url}/login", json={"name": "eve", "password": "pw-eve"}, timeout=30).json()["token"]
+    room = requests.get(f"{url}/rooms", timeout=30).json()["rooms"][0]["id"]
     headers = {"authorization": f"Bearer {token}"}
-    assert requests.get(f"{url}/rooms/{room}/messages", headers=headers, timeout=5).ok
+    assert requests.get(f"{url}/rooms/{room}/messages", headers=headers, timeout=30).ok
 
 
 def shorten(profile: Path) -> None:

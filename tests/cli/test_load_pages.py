@@ -40,7 +40,7 @@ class Visitor(HttpUser):
 BUDGETS = """\
 schema: dbz.budgets/1
 budgets:
-  - {name: page_load_time, of: "composite{name=page_load*}", stat: p95, limit: "< 1500ms", or: [p50 of page, p50 of import.page_load]}
+  - {name: page_load_time, of: "composite{name=page_load*}", stat: p95, limit: "< 1900ms", or: [p50 of page, p50 of import.page_load]}
   - {name: interaction, of: 'page.inp{url="/"}', stat: max, limit: "< 2s"}
   - {name: shifts, of: page.cls, stat: max, limit: "< 0.0001", severity: warn}
   - {name: answered, of: errors, stat: error_rate, limit: "< 1%"}
@@ -75,7 +75,7 @@ def test_a_slow_page_breaks_the_budget_and_every_report_tells_of_it(tmp_path, si
     assert verdicts["interaction"]["value"] >= 120
     assert verdicts["shifts /"]["effect"] == "warn" and verdicts["shifts /slow"]["effect"] == "none"
 
-    front, slow = run["pages"]
+    front, slow = sorted(run["pages"], key=lambda page: page["url"])  # which is first says only which was opened first
     assert (front["url"], front["clicked"], slow["url"], slow["clicked"]) == ("/", "Like", "/slow", "")
     assert front["visits"] >= 2 and front["failed"] == 0
     assert front["load_ms"] == pytest.approx(verdicts["page_load_time /"]["value"], rel=0.002), "one record"

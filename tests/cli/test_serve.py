@@ -121,7 +121,7 @@ def test_json_is_also_the_state_file_and_a_second_serve_is_refused_and_names_the
         assert second.returncode == 2
         assert str(document["url"]) in second.stderr and str(document["pid"]) in second.stderr
         assert "Traceback" not in second.stderr and second.stdout == ""
-        with urllib.request.urlopen(f"{document['url']}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{document['url']}/healthz", timeout=30) as answer:
             assert answer.status == 200
         assert (home.state / "stack.json").exists()
 
@@ -203,7 +203,7 @@ def test_after_a_kill_the_next_serve_starts_as_if_nothing_had_been(home: Home) -
     with home.serving() as (_, after):
         assert after["pid"] != before["pid"]
         with pytest.raises(urllib.error.URLError):
-            urllib.request.urlopen(f"{before['url']}/healthz", timeout=5)
+            urllib.request.urlopen(f"{before['url']}/healthz", timeout=30)
     assert eventually(home.is_clean)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 
 from dbz.children import Child, free_port, python_module, wait_until
+from tests.children.processes import DEADLINE_S
 
 KEYS = ("local", "local")
 REGION = "eu-west-1"
@@ -74,7 +75,7 @@ class RunningCloud:
         (found,) = self.client("ecs").describe_services(cluster="dbz", services=[name])["services"]
         return found
 
-    def until(self, name: str, holds: Callable[[Any], bool], within_s: float = 20) -> Any:
+    def until(self, name: str, holds: Callable[[Any], bool], within_s: float = DEADLINE_S) -> Any:
         """The service as it is once `holds`."""
         end = time.monotonic() + within_s
         while not holds(found := self.service(name)):

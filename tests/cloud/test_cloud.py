@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.cloud.cloudwatch.expressions import evaluate
+from tests.children.processes import eventually
 from tests.cloud.clouds import RunningCloud
 
 
@@ -50,11 +52,8 @@ def alarm_state(cloud: RunningCloud, name: str) -> str:
     return str(found["StateValue"])
 
 
-def until(holds: Any, within_s: float = 15) -> None:
-    end = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)
+def until(holds: Callable[[], bool]) -> None:
+    assert eventually(holds)
 
 
 CPU = {"Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistic": "Average", "Period": 1}
@@ -121,11 +120,13 @@ def test_eleven_services_in_a_call_are_refused(cloud: RunningCloud) -> None:
 
 
 def test_an_alarm_goes_through_its_states_and_sets_its_policy_off(cloud: RunningCloud) -> None:
+    cloud.control(demand=None)  # no figures of the service before its alarm is there
     name = cloud.new_service(2)
     cloud.client("application-autoscaling").register_scalable_target(**target(name), MinCapacity=1, MaxCapacity=3)
     policy = step_policy(cloud, name, 1)
     alarm(cloud, name, **CPU, Dimensions=dimensions(name), AlarmActions=[policy])
     assert alarm_state(cloud, name) == "INSUFFICIENT_DATA"
+    cloud.control(demand=0.2)
     until(lambda: alarm_state(cloud, name) == "OK")
     cloud.control(demand=1000.0)
     until(lambda: alarm_state(cloud, name) == "ALARM")

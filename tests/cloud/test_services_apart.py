@@ -17,7 +17,7 @@ from tests.server.backend import SECRET, mongo_uri, start_mongo, start_redis
 
 def chats(port: int) -> list[str]:
     """The chat processes that the gateway on `port` knows."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
         found = json.load(answer)
     return [one["name"] for one in found["services"]["chat"]["instances"]]
 

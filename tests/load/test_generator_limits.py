@@ -59,9 +59,9 @@ def test_a_request_that_finds_no_descriptor_says_so():
 
 def test_the_reason_is_found_behind_the_errors_of_other_clients():
     with serving(routed({"/": response(b"ok")})) as server:
-        assert requests.get(server.url, timeout=5).text == "ok"  # it imports as it goes
+        assert requests.get(server.url, timeout=30).text == "ok"  # it imports as it goes
         with no_descriptor_left(), pytest.raises(requests.ConnectionError) as caught:
-            requests.get(server.url, timeout=5)
+            requests.get(server.url, timeout=30)
         assert "no file descriptor" in str(limit_behind(caught.value))
 
 

@@ -241,14 +241,14 @@ def test_the_read_timeout_limits_each_wait_and_not_the_whole_answer():
         target = read_request(connection).split(b" ")[1]
         connection.sendall(OK + b"Content-Length: 8\r\n\r\n")
         for _ in range(8):
-            time.sleep(0.1)
+            time.sleep(0.25)
             connection.sendall(b".")
             if target == b"/stuck":
                 silent.wait(10)
 
     with serving(talk) as server:
         client, ledger = client_of(server.url)
-        assert client.get("/slow", timeout=(5, 0.5)).text == "." * 8
+        assert client.get("/slow", timeout=(5, 1.8)).text == "." * 8
         client.get("/stuck", timeout=(5, 0.5))
         silent.set()
         assert ledger.rows == [("GET /slow", ""), ("GET /stuck", "ReadTimeout")]

@@ -237,7 +237,7 @@ def test_a_stream_of_events_is_read_as_it_arrives():
         connection.recv(1)
 
     with serving(talk) as server:
-        client, ledger = client_of(server.url, timeout_s=2)
+        client, ledger = client_of(server.url)
         lines = []
         with client.get("/events", stream=True, catch_response=True) as answer:
             for line in answer.iter_lines(decode_unicode=True):
@@ -275,10 +275,10 @@ def test_a_streamed_body_that_breaks_off_raises_and_one_that_stops_times_out():
             silent.wait(5)
 
     with serving(talk) as server:
-        client, ledger = client_of(server.url, timeout_s=0.3)
+        client, ledger = client_of(server.url)
         with pytest.raises(ConnectionLost, match="closed before"):
             _ = client.get("/breaks", stream=True).content
-        with pytest.raises(ReadTimeout), client.get("/stops", stream=True, catch_response=True) as answer:
+        with pytest.raises(ReadTimeout), client.get("/stops", stream=True, catch_response=True, timeout=0.3) as answer:
             list(answer.iter_content(10))
         silent.set()
         assert ledger.rows == [("GET /breaks", ""), ("GET /stops", "ReadTimeout: ReadTimeout")]

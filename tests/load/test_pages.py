@@ -48,7 +48,7 @@ def visit(browser: Browser, url: str, click: str = "", clicked: bool = True, hos
 
 
 def hits(site: str) -> dict[str, int]:
-    with urllib.request.urlopen(f"{site}/hits", timeout=5) as answer:
+    with urllib.request.urlopen(f"{site}/hits", timeout=30) as answer:
         return json.load(answer)
 
 

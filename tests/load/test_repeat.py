@@ -35,7 +35,9 @@ from tests.whole import WHOLE
 pytestmark = pytest.mark.usefixtures("deadline_sweep")
 
 GOOD = response(b"as ever " * 100, "Content-Type: text/plain")
-PATIENCE_S = 0.5
+PATIENCE_S = 20.0
+PATIENCES_S = (0.5, 4.0)
+"""Of clients that some answers never satisfy: on a busy machine an answer may take longer than the first of them."""
 ANSWERS = 300 if WHOLE else 90
 ENDS = {"cut off in its head", "cut off in its body", "ends with the connection", "more than its body"}
 """After answers like these a server closes; after others it may go on."""
@@ -102,29 +104,29 @@ class Outcome:
         return self.rows, said, sums[0], sums[3], sums[4], [one.split(b"\r\n\r\n")[0] for one in self.script.requests]
 
 
-def client_for(server, outcome: Outcome) -> HttpClient:
+def client_for(server, outcome: Outcome, patience_s: float = PATIENCE_S) -> HttpClient:
     client = outcome.script.user.client = HttpClient(server.url, outcome.record)
     client.headers = {"Accept-Encoding": "gzip", "Host": "a.test"}
-    client.timeout_s = PATIENCE_S
+    client.timeout_s = patience_s
     return client
 
 
-def by_client(script: Script, method: str = "GET", **body):
+def by_client(script: Script, method: str = "GET", patience_s: float = PATIENCE_S, **body):
     """Facts of a run of the ordinary client."""
     outcome = Outcome(script)
     with serving(script.talk) as server:
-        client = client_for(server, outcome)
+        client = client_for(server, outcome, patience_s)
         while script.user._state == RUNNING:
             client.request(method, "/", name="/", **body)
         client.close()
     return outcome.facts()
 
 
-def by_lane(script: Script, tmp_path, method: str = "GET", **body):
+def by_lane(script: Script, tmp_path, method: str = "GET", patience_s: float = PATIENCE_S, **body):
     """Facts of a run in which a lane does what it can."""
     outcome, tally = Outcome(script), tally_of(f"{method} /")
     with serving(script.talk) as server, recorder_in(tmp_path) as recorder:
-        client = client_for(server, outcome)
+        client = client_for(server, outcome, patience_s)
         lane = Lane(script.user, tally)
         ask = partial(client.request, method, "/", name="/", **body)
         while script.user._state == RUNNING:
@@ -148,9 +150,12 @@ def test_a_line_records_of_odd_answers_what_the_ordinary_client_records(tmp_path
     for number, case in enumerate(cases(5)):
         steps = [GOOD, GOOD, GOOD, case.raw, GOOD, GOOD, GOOD]
         closes_after = 3 if case.traits & ENDS or number % 2 else -1
-        expected = by_client(Script(steps, closes_after, pieces))
-        script = Script(steps, closes_after, pieces)
-        found = by_lane(script, tmp_path)
+        for patience_s in PATIENCES_S:
+            expected = by_client(Script(steps, closes_after, pieces), patience_s=patience_s)
+            script = Script(steps, closes_after, pieces)
+            found = by_lane(script, tmp_path, patience_s=patience_s)
+            if found == expected:
+                break
         by_lane_itself += script.by_lane
         if found != expected:
             wrong.append((sorted(case.traits), case.raw[:200], expected, found))
@@ -221,9 +226,13 @@ def test_cookies_that_are_set_on_the_way_go_back_with_what_follows(tmp_path):
 
 def test_answers_that_do_not_come_are_timeouts_for_both(tmp_path):
     steps = [GOOD, GOOD, GOOD, b"", GOOD, GOOD[:90], GOOD, GOOD]
-    rows, *_ = found = by_lane(Script(steps, -1, False), tmp_path)
-    assert found == by_client(Script(steps, -1, False))
-    assert rows == {"": 6, "ReadTimeout": 2}
+    for patience_s in PATIENCES_S:
+        found = by_lane(Script(steps, -1, False), tmp_path, patience_s=patience_s)
+        expected = by_client(Script(steps, -1, False), patience_s=patience_s)
+        if found == expected:
+            break
+    assert found == expected
+    assert found[0] == {"": 6, "ReadTimeout": 2}
 
 
 def test_a_user_that_is_killed_leaves_its_request_unfinished_and_no_connection_open(tmp_path):
@@ -255,7 +264,10 @@ def paced(script: Script, times_s: list[float], users: int):
 
     with serving(script.talk) as server:
         greenlets = [gevent.spawn(live) for _ in range(users)]
-        gevent.sleep(max(times_s) + 0.2)
+        with gevent.Timeout(60, False):
+            while sum(tally.successes.values()) + outcome.rows.total() < users + len(times_s):
+                gevent.sleep(0.01)
+        gevent.sleep(0.2)  # for one that would be made twice
         gevent.killall(greenlets)
     return outcome, tally, punctuality.take()
 

@@ -63,7 +63,7 @@ def test_a_node_service_with_prom_client_tells_itself() -> None:
         async def looked() -> list[SourceReading]:
             readings = []
             for _ in range(2):
-                urllib.request.urlopen(f"{url}/work", timeout=5).close()
+                urllib.request.urlopen(f"{url}/work", timeout=30).close()
                 readings.append(await source.look())
             return readings
 

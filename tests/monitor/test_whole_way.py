@@ -76,7 +76,7 @@ async def until(true: Callable[[], object], within_s: float = 60.0) -> None:
 
 
 async def test_only_admins_see_and_change_faults_and_they_do_what_they_say(server: Any) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         member, admin = await logged_in(client, "user0000"), await logged_in(client, "user0199")
         refused = await client.put("/api/admin/faults", headers=member, json={"slow_ms": 5})
         assert refused.status_code == 403

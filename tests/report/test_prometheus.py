@@ -23,7 +23,7 @@ DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana" / "dbz.json"
 
 def scraped(endpoint: MetricsEndpoint) -> dict[str, dict[tuple[str, ...], float]]:
     """By sample name: the values by their labels' values."""
-    with urlopen(f"http://127.0.0.1:{endpoint.port}/metrics", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{endpoint.port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text):

@@ -50,7 +50,7 @@ class Socket:
 
     async def call(self, event: str, data: Any) -> dict[str, Any]:
         """Emit, and wait for the ack."""
-        answer: dict[str, Any] = await self.client.call(event, data, timeout=10)
+        answer: dict[str, Any] = await self.client.call(event, data, timeout=30)
         return answer
 
     async def emit(self, event: str, data: Any) -> None:
@@ -115,7 +115,7 @@ async def signing_in(url: str) -> AsyncIterator[SignIn]:
     async with AsyncExitStack() as stack:
 
         async def sign(user_id: str) -> User:
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
             tokens = await login(http, user_id)
             http.headers["authorization"] = f"Bearer {tokens['access_token']}"
             return User(http, user_id, tokens, stack)

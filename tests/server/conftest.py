@@ -57,5 +57,5 @@ async def sign_in(backend: Backend) -> AsyncIterator[SignIn]:
 @pytest.fixture
 async def anyone(backend: Backend) -> AsyncIterator[httpx.AsyncClient]:
     """A client that is not signed in."""
-    async with httpx.AsyncClient(base_url=backend.url) as http:
+    async with httpx.AsyncClient(base_url=backend.url, timeout=60) as http:
         yield http

@@ -137,7 +137,7 @@ async def test_nobody_outside_speaks_for_somebody_else(apart: Backend, people: l
     """Internal headers of clients go no further, services answer nobody but the gateway, clubs stay apart."""
     forged = {"x-dbz-identity": "e30.00", "x-dbz-caller": "e30.00"}
     assert (await people[0].get("/api/me", headers=forged)).json()["id"] == people[0].id
-    async with httpx.AsyncClient(base_url=apart.url) as nobody:
+    async with httpx.AsyncClient(base_url=apart.url, timeout=60) as nobody:
         assert (await nobody.get("/api/me", headers=forged)).status_code == 401
         assert (await nobody.post("/internal/profiles", json={"user_ids": ["user0001"]})).status_code == 404
     stranger = people[3]
@@ -145,7 +145,7 @@ async def test_nobody_outside_speaks_for_somebody_else(apart: Backend, people: l
     assert (await stranger.get("/api/clubs/club00")).status_code == 403
     health = (await people[0].get("/healthz")).json()
     game = health["services"]["game"]["instances"][0]["name"]
-    async with httpx.AsyncClient(base_url=f"http://{game}", headers=dict(people[0].http.headers)) as direct:
+    async with httpx.AsyncClient(base_url=f"http://{game}", headers=dict(people[0].http.headers), timeout=60) as direct:
         assert (await direct.get("/api/games")).status_code == 401
         assert (await direct.post("/internal/audience", json={}, headers=forged)).status_code == 401
 
@@ -202,7 +202,7 @@ async def others_answer(user: User, service: str) -> None:
 
 async def test_a_fault_of_a_service_strikes_its_processes_and_no_others(apart: Backend, people: list[User]) -> None:
     """Slow, failing and killed, as an admin asks for at the gateway; both processes of chat are struck."""
-    async with httpx.AsyncClient(base_url=apart.url) as http:
+    async with httpx.AsyncClient(base_url=apart.url, timeout=60) as http:
         http.headers["authorization"] = f"Bearer {(await login(http, 'user0199'))['access_token']}"
 
         async def asks(**faults: object) -> httpx.Response:

@@ -128,7 +128,7 @@ async def test_sockets_survive_any_payload(sign_in: SignIn) -> None:
 async def test_garbage_on_the_wire_harms_nobody(sign_in: SignIn, backend: Backend) -> None:
     """Packets that are no Socket.IO at all; another connection does not notice."""
     other = await (await sign_in("user0142")).socket()
-    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "4", "transport": "polling"}) as http:
+    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "4", "transport": "polling"}, timeout=60) as http:
         for garbage in (
             b"",
             b"9",

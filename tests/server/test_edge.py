@@ -107,7 +107,7 @@ async def wrong(stores: tuple[str, str], gateway: str) -> AsyncIterator[Wrong]:
     name = f"127.0.0.1:{service.port}"
 
     async def is_known() -> bool:
-        async with httpx.AsyncClient(base_url=gateway) as http:
+        async with httpx.AsyncClient(base_url=gateway, timeout=60) as http:
             game = (await http.get("/healthz")).json()["services"]["game"]
         return [each["name"] for each in game["instances"]] == [name]
 

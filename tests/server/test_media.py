@@ -200,11 +200,11 @@ async def test_many_readers_of_two_processes_have_it_made_once(folder: Path, sto
     """Forty ask at the same moment; the document is read, and the picture made, by one of them."""
     child, where = start_server(folder, *stores, options=["--processes", "2"])
     with child:
-        async with httpx.AsyncClient(base_url=where.url) as http:
+        async with httpx.AsyncClient(base_url=where.url, timeout=60) as http:
             tokens = await login(http, "user0410")
             http.headers["authorization"] = f"Bearer {tokens['access_token']}"
             url = (await uploaded(http, photo()))["url"]
-        clients = [httpx.AsyncClient(base_url=where.url) for _ in range(40)]
+        clients = [httpx.AsyncClient(base_url=where.url, timeout=60) for _ in range(40)]
         answers = await asyncio.gather(*(client.get(f"{url}?w=500") for client in clients))
         assert len({answer.content for answer in answers}) == 1 and answers[0].status_code == 200
         await asyncio.sleep(1.2)  # until the processes have published their figures
@@ -221,7 +221,7 @@ async def test_without_redis_pictures_are_made_all_the_same(folder: Path, stores
     with start_redis(folder, port) as redis:
         child, where = start_server(folder, stores[0], f"redis://127.0.0.1:{port}")
         with child:
-            async with httpx.AsyncClient(base_url=where.url) as http:
+            async with httpx.AsyncClient(base_url=where.url, timeout=60) as http:
                 tokens = await login(http, "user0411")
                 http.headers["authorization"] = f"Bearer {tokens['access_token']}"
                 url = (await uploaded(http, photo(300, 200)))["url"]

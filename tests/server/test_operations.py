@@ -30,7 +30,7 @@ async def test_sigterm_drains(folder: Path, stores: tuple[str, str]) -> None:
     child, where = start_server(folder, *stores, options=["--processes", "2"])
     with child:
         workers = psutil.Process(child.pid).children()
-        async with httpx.AsyncClient(base_url=where.url) as http:
+        async with httpx.AsyncClient(base_url=where.url, timeout=60) as http:
             tokens = await login(http, "user0160")
         async with connected(where.url, tokens["access_token"]) as socket:
             await socket.call("room:join", {"roomId": "room:club00"})
@@ -44,7 +44,7 @@ async def test_sigterm_drains(folder: Path, stores: tuple[str, str]) -> None:
         assert not any(worker.is_running() for worker in workers)
     second, again = start_server(folder, *stores)
     with second:
-        async with httpx.AsyncClient(base_url=again.url) as http:
+        async with httpx.AsyncClient(base_url=again.url, timeout=60) as http:
             tokens = await login(http, "user0160")
             headers = {"authorization": f"Bearer {tokens['access_token']}"}
             history = (await http.get("/api/rooms/room:club00/messages", headers=headers)).json()["items"]
@@ -85,7 +85,7 @@ async def test_logs_are_json_with_request_ids(folder: Path, stores: tuple[str, s
     config.write_text("http: {slow_ms: 0.001}\nstores: {slow_query_ms: 0.001}\n")
     child, where = start_server(folder, *stores, options=["--config", str(config)])
     with child:
-        async with httpx.AsyncClient(base_url=where.url) as http:
+        async with httpx.AsyncClient(base_url=where.url, timeout=60) as http:
             mark = (await http.post("/api/auth/login", json={"username": "user0161", "password": "demo"})).headers[
                 "x-request-id"
             ]

@@ -48,7 +48,7 @@ def sleepy(folder: Path, stores: tuple[str, str]) -> Iterator[Backend]:
 
 
 async def token_of(where: Backend, user_id: str) -> str:
-    async with httpx.AsyncClient(base_url=where.url) as http:
+    async with httpx.AsyncClient(base_url=where.url, timeout=60) as http:
         return str((await login(http, user_id))["access_token"])
 
 
@@ -121,7 +121,7 @@ async def test_an_old_client_that_stays_quiet_is_kept_alive(folder: Path, stores
 
 async def test_payloads_that_are_none_are_refused(backend: Backend) -> None:
     """And end nobody."""
-    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "3", "transport": "polling"}) as http:
+    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "3", "transport": "polling"}, timeout=60) as http:
         opened = (await http.get("/socket.io/")).text
         sid = json.loads(split(opened)[0][1:])["sid"]
         for body in (b"x", b"5", b"5:", b"-1:2", b"99999999999:2", b"3:2", b"1:2junk", b"\xff\xfe", "²:2".encode()):

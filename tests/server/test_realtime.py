@@ -52,7 +52,7 @@ async def enter() -> AsyncIterator[Enter]:
     async with AsyncExitStack() as stack:
 
         async def sign(where: Backend, user_id: str) -> User:
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=where.url))
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=where.url, timeout=60))
             tokens = await login(http, user_id)
             http.headers["authorization"] = f"Bearer {tokens['access_token']}"
             return User(http, user_id, tokens, stack)
@@ -62,7 +62,7 @@ async def enter() -> AsyncIterator[Enter]:
 
 async def handshake(url: str, **query: str) -> dict[str, Any]:
     """The Engine.IO handshake by polling."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         answer = await http.get(f"{url}/socket.io/", params={"EIO": "4", "transport": "polling", **query})
     assert answer.status_code == 200, answer.text
     opened: dict[str, Any] = json.loads(answer.text[1:])
@@ -86,7 +86,7 @@ async def test_websocket_and_polling_both_work(sign_in: SignIn, transports: tupl
 
 async def test_only_allowed_origins_connect_with_credentials(strict: Backend) -> None:
     """CORS from ALLOWED_ORIGINS."""
-    async with httpx.AsyncClient(base_url=strict.url, params={"EIO": "4", "transport": "polling"}) as http:
+    async with httpx.AsyncClient(base_url=strict.url, params={"EIO": "4", "transport": "polling"}, timeout=60) as http:
         allowed = await http.get("/socket.io/", headers={"origin": "https://app.example"})
         assert allowed.headers["access-control-allow-origin"] == "https://app.example"
         assert allowed.headers["access-control-allow-credentials"] == "true"
@@ -322,7 +322,7 @@ async def test_memory_pressure_cleans_up(folder: Path, stores: tuple[str, str], 
 async def test_polling_answers_are_compressed(sign_in: SignIn, backend: Backend) -> None:
     """From 1 KB up, when the client accepts it."""
     user = await sign_in("user0118")
-    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "4", "transport": "polling"}) as http:
+    async with httpx.AsyncClient(base_url=backend.url, params={"EIO": "4", "transport": "polling"}, timeout=60) as http:
         opened = json.loads((await http.get("/socket.io/")).text[1:])
         http.params = http.params.set("sid", opened["sid"])
         await http.post("/socket.io/", content="40" + json.dumps({"token": user.tokens["access_token"]}))

@@ -136,7 +136,10 @@ async def test_pictures_move_with_their_club(sharded: Sharded) -> None:
 async def test_writes_of_a_fenced_club_wait_and_then_get_503_while_reads_and_other_clubs_go_on(
     sharded: Sharded,
 ) -> None:
-    async with httpx.AsyncClient(base_url=sharded.url) as held, httpx.AsyncClient(base_url=sharded.url) as other:
+    async with (
+        httpx.AsyncClient(base_url=sharded.url, timeout=60) as held,
+        httpx.AsyncClient(base_url=sharded.url, timeout=60) as other,
+    ):
         await signed_in(held, "user0001")
         await signed_in(other, "user0201")
         with Control(sharded.deployment) as control:
@@ -157,7 +160,7 @@ async def test_writes_of_a_fenced_club_wait_and_then_get_503_while_reads_and_oth
 
 @pytest.mark.anyio
 async def test_a_fence_that_goes_in_time_costs_its_writes_only_time(sharded: Sharded) -> None:
-    async with httpx.AsyncClient(base_url=sharded.url) as http:
+    async with httpx.AsyncClient(base_url=sharded.url, timeout=60) as http:
         await signed_in(http, "user0002")
         with Control(sharded.deployment) as control:
             fenced = control.fence("a test", "club00", 20.0)

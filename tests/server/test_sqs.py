@@ -61,7 +61,7 @@ def cloud(folder: Path, stores: tuple[str, str]) -> Iterator[Cloud]:
 
 async def signed_in(cloud: Cloud, stack: AsyncExitStack, user_id: str) -> User:
     """A user of this server."""
-    http = await stack.enter_async_context(httpx.AsyncClient(base_url=cloud.where.url))
+    http = await stack.enter_async_context(httpx.AsyncClient(base_url=cloud.where.url, timeout=60))
     tokens = await login(http, user_id)
     http.headers["authorization"] = f"Bearer {tokens['access_token']}"
     return User(http, user_id, tokens, stack)

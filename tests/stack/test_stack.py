@@ -38,7 +38,7 @@ def taken_port() -> Iterator[int]:
 
 
 def test_every_part_answers(stack: Stack) -> None:
-    with urllib.request.urlopen(stack.url + "/healthz", timeout=5) as answer:
+    with urllib.request.urlopen(stack.url + "/healthz", timeout=30) as answer:
         assert answer.status == 200
     with pymongo.MongoClient(stack.mongo_uri, serverSelectionTimeoutMS=5000) as mongo:
         assert mongo.admin.command("ping")["ok"] == 1
@@ -51,7 +51,7 @@ def test_the_demo_members_can_log_in(stack: Stack) -> None:
     request = urllib.request.Request(
         stack.url + "/api/auth/login", data=login, headers={"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert json.load(answer)["access_token"]
 
 

@@ -57,7 +57,7 @@ def busy(url: str) -> Iterator[None]:
     def ask() -> None:
         while not stop.is_set():
             with contextlib.suppress(OSError):  # the machine may be too busy to answer in time
-                urllib.request.urlopen(f"{url}/work", timeout=5).close()
+                urllib.request.urlopen(f"{url}/work", timeout=30).close()
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

@@ -76,7 +76,7 @@ async def begin(user: User) -> tuple[str, str]:
 
 async def agreed(url: str, user_key: str = LEADER) -> dict[str, str]:
     """Somebody agrees at Band: what Band sends the browser back with."""
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         back = await browser.get(f"{url}&user_key={user_key}")
     assert back.status_code == 302, back.text
     return {name: values[0] for name, values in parse_qs(urlsplit(back.headers["location"]).query).items()}

@@ -24,7 +24,7 @@ async def test_a_club_is_linked_through_the_gateway_and_synchronised_by_a_servic
     child, backend = stage.server(["--services", "apart", "--config", str(path)])
     with child:
         _only_auth_has_secrets(backend.pid)
-        async with httpx.AsyncClient(base_url=backend.url) as http:
+        async with httpx.AsyncClient(base_url=backend.url, timeout=60) as http:
             tokens = await login(http, ADMIN)
             http.headers["authorization"] = f"Bearer {tokens['access_token']}"
             admin = User(http, ADMIN, tokens, None)  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ async def test_a_browser_comes_back_with_its_cookie(sign_in: SignIn, banded: Bac
     member = await sign_in("user0007")
     url, cookie = await begin(member)
     assert cookie.startswith("band_link=")
-    async with httpx.AsyncClient(base_url=banded.url) as browser:
+    async with httpx.AsyncClient(base_url=banded.url, timeout=60) as browser:
         back = await agreed(url, "band00-u00007")
         answer = await browser.get(CALLBACK, params=back, headers={"cookie": f"other=1; {cookie}"})
         assert answer.status_code == 200 and "Max-Age=0" in answer.headers["set-cookie"]
@@ -68,7 +68,7 @@ async def test_nobody_else_can_bring_a_code_back(sign_in: SignIn, banded: Backen
     admin = await sign_in(ADMIN)
     same_user, other = await sign_in(ADMIN), await sign_in(OTHER_ADMIN)
     _, cookie_of_other = await begin(other)
-    async with httpx.AsyncClient(base_url=banded.url) as browser:
+    async with httpx.AsyncClient(base_url=banded.url, timeout=60) as browser:
         for client, headers in (
             (same_user.http, {}),
             (other.http, {}),
@@ -91,7 +91,7 @@ async def test_a_refusal_and_a_session_that_ended_make_no_link(sign_in: SignIn, 
     """The user says no at Band; he logs out before he comes back; the code is one of nobody."""
     user = await sign_in("user0009")
     url, _ = await begin(user)
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         denied = await browser.get(f"{url}&deny=1")
     answer = await user.get(CALLBACK, params=httpx.URL(denied.headers["location"]).params)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "band_refused")
@@ -102,7 +102,7 @@ async def test_a_refusal_and_a_session_that_ended_make_no_link(sign_in: SignIn, 
     back = await agreed(url)
     await user.post("/api/auth/logout", {})
     await asyncio.sleep(0.2)  # the other process hears of it
-    async with httpx.AsyncClient(base_url=banded.url) as browser:
+    async with httpx.AsyncClient(base_url=banded.url, timeout=60) as browser:
         answer = await browser.get(CALLBACK, params=back, headers={"cookie": cookie})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "session_ended")
     assert stage.store["tokens"].find_one({"_id": "user0009"}) is None
@@ -176,7 +176,7 @@ async def test_tokens_are_sealed_anew_when_there_is_a_new_key(sign_in: SignIn, s
     assert row(stage)["access"].startswith("k1.")
     child, backend = stage.server(keys=f"{KEYS['k2']},{KEYS['k1']}")
     with child:
-        async with httpx.AsyncClient(base_url=backend.url, headers=admin.http.headers) as http:
+        async with httpx.AsyncClient(base_url=backend.url, headers=admin.http.headers, timeout=60) as http:
             body = {"band_key": "band00"}
             assert (await http.put("/api/auth/band", json=body)).status_code == 200
             assert row(stage)["access"].startswith("k2.") and row(stage)["refresh"].startswith("k2.")

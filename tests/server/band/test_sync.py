@@ -95,7 +95,7 @@ def syncing(stage: Stage) -> Iterator[Syncing]:
 async def admin(syncing: Syncing) -> AsyncIterator[User]:
     """The club's admin, linked; Band is calm before and after."""
     syncing.stage.band.calm()
-    async with httpx.AsyncClient(base_url=syncing.backend.url) as http:
+    async with httpx.AsyncClient(base_url=syncing.backend.url, timeout=60) as http:
         tokens = await login(http, ADMIN)
         http.headers["authorization"] = f"Bearer {tokens['access_token']}"
         user = User(http, ADMIN, tokens, None)  # type: ignore[arg-type]

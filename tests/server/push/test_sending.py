@@ -203,7 +203,7 @@ async def test_a_mail_ends_with_one_click(sign_in: SignIn, stage: PushStage, any
     assert link in plain.get_content() and link.startswith("https://club.example/api/notifications/unsubscribe?t=")
     path = link.removeprefix("https://club.example")
     form = {"List-Unsubscribe": "One-Click"}
-    async with httpx.AsyncClient(base_url=stage.where.url) as anyone:
+    async with httpx.AsyncClient(base_url=stage.where.url, timeout=60) as anyone:
         page = await anyone.get(path)
         assert page.status_code == 200 and re.search(r'<form method="post">', page.text)
         assert "unsafe" not in page.headers["content-security-policy"]
