@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Processes that run tests: most tests wait, for a load to end or a program to start.
-TESTERS ?= 3
+TESTERS ?= 4
 
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=

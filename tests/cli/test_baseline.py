@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 from dbz.errors import ExitCode
@@ -25,17 +27,29 @@ class Reader(HttpUser):
 LOAD = ("--users", "2", "--duration", "2s", "--warmup", "0s", "--no-live")
 
 
+def load(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """`dbz load`, made again where this machine stood still, which the run says itself; then nothing is left of it."""
+    for _ in range(3):
+        done = dbz("load", *arguments, cwd=cwd, **env)
+        newest = max((cwd / "reports").iterdir())
+        stood_still = "stood still" in " ".join(json.loads((newest / "run.json").read_text())["reasons"])
+        if done.returncode != ExitCode.INVALID or not stood_still:
+            break
+        shutil.rmtree(newest)
+    return done
+
+
 def test_the_newest_comparable_run_is_the_baseline_and_none_yet_is_a_note(tmp_path: Path) -> None:
     with small_server() as base:
-        load = ("load", f"{base}/", *LOAD, "--baseline", "latest", "--threshold", "900%", "--json")
-        first = dbz(*load, cwd=tmp_path)
+        against = (f"{base}/", *LOAD, "--baseline", "latest", "--threshold", "900%", "--json")
+        first = load(*against, cwd=tmp_path)
         assert first.returncode == ExitCode.OK, first.stderr
         assert "No earlier run in reports can be compared with this one" in first.stderr
         document = json.loads(first.stdout)
         assert document["comparison"] is None
-        other = dbz("load", f"{base}/slow", *LOAD, "--users", "3", cwd=tmp_path)
+        other = load(f"{base}/slow", *LOAD, "--users", "3", cwd=tmp_path)
         assert other.returncode == ExitCode.OK, other.stderr
-        second = dbz(*load, cwd=tmp_path)
+        second = load(*against, cwd=tmp_path)
     assert second.returncode == ExitCode.OK, second.stdout
     assert json.loads(second.stdout)["comparison"]["base"] == [document["id"]]
 
@@ -43,12 +57,12 @@ def test_the_newest_comparable_run_is_the_baseline_and_none_yet_is_a_note(tmp_pa
 def test_an_operation_that_vanished_fails_a_run_unless_that_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "reader.py").write_text(SCENARIO)
     with small_server() as base:
-        load = ("load", "reader.py", "--target", base, *LOAD)
-        assert dbz(*load, cwd=tmp_path).returncode == ExitCode.OK
-        without = (*load, "--baseline", "latest", "--threshold", "900%")
-        gone = dbz(*without, cwd=tmp_path, WITHOUT="1")
+        whole = ("reader.py", "--target", base, *LOAD)
+        assert load(*whole, cwd=tmp_path).returncode == ExitCode.OK
+        without = (*whole, "--baseline", "latest", "--threshold", "900%")
+        gone = load(*without, cwd=tmp_path, WITHOUT="1")
         # The run that was found worse is no baseline: it would make what it lost the rule.
-        accepted = dbz(*without, "--allow-vanished", cwd=tmp_path, WITHOUT="1")
+        accepted = load(*without, "--allow-vanished", cwd=tmp_path, WITHOUT="1")
     said = " ".join(gone.stdout.split())
     assert gone.returncode == ExitCode.BROKEN and "1 operation of the baseline vanished" in said
     assert "GET /item/{id} was made" in said and "never in the new runs" in said
@@ -62,10 +76,10 @@ def test_an_operation_that_vanished_fails_a_run_unless_that_is_accepted(tmp_path
 
 def test_where_nothing_could_be_told_nothing_is_said_to_be_as_good(tmp_path: Path) -> None:
     with small_server() as base:
-        load = ("load", f"{base}/", "--rate", "3/s", "--users", "2", "--duration", "2s", "--warmup", "0s", "--no-live")
+        few = (f"{base}/", "--rate", "3/s", "--users", "2", "--duration", "2s", "--warmup", "0s", "--no-live")
         for _ in range(2):
-            dbz(*load, cwd=tmp_path)
-        third = dbz(*load, "--baseline", "latest", cwd=tmp_path)
+            load(*few, cwd=tmp_path)
+        third = load(*few, "--baseline", "latest", cwd=tmp_path)
     first, second, *_ = sorted(path.name for path in (tmp_path / "reports").iterdir())
     compared = dbz("report", "compare", first, second, cwd=tmp_path)
     assert compared.returncode == ExitCode.INVALID and "nothing became worse" not in compared.stdout
