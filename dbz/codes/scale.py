@@ -18,14 +18,15 @@ SCALE = (
         "--region or AWS_REGION; `aws configure list-profiles` shows the profiles.",
     ),
     ErrorKind(
-        "S003", "the AWS credentials have expired",
-        "They were given for a time that is over.",
-        "`aws sso login`, or new credentials.",
+        "S003", "AWS does not know the credentials",
+        "They were given for a time that is over, are wrong, or of an account for which the region is off.",
+        "`aws sso login`, or new credentials; `aws account list-regions` shows which regions are on.",
         ExitCode.UNREACHABLE,
     ),
     ErrorKind(
         "S004", "AWS refused a permission",
-        "The user or role may not make the call that the message names.",
+        "The user or role may not make the call that the message names, the account has the service or the region off, "
+        "or the clock of this machine is wrong.",
         "The policy in docs/scale.md allows all calls of dbz; `dbz doctor --aws` tries those that only read.",
         ExitCode.UNREACHABLE,
     ),

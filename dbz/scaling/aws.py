@@ -17,6 +17,7 @@ from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.extras import INSTALL
 from dbz.hosts import is_web_url
 from dbz.masking import masked_text, masked_url
+from dbz.suggest import did_you_mean
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,10 +27,16 @@ try:
     from botocore.exceptions import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
         BotoCoreError,
         ClientError,
+        CredentialRetrievalError,
+        EndpointConnectionError,
+        InvalidRegionError,
         NoCredentialsError,
         NoRegionError,
         PartialCredentialsError,
         ProfileNotFound,
+        SSOError,
+        TokenRetrievalError,
+        UnknownRegionError,
     )
     from botocore.parsers import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
         ResponseParserError,
@@ -39,11 +46,17 @@ except ImportError as error:  # pragma: no cover - depends on what is installed
 
 _ATTEMPTS = 6
 _CONNECT_S = 5
-_REFUSED = re.compile(
-    r"AccessDenied|Unauthorized|UnrecognizedClient|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|"
-    r"AuthFailure|MissingAuthenticationToken|InvalidSignature"
+_REFUSED = re.compile(r"AccessDenied|Unauthorized")
+_EXPIRED = re.compile(r"ExpiredToken|TokenRefreshRequired")
+_UNKNOWN_TO_AWS = re.compile(
+    r"UnrecognizedClient|InvalidClientTokenId|SignatureDoesNotMatch|AuthFailure|MissingAuthenticationToken|"
+    r"InvalidSignature|IncompleteSignature"
 )
-_EXPIRED = re.compile(r"ExpiredToken")
+"""Who asks is not known, so that no policy would help."""
+_CLOCK = re.compile(r"RequestExpired|RequestTimeTooSkewed|RequestInTheFuture")
+_CLOCK_MESSAGE = re.compile(r"[Ss]ignature (?:expired|not yet current)")
+_NOT_ENABLED = re.compile(r"OptInRequired|SubscriptionRequired|RegionDisabled")
+_REGION_OF = re.compile(r"https?://[\w.-]*?\b([a-z]{2}(?:-[a-z]+)+-\d+)\.")
 _MISSING = re.compile(r"NotFound|MissingException|NotActive|NonExistent|DoesNotExist|NoSuchDistribution")
 _PERMISSION_NAMES = {"monitoring": "cloudwatch", "elbv2": "elasticloadbalancing", "opensearch": "es", "docdb": "rds"}
 _LOOKING = ("Describe", "List", "Get")
@@ -209,6 +222,11 @@ def explain(error: Exception, service: str, operation: str) -> DbzError:
         )
     if isinstance(error, ProfileNotFound):
         return UsageError(str(error), hint="aws configure list-profiles", code="S002")
+    if isinstance(error, InvalidRegionError | UnknownRegionError):
+        return UsageError(str(error), hint="--region, or AWS_REGION: like eu-west-1", code="S002")
+    if isinstance(error, SSOError | TokenRetrievalError | CredentialRetrievalError):
+        reason = masked_text(str(error)).splitlines()[0][:300]
+        return CallError(f"no AWS credentials could be had: {reason}", hint="aws sso login, or new ones", code="S003")
     name = _api_name(operation)
     if isinstance(error, ClientError):
         code = str(error.response.get("Error", {}).get("Code", ""))
@@ -220,10 +238,19 @@ def explain(error: Exception, service: str, operation: str) -> DbzError:
             code="S005",
         )
     return CallError(
-        f"{name} failed: {masked_text(str(error))[:300]}",
-        hint="is the endpoint right, and the network there?",
-        code="S005",
+        f"{name} failed: {masked_text(str(error))[:300]}", hint=_hint_of_connection(error, service), code="S005"
     )
+
+
+def _hint_of_connection(error: Exception, service: str) -> str:
+    """What to do about a call that nobody answered: where the region is none that is known, it is most likely that."""
+    host = (
+        _REGION_OF.match(str(error.kwargs.get("endpoint_url"))) if isinstance(error, EndpointConnectionError) else None
+    )
+    regions = boto3.Session().get_available_regions(service) if host else []
+    if host and regions and host[1] not in regions:
+        return f"is '{host[1]}' a region?{did_you_mean(host[1], regions).removeprefix(';')}"
+    return "is the endpoint right, and the network there?"
 
 
 def _of_code(code: str, message: str, permission: str) -> DbzError:
@@ -233,6 +260,27 @@ def _of_code(code: str, message: str, permission: str) -> DbzError:
             hint="aws sso login, or new ones",
             aws_code=code,
             code="S003",
+        )
+    if _CLOCK.search(code) or _CLOCK_MESSAGE.search(message):
+        return CallError(
+            f"AWS takes this machine's clock for wrong ({permission}): {message or code}",
+            hint="set the clock, as with NTP",
+            aws_code=code,
+            code="S004",
+        )
+    if _UNKNOWN_TO_AWS.search(code):
+        return CallError(
+            f"AWS does not know the credentials ({permission}): {message or code}",
+            hint="AWS_PROFILE, --aws-profile; a region that is off knows none (aws account list-regions)",
+            aws_code=code,
+            code="S003",
+        )
+    if _NOT_ENABLED.search(code):
+        return CallError(
+            f"the account has not switched on what {permission} needs: {message or code}",
+            hint="aws account list-regions; aws account enable-region",
+            aws_code=code,
+            code="S004",
         )
     if _REFUSED.search(code):
         return CallError(

@@ -12,16 +12,6 @@ ECS_DIMENSION = "ecs:service:DesiredCount"
 """What Application Auto Scaling calls the number of tasks of a service."""
 
 
-def last_part(name: str) -> str:
-    """The name in an ARN of a cluster or a service; a name is itself."""
-    return name.rsplit("/", 1)[-1] if name.startswith("arn:") else name
-
-
-def region_in(name: str) -> str:
-    """The region in an ARN; empty for a name."""
-    return name.split(":")[3] if name.startswith("arn:") else ""
-
-
 @dataclass(frozen=True)
 class ServiceHandle:
     """How to reach one ECS service."""
@@ -32,6 +22,8 @@ class ServiceHandle:
     """The cluster's name; no ARN."""
     name: str
     """The service's name; no ARN."""
+    account: str = ""
+    """The only account in which it may be found, where an ARN said so; empty: that of the credentials."""
 
     @property
     def resource_id(self) -> str:

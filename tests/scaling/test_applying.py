@@ -463,6 +463,10 @@ def test_what_does_not_exist_is_named_with_what_does(cloud: RunningCloud, aws: A
         read_live(ServiceHandle(aws, "shop", "api"))
     with pytest.raises(UsageError, match=r"service 'web' does not exist in cluster 'dbz' \(there: api"):
         read_live(ServiceHandle(aws, "dbz", "web"))
+    with pytest.raises(UsageError, match=r"service 'apj' does not exist .* did you mean 'api'\?"):
+        read_live(ServiceHandle(aws, "dbz", "apj"))
+    with pytest.raises(UsageError, match="the ARN is of account 999999999999, and the credentials are of account 1234"):
+        read_live(ServiceHandle(aws, "dbz", "api", "999999999999"))
     with pytest.raises(UsageError, match="cache group 'none'"):
         read_live(ServiceHandle(aws, "dbz", "api"), "none")
 

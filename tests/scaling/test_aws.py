@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,10 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, SSOTokenLoadError, UnauthorizedSSOTokenError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbz.scaling.aws import Aws, CallError
+from dbz.errors import ExitCode, UsageError
+from dbz.scaling.aws import Aws, CallError, explain
 from tests.cloud.clouds import KEYS
 from tests.whole import WHOLE
 
@@ -122,3 +125,49 @@ def test_the_nearest_name_of_the_region_goes_first(
         patch.setenv("AWS_CONFIG_FILE", str(config))
         patch.delenv("AWS_PROFILE", raising=False)
         assert Aws(region=option or None, credentials=KEYS).region_name == wanted
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "said", "hint"),
+    [
+        ("ExpiredTokenException", "expired", "the AWS credentials have expired .ecs:ListClusters", "aws sso login"),
+        ("ExpiredToken", "expired", "the AWS credentials have expired", "aws sso login"),
+        ("UnrecognizedClientException", "The security token is invalid.", "does not know the credentials", "regions"),
+        ("InvalidClientTokenId", "The security token is invalid.", "does not know the credentials", "AWS_PROFILE"),
+        ("InvalidSignatureException", "Signature expired: 1 is now earlier than 2", "this machine's clock", "clock"),
+        ("InvalidSignatureException", "does not match", "does not know the credentials", "AWS_PROFILE"),
+        ("RequestExpired", "", "this machine's clock", "set the clock"),
+        ("OptInRequired", "You are not subscribed", "has not switched on what ecs:ListClusters needs", "enable-region"),
+        ("AccessDeniedException", "User x is not authorized", "AWS refused ecs:ListClusters: User x", "docs/scale.md"),
+    ],
+)
+def test_what_aws_refuses_is_said_with_what_helps(code: str, message: str, said: str, hint: str) -> None:
+    body = json.dumps({"__type": f"com.amazonaws.ecs#{code}", "message": message}).encode()
+    with (
+        answering(400, body, "application/x-amz-json-1.1") as (url, had),
+        pytest.raises(CallError, match=said) as raised,
+    ):
+        Aws(region="eu-west-1", endpoint=url, credentials=KEYS).call("ecs", "list_clusters")
+    assert hint in raised.value.hint and len(had) == 1 and raised.value.exit_code == ExitCode.UNREACHABLE
+    assert ("docs/scale.md" in raised.value.hint) == (code == "AccessDeniedException"), "no policy would help"
+
+
+def test_a_region_that_is_none_is_asked_about() -> None:
+    url = "https://ecs.eu-wset-1.amazonaws.com/"
+    told = explain(EndpointConnectionError(endpoint_url=url), "ecs", "list_clusters")
+    assert told.hint == "is 'eu-wset-1' a region? did you mean 'eu-west-1'?"
+    there = explain(EndpointConnectionError(endpoint_url=url.replace("wset", "west")), "ecs", "list_clusters")
+    assert there.hint == "is the endpoint right, and the network there?"
+    own = explain(EndpointConnectionError(endpoint_url="http://127.0.0.1:9/"), "ecs", "list_clusters")
+    assert own.hint == there.hint
+
+
+@pytest.mark.parametrize("error", [UnauthorizedSSOTokenError(), SSOTokenLoadError(error_msg="no token")])
+def test_a_login_that_is_over_is_no_matter_of_the_network(error: Exception) -> None:
+    told = explain(error, "ecs", "list_clusters")
+    assert isinstance(told, CallError) and "aws sso login" in told.hint and told.code == "S003"
+
+
+def test_a_region_that_cannot_be_one_is_a_wrong_argument() -> None:
+    with pytest.raises(UsageError, match="doesn't match a supported format"):
+        Aws(region="eu west 1", credentials=KEYS).call("ecs", "list_clusters")

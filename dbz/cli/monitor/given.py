@@ -69,15 +69,17 @@ def _ecs_source(ecs: WatchedEcs) -> Source:
     from dbz.config.phases.plan import Scaling
     from dbz.monitor.sources.asking import BlockingSource
     from dbz.monitor.sources.reading import SourceReading
-    from dbz.scaling.handle import ServiceHandle, last_part, region_in
+    from dbz.scaling.arns import named_service
+    from dbz.scaling.handle import ServiceHandle
     from dbz.scaling.watching import ServiceWatch
 
-    cluster, service = last_part(ecs.cluster), last_part(ecs.service)
-    region = ecs.region or region_in(ecs.service) or region_in(ecs.cluster)
-    scaling = Scaling.model_validate({"cluster": cluster, "service": service}).model_copy(
+    place = named_service(ecs.cluster, ecs.service)
+    scaling = Scaling.model_validate({"cluster": place.cluster, "service": place.service}).model_copy(
         update={"period": ecs.period, "data_age": ecs.data_age}
     )
-    watch = ServiceWatch(ServiceHandle(_aws(region), cluster, service), scaling)
+    watch = ServiceWatch(
+        ServiceHandle(_aws(ecs.region or place.region), place.cluster, place.service, place.account), scaling
+    )
 
     def ask() -> SourceReading:
         state = watch.look()

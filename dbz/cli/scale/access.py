@@ -16,6 +16,7 @@ from dbz.errors import DependencyError, UsageError
 
 if TYPE_CHECKING:
     from dbz.config.phases.plan import Phases
+    from dbz.scaling.arns import NamedService
     from dbz.scaling.aws import Aws
     from dbz.scaling.handle import ServiceHandle
 
@@ -39,13 +40,15 @@ class Access:
     cache_group: str
     load_target: str
     """The app's URL; empty where that is not known."""
+    account: str
+    """The account that an ARN named; empty: that of the credentials."""
 
     @property
     def handle(self) -> ServiceHandle:
         """The service that it is about."""
         from dbz.scaling.handle import ServiceHandle
 
-        return ServiceHandle(self.aws, self.cluster, self.service)
+        return ServiceHandle(self.aws, self.cluster, self.service, self.account)
 
 
 def reach(options: AwsOptions) -> Access:
@@ -55,17 +58,13 @@ def reach(options: AwsOptions) -> Access:
     """
     from dbz.config.phases.file import load_phases
     from dbz.scaling.aws import Aws
-    from dbz.scaling.handle import last_part, region_in
 
     plan = load_phases(options.phases)
     local = _local_cloud(asked=options.local, configured=bool(options.aws_profile) or _aws_is_configured())
-    named = {
-        "cluster": last_part(options.cluster or plan.scaling.cluster),
-        "service": last_part(options.service or plan.scaling.service),
-    }
-    regions = (region_in(options.cluster or plan.scaling.cluster), region_in(options.service or plan.scaling.service))
-    region = options.region or next(filter(None, regions), "")
-    refuse_other_region(region, regions)
+    place = _named_place(options, plan)
+    region = options.region or place.region
+    refuse_other_region(region, [place.region])
+    named = {"cluster": place.cluster, "service": place.service}
     if local:
         named["lease_table"] = plan.scaling.lease_table or LOCAL_LEASE_TABLE
         aws = Aws(region=region or "eu-west-1", endpoint=local[0], credentials=("local", "local"))
@@ -78,7 +77,19 @@ def reach(options: AwsOptions) -> Access:
         service=named["service"],
         cache_group=plan.scaling.cache_group or (LOCAL_CACHE_GROUP if local else ""),
         load_target=local[1] if local else "",
+        account="" if local else place.account,
     )
+
+
+def _named_place(options: AwsOptions, plan: Phases) -> NamedService:
+    """The service by the options, else by the plan; a cluster that no one named is that of the service's ARN."""
+    from dbz.scaling.arns import named_service
+
+    scaling = plan.scaling
+    given = options.cluster
+    if not given and not options.service.startswith("arn:") and "cluster" in scaling.model_fields_set:
+        given = scaling.cluster
+    return named_service(given, options.service or scaling.service, scaling.cluster)
 
 
 def refuse_other_region(region: str, named: Iterable[str]) -> None:

@@ -26,8 +26,8 @@ def history(
     """
     from dbz.config.phases.file import load_phases
     from dbz.report.terminal.scale.words import outcome_text, print_history
+    from dbz.scaling.arns import last_part
     from dbz.scaling.change.journal import entries
-    from dbz.scaling.handle import last_part
 
     load_phases(phases)
     found = [one for one in entries() if (not cluster or one.plan.cluster == last_part(cluster))

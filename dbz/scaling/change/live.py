@@ -24,10 +24,13 @@ from dbz.scaling.change.state import (
     TargetGroup,
 )
 from dbz.scaling.handle import ServiceHandle
+from dbz.suggest import did_you_mean
 
 AAS = "application-autoscaling"
 MOST_PROTECTIONS = 100
 """As many tasks as GetTaskProtection takes at once."""
+_MOST_NAMED = 8
+"""So many of what there is are named beside what is not there."""
 MOST_SERVICES = 10
 """As many services as DescribeServices takes at once."""
 _REASONS = {
@@ -69,8 +72,14 @@ def read_live(handle: ServiceHandle, cache_group: str = "") -> Live:
 
 
 def read_service(handle: ServiceHandle) -> EcsService:
-    """The service itself; `UsageError` names what does not exist and what does."""
+    """The service itself; `UsageError` names what does not exist and what does, or another account than was meant."""
     (service,) = read_services(handle.aws, handle.cluster, [handle.name])
+    if handle.account and _account(service) != handle.account:
+        raise UsageError(
+            f"the ARN is of account {handle.account}, and the credentials are of account {_account(service)}",
+            hint="--aws-profile, or AWS_PROFILE",
+            code="S010",
+        )
     return service
 
 
@@ -90,7 +99,8 @@ def read_services(aws: Aws, cluster: str, names: Sequence[str]) -> list[EcsServi
     for name in names:
         if name not in there:
             raise UsageError(
-                f"service '{name}' does not exist in cluster '{cluster}'{_known_services(aws, cluster)}", code="S007"
+                f"service '{name}' does not exist in cluster '{cluster}'{_known_services(aws, cluster, name)}",
+                code="S007",
             )
     for service in found:
         if service.status != "ACTIVE":
@@ -288,12 +298,17 @@ def _clusters(aws: Aws) -> str:
         names = [arn.rsplit("/", 1)[-1] for arn in aws.pages("ecs", "list_clusters", "clusterArns")]
     except DbzError:  # naming them is a courtesy
         return ""
-    return f" (there: {', '.join(names[:8]) or 'none'})"
+    return _there(names)
 
 
-def _known_services(aws: Aws, cluster: str) -> str:
+def _known_services(aws: Aws, cluster: str, name: str) -> str:
     try:
         names = list_service_names(aws, cluster)
     except DbzError:
         return ""
-    return f" (there: {', '.join(names[:8]) or 'none'})"
+    return _there(names) + did_you_mean(name, names)
+
+
+def _there(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return f" (there: {', '.join(names[:_MOST_NAMED]) or 'none'}{more})"
