@@ -15,6 +15,7 @@ import pytest
 import zstandard
 
 from dbz.load.generator.http.answer import reader
+from dbz.load.generator.http.client import UNFINISHED_ERROR
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import Talk, always, read_request, response, routed, serving
 
@@ -302,3 +303,26 @@ def test_what_is_no_url_is_said_to_be_none():
     for url in ("ftp://127.0.0.1/", "http://", "http://127.0.0.1:port/", "http://[::1/", "http://127.0.0.1:70000/"):
         client.get(url, name=url)
     assert [error for _, error in ledger.rows] == [f"BadUrl: {operation[4:]}" for operation, _ in ledger.rows]
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream; charset=utf-8", "text/plain"])
+def test_an_event_stream_that_does_not_end_is_named_as_such(content_type):
+    """When its time is over, and when its user is stopped."""
+    begun = CHUNKED[:-2] + f"Content-Type: {content_type}\r\n\r\n9\r\ndata: 1\n\n\r\n".encode()
+
+    def talk(connection: socket.socket) -> None:
+        if b"/stream" in read_request(connection):
+            connection.sendall(begun)
+            connection.recv(1)
+
+    with serving(talk) as server:
+        client, ledger = client_of(server.url, timeout_s=0.5)
+        client.get("/stream")
+        user = gevent.spawn(client.get, "/stream")
+        gevent.sleep(0.2)
+        user.kill()
+        client.get("/other")
+        client.close()
+    late, stopped, other = (error for _, error in ledger.rows)
+    assert late.startswith("ReadTimeout") and stopped.startswith(UNFINISHED_ERROR) and other
+    assert ["event stream" in error for error in (late, stopped, other)] == [content_type != "text/plain"] * 2 + [False]

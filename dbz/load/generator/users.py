@@ -191,7 +191,7 @@ class HttpUser(User):  # type: ignore[misc]
         self.requests_made += 1
         service = self._services.of_head(response.head, operation, failed=bool(response.error))
         recorder = self.session.recorder.tagged(self.network, service) if service else self.recorder
-        if response.error == UNFINISHED_ERROR:
+        if response.error.startswith(UNFINISHED_ERROR):
             if elapsed_s > UNFINISHED_S:
                 recorder.failure(UNFINISHED, operation, elapsed_s, response.error)
             return

@@ -61,6 +61,8 @@ from dbz.load.generator.record.under_way import under_way
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 UNFINISHED_ERROR = "no answer when the user was stopped"
+"""How the error of a request begins that was cut off by the end of its user."""
+_ENDLESS = " (an event stream, which need not end: read it with stream=True)"
 _BODY_OPTIONS = frozenset({"json", "data"})
 
 Record = Callable[["Response", str, float], None]
@@ -215,9 +217,10 @@ class HttpClient(Verbs):
             else:
                 self._send_plain(response, options, started_s)
         except TransportError as error:
-            response.error = str(error)
+            response.error = str(error) + (_ENDLESS if response.in_event_stream else "")
         except GreenletExit:
-            response.error, response.elapsed_s = UNFINISHED_ERROR, time.monotonic() - started_s
+            response.error = UNFINISHED_ERROR + (_ENDLESS if response.in_event_stream else "")
+            response.elapsed_s = time.monotonic() - started_s
             response.finish()
             raise
         finally:

@@ -160,6 +160,7 @@ class Pool:
             else:
                 head, content = reader.read(connection, response.method)
         except BaseException:
+            response.in_event_stream = reader.in_event_stream
             connection.close()
             raise
         response.head, response.status_code, response.body = head, head.status, content
@@ -176,6 +177,7 @@ class Pool:
                 connection.send(begun.unsent)
             head, content = reader.read(connection, response.method, begun.early)
         except BaseException:
+            response.in_event_stream = reader.in_event_stream
             connection.close()
             raise
         response.take(head, content)

@@ -49,7 +49,17 @@ def plain_head(data: bytes) -> tuple[Head, int] | None:
 class ResponseReader:
     """Reads the responses of one connection, one after the other."""
 
-    __slots__ = ("_bodyless", "_limit", "_rest", "body_bytes", "first_byte_s", "leftover", "reusable", "started")
+    __slots__ = (
+        "_bodyless",
+        "_limit",
+        "_rest",
+        "body_bytes",
+        "first_byte_s",
+        "in_event_stream",
+        "leftover",
+        "reusable",
+        "started",
+    )
 
     def __init__(self, max_body_bytes: int) -> None:
         self._limit = max_body_bytes
@@ -57,6 +67,8 @@ class ResponseReader:
         self._bodyless = False
         self.started = False
         """Whether any byte of the last answer came."""
+        self.in_event_stream = False
+        """Whether the last answer was one of Server-Sent Events, which most servers never end."""
         self.first_byte_s = 0.0
         """When the first of them came, on the monotonic clock."""
         self.body_bytes = 0
@@ -72,7 +84,7 @@ class ResponseReader:
         Raises `ConnectionLost`, `MalformedResponse`, `HeadersTooLarge`, `BodyTooLarge`, `UnaskedResponse` or
         `ReadTimeout`.
         """
-        self.started = False
+        self.started = self.in_event_stream = False
         data = early or connection.recv(1, None if method == "HEAD" else self._size)
         self.first_byte_s = connection.arrived_s or time.monotonic()
         self.started = bool(data)
@@ -160,6 +172,7 @@ class ResponseReader:
             data, self._rest = self._rest, b""
             return self._count_off(connection, data, 0, head.length)
         body = bytearray()
+        self.in_event_stream = head.content_type.startswith("text/event-stream")
         for piece in self.pieces(connection, head):
             body += piece
             if len(body) > self._limit:
