@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dbz.load.generator.data.metrics import OwnMetrics
+from dbz.load.generator.data.ownership import Ownership
 from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.deliveries.relay import WorkerRelay
@@ -47,6 +48,7 @@ class Session:
         self.services = AnsweringServices(spec.service_header)
         self.errors = ScenarioErrors(self.recorder)
         self.metrics = OwnMetrics(self.recorder)
+        self.ownership = Ownership()
         self.shared = Shared()
         self.bus = self._make_bus()
         self.deliveries = DeliveryLedger(self.recorder, bus=self.bus)

@@ -131,13 +131,18 @@ class HttpUser(User):  # type: ignore[misc]
         """
         self.session.metrics.count(name, amount)
 
-    def check(self, answer: Response, **demands: Any) -> None:
+    def check(self, answer: Response, *, own: str | tuple[str, ...] = (), **demands: Any) -> None:
         """Demand something of an answer: `status`, `json`, `text`, `headers`, as `dbz.load.generator.data.checks` says.
+
+        At the JSONPaths `own` stand values of this user alone: always the same, and never given to another one.
 
         In the `with` block of a request that may be judged (`catch_response=True`) a broken demand makes the request a
         failure; elsewhere it raises `CheckFailedError`, which ends the task and counts as an error of the run.
         """
         problem = problem_of(answer, **demands)
+        if own and not problem:
+            paths = (own,) if isinstance(own, str) else own
+            problem = self.session.ownership.problem_of((self.seat_group, self.seat), answer, *paths)
         if problem and answer.is_open:
             answer.failure(problem)
         elif not problem:
@@ -174,6 +179,7 @@ class HttpUser(User):  # type: ignore[misc]
         if self._background is not None:
             self._background.kill(block=False)
         self.client.close()
+        self.session.ownership.forget((self.seat_group, self.seat))
         self.session.give_back_slot(self.seat_group, self.slot)
 
     def on_stop(self) -> None:

@@ -40,10 +40,10 @@ def problem_of(
     if allowed and answer.status_code not in allowed:
         return f"HTTP {answer.status_code}, not {' or '.join(map(str, sorted(allowed)))}"
     if text is not None and text not in answer.text:
-        return f"no {_shown(text)} in the body"
+        return f"no {shown(text)} in the body"
     for name, value in (headers or {}).items():
         if answer.headers.get(name) != value:
-            return f"{name} is {_shown(answer.headers.get(name))}, not {_shown(value)}"
+            return f"{name} is {shown(answer.headers.get(name))}, not {shown(value)}"
     return _json_problem(answer, json) if json else ""
 
 
@@ -59,9 +59,9 @@ def _json_problem(answer: Response, wanted: Mapping[str, Any]) -> str:
             return f"{path} is missing"
         if callable(value):
             if not value(actual):
-                return f"{path} is {_shown(actual)}, which {getattr(value, '__name__', 'the check')} refuses"
+                return f"{path} is {shown(actual)}, which {getattr(value, '__name__', 'the check')} refuses"
         elif actual != value or isinstance(actual, bool) is not isinstance(value, bool):
-            return f"{path} is {_shown(actual)}, not {_shown(value)}"
+            return f"{path} is {shown(actual)}, not {shown(value)}"
     return ""
 
 
@@ -86,6 +86,7 @@ def extract(answer: Response, *, json: str = "", regex: str = "", header: str = 
     raise ExtractionError(f"{answer.operation}: no {json or regex or header} in the answer")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as it stands in a message, cut to what can be read."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
