@@ -35,7 +35,7 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
     """
     imported = read_files(paths)
     found = together(imported)
-    if not found.latencies and not found.summaries.by_series:
+    if not found.latencies and not found.summaries.by_series and (found.gauges or found.parts):
         # A trace of a device says nothing of a load, so what a load is required to have is not asked of it.
         budgets = [budget for budget in budgets if _about_imports(budget)]
     verdicts = [

@@ -151,6 +151,10 @@ def read_locust_csv(text: str, where: Path) -> Imported:
             rounding=rounding_ms,
         )
         imported.add(series, summary)
+    if rows and not any(map(_is_total, rows)):
+        raise UsageError(
+            f"{where} ends before the totals ('Aggregated') that Locust writes last; is it cut off?", code="R004"
+        )
     return imported
 
 
@@ -164,11 +168,17 @@ def read_exceptions(text: str, where: Path) -> Imported:
 
 
 def _rows(text: str, where: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV; cells that a short row lacks are empty."""
+    """The rows of a CSV; `UsageError` for one that has not as many cells as there are columns."""
     before = csv.field_size_limit(_LONGEST_FIELD)
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
-        for row in csv.DictReader(io.StringIO(text, newline="")):
-            yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
+        for row in reader:
+            if None in row.values():
+                raise UsageError(
+                    f"{where}:{reader.line_num}: the line has not as many columns as the first; is it cut off?",
+                    code="R004",
+                )
+            yield {key: value for key, value in row.items() if isinstance(key, str)}
     except csv.Error as error:
         raise UsageError(f"{where} is not a CSV that can be read: {error}", code="R004") from error
     finally:

@@ -27,6 +27,9 @@ def row(method: str = "GET", name: str = "/a", count: object = 100, failures: ob
     return f"{method},{name},{count},{failures},20,{mean},1,90,10,5,0,20,25,30,35,40,50,60,70,80,90,90\n"
 
 
+TOTALS = row(method="", name="Aggregated")
+
+
 @pytest.fixture(scope="module")
 def write(tmp_path_factory: pytest.TempPathFactory) -> Write:
     """Has Locust write cases of attempts; the folder with `case-0.json`, `case-0_stats.csv` and so on."""
@@ -119,15 +122,23 @@ def test_a_name_may_be_a_very_long_url(tmp_path: Path) -> None:
     assert value_of(path, "http", "p95") == 50 and f"GET {long}" in {of.name for of in read_file(path).summaries}
 
 
-def test_short_rows_and_odd_characters_are_read(tmp_path: Path) -> None:
-    path = written(tmp_path, HEAD + "GET,/a\x00b,10,0\n" + row(name="/b", count=10), "l_stats.csv")
-    assert {of.name for of in read_file(path).summaries} == {"GET /a\x00b", "GET /b"}
+def test_odd_characters_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path, HEAD + row(name="/a\x00b", count=10) + TOTALS, "l_stats.csv")
+    assert {of.name for of in read_file(path).summaries} == {"GET /a\x00b", ""}
+
+
+def test_a_file_that_is_cut_off_anywhere_says_so(tmp_path: Path) -> None:
+    whole = HEAD + row(name="/a", count=10) + row(name="/b", count=10) + TOTALS
+    assert len(read_file(written(tmp_path, whole, "l_stats.csv")).summaries) == 3
+    for end in range(len(HEAD) + 1, len(whole) - len(TOTALS.rpartition(",")[2])):
+        with pytest.raises(UsageError, match="is it cut off"):
+            read_file(written(tmp_path, whole[:end], "l_stats.csv"))
 
 
 def test_operations_that_differ_in_a_secret_only_are_not_lost(tmp_path: Path) -> None:
     rows = row(name="/a?token=one", count=10) + row(name="/a?token=two", count=20, failures=20)
-    path = written(tmp_path, HEAD + rows, "l_stats.csv")
-    assert {of.name: one.count for of, one in read_file(path).summaries.items()} == {
+    path = written(tmp_path, HEAD + rows + TOTALS, "l_stats.csv")
+    assert {of.name: one.count for of, one in read_file(path).summaries.items() if of.name} == {
         "GET /a?token=***": 10,
         "GET /a?token=*** (2)": 20,
     }

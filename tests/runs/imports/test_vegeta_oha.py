@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dbz.errors import ExitCode
 from dbz.runs.imports.reading import read_file
 from tests.runs.imports.reading import FILES, budget, judged, value_of, written
 
@@ -82,3 +83,9 @@ def test_the_first_versions_of_oha_had_other_names(tmp_path: Path) -> None:
     assert "broke 50 requests off" in read_file(path).notes[0]
     del old["errorDistribution"]
     assert value_of(written(tmp_path, old), "http", "error_rate") is None, "refused connections are not in the file"
+
+
+def test_files_of_nothing_were_given_budgets_all_the_same(tmp_path: Path) -> None:
+    nothing = {"latencies": {"mean": 0}, "requests": 0, "status_codes": {}, "success": 0, "duration": 0}
+    code, run = judged([written(tmp_path, nothing)], budget("http", "p95", "< 1s"))
+    assert code == ExitCode.INVALID and len(run.budgets) == 1
