@@ -13,6 +13,7 @@ from dbz.bring.files.openapi.examples import Examples
 from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.openapi.styles import in_path, joined, pairs_of
 from dbz.bring.recording import Exchange
+from dbz.bring.script import script_of
 
 LIST = ["blue", "black", "brown"]
 OBJECT = {"R": 100, "G": 200, "B": 150}
@@ -146,3 +147,25 @@ def test_a_list_has_as_many_items_as_it_must() -> None:
     schema = {"type": "array", "minItems": 3, "items": {"type": "integer", "maximum": 0}}
     sent = request_with([], requestBody={"content": {"application/json": {"schema": schema}}})
     assert sent.body.value == [0, 0, 0]
+
+
+def test_a_path_may_have_servers_of_its_own() -> None:
+    told = {"responses": {"200": {"description": "ok"}}}
+    main = "http://127.0.0.1:8080"
+    tree = {
+        "openapi": "3.1.0",
+        "servers": [{"url": f"{main}/v1"}],
+        "paths": {
+            "/a": {"get": told},
+            "/b": {"get": told, "servers": [{"url": "/v2/"}]},
+            "/c": {"get": told | {"servers": [{"url": f"{main}/v{{n}}", "variables": {"n": {"default": 3}}}]}},
+            "/d": {"get": told, "servers": [{"url": "https://files.example/up"}]},
+        },
+    }
+    recording = read_openapi(tree, "api")
+    assert [one.url for one in recording.exchanges] == [
+        f"{main}/v1/a", f"{main}/v2/b", f"{main}/v3/c", "https://files.example/up/d",
+    ]  # fmt: skip
+    assert [one.template for one in recording.exchanges] == ["/v1/a", "/v2/b", "/v3/c", "/up/d"]
+    script = script_of(recording)
+    assert script.origin == main and "other servers are left out: files.example" in " ".join(script.notes)

@@ -26,6 +26,8 @@ class ApiOperation:
     details: Json
     parameters: Sequence[Json]
     """Those of the path too; one of the operation wins over one of its path."""
+    servers: Any = None
+    """Those that it has of its own, or its path has; None: the document's."""
 
     @property
     def name(self) -> str:
@@ -52,29 +54,32 @@ class ApiDocument:
                     listed = [*_listed(operations.get("parameters")), *_listed(details.get("parameters"))]
                     followed = map(self.followed, listed)
                     own = {(str(one.get("name")), str(one.get("in"))): one for one in followed}
-                    yield ApiOperation(str(path), method, details, list(own.values()))
+                    servers = details.get("servers") or operations.get("servers")
+                    yield ApiOperation(str(path), method, details, list(own.values()), servers)
 
-    def origin(self) -> str:
-        """The first server; empty when there is none, or it is only a path."""
+    def origin(self, servers: Any = None) -> str:
+        """The first server, of these or of the document; empty when there is none, or it is only a path."""
         if self.old:
             host, schemes = self.tree.get("host"), self.tree.get("schemes") or ["https"]
             return f"{schemes[0]}://{host}" if host else ""
-        url = self._base_url()
-        return "/".join(url.split("/")[:3]) if "://" in url else ""
+        url = self._base_url(servers)
+        if "://" in url:
+            return "/".join(url.split("/")[:3])
+        return self.origin() if servers else ""
 
-    def _base_url(self) -> str:
-        servers = self.tree.get("servers")
+    def _base_url(self, servers: Any = None) -> str:
+        servers = servers or self.tree.get("servers")
         first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
         url = str(first.get("url") or "")
         for name, variable in _mapping(first.get("variables")).items():
             url = url.replace(f"{{{name}}}", str(_mapping(variable).get("default", "")))
         return url
 
-    def prefix(self) -> str:
-        """The path of the server, below which all paths are."""
+    def prefix(self, servers: Any = None) -> str:
+        """The path of that server, below which all paths are."""
         if self.old:
             return str(self.tree.get("basePath") or "").rstrip("/")
-        url = self._base_url()
+        url = self._base_url(servers)
         path = "/" + "/".join(url.split("/")[3:]) if "://" in url else url
         return path.rstrip("/")
 

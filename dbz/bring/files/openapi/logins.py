@@ -125,15 +125,15 @@ class Authentication:
         for _, operation in sorted(ranked, key=lambda pair: -pair[0]):
             location = self._token_in(operation, field) if field is not None else None
             if field is None or location:
-                return ApiLogin(operation, self._document.prefix() + operation.path, location, {})
+                return ApiLogin(operation, self._document.prefix(operation.servers) + operation.path, location, {})
         return None
 
     def _of_token_url(self, flow: str, url: str) -> ApiLogin | None:
         path = self._document.own_path(url)
         if path is None:
             return None
-        own = (one for one in self._operations if one.method == "post" and self._document.prefix() + one.path == path)
-        operation = next(own, None)
+        posts = (one for one in self._operations if one.method == "post")
+        operation = next((one for one in posts if self._document.prefix(one.servers) + one.path == path), None)
         location = self._token_in(operation, "") if operation else None
         return ApiLogin(operation, path, location or ("access_token",), {"grant_type": flow})
 

@@ -54,7 +54,6 @@ class RequestMaker:
     def __init__(self, document: ApiDocument, examples: Examples) -> None:
         self._document = document
         self._examples = examples
-        self._server = document.origin() + document.prefix()
 
     def of_operation(
         self,
@@ -74,7 +73,13 @@ class RequestMaker:
         sent.cookies = [one for one in sent.cookies if one.partition("=")[0] not in known]
         for credential in credentials:
             sent.show(credential)
-        url = self._server + sent.path + (f"?{urlencode(sent.query)}" if sent.query else "")
+        prefix = self._document.prefix(operation.servers)
+        url = (
+            self._document.origin(operation.servers)
+            + prefix
+            + sent.path
+            + (f"?{urlencode(sent.query)}" if sent.query else "")
+        )
         body = (
             _form(FORM, sent.form, _FORM_TYPE, signs_in=signs_in)
             if sent.form
@@ -83,7 +88,7 @@ class RequestMaker:
         title = str(operation.details.get("operationId") or operation.details.get("summary") or "")
         return Exchange(
             operation.method.upper(), url, sent.all_headers(), body, _expected(operation), source=self._document.source,
-            title=title, template=self._document.prefix() + operation.path,
+            title=title, template=prefix + operation.path,
         )  # fmt: skip
 
     def _parameters(self, operation: ApiOperation, ids: Mapping[str, str], *, signs_in: bool) -> _Sent:
