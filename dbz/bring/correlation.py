@@ -15,7 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from dbz.bring import names
-from dbz.bring.recording import JSON, Exchange, GivenValue
+from dbz.bring.recording import JSON, Exchange, GivenValue, placeholder_variable, placeholders_in
 from dbz.bring.steps import Keep
 from dbz.bring.values import Expression, Formatted, Location, json_path, leaves, lookup, quoted
 
@@ -135,7 +135,7 @@ class Correlation:
             return value
         text = str(value)
         origin = self._origins.get(text)
-        if origin is not None and _goes_with(key, origin.key, text):
+        if origin is not None and (placeholder_variable(text) or _goes_with(key, origin.key, text)):
             return Expression(self._take(origin))
         if not isinstance(value, str):
             return value
@@ -157,6 +157,7 @@ class Correlation:
 
     def _matches(self, text: str) -> Iterator[str]:
         """The values of answers that stand in a text; there may be many thousands of them to look for."""
+        yield from (given for given in placeholders_in(text) if given in self._origins)  # however short
         for place in range(len(text) - _SHORTEST_INSIDE + 1):
             for value in self._inside.get(text[place : place + _SHORTEST_INSIDE], ()):
                 if text.startswith(value, place):

@@ -34,6 +34,11 @@ def placeholder_variable(value: Any) -> str:
     return match[1] if match else ""
 
 
+def placeholders_in(value: str) -> list[str]:
+    """The placeholders that stand in a text, each as a whole."""
+    return [match[0] for match in _PLACEHOLDER.finditer(value)]
+
+
 @dataclass(frozen=True)
 class MessageBody:
     """The body of a request or an answer."""

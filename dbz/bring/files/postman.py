@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from dbz.bring.names import snake
+from dbz.bring.files.postman_auth import auth_headers, auth_query, encoded_basic, unread_auth
+from dbz.bring.names import snake, without_ids
 from dbz.bring.recording import (
     FORM,
     MULTIPART,
@@ -63,10 +64,16 @@ def read_postman(document: Any, source: str) -> Recording:
             recording.start.append(replace(exchange, gives=tuple(gives.values())))
         if not gives or exchange.method == "GET":
             recording.exchanges.append(exchange)
+    if unread := sorted({kind for item, auth in listed if (kind := unread_auth(_own_auth(item) or auth))}):
+        recording.notes.append(f"{source}: authentication of a kind that is not read is left out: {', '.join(unread)}")
     if unknown:
         names = ", ".join(sorted(unknown))
         recording.notes.append(f"{source}: variables without a value in the collection stay as they are: {names}")
     return recording
+
+
+def _own_auth(item: Json) -> Any:
+    return item["request"].get("auth") if isinstance(item["request"], dict) else None
 
 
 def _given(listed: Sequence[tuple[Json, Any]], auth: Any) -> dict[int, dict[str, GivenValue]]:
@@ -137,10 +144,14 @@ def _exchange(item: dict[str, Any], auth: Any, source: str) -> Exchange:
         for field in request.get("header") or []
         if isinstance(field, dict) and not field.get("disabled")
     ]
-    headers += _auth_headers(request.get("auth") or auth)
+    url = _url(request.get("url"))
+    shown = request.get("auth") or auth
+    headers += auth_headers(shown)
+    if query := auth_query(shown):
+        url += ("&" if "?" in url else "?") + query
     return Exchange(
         method=str(request.get("method") or "GET").upper(),
-        url=_url(request.get("url")),
+        url=url,
         headers=headers,
         body=_body(request.get("body") or {}),
         source=source,
@@ -159,27 +170,17 @@ def _url(url: Any) -> str:
 
 
 def _template(url: Any) -> str:
-    """The URL with the variables of its path by name; empty where it has none."""
-    if not isinstance(url, dict):
-        return ""
-    raw, variables = str(url.get("raw") or "").partition("?")[0], [str(one["key"]) for one in url.get("variable") or []]
+    """The path of a URL with its variables by name, after the one that stands for the server: a collection says itself
+    what of a path changes, so no other part of it is taken for an id because others differ there."""
+    raw = str(url.get("raw") or "") if isinstance(url, dict) else str(url)
+    raw, variables = (
+        raw.partition("?")[0],
+        [str(one["key"]) for one in (url.get("variable") or [])] if isinstance(url, dict) else [],
+    )
     named = re.sub(r"(?<=/):(\w+)", lambda match: f"{{{match[1]}}}" if match[1] in variables else match[0], raw)
-    return named if named != raw else ""
-
-
-def _auth_headers(auth: Any) -> list[tuple[str, str]]:
-    kind = auth.get("type") if isinstance(auth, dict) else None
-    if kind == "bearer":
-        return [("authorization", f"Bearer {_setting(auth['bearer'], 'token')}")]
-    if kind == "apikey" and _setting(auth["apikey"], "in") != "query":
-        return [(_setting(auth["apikey"], "key").lower(), _setting(auth["apikey"], "value"))]
-    return []
-
-
-def _setting(settings: Any, key: str) -> str:
-    if isinstance(settings, dict):
-        return str(settings.get(key) or "")
-    return next((str(one.get("value") or "") for one in settings if one.get("key") == key), "")
+    base = _BASE.match(named)
+    server = base[0] if base else ""
+    return server + _VARIABLE.sub(lambda match: f"{{{match[1]}}}", named[len(server) :])
 
 
 def _body(body: dict[str, Any]) -> MessageBody:
@@ -233,9 +234,7 @@ def _filled(exchange: Exchange, variables: Mapping[str, str], unknown: set[str])
         known = base is None or base[0].strip("{} ") in variables
         return str(fill(url if known or base is None else url[base.end() :] or "/", alone=False))
 
-    template = urlsplit(served(exchange.template)).path if exchange.template else ""
+    template = without_ids(urlsplit(served(exchange.template)).path)
     body = replace(exchange.body, value=fill(exchange.body.value))
-    headers = fill(list(exchange.headers))
-    return replace(
-        exchange, url=served(exchange.url), headers=headers, body=body, template="" if "{{" in template else template
-    )
+    headers = encoded_basic(fill(list(exchange.headers)))
+    return replace(exchange, url=served(exchange.url), headers=headers, body=body, template=template)
