@@ -18,8 +18,8 @@ from dbz.cli.main import run
 from dbz.config.profile import load_profile
 from dbz.errors import ExitCode
 from tests.children.processes import ended
+from tests.cli.pages.test_ci_recipes import accepted
 from tests.cli.running import DBZ, small_server, start_dbz
-from tests.cli.test_ci_recipes import accepted
 
 
 def files_in(folder: Path) -> list[str]:

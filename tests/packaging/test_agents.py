@@ -11,7 +11,7 @@ from dbz.config.budgets import load_budgets
 from dbz.config.profile import load_profile
 from tests.cli.commands import is_known_command
 from tests.cli.documented import shown_commands, shown_files
-from tests.cli.test_ci_recipes import accepted
+from tests.cli.pages.test_ci_recipes import accepted
 from tests.packaging.test_names import ROOT, tracked
 
 AGENTS = (ROOT / "AGENTS.md").read_text()

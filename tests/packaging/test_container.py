@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.cli.test_ci_recipes import accepted
+from tests.cli.pages.test_ci_recipes import accepted
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -13,8 +13,8 @@ import pytest
 
 from dbz.config.profile import load_profile
 from dbz.errors import ConfigError, ExitCode
+from tests.cli.pages.test_ci_recipes import accepted
 from tests.cli.running import dbz
-from tests.cli.test_ci_recipes import accepted
 from tests.load.socketio_servers import NODE_FOLDER, node_packages
 from tests.targets.strangers import stranger
 

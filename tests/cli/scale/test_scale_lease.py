@@ -13,7 +13,7 @@ import pytest
 
 from dbz.errors import ExitCode
 from tests.children.processes import eventually
-from tests.cli.test_scale import Shell
+from tests.cli.scale.test_scale import Shell
 from tests.cloud.clouds import RunningCloud
 from tests.scaling.test_lease import elsewhere
 

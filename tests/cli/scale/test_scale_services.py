@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbz.errors import ExitCode
-from tests.cli.test_scale import Shell
+from tests.cli.scale.test_scale import Shell
 from tests.cloud.clouds import RunningCloud
 
 

@@ -13,10 +13,10 @@ import pytest
 from dbz.config.phases.file import load_phases
 from dbz.errors import ExitCode
 from tests.cli.running import dbz
-from tests.cli.test_serve import Home
-from tests.cli.test_serve_cloud import NO_AWS
+from tests.cli.serve.test_serve import Home
+from tests.cli.serve.test_serve_cloud import NO_AWS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "loop.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "loop.md").read_text()
 FILES = ("phases.yaml", "club.yaml", "club-budgets.yaml", "apart.yaml")
 _EVERY = [shlex.split(line)[1:] for line in re.findall(r"^\$ (dbz .*)$", PAGE, re.MULTILINE)]
 (SERVE, *COMMANDS), (_, *COMMANDS_APART) = _EVERY[:8], _EVERY[8:]
@@ -31,7 +31,7 @@ def test_the_loop_needs_no_hand_edit(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(380)
 def test_services_apart_are_measured_sized_and_simulated(tmp_path: Path) -> None:
-    """What comes after that, plans of several services, are tests/cli/test_scale_services.py's."""
+    """What comes after that, plans of several services, are tests/cli/scale/test_scale_services.py's."""
     _, run = _at_home(tmp_path)
     _follow_apart(run, tmp_path)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import DBZ
-from tests.cli.test_shard import Shell
+from tests.cli.shard.test_shard import Shell
 from tests.shards.stores import make_world
 from tests.shards.writers import writing
 

@@ -13,9 +13,9 @@ from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from tests.cli.running import dbz, newest_run
 from tests.load.raw_server import read_request, response, serving
 from tests.load.recorders import recorder_in
+from tests.load.socketio.test_socketio_faults import CONNECTED, HANDSHAKE, OPENED, accepted
 from tests.load.socketio_servers import NODE, NODE_FOLDER, listens, member_of, node_packages, sweeping, until
 from tests.load.socketio_servers import serving as node_serving
-from tests.load.test_socketio_faults import CONNECTED, HANDSHAKE, OPENED, accepted
 
 TRANSPORTS = [("websocket",), ("polling",), ("polling", "websocket")]
 

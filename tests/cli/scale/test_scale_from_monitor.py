@@ -20,7 +20,7 @@ from dbz.scaling.aws import Aws
 from dbz.scaling.decide.daemon import Autoscaler, NoDataError
 from dbz.scaling.decide.rules import Action
 from dbz.scaling.handle import ServiceHandle
-from tests.cli.test_scale import Shell
+from tests.cli.scale.test_scale import Shell
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 from tests.scaling.test_daemon import Past
 

@@ -16,11 +16,11 @@ from dbz.errors import ExitCode
 from tests.bring.apps import fail_a_share, node_app
 from tests.bring.recorders import recording
 from tests.children.processes import ended
+from tests.cli.pages.test_ci_recipes import accepted, commands
 from tests.cli.running import dbz, newest_run, start_dbz
-from tests.cli.test_ci_recipes import accepted, commands
 from tests.cli.test_init import files_in
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def shown(page: str) -> list[list[str]]:

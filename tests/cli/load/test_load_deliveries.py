@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dbz.errors import ExitCode
+from tests.cli.load.test_load_distributed import Hall
 from tests.cli.running import dbz, newest_run, small_server
-from tests.cli.test_load_distributed import Hall
 from tests.whole import some
 
 USERS = 6

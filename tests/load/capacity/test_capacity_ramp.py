@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dbz.load.capacity.ramp import DOUBLING_S, RampSecond, bounds_from, knee_per_s, plan_ramp
 from dbz.load.capacity.search import Bounds
-from tests.load.test_capacity import planned
+from tests.load.capacity.test_capacity import planned
 
 
 def ramped(limit_per_s: float, first: float, doublings: int, requests: int, *, refuses: bool) -> list[RampSecond]:

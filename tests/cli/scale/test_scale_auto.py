@@ -10,7 +10,7 @@ import pytest
 
 from dbz.errors import ExitCode
 from tests.children.processes import eventually
-from tests.cli.test_scale import Shell
+from tests.cli.scale.test_scale import Shell
 from tests.cloud.clouds import RunningCloud
 
 PLAN = """\

@@ -17,7 +17,7 @@ from dbz.load.generator.net.faults import TransportError
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.socketio_servers import NODE, PYTHON, Member, member_of, open_descriptors, sweeping, until
 from tests.load.socketio_servers import serving as socketio_serving
-from tests.load.test_websocket_frames import server_frame
+from tests.load.websocket.test_websocket_frames import server_frame
 
 TEXT, BINARY, CLOSE = 1, 2, 8
 HANDSHAKE = b'0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'

@@ -10,7 +10,7 @@ import pytest
 
 from dbz.errors import ExitCode
 from tests.cli.running import dbz
-from tests.cli.test_scale import Shell
+from tests.cli.scale.test_scale import Shell
 from tests.cloud.clouds import RunningCloud
 from tests.shards.stores import World, make_world
 from tests.shards.writers import writing

@@ -19,7 +19,7 @@ import trustme
 
 from tests.cli.serving import Served
 
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "cache.md"
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "cache.md"
 
 
 class TlsPort:

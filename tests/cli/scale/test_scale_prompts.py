@@ -14,7 +14,7 @@ import pytest
 from dbz.errors import ExitCode
 from tests.children.processes import ended
 from tests.cli.running import DBZ
-from tests.cli.test_scale import Shell
+from tests.cli.scale.test_scale import Shell
 from tests.cloud.clouds import RunningCloud
 
 PLAN = """\

@@ -20,13 +20,13 @@ from dbz.load.generator.net.faults import TransportError
 from dbz.load.generator.net.wire import Connection, DirectConnection
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from dbz.load.networks import Network
+from tests.load.http.test_http_client_tls import context_with
 from tests.load.http_answers import answers
 from tests.load.http_clients import Ledger, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.recorders import recorder_in
 from tests.load.socketio_servers import PYTHON, open_descriptors, until
 from tests.load.socketio_servers import serving as serving_socketio
-from tests.load.test_http_client_tls import context_with
 
 pytestmark = pytest.mark.usefixtures("deadline_sweep")
 

@@ -16,7 +16,7 @@ import socketio
 from dbz.errors import ExitCode
 from tests.children.processes import carrying, ended, eventually
 from tests.cli.running import dbz, start_dbz
-from tests.cli.test_serve import Home, finish
+from tests.cli.serve.test_serve import Home, finish
 
 NO_AWS = {
     "AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",

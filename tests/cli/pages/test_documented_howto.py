@@ -14,9 +14,9 @@ import pytest
 from dbz.config.budgets import load_budgets
 from dbz.errors import ExitCode
 from tests.cli.documented import DOCS, ShownCommand, shown_commands, shown_files
+from tests.cli.pages.test_ci_recipes import accepted
 from tests.cli.running import run_dbz
 from tests.cli.serving import Served
-from tests.cli.test_ci_recipes import accepted
 
 PAGES = ["tutorial.md", *sorted(f"howto/{path.name}" for path in (DOCS / "howto").glob("*.md"))]
 _BASE = "http://127.0.0.1:8480"

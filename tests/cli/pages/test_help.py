@@ -16,7 +16,7 @@ from dbz.errors import ExitCode
 from tests.cli.commands import every_command, is_known_command
 from tests.cli.running import dbz
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 BETWEEN_OUR_PROCESSES = {"DBZ_LOAD_SPEC", "DBZ_LOAD_INSPECTION", "MESH_SECRET", "MOTO_PORT"}
 READ_BY_LIBRARIES = {

@@ -14,7 +14,7 @@ import yaml
 
 from dbz.cli.main import app
 
-CI = Path(__file__).parents[2] / "docs" / "ci"
+CI = Path(__file__).parents[3] / "docs" / "ci"
 
 
 def commands(text: str) -> Iterator[list[str]]:

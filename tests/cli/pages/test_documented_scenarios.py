@@ -14,7 +14,7 @@ from tests.cli.running import dbz, small_server
 from tests.load.socketio_servers import serving
 from tests.load.websocket_servers import websocket_server
 
-PAGE = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text()
 EXAMPLES = {
     title: example
     for section in PAGE.split("\n## ")[1:]
