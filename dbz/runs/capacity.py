@@ -65,6 +65,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, json_schema_extra=describe)
 
 
+class BudgetUse(_Part):
+    """How much of its limit one budget used in a look."""
+
+    name: str
+    used: float | None
+    """The share of the limit, above 1 what is broken; null when no amount is known, as when attempts failed."""
+    error: float = 0.0
+    """The standard error of the logarithm of it, by the samples of the look; 0 where the value has no interval."""
+    broken: bool = False
+    reached: bool = False
+    """Whether it is about the share of the asked rate that was reached: the limit is that rate divided by `used`."""
+
+
 class CapacityStep(_Part):
     """One look at a load."""
 
@@ -98,6 +111,8 @@ class CapacityStep(_Part):
     on failed attempts."""
     tightest: str = ""
     """The name of the budget that used most of its limit."""
+    uses: list[BudgetUse] = Field(default_factory=list)
+    """Of each budget that was measured; what the search goes by."""
     broken: list[BudgetResult] = Field(default_factory=list)
     reasons: list[str] = Field(default_factory=list)
     services: list[ServiceProcesses] = Field(default_factory=list)

@@ -57,6 +57,10 @@ def capacity(
         int | None, typer.Option("--max", min=1, help="Highest load to try [default: 5000 users, or 20000/s].")
     ] = None,
     step_duration: Annotated[str, typer.Option(help="How long a load is judged, like 15s.")] = "15s",
+    within: Annotated[
+        str | None,
+        typer.Option(help="End after so long with what is known [default: 5m, or 20 steps if that is more]."),
+    ] = None,
     rate: Annotated[str | None, typer.Option(help="Scale the rate of arrivals, not the users; like 100/s.")] = None,
     workers: Workers = None,
     seed: Seed = None,
@@ -71,14 +75,16 @@ def capacity(
     """Find the highest load at which all budgets hold.
 
     \b
-    Doubles the load until a budget breaks, then narrows it down to 10 %, and
-    looks at both ends again: what was seen once is not yet known. What is
-    scaled is the users of the profile, in its mix, or the rate when it has
-    one. Users that are held are kept and added to, in one run; after a load
-    that is not held the server first shows that it has recovered. Each rate
-    is a run of its own, on a fresh embedded stack or your own server, which
-    gets a rest after each that it did not hold; a growing rate goes before,
-    to see where it falls behind.
+    Doubles the load until a budget breaks, then looks where that is, until
+    all looks together say it to within 10 %, or --within is over: each budget
+    has a limit of its own, and a look says as much of it as it has samples.
+    The load that is named was seen to hold. What is scaled is the users of
+    the profile, in its mix, or the rate when it has one. Users that are held
+    are kept and added to, in one run; after a load that is not held the
+    server first shows that it has recovered. Each rate is a run of its own,
+    on a fresh embedded stack or your own server, which gets a rest after
+    each that it did not hold; a growing rate goes before, to see where it
+    falls behind.
 
     \b
     Examples:
@@ -124,7 +130,8 @@ def capacity(
     loaded = plan_load(request)
     if loaded.profile.stack.faults:
         raise UsageError("faults are for one load, not for a search: leave 'faults' out of the profile", code="E003")
-    plan = plan_capacity(loaded, load_phases(phases), start, highest, step_s)
+    within_s = None if within is None else duration_of("--within", within)
+    plan = plan_capacity(loaded, load_phases(phases), start, highest, step_s, within_s)
     with Interrupts("before the first load; nothing was measured, nothing is left running").watch() as interrupts:
         result = _carry_out(plan, out, interrupts, as_json=as_json)
     raise typer.Exit(EXIT_CODES[result.outcome])

@@ -2,8 +2,10 @@
 
 Psychophysics finds thresholds in the same way (A. B. Watson and D. G. Pelli, *QUEST: a Bayesian adaptive psychometric
 method*, 1983): answers far from the threshold are nearly certain and say little, those near it are chance and say much,
-and every one of them counts for what it is worth. Here an answer is more than yes or no: how much of its limit the
-tightest budget used.
+and every one of them counts for what it is worth. Here each budget has a limit of its own, and an answer is more than
+yes or no: how much of its limit the budget used, and how sure that is by the samples of the look. So a budget of few
+samples that breaks by chance moves little, and looks at one load count as their samples do. The limit of the server is
+the lowest of all budgets'.
 """
 
 from __future__ import annotations
@@ -19,10 +21,17 @@ from operator import add
 _REACH = math.log(2)
 """Between half a limit and twice of it the amount counts; beyond, only the side does: an idle server uses some of its
 limits whatever the load, and an overload says nothing of how steep the way there was."""
-_SLOPES = (1.5, 3.0, 6.0, 14.0)
+_SLOPES = (1.5, 3.0, 6.0, 12.0)
 """How steeply use can grow with load near the limit: by this power of it."""
-_NOISES = (0.12, 0.25, 0.5)
-"""How far two looks of full length at one load can differ: standard deviations of the logarithm of use."""
+_STEEPER_BEYOND = 1.5
+"""Beyond the limit queues grow: use rises by so much higher a power there."""
+_NOISES = (0.06, 0.12, 0.25)
+"""How far two looks of full length at one load can differ for other reasons than the choice of samples: standard
+deviations of the logarithm of use."""
+_REACHED_NOISE = 0.015
+"""How far two full looks at what a server reaches can differ."""
+_BEND = 0.2
+"""Far from the limit use grows by another power of load than near it: an expected use is off by this share."""
 _MISHAPS = 0.04
 """The share of looks that say something else entirely, for a reason that has nothing to do with the load."""
 _PLACES_PER_DOUBLING = 48
@@ -32,12 +41,17 @@ _FAR = 4.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """One look: at which load, the logarithm of how much of its limit the tightest budget used (above 0 what does not
-    hold, infinite where no amount is known), and how much noisier it is than a look of full length."""
+    """What one look said of one budget: at which load, the logarithm of how much of its limit was used (above 0 what
+    does not hold, infinite where no amount is known), the standard error of that by the samples of the look, and how
+    much noisier than a look of full length it is otherwise."""
 
-    load: int
+    load: float
     use: float
-    noise: float
+    error: float = 0.0
+    noise: float = 1.0
+    reached: bool = False
+    """Whether it is about the rate that was reached of the one that was asked for: what is reached where more was
+    asked is the limit itself."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +73,19 @@ class Belief:
         return sum(chance for place, chance in zip(self.places, self.chances, strict=True) if place < load)
 
 
+def lowest_of(beliefs: Sequence[Belief]) -> Belief:
+    """Where the first of several limits is, of beliefs over the same places."""
+    places = beliefs[0].places
+    beyond = [1.0] * len(places)
+    for one in beliefs:
+        beyond = list(map(min, beyond, (max(1 - total, 0.0) for total in accumulate(one.chances))))
+    beyond[-1] = 0.0
+    return Belief(places, tuple(before - after for before, after in zip([1.0, *beyond], beyond, strict=False)))
+
+
 def belief(lowest: int, highest: int, looks: Sequence[Evidence]) -> Belief:
-    """What the looks say when nothing was known before but that the limit is not far outside of `lowest` … `highest`.
+    """What the looks say of one budget when nothing was known before but that its limit is not far outside of
+    `lowest` … `highest`.
 
     Every slope and every noise is as probable as any other at first: how steep and how noisy this server is, the looks
     say themselves.
@@ -75,7 +100,7 @@ def belief(lowest: int, highest: int, looks: Sequence[Evidence]) -> Belief:
     return Belief(places, tuple(total / whole for total in totals))
 
 
-@lru_cache(64)
+@lru_cache(256)
 def _scores(lowest: int, highest: int, looks: tuple[Evidence, ...]) -> tuple[float, ...]:
     """The logarithms of how probable looks are, for every model of the server and every place; one look more costs no
     more than that look."""
@@ -103,14 +128,30 @@ def _places(lowest: int, highest: int) -> tuple[float, ...]:
 
 def _log_likelihood(look: Evidence, place: float, slope: float, noise: float) -> float:
     """How probable a look is where the limit is at `place`."""
-    scale = noise * look.noise
+    if look.reached:
+        return _log_likelihood_of_reached(look, place)
     expected = slope * math.log(look.load / place)
+    expected *= _STEEPER_BEYOND if expected > 0 else 1
+    scale = math.hypot(noise * look.noise, look.error, _BEND * expected)
     if look.use <= -_REACH:
         usual, mishap = _cumulative((-_REACH - expected) / scale), 0.25
     elif look.use >= _REACH:
         usual, mishap = _cumulative((expected - _REACH) / scale), 0.5
     else:
         usual, mishap = _density((look.use - expected) / scale) / scale, 0.25 / (2 * _REACH)
+    return math.log((1 - _MISHAPS) * usual + _MISHAPS * mishap)
+
+
+def _log_likelihood_of_reached(look: Evidence, place: float) -> float:
+    """The same where a server gives what it can, and no more: up to its limit all that is asked for."""
+    missed = math.log(look.load / place)
+    scale = math.hypot(_REACHED_NOISE * look.noise, look.error, _BEND * missed)
+    if look.use <= 0:
+        usual, mishap = _cumulative(-missed / scale), 0.5
+    elif math.isinf(look.use):
+        usual, mishap = _cumulative(missed / scale), 0.5
+    else:
+        usual, mishap = _density((look.use - missed) / scale) / scale, 0.5
     return math.log((1 - _MISHAPS) * usual + _MISHAPS * mishap)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dbz.errors import DbzError
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.levels import LiveLevels
+from dbz.load.capacity.looks import Length, Tried
 from dbz.load.capacity.plan import CapacityPlan
 from dbz.load.capacity.ramp import bounds_from
 from dbz.load.capacity.result import conclude_capacity, tried_by
-from dbz.load.capacity.search import Next, Tried, search
+from dbz.load.capacity.search import Bounds, Next, last_look, search
 from dbz.load.capacity.separate_runs import SeparateRuns
 from dbz.load.plan import new_run
 from dbz.runs.capacity import Capacity, CapacityRamp, CapacityStep
+from dbz.units import format_duration
 
 
 def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capacity:
@@ -30,9 +33,13 @@ def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capac
     tried: list[Tried] = []
     ramp: CapacityRamp | None = None
 
+    out_of_time = ""
+
     def save(*, over: bool = False, interrupted: bool = False) -> Capacity:
         elapsed_s = time.monotonic() - begun_s
-        now = conclude_capacity(first, plan.bounds, plan.phases, steps, tried, over=over, interrupted=interrupted)
+        now = conclude_capacity(
+            first, plan.bounds, plan.phases, steps, tried, over=over, interrupted=interrupted, out_of_time=out_of_time
+        )
         now = now.model_copy(update={"duration_s": round(elapsed_s, 1), "ramp": ramp})
         now.save(folder)
         return now
@@ -48,6 +55,11 @@ def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capac
                 interrupted = ramp is None
                 bounds = bounds if ramp is None else bounds_from(bounds, ramp.knee_per_s)
             while not interrupted and isinstance(step := search(bounds, tried), Next):
+                left_s = begun_s + plan.within_s - time.monotonic()
+                if (look := _within(plan, bounds, tried, step, left_s)) is None:
+                    out_of_time = format_duration(plan.within_s)
+                    break
+                step = look
                 hooks.begins(step, plan.length_s(step.length))
                 done = None if hooks.interrupted() else looks.look(step)
                 if done is None:
@@ -61,3 +73,14 @@ def find_capacity(plan: CapacityPlan, folder: Path, hooks: SearchHooks) -> Capac
         save(interrupted=True)
         raise
     return save(over=not interrupted, interrupted=interrupted)
+
+
+def _within(plan: CapacityPlan, bounds: Bounds, tried: Sequence[Tried], step: Next, left_s: float) -> Next | None:
+    """What to look at with so much time left: the next step, or what only a last look can tell; None without time."""
+    if not tried:
+        return step
+    if left_s < plan.look_s(step.length):
+        return None
+    if left_s < 2 * plan.look_s(Length.FULL):
+        return last_look(bounds, tried) or step
+    return step

@@ -11,16 +11,17 @@ from pathlib import Path
 from dbz.load.allowed_hosts import reach
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.live import LiveLoad
-from dbz.load.capacity.plan import CapacityPlan, plan_all_levels, plan_at
+from dbz.load.capacity.looks import Answer
+from dbz.load.capacity.plan import SETTLE_SHARE_OF_WARMUP, CapacityPlan, plan_all_levels, plan_at
 from dbz.load.capacity.result import step_of
-from dbz.load.capacity.search import Answer, Next
+from dbz.load.capacity.search import Next
 from dbz.runs.capacity import RUNS, CapacityStep
 from dbz.runs.folder import create_run_folder, new_run_id
 from dbz.runs.schema import Run, RunVerdict, Window
 
-SETTLE_SHARE_OF_WARMUP, SETTLE_LEAST_S = 0.4, 2.0
-"""When the last user has started, so much of the profile's warm-up passes before anything is judged, as in a run; all
-of it before the first users are judged, since nothing is warm then."""
+SETTLE_LEAST_S = 2.0
+"""What passes at least when the last user has started; all of the warm-up does before the first users are judged, since
+nothing is warm then."""
 RECOVERED_S = 3
 """A server has recovered from an overload when it held a load for so many seconds that it held before."""
 RECOVERY_MOST_S = 30.0

@@ -10,7 +10,8 @@ from dbz.config.model import Parsed
 from dbz.config.phases.plan import Phases
 from dbz.config.profile import override
 from dbz.errors import UsageError
-from dbz.load.capacity.search import Bounds, Length
+from dbz.load.capacity.looks import Length
+from dbz.load.capacity.search import Bounds
 from dbz.load.phases import scaled, stack_for
 from dbz.load.plan import URL_BUDGETS as URL_DEFAULT_BUDGETS
 from dbz.load.plan import LoadPlan
@@ -19,7 +20,7 @@ from dbz.runs.capacity import RATE, USERS, load_text
 
 BRIEF_SHARE, BRIEF_LEAST_S = 0.25, 3.0
 """A brief look is this share of a step long, and so many seconds at least."""
-GOODPUT_SHARE = 0.99
+GOODPUT, GOODPUT_SHARE = "goodput", 0.99
 """A load of one URL holds when this share of the asked rate is answered well."""
 URL_BUDGETS = "limit"
 URL_START_PER_S = 50
@@ -27,7 +28,13 @@ _URL_USERS = (500, 5000)
 """Least and most users of a load of one URL: one for each arrival a second, since none may take more than a second."""
 DEFAULT_MAX_USERS = 5000
 DEFAULT_MAX_RATE_PER_S = 20_000
+SETTLE_SHARE_OF_WARMUP = 0.4
+"""When the last user has started, so much of the profile's warm-up passes before anything is judged."""
+_BRINGING_S = 4.0
+"""About how long the users of a look take to come, or its run to begin and to end."""
 _START_SHARE = 8
+STEPS_WITHIN, WITHIN_LEAST_S = 20, 300.0
+"""A search ends after the time of so many full looks, and five minutes at least, when nobody says otherwise."""
 _STARTING_SHARE_OF_WARMUP, _STARTING_LEAST_S = 0.8, 0.5
 """In so much of the warm-up the users of a profile start, as they do in a run of it."""
 
@@ -40,6 +47,8 @@ class CapacityPlan:
     bounds: Bounds
     step_s: float
     phases: Phases
+    within_s: float = math.inf
+    """After so long the search ends with what is known."""
     ramps: bool = False
     """Whether a growing rate goes before the search, to learn where it should begin."""
 
@@ -60,18 +69,30 @@ class CapacityPlan:
             return min(max(BRIEF_SHARE * self.step_s, BRIEF_LEAST_S), self.step_s)
         return self.step_s
 
+    def look_s(self, length: Length) -> float:
+        """About how long a look takes, with what goes before it."""
+        warmup_s = self.plan.profile.warmup
+        before_s = min(warmup_s, self.step_s) if self.scales_rate else SETTLE_SHARE_OF_WARMUP * warmup_s
+        return _BRINGING_S + before_s + self.length_s(length)
+
     def load_of(self, load: int) -> str:
         """A load for people: `260 users`, `120 arrivals/s`."""
         return load_text(RATE if self.scales_rate else USERS, load)
 
 
 def plan_capacity(
-    plan: LoadPlan, phases: Phases, start: int | None, highest: int | None, step_s: float
+    plan: LoadPlan,
+    phases: Phases,
+    start: int | None,
+    highest: int | None,
+    step_s: float,
+    within_s: float | None = None,
 ) -> CapacityPlan:
     """The plan of a search; `UsageError` when the profile's load changes by itself or the bounds make no sense.
 
-    A bare URL, of which nobody said how it is to be judged, is asked for at growing rates. Budgets about the number of
-    users say nothing here, where that number is what is searched: they are left out.
+    Without `within_s` it ends after the time of `STEPS_WITHIN` full looks, or five minutes. A bare URL, of which nobody
+    said how it is to be judged, is asked for at growing rates. Budgets about the number of users say nothing here,
+    where that number is what is searched: they are left out.
     """
     if plan.request is not None and plan.profile.budgets == URL_DEFAULT_BUDGETS:
         plan = _bare_url(plan)
@@ -86,6 +107,8 @@ def plan_capacity(
         )
     if step_s < 1:
         raise UsageError("--step-duration must be at least 1s", code="E002")
+    if within_s is not None and within_s < step_s:
+        raise UsageError("--within must be at least --step-duration", code="E002")
     budgets = [one for one in plan.budgets if one.of.metric.name != "users.held"]
     if not budgets:
         raise UsageError(
@@ -97,7 +120,14 @@ def plan_capacity(
     if begin > at_most:
         raise UsageError(f"--start {begin:,} is more than --max {at_most:,}", code="E002")
     ramps = profile.rate is not None and start is None
-    planned = CapacityPlan(replace(plan, budgets=budgets), Bounds(begin, at_most), step_s, phases, ramps)
+    planned = CapacityPlan(
+        replace(plan, budgets=budgets),
+        Bounds(begin, at_most),
+        step_s,
+        phases,
+        within_s or max(STEPS_WITHIN * step_s, WITHIN_LEAST_S),
+        ramps,
+    )
     # A profile refuses some sizes, and that should be known before anything is started.
     plan_at(planned, at_most)
     return planned
@@ -122,7 +152,7 @@ def plan_at(plan: CapacityPlan, load: int) -> LoadPlan:
             least, most = _URL_USERS
             keys["users"] = min(max(load, least), most)
             goodput = f">= {GOODPUT_SHARE * load:.6g}/s"
-            budgets = [*budgets, parse_budget("goodput", "http", "rate", goodput, required=True)]
+            budgets = [*budgets, parse_budget(GOODPUT, "http", "rate", goodput, required=True)]
     return replace(plan.plan, profile=override(profile, keys), budgets=budgets)
 
 

@@ -8,8 +8,9 @@ from functools import partial
 from itertools import pairwise
 
 from dbz.config.phases.plan import Phase, Phases
-from dbz.load.capacity.search import INTERVAL, Answer, Bounds, Next, SearchResult, Tried, interval, known
-from dbz.measure.budget.verdicts import Outcome as BudgetOutcome
+from dbz.load.capacity.looks import Answer, Tried
+from dbz.load.capacity.search import INTERVAL, Bounds, Next, SearchResult, interval, known
+from dbz.load.capacity.uses import as_evidence, has_upper_limit, share_used, uses_of
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS
 from dbz.measure.scalability import fit
 from dbz.runs.arrivals import were_dropped
@@ -30,13 +31,15 @@ from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.runs.services import mean_processes
 from dbz.units import counted
 
+_WIDE = 1.5
+"""An interval so many times as wide as the tolerance is not what was asked for."""
 TAKEN_PERCENT = 50.0
 """When something else takes more of the machine, what does not hold is no fault of the server."""
 
 
 def step_of(run: Run, step: Next) -> CapacityStep:
     """The conclusion of a run, or of a part of one, as a step of the search."""
-    used = [(_used(one), one.name) for one in run.budgets if _has_upper_limit(one)]
+    used = [(share_used(one), one.name) for one in run.budgets if has_upper_limit(one)]
     share, tightest = max(used, default=(None, ""))
     return CapacityStep(
         run=run.id,
@@ -52,7 +55,8 @@ def step_of(run: Run, step: Next) -> CapacityStep:
         others_percent=round(run.machine.disturbed_percent, 1) if run.machine else None,
         used=None if share is None or math.isinf(share) else round(share, 4),
         tightest=tightest,
-        broken=sorted((one for one in run.budgets if _broken(one)), key=_used, reverse=True),
+        uses=uses_of(run.budgets, step.load),
+        broken=sorted((one for one in run.budgets if _broken(one)), key=share_used, reverse=True),
         reasons=[*_taken(run), *run.reasons],
         services=run.service_processes,
     )
@@ -65,12 +69,10 @@ def _taken(run: Run) -> list[str]:
 
 
 def tried_by(step: Next, done: CapacityStep) -> Tried:
-    """What a look says to the search: by how much it broke where one can say that, else how near to a limit it was."""
-    amounts = [_used(one) for one in done.broken if _has_upper_limit(one)]
-    used = max(amounts, default=None) if done.broken else done.used
-    known_used = None if used is None or math.isinf(used) else used
-    sure = not done.broken or any(budget.verdict == BudgetOutcome.BROKEN for budget in done.broken)
-    return Tried(step.load, Answer(done.answer), step.length, known_used, done.server_cpu_percent, sure)
+    """What a look says to the search: how much of its limit each budget used, where the look decided anything."""
+    answer = Answer(done.answer)
+    uses = () if answer is Answer.UNDECIDED else tuple(map(as_evidence, done.uses))
+    return Tried(step.load, answer, step.length, uses, done.server_cpu_percent)
 
 
 def _answer(run: Run) -> Answer:
@@ -97,18 +99,6 @@ def _only_users_ran_out(run: Run) -> bool:
     return were_dropped(health)
 
 
-def _has_upper_limit(budget: BudgetResult) -> bool:
-    return budget.op.startswith("<") and bool(budget.limit) and budget.verdict != BudgetOutcome.NOT_MEASURED
-
-
-def _used(budget: BudgetResult) -> float:
-    """How much of its limit a budget used, more than 1 when it is broken; infinite where attempts failed."""
-    if budget.value is None:
-        return math.inf
-    part, whole = (budget.value, budget.limit) if budget.op.startswith("<") else (budget.limit, budget.value)
-    return (part or 0.0) / whole if whole else math.inf
-
-
 def _broken(budget: BudgetResult) -> bool:
     return bool(budget.reason)
 
@@ -122,20 +112,23 @@ def conclude_capacity(
     *,
     over: bool,
     interrupted: bool,
+    out_of_time: str = "",
 ) -> Capacity:
-    """Everything that follows from the steps so far; `first` says what is being loaded."""
+    """Everything that follows from the steps so far; `first` says what is being loaded, `out_of_time` after how long
+    the search was ended because it was to take no longer."""
     found = known(bounds, tried)
     rate = first.profile.get("rate") is not None
     scaled = RATE if rate else USERS
     figures = _figures(found, first, steps, rate=rate)
-    outcome = _outcome(found, over=over, interrupted=interrupted)
+    outcome = _outcome(found, bounds, over=over, interrupted=interrupted)
+    between = _between(interval(bounds, tried))
     failing = [step for step in steps if found.limit and step.load == found.limit.load]
     embedded_servers = int(first.profile["stack"]["processes"]) if first.embedded else None
     return Capacity(
         id=first.id,
         started=first.started,
         outcome=outcome,
-        statement=_statement(outcome, found, bounds, failing, partial(load_text, scaled)),
+        statement=_statement(outcome, found, bounds, failing, partial(load_text, scaled), out_of_time),
         profile=first.profile,
         target=first.target,
         embedded=first.embedded,
@@ -144,9 +137,12 @@ def conclude_capacity(
         tolerance=bounds.tolerance,
         capacity=figures,
         limit=found.limit.load if found.limit else None,
-        between=_between(interval(bounds, tried)),
+        between=between,
         broken=_worst(failing),
-        notes=_notes(steps, partial(load_text, scaled)),
+        notes=[
+            *_unsure(between, bounds, over=over, out_of_time=out_of_time),
+            *_notes(steps, partial(load_text, scaled)),
+        ],
         phases=[headroom(figures, phase) for phase in phases.phases] if figures else [],
         scalability=None if rate else scalability(steps),
         steps=list(steps),
@@ -178,7 +174,7 @@ def _figures(found: SearchResult, first: Run, steps: Sequence[CapacityStep], *, 
 def _worst(failing: Sequence[CapacityStep]) -> list[BudgetResult]:
     """Each broken budget once, as broken as it was at worst, the worst first."""
     by_name: dict[str, BudgetResult] = {}
-    for budget in sorted((one for step in failing for one in step.broken), key=_used, reverse=True):
+    for budget in sorted((one for step in failing for one in step.broken), key=share_used, reverse=True):
         by_name.setdefault(budget.name, budget)
     return list(by_name.values())
 
@@ -199,14 +195,28 @@ def _notes(steps: Sequence[CapacityStep], text_of: Callable[[int], str]) -> list
     return [*([disturbed] if busy else []), *stuck]
 
 
-def _outcome(found: SearchResult, *, over: bool, interrupted: bool) -> StepOutcome:
+def _unsure(between: LimitInterval | None, bounds: Bounds, *, over: bool, out_of_time: str) -> list[str]:
+    """How far a search that could not go on is from what it was to tell; nothing when it told that."""
+    if not over or between is None or between.high - between.low <= _WIDE * bounds.width(between.low) + 1:
+        return []
+    apart = f"{(between.high / between.low - 1) * 100:.0f} %"
+    why = (
+        f"the search was to take no longer than {out_of_time}: with more of it (--within)"
+        if out_of_time
+        else "looks at one load differed much: with longer ones (--step-duration) or on a quieter machine"
+    )
+    return [f"the ends of the interval of the limit are {apart} apart; {why} they come closer"]
+
+
+def _outcome(found: SearchResult, bounds: Bounds, *, over: bool, interrupted: bool) -> StepOutcome:
     if interrupted:
         return StepOutcome.INTERRUPTED
     if not over:
         return StepOutcome.SEARCHING
     limit = found.limit.answer if found.limit else None
     if found.holds is None:
-        return StepOutcome.NOTHING_HOLDS if limit is Answer.BREAKS else StepOutcome.UNDECIDED
+        none = limit is Answer.BREAKS and found.limit is not None and found.limit.load <= bounds.lowest
+        return StepOutcome.NOTHING_HOLDS if none else StepOutcome.UNDECIDED
     return StepOutcome.FOUND if limit is Answer.BREAKS else StepOutcome.AT_LEAST
 
 
@@ -216,6 +226,7 @@ def _statement(
     bounds: Bounds,
     failing: Sequence[CapacityStep],
     text_of: Callable[[int], str],
+    out_of_time: str,
 ) -> str:
     """What came of the search, in one or two sentences."""
     reasons = [reason for step in failing for reason in step.reasons]
@@ -224,6 +235,8 @@ def _statement(
     holds = text_of(found.holds) if found.holds is not None else ""
     if outcome is StepOutcome.FOUND:
         return f"All budgets hold up to {holds}; they do not at {limit}."
+    if outcome is StepOutcome.AT_LEAST and not limit and out_of_time:
+        return f"All budgets hold at {holds}, the most that could be tried within {out_of_time}."
     if outcome is StepOutcome.AT_LEAST and not limit:
         return f"All budgets hold at {holds}, the most that was to be tried."
     if outcome is StepOutcome.AT_LEAST:

@@ -3,8 +3,8 @@
 The search steps up by `GROWTH`, or by what the CPU of the server leaves room for when that is known, until a load does
 not hold. From then on everything that was seen says together where the limit may be (`belief`), so that no single look
 decides, and one bad moment is nothing but one look. While that is uncertain, brief looks are taken in the middle of it.
-Then two loads no more than `tolerance` apart are looked at for longer, the limit between them: the search is over when
-each is on its side of it with a probability of `SURE`, and the limit is within `tolerance` as `_QUANTILES` have it.
+Then loads on both sides of its middle are looked at for longer: the search is over when one of them held, is below the
+limit with a probability of `SURE` and near its middle, and the limit is within `tolerance` as `_QUANTILES` have it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from dbz.load.capacity.belief import Belief, Evidence, belief
+from dbz.load.capacity.belief import Belief, belief, lowest_of
+from dbz.load.capacity.looks import Answer, Length, Tried, evidence_by_budget
 
 GROWTH = 2.0
 _LEAST_GROWTH = 1.2
@@ -24,8 +24,10 @@ _FULL_CPU_PERCENT = 80.0
 """Past this share of the server's cores requests queue for longer than they are worked on, and an overload would have
 to be recovered from: the step up ends here, as far as CPU grows with the load."""
 SURE = 0.75
-"""How probable it must be that the lower end holds, and that the higher one does not: more of it doubles the time of a
-search, and less of it lets two searches differ."""
+"""How probable it must be that the load that is named holds: more of it doubles the time of a search, less lets two
+searches differ."""
+LIKELY = 0.6
+"""How probable it must be that the load that is named holds, when the search has to end before it is surer."""
 INTERVAL = 0.9
 """With this probability the limit is said to be between two loads."""
 _BRIEFLY = 1.6
@@ -34,28 +36,6 @@ _QUANTILES = (0.1, 0.5, 0.9)
 MOST_LOOKS, MOST_FULL_LOOKS = 40, 9
 """After so many, or so many of full length, the search ends with what is likelier than not: where looks at one load
 differ so much, more of them would tell less than the interval does already."""
-
-
-class Answer(StrEnum):
-    """What one look at a load said; `undecided` when the generator, not the server, was the limit."""
-
-    HOLDS = "holds"
-    BREAKS = "breaks"
-    UNDECIDED = "undecided"
-
-
-class Length(StrEnum):
-    """How long a load is looked at: briefly where nothing rests on it yet."""
-
-    BRIEF = "brief"
-    FULL = "full"
-
-
-_NOISE = {Length.BRIEF: 1.6, Length.FULL: 1.0}
-"""How much the answers of two looks at one load differ, by their length: not as the root of it, since what disturbs one
-second often disturbs the next ones too."""
-_UNSURE = 2.5
-"""So many times noisier is a look in which the limit lies within the confidence interval of all that broke."""
 
 
 @dataclass(frozen=True)
@@ -76,33 +56,6 @@ class Bounds:
     def __post_init__(self) -> None:
         if not 1 <= self.lowest <= self.start <= self.highest:
             raise ValueError(f"a search from {self.lowest} to {self.highest} cannot begin at {self.start}")
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One look at a load, and what it said."""
-
-    load: int
-    answer: Answer
-    length: Length = Length.FULL
-    used: float | None = None
-    """How much of its limit the tightest budget used, above 1 what does not hold; None where no amount is known."""
-    cpu_percent: float | None = None
-    """How much of its cores the server used; None when nobody knows."""
-    sure: bool = True
-    """Whether what broke did so beyond chance: a look at few users has few samples of some budgets."""
-
-    @property
-    def noise(self) -> float:
-        """How much noisier than a look of full length it is."""
-        return _NOISE[self.length] * (1 if self.sure else _UNSURE)
-
-    @property
-    def use(self) -> float:
-        """The logarithm of that share, below 0 what holds; infinite where only the side is known."""
-        if self.answer is Answer.HOLDS:
-            return min(math.log(self.used), 0.0) if self.used else -math.inf
-        return max(math.log(self.used), 0.0) if self.used and self.answer is Answer.BREAKS else math.inf
 
 
 @dataclass(frozen=True)
@@ -139,7 +92,19 @@ def search(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
 
 def known(bounds: Bounds, tried: Sequence[Tried]) -> SearchResult:
     """What is likelier than not after the looks so far, however few they are."""
-    return _result(_Ends.of(tried, _where(bounds, tried), 0.5), tried)
+    where = _where(bounds, tried)
+    full, every = _Ends.of(_full(tried), where, LIKELY), _Ends.of(tried, where, 0.5)
+    return _result(_Ends(every.low if full.low is None else full.low, every.high), tried)
+
+
+def last_look(bounds: Bounds, tried: Sequence[Tried]) -> Next | None:
+    """What to look at when there is time for one look more: a load that probably holds, if no full look has shown one
+    that does."""
+    held = [look.load for look in tried if look.answer is Answer.HOLDS]
+    where = _where(bounds, tried)
+    if not held or _Ends.of(_full(tried), where, LIKELY).low is not None:
+        return None
+    return _look(max(math.floor(where.quantile(1 - SURE)), bounds.lowest), Length.FULL, tried)
 
 
 def interval(bounds: Bounds, tried: Sequence[Tried]) -> tuple[int, int] | None:
@@ -152,29 +117,33 @@ def interval(bounds: Bounds, tried: Sequence[Tried]) -> tuple[int, int] | None:
 
 
 def _where(bounds: Bounds, tried: Sequence[Tried]) -> Belief:
-    evidence = [Evidence(look.load, look.use, look.noise) for look in tried]
-    return belief(bounds.lowest, bounds.highest, evidence)
+    said = evidence_by_budget(tried).values()
+    return lowest_of([belief(bounds.lowest, bounds.highest, evidence) for evidence in said])
 
 
 def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
     """Narrow down where the limit is, now that some load held and another did not, or the bounds are reached."""
     where = _where(bounds, tried)
-    ends = _Ends.of([look for look in tried if look.length is not Length.BRIEF], where, SURE)
-    full = sum(look.length is Length.FULL for look in tried)
-    if len(tried) >= MOST_LOOKS or full >= MOST_FULL_LOOKS:
+    ends = _Ends.of(_full(tried), where, SURE)
+    if len(tried) >= MOST_LOOKS or len(_full(tried)) >= MOST_FULL_LOOKS:
         return known(bounds, tried)
     least, middle, most = (min(max(where.quantile(share), bounds.lowest), bounds.highest) for share in _QUANTILES)
-    if ends.are_found(bounds) and most - least <= bounds.width(math.ceil(least)):
+    if ends.are_found(bounds, middle) and most - least <= bounds.width(math.ceil(least)):
         return _result(ends, tried)
     if most > _BRIEFLY * least:
         highest_held = max((look.load for look in tried if look.answer is Answer.HOLDS), default=bounds.lowest)
         return _look(round(min(middle, _above(bounds, highest_held, tried))), Length.BRIEF, tried)
     low, beside = ends.low, math.sqrt(1 + bounds.tolerance)
     if low is None or low + bounds.width(low) < middle:
-        target = max(math.floor(middle / beside), bounds.lowest, 0 if low is None else low + 1)
+        probably_held = min(middle / beside, where.quantile(1 - SURE))
+        target = max(math.floor(probably_held), bounds.lowest, 0 if low is None else low + 1)
         return _look(target, Length.FULL, tried)
     target = min(max(math.ceil(middle * beside), low + 1), low + bounds.width(low), bounds.highest)
     return _look(target, Length.FULL, tried)
+
+
+def _full(tried: Sequence[Tried]) -> list[Tried]:
+    return [look for look in tried if look.length is Length.FULL]
 
 
 def _look(load: int, length: Length, tried: Sequence[Tried]) -> Next:
@@ -194,13 +163,13 @@ class _Ends:
         above = {look.load for look in tried if look.answer is not Answer.HOLDS and where.below(look.load) > sure}
         return cls(max(below, default=None), min(above, default=None))
 
-    def are_found(self, bounds: Bounds) -> bool:
-        """Whether they are close enough, or at the bounds."""
+    def are_found(self, bounds: Bounds, middle: float) -> bool:
+        """Whether the lower one is near enough to the middle of where the limit may be, or they are at the bounds."""
         if self.low is None:
             return self.high == bounds.lowest
         if self.high is None:
             return self.low == bounds.highest
-        return self.high - self.low <= bounds.width(self.low)
+        return self.low + bounds.width(self.low) >= middle
 
 
 def _result(ends: _Ends, tried: Sequence[Tried]) -> SearchResult:

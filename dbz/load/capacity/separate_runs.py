@@ -10,10 +10,11 @@ from pathlib import Path
 
 from dbz.load.allowed_hosts import reach
 from dbz.load.capacity.hooks import SearchHooks
+from dbz.load.capacity.looks import Answer
 from dbz.load.capacity.plan import CapacityPlan, plan_run
 from dbz.load.capacity.ramp import knee_per_s, plan_ramp, ramp_seconds
 from dbz.load.capacity.result import step_of
-from dbz.load.capacity.search import Answer, Next
+from dbz.load.capacity.search import Next
 from dbz.load.plan import LoadPlan
 from dbz.load.run import POLL_S, Surroundings, run_load
 from dbz.runs.capacity import RUNS, CapacityRamp, CapacityStep

@@ -12,9 +12,10 @@ from dbz.config.budgets import load_budgets
 from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile
 from dbz.errors import UsageError
+from dbz.load.capacity.looks import Answer, Length, Tried, Use
 from dbz.load.capacity.plan import CapacityPlan, plan_all_levels, plan_at, plan_capacity, plan_run
 from dbz.load.capacity.result import conclude_capacity, headroom, step_of, tried_by
-from dbz.load.capacity.search import Answer, Bounds, Length, Next, Tried
+from dbz.load.capacity.search import Bounds, Next
 from dbz.load.plan import LoadPlan, LoadRequest, plan_load
 from dbz.report.html.capacity_page import render_capacity
 from dbz.report.words.capacity import fit_text, headroom_text, interval_text
@@ -23,10 +24,16 @@ from dbz.runs.schema import Machine, RunVerdict
 from tests.runs.capacities import budget, first_run, made_run, made_step, searched
 
 
-def planned(start: int | None = None, highest: int | None = None, step_s: float = 20, **profile: Any) -> CapacityPlan:
+def planned(
+    start: int | None = None,
+    highest: int | None = None,
+    step_s: float = 20,
+    within_s: float | None = None,
+    **profile: Any,
+) -> CapacityPlan:
     changed = load_profile("mixed", profile)
     plan = LoadPlan(changed, "", "scenario.py", load_budgets(changed.budgets), embedded=True)
-    return plan_capacity(plan, load_phases(), start, highest, step_s)
+    return plan_capacity(plan, load_phases(), start, highest, step_s, within_s)
 
 
 def concluded(*steps: CapacityStep, over: bool = True, interrupted: bool = False) -> Capacity:
@@ -52,6 +59,7 @@ def test_a_search_begins_with_an_eighth_of_the_profile() -> None:
         ({"start": 9, "highest": 8}, "--start 9 is more than --max 8"),
         ({"shape": "spike"}, "changes its load by itself"),
         ({"step_s": 0.5}, "--step-duration must be at least 1s"),
+        ({"within_s": 19}, "--within must be at least --step-duration"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
@@ -76,6 +84,11 @@ def test_what_the_answer_rests_on_is_looked_at_for_longer() -> None:
     lengths = (Length.BRIEF, Length.FULL)
     assert [planned().length_s(one) for one in lengths] == [5, 20]
     assert [planned(step_s=2).length_s(one) for one in lengths] == [2, 2]
+
+
+def test_a_search_ends_after_twenty_steps_or_five_minutes_or_when_one_wants() -> None:
+    assert [planned(step_s=step_s).within_s for step_s in (3, 15, 30)] == [300, 300, 600]
+    assert planned(within_s=60).within_s == 60
 
 
 def test_with_a_rate_the_rate_is_scaled() -> None:
@@ -138,17 +151,54 @@ def test_a_look_tells_the_search_how_near_the_limit_was_or_by_how_much_it_was_mi
     looks = [[budget(600), budget(900, name="chat", limit=100)], [budget(60)], [budget(None)], [budget(250), goodput]]
     step = Next(10, 0)
     tried = [tried_by(step, step_of(made_run(10, *budgets), step)) for budgets in looks]
-    assert [look.used for look in tried] == [9, 0.12, None, None]
-    assert [look.use < 0 for look in tried] == [False, True, False, False]
+    shares = [{use.budget: round(math.exp(use.log), 4) for use in look.uses} for look in tried]
+    assert shares == [
+        {"api_response_time": 1.2, "chat": 9},
+        {"api_response_time": 0.12},
+        {"api_response_time": math.inf},
+        {"api_response_time": 0.5, "goodput": math.inf},
+    ]
 
 
-def test_a_step_is_sure_when_a_budget_broke_beyond_chance() -> None:
-    close = budget(600).model_copy(update={"verdict": "inconclusive"})
-    looks = [[close, budget(900, name="chat", limit=100)], [close], [budget(60)]]
+def test_the_rate_that_was_reached_of_the_asked_one_says_where_the_limit_is() -> None:
+    goodput = budget(300, name="goodput", limit=0.99 * 400).model_copy(update={"op": ">=", "reason": "too low"})
+    step = Next(400, 0)
+    (use,) = tried_by(step, step_of(made_run(400, goodput), step)).uses
+    assert use.reached and step.load / math.exp(use.log) == pytest.approx(300 / 0.99)
+
+
+def test_a_budget_that_only_warns_is_no_limit() -> None:
+    warned = budget(600).model_copy(update={"effect": "warn", "reason": ""})
     step = Next(10, 0)
-    tried = [tried_by(step, step_of(made_run(10, *budgets), step)) for budgets in looks]
-    assert [look.sure for look in tried] == [True, False, True]
-    assert tried[1].noise > tried[0].noise == tried[2].noise
+    assert tried_by(step, step_of(made_run(10, warned, budget(60, name="chat", limit=100)), step)).uses == (
+        Use("chat", pytest.approx(math.log(0.6))),
+    )
+
+
+def test_few_samples_say_less_than_many() -> None:
+    """The interval of a value says how far it may be off by chance; one that is open says that of one end."""
+    step, errors = Next(10, 0), []
+    for low, high in ((450, 550), (250, 1000), (250, None), (0.0, None), (None, None)):
+        one = budget(480).model_copy(update={"low": low, "high": high})
+        errors.append(tried_by(step, step_of(made_run(10, one), step)).uses[0].error)
+    assert errors[4] == 0 < errors[0] < 0.06 < errors[1] < errors[2] < errors[3]
+
+
+def test_a_search_that_ran_out_of_time_says_how_unsure_it_is() -> None:
+    steps = [made_step(65), made_step(130), made_step(260, 600)]
+    tried = [Tried(step.load, Answer(step.answer)) for step in steps]
+    bounds, first = Bounds(65, 5000), first_run()
+
+    def ended(out_of_time: str, upto: int = 3) -> Capacity:
+        given = steps[:upto], tried[:upto]
+        return conclude_capacity(
+            first, bounds, load_phases(), *given, over=True, interrupted=False, out_of_time=out_of_time
+        )
+
+    assert "no longer than 5m: with more of it (--within) they come closer" in ended("5m").notes[0]
+    assert "--step-duration" in ended("").notes[0]
+    assert ended("5m", 2).statement == "All budgets hold at 130 users, the most that could be tried within 5m."
+    assert searched().notes == []
 
 
 def test_what_breaks_while_something_else_has_the_machine_is_no_fault_of_the_server() -> None:
@@ -243,7 +293,7 @@ def test_the_law_is_fitted_to_requests_when_there_are_four_loads() -> None:
 def test_a_server_that_did_not_recover_is_pointed_out() -> None:
     late = made_step(80).model_copy(update={"recovery_s": 30.0, "recovered": False})
     found = concluded(made_step(65), made_step(130, 600), late)
-    (note,) = found.notes
+    note = found.notes[-1]
     assert note.startswith("after 130 users the server did not recover within 30 s: what 80 users showed then")
     assert note in render_capacity(found)
 

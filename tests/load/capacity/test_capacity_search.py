@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import random
-import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.capacity.search import Answer, Bounds, Length, Next, SearchResult, Tried, interval, search
+from dbz.load.capacity.looks import Answer, Length, Tried, Use
+from dbz.load.capacity.search import Bounds, Next, SearchResult, interval, search
 
 Oracle = Callable[[int], Answer]
 
@@ -78,61 +76,13 @@ def test_it_ends_within_the_bounds_whatever_the_answers_are(bounds: Bounds, answ
     assert found.limit is None or (found.limit.load, False) in seen
 
 
-@dataclass(frozen=True)
-class NoisyServer:
-    """A server that uses its limits up at `knee`, by a power of the load that is higher beyond that; looks differ by
-    `between` them and by `within` them, and some are disturbed by something else."""
-
-    knee: float
-    slopes: tuple[float, float] = (4, 8)
-    between: float = 0.1
-    within: float = 0.15
-    mishaps: float = 0.05
-
-    def looks(self, bounds: Bounds, numbers: random.Random) -> tuple[SearchResult, list[Tried]]:
-        """A whole search on it."""
-        tried: list[Tried] = []
-        while isinstance(step := search(bounds, tried), Next):
-            share = step.load / self.knee
-            noise = math.hypot(self.between, self.within / math.sqrt(SECONDS[step.length] / 20))
-            used = max(share ** self.slopes[share > 1], 0.25) * math.exp(numbers.gauss(0, noise))
-            used *= math.exp(abs(numbers.gauss())) if numbers.random() < self.mishaps else 1
-            answer = Answer.HOLDS if used < 1 else Answer.BREAKS
-            tried.append(Tried(step.load, answer, step.length, used, 75 * min(share, 1.3)))
-        return step, tried
-
-
-SECONDS = {Length.BRIEF: 5, Length.FULL: 20}
-SERVERS = {
-    "usual": NoisyServer(2700),
-    "noisy": NoisyServer(2700, between=0.15, within=0.25),
-    "sudden": NoisyServer(2700, slopes=(10, 20)),
-    "gradual": NoisyServer(2700, slopes=(2, 3)),
-    "small": NoisyServer(40),
-}
-
-
-@pytest.mark.parametrize("kind", SERVERS)
-def test_two_searches_agree_within_a_tenth(kind: str) -> None:
-    """Near its knee a system breaks at one time and holds at another, and now and then something disturbs it."""
-    server, bounds, numbers = SERVERS[kind], Bounds(start=65, highest=5000), random.Random(1)
-    searches = [server.looks(bounds, numbers) for _ in range(12)]
-    holds = [found.holds for found, _ in searches if found.holds is not None]
-    assert len(holds) == len(searches)
-    far = [abs(load / statistics.median(holds) - 1) - 1 / server.knee for load in holds]
-    assert sum(one <= 0.05 for one in far) >= 9 and sum(one <= 0.1 for one in far) >= 11
-    assert statistics.median(holds) == pytest.approx(0.95 * server.knee, rel=0.05, abs=1)
-    assert statistics.mean(len(tried) for _, tried in searches) <= 15
-    inside = [low <= server.knee <= high for low, high in (interval(bounds, tried) or (0, 0) for _, tried in searches)]
-    assert sum(inside) >= 9
-
-
 def test_how_much_of_a_limit_was_used_says_more_than_whether_it_held() -> None:
     """Ten per cent below a limit that is nearly used up leaves no room; with half of it left there is some."""
     bounds = Bounds(start=65, highest=5000)
 
     def high(used: float) -> int:
-        ends = interval(bounds, [Tried(1000, Answer.HOLDS, used=used), Tried(1500, Answer.BREAKS, used=4.0)])
+        held, broken = Use("api", math.log(used)), Use("api", math.log(4.0))
+        ends = interval(bounds, [Tried(1000, Answer.HOLDS, uses=(held,)), Tried(1500, Answer.BREAKS, uses=(broken,))])
         assert ends is not None
         return ends[1]
 
