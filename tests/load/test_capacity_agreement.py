@@ -94,13 +94,13 @@ SERVERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", SERVERS)
 def test_two_searches_agree_within_a_tenth_and_take_no_longer_than_five_minutes(kind: str) -> None:
     """The server is quicker in one look and slower in the next one, and budgets have few samples near their limits."""
-    found = searches(14, **SERVERS[kind])
+    found = searches(12, **SERVERS[kind])
     assert agreeing(found) >= 0.85
     assert statistics.median(one.holds for one in found) == pytest.approx(0.95 * KNEE, rel=0.06)
-    assert max(one.seconds for one in found) <= WITHIN_S and statistics.median(one.seconds for one in found) <= 260
+    assert max(one.seconds for one in found) <= WITHIN_S
     truth = KNEE * (1 - SERVERS[kind].get("drift_per_s", 0.0) * 120)
     inside = [one.between[0] <= truth <= one.between[1] for one in found]
-    assert sum(inside) >= 10
+    assert sum(inside) >= 9
 
 
 def test_the_load_that_is_named_was_seen_to_hold_for_a_whole_step() -> None:

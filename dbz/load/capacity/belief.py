@@ -25,9 +25,11 @@ _SLOPES = (1.5, 3.0, 6.0, 12.0)
 """How steeply use can grow with load near the limit: by this power of it."""
 _STEEPER_BEYOND = 1.5
 """Beyond the limit queues grow: use rises by so much higher a power there."""
-_NOISES = (0.06, 0.12, 0.25)
-"""How far two looks of full length at one load can differ for other reasons than the choice of samples: standard
-deviations of the logarithm of use."""
+_NOISES = (0.02, 0.04, 0.08)
+"""How much quicker or slower the server can be in one full look than in another one: standard deviations of the
+logarithm of the load. The steeper use grows with load, the more it differs then."""
+_LEAST_NOISE = 0.08
+"""By how much use differs beside that, and beside what samples explain: the standard deviation of its logarithm."""
 _REACHED_NOISE = 0.015
 """How far two full looks at what a server reaches can differ."""
 _BEND = 0.2
@@ -130,10 +132,12 @@ def _log_likelihood(look: Evidence, place: float, slope: float, noise: float) ->
     """How probable a look is where the limit is at `place`."""
     if look.reached:
         return _log_likelihood_of_reached(look, place)
+    slope *= _STEEPER_BEYOND if look.load > place else 1
     expected = slope * math.log(look.load / place)
-    expected *= _STEEPER_BEYOND if expected > 0 else 1
-    scale = math.hypot(noise * look.noise, look.error, _BEND * expected)
-    if look.use <= -_REACH:
+    scale = math.hypot(slope * noise * look.noise, _LEAST_NOISE, look.error, _BEND * expected)
+    if math.isinf(look.use):
+        usual, mishap = _cumulative(math.copysign(expected / scale, look.use * expected)), 0.5
+    elif look.use <= -_REACH:
         usual, mishap = _cumulative((-_REACH - expected) / scale), 0.25
     elif look.use >= _REACH:
         usual, mishap = _cumulative((expected - _REACH) / scale), 0.5
