@@ -16,7 +16,7 @@ from dbz.errors import UsageError
 from dbz.measure.latency.series import COMPOSITE, HTTP, Series
 from dbz.runs.imports.imported import Imported, clean_name
 from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import Samples
+from dbz.runs.imports.samples import FileSamples
 
 _NEEDED = frozenset({"timeStamp", "elapsed", "label", "success"})
 _DELIMITERS = (",", ";", "\t")
@@ -38,7 +38,7 @@ def is_jmeter(path: Path) -> bool:
 
 def read_jmeter(path: Path) -> Imported:
     """The histograms of all samples; `UsageError` naming the line of one that cannot be read."""
-    samples = Samples(path, "labels")
+    samples = FileSamples(path, "labels")
     try:
         with opened(path) as file:
             delimiter = _delimiter(next(texts_within(file, str(path)), ""))

@@ -18,7 +18,7 @@ from dbz.measure.latency.series import COMPOSITE, HTTP, Series
 from dbz.runs.imports.imported import Imported, clean_name
 from dbz.runs.imports.jmeter import NOTE, OUTCOMES, TRANSACTION
 from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import Samples
+from dbz.runs.imports.samples import FileSamples
 
 _ROOT = b"<testResults"
 _HEAD_BYTES = 1000
@@ -57,7 +57,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open: list[str] = []
-        self.samples = Samples(path, "labels")
+        self.samples = FileSamples(path, "labels")
         self.parser = expat.ParserCreate()
         self.parser.StartDoctypeDeclHandler = self._refuse
         self.parser.StartElementHandler = self._begin

@@ -16,7 +16,7 @@ from dbz.runs.imports.imported import MOST, Imported
 _MOST_SERIES = 20_000
 
 
-class Samples:
+class FileSamples:
     """What was taken in of one file; `names` is what its tool calls that by which samples are told apart."""
 
     def __init__(self, path: Path, names: str) -> None:

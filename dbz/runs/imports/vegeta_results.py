@@ -17,7 +17,7 @@ from dbz.errors import UsageError
 from dbz.measure.latency.series import HTTP, Series
 from dbz.runs.imports.imported import Imported, clean_name
 from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import Samples, rfc3339_s
+from dbz.runs.imports.samples import FileSamples, rfc3339_s
 from dbz.runs.imports.vegeta import NOTE
 
 _COLUMNS = 12
@@ -65,7 +65,7 @@ def is_vegeta_results(path: Path) -> bool:
 
 def read_vegeta_results(path: Path) -> Imported:
     """The histograms of all results; `UsageError` naming the line of one that cannot be read."""
-    samples = Samples(path, "requests; judge those of one target at a time")
+    samples = FileSamples(path, "requests; judge those of one target at a time")
     try:
         for where, one in _results(path):
             name = " ".join(filter(None, (one.method, one.url))) or "?"
