@@ -10,6 +10,7 @@ from dbz.measure.budget.budgets import Budget, parse_budget
 from dbz.report.words.advice import next_steps
 from dbz.report.words.care import care_rows
 from dbz.report.words.facts import facts, generator_text, server_text
+from dbz.report.words.services import services_text
 from dbz.report.words.verdict import by_importance, delivery_text, headline, latency_text
 from dbz.runs.folder import RunFolder
 from dbz.runs.schema import CareFigures, Deliveries, Run, RunVerdict, Server
@@ -142,3 +143,29 @@ def test_the_answers_that_care_keeps_small_are_named_whatever_other_bytes_there_
     whole = figures([], 9e6, posts=80, pictures=104_000, rare=10)
     others = [figures(["etag"], 8e6, posts=2992, pictures=105_000), figures(["cache"], 9e6, posts=81, pictures=99_000)]
     assert [row[-1] for row in care_rows([whole, *others])] == ["–", "posts: 80 B → 2.99 KB", "–"]
+
+
+@pytest.mark.parametrize(
+    ("p95_ms", "says"),
+    [
+        ({"game": 20.0, "chat": 5.0}, "game is the slowest: p95 20 ms, 4 times that of chat."),
+        ({"game": 20.0, "chat": None}, "chat is the slowest: its p95 falls on failed requests."),
+        # As when the gateway itself is gone: whoever comes first in the list is not to blame for that.
+        (
+            {"game": 20.0, "chat": None, "auth": None},
+            "no one is the slowest: p95 of chat and auth falls on failed requests.",
+        ),
+    ],
+)
+def test_a_service_is_the_slowest_when_it_is_alone_in_that(
+    plain: RunFolder, p95_ms: dict[str, float | None], says: str
+) -> None:
+    run = plain.load()
+    like = run.operations[0]
+    services = [
+        like.model_copy(
+            update={"name": name, "errors": 0, "latency_ms": like.latency_ms.model_copy(update={"p95": p95})}
+        )
+        for name, p95 in p95_ms.items()
+    ]
+    assert services_text(run.model_copy(update={"services": services, "operations": []})) == says

@@ -15,9 +15,9 @@ from dbz.config.phases.plan import ApiServers, Database, Phases, Prices
 from dbz.config.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers
-from dbz.scaling.change.planner import Wanted, plan_phase, plan_tasks
+from dbz.scaling.change.planner import Wanted, plan_phase, plan_service, plan_tasks
 from dbz.scaling.change.state import Alarm, Live, TargetGroup
-from dbz.scaling.change.steps import ChangePlan, Kind, plan_of
+from dbz.scaling.change.steps import ChangePlan, Cost, Kind, plan_of
 from dbz.scaling.entries.standing import EntryKey, there
 from dbz.scaling.native import alarms_for, policies_for
 from tests.scaling.lives import live
@@ -137,6 +137,23 @@ def test_a_cost_only_with_prices() -> None:
     cost = planned(live(2), "phase_2", priced).cost
     assert cost is not None and (cost.before, cost.after, cost.currency) == (72, 144, "EUR")
     assert "database (M30: 389)" in cost.unpriced
+
+
+def test_all_services_of_a_phase_cost_something_together() -> None:
+    """Each by its own price; one whose tasks have none is named, and no number is made up for it."""
+    prices = Prices(currency="EUR", api_server=36, services={"worker": 10})
+    main = planned(live(2), "phase_2", PLAN.model_copy(update={"prices": prices}))
+    service = replace(live(1).service, name="worker")
+    wanted = Wanted("phase_2", ApiServers(min=3, max=5))
+
+    def together(prices: Prices) -> Cost | None:
+        worker = plan_service(replace(live(1), service=service), PLAN.model_copy(update={"prices": prices}), wanted)
+        return replace(main, also=(worker,)).cost_together
+
+    assert main.cost is not None
+    assert together(prices) == replace(main.cost, before=72 + 10, after=144 + 30)
+    unpriced = together(Prices())
+    assert unpriced == replace(main.cost, unpriced=(*main.cost.unpriced, "worker"))
 
 
 def test_an_expiry_puts_the_present_range_back() -> None:

@@ -31,6 +31,7 @@ from dbz.server.settings import StoreSettings
 from tests.server.backend import Backend, start_server
 from tests.server.clients import User, eventually, login
 from tests.server.pictures import photo
+from tests.server.test_auth import EVENTS_OF_CLUB_1, OF_CLUB_1
 
 pytestmark = pytest.mark.anyio
 
@@ -148,6 +149,29 @@ async def test_nobody_outside_speaks_for_somebody_else(apart: Backend, people: l
     async with httpx.AsyncClient(base_url=f"http://{game}", headers=dict(people[0].http.headers), timeout=60) as direct:
         assert (await direct.get("/api/games")).status_code == 401
         assert (await direct.post("/internal/audience", json={}, headers=forged)).status_code == 401
+
+
+async def test_a_stolen_token_does_nothing_in_another_club(people: list[User]) -> None:
+    """No service takes it for its own club's, whatever the thief says of himself; the other club stays as it is."""
+    thief, member = people[0], people[3]
+    seen = [path for method, path, _ in OF_CLUB_1 if method == "GET"]
+    before = [(await member.get(path)).json() for path in seen]
+    claims = {"x-dbz-identity": "e30.00", "x-club-id": "club01", "x-forwarded-for": "127.0.0.1"}
+    for method, path, body in OF_CLUB_1:
+        answer = await thief.http.request(method, path, json=body, headers=claims)
+        assert answer.status_code == 404 and answer.headers["x-service"] in PATHS, (method, path)
+    for path in ("/api/clubs/club01", "/api/clubs/club01/members", "/api/clubs/club01/rankings"):
+        assert (await thief.get(path, params={"club_id": "club01"}, headers=claims)).status_code in (403, 422), path
+    socket, listener = await thief.socket(), await member.socket()
+    assert (await listener.call("room:join", {"roomId": "room:club01"}))["ok"]
+    assert (await listener.call("game:join", {"gameId": "club01-g00"}))["ok"]
+    for event, data in EVENTS_OF_CLUB_1:
+        answered = await socket.call(event, data)
+        assert not answered["ok"] and answered["code"] in ("not_found", "forbidden"), event
+    assert [(await member.get(path)).json() for path in seen] == before
+    assert (await listener.call("room:leave", {"roomId": "room:club01"}))["ok"]
+    heard = {event for event, _ in listener.events}
+    assert not heard & {"message:batch", "typing", "game:score_updated", "notification:new"}, heard
 
 
 async def test_a_session_that_ended_is_over_at_the_gateway(people: list[User]) -> None:

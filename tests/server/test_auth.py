@@ -15,6 +15,30 @@ from tests.server.backend import SECRET, Backend
 from tests.server.clients import SignIn, connected, eventually
 
 pytestmark = pytest.mark.anyio
+OF_CLUB_1: list[tuple[str, str, Any]] = [
+    ("GET", "/api/posts/club01-p00", None),
+    ("GET", "/api/posts/club01-p00/comments", None),
+    ("POST", "/api/posts/club01-p00/comments", {"content": "x"}),
+    ("POST", "/api/posts/club01-p00/like", {}),
+    ("GET", "/api/games/club01-g00", None),
+    ("POST", "/api/games/club01-g00/join", {}),
+    ("POST", "/api/games/club01-g00/leave", {}),
+    ("POST", "/api/games/club01-g00/result", {"score": {"home": 1, "away": 0}}),
+    ("GET", "/api/rooms/room:club01/messages", None),
+    ("POST", "/api/notifications", {"user_id": "user0201", "type": "t", "title": "x"}),
+]
+"""Requests for what belongs to a club: method, path, body."""
+EVENTS_OF_CLUB_1: list[tuple[str, Any]] = [
+    ("room:join", {"roomId": "room:club01"}),
+    ("room:join", {"roomId": "user:user0202"}),
+    ("room:join", {"roomId": "game:club01-g00"}),
+    ("message:send", {"roomId": "room:club01", "content": "x"}),
+    ("message:send", {"roomId": "user:user0001", "content": "x"}),
+    ("typing", {"roomId": "room:club01"}),
+    ("game:join", {"gameId": "club01-g00"}),
+    ("game:score_update", {"gameId": "club01-g00", "score": {"home": 9, "away": 9}}),
+]
+"""Events about what belongs to it, or to one of its members: name, payload."""
 
 
 def token(**claims: Any) -> str:
@@ -110,21 +134,7 @@ async def test_cross_club_access_is_refused_for_clubs(sign_in: SignIn) -> None:
     assert (await user.get("/api/clubs/club00/members")).json()["pagination"]["total_count"] == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("GET", "/api/posts/club01-p00", None),
-        ("GET", "/api/posts/club01-p00/comments", None),
-        ("POST", "/api/posts/club01-p00/comments", {"content": "x"}),
-        ("POST", "/api/posts/club01-p00/like", {}),
-        ("GET", "/api/games/club01-g00", None),
-        ("POST", "/api/games/club01-g00/join", {}),
-        ("POST", "/api/games/club01-g00/leave", {}),
-        ("POST", "/api/games/club01-g00/result", {"score": {"home": 1, "away": 0}}),
-        ("GET", "/api/rooms/room:club01/messages", None),
-        ("POST", "/api/notifications", {"user_id": "user0201", "type": "t", "title": "x"}),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "body"), OF_CLUB_1)
 async def test_cross_club_access_is_refused(sign_in: SignIn, method: str, path: str, body: Any) -> None:
     """What belongs to another club does not exist, not even when its members have just cached it, nor for admins."""
     neighbour = await sign_in("user0201")
@@ -142,16 +152,7 @@ async def test_cross_club_access_is_refused_on_sockets(sign_in: SignIn) -> None:
     stranger, member = await (await sign_in("user0001")).socket(), await (await sign_in("user0202")).socket()
     await member.call("room:join", {"roomId": "room:club01"})
     await member.call("game:join", {"gameId": "club01-g00"})
-    for event, data in (
-        ("room:join", {"roomId": "room:club01"}),
-        ("room:join", {"roomId": "user:user0202"}),
-        ("room:join", {"roomId": "game:club01-g00"}),
-        ("message:send", {"roomId": "room:club01", "content": "x"}),
-        ("message:send", {"roomId": "user:user0001", "content": "x"}),
-        ("typing", {"roomId": "room:club01"}),
-        ("game:join", {"gameId": "club01-g00"}),
-        ("game:score_update", {"gameId": "club01-g00", "score": {"home": 9, "away": 9}}),
-    ):
+    for event, data in EVENTS_OF_CLUB_1:
         answer = await stranger.call(event, data)
         assert not answer["ok"] and answer["code"] in ("not_found", "forbidden"), event
         assert stranger.of("message:error")[-1]["event"] == event

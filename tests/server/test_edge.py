@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.anyio
 MESH = "test-edge"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SETTINGS = """
+http: {body_timeout_s: 1.0}
 mesh:
   request_timeout_s: 1.0
   breaker_failures: 100000
@@ -142,6 +144,55 @@ async def test_slow_services_are_not_waited_for(gateway: str, wrong: Wrong) -> N
             response = await http.get(f"/api/games?{mode}")
             assert (response.status_code, response.json()["error"]["code"]) == (504, "gateway_timeout")
             assert len(wrong.heads) == before + 1
+
+
+@pytest.mark.parametrize("count", [1, 1000], ids=["one", "many"])
+async def test_a_megabyte_of_headers_gets_no_further(gateway: str, wrong: Wrong, count: int) -> None:
+    """Whether it is one or many: the connection ends, no service hears of it, and other clients are served."""
+    reader, writer = await asyncio.open_connection(*_address_of(gateway))
+    async with client_of(gateway, "user-headers") as http:
+        with contextlib.suppress(OSError):  # ended while it still comes
+            writer.write(
+                f"GET /api/games HTTP/1.1\r\nHost: x\r\nAuthorization: {http.headers['authorization']}\r\n".encode()
+            )
+            for number in range(count):
+                writer.write(f"X-{number}: {'x' * (1_000_000 // count)}\r\n".encode())
+            writer.write(b"\r\n")
+            await asyncio.wait_for(writer.drain(), 20)
+        answer = b""
+        with contextlib.suppress(OSError):
+            answer = await asyncio.wait_for(reader.readline(), 20)
+        writer.close()
+        assert answer == b"" or answer.split()[1] in (b"400", b"431"), answer
+        assert wrong.heads == []
+        assert (await http.get("/api/games")).status_code == 200
+
+
+async def test_a_body_that_drips_keeps_no_service_waiting(gateway: str, wrong: Wrong) -> None:
+    """408 from the gateway; the service is asked only when all of a body is there."""
+    reader, writer = await asyncio.open_connection(*_address_of(gateway))
+    async with client_of(gateway, "user-drips") as http:
+        head = f"POST /api/games HTTP/1.1\r\nHost: x\r\nAuthorization: {http.headers['authorization']}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode())
+
+        async def drip() -> None:
+            while True:
+                writer.write(b" ")
+                await asyncio.sleep(0.1)
+
+        dripping = asyncio.create_task(drip())
+        try:
+            status = await asyncio.wait_for(reader.readline(), 40)
+            assert (await http.get("/api/games")).status_code == 200
+        finally:
+            dripping.cancel()
+            writer.close()
+    assert b" 408 " in status and [head[0].split()[0] for head in wrong.heads] == ["GET"]
+
+
+def _address_of(gateway: str) -> tuple[str, int]:
+    host, port = gateway.removeprefix("http://").split(":")
+    return host, int(port)
 
 
 async def test_a_large_answer_that_breaks_off_is_not_taken_for_whole(gateway: str, wrong: Wrong) -> None:

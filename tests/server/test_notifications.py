@@ -161,9 +161,9 @@ async def test_a_promise_survives_a_queue_that_forgets(sign_in: SignIn, redis: R
 async def test_stored_templates_take_the_place_of_the_built_in_ones(
     sign_in: SignIn, database: Any, redis: Redis
 ) -> None:
-    """An admin may word notifications anew; unknown placeholders stay as they are."""
-    await database["notification_templates"].insert_one(
-        {"_id": "custom.kind", "title": "Hi $who", "body": "$unknown $who"}
+    """An admin may word notifications anew; unknown placeholders stay as they are, and what is half written is none."""
+    await database["notification_templates"].insert_many(
+        [{"_id": "custom.kind", "title": "Hi $who", "body": "$unknown $who"}, {"_id": "game.eve", "title": "half"}]
     )
     await TwoLayerCache(redis).invalidate("templates:all")
     user = await sign_in("user0139")

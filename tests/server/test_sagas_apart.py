@@ -4,95 +4,235 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from pymongo import AsyncMongoClient
+import redis
+from pymongo import AsyncMongoClient, MongoClient
 
-from dbz.config.services import GATEWAY
-from tests.server.backend import Backend, start_server
-from tests.server.clients import eventually
-from tests.server.test_sagas import MOMENTS, STEPS, Stage, a_game, judge, post_result, signed_in
-from tests.server.victim import POINTS, VICTIM
+from dbz.config.services import APART, instances_of
+from dbz.server.sagas.catalogue import CATALOGUE
+from tests.band.standin import start_band
+from tests.server.backend import start_server
+from tests.server.band import stage as band
+from tests.server.band.test_sync import BAND, CLUB, SETTINGS, Syncing
+from tests.server.clients import User, eventually
+from tests.server.test_apart import processes_of
+from tests.server.test_sagas import MOMENTS, Stage, a_game, judge, post_result, signed_in
+from tests.server.victim import POINTS, SYNC, SYNC_STEPS, VICTIM
 
 pytestmark = pytest.mark.anyio
 
-ROUNDS = int(os.environ.get("DBZ_SAGA_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("DBZ_SAGA_ROUNDS", "3"))
 SEED = int(os.environ.get("DBZ_TORTURE_SEED", "20"))
-SERVICES = ("auth", "content", "game", "notification", GATEWAY)
+SERVICES = tuple(instances_of(APART, band=True))
+STEPS = {name: saga.actions for name, saga in CATALOGUE.items()} | {SYNC: tuple(SYNC_STEPS)}
+"""Those that take back are among them."""
+REFUSED_AT = {"game_result": "statistics", "sign_up": "club"}
+"""Where a saga is refused that shall take back what was done before."""
+TAKE_BACK = {step.undo for saga in CATALOGUE.values() for step in saga.steps if step.undo}
+USERS = [f"user0{number}" for number in (188, 189)]
+
+
+@dataclass
+class Torture:
+    """Services that are killed, and what clients, and Band, know: the ledger."""
+
+    stage: Stage
+    players: list[httpx.AsyncClient]
+    admin: httpx.AsyncClient
+    syncing: Syncing
+    made: dict[str, bool] = field(default_factory=dict)
+    """{user name: acknowledged} of every sign-up."""
+    withdrawn: list[str] = field(default_factory=list)
+    """Games whose result could not be counted."""
+
+    def arm(self, saga: str, step: str, moment: str, service: str) -> Path:
+        """Kill the service there, once; a step that takes back is made necessary."""
+        if step in TAKE_BACK:
+            self.refusal(saga).touch()
+        armed = self.stage.points / f"{saga}.{step}:{moment}"
+        draft = self.stage.points / "draft"
+        draft.write_text(service)
+        draft.rename(armed)
+        return armed
+
+    def refusal(self, saga: str) -> Path:
+        """The file that has this saga taken back."""
+        return self.stage.points / f"{saga}.{REFUSED_AT[saga]}:refused"
+
+    async def struck(self, saga: str, armed: Path) -> None:
+        """Wait for the kill, and for the saga that met it to end."""
+        await eventually(lambda: not armed.exists(), within_s=90)
+        if saga in REFUSED_AT and self.refusal(saga).exists():
+            await self.stage.quiet(saga)
+            self.refusal(saga).unlink()
+            await self.stage.up()
+
+    async def game_result(self, number: int, arm: Callable[[], Path]) -> None:
+        """A result is posted; one that is taken back is no result, and can be posted anew."""
+        game_id = await a_game_among_ruins(self.players)
+        armed = arm()
+        back = self.refusal("game_result").exists()
+        score = {"home": 21, "away": number % 20}
+        await post_result(self.stage, self.players[0], game_id, score)
+        await self.struck("game_result", armed)
+        if back:
+            self.withdrawn.append(game_id)
+            del self.stage.results[game_id]
+
+    async def sign_up(self, number: int, arm: Callable[[], Path]) -> None:
+        """Somebody signs up; whose sign-up is taken back finds the name free again."""
+        username = f"apart-{number}"
+        armed = arm()
+        back = self.refusal("sign_up").exists()
+        status = await signed_up(self.players[0], username)
+        await self.struck("sign_up", armed)
+        if back:
+            assert status != 201, "a member whose sign-up was refused"
+            assert not await self.stage.database["users"].find_one({"username": username}), "half taken back"
+            status = await signed_up(self.players[0], username)
+        self.made[username] = status in (201, 202)
+
+    async def band_sync(self, _: int, arm: Callable[[], Path]) -> None:
+        """The club's admin asks for a synchronisation with a band that changed; it comes, and all is as at Band."""
+        change = {"band_key": BAND, "join": 7, "leave": 5, "rename": 9, "add_photos": 6, "remove_photos": 3}
+        self.syncing.stage.band.control(changes=[change])
+        before = self.syncing.newest()
+        ghost = {"_id": f"{CLUB}:member:ghost", "club_id": CLUB, "kind": "member", "key": "ghost", "name": "G"}
+        self.syncing.stage.store["band_cache"].insert_one({**ghost, "updated_at": 1, "pass": 0})
+        armed = arm()
+
+        async def taken() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                asked = await self.admin.post("/api/band/sync", json={"full": True})
+                assert asked.status_code in (202, 409, 502, 503, 504), asked.text
+                return asked.status_code == 202 or self.syncing.newest() > before
+            return False
+
+        await eventually(taken, within_s=60)
+        await self.struck(SYNC, armed)
+        await self.syncing.is_right(60)
+        await self.syncing.done(before)
 
 
 @pytest.fixture
-def victim(folder: Path, stores: tuple[str, str]) -> Iterator[tuple[Backend, Path]]:
+def victim(folder: Path, stores: tuple[str, str]) -> Iterator[tuple[Syncing, Path]]:
     points = folder / "points-apart"
     points.mkdir()
     settings = folder / "sagas-apart.yaml"
-    settings.write_text("mesh:\n  client_rate: {limit: 100000, window_s: 10}\n")
-    options = ("--access-ttl", "3600", "--services", "apart", "--config", str(settings))
-    child, where = start_server(folder, *stores, options, {POINTS: str(points)}, VICTIM)
-    with child:
-        yield where, points
+    light = "mesh:\n  client_rate: {limit: 100000, window_s: 10}\nauth: {password_rounds: 1000}\n"
+    settings.write_text(SETTINGS.replace("sync_period_s: 0.3", "sync_period_s: 36000") + light)
+    options = ("--access-ttl", "3600", "--services", APART, "--config", str(settings))
+    mongo_uri, redis_url = stores
+    with (
+        start_band(folder, "--bands", "1", "--members", "60", "--photos", "20") as there,
+        MongoClient(mongo_uri) as mongo,
+        redis.Redis.from_url(redis_url) as cache,
+    ):
+        stage = band.Stage(there, mongo_uri, redis_url, folder, mongo, cache)
+        environment = {**stage.environment(), POINTS: str(points)}
+        child, where = start_server(folder, *stores, options, environment, VICTIM)
+        with child:
+            yield Syncing(stage, child, where), points
+        stage.store["clubs"].update_many({}, {"$unset": {"band": ""}})
+
+
+def plan(rounds: int, dice: random.Random) -> Iterator[tuple[str, str, str, str]]:
+    """(saga, step, moment, service) of each round: the sagas in turn, of each all its points before one comes again."""
+    points = {saga: [(step, moment) for step in STEPS[saga] for moment in MOMENTS] for saga in STEPS}
+    services: list[str] = []
+    for number in range(rounds):
+        saga = list(STEPS)[number % len(STEPS)]
+        if number < len(STEPS) or not points[saga]:
+            points[saga] = [(step, moment) for step in STEPS[saga] for moment in MOMENTS]
+            dice.shuffle(points[saga])
+        services = services or dice.sample(SERVICES, len(SERVICES))
+        yield (saga, *points[saga].pop(), services.pop())
 
 
 @pytest.mark.timeout(180 + 60 * ROUNDS)
-async def test_nothing_is_lost_whichever_service_is_killed_in_whichever_step(victim: tuple[Backend, Path]) -> None:
-    """DBZ_SAGA_ROUNDS kills, each of a random service at a random point of a result or a sign-up. `make torture`: 100.
+async def test_nothing_is_lost_whichever_service_is_killed_in_whichever_step(victim: tuple[Syncing, Path]) -> None:
+    """DBZ_SAGA_ROUNDS kills, each of a service at a point of a result, a sign-up or a synchronisation.
 
-    The ledger is what clients were told. What they were not told they ask for again, and no more than that.
+    `make torture` has 100 of them, which reach every point. The ledger is what clients were told, and what Band
+    has. What clients were not told they ask for again, and no more than that.
     """
-    where, points = victim
-    cells = [
-        (saga, step, moment, service)
-        for saga in ("game_result", "sign_up")
-        for step in STEPS[saga]
-        for moment in MOMENTS
-        for service in SERVICES
-    ]
-    dice = random.Random(SEED)
-    users = [f"user0{number}" for number in (188, 189)]
-    made: dict[str, bool] = {}
+    syncing, points = victim
+    where = syncing.backend
     async with AsyncMongoClient(where.mongo_uri, tz_aware=True) as client, AsyncExitStack() as stack:
         stage = Stage(where, points, client["dbz"])
-        players = [await signed_in(stack, where, user) for user in users]
-        for number in range(ROUNDS):
-            saga, step, moment, service = dice.choice(cells)
+        players = [await signed_in(stack, where, user) for user in USERS]
+        admin = await signed_in(stack, where, band.ADMIN)
+        linked = await band.link(User(admin, band.ADMIN, {}, stack))
+        assert linked.status_code == 200, linked.text
+        await syncing.is_right()
+        torture = Torture(stage, players, admin, syncing)
+        for number, (saga, step, moment, service) in enumerate(plan(ROUNDS, random.Random(SEED))):
             print(f"round {number}: {service} is killed {moment} {step} of {saga}", flush=True)
             await stage.up()
-            armed = points / f"{saga}.{step}:{moment}"
-            if saga == "game_result":
-                game_id = await a_game_among_ruins(players)
-                armed.write_text(service)
-                await post_result(stage, players[0], game_id, {"home": 21, "away": number % 20})
-            else:
-                armed.write_text(service)
-                username = f"apart-{number}"
-                made[username] = await signed_up(players[0], username) in (201, 202)
-            await eventually(lambda armed=armed: not armed.exists(), within_s=90)
+            await getattr(torture, saga)(number, lambda cell=(saga, step, moment, service): torture.arm(*cell))
         await stage.up()
-        await stage.quiet("game_result")
-        await judge(stage, users)
-        for game_id, entry in stage.results.items():
-            again = await players[0].post(f"/api/games/{game_id}/result", json={"score": entry["score"]})
-            assert again.status_code in ((409,) if entry["acknowledged"] else (200, 409)), again.text
-        for username, acknowledged in made.items():
-            assert await signed_up(players[0], username) in ((409,) if acknowledged else (201, 409))
-        await stage.quiet("sign_up")
-        await stage.quiet("game_result")
-        await judge(stage, users, all_done=True)
-        rows = await stage.database["users"].find({"username": {"$in": list(made)}}).to_list()
-        assert sorted(row["username"] for row in rows) == sorted(made)
-        assert all(row["club_id"] == "club01" and not row.get("pending") for row in rows)
+        for saga in CATALOGUE:
+            await stage.quiet(saga)
+        await judge(stage, USERS)
+        await _ask_again_for_what_was_not_told(torture)
+        for saga in CATALOGUE:
+            await stage.quiet(saga)
+        await judge(stage, USERS, all_done=True)
+        await _judge_withdrawn(torture)
+        await _judge_members(torture)
+        _judge_runs(syncing)
+        for service in SERVICES:
+            assert processes_of(where, service), f"{service} does not run any more"
 
-        async def welcomed() -> bool:
-            of_them = {"type": "member.joined", "user_id": {"$in": [row["_id"] for row in rows]}}
-            return bool(await stage.database["notifications"].count_documents(of_them) == len(rows))
 
-        await eventually(welcomed, within_s=90)
+async def _ask_again_for_what_was_not_told(torture: Torture) -> None:
+    """Results that were taken back are posted anew too."""
+    for game_id, entry in torture.stage.results.items():
+        again = await torture.players[0].post(f"/api/games/{game_id}/result", json={"score": entry["score"]})
+        assert again.status_code in ((409,) if entry["acknowledged"] else (200, 409)), again.text
+    for username, acknowledged in torture.made.items():
+        assert await signed_up(torture.players[0], username) in ((409,) if acknowledged else (201, 409))
+
+
+async def _judge_withdrawn(torture: Torture) -> None:
+    """Of a result that was taken back there is nothing that counts, and its game goes on."""
+    found = await torture.stage.database["game_results"].find({"game_id": {"$in": torture.withdrawn}}).to_list()
+    kinds = Counter((event["game_id"], event["type"]) for event in found)
+    for game_id in torture.withdrawn:
+        assert kinds[game_id, "result_recorded"] == kinds[game_id, "result_withdrawn"] <= 1
+        game = await torture.stage.database["games"].find_one({"_id": game_id})
+        assert game["status"] == "ongoing" and not game.get("score"), game
+
+
+async def _judge_members(torture: Torture) -> None:
+    """Every name is a member's, once, of the right club, and was welcomed."""
+    rows = await torture.stage.database["users"].find({"username": {"$in": list(torture.made)}}).to_list()
+    assert sorted(row["username"] for row in rows) == sorted(torture.made)
+    assert all(row["club_id"] == "club01" and not row.get("pending") for row in rows)
+
+    async def welcomed() -> bool:
+        of_them = {"type": "member.joined", "user_id": {"$in": [row["_id"] for row in rows]}}
+        return bool(await torture.stage.database["notifications"].count_documents(of_them) == len(rows))
+
+    await eventually(welcomed, within_s=90)
+
+
+def _judge_runs(syncing: Syncing) -> None:
+    """Runs follow each other without a gap, each of them was done, and nothing of Band is missing or too much."""
+    logs = syncing.logs()
+    assert all(later["number"] == run["number"] + 1 for run, later in itertools.pairwise(logs))
+    assert {run["status"] for run in logs} == {"done"}, logs
+    assert syncing.differs() == {}
 
 
 async def a_game_among_ruins(players: list[httpx.AsyncClient]) -> str:

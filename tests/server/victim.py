@@ -1,8 +1,8 @@
 """The reference server, which kills itself with SIGKILL, or fails, at points of sagas that files name.
 
-The files in the folder that the variable VICTIM_POINTS names have the names of points, like
-`game_result.record:after`, with `before`, `after` or `fails`. A kill takes its file away, so that it strikes once.
-With services apart the file says which service is killed there.
+The files in the folder that the variable VICTIM_POINTS names have the names of points, like `game_result.record:after`,
+with `before`, `after`, `fails` or `refused`. A kill takes its file away, so that it strikes once. With services apart
+the file says which service is killed there.
 """
 
 from __future__ import annotations
@@ -11,23 +11,41 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from dbz.server import process
-from dbz.server.__main__ import parse
+from dbz.server.__main__ import _with_own_keys, parse
+from dbz.server.apart.band import RemoteBandAccess
 from dbz.server.apart.processes import ServiceSupervisor
 from dbz.server.app import Application
+from dbz.server.band_api import BandApi
+from dbz.server.band_sync.cached import BandCache
+from dbz.server.band_sync.logbook import Logbook
 from dbz.server.observe.logs import configure_logs
 from dbz.server.process import serve, with_secret
-from dbz.server.sagas import SagaRunner
+from dbz.server.sagas import SagaRunner, StepRefusedError
 from dbz.server.sagas.definition import Action, SagaData
 
 VICTIM = "tests.server.victim"
 POINTS = "VICTIM_POINTS"
 FOLDER = Path(os.environ.get(POINTS, ""))
+SYNC = "band_sync"
+SYNC_STEPS: dict[str, type] = {
+    "begin": Logbook,
+    "take_up": Logbook,
+    "token": RemoteBandAccess,
+    "page": BandApi,
+    "write": BandCache,
+    "turn_page": Logbook,
+    "sweep": BandCache,
+    "tell_club": BandCache,
+    "finish": Logbook,
+}
+"""What a synchronisation with Band does one after the other, and whose methods that are."""
 
 
 class Victim(Application):
@@ -37,15 +55,24 @@ class Victim(Application):
         super()._compose_services()
         for runner in (service for service in self.parts.services if isinstance(service, SagaRunner)):
             for (saga, name), action in list(runner.actions.items()):
-                runner.actions[saga, name] = _struck(action, f"{saga}.{name}")
+                runner.actions[saga, name] = _struck(_failing(action, f"{saga}.{name}"), f"{saga}.{name}")
 
 
-def _struck(action: Action, point: str) -> Action:
-    async def struck(data: SagaData) -> SagaData | None:
+def _failing(action: Action, point: str) -> Action:
+    async def failing(data: SagaData) -> SagaData | None:
         if (FOLDER / f"{point}:fails").exists():
             raise ValueError("this never works")
+        if (FOLDER / f"{point}:refused").exists():
+            raise StepRefusedError("this is not wanted")
+        return await action(data)
+
+    return failing
+
+
+def _struck(work: Callable[..., Awaitable[Any]], point: str) -> Callable[..., Awaitable[Any]]:
+    async def struck(*arguments: Any, **options: Any) -> Any:
         _strike(f"{point}:before")
-        answer = await action(data)
+        answer = await work(*arguments, **options)
         _strike(f"{point}:after")
         return answer
 
@@ -70,7 +97,9 @@ def _programs(service: str) -> list[int]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM."""
-    chosen = parse(arguments)
+    chosen = _with_own_keys(parse(arguments))
+    for name, owner in SYNC_STEPS.items():
+        setattr(owner, name, _struck(getattr(owner, name), f"{SYNC}.{name}"))
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for
     configure_logs(chosen.log_level)
     if chosen.mesh.services:

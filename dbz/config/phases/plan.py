@@ -251,6 +251,10 @@ class Prices(Strict):
     cache_node: float | None = Field(None, ge=0)
     database: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
+    def of_task(self, service: str) -> float | None:
+        """What a task of a service costs; None when there is no price for it."""
+        return self.services.get(service, self.api_server)
+
 
 class Phases(Strict):
     """All phases, in the order in which they are to be reached, and the conditions for scaling."""

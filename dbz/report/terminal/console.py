@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.segment import Segment
@@ -69,9 +69,10 @@ def make_console(stream: TextIO, *, width: int | None = None) -> Console:
     return console
 
 
-def indented(body: RenderableType) -> Padding:
-    """Something two columns further right, not filled up to the edge of the screen."""
-    return Padding(body, (0, 0, 0, 2), expand=False)
+def indented(body: RenderableType) -> Group:
+    """Something two columns further right, not filled up to the edge of the screen, nor parts up to the widest one."""
+    parts = body.renderables if isinstance(body, Group) else [body]
+    return Group(*(Padding(part, (0, 0, 0, 2), expand=False) for part in parts))
 
 
 def framed(text: Text, style: str, console: Console) -> Panel:

@@ -98,6 +98,9 @@ def _p95_ms(one: Operation) -> float:
 def _slowest(ranked: list[Operation]) -> str:
     first, second = ranked[0], ranked[1]
     slow_ms, next_ms = _p95_ms(first), _p95_ms(second)
+    if math.isinf(next_ms):
+        names = [one.name for one in ranked if math.isinf(_p95_ms(one))]
+        return f"no one is the slowest: p95 of {', '.join(names[:-1])} and {names[-1]} falls on failed requests"
     if math.isinf(slow_ms):
         return f"{first.name} is the slowest: its p95 falls on failed requests"
     if slow_ms < _CLEARLY * next_ms:

@@ -99,16 +99,16 @@ def _queue_text(kind: str, name: str) -> str:
 
 
 def cost_of(live: Live, plan: Phases, phase: Phase, servers: ApiServers) -> Cost | None:
-    """A hint at what changes a month, with the number of tasks that a range begins with; None without prices."""
+    """A hint at what changes a month, with the number of tasks that a range begins with; None without prices.
+
+    Other services of the phase are not in it, see `cost_of_tasks`.
+    """
     prices = plan.prices
-    if prices.api_server is None and prices.cache_node is None and not prices.database:
+    tasks = cost_of_tasks(live, plan, servers)
+    if tasks is None and prices.cache_node is None and not prices.database:
         return None
-    before, after, unpriced = 0.0, 0.0, []
-    if prices.api_server is None:
-        unpriced.append("API servers")
-    else:
-        before += live.service.desired * prices.api_server
-        after += min(max(live.service.desired, servers.min), servers.max) * prices.api_server
+    tasks = tasks or Cost(0.0, 0.0, prices.currency, ("API servers",))
+    before, after, unpriced = tasks.before, tasks.after, [*tasks.unpriced]
     if live.cache and phase.cache:
         if prices.cache_node is None:
             unpriced.append("cache")
@@ -116,6 +116,15 @@ def cost_of(live: Live, plan: Phases, phase: Phase, servers: ApiServers) -> Cost
             before += live.cache.nodes * prices.cache_node
             after += phase.cache.nodes * prices.cache_node
     return Cost(before, after, prices.currency, (*unpriced, *_database(prices, phase)))
+
+
+def cost_of_tasks(live: Live, plan: Phases, servers: ApiServers) -> Cost | None:
+    """What the tasks of one service cost a month now and then; None when there is no price for one."""
+    price = plan.prices.of_task(live.service.name)
+    if price is None:
+        return None
+    now = live.service.desired
+    return Cost(now * price, min(max(now, servers.min), servers.max) * price, plan.prices.currency, ())
 
 
 def _database(prices: Prices, phase: Phase) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dbz.config.grammar.target_tracking import FINE, FINE_S
 from dbz.config.phases.plan import ApiServers, Phase, Phases
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers
-from dbz.scaling.change.instructions import cost_of, manual_steps, present_entries
+from dbz.scaling.change.instructions import cost_of, cost_of_tasks, manual_steps, present_entries
 from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, alarm_prefix
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Cost, Kind, Manual
@@ -71,7 +71,7 @@ def plan_service(live: Live, plan: Phases, wanted: Wanted) -> ChangePlan:
     that service (`plan_of_service`). `UsageError` when that would scale in and may not."""
     steps, native = _tasks(live, wanted), _native(plan, wanted.servers)
     steps += _autoscaling(live, native)
-    made = _plan(live, wanted.goal, steps, [], None)
+    made = _plan(live, wanted.goal, steps, [], cost_of_tasks(live, plan, wanted.servers))
     return replace(made, notes=notes_about(live, steps, wanted.servers, native))
 
 

@@ -100,7 +100,7 @@ class ChangePlan:
     present: tuple[PresentEntry, ...] = ()
     """What was looked up and is there already."""
     cost: Cost | None = None
-    """What it costs; None without prices."""
+    """What it costs, without the services of `also`; None without prices."""
     notes: tuple[str, ...] = ()
     """What else acts on the service, and what the steps alone do not say."""
     seen: Mapping[str, Any] = field(default_factory=dict)
@@ -113,6 +113,18 @@ class ChangePlan:
     def everything(self) -> list[ChangePlan]:
         """This plan and those of other services that have something to do."""
         return [self, *(one for one in self.also if one.steps)]
+
+    @property
+    def cost_together(self) -> Cost | None:
+        """What it costs with all services; None without prices. A service whose tasks have none is named."""
+        plans = (self, *self.also)
+        costs = [one.cost for one in plans if one.cost]
+        if not costs:
+            return None
+        unpriced = [name for cost in costs for name in cost.unpriced]
+        unpriced += [one.service for one in self.also if one.cost is None]
+        before, after = sum(cost.before for cost in costs), sum(cost.after for cost in costs)
+        return Cost(before, after, costs[0].currency, tuple(unpriced))
 
     @property
     def place(self) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from string import Template
 from typing import Any
@@ -45,6 +46,7 @@ DEFAULTS: dict[str, Words] = {
 _ENGLISH = "en"
 _DIGESTS = {"en": "$count notifications", "ko": "알림 $count개", "de": "$count Mitteilungen"}
 _MOST_TITLES = 8
+_log = logging.getLogger(__name__)
 
 
 class Templates:
@@ -63,7 +65,10 @@ class Templates:
     async def _load(self) -> dict[str, Any]:
         with self._core.queries.timed("templates.all"):
             rows = await self._core.router.directory["notification_templates"].find().limit(1000).to_list()
-        return {row["_id"]: [row["title"], row["body"]] for row in rows}
+        whole = [row for row in rows if all(isinstance(row.get(key), str) for key in ("_id", "title", "body"))]
+        if len(whole) < len(rows):
+            _log.warning("notification_templates has entries without _id, title and body as texts; they do not count")
+        return {row["_id"]: [row["title"], row["body"]] for row in whole}
 
 
 def digest(titles: list[str], language: str) -> tuple[str, str]:

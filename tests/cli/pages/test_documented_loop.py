@@ -19,7 +19,7 @@ from tests.cli.serve.test_serve_cloud import NO_AWS
 PAGE = (Path(__file__).parents[3] / "docs" / "loop.md").read_text()
 FILES = ("phases.yaml", "club.yaml", "club-budgets.yaml", "apart.yaml")
 _EVERY = [shlex.split(line)[1:] for line in re.findall(r"^\$ (dbz .*)$", PAGE, re.MULTILINE)]
-(SERVE, *COMMANDS), (_, *COMMANDS_APART) = _EVERY[:8], _EVERY[8:]
+(SERVE, *COMMANDS), (SERVE_APART, *COMMANDS_APART) = _EVERY[:8], _EVERY[8:]
 
 
 @pytest.mark.timeout(380)
@@ -30,10 +30,11 @@ def test_the_loop_needs_no_hand_edit(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(380)
-def test_services_apart_are_measured_sized_and_simulated(tmp_path: Path) -> None:
-    """What comes after that, plans of several services, are tests/cli/scale/test_scale_services.py's."""
-    _, run = _at_home(tmp_path)
-    _follow_apart(run, tmp_path)
+def test_services_apart_are_sized_each_and_changed_together(tmp_path: Path) -> None:
+    home, run = _at_home(tmp_path)
+    counts = _follow_apart(run, tmp_path)
+    with home.serving(*SERVE_APART[1:]):
+        _change_all(run, counts)
 
 
 def _at_home(tmp_path: Path) -> tuple[Home, Callable[..., subprocess.CompletedProcess[str]]]:
@@ -67,8 +68,8 @@ def _follow(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) 
     assert run(*back).returncode == ExitCode.OK
 
 
-def _follow_apart(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) -> None:
-    """Every service that the load reached gets a number."""
+def _follow_apart(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) -> dict[str, int]:
+    """Every service that the load reached gets a number; these numbers."""
     capacity, size, simulate, *_ = COMMANDS_APART
     assert "HOLDS" in run(*capacity).stdout.upper()
     sized = run(*size)
@@ -82,3 +83,29 @@ def _follow_apart(run: Callable[..., subprocess.CompletedProcess[str]], folder: 
     simulated = run(*simulate)
     assert "together" in simulated.stdout and "USD" in simulated.stdout, simulated.stderr
     assert "\napi " in simulated.stdout
+    return {name: servers.min for name, servers in counts.items() if servers is not None}
+
+
+def _change_all(run: Callable[..., subprocess.CompletedProcess[str]], counts: dict[str, int]) -> None:
+    """One plan for all of them, verified together, and one way back."""
+    *_, plan, apply, check, back = COMMANDS_APART
+    there = {name: 2 if name == "api" else 1 for name in counts}  # as the page has them served
+    grow = {name for name, count in counts.items() if count != there[name]}
+    assert grow, "nothing to change: nothing was tested"
+    planned = run(*plan)
+    assert planned.returncode == ExitCode.OK, planned.stderr
+    steps = [line.split() for line in planned.stdout.splitlines() if "desired count" in line]
+    assert {words[1]: (int(words[-2]), int(words[-1])) for words in steps} == {
+        name: (there[name], counts[name]) for name in grow
+    }
+    tasks = sum(counts.values()), sum(there.values())
+    if "media" not in counts:  # whose tasks have another price
+        assert f"Cost a month: {36 * tasks[1]:,} → {36 * tasks[0]:,} USD" in planned.stdout, planned.stdout
+    applied = run(*apply)
+    assert applied.returncode == ExitCode.OK, applied.stderr
+    assert "10 connections, 2 requests/s asked for" in applied.stderr and "By service" in applied.stdout
+    done = run(*check)
+    assert done.returncode == ExitCode.OK and "everything is so already" in done.stdout, done.stdout
+    taken_back = run(*back)
+    assert taken_back.returncode == ExitCode.OK and "as it was before" in taken_back.stdout, taken_back.stderr
+    assert run(*check).returncode == ExitCode.BROKEN, "all is as before, so it is open again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any
 
 import httpx
@@ -50,6 +51,27 @@ async def test_a_night_makes_one_push_in_the_morning(sign_in: SignIn, stage: Pus
     await until(lambda: stage.held("user0012") == 0)
     assert [push["title"] for push in morning] == ["41 notifications"]
     assert "Not urgent" in morning[0]["body"] or "New comment on Post" in morning[0]["body"]
+
+
+async def test_what_could_not_be_sent_in_time_waits_for_the_morning(sign_in: SignIn, stage: PushStage) -> None:
+    """It was due before the quiet hours, and the provider comes back in the middle of them; what is urgent passes."""
+    user = await sign_in("user0029")
+    await register(user, token_of("user0029"))
+    stage.stand_in.control(faults=[{"kind": "away", "provider": "apns", "times": 1, "seconds": 2}])
+    stage.happens("post.commented", ["user0029"], **COMMENT)
+    await until(lambda: sum(count for what, count in stage.stand_in.answered().items() if what.startswith("apns 503")))
+    await prefers(user, quiet_hours=quiet_now())
+    stage.happens("game.cancelled", ["user0029"], game_title="Tonight")
+    (urgent,) = await until(lambda: stage.stand_in.received(token_of("user0029")))
+    assert urgent["title"] == "Tonight does not take place"
+    promised = stage.store["outbox"]
+    waiting = await until(lambda: promised.find_one({"job.user_id": "user0029", "job.kind": "send"}))
+    await until(lambda: _hours_left(promised.find_one({"_id": waiting["_id"]})) > 0.9)
+    assert len(stage.stand_in.received(token_of("user0029"))) == 1
+
+
+def _hours_left(promise: dict[str, Any]) -> float:
+    return float(promise["job"]["due_s"] - time.time()) / 3600 if "due_s" in promise["job"] else 0.0
 
 
 async def test_what_would_come_too_late_is_dropped(sign_in: SignIn, stage: PushStage) -> None:

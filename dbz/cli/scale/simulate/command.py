@@ -226,7 +226,7 @@ def _simulate_services(
 def _price(prices: Prices, service: str) -> Price | None:
     from dbz.scaling.simulate.simulator import Price
 
-    monthly = prices.services.get(service, prices.api_server)
+    monthly = prices.of_task(service)
     return None if monthly is None else Price(monthly / HOURS_A_MONTH, prices.currency)
 
 

@@ -66,8 +66,7 @@ def print_plan(plan: ChangePlan, where: str) -> None:
             table.add_row(cell(f"  {one.resource}"), instruction)
         console.print(table)
     _print_present(console, plan)
-    if plan.cost:
-        cost = plan.cost
+    if cost := plan.cost_together:
         unpriced = f"; not counted: {', '.join(cost.unpriced)}" if cost.unpriced else ""
         console.print()
         text = f"Cost a month: {cost.before:,.0f} → {cost.after:,.0f} {cost.currency}{unpriced}"

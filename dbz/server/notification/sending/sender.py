@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.events.queue import Job, JobLaterError
 from dbz.server.notification.devices import Device, Devices
@@ -83,6 +84,8 @@ class Sender:
         if item["type"] != ALL_KINDS and not wishes.wants(item["type"], channel):
             self._figures.push_outcomes.add((channel, "unwanted"))
             return
+        if self._ends_in_quiet_hours(item, channel, wishes):
+            return
         goals = await self._goals(job, wishes)
         results = await asyncio.gather(*(self._reach(job, goal, wishes) for goal in goals), return_exceptions=True)
         later = [each for each in results if isinstance(each, JobLaterError)]
@@ -91,6 +94,20 @@ class Sender:
             raise failures[0]
         if later:
             raise max(later, key=lambda each: each.pause_s)
+
+    def _ends_in_quiet_hours(self, item: dict[str, Any], channel: str, wishes: Preferences) -> bool:
+        """Whether it expires in quiet hours that have begun since it was due; `JobLaterError` when it outlives them.
+
+        It was due before them when a provider, the queue or this service was away, or the member has changed them.
+        """
+        now = utc_now()
+        until = None if item["urgent"] else wishes.quiet_until(now)
+        if until is None or until.timestamp() <= item["wanted_s"]:  # it has waited for the end of these already
+            return False
+        if until.timestamp() >= item["expires_s"]:
+            self._figures.push_outcomes.add((channel, "expired"))
+            return True
+        raise JobLaterError("its member's quiet hours have begun", (until - now).total_seconds())
 
     async def _goals(self, job: Job, wishes: Preferences) -> list[_Goal]:
         if job["channel"] == PUSH:
