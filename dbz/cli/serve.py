@@ -161,6 +161,8 @@ def _remove_logs(folder: Path) -> None:
 
 
 def _announce(running: RunningStack, started_in_s: float, options: StackOptions, as_json: bool) -> None:
+    from dbz.stack import StackOptions
+
     _say(f"Ready after {started_in_s:.1f} s.")
     if as_json:
         import json
@@ -177,6 +179,12 @@ def _announce(running: RunningStack, started_in_s: float, options: StackOptions,
         f"Load it   dbz load mixed --target {running.url}\n"
         "Stop it   Ctrl-C"
     )
+    wanted = StackOptions().clubs
+    if options.clubs < wanted:
+        typer.echo(
+            f"Clubs     {options.clubs} of the {wanted} that users of bundled loads are from: without stack: "
+            f"{{clubs: {options.clubs}}} in the profile some cannot log in"
+        )
     if options.services:
         typer.echo(f"Services  {running.url}/healthz")
     if running.cloud_url:

@@ -208,13 +208,13 @@ async def _ask_again_for_what_was_not_told(torture: Torture) -> None:
 
 
 async def _judge_withdrawn(torture: Torture) -> None:
-    """Of a result that was taken back there is nothing that counts, and its game goes on."""
+    """Of a result that was taken back there is nothing that counts, and its game goes on, from that score."""
     found = await torture.stage.database["game_results"].find({"game_id": {"$in": torture.withdrawn}}).to_list()
     kinds = Counter((event["game_id"], event["type"]) for event in found)
     for game_id in torture.withdrawn:
         assert kinds[game_id, "result_recorded"] == kinds[game_id, "result_withdrawn"] <= 1
         game = await torture.stage.database["games"].find_one({"_id": game_id})
-        assert game["status"] == "ongoing" and not game.get("score"), game
+        assert game["status"] == "ongoing" and not {"result_id", "result_by", "finished_at"} & game.keys(), game
 
 
 async def _judge_members(torture: Torture) -> None:

@@ -89,13 +89,14 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 def test_it_prints_where_everything_is_and_ctrl_c_ends_it_with_0(home: Home) -> None:
     with home.started("--port", "0") as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(7)]
+        lines = [process.stdout.readline() for _ in range(8)]
         process.send_signal(signal.SIGINT)
         code, errors = finish(process)
     shown = "".join(lines)
     assert "http://127.0.0.1:" in shown and "mongodb://127.0.0.1:" in shown and "redis://127.0.0.1:" in shown
     assert "user0000 … user0199, password demo" in shown
     assert "dbz load mixed --target http://127.0.0.1:" in shown
+    assert "1 of the 3 that users of bundled loads are from" in shown and "stack: {clubs: 1}" in shown
     assert str(home.state / "serve-logs") in shown
     assert code == 0
     assert "Stopped." in errors and "Traceback" not in errors
