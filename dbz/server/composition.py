@@ -95,7 +95,7 @@ def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composit
     sagas = SagaRunner(core)
     hub.performers[JOB_KIND] = StepFunctionsTasks(sagas).perform
     passwords = _passwords(settings)
-    auth = AuthService(core, settings.jwt_secret, passwords, SignUp(core, passwords, sagas, hub).routes)
+    auth = AuthService(core, settings.jwt_secret, passwords, SignUp(core, passwords, sagas, hub))
     gateway = Gateway(core, auth.tokens.identify, garbage)
     auth.revocations.listeners.append(gateway.end_session)
     notification = NotificationService(core, auth, gateway, hub)
@@ -170,7 +170,7 @@ class _Made:
 def _auth(making: _Making) -> _Made:
     passwords = _passwords(making.settings)
     sign_up = SignUp(making.core, passwords, making.sagas, making.hub)
-    auth = AuthService(making.core, making.settings.jwt_secret, passwords, sign_up.routes)
+    auth = AuthService(making.core, making.settings.jwt_secret, passwords, sign_up)
     internal = [*making.internal.of_auth(auth), *saga_routes(making.internal, making.sagas)]
     internal += band_routes(making.internal, auth.band) if auth.band else []
     return _Made(auth, internal, beside=(making.sagas,))

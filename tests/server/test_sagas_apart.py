@@ -52,6 +52,8 @@ class Torture:
     syncing: Syncing
     made: dict[str, bool] = field(default_factory=dict)
     """{user name: acknowledged} of every sign-up."""
+    codes: dict[str, str] = field(default_factory=dict)
+    """{user name: what Band gave for the link}."""
     withdrawn: list[str] = field(default_factory=list)
     """Games whose result could not be counted."""
 
@@ -93,15 +95,24 @@ class Torture:
     async def sign_up(self, number: int, arm: Callable[[], Awaitable[Path]]) -> None:
         """Somebody signs up; whose sign-up is taken back finds the name free again."""
         username = f"apart-{number}"
+        self.codes[username] = code = await self._band_code(number)
         armed = await arm()
         back = self.refusal("sign_up").exists()
-        status = await signed_up(self.players[0], username)
+        status = await signed_up(self.players[0], username, code)
         await self.struck("sign_up", armed)
         if back:
             assert status != 201, "a member whose sign-up was refused"
             assert not await self.stage.database["users"].find_one({"username": username}), "half taken back"
             status = await signed_up(self.players[0], username)
         self.made[username] = status in (201, 202)
+
+    async def _band_code(self, number: int) -> str:
+        """Begun anew when a service that was just killed is missed."""
+        for _ in range(60):
+            with contextlib.suppress(AssertionError, KeyError, httpx.TransportError):
+                return await band.band_code(self.players[0], f"{BAND}-u{number % 60:05d}")
+            await asyncio.sleep(0.5)
+        raise AssertionError("the services do not come back")
 
     async def band_sync(self, _: int, arm: Callable[[], Awaitable[Path]]) -> None:
         """The club's admin asks for a synchronisation with a band that changed; it comes, and all is as at Band."""
@@ -228,6 +239,10 @@ async def _judge_members(torture: Torture) -> None:
         return bool(await torture.stage.database["notifications"].count_documents(of_them) == len(rows))
 
     await eventually(welcomed, within_s=90)
+    links = await torture.stage.database["tokens"].find().to_list()
+    known = {row["_id"] for row in await torture.stage.database["users"].find({}, {"_id": 1}).to_list()}
+    assert {link["_id"] for link in links} <= known, "a link of somebody whose sign-up was taken back"
+    assert all(link["access"] and link["refresh"] and not link["ended"] for link in links)
 
 
 def _judge_runs(syncing: Syncing) -> None:
@@ -247,9 +262,9 @@ async def a_game_among_ruins(players: list[httpx.AsyncClient]) -> str:
     raise AssertionError("the services do not come back")
 
 
-async def signed_up(http: httpx.AsyncClient, username: str) -> int:
+async def signed_up(http: httpx.AsyncClient, username: str, code: str = "") -> int:
     """The status of a sign-up; 0 when nobody answered. A club takes so many a minute: it waits for its turn."""
-    body = {"password": "long enough", "name": "New", "club_id": "club01", "username": username}
+    body = {"password": "long enough", "name": "New", "club_id": "club01", "username": username, "band_code": code}
     try:
         while (answer := await http.post("/api/auth/sign-up", json=body)).status_code == 429:
             await asyncio.sleep(float(answer.headers["retry-after"]))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from dbz.server.auth.band_sign_up import BandSignUps
 from dbz.server.auth.band_states import STATE_S, BandStates, Begun
 from dbz.server.auth.band_tokens import BandTokens
 from dbz.server.auth.revocation import Revocations
@@ -21,12 +22,15 @@ from dbz.server.core import Core
 from dbz.server.http import ApiError, Body, Call, Query, Reply, Route
 from dbz.server.http.errors import conflict, forbidden, rate_limited
 from dbz.server.http.schemas import BOOLEAN, INTEGER, MOMENT, STRING, TEXT_OR_NULL, record
+from dbz.server.identity import Identity
 from dbz.server.limits import RateLimits
 from dbz.server.seams import BandClub, BandToken
 from dbz.server.settings import Rate
 
 _COOKIE, _PATH = "band_link", "/api/auth/band"
 _RATE = Rate(limit=20, window_s=60)
+_STRANGERS_RATE = Rate(limit=600, window_s=60)
+"""Of all who have no account yet, together."""
 _BAND = record(band_key=STRING, name=STRING, member_count=INTEGER)
 _LINK = record(
     linked=BOOLEAN, ended=BOOLEAN, band_user=TEXT_OR_NULL, linked_at=MOMENT, expires_at=MOMENT, band=TEXT_OR_NULL
@@ -57,12 +61,16 @@ class BandLink:
         self._stored = BandTokens(core, self.api, vault)
         self._states = BandStates(core.redis, vault)
         self._users, self._tokens, self._revocations = users, tokens, revocations
-        self._limits = RateLimits(core.redis, {"band_link": _RATE})
+        self.sign_ups = BandSignUps(core.redis, vault, self.api, self._stored)
+        self._limits = RateLimits(core.redis, {"band_link": _RATE, "band_sign_up": _STRANGERS_RATE})
         self._secure = "; Secure" if settings.band.redirect_uri.startswith("https:") else ""
-        linked = record(linked=BOOLEAN, band=TEXT_OR_NULL, bands={"type": "array", "items": _BAND})
+        bands = {"type": "array", "items": _BAND}
+        linked = record(linked=BOOLEAN, band=TEXT_OR_NULL, bands=bands, band_code=STRING)
         self.routes = (
             Route("GET", f"{_PATH}/start", self.begin, "Send the reader to Band", cacheable=False,
                   answers={302: record(url=STRING)}, refusals=(429,)),
+            Route("GET", f"{_PATH}/sign-up", self.begin_sign_up, "Send somebody who signs up to Band", public=True,
+                  cacheable=False, answers={302: record(url=STRING)}, refusals=(429,)),
             Route("GET", f"{_PATH}/callback", self.callback, "Where Band sends readers back", query=Returned,
                   public=True, cacheable=False, answers={200: linked}, refusals=(400, 403, 409, 502)),
             Route("GET", _PATH, self.show, "The reader's link with Band", cacheable=False, answers={200: _LINK}),
@@ -90,25 +98,40 @@ class BandLink:
     async def begin(self, call: Call) -> Reply:
         """GET /api/auth/band/start: to Band, with a state that only this session or browser can come back with."""
         if not await self._limits.allows("band_link", call.reader.user_id):
-            raise rate_limited("too many links begun; try again in a minute", int(_RATE.window_s))
-        state, challenge, cookie = await self._states.begin(call.reader)
+            raise _too_many()
+        return await self._sent_to_band(call.reader)
+
+    async def begin_sign_up(self, _: Call) -> Reply:
+        """GET /api/auth/band/sign-up: the same for a browser whose user has no account yet."""
+        if not await self._limits.allows("band_sign_up", ""):
+            raise _too_many()
+        return await self._sent_to_band(None)
+
+    async def _sent_to_band(self, reader: Identity | None) -> Reply:
+        state, challenge, cookie = await self._states.begin(reader)
         url = self.api.authorize_url(state, challenge)
         kept = f"{_COOKIE}={cookie}; Path={_PATH}; Max-Age={STATE_S}; HttpOnly; SameSite=Lax{self._secure}"
         headers = ((b"location", url.encode()), (b"set-cookie", kept.encode()), (b"referrer-policy", b"no-referrer"))
         return Reply({"url": url}, 302, headers)
 
     async def callback(self, call: Call) -> Reply:
-        """GET /api/auth/band/callback: the code becomes tokens if whoever brings it is the one who began."""
+        """GET /api/auth/band/callback: the code becomes tokens if whoever brings it is the one who began.
+
+        For somebody who signs up it becomes a `band_code`, which the sign-up hands in.
+        """
         returned: Returned = call.query
         begun = await self._states.take(returned.state) if returned.state else None
         if begun is None:
             raise ApiError(400, "state_unknown", "this link was not begun here, is used, or is too old; begin again")
         self._check_bringer(call, begun)
+        if not begun.user_id:
+            self._check_code(returned)
+            voucher = await self.sign_ups.voucher(returned.code, begun.verifier)
+            return self._linked({"linked": False, "band": None, "bands": [], "band_code": voucher})
         user = await self._users.by_id(begun.user_id)
         if begun.session_id in self._revocations or user is None:
             raise ApiError(403, "session_ended", "the session in which this link was begun has ended; log in again")
-        if returned.error or not returned.code:
-            raise ApiError(400, "band_refused", "Band gave no code: the link was refused there; begin again")
+        self._check_code(returned)
         try:
             answer = await self.api.exchange(returned.code, begun.verifier)
             bands = await self.api.bands(answer["access_token"])
@@ -119,13 +142,19 @@ class BandLink:
             await self._users.link_band(user["club_id"], bands[0]["band_key"], user["_id"])
         club = await self._users.band_club(user["club_id"])
         listed = [{key: row.get(key) for key in ("band_key", "name", "member_count")} for row in bands]
+        return self._linked({"linked": True, "band": club.band_key if club else None, "bands": listed})
+
+    def _linked(self, answer: dict[str, Any]) -> Reply:
         gone = f"{_COOKIE}=; Path={_PATH}; Max-Age=0; HttpOnly; SameSite=Lax{self._secure}"
-        headers = ((b"set-cookie", gone.encode()), (b"referrer-policy", b"no-referrer"))
-        return Reply({"linked": True, "band": club.band_key if club else None, "bands": listed}, 200, headers)
+        return Reply(answer, 200, ((b"set-cookie", gone.encode()), (b"referrer-policy", b"no-referrer")))
+
+    def _check_code(self, returned: Returned) -> None:
+        if returned.error or not returned.code:
+            raise ApiError(400, "band_refused", "Band gave no code: the link was refused there; begin again")
 
     def _check_bringer(self, call: Call, begun: Begun) -> None:
         """Else somebody could have his own Band linked with another's account, or the other way round."""
-        if b"authorization" in call.headers:
+        if begun.user_id and b"authorization" in call.headers:
             if self._tokens.authenticate(call.headers).session_id == begun.session_id:
                 return
         elif begun.is_browser(_cookie(call)):
@@ -166,6 +195,10 @@ class BandLink:
             "expires_at": iso(row.get("expires_at")),
             "band": club.band_key if club else None,
         }
+
+
+def _too_many() -> ApiError:
+    return rate_limited("too many links begun; try again in a minute", int(_RATE.window_s))
 
 
 def _cookie(call: Call) -> str:

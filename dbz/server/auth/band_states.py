@@ -23,6 +23,7 @@ class Begun:
     """A link that was begun."""
 
     user_id: str
+    """Empty for somebody who has no account yet."""
     session_id: str
     verifier: str = field(repr=False)
     """Of PKCE (RFC 7636)."""
@@ -41,10 +42,11 @@ class BandStates:
         self._redis = redis
         self._vault = vault
 
-    async def begin(self, reader: Identity) -> tuple[str, str, str]:
-        """A new state, its PKCE challenge, and the cookie of the browser."""
+    async def begin(self, reader: Identity | None) -> tuple[str, str, str]:
+        """A new state, its PKCE challenge, and the browser's cookie; without a reader for somebody who signs up."""
         state, cookie, verifier = (secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48))
-        begun = Begun(reader.user_id, reader.session_id, verifier, digest(cookie))
+        whose = (reader.user_id, reader.session_id) if reader else ("", "")
+        begun = Begun(*whose, verifier, digest(cookie))
         name = _name(state)
         await self._redis.set(name, self._vault.seal(orjson.dumps(asdict(begun)).decode(), name), ex=STATE_S)
         return state, digest(verifier), cookie

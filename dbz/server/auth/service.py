@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -15,6 +15,7 @@ from dbz.server.auth.band_link import BandLink
 from dbz.server.auth.passwords import Passwords
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.sessions import Sessions
+from dbz.server.auth.sign_up import SignUp
 from dbz.server.auth.tokens import Tokens, unauthorized
 from dbz.server.auth.users import Users
 from dbz.server.core import Core
@@ -74,12 +75,12 @@ INDEXES = (
 
 
 class AuthService:
-    """Login, sessions, members and clubs, with `more` routes of the same service."""
+    """Login, sessions, members and clubs, and signing up."""
 
     name = "auth"
     indexes = INDEXES
 
-    def __init__(self, core: Core, secret: str, passwords: Passwords, more: Sequence[Route] = ()) -> None:
+    def __init__(self, core: Core, secret: str, passwords: Passwords, sign_up: SignUp) -> None:
         auth = core.settings.auth
         self._passwords = passwords
         busy = "too many sign in at the same time; try again shortly"
@@ -92,6 +93,8 @@ class AuthService:
         self._limits = RateLimits(core.redis, {"login": auth.login_rate, "failed_login": auth.failed_login_rate})
         has_band = bool(core.settings.band.url)
         self.band = BandLink(core, self._users, self.tokens, self.revocations) if has_band else None
+        if self.band:
+            sign_up.link_with(self.band.sign_ups)
         self._retry_after_s = math.ceil(auth.failed_login_rate.window_s)
         self._tasks: list[asyncio.Task[None]] = []
         self.events: dict[str, EventHandler] = {}
@@ -129,7 +132,7 @@ class AuthService:
                 answers={200: listed(MEMBER)},
             ),
             *(self.band.routes if self.band else ()),
-            *more,
+            *sign_up.routes,
         )
 
     async def start(self) -> None:

@@ -33,26 +33,21 @@ class NewAccount(Body):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     club_id: Annotated[str, Field(min_length=1, max_length=100)]
     band_code: Annotated[str, Field(max_length=500)] = ""
+    """What the callback of a link with Band gave that was begun for this sign-up."""
     email: Annotated[str, AfterValidator(checked_address)] | None = None
 
 
 class SignUp:
-    """New members. `band` links them with Band; without it that step does nothing."""
+    """New members."""
 
-    def __init__(
-        self,
-        core: Core,
-        passwords: Passwords,
-        sagas: SagaRunner,
-        announcer: Announcer,
-        band: BandLinker | None = None,
-    ) -> None:
+    def __init__(self, core: Core, passwords: Passwords, sagas: SagaRunner, announcer: Announcer) -> None:
         auth = core.settings.auth
         self._passwords = passwords
         self._limits = RateLimits(core.redis, {"sign_up": auth.sign_up_rate})
         self._retry_after_s = math.ceil(auth.sign_up_rate.window_s)
         self._sagas = sagas
-        sagas.define(SIGN_UP, SignUpSteps(core, announcer, band).actions)
+        self._steps = SignUpSteps(core, announcer)
+        sagas.define(SIGN_UP, self._steps.actions)
         answers, refusals = {201: _ANSWER, 202: _ANSWER}, (409, 429)
         path = "/api/auth/sign-up"
         self.routes = (
@@ -60,6 +55,10 @@ class SignUp:
                 "POST", path, self.create, "Sign up", body=NewAccount, public=True, answers=answers, refusals=refusals
             ),
         )
+
+    def link_with(self, band: BandLinker) -> None:
+        """Have new members linked with Band, if they ask for it; otherwise that step does nothing."""
+        self._steps.band = band
 
     async def create(self, call: Call) -> Reply:
         """POST /api/auth/sign-up: 201 for a member, 202 when that takes longer."""

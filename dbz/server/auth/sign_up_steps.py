@@ -30,10 +30,11 @@ class SignUpSteps:
     Until its last step an account is pending: its name is taken, and nobody can log in to it.
     """
 
-    def __init__(self, core: Core, announcer: Announcer, band: BandLinker | None) -> None:
+    def __init__(self, core: Core, announcer: Announcer) -> None:
         self._core = core
         self._announcer = announcer
-        self._band = band
+        self.band: BandLinker | None = None
+        """None without a Band."""
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -71,15 +72,15 @@ class SignUpSteps:
 
     async def band_link(self, data: SagaData) -> SagaData:
         """The user is linked with Band, if one is configured and the user asked for it."""
-        if self._band is None or not data.get("band_code"):
+        if self.band is None or not data.get("band_code"):
             return {"linked": False}
-        await self._band.link(data["user_id"], data["band_code"])
+        await self.band.link(data["user_id"], data["band_code"])
         return {"linked": True}
 
     async def unlink_band(self, data: SagaData) -> None:
         """There is no such link."""
-        if self._band is not None and data.get("band_code"):
-            await self._band.unlink(data["user_id"])
+        if self.band is not None and data.get("band_code"):
+            await self.band.unlink(data["user_id"])
 
     async def club(self, data: SagaData) -> SagaData:
         """The user is a member of the club."""

@@ -16,7 +16,7 @@ from dbz.server.sagas.definition import SagaData
 from dbz.server.seams import Indexes
 
 _KEPT_S = 7 * 86_400
-_SECRETS = ("password_hash",)
+_SECRETS = ("password_hash", "band_code")
 
 INDEXES = (
     Indexes(

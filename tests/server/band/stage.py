@@ -74,6 +74,18 @@ async def begin(user: User) -> tuple[str, str]:
     return answer.headers["location"], answer.headers["set-cookie"].partition(";")[0]
 
 
+async def band_code(http: httpx.AsyncClient, user_key: str) -> str:
+    """What a browser gets whose user signs up and agrees at Band: the sign-up hands it in."""
+    sent = await http.get("/api/auth/band/sign-up")
+    assert sent.status_code == 302, sent.text
+    cookie = sent.headers["set-cookie"].partition(";")[0]
+    back = await agreed(sent.headers["location"], user_key)
+    answer = await http.get(CALLBACK, params=back, headers={"cookie": cookie})
+    assert answer.status_code == 200, answer.text
+    code: str = answer.json()["band_code"]
+    return code
+
+
 async def agreed(url: str, user_key: str = LEADER) -> dict[str, str]:
     """Somebody agrees at Band: what Band sends the browser back with."""
     async with httpx.AsyncClient(timeout=60) as browser:

@@ -12,7 +12,7 @@ import pytest
 from tests.band.standin import LEADER
 from tests.children.forked import run_module
 from tests.server.backend import Backend
-from tests.server.band.stage import ADMIN, CALLBACK, KEYS, Stage, agreed, begin, link
+from tests.server.band.stage import ADMIN, CALLBACK, KEYS, Stage, agreed, band_code, begin, link
 from tests.server.clients import SignIn, User
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +85,33 @@ async def test_nobody_else_can_bring_a_code_back(sign_in: SignIn, banded: Backen
         for query in ({}, {"code": "x"}, {"code": "x", "state": "guessed"}):
             answer = await browser.get(CALLBACK, params=query)
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "state_unknown")
+
+
+async def test_who_signs_up_is_linked_with_band(stage: Stage, banded: Backend) -> None:
+    """Although Band fails once; the code is good for one account, and for nobody who did not begin."""
+    body = {"password": "long enough", "name": "New", "club_id": "club00"}
+    async with httpx.AsyncClient(base_url=banded.url, timeout=20) as http:
+        sent = await http.get("/api/auth/band/sign-up")
+        back = await agreed(sent.headers["location"], "band00-u00021")
+        http.cookies.clear()
+        stolen = await http.get(CALLBACK, params=back)
+        assert (stolen.status_code, stolen.json()["error"]["code"]) == (403, "not_begun_by_you")
+        code = await band_code(http, "band00-u00021")
+        assert code not in stage.everything_stored()
+        stage.band.control(faults=[{"path": "/oauth2/token", "kind": "fail", "times": 1}])
+        made = await http.post("/api/auth/sign-up", json={**body, "username": "with-band", "band_code": code})
+        assert made.status_code == 201, made.text
+        linked = row(stage, made.json()["id"])
+        assert (linked["band_user"], linked["ended"]) == ("band00-u00021", False)
+        for number, used in enumerate((code, "guessed")):
+            again = {**body, "username": f"with-band-{number}", "band_code": used}
+            answer = await http.post("/api/auth/sign-up", json=again)
+            assert answer.status_code == 201 and row(stage, answer.json()["id"]) is None, "a member without a link"
+        denied = await http.get("/api/auth/band/sign-up")
+        async with httpx.AsyncClient() as browser:
+            refused = await browser.get(f"{denied.headers['location']}&deny=1")
+        told = await http.get(CALLBACK, params=httpx.URL(refused.headers["location"]).params)
+        assert (told.status_code, told.json()["error"]["code"]) == (400, "band_refused")
 
 
 async def test_a_refusal_and_a_session_that_ended_make_no_link(sign_in: SignIn, stage: Stage, banded: Backend) -> None:

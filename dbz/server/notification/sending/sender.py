@@ -107,7 +107,8 @@ class Sender:
         if until.timestamp() >= item["expires_s"]:
             self._figures.push_outcomes.add((channel, "expired"))
             return True
-        raise JobLaterError("its member's quiet hours have begun", (until - now).total_seconds())
+        after = {**item, "wanted_s": until.timestamp()}
+        raise JobLaterError("its member's quiet hours have begun", (until - now).total_seconds(), item=after)
 
     async def _goals(self, job: Job, wishes: Preferences) -> list[_Goal]:
         if job["channel"] == PUSH:
