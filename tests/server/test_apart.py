@@ -38,8 +38,10 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def apart(folder: Path, stores: tuple[str, str]) -> Iterator[Backend]:
-    """Every service in a process of its own, chat in two."""
-    child, where = start_server(folder, *stores, ["--services", "chat=2", "--faults"])
+    """Every service in a process of its own, chat in two; tests ask again and again until something is back."""
+    settings = folder / "apart.yaml"
+    settings.write_text("mesh: {client_rate: {limit: 100000, window_s: 10}}\n")
+    child, where = start_server(folder, *stores, ["--services", "chat=2", "--faults", "--config", str(settings)])
     with child:
         yield where
 
