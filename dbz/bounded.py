@@ -89,10 +89,20 @@ def read_within(path: Path, limit: ReadLimit) -> bytes:
         raise OSError(0, f"it {fault}")
     check_size(path, limit)
     with path.open("rb") as file:
-        content = file.read(limit.most_bytes + 1)
-    if len(content) > limit.most_bytes:  # it grew, or does not tell its size
-        raise too_large(str(path), limit)
-    return content
+        return rest_within(file, str(path), limit)  # it may grow, or not tell its size
+
+
+def rest_within(file: BinaryIO, origin: str, limit: ReadLimit) -> bytes:
+    """What is left of a file. `UsageError`, which calls it `origin`, when that is more than allowed.
+
+    Piece by piece: a single read would ask the system for as much memory as is allowed, however little there is.
+    """
+    content = io.BytesIO()
+    while piece := file.read(MB):
+        if content.tell() + len(piece) > limit.most_bytes:
+            raise too_large(origin, limit)
+        content.write(piece)
+    return content.getvalue()
 
 
 def too_large(origin: str, limit: ReadLimit) -> UsageError:

@@ -162,6 +162,16 @@ def test_every_datapoint_counts_for_its_own_period_and_for_no_other(
     tasks = Recorded("tasks", "t", {number * float(tasks_s): 3.0 for number in range(40)})
     if cpu.period_s != cpu_s:  # so few datapoints that nobody can tell
         return
-    for at_s, row in rows_of([cpu, tasks], "x", None):
-        begin = at_s // cpu_s * cpu_s
-        assert row["cpu"] == points.get(begin)
+    rows = rows_of([cpu, tasks], "x", None)
+    ends_s = [at_s for at_s, _ in rows[1:]] + [rows[-1][0] + min(cpu_s, tasks_s)]
+    for (begin_s, row), end_s in zip(rows, ends_s, strict=True):
+        for at_s in range(round(begin_s), round(end_s), min(cpu_s, tasks_s)):
+            assert row["cpu"] == points.get(at_s // cpu_s * cpu_s)
+
+
+def test_a_gap_of_weeks_is_one_row() -> None:
+    points = {0.0: 1.0, 1.0: 2.0, 2.0: 3.0, 30 * 86_400.0: 4.0}
+    rows = rows_of([Recorded("cpu", "c", points)], "x", 3)
+    assert [(at_s, row["cpu"]) for at_s, row in rows] == [
+        (0, 1), (1, 2), (2, 3), (3, None), (30 * 86_400 - 1, None), (30 * 86_400, 4),
+    ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from dbz.bounded import RECORDING, too_large
+from dbz.bounded import RECORDING, rest_within, too_large
 from dbz.bring.files.curl import read_curl
 from dbz.bring.files.har import read_har
 from dbz.bring.files.logs.reading import KNOWN_LOGS, read_access_log
@@ -49,9 +49,7 @@ def read_file(path: Path) -> Recording:
             return read_access_log(_held_lines(file, path), path.name)
         if len(head) > _HEAD_BYTES // 2 and _is_json_text(head) and not any(key in head for key in _DOCUMENT_KEYS):
             raise _unknown(str(path))
-        content = file.read(RECORDING.most_bytes + 1)
-    if len(content) > RECORDING.most_bytes:
-        raise too_large(str(path), RECORDING)
+        content = rest_within(file, str(path), RECORDING)
     return read_content(content.removeprefix(BOM), path.name)
 
 

@@ -88,9 +88,10 @@ def read_export(path: Path, text: str) -> list[Recorded]:
 
 
 def rows_of(series: Sequence[Recorded], where: str, tasks: int | None) -> list[tuple[float, dict[str, float | None]]]:
-    """All series as rows of a trace, one a period: (seconds, {column: value}); None where nothing was recorded.
+    """All series as rows of a trace: (seconds, {column: value}); None where nothing was recorded.
 
-    `tasks` is how many ran where no series says so. `ConfigError` when they are no load.
+    One a period, but for those that only say again what the one before says, the last two excepted: a month may have
+    2.7 million periods, most of which are a gap. `tasks` is how many ran where no series says so. `ConfigError` when they are no load.
     """
     by_column: dict[str, Recorded] = {}
     for one in sorted(series, key=lambda each: "Desired" in each.label):
@@ -110,8 +111,13 @@ def rows_of(series: Sequence[Recorded], where: str, tasks: int | None) -> list[t
     if (end - begin) / period_s > MOST_ROWS or end - begin > MOST_ROWS:
         raise _wrong(where, "covers more than 31 days")
     looks = {column: _Look(one) for column, one in by_column.items()}
-    times = [begin + number * period_s for number in range(round((end - begin) / period_s) + 1)]
-    return [(at_s, _row(looks, at_s, tasks)) for at_s in times]
+    last = round((end - begin) / period_s)
+    rows: list[tuple[float, dict[str, float | None]]] = []
+    for number in range(last + 1):
+        row = _row(looks, begin + number * period_s, tasks)
+        if not rows or row != rows[-1][1] or number >= last - 1:
+            rows.append((begin + number * period_s, row))
+    return rows
 
 
 class _Look:

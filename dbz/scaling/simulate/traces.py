@@ -246,20 +246,20 @@ def _per_second(path: Path, rows: Sequence[_Row], per_task_per_s: float) -> Trac
         raise ConfigError([Problem(f"{path}:{rows[-1].line}", "covers more than 31 days")], code="S021")
     demand: list[float | None] = []
     connections: list[float | None] = []
-    memory: list[float | None] = []
-    censored: list[bool] = []
+    memory: list[float | None] | None = [] if "memory" in rows[0].numbers else None
+    censored: list[bool] | None = [] if any(_saturated(row.numbers) for row in rows) else None
     last_step_s = rows[-1].time_s - rows[-2].time_s
     ends_s = [row.time_s for row in rows[1:]] + [rows[-1].time_s + last_step_s]
     for row, end_s in zip(rows, ends_s, strict=True):
         seconds = max(0, round(end_s - rows[0].time_s) - len(demand))
         demand += [_demand(row.numbers, per_task_per_s)] * seconds
         connections += [row.numbers.get("connections")] * seconds
-        percent = row.numbers.get("memory")
-        memory += [None if percent is None else percent / 100] * seconds
-        censored += [_saturated(row.numbers)] * seconds
-    known = memory if "memory" in rows[0].numbers else None
-    saturated = censored if any(censored) else None
-    return Trace(path.stem, demand, connections, known, per_task_per_s, saturated, rows[0].time_s)
+        if memory is not None:
+            percent = row.numbers.get("memory")
+            memory += [None if percent is None else percent / 100] * seconds
+        if censored is not None:
+            censored += [_saturated(row.numbers)] * seconds
+    return Trace(path.stem, demand, connections, memory, per_task_per_s, censored, rows[0].time_s)
 
 
 def _saturated(numbers: dict[str, float | None]) -> bool:
