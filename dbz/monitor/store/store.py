@@ -106,15 +106,22 @@ class MonitorStore:
             if path.exists() and not path.is_file():
                 raise UsageError(f"{path} is no file", hint="give the monitor's own file with --state", code="M007")
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
-            path.chmod(0o600)
-            self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > _VERSION:
-                raise UsageError(f"{path} is of a newer dbz (version {version} of the file)", code="E013")
-            self._db.executescript(SERIES_SCHEMA + FIRINGS_SCHEMA + _SCHEMA)
-            self._db.execute(f"PRAGMA user_version={_VERSION}")
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        self.path.chmod(0o600)
+        self._db.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise UsageError(f"{self.path} is of a newer dbz (version {version} of the file)", code="E013")
+        self._db.executescript(SERIES_SCHEMA + FIRINGS_SCHEMA + _SCHEMA)
+        self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def __enter__(self) -> MonitorStore:
         return self

@@ -91,7 +91,8 @@ def rows_of(series: Sequence[Recorded], where: str, tasks: int | None) -> list[t
     """All series as rows of a trace: (seconds, {column: value}); None where nothing was recorded.
 
     One a period, but for those that only say again what the one before says, the last two excepted: a month may have
-    2.7 million periods, most of which are a gap. `tasks` is how many ran where no series says so. `ConfigError` when they are no load.
+    2.7 million periods, most of which are a gap. `tasks` is how many ran where no series says so. `ConfigError` when
+    they are no load.
     """
     by_column: dict[str, Recorded] = {}
     for one in sorted(series, key=lambda each: "Desired" in each.label):
