@@ -32,6 +32,8 @@ INTERVAL = 0.9
 """With this probability the limit is said to be between two loads."""
 _BRIEFLY = 1.6
 """While the limit may be anywhere between two loads of this ratio, a brief look says enough."""
+_UNDECIDED_LOOKS = 3
+"""So many looks at the higher end have to decide nothing for that to be the answer."""
 _QUANTILES = (0.1, 0.5, 0.9)
 MOST_LOOKS, MOST_FULL_LOOKS = 40, 9
 """After so many, or so many of full length, the search ends with what is likelier than not: where looks at one load
@@ -129,7 +131,7 @@ def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
         return known(bounds, tried)
     least, middle, most = (min(max(where.quantile(share), bounds.lowest), bounds.highest) for share in _QUANTILES)
     if ends.are_found(bounds, middle) and most - least <= bounds.width(math.ceil(least)):
-        return _result(ends, tried)
+        return _undecided_again(ends.high, tried) or _result(ends, tried)
     if most > _BRIEFLY * least:
         highest_held = max((look.load for look in tried if look.answer is Answer.HOLDS), default=bounds.lowest)
         return _look(round(min(middle, _above(bounds, highest_held, tried))), Length.BRIEF, tried)
@@ -140,6 +142,14 @@ def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
         return _look(target, Length.FULL, tried)
     target = min(max(math.ceil(middle * beside), low + 1), low + bounds.width(low), bounds.highest)
     return _look(target, Length.FULL, tried)
+
+
+def _undecided_again(high: int | None, tried: Sequence[Tried]) -> Next | None:
+    """Another look at the higher end where none decided anything: what disturbed it may have passed."""
+    there = [look.answer for look in tried if look.load == high]
+    if high is None or len(there) >= _UNDECIDED_LOOKS or Answer.BREAKS in there:
+        return None
+    return _look(high, Length.FULL, tried)
 
 
 def _full(tried: Sequence[Tried]) -> list[Tried]:

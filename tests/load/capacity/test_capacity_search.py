@@ -129,6 +129,19 @@ def test_where_the_generator_gives_up_the_limit_is_not_the_servers() -> None:
     assert found.holds is not None and 270 <= found.holds <= 300
 
 
+def test_a_look_that_was_disturbed_at_the_limit_is_taken_again() -> None:
+    """Two users use 80 % of the limit and three 120 %, and the first look at three decides nothing."""
+    bounds, tried = Bounds(start=2, highest=4), list[Tried]()
+    while isinstance(step := search(bounds, tried), Next):
+        if step.load == 3 and not step.earlier:
+            tried.append(Tried(3, Answer.UNDECIDED, step.length))
+            continue
+        answer, use = Answer.HOLDS if step.load < 3 else Answer.BREAKS, Use("slow", math.log(0.4 * step.load), 0.05)
+        tried.append(Tried(step.load, answer, step.length, (use,)))
+    assert sum(look.load == 3 for look in tried) > 1 and step.holds == 2
+    assert step.limit is not None and (step.limit.load, step.limit.answer) == (3, Answer.BREAKS)
+
+
 def test_a_server_that_breaks_before_the_generator_gives_up_is_the_limit() -> None:
     def oracle(load: int) -> Answer:
         return Answer.HOLDS if load <= 300 else Answer.BREAKS if load <= 500 else Answer.UNDECIDED
