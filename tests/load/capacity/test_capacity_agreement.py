@@ -16,7 +16,7 @@ from dbz.load.capacity.looks import Answer, Length, Tried, Use
 from dbz.load.capacity.search import Bounds, Next, SearchResult, interval, known, search
 from dbz.load.capacity.uses import as_evidence, uses_of
 from dbz.runs.schema import BudgetResult
-from tests.load.simulated_server import MIXED, Clock, SimulatedBudget, SimulatedServer, Used
+from tests.load.capacity.simulated_server import MIXED, Clock, SimulatedBudget, SimulatedServer, Used
 
 KNEE = 750
 BOUNDS = Bounds(start=65, highest=5000)
