@@ -107,10 +107,11 @@ class Torture:
         self.made[username] = status in (201, 202)
 
     async def _band_code(self, number: int) -> str:
-        """Begun anew when a service that was just killed is missed."""
+        """Of somebody who is at Band now; begun anew when a service that was just killed is missed."""
+        there = sorted(self.syncing.stage.band.ledger(BAND)["members"])
         for _ in range(60):
             with contextlib.suppress(AssertionError, KeyError, httpx.TransportError):
-                return await band.band_code(self.players[0], f"{BAND}-u{number % 60:05d}")
+                return await band.band_code(self.players[0], there[number % len(there)])
             await asyncio.sleep(0.5)
         raise AssertionError("the services do not come back")
 
