@@ -9,6 +9,8 @@ MASK = "***"
 _USER = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 _HOSTS = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:(\d*|PORT|[${<].*))?(,(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?)*")
 """What stands in a URL before its path when no user does; also in documentation."""
+_AFTER_A_URL = ".,:;!)"
+"""How sentences go on behind a URL that has no path."""
 _QUERY_VALUE = re.compile(r"([?&;][^=&;#\s'\"<>]+=)[^&;#\s'\"<>]*")
 _BARE_QUERY = re.compile(r"(?<=\?)[^=&;#\s'\"<>]+(?=$|[#\s'\"<>])")
 _FRAGMENT = re.compile(r"(?<=#)[^\s'\"<>]+")
@@ -86,7 +88,7 @@ def _without_user(scheme: str, rest: str) -> str:
     """What follows `://`, without user and password."""
     end = min((at for at in map(rest.find, "'\"<>\n") if at >= 0), default=len(rest))
     word = re.split(r"\s", rest[:end])[0]
-    authority = re.split(r"[/?#]", word)[0]
+    authority = re.split(r"[/?#]", word)[0].rstrip(_AFTER_A_URL)
     if "@" in authority:
         at = word.rfind("@")
     elif _HOSTS.fullmatch(authority) and (scheme in _OF_WEB or "@" not in word):
