@@ -54,6 +54,8 @@ class Hall:
     def __init__(self, folder: Path, resources: ExitStack) -> None:
         self.folder = folder
         self.port = free_port()
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
         self._resources = resources
 
     def start(self, name: str, *arguments: str, secret: str = "") -> subprocess.Popen[str]:
@@ -62,6 +64,7 @@ class Hall:
         home.mkdir(exist_ok=True)
         command = [*DBZ, "load", *arguments, "--master-port", str(self.port)]
         env = {**os.environ, "DBZ_TEST": f"{self.folder}-{name}", "NO_COLOR": "1", "DBZ_WORKER_SECRET": secret}
+        env["TMPDIR"] = str(self.temporary)
         process = subprocess.Popen(
             command, cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -108,6 +111,7 @@ def test_workers_join_get_the_scenario_and_their_records_are_one(tmp_path):
     (counted,) = run["counters"]
     assert abs(counted["total"] - visits["count"]) <= 6
     assert not list(tmp_path.glob("worker*/reports"))
+    assert not list(hall.temporary.iterdir()), "nothing is left behind, the scenario neither"
 
 
 def test_a_lost_worker_makes_the_run_invalid(tmp_path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,7 +120,7 @@ def join(spec: GeneratorSpec) -> GeneratorSpec:
     return replace(
         GeneratorSpec.from_json(answer["spec"]),
         role=GeneratorRole.REMOTE,
-        scenario=_unpacked(answer["scenario"]),
+        scenario=_unpacked(answer["scenario"], Path(spec.folder)),
         master_host=spec.master_host,
         master_port=spec.master_port,
         secret=spec.secret,
@@ -166,11 +165,12 @@ def _packed(scenario: str) -> dict[str, str]:
     return {"name": path.name, "text": read_within(path, SCENARIO).decode()}
 
 
-def _unpacked(scenario: dict[str, str]) -> str:
+def _unpacked(scenario: dict[str, str], folder: Path) -> str:
     if not scenario:
         return ""
     if "bundled" in scenario:
         return str(bundled.resolve("scenario", scenario["bundled"], "scenarios", ".py"))
-    path = Path(tempfile.mkdtemp(prefix="dbz-scenario-")) / Path(scenario["name"]).name
+    path = folder / "scenario" / Path(scenario["name"]).name
+    path.parent.mkdir()
     path.write_text(scenario["text"])
     return str(path)
