@@ -11,10 +11,11 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.measure.latency.series import GENERATOR
 
 _PROBE_S = 0.02
-_COLLECT_AFTER = (2_000, 10, 400)
+_COLLECT_AFTER = (1_000, 5, 1_600)
 """Allocations until a collection of the young, collections of these until one of the middle ones, and of those until
 one of all, which is far rarer than by default. Almost nothing that a user makes is a cycle, and a walk over all that
-thousands of users hold stops them all; so does one over what 20 times 20,000 allocations may leave."""
+thousands of users hold stops them all. So does one over what ten times 2,000 allocations leave, which is 30 ms of a
+slow core: few at a time are less in all, too, because the processor has them at hand."""
 
 
 class Health:
