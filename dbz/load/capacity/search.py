@@ -32,6 +32,8 @@ INTERVAL = 0.9
 """With this probability the limit is said to be between two loads."""
 _BRIEFLY = 1.6
 """While the limit may be anywhere between two loads of this ratio, a brief look says enough."""
+_BRIEF_LOOKS = 2
+"""After so many looks at one load another one tells more, whatever else says that the limit is beyond it."""
 _UNDECIDED_LOOKS = 3
 """So many looks at the higher end have to decide nothing for that to be the answer."""
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -134,7 +136,10 @@ def _narrow(bounds: Bounds, tried: Sequence[Tried]) -> Next | SearchResult:
         return _undecided_again(ends.high, tried) or _result(ends, tried)
     if most > _BRIEFLY * least:
         highest_held = max((look.load for look in tried if look.answer is Answer.HOLDS), default=bounds.lowest)
-        return _look(round(min(middle, _above(bounds, highest_held, tried))), Length.BRIEF, tried)
+        target = round(min(middle, _above(bounds, highest_held, tried)))
+        if sum(look.load == target for look in tried) >= _BRIEF_LOOKS and target > highest_held:
+            target = round(math.sqrt(target * highest_held))
+        return _look(target, Length.BRIEF, tried)
     low, beside = ends.low, math.sqrt(1 + bounds.tolerance)
     if low is None or low + bounds.width(low) < middle:
         probably_held = min(middle / beside, where.quantile(1 - SURE))

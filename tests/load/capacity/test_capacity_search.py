@@ -159,3 +159,27 @@ def test_bounds_that_exclude_the_start_are_refused(numbers: tuple[int, int, int]
     start, highest, lowest = numbers
     with pytest.raises(ValueError, match="cannot begin"):
         Bounds(start, highest, lowest)
+
+
+def test_a_load_that_broke_twice_is_not_looked_at_again_while_the_limit_is_searched_for_below_it() -> None:
+    """Looks as a server of 300 requests/s was seen to answer, the limit of whose other budgets is anywhere beyond."""
+
+    def use(name: str, used: float, error: float = 0.0, *, reached: bool = False) -> Use:
+        return Use(name, min(math.log(used), 0.0) if used < 1 else math.log(used), error, reached)
+
+    slow, short = use("response_time", 0.19, 0.017), use("goodput", 1.0054, reached=True)
+    overload = (use("error_rate", 357.7, 0.045), Use("response_time", math.inf), use("goodput", 2.65, reached=True))
+    looks = [
+        Tried(
+            200,
+            Answer.HOLDS,
+            Length.BRIEF,
+            (use("response_time", 0.018, 0.36), use("goodput", 0.99, reached=True)),
+            3.8,
+        ),
+        Tried(800, Answer.BREAKS, Length.BRIEF, overload, 2.7),
+        Tried(304, Answer.BREAKS, Length.BRIEF, (slow, short), 3.7),
+        Tried(304, Answer.BREAKS, Length.BRIEF, (slow, short), 4.2),
+    ]
+    step = search(Bounds(200, 20_000), looks)
+    assert isinstance(step, Next) and 200 < step.load < 304
