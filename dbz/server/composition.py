@@ -106,7 +106,7 @@ def _all(core: Core, settings: Settings, garbage: GarbageCollection) -> Composit
     chat = ChatService(core, gateway)
     services: tuple[Service, ...] = (auth, hub, sagas, notification, content, game, chat, media)
     if auth.band:
-        services += (BandSyncService(core, auth.band, auth.band.api),)
+        services += (BandSyncService(core, auth.band, auth.band.api, sagas),)
     for service in services:
         gateway.serve(service.events)
     return Composition(services, auth.tokens.authenticate, gateway=gateway)
@@ -210,7 +210,8 @@ def _media(making: _Making) -> _Made:
 def _band_sync(making: _Making) -> _Made:
     """It asks Band itself, with tokens that auth opens for it."""
     api = BandApi(making.settings.band, "", making.core.figures)
-    return _Made(BandSyncService(making.core, RemoteBandAccess(making.mesh), api))
+    sync = BandSyncService(making.core, RemoteBandAccess(making.mesh), api, making.sagas)
+    return _Made(sync, saga_routes(making.internal, making.sagas), beside=(making.sagas,))
 
 
 _MAKERS: dict[str, Callable[[_Making], _Made]] = {

@@ -15,14 +15,15 @@ class RedisLease:
     """The lease `name`. Redis's errors pass through: without it nobody holds a lease.
 
     It keeps two from working side by side, and no more: a holder that was stopped for long does not know that it lost
-    it, and Redis may forget it. Whoever writes under a lease must have the store refuse what comes too late.
+    it, and Redis may forget it. Whoever writes under a lease must have the store refuse what comes too late. With a
+    `holder` it is his also in other processes: what he does step by step may be done by one after the other.
     """
 
-    def __init__(self, redis: Redis, name: str, ttl_s: float) -> None:
+    def __init__(self, redis: Redis, name: str, ttl_s: float, holder: str = "") -> None:
         self._redis = redis
         self._name = name
         self._ttl_ms = max(1, int(ttl_s * 1000))
-        self._token = secrets.token_hex(16)
+        self._token = holder or secrets.token_hex(16)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
 

@@ -27,16 +27,17 @@ from tests.server.band.test_sync import BAND, CLUB, SETTINGS, Syncing
 from tests.server.clients import User, eventually
 from tests.server.test_apart import processes_of
 from tests.server.test_sagas import MOMENTS, Stage, a_game, judge, post_result, signed_in
-from tests.server.victim import POINTS, SYNC, SYNC_STEPS, VICTIM
+from tests.server.victim import POINTS, SYNC, VICTIM, WITHIN_SYNC
 
 pytestmark = pytest.mark.anyio
 
 ROUNDS = int(os.environ.get("DBZ_SAGA_ROUNDS", "3"))
 SEED = int(os.environ.get("DBZ_TORTURE_SEED", "20"))
 SERVICES = tuple(instances_of(APART, band=True))
-STEPS = {name: saga.actions for name, saga in CATALOGUE.items()} | {SYNC: tuple(SYNC_STEPS)}
+STEPS = {name: saga.actions for name, saga in CATALOGUE.items()}
+STEPS[SYNC] += tuple(WITHIN_SYNC)
 """Those that take back are among them."""
-REFUSED_AT = {"game_result": "statistics", "sign_up": "club"}
+REFUSED_AT = {"game_result": "statistics", "sign_up": "club", SYNC: "club"}
 """Where a saga is refused that shall take back what was done before."""
 TAKE_BACK = {step.undo for saga in CATALOGUE.values() for step in saga.steps if step.undo}
 USERS = [f"user0{number}" for number in (188, 189)]
@@ -56,6 +57,8 @@ class Torture:
     """{user name: what Band gave for the link}."""
     withdrawn: list[str] = field(default_factory=list)
     """Games whose result could not be counted."""
+    failed: list[int] = field(default_factory=list)
+    """Numbers of synchronisations that were refused."""
 
     async def arm(self, saga: str, step: str, moment: str, service: str) -> Path:
         """Kill the service there, once; a step that takes back is made necessary, for nobody else's saga."""
@@ -72,11 +75,11 @@ class Torture:
         """The file that has this saga taken back."""
         return self.stage.points / f"{saga}.{REFUSED_AT[saga]}:refused"
 
-    async def struck(self, saga: str, armed: Path) -> None:
+    async def struck(self, saga: str, armed: Path, ended: Callable[[], Awaitable[None]] | None = None) -> None:
         """Wait for the kill, and for the saga that met it to end."""
         await eventually(lambda: not armed.exists(), within_s=90)
         if saga in REFUSED_AT and self.refusal(saga).exists():
-            await self.stage.quiet(saga)
+            await (ended() if ended else self.stage.quiet(saga))
             self.refusal(saga).unlink()
             await self.stage.up()
 
@@ -123,6 +126,18 @@ class Torture:
         ghost = {"_id": f"{CLUB}:member:ghost", "club_id": CLUB, "kind": "member", "key": "ghost", "name": "G"}
         self.syncing.stage.store["band_cache"].insert_one({**ghost, "updated_at": 1, "pass": 0})
         armed = await arm()
+        back = self.refusal(SYNC).exists()
+        await self.asked_for(before)
+        await self.struck(SYNC, armed, lambda: self.ended(before))
+        if back:
+            before += 1
+            self.failed.append(before)
+            await self.asked_for(before)
+        await self.syncing.is_right(60)
+        await self.syncing.done(before)
+
+    async def asked_for(self, before: int) -> None:
+        """Have the run after number `before` begin."""
 
         async def taken() -> bool:
             with contextlib.suppress(httpx.TransportError):
@@ -132,9 +147,14 @@ class Torture:
             return False
 
         await eventually(taken, within_s=60)
-        await self.struck(SYNC, armed)
-        await self.syncing.is_right(60)
-        await self.syncing.done(before)
+
+    async def ended(self, before: int) -> None:
+        """Wait until the log says how the synchronisation after number `before` ended."""
+
+        async def said() -> bool:
+            return bool(self.syncing.newest() > before and self.syncing.logs()[-1]["status"] != "running")
+
+        await eventually(said, within_s=60)
 
 
 @pytest.fixture
@@ -205,7 +225,7 @@ async def test_nothing_is_lost_whichever_service_is_killed_in_whichever_step(vic
         await judge(stage, USERS, all_done=True)
         await _judge_withdrawn(torture)
         await _judge_members(torture)
-        _judge_runs(syncing)
+        _judge_runs(syncing, torture.failed)
         for service in SERVICES:
             assert processes_of(where, service), f"{service} does not run any more"
 
@@ -246,11 +266,14 @@ async def _judge_members(torture: Torture) -> None:
     assert all(link["access"] and link["refresh"] and not link["ended"] for link in links)
 
 
-def _judge_runs(syncing: Syncing) -> None:
-    """Runs follow each other without a gap, each of them was done, and nothing of Band is missing or too much."""
+def _judge_runs(syncing: Syncing, failed: list[int]) -> None:
+    """Runs follow each other without a gap, each was done that was not refused, and the cache is as Band is."""
     logs = syncing.logs()
     assert all(later["number"] == run["number"] + 1 for run, later in itertools.pairwise(logs))
-    assert {run["status"] for run in logs} == {"done"}, logs
+    assert {run["status"] for run in logs} <= {"done", "failed"}, logs
+    assert [run["number"] for run in logs if run["status"] == "failed"] == failed, logs
+    assert all(run["errors"][-1]["what"] == "this is not wanted" for run in logs if run["number"] in failed), logs
+    assert not syncing.stage.redis.exists(f"band:sync:{CLUB}"), "a lease that nobody gave back"
     assert syncing.differs() == {}
 
 

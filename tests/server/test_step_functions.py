@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -14,13 +15,18 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from pymongo import MongoClient
 
 from dbz.children import Child, free_port, python_module, wait_until
 from dbz.server.auth.passwords import hash_password
 from dbz.server.sagas.asl import state_machine
 from dbz.server.sagas.catalogue import CATALOGUE
+from tests.band.standin import start_band
 from tests.server.backend import Backend, listens, start_server
+from tests.server.band import stage as band
+from tests.server.band.test_sync import CLUB, Syncing
+from tests.server.clients import User
 from tests.server.victim import POINTS, VICTIM
 
 boto3 = pytest.importorskip("boto3")
@@ -38,6 +44,7 @@ class Machines:
     points: Path
     sqs: Any
     environment: dict[str, str]
+    syncing: Syncing
 
     def run(self, saga: str, data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Execute one to its end; what became of it, and the states it went through."""
@@ -55,7 +62,7 @@ class Machines:
 
 @pytest.fixture(scope="module")
 def machines(folder: Path, stores: tuple[str, str]) -> Iterator[Machines]:
-    """The local cloud with both sagas, and a server on its queue."""
+    """The local cloud with all sagas, and a server on its queue, which synchronises with a Band when it is told to."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     aws = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "eu-west-1"}
@@ -74,11 +81,29 @@ def machines(folder: Path, stores: tuple[str, str]) -> Iterator[Machines]:
             made = client.create_state_machine(name=name, definition=definition, roleArn=ROLE)
             arns[name] = made["stateMachineArn"]
         environment = {**aws, "AWS_ENDPOINT_URL": endpoint, "QUEUE_URL": queue, POINTS: str(points)}
-        child, where = start_server(folder, *stores, environment=environment, module=VICTIM)
-        with child:
-            yield Machines(where, client, arns, points, sqs, {**aws, "AWS_ENDPOINT_URL": endpoint})
+        with banded(folder, *stores) as stage:
+            config = folder / "step-functions.yaml"
+            config.write_text("band: {poll_s: 100000, page_limit: 5, pace_s: 0.005, max_wait_s: 1, retry_s: 0.5}\n")
+            environment |= stage.environment()
+            child, where = start_server(folder, *stores, ("--config", str(config)), environment, VICTIM)
+            with child:
+                syncing = Syncing(stage, child, where)
+                yield Machines(where, client, arns, points, sqs, {**aws, "AWS_ENDPOINT_URL": endpoint}, syncing)
+            stage.store["clubs"].update_many({}, {"$unset": {"band": ""}})
         sqs.close()
         client.close()
+
+
+@contextlib.contextmanager
+def banded(folder: Path, mongo_uri: str, redis_url: str) -> Iterator[band.Stage]:
+    """A Band beside the stores."""
+    with (
+        start_band(folder, "--bands", "1", "--members", "60", "--photos", "20") as there,
+        MongoClient[dict[str, Any]](mongo_uri) as mongo,
+        redis.Redis.from_url(redis_url) as cache,
+    ):
+        mongo["dbz"]["clubs"].update_many({}, {"$unset": {"band": ""}})  # whatever other tests have linked
+        yield band.Stage(there, mongo_uri, redis_url, folder, mongo, cache)
 
 
 def logged_in(where: Backend, username: str, password: str = "demo") -> httpx.Client:
@@ -117,6 +142,49 @@ def test_a_step_that_keeps_failing_has_the_others_taken_back(machines: Machines)
     assert (found["status"], entered) == ("FAILED", ["account", "remove_account", "TakenBack"])
     with MongoClient[dict[str, Any]](machines.where.mongo_uri) as client:
         assert client["dbz"]["users"].count_documents({"username": "bob-of-states"}) == 0
+
+
+def sync_input(**more: str) -> dict[str, Any]:
+    return {"saga_id": secrets.token_hex(8), "club_id": CLUB, **more}
+
+
+async def linked(where: Backend) -> None:
+    """The club's admin links it with its band."""
+    with closing(logged_in(where, band.ADMIN)) as http:
+        async with contextlib.AsyncExitStack() as stack:
+            own = httpx.AsyncClient(base_url=where.url, headers=http.headers, timeout=20)
+            admin = User(await stack.enter_async_context(own), band.ADMIN, {}, stack)
+            assert (await band.link(admin)).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_club_is_synchronised_with_band_page_by_page(machines: Machines) -> None:
+    """It comes over in bits, waits as long as Band wants, and fails as a whole: log, lease and cache say the same."""
+    syncing, lease = machines.syncing, f"band:sync:{CLUB}"
+    there, run = syncing.stage.band, lambda data: asyncio.to_thread(machines.run, "band_sync", data)
+    await linked(machines.where)
+    throttled = {"path": "/v2/band/album/photos", "kind": "throttle", "times": 1, "seconds": 2}
+    there.control(delay_s=0.4, faults=[throttled])
+    found, entered = await run(sync_input())
+    assert found["status"] == "SUCCEEDED", found
+    assert entered.count("members") > 1 and entered.count("pause_photos") == 1
+    assert list(dict.fromkeys(entered)) == [
+        *("lease", "begin", "members", "more_members", "photos", "more_photos", "pause_photos"),
+        *("sweep", "club", "more_club", "finish", "release", "Done"),
+    ]
+    assert syncing.differs() == {} and [log["status"] for log in syncing.logs()] == ["done"]
+    assert syncing.logs()[-1]["waits"] == 1 and not syncing.stage.redis.exists(lease)
+    syncing.stage.redis.set(lease, "of somebody else", px=60_000)
+    found, entered = await run(sync_input(wanted="changes"))
+    assert (found["status"], entered) == ("FAILED", ["lease", "drop_lease", "TakenBack"])
+    assert syncing.stage.redis.getdel(lease) == b"of somebody else" and len(syncing.logs()) == 1
+    syncing.stage.store["tokens"].update_one({"_id": band.ADMIN}, {"$set": {"ended": True}})
+    found, entered = await run(sync_input(wanted="full"))
+    assert (found["status"], entered) == ("FAILED", ["lease", "begin", "members", "fail", "drop_lease", "TakenBack"])
+    failed = syncing.logs()[-1]
+    assert (failed["number"], failed["status"]) == (2, "failed") and "link Band again" in failed["errors"][-1]["what"]
+    assert syncing.differs() == {} and not syncing.stage.redis.exists(lease)
+    there.calm()
 
 
 def test_the_service_whose_step_it_is_carries_it_out(machines: Machines, folder: Path) -> None:

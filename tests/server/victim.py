@@ -28,24 +28,21 @@ from dbz.server.band_sync.logbook import Logbook
 from dbz.server.observe.logs import configure_logs
 from dbz.server.process import serve, with_secret
 from dbz.server.sagas import SagaRunner, StepRefusedError
+from dbz.server.sagas.catalogue import BAND_SYNC
 from dbz.server.sagas.definition import Action, SagaData
 
 VICTIM = "tests.server.victim"
 POINTS = "VICTIM_POINTS"
 FOLDER = Path(os.environ.get(POINTS, ""))
-SYNC = "band_sync"
-SYNC_STEPS: dict[str, type] = {
-    "begin": Logbook,
+SYNC = BAND_SYNC.name
+WITHIN_SYNC: dict[str, type] = {
     "take_up": Logbook,
     "token": RemoteBandAccess,
     "page": BandApi,
     "write": BandCache,
     "turn_page": Logbook,
-    "sweep": BandCache,
-    "tell_club": BandCache,
-    "finish": Logbook,
 }
-"""What a synchronisation with Band does one after the other, and whose methods that are."""
+"""What steps of a synchronisation with Band do within, one after the other, and whose methods that are."""
 
 
 class Victim(Application):
@@ -98,7 +95,7 @@ def _programs(service: str) -> list[int]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM."""
     chosen = _with_own_keys(parse(arguments))
-    for name, owner in SYNC_STEPS.items():
+    for name, owner in WITHIN_SYNC.items():
         setattr(owner, name, _struck(getattr(owner, name), f"{SYNC}.{name}"))
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for
     configure_logs(chosen.log_level)

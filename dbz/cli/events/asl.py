@@ -9,7 +9,7 @@ import typer
 
 
 def asl(
-    saga: Annotated[str, typer.Argument(metavar="SAGA", help="`sign_up` or `game_result`.")],
+    saga: Annotated[str, typer.Argument(metavar="SAGA", help="`sign_up`, `game_result` or `band_sync`.")],
     queue_url: Annotated[
         str, typer.Option(metavar="URL", help="The servers' SQS queue [default: ${QueueUrl}, for CloudFormation].")
     ] = "",

@@ -12,6 +12,7 @@ from dbz.server.band_sync.lists import LISTS, BandList
 from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.ids import new_id
+from dbz.server.sagas import StepRefusedError
 from dbz.server.seams import BandClub
 
 Run = dict[str, Any]
@@ -20,7 +21,7 @@ _MOST_ERRORS = 20
 _MOST_CHARS = 300
 
 
-class RunTakenError(Exception):
+class RunTakenError(StepRefusedError):
     """Somebody else has taken this run over: what this process still does for it must not count."""
 
 
@@ -98,6 +99,13 @@ class Logbook:
         if taken is None:
             raise RunTakenError("the run has ended meanwhile")
         return taken
+
+    async def held(self, club_id: str, run_id: str, fence: int) -> Run:
+        """The run as it is now; `RunTakenError` when it is not, or not any more, of this fence."""
+        run = await self.newest(club_id, _id=run_id, fence=fence, status="running")
+        if run is None:
+            raise RunTakenError("another process has taken this run over")
+        return run
 
     async def check(self, run: Run) -> None:
         """`RunTakenError` when the run is not ours any more."""

@@ -1,137 +1,95 @@
-"""One synchronisation of one club, page by page, from wherever it was left."""
+"""Carries the saga *Band synchronisation* out in one process, from wherever the log of runs says that it was left."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from typing import Any
+import contextlib
+import logging
 
-from dbz.server.band_api import (
-    BandApi,
-    BandError,
-    BandLinkError,
-    BandPage,
-    BandRefusedError,
-    BandThrottledError,
-    BandUnauthorizedError,
-    BandUnavailableError,
-)
-from dbz.server.band_api.asking import ask_as
-from dbz.server.band_sync.cached import BandCache
-from dbz.server.band_sync.lists import LISTS, BandList
-from dbz.server.band_sync.logbook import Logbook, Run
-from dbz.server.core import Core
-from dbz.server.pace import CallPace
-from dbz.server.seams import BandAccess, BandClub
+from dbz.server.band_sync.logbook import RunTakenError
+from dbz.server.band_sync.steps import NotOurTurnError
+from dbz.server.ids import new_id
+from dbz.server.sagas import SagaRunner, StepRefusedError, is_store_away
+from dbz.server.sagas.asl import REFUSED
+from dbz.server.sagas.catalogue import BAND_SYNC
+from dbz.server.sagas.definition import SagaData, SagaStep
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
-
-
-class PutOffError(Exception):
-    """The run cannot go on now; `retry_s` says when it may."""
-
-    def __init__(self, what: str, retry_s: float) -> None:
-        super().__init__(what)
-        self.retry_s = retry_s
+_log = logging.getLogger(__name__)
 
 
 class SyncRunner:
-    """Carries runs out. Never more than one page is in memory."""
+    """Goes through the steps of the definition, one club at a time. `sync_logs` has the progress: whoever begins anew
+    after a crash takes the run up, and steps that are done have nothing left to do.
+    """
 
-    def __init__(self, core: Core, api: BandApi, access: BandAccess, logbook: Logbook, cached: BandCache) -> None:
-        self._settings = core.settings.band
-        self._figures = core.figures
-        self._api, self._access, self._logbook, self._cached = api, access, logbook, cached
-        self._pace = CallPace(core.redis, "band", self._settings.pace_s)
+    def __init__(self, sagas: SagaRunner) -> None:
+        self._sagas = sagas
 
-    async def run(self, club: BandClub, run: Run) -> str:
-        """Take the run up and bring it to its end; how it ended: `done`, `failed` or `put off`.
+    async def run(self, club_id: str) -> str:
+        """Synchronise a club; how it ended: `done`, `failed`, `put off`, or `elsewhere` when another process has it.
 
-        `RunTakenError` when another process has it now; errors of the stores pass through, and leave it where it is.
+        Errors of the stores pass through, and leave the run where it is.
         """
-        run = await self._logbook.take_up(run)
+        data: SagaData = {"saga_id": new_id(), "club_id": club_id}
+        ended = ""
         try:
-            for listed in LISTS:
-                await self._list(club, run, listed)
-            swept = await self._cached.sweep(club.club_id, run["number"]) if run["full"] else 0
-            await self._cached.tell_club(club.club_id, await self._band(club, run))
-            await self._logbook.finish(run, "done", swept)
-            self._figures.band_items.add(("any", "swept"), swept)
-            return "done"
-        except PutOffError as error:
-            await self._logbook.put_off(run, str(error), error.retry_s)
-            return "put off"
-        except BandError as error:
-            await self._logbook.finish(run, "failed", 0, str(error))
-            return "failed"
+            ended = await self._through(data)
+        finally:
+            if not ended:  # put off, or this process stops: others may go on at once
+                with contextlib.suppress(Exception):
+                    await self._sagas.perform(BAND_SYNC.name, "drop_lease", data)
+        return ended or "put off"
 
-    async def _list(self, club: BandClub, run: Run, listed: BandList) -> None:
-        place = dict(run["places"][listed.name])
-        while not place["done"]:
-            page = await self._page(club, run, listed, place)
-            rows = [listed.document(club.club_id, row) for row in page.items]
-            documents = [row for row in rows if row is not None]
-            await self._logbook.check(run)
-            await self._cached.write(club.club_id, documents, run["number"])
-            until = max([place["until"], *(row["updated_at"] for row in documents)])
-            place = {"following": page.following, "done": page.following is None, "until": until}
-            removed = sum("removed" in row for row in documents)
-            refused = len(rows) - len(documents)
-            counted = {"seen": len(documents), "removed": removed, "refused": refused}
-            await self._logbook.turn_page(run, listed, place, counted)
-            self._figures.band_items.add((listed.kind, "written"), len(documents) - removed)
-            self._figures.band_items.add((listed.kind, "removed"), removed)
-
-    async def _page(self, club: BandClub, run: Run, listed: BandList, place: dict[str, Any]) -> BandPage:
-        query = place["following"] or self._first(club, run, listed)
-
-        async def ask(access: str) -> BandPage:
-            return await self._api.page(listed.name, listed.path, access, query)
-
-        try:
-            page: BandPage = await self._ask(club, run, ask)
-        except (BandUnauthorizedError, BandLinkError):
-            raise
-        except BandRefusedError as error:
-            if place["following"] is None:
-                raise
-            await self._logbook.trouble(run, f"{error}; {listed.name} are read from their beginning")
-            place["following"] = None
-            return await self._page(club, run, listed, place)
-        if page.following is not None and page.following == place["following"]:
-            raise PutOffError(f"Band leads from a page of {listed.name} to the same page", self._settings.retry_s)
-        return page
-
-    def _first(self, club: BandClub, run: Run, listed: BandList) -> dict[str, str]:
-        """What begins a list. Changes are asked for in a full pass too, from the first on: only among them are removals
-        that happen while it runs, and so only then may the next run go on from the newest change that this one met.
-        """
-        since_ms = run["since"].get(listed.name, 0)
-        return {"band_key": club.band_key, "limit": str(self._settings.page_limit), "updated_since": str(since_ms)}
-
-    async def _band(self, club: BandClub, run: Run) -> dict[str, Any]:
-        bands = await self._ask(club, run, self._api.bands)
-        return next((row for row in bands if row["band_key"] == club.band_key), {})
-
-    async def _ask(self, club: BandClub, run: Run, ask: Any) -> Any:
-        """What Band answers: at the pace of all processes, and again after failures and the pauses that it wants."""
-        failures, patience_s = 0, self._settings.max_wait_s
-        while True:
-            waited_s = await self._pace.turn(patience_s)
-            if waited_s < 0:
-                raise PutOffError("it is not our turn to call Band for a while", self._settings.retry_s)
-            patience_s -= waited_s
+    async def _through(self, data: SagaData) -> str:
+        """Go through the steps, or back; how it ended, nothing while it is only put off."""
+        for number, step in enumerate(BAND_SYNC.steps):
             try:
-                return await ask_as(self._access, club.user_id, ask)
-            except BandThrottledError as error:
-                await self._pace.pause(error.retry_after_s)
-                await self._logbook.waited(run, error.retry_after_s)
-                if error.retry_after_s > patience_s:
-                    raise PutOffError(str(error), error.retry_after_s) from None
-            except BandUnavailableError as error:
-                failures += 1
-                if failures >= self._settings.attempts:
-                    raise PutOffError(str(error), self._settings.retry_s) from None
-                await self._logbook.trouble(run, str(error))
-                pause_s = min(_FIRST_PAUSE_S * 2 ** (failures - 1), _LONGEST_PAUSE_S)
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                if not await self._forward(step, data):
+                    return ""
+            except StepRefusedError as error:
+                data[step.name] = {"Error": REFUSED, "Cause": str(error)}
+                if step.may_fail:
+                    continue
+                await self._backward(number, data)
+                return _ended_by(error, data["club_id"])
+        return "done"
+
+    async def _forward(self, step: SagaStep, data: SagaData) -> bool:
+        """Carry a step out until there is no more of it; False when the rest of it is for later."""
+        while True:
+            answer = await self._patiently(step, data)
+            data[step.name] = answer
+            if not step.repeats or not answer["more"]:
+                return True
+            if answer["wait_s"]:
+                return False
+
+    async def _patiently(self, step: SagaStep, data: SagaData) -> SagaData:
+        """Try as often as the step may be; `StepRefusedError` when it failed for good."""
+        for attempts in range(1, step.retry.max_attempts + 1):
+            try:
+                return await self._sagas.perform(BAND_SYNC.name, step.name, data)
+            except StepRefusedError:
+                raise
+            except Exception as error:
+                if is_store_away(error):
+                    raise
+                reason = f"{type(error).__name__}: {error}"
+                _log.warning("a step failed: %s", reason, extra={"saga": BAND_SYNC.name, "step": step.name})
+            if attempts < step.retry.max_attempts:
+                await asyncio.sleep(step.retry.pause_s(attempts))
+        raise StepRefusedError(reason)
+
+    async def _backward(self, failed: int, data: SagaData) -> None:
+        """Take back what was done. What cannot be now is left: the run is still under way, and is taken up again."""
+        for step in BAND_SYNC.undoing_from(failed):
+            await self._sagas.perform(BAND_SYNC.name, step.undo, data)
+
+
+def _ended_by(error: StepRefusedError, club_id: str) -> str:
+    if isinstance(error, NotOurTurnError):
+        return "elsewhere"
+    if isinstance(error, RunTakenError):
+        _log.info("a synchronisation goes on elsewhere: %s", error, extra={"club": club_id})
+        return "elsewhere"
+    return "failed"

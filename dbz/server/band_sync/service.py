@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -17,16 +15,18 @@ from redis.exceptions import RedisError
 from dbz.background import end
 from dbz.server.band_api import BandApi
 from dbz.server.band_sync.cached import BandCache
-from dbz.server.band_sync.lists import LISTS, MEMBERS, PHOTOS, BandList
-from dbz.server.band_sync.logbook import Logbook, Run, RunTakenError
+from dbz.server.band_sync.lists import MEMBERS, PHOTOS, BandList
+from dbz.server.band_sync.logbook import Logbook, Run
 from dbz.server.band_sync.runner import SyncRunner
-from dbz.server.clock import iso, utc_now
+from dbz.server.band_sync.steps import SyncSteps
+from dbz.server.clock import iso
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
 from dbz.server.http.pages import Page, page_block
 from dbz.server.http.schemas import BOOLEAN, INTEGER, MOMENT, STRING, TEXT_OR_NULL, listed, record
-from dbz.server.lease import RedisLease
+from dbz.server.sagas import SagaRunner
+from dbz.server.sagas.catalogue import BAND_SYNC
 from dbz.server.seams import BandAccess, BandClub, EventHandler, Indexes
 
 _log = logging.getLogger(__name__)
@@ -56,11 +56,13 @@ class BandSyncService:
     name = "band_sync"
     indexes = INDEXES
 
-    def __init__(self, core: Core, access: BandAccess, api: BandApi) -> None:
-        self._core, self._access = core, access
+    def __init__(self, core: Core, access: BandAccess, api: BandApi, sagas: SagaRunner) -> None:
+        self._access = access
         self._settings = core.settings.band
         self._logbook, self._cached = Logbook(core), BandCache(core)
-        self._runner = SyncRunner(core, api, access, self._logbook, self._cached)
+        self._steps = SyncSteps(core, access, api, self._logbook, self._cached)
+        sagas.define(BAND_SYNC, self._steps.actions)
+        self._runner = SyncRunner(sagas)
         self._tasks: list[asyncio.Task[None]] = []
         self.events: Mapping[str, EventHandler] = {}
         self.routes = (
@@ -94,63 +96,11 @@ class BandSyncService:
             await asyncio.sleep(self._settings.poll_s * random.uniform(0.5, 1.0))
 
     async def _serve(self, club: BandClub) -> None:
-        if not self._is_due(club, await self._logbook.newest(club.club_id)):
+        if not self._steps.is_due(club, await self._logbook.newest(club.club_id)):
             return
-        lease = RedisLease(self._core.redis, f"band:sync:{club.club_id}", self._settings.lease_s)
-        if not await lease.take():
-            return
-        work, keeping = asyncio.create_task(self._run(club)), asyncio.create_task(lease.keep())
-        try:
-            await asyncio.wait({work, keeping}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                await work
-            else:
-                _log.warning(
-                    "the lease of a synchronisation was lost; it goes on elsewhere", extra={"club": club.club_id}
-                )
-        finally:
-            await end({work, keeping})
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                await lease.release()
-
-    async def _run(self, club: BandClub) -> None:
-        newest = await self._logbook.newest(club.club_id)
-        if not self._is_due(club, newest):  # somebody else has done it meanwhile
-            return
-        try:
-            if newest is not None and newest["status"] == "running" and newest["band_key"] != club.band_key:
-                run = await self._logbook.take_up(newest)
-                await self._logbook.finish(run, "failed", 0, "the club has another band now")
-                newest = run
-            if newest is None or newest["status"] != "running" or newest["band_key"] != club.band_key:
-                newest = await self._logbook.follow(newest) if newest else None
-                newest = await self._logbook.begin(club, newest, await self._since(club, newest))
-            outcome = await self._runner.run(club, newest)
-        except RunTakenError as error:
-            _log.info("a synchronisation goes on elsewhere: %s", error, extra={"club": club.club_id})
-            return
-        self._core.figures.band_runs.add((outcome,))
-        _log.info("synchronised with Band: %s", outcome, extra={"club": club.club_id, "run": newest["number"]})
-
-    def _is_due(self, club: BandClub, newest: Run | None) -> bool:
-        now = utc_now()
-        if newest is None or newest["band_key"] != club.band_key or newest.get("wanted"):
-            return True
-        if newest["status"] == "running":
-            return bool(newest.get("wait_until", now) <= now)
-        return bool(newest["started_at"] + timedelta(seconds=self._settings.sync_period_s) <= now)
-
-    async def _since(self, club: BandClub, newest: Run | None) -> dict[str, int] | None:
-        """From when on changes are asked, for each list; None when it is time for all there is."""
-        last = await self._logbook.newest(club.club_id, status="done")
-        whole = await self._logbook.newest(club.club_id, status="done", full=True)
-        if last is None or whole is None or last["band_key"] != club.band_key:
-            return None
-        if (newest or {}).get("wanted") == "full":
-            return None
-        if whole["started_at"] + timedelta(seconds=self._settings.full_period_s) <= utc_now():
-            return None
-        return {each.name: max(last["places"][each.name]["until"], last["since"].get(each.name, 0)) for each in LISTS}
+        outcome = await self._runner.run(club.club_id)
+        if outcome != "elsewhere":
+            _log.info("synchronised with Band: %s", outcome, extra={"club": club.club_id})
 
     async def show(self, call: Call) -> Reply:
         """GET /api/band/sync."""

@@ -25,6 +25,9 @@ def state_machine(saga: SagaDefinition, queue_url: str = QUEUE_PLACEHOLDER) -> d
     names = [step.name for step in saga.steps]
     for number, step in enumerate(saga.steps):
         following = names[number + 1] if number + 1 < len(names) else _DONE
+        if step.repeats:
+            states |= _repetition(step, following)
+            following = more_of(step)
         states[step.name] = _step(saga, number, following, queue_url)
     for number, step in enumerate(saga.steps):
         if step.undo:
@@ -49,6 +52,21 @@ def _step(saga: SagaDefinition, number: int, following: str, queue_url: str) -> 
         "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": f"$.{step.name}", "Next": otherwise}],
         "ResultPath": f"$.{step.name}",
         "Next": following,
+    }
+
+
+def more_of(step: SagaStep) -> str:
+    """The name of the state that looks whether a step which repeats has more to do."""
+    return f"more_{step.name}"
+
+
+def _repetition(step: SagaStep, following: str) -> dict[str, Any]:
+    pause = f"pause_{step.name}"
+    waits = {"Variable": f"$.{step.name}.wait_s", "NumericGreaterThan": 0, "Next": pause}
+    more = {"Variable": f"$.{step.name}.more", "BooleanEquals": True, "Next": step.name}
+    return {
+        more_of(step): {"Type": "Choice", "Choices": [waits, more], "Default": following},
+        pause: {"Type": "Wait", "SecondsPath": f"$.{step.name}.wait_s", "Next": step.name},
     }
 
 

@@ -28,7 +28,25 @@ SIGN_UP = SagaDefinition(
         SagaStep("welcome", may_fail=True),
     ),
 )
-CATALOGUE = {definition.name: definition for definition in (SIGN_UP, GAME_RESULT)}
+_PATIENCE_S = 300.0  # a bit of a list with all the pauses that Band may ask for
+_SOON = StepRetry(max_attempts=4, first_s=0.2, longest_s=0.4)  # before the shortest lease of a club runs out
+BAND_SYNC = SagaDefinition(
+    "band_sync",
+    "A club's members and photos are taken over from Band, page by page, and the log of runs says how it ended.",
+    "band_sync",
+    (
+        SagaStep("lease", undo="drop_lease", retry=_SOON),
+        SagaStep("begin", undo="fail", retry=_SOON, timeout_s=15.0),
+        SagaStep("members", retry=_SOON, timeout_s=_PATIENCE_S, repeats=True),
+        SagaStep("photos", retry=_SOON, timeout_s=_PATIENCE_S, repeats=True),
+        SagaStep("sweep", timeout_s=60.0, retry=_SOON),
+        SagaStep("club", retry=_SOON, timeout_s=_PATIENCE_S, repeats=True),
+        SagaStep("finish", retry=_SOON),
+        SagaStep("release", may_fail=True, retry=_SOON),
+    ),
+    progress_in="sync_logs",
+)
+CATALOGUE = {definition.name: definition for definition in (SIGN_UP, GAME_RESULT, BAND_SYNC)}
 
 
 def saga_named(name: str) -> SagaDefinition:

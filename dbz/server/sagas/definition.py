@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+SAGAS = "sagas"
 SagaData = dict[str, Any]
 Action = Callable[[SagaData], Awaitable[SagaData | None]]
 
@@ -48,6 +49,9 @@ class SagaStep:
     """How long a try may take: longer than the server's clients wait for a store."""
     may_fail: bool = False
     """Whether the saga goes on without it."""
+    repeats: bool = False
+    """Whether it is long work done bit by bit: it answers {more, wait_s}, and while there is `more` its action runs
+    again, after so many whole seconds. Only for sagas that keep their progress themselves."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class SagaDefinition:
     service: str
     """Whose steps they are: with services apart, only its processes carry them out."""
     steps: tuple[SagaStep, ...]
+    progress_in: str = SAGAS
+    """The collection that says how far it is. With another one its service goes on with it, from what is there."""
 
     @property
     def actions(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from dbz.background import end
 from dbz.server.core import Core
 from dbz.server.http import Route
-from dbz.server.sagas.definition import Action, SagaData, SagaDefinition, SagaStep, StepRefusedError
+from dbz.server.sagas.definition import SAGAS, Action, SagaData, SagaDefinition, SagaStep, StepRefusedError
 from dbz.server.sagas.store import INDEXES, SagaState, SagaStore
 from dbz.server.seams import EventHandler
 
@@ -23,6 +23,11 @@ _MARGIN_S = 2.0  # between the end of a step by its own timeout and the moment w
 _STORE_PAUSE_S = 2.0
 _STORE_AWAY = (PyMongoError, RedisError, OSError)
 _NOT_WANTED = (WriteError, InvalidDocument)  # the store is well, and refuses what it was given
+
+
+def is_store_away(error: Exception) -> bool:
+    """Whether a step failed only because a store, or another service, is away: trying again later will help."""
+    return isinstance(error, _STORE_AWAY) and not isinstance(error, _NOT_WANTED)
 
 
 class StepTimedOutError(Exception):
@@ -60,6 +65,7 @@ class SagaRunner:
 
     async def begin(self, definition: SagaDefinition, saga_id: str, club_id: str, data: SagaData) -> SagaState:
         """Store a new saga; from now on it will be carried out, whatever ends."""
+        assert definition.progress_in == SAGAS, f"{definition.name} keeps its progress itself"
         state = SagaState(saga_id, definition.name, club_id, {"saga_id": saga_id, "club_id": club_id, **data})
         await self._store.add(state, _lease_s(definition.steps[0]))
         return state
@@ -83,7 +89,9 @@ class SagaRunner:
 
     async def perform(self, saga: str, action: str, data: SagaData) -> SagaData:
         """Carry one action out for somebody else who keeps the state, like Step Functions; its errors as they are."""
-        definition = self._definitions[saga]
+        definition = self._definitions.get(saga)
+        if definition is None:
+            raise StepRefusedError(f"this server does not carry {saga} out")
         (step,) = [step for step in definition.steps if action in (step.name, step.undo)]
         return await self._attempt(SagaState("", saga, data["club_id"], data), step, action)
 
@@ -156,7 +164,7 @@ class SagaRunner:
 
     async def _again(self, state: SagaState, step: SagaStep, error: Exception, max_attempts: int) -> bool:
         """Leave a failed step for later; False when all attempts, of which 0 is any number, are used up."""
-        if isinstance(error, _STORE_AWAY) and not isinstance(error, _NOT_WANTED):
+        if is_store_away(error):
             await self._store.let_go(state, _STORE_PAUSE_S)
             return True
         state.attempts += 1
@@ -177,11 +185,14 @@ class SagaRunner:
         return await self._store.save(state, _lease_s(step))
 
     async def _sweep(self) -> None:
-        lease_s = max(step.timeout_s for each in self._definitions.values() for step in each.steps) + _MARGIN_S
+        kept = [each for each in self._definitions.values() if each.progress_in == SAGAS]
+        if not kept:
+            return
+        lease_s = max(step.timeout_s for each in kept for step in each.steps) + _MARGIN_S
         while True:
             await asyncio.sleep(_SWEEP_S)
             try:
-                found = await self._store.take_due(list(self._definitions), lease_s)
+                found = await self._store.take_due([each.name for each in kept], lease_s)
             except _STORE_AWAY as error:
                 _log.warning("sagas wait for the store: %s", error)
                 continue
