@@ -94,6 +94,7 @@ def test_a_saga_is_printed_as_a_state_machine(name: str, tmp_path: Path) -> None
     machine = json.loads(dbz("events", "asl", name, "--queue-url", "https://sqs/jobs", cwd=tmp_path).stdout)
     states = machine["States"]
     for state in states.values():
+        assert all(retry["MaxDelaySeconds"] > retry["IntervalSeconds"] for retry in state.get("Retry", ()))
         ways = [*state.get("Catch", ()), *state.get("Choices", ())]
         following = [state.get("Next"), state.get("Default"), *(way["Next"] for way in ways)]
         assert all(each in states for each in following if each)

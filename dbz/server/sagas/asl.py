@@ -90,11 +90,12 @@ def _task(saga: SagaDefinition, action: str, timeout_s: float, queue_url: str) -
 
 
 def _retry(step: SagaStep, times: int) -> dict[str, Any]:
-    """Whole seconds, as Step Functions has no shorter pauses."""
+    """Whole seconds, as Step Functions has no shorter pauses, the longest longer than the first."""
+    first_s = math.ceil(step.retry.first_s)
     return {
         "ErrorEquals": [FAILED, "States.Timeout"],
-        "IntervalSeconds": math.ceil(step.retry.first_s),
+        "IntervalSeconds": first_s,
         "BackoffRate": step.retry.rate,
-        "MaxDelaySeconds": math.ceil(step.retry.longest_s),
+        "MaxDelaySeconds": max(first_s + 1, math.ceil(step.retry.longest_s)),
         "MaxAttempts": times,
     }
