@@ -7,28 +7,25 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from dbz.children import Child, free_port, stop_all
+from dbz.children import Child, free_port, python_module, stop_all
 from dbz.errors import DependencyError, UsageError
-from dbz.load.ahead import GENERATOR, WaitingGenerator, generator_child
 from dbz.load.secret import master_secret, new_secret
-from dbz.load.spec import ERROR_PREFIX, GeneratorRole, GeneratorSpec, ProcessEnd
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec, ProcessEnd
 from dbz.runs.folder import RunFolder
 
 MASTER = "generator-master"
 _LAST_WORDS_S = 3.0
 _MASTER_ALONE_S = 10.0
 """How long a master may take after its last worker."""
+_GRACE_S = 2.0
+"""Between asking a process that has had its last words to end and killing it."""
 
 
 class GeneratorProcesses:
-    """The processes that make one load: one alone, or Locust's master and its workers. A context manager.
+    """The processes that make one load: one alone, or Locust's master and its workers. A context manager."""
 
-    One alone may be `waiting` for its orders already.
-    """
-
-    def __init__(self, spec: GeneratorSpec, folder: RunFolder, waiting: WaitingGenerator | None = None) -> None:
+    def __init__(self, spec: GeneratorSpec, folder: RunFolder) -> None:
         self._folder = folder
-        self._waiting = waiting
         self._children: dict[str, Child] = {}
         self._lost: set[str] = set()
         self._alone_since_s = 0.0
@@ -100,9 +97,9 @@ class GeneratorProcesses:
         self._secret.close()
 
     def _start(self, name: str, spec: GeneratorSpec) -> Child:
-        if name == GENERATOR and spec.role is GeneratorRole.LOCAL and self._waiting is not None:
-            return self._waiting.begin(spec)
-        return generator_child(name, self._folder.logs, spec.to_json())
+        log = self._folder.logs / f"{name}.log"
+        env = {ENVIRONMENT_KEY: spec.to_json(), "PYTHONUNBUFFERED": "1"}
+        return Child(name, python_module("dbz.load.generator"), log=log, env=env, grace_s=_GRACE_S)
 
     def _refuse(self, child: Child, code: int) -> None:
         lines = [line for line in child.log_tail().splitlines() if line.startswith(ERROR_PREFIX)]
@@ -119,7 +116,7 @@ def _roles(spec: GeneratorSpec) -> Iterable[tuple[str, GeneratorSpec]]:
         yield MASTER if spec.role is GeneratorRole.MASTER else "generator-remote", spec
         return
     if spec.workers == 1:
-        yield GENERATOR, replace(spec, role=GeneratorRole.LOCAL)
+        yield "generator-0", replace(spec, role=GeneratorRole.LOCAL)
         return
     port = free_port()
     yield MASTER, replace(spec, role=GeneratorRole.MASTER, master_port=port)

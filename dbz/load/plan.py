@@ -104,11 +104,6 @@ class LoadPlan:
         return f"{parts.scheme}://{parts.netloc}" if self.request is not None else self.target
 
     @property
-    def one_generator(self) -> bool:
-        """Whether one process alone makes the load."""
-        return not self.master_port and (self.profile.workers or 1) == 1
-
-    @property
     def planned_s(self) -> float:
         """How long the run lasts when all goes well."""
         return self.profile.warmup + self.profile.length_s

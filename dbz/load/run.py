@@ -14,7 +14,6 @@ from dbz.config.profile import Profile
 from dbz.config.shapes import SHAPES
 from dbz.errors import DbzError, UsageError
 from dbz.load.abort import AbortWatch
-from dbz.load.ahead import WaitingGenerator
 from dbz.load.faults import FaultInjector
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
@@ -59,15 +58,14 @@ class Surroundings:
     """Whether the user wants to stop."""
 
 
-def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings, waiting: WaitingGenerator | None = None) -> Run:
-    """Carry out a load and return its conclusion, which is saved in the folder; with a generator that is `waiting`, if
-    there is one.
+def run_load(plan: LoadPlan, folder: RunFolder, around: Surroundings) -> Run:
+    """Carry out a load and return its conclusion, which is saved in the folder.
 
     When something the run needs ends early, what was measured is concluded and saved, and then the error is raised.
     `UsageError` when the scenario is wrong.
     """
     with opened_browser(plan, folder) as browser:
-        return _run(plan, folder, around, browser, waiting)
+        return _run(plan, folder, around, browser)
 
 
 def _with_faults(run: Run, injector: FaultInjector) -> Run:
@@ -79,13 +77,7 @@ def _with_faults(run: Run, injector: FaultInjector) -> Run:
     return run.model_copy(update={"faults": struck, "verdict": verdict, "reasons": [injector.trouble, *run.reasons]})
 
 
-def _run(
-    plan: LoadPlan,
-    folder: RunFolder,
-    around: Surroundings,
-    browser: Browser | None,
-    waiting: WaitingGenerator | None,
-) -> Run:
+def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Browser | None) -> Run:
     started_s, started = time.monotonic(), datetime.now(UTC)
     run = new_run(plan, folder.id, started)
     folder.save(run)
@@ -102,7 +94,7 @@ def _run(
         MachineWatch(plan.target, folder.machine, started_s) as machine,
         watched_pages(plan, folder, browser, started_s) as pages,
         FaultInjector(faults, plan.base_url, started_s) as injector,
-        GeneratorProcesses(spec, folder, waiting) as generator,
+        GeneratorProcesses(spec, folder) as generator,
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
         record = reader.record

@@ -12,8 +12,6 @@ from dbz.load.arrivals import Ramp, Spacing
 from dbz.load.networks import Network
 
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
-ORDERS_FOLLOW = "3"
-"""Stands in the place of a spec that is written to descriptor 3 when it is known."""
 INSPECTION_KEY = "DBZ_LOAD_INSPECTION"
 """The environment variable that asks what is in a Locust file: its path, where to answer, and what it may reach."""
 SECRET_VARIABLE = "DBZ_WORKER_SECRET"

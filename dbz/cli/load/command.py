@@ -167,17 +167,13 @@ def carry_out_run(
 
 
 def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: OutputOptions) -> Run:
-    from dbz.load.ahead import WaitingGenerator
     from dbz.load.allowed_hosts import reach
     from dbz.load.run import Surroundings, run_load
     from dbz.report import open_metrics, open_otlp, open_view
 
     check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
     with ExitStack() as resources:
-        waiting = None
         if plan.embedded:
-            if plan.one_generator:
-                waiting = resources.enter_context(WaitingGenerator(folder.logs))
             stack = resources.enter_context(start_embedded(plan.profile, folder.logs))
             plan, check = replace(plan, target=stack.url), stack.check
         reach(plan.target)
@@ -193,4 +189,4 @@ def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: 
             for view in views:
                 view.update(record, elapsed_s, planned_s)
 
-        return run_load(plan, folder, Surroundings(update, check, lambda: interrupts.requested), waiting)
+        return run_load(plan, folder, Surroundings(update, check, lambda: interrupts.requested))

@@ -10,19 +10,13 @@ import sys  # noqa: E402
 from dbz.children import raise_open_files  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator.process import execute  # noqa: E402
-from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, ORDERS_FOLLOW, GeneratorSpec, ProcessEnd  # noqa: E402
+from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorSpec, ProcessEnd  # noqa: E402
 
 
 def main() -> int:
     """Run; what the user must know of a failure is the log's line that begins with `dbz-error:`."""
     raise_open_files()
-    orders = os.environ.pop(ENVIRONMENT_KEY)
-    if orders == ORDERS_FOLLOW:
-        with os.fdopen(int(ORDERS_FOLLOW), encoding="utf-8") as following:
-            orders = following.read()
-        if not orders:  # there is nothing to do: the run did not come about
-            return int(ProcessEnd.COMPLETE)
-    spec = GeneratorSpec.from_json(orders)
+    spec = GeneratorSpec.from_json(os.environ.pop(ENVIRONMENT_KEY))
     try:
         execute(spec)
     except DbzError as error:
