@@ -17,6 +17,7 @@ from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.extras import INSTALL
 from dbz.hosts import is_web_url
 from dbz.masking import masked_text, masked_url
+from dbz.scaling.refusals import ATTEMPTS, CallError, refusal_of
 from dbz.suggest import did_you_mean
 
 _LOG = logging.getLogger(__name__)
@@ -44,20 +45,8 @@ try:
 except ImportError as error:  # pragma: no cover - depends on what is installed
     raise DependencyError("boto3 is not installed", hint=INSTALL["aws"], code="E014") from error
 
-_ATTEMPTS = 6
 _CONNECT_S = 5
-_REFUSED = re.compile(r"AccessDenied|Unauthorized")
-_EXPIRED = re.compile(r"ExpiredToken|TokenRefreshRequired")
-_UNKNOWN_TO_AWS = re.compile(
-    r"UnrecognizedClient|InvalidClientTokenId|SignatureDoesNotMatch|AuthFailure|MissingAuthenticationToken|"
-    r"InvalidSignature|IncompleteSignature"
-)
-"""Who asks is not known, so that no policy would help."""
-_CLOCK = re.compile(r"RequestExpired|RequestTimeTooSkewed|RequestInTheFuture")
-_CLOCK_MESSAGE = re.compile(r"[Ss]ignature (?:expired|not yet current)")
-_NOT_ENABLED = re.compile(r"OptInRequired|SubscriptionRequired|RegionDisabled")
 _REGION_OF = re.compile(r"https?://[\w.-]*?\b([a-z]{2}(?:-[a-z]+)+-\d+)\.")
-_MISSING = re.compile(r"NotFound|MissingException|NotActive|NonExistent|DoesNotExist|NoSuchDistribution")
 _PERMISSION_NAMES = {"monitoring": "cloudwatch", "elbv2": "elasticloadbalancing", "opensearch": "es", "docdb": "rds"}
 _LOOKING = ("Describe", "List", "Get")
 _HTML = (b"<!doctype html", b"<html")
@@ -81,7 +70,7 @@ class Aws:
     """Key and secret for such a cloud; None: as the environment says."""
     read_timeout_s: float = 15.0
     """How long one attempt of a call may be silent."""
-    attempts: int = _ATTEMPTS
+    attempts: int = ATTEMPTS
     """How often a call is made until it fails."""
     guards: list[Callable[[], None]] = field(default_factory=list)
     """What is asked right before each request that changes something; see `guarded`."""
@@ -157,18 +146,6 @@ class Aws:
         return str(self.client("ecs").meta.region_name)
 
 
-class CallError(DependencyError):
-    """A call that was made and failed, whatever its effect; `aws_code` is the one that AWS gave."""
-
-    def __init__(self, message: str, *, hint: str = "", code: str, aws_code: str = "") -> None:
-        super().__init__(message, hint=hint, code=code)
-        self.aws_code = aws_code
-
-
-class NotThereError(UsageError):
-    """A call about something that does not exist."""
-
-
 def _check_answer(event_name: str, response_dict: dict[str, Any], **_: Any) -> None:
     """What is not from AWS but from something in front of it: a page of a proxy, of a VPC endpoint, of a load balancer.
 
@@ -231,7 +208,7 @@ def explain(error: Exception, service: str, operation: str) -> DbzError:
     if isinstance(error, ClientError):
         code = str(error.response.get("Error", {}).get("Code", ""))
         message = str(error.response.get("Error", {}).get("Message", "")).strip().splitlines() or [""]
-        return _of_code(code, message[0][:200], f"{_PERMISSION_NAMES.get(service, service)}:{name}")
+        return refusal_of(code, message[0][:200], f"{_PERMISSION_NAMES.get(service, service)}:{name}")
     if isinstance(error, ResponseParserError):
         return CallError(
             f"{name} was answered with what is no answer of AWS: {masked_text(str(error)).splitlines()[0][:200]}",
@@ -251,56 +228,6 @@ def _hint_of_connection(error: Exception, service: str) -> str:
     if host and regions and host[1] not in regions:
         return f"is '{host[1]}' a region?{did_you_mean(host[1], regions).removeprefix(';')}"
     return "is the endpoint right, and the network there?"
-
-
-def _of_code(code: str, message: str, permission: str) -> DbzError:
-    if _EXPIRED.search(code):
-        return CallError(
-            f"the AWS credentials have expired ({permission})",
-            hint="aws sso login, or new ones",
-            aws_code=code,
-            code="S003",
-        )
-    if _CLOCK.search(code) or _CLOCK_MESSAGE.search(message):
-        return CallError(
-            f"AWS takes this machine's clock for wrong ({permission}): {message or code}",
-            hint="set the clock, as with NTP",
-            aws_code=code,
-            code="S004",
-        )
-    if _UNKNOWN_TO_AWS.search(code):
-        return CallError(
-            f"AWS does not know the credentials ({permission}): {message or code}",
-            hint="AWS_PROFILE, --aws-profile; a region that is off knows none (aws account list-regions)",
-            aws_code=code,
-            code="S003",
-        )
-    if _NOT_ENABLED.search(code):
-        return CallError(
-            f"the account has not switched on what {permission} needs: {message or code}",
-            hint="aws account list-regions; aws account enable-region",
-            aws_code=code,
-            code="S004",
-        )
-    if _REFUSED.search(code):
-        return CallError(
-            f"AWS refused {permission}: {message or code}",
-            hint=f"the policy in docs/scale.md allows {permission}",
-            aws_code=code,
-            code="S004",
-        )
-    if _MISSING.search(code):
-        return NotThereError(f"{permission}: {message or code}", code="S007")
-    if code.isdigit():
-        between = "something in front of AWS (a proxy, a VPC endpoint, a load balancer)"
-        return CallError(
-            f"{permission} failed: {between} answered {code} {message}, {_ATTEMPTS} times", aws_code=code, code="S005"
-        )
-    if code in ("ValidationException", "InvalidParameterException", "ClientException", "ValidationError"):
-        return CallError(f"{permission} was not accepted: {message or code}", aws_code=code, code="S006")
-    return CallError(
-        f"{permission} failed after {_ATTEMPTS} attempts: {code} {message}".strip(), aws_code=code, code="S005"
-    )
 
 
 def _api_name(operation: str) -> str:

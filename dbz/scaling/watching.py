@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import Watched
 from dbz.config.phases.plan import Scaling
-from dbz.scaling.aws import NotThereError
 from dbz.scaling.decide.sources import CloudWatchSource
 from dbz.scaling.handle import ServiceHandle
+from dbz.scaling.refusals import NotThereError
 
 _METRICS = (Watched.CPU, Watched.MEMORY)
 

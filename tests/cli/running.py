@@ -69,9 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """200 for everything but /missing, /slow and /slower only later, /hang never once the server is 4 s old."""
+        """200 for everything but /missing, /slow only later, /hang never once the server is 4 s old."""
         if self.path.startswith("/slow"):
-            time.sleep(1.0 if self.path.startswith("/slower") else 0.05)
+            time.sleep(0.05)
         if self.path.startswith("/hang") and time.monotonic() > self.server.hangs_from_s:  # type: ignore[attr-defined]
             self.server.released.wait(30)  # type: ignore[attr-defined]
         body = b"hello"

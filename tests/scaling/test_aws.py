@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbz.errors import ExitCode, UsageError
-from dbz.scaling.aws import Aws, CallError, explain
+from dbz.scaling.aws import Aws, explain
+from dbz.scaling.refusals import CallError
 from tests.cloud.clouds import KEYS
 from tests.whole import WHOLE
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from dbz.config.grammar.target_tracking import COARSE_S, FINE_S
-from dbz.scaling.aws import NotThereError
 from dbz.scaling.change.live import AAS, read_cache, read_fine_metrics, read_live, read_service, read_target
 from dbz.scaling.change.names import POLICY_ARN
 from dbz.scaling.change.steps import ChangeStep, Kind
 from dbz.scaling.handle import ServiceHandle
+from dbz.scaling.refusals import NotThereError
 
 
 class Executor:

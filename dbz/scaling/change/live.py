@@ -9,7 +9,7 @@ from typing import Any
 
 from dbz.config.grammar.target_tracking import FINE_S
 from dbz.errors import DbzError, UsageError
-from dbz.scaling.aws import Aws, NotThereError
+from dbz.scaling.aws import Aws
 from dbz.scaling.change.names import alarm_prefix
 from dbz.scaling.change.state import (
     Alarm,
@@ -24,6 +24,7 @@ from dbz.scaling.change.state import (
     TargetGroup,
 )
 from dbz.scaling.handle import ServiceHandle
+from dbz.scaling.refusals import NotThereError
 from dbz.suggest import did_you_mean
 
 AAS = "application-autoscaling"

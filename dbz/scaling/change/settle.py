@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from dbz.errors import DbzError, VerificationError
-from dbz.scaling.aws import NotThereError
 from dbz.scaling.change.health import read_health
 from dbz.scaling.change.live import protected_until, read_cache, read_service, stopped_reasons
 from dbz.scaling.change.state import EcsService
 from dbz.scaling.handle import ServiceHandle
+from dbz.scaling.refusals import NotThereError
 from dbz.units import format_duration
 
 FASTEST_POLL_S, SLOWEST_POLL_S = 0.5, 10.0

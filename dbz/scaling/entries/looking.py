@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dbz.config.phases.plan import Phase
 from dbz.errors import DbzError
-from dbz.scaling.aws import Aws, NotThereError
+from dbz.scaling.aws import Aws
 from dbz.scaling.change.state import Live
 from dbz.scaling.entries.atlas import look_at_atlas
 from dbz.scaling.entries.aws_services import (
@@ -18,6 +18,7 @@ from dbz.scaling.entries.aws_services import (
     look_at_sqs,
 )
 from dbz.scaling.entries.standing import EntryKey, Lookup, Lookups, entries_of, kind_and_name, missing, there, unknown
+from dbz.scaling.refusals import NotThereError
 
 _ATTEMPTS = 2
 """How often a call is made: this is a look, and a plan should not wait a minute for one."""

@@ -31,7 +31,8 @@ from typing import Any
 
 from dbz.children.identity import is_gone, myself
 from dbz.errors import DbzError, DependencyError, UsageError
-from dbz.scaling.aws import Aws, CallError, NotThereError
+from dbz.scaling.aws import Aws
+from dbz.scaling.refusals import CallError, NotThereError
 from dbz.units import format_duration
 
 BEATS = 6

@@ -104,48 +104,6 @@ def _change_all(run: Callable[..., subprocess.CompletedProcess[str]], counts: di
     assert f"Cost a month: {before:,} → {after:,} USD" in planned.stdout, planned.stdout
     applied = run(*apply)
     assert applied.returncode == ExitCode.OK, applied.stderr
-    assert "20 users" in applied.stderr and "10 connections, 2 requests/s asked for" in applied.stderr
-    assert "Warmed" in applied.stderr and "Done and steady. The way back" in applied.stdout
-    done = run(*check)
-    assert done.returncode == ExitCode.OK and "everything is so already" in done.stdout, done.stdout
-    assert run(*back).returncode == ExitCode.OK
-
-
-def _follow_apart(run: Callable[..., subprocess.CompletedProcess[str]], folder: Path) -> dict[str, int]:
-    """Every service that the load reached gets a number; these numbers."""
-    capacity, size, simulate, *_ = COMMANDS_APART
-    assert "HOLDS" in run(*capacity).stdout.upper()
-    sized = run(*size)
-    assert "no task is to be busier than those of" in sized.stdout, sized.stderr
-    written = load_phases(folder / "apart.yaml").whole_phase("season")
-    counts = {"api": written.api_servers, **written.services}
-    # What the users of a short load did not come to has no number, or keeps its own: which that is differs.
-    assert {"api", "chat"} <= counts.keys() and len(counts) > 2
-    assert "season has" in sized.stderr
-    assert "# a guess" in (folder / "apart.yaml").read_text()
-    simulated = run(*simulate)
-    assert "together" in simulated.stdout and "USD" in simulated.stdout, simulated.stderr
-    assert "\napi " in simulated.stdout
-    return {name: servers.min for name, servers in counts.items() if servers is not None}
-
-
-def _change_all(run: Callable[..., subprocess.CompletedProcess[str]], counts: dict[str, int]) -> None:
-    """One plan for all of them, verified together, and one way back."""
-    *_, plan, apply, check, back = COMMANDS_APART
-    there = {name: 2 if name == "api" else 1 for name in counts}  # as the page has them served
-    grow = {name for name, count in counts.items() if count != there[name]}
-    assert grow, "nothing to change: nothing was tested"
-    planned = run(*plan)
-    assert planned.returncode == ExitCode.OK, planned.stderr
-    steps = [line.split() for line in planned.stdout.splitlines() if "desired count" in line]
-    assert {words[1]: (int(words[-2]), int(words[-1])) for words in steps} == {
-        name: (there[name], counts[name]) for name in grow
-    }
-    tasks = sum(counts.values()), sum(there.values())
-    if "media" not in counts:  # whose tasks have another price
-        assert f"Cost a month: {36 * tasks[1]:,} → {36 * tasks[0]:,} USD" in planned.stdout, planned.stdout
-    applied = run(*apply)
-    assert applied.returncode == ExitCode.OK, applied.stderr
     assert "10 connections, 2 requests/s asked for" in applied.stderr and "By service" in applied.stderr
     done = run(*check)
     assert done.returncode == ExitCode.OK and "everything is so already" in done.stdout, done.stdout
