@@ -62,7 +62,6 @@ CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 UNFINISHED_ERROR = "no answer when the user was stopped"
 """How the error of a request begins that was cut off by the end of its user."""
-_ENDLESS = " (an event stream, which need not end: read it with stream=True)"
 _BODY_OPTIONS = frozenset({"json", "data"})
 
 Record = Callable[["Response", str, float], None]
@@ -217,9 +216,9 @@ class HttpClient(Verbs):
             else:
                 self._send_plain(response, options, started_s)
         except TransportError as error:
-            response.error = str(error) + (_ENDLESS if response.in_event_stream else "")
-        except GreenletExit:
-            response.error = UNFINISHED_ERROR + (_ENDLESS if response.in_event_stream else "")
+            response.error = str(error) + _notes_of(error)
+        except GreenletExit as stopped:
+            response.error = UNFINISHED_ERROR + _notes_of(stopped)
             response.elapsed_s = time.monotonic() - started_s
             response.finish()
             raise
@@ -400,3 +399,7 @@ class HttpClient(Verbs):
             proxy = proxy_for(origin.host, origin.port, origin.tls, proxy_url)
             pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes, self._access)
         return pool
+
+
+def _notes_of(error: BaseException) -> str:
+    return "".join(getattr(error, "__notes__", ()))

@@ -160,7 +160,6 @@ class Pool:
             else:
                 head, content = reader.read(connection, response.method)
         except BaseException:
-            response.in_event_stream = reader.in_event_stream
             connection.close()
             raise
         response.head, response.status_code, response.body = head, head.status, content
@@ -177,7 +176,6 @@ class Pool:
                 connection.send(begun.unsent)
             head, content = reader.read(connection, response.method, begun.early)
         except BaseException:
-            response.in_event_stream = reader.in_event_stream
             connection.close()
             raise
         response.take(head, content)

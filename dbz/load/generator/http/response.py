@@ -110,8 +110,6 @@ class Response:
     """How many connections were opened for it."""
     connect_s = tls_s = 0.0
     """How much of `elapsed_s` went into opening them, and into their TLS handshakes."""
-    in_event_stream = False
-    """Whether it failed while an endless answer of Server-Sent Events was read to its end."""
     first_byte_s = 0.0
     """When the first byte of the last answer came, on the monotonic clock; 0 before."""
     body_s = 0.0

@@ -49,17 +49,7 @@ def plain_head(data: bytes) -> tuple[Head, int] | None:
 class ResponseReader:
     """Reads the responses of one connection, one after the other."""
 
-    __slots__ = (
-        "_bodyless",
-        "_limit",
-        "_rest",
-        "body_bytes",
-        "first_byte_s",
-        "in_event_stream",
-        "leftover",
-        "reusable",
-        "started",
-    )
+    __slots__ = ("_bodyless", "_limit", "_rest", "body_bytes", "first_byte_s", "leftover", "reusable", "started")
 
     def __init__(self, max_body_bytes: int) -> None:
         self._limit = max_body_bytes
@@ -67,8 +57,6 @@ class ResponseReader:
         self._bodyless = False
         self.started = False
         """Whether any byte of the last answer came."""
-        self.in_event_stream = False
-        """Whether the last answer was one of Server-Sent Events, which most servers never end."""
         self.first_byte_s = 0.0
         """When the first of them came, on the monotonic clock."""
         self.body_bytes = 0
@@ -82,9 +70,9 @@ class ResponseReader:
         """Read the whole answer to a request, of which `early` has been read: its head, and its body decompressed.
 
         Raises `ConnectionLost`, `MalformedResponse`, `HeadersTooLarge`, `BodyTooLarge`, `UnaskedResponse` or
-        `ReadTimeout`.
+        `ReadTimeout`. Whatever ends the reading of Server-Sent Events gets a note that says so.
         """
-        self.started = self.in_event_stream = False
+        self.started = False
         data = early or connection.recv(1, None if method == "HEAD" else self._size)
         self.first_byte_s = connection.arrived_s or time.monotonic()
         self.started = bool(data)
@@ -172,11 +160,15 @@ class ResponseReader:
             data, self._rest = self._rest, b""
             return self._count_off(connection, data, 0, head.length)
         body = bytearray()
-        self.in_event_stream = head.content_type.startswith("text/event-stream")
-        for piece in self.pieces(connection, head):
-            body += piece
-            if len(body) > self._limit:
-                raise BodyTooLarge(f"more than {self._limit:,} bytes")
+        try:
+            for piece in self.pieces(connection, head):
+                body += piece
+                if len(body) > self._limit:
+                    raise BodyTooLarge(f"more than {self._limit:,} bytes")
+        except BaseException as error:
+            if head.content_type.startswith("text/event-stream"):
+                error.add_note(" (an event stream, which need not end: read it with stream=True)")
+            raise
         return bytes(body)
 
     def _count_off(self, connection: Connection, data: bytes, end: int, length: int) -> bytes:
