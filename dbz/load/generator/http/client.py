@@ -32,10 +32,9 @@ from dbz.load.generator.http.options import (
     RequestTerms,
     check_names,
     for_all_requests,
-    hooks_of,
     merged,
     proxy_of,
-    waits_of,
+    terms_of,
 )
 from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, bare_message, check_redirect
 from dbz.load.generator.http.pool import BegunRequest, Pool, Waits
@@ -287,28 +286,14 @@ class HttpClient(Verbs):
         if self._options:
             options = merged(self._options, options)
         response.context = options.get("context") or {}
-        terms = self._terms(options, started_s)
+        usual = RequestTerms(started_s + self.timeout_s, self.waits, self.verify)
+        terms = terms_of(options, usual, started_s)
         outgoing = self._outgoing(response, options)
         self._hop(response, outgoing, terms)
         if response.status_code == 401 and (auth := options.get("auth")):
             self._answer_challenge(response, outgoing, terms, auth)
         if options.get("allow_redirects", True):
             self._follow(response, outgoing, terms)
-
-    def _terms(self, options: RequestOptions, started_s: float) -> RequestTerms:
-        timeout_s, waits = waits_of(options.get("timeout"), self.waits.connect_s)
-        verify = options.get("verify")
-        return RequestTerms(
-            started_s + (timeout_s or self.timeout_s),
-            waits if options.get("timeout") is not None else self.waits,
-            self.verify if verify is None else verify,
-            options.get("proxies"),
-            options.get("cert"),
-            bool(options.get("conditional")),
-            bool(options.get("expect_continue")),
-            bool(options.get("stream")),
-            hooks_of(options.get("hooks")),
-        )
 
     def _answer_challenge(self, response: Response, outgoing: Outgoing, terms: RequestTerms, auth: Any) -> None:
         """Send a request again with what a 401 asks for, when `auth` can answer that."""

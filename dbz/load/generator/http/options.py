@@ -85,10 +85,28 @@ def check_names(options: Mapping[str, Any]) -> None:
             raise TypeError(f"HttpClient.request() got an unexpected keyword argument '{name}'{hint}")
 
 
-def waits_of(timeout: object, connect_s: float) -> tuple[float | None, Waits]:
+def terms_of(options: RequestOptions, usual: RequestTerms, started_s: float) -> RequestTerms:
+    """The `usual` terms of a request that starts then, as its options change them."""
+    timeout_s, waits = _waits_of(options.get("timeout"), usual.waits)
+    verify = options.get("verify")
+    return RequestTerms(
+        usual.deadline_s if timeout_s is None else started_s + timeout_s,
+        waits,
+        usual.verify if verify is None else verify,
+        options.get("proxies"),
+        options.get("cert"),
+        bool(options.get("conditional")),
+        bool(options.get("expect_continue")),
+        bool(options.get("stream")),
+        _hooks_of(options.get("hooks")),
+    )
+
+
+def _waits_of(timeout: object, usual: Waits) -> tuple[float | None, Waits]:
     """What `timeout` means: seconds for the whole request (None: the client's), and the limits of single waits."""
     if timeout is None:
-        return None, Waits(connect_s)
+        return None, usual
+    connect_s = usual.connect_s
     if isinstance(timeout, tuple):
         connect, read = timeout
         return None, Waits(connect_s if connect is None else float(connect), float(read or 0))
@@ -97,7 +115,7 @@ def waits_of(timeout: object, connect_s: float) -> tuple[float | None, Waits]:
     raise ValueError(f"timeout is seconds above 0, or (connect, read), not {timeout!r}")
 
 
-def hooks_of(hooks: Mapping[str, Hook | Iterable[Hook]] | None) -> tuple[Hook, ...]:
+def _hooks_of(hooks: Mapping[str, Hook | Iterable[Hook]] | None) -> tuple[Hook, ...]:
     """The functions to call for each answer; `ValueError` for an event that requests does not have either."""
     if not hooks:
         return ()
