@@ -35,10 +35,8 @@ def time_s(text: str) -> float:
 
     Lines beside each other are mostly of the same second.
     """
-    try:
-        return datetime.strptime(text, COMMON_TIME).timestamp()
-    except ValueError:
-        return datetime.fromisoformat(text).timestamp()
+    moment = datetime.strptime(text, COMMON_TIME) if "/" in text else datetime.fromisoformat(text)
+    return moment.timestamp()
 
 
 def said(text: str) -> str:

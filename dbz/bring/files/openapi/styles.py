@@ -11,8 +11,6 @@ from dbz.bring.files.openapi.document import Json
 from dbz.bring.files.openapi.examples import text_of
 
 _DELIMITERS = {"spaceDelimited": " ", "pipeDelimited": "|", "ssv": " ", "tsv": "\t", "pipes": "|"}
-_EVERY = {"form": True}
-"""Styles whose values are apart where the document does not say it (`explode`)."""
 _PREFIXES = {"label": ".", "matrix": ";"}
 
 
@@ -54,7 +52,7 @@ def _style(parameter: Json, otherwise: str) -> tuple[str, bool]:
     """How values are written, and whether each stands apart."""
     old = parameter.get("collectionFormat")
     style = str(old or parameter.get("style") or otherwise)
-    return style, style == "multi" or bool(parameter.get("explode", _EVERY.get(style, False)))
+    return style, style == "multi" or bool(parameter.get("explode", style == "form"))
 
 
 def _flat(value: Any) -> Sequence[str]:
