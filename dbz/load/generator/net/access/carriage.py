@@ -38,6 +38,7 @@ class ShapedConnection(Connection):
         "_alarm_s",
         "_closed",
         "_failure",
+        "_heard",
         "_listener",
         "_out",
         "_passage",
@@ -61,6 +62,7 @@ class ShapedConnection(Connection):
         self._tls: TlsSession | None = None
         self._failure: OSError | None = None
         self._listener: Callable[[], None] | None = None
+        self._heard: bytes | None = None  # what the listener is called for, when that is known already
         self._wanted = 1
         self._size_of: Callable[[bytes], int] | None = None
         self._closed = self._paused = False
@@ -127,7 +129,10 @@ class ShapedConnection(Connection):
 
     def listen(self, call: Callable[[], None]) -> None:
         """Have the event loop call whenever something has arrived."""
-        self._listener = call
+        self._listener, self._wanted, self._size_of = call, 1, None
+        if self._read.active:
+            self._read.stop()
+            self._read.start(self._hear)
         self._look(time.monotonic() + EARLY_S)
 
     def recv(self, wanted: int = 1, size_of: Callable[[bytes], int] | None = None) -> bytes:
@@ -154,6 +159,9 @@ class ShapedConnection(Connection):
 
     def recv_now(self) -> bytes | None:
         """Bytes that have arrived; None when there are none, empty at the end."""
+        if self._heard is not None:
+            data, self._heard = self._heard, None
+            return data
         self._wanted = 1
         return self._taken(time.monotonic() + EARLY_S)
 
@@ -181,12 +189,48 @@ class ShapedConnection(Connection):
         late_s, out.late_s = out.late_s, 0.0
         self._pull(self._rounds.sent_s - late_s)
         now_s = time.monotonic()
-        awaited = self._waiting is not None or self._listener is not None
-        if passage.size >= passage.room and (not awaited or passage.full(now_s)):
+        if passage.size >= passage.room and (self._waiting is None or passage.full(now_s)):
             self._paused = True
             self._read.stop()
-        if awaited:
+        if self._waiting is not None:
             self._look(now_s + EARLY_S)
+
+    def _hear(self) -> None:
+        """As `_fetch`, for a listener: events are small and come by the ten thousand, so that each call counts."""
+        out, passage, rounds = self._out, self._passage, self._rounds
+        rounds.read_something()
+        late_s, out.late_s = out.late_s, 0.0
+        try:
+            data = self._sock.recv(_SMALL_CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._failure, data = error, b""
+        sent_s = rounds.sent_s - late_s
+        if not data:
+            passage.end(sent_s)
+            self._read.stop()
+        elif passage.put_or_pass(sent_s, data, rounds.until_s):
+            self._heard = data if self._tls is None else self._opened(self._tls, data)
+            if self._heard is not None and self._listener is not None:
+                self._listener()
+            return
+        elif passage.size >= passage.room and passage.full(time.monotonic()):
+            self._paused = True
+            self._read.stop()
+            self._ready(0.0)
+            return
+        if self._alarm_s == math.inf:  # else it rings for what came before, and is set anew then
+            self._alarm_s = due_s = passage.soon()
+            rounds.set(due_s, self)
+
+    def _tell(self, now_s: float) -> None:
+        """Have the listener take what has arrived, and set the alarm for what is under way still."""
+        self._heard = self._taken(now_s)
+        if self._heard is not None and self._listener is not None:
+            self._listener()
+        if not self._closed and (self._passage.size or self._passage.ended):
+            self._ready(0.0)
 
     def _pull(self, sent_s: float) -> bool:
         """Read what the server has sent at a moment; whether there may be more."""
@@ -217,7 +261,7 @@ class ShapedConnection(Connection):
             if not self._pull(room_s):
                 self._paused = False
                 if not passage.ended:
-                    self._read.start(self._fetch)
+                    self._read.start(self._fetch if self._listener is None else self._hear)
                     self._rounds.look_soon()
                 return
 
@@ -226,10 +270,12 @@ class ShapedConnection(Connection):
         if self._alarm_s > now_s:
             return
         self._alarm_s = math.inf
-        if self._paused or self._waiting is None:
+        if self._paused:
             self._look(now_s)
-        else:
+        elif self._waiting is not None:
             self._waiting.switch(now_s)
+        elif self._listener is not None:
+            self._tell(now_s)
 
     def _look(self, now_s: float) -> None:
         """Wake whoever waits, when there is something for him; called by the event loop."""
@@ -237,9 +283,7 @@ class ShapedConnection(Connection):
             if self._ready(now_s):
                 self._waiting.switch(now_s)
         elif self._listener is not None and self._ready(now_s):
-            self._listener()
-            if not self._closed and (self._passage.size or self._passage.ended):
-                self._ready(0.0)  # sets the alarm for what is under way still
+            self._tell(now_s)
 
     def _wake(self) -> None:
         if self._waiting is not None:
@@ -276,11 +320,12 @@ class ShapedConnection(Connection):
 
     def _taken(self, now_s: float) -> bytes | None:
         data = self._passage.take(now_s)
-        if data is None or self._tls is None:
-            return data
+        return data if data is None or self._tls is None else self._opened(self._tls, data)
+
+    def _opened(self, tls: TlsSession, data: bytes) -> bytes | None:
         try:
-            opened = self._tls.opened(data)
+            opened = tls.opened(data)
         except ssl.SSLError as error:
             self._failure, opened = error, b""
-        self._out.put(self._tls.unsent())
+        self._out.put(tls.unsent())
         return opened

@@ -50,15 +50,12 @@ class Passage:
 
     def put_or_pass(self, now_s: float, data: bytes, until_s: float) -> bool:
         """As `put`, but bytes that arrive until then, with none before them, are not kept: whether that is so."""
-        if self.size:
-            self.put(now_s, data)
-            return False
         self._plan(now_s, len(data))
-        if self.last_s <= until_s:
+        if not self.size and self.last_s <= until_s:
             self._spans.clear()
             return True
         self._data.append(data)
-        self.size = len(data)
+        self.size += len(data)
         return False
 
     def _plan(self, now_s: float, size: int) -> None:
@@ -135,9 +132,15 @@ class Passage:
             self._spans.clear()
             self.size = 0
             return data
+        if not self.size or self._spans[0][0] > now_s:
+            return b"" if not self.size and self._end_s <= now_s else None
+        if self._spans[0][1] <= now_s < self._spans[1][0] and self._spans[0][2] == len(self._data[0]):
+            self._paced_s = 0.0  # one event, and the next is still under way: by far the most often
+            self.size -= self._spans.popleft()[2]
+            return bytes(self._data.popleft())
         count = self._arrived(now_s)
         if not count:
-            return b"" if not self.size and self._end_s <= now_s else None
+            return None
         torn = count < len(self._data[0])
         self._paced_s = now_s + _PACE_S if torn else 0.0
         return self._cut_off(count)

@@ -44,6 +44,7 @@ class Rounds:
     __slots__ = (
         *("_done", "_hub", "_looked_s", "_next", "_order", "_sleepers", "_sockets", "_stir", "_timer", "_unknown"),
         "sent_s",
+        "until_s",
     )
 
     def __init__(self, hub: Any) -> None:
@@ -60,6 +61,8 @@ class Rounds:
         self._looked_s = 0.0
         self.sent_s = 0.0
         """When that came what is read in this round."""
+        self.until_s = 0.0
+        """What arrives until then, arrives in this round."""
 
     def reader(self, descriptor: int) -> Any:
         """A watcher, not started, of what comes by a socket; whoever it calls tells by `read_something`."""
@@ -98,7 +101,7 @@ class Rounds:
     def _go_round(self, now_s: float, ago_s: float) -> None:
         self._next = -math.inf  # whoever is called may set alarms: the timer is set once, at the end
         self._done, self._unknown = 0, False
-        self._looked_s, self.sent_s = now_s, now_s - ago_s
+        self._looked_s, self.sent_s, self.until_s = now_s, now_s - ago_s, now_s + EARLY_S
         try:
             self._sockets.run(nowait=True)
             self._ring(now_s)
