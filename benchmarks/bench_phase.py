@@ -1,6 +1,7 @@
 """What one small machine carries, generator included: phase_3 of the plan; and both chat policies under one load.
 
-Each line is a `dbz load` as a user would run it, on the embedded stack. `BENCH_PHASE_SECONDS` is the judged part.
+Each line is a `dbz load` as a user would run it, on the embedded stack. `BENCH_PHASE_SECONDS` is the judged part;
+`BENCH_PHASE_NEIGHBOUR=0.5` has another process burn that share of a core meanwhile.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 SECONDS = int(os.environ.get("BENCH_PHASE_SECONDS", "60"))
+NEIGHBOUR = float(os.environ.get("BENCH_PHASE_NEIGHBOUR", "0"))
 CHAT_SECONDS = 30
 CHAT_USERS = 250
 DBZ = str(Path(sys.executable).with_name("dbz"))
@@ -26,6 +30,15 @@ duration: {seconds}s
 budgets: chat.yaml
 stack: {{clubs: 1, policy: {policy}}}
 """
+_BURN = """
+import os, sys, time
+share, parent, turn_s = float(sys.argv[1]), int(sys.argv[2]), 0.02
+while os.getppid() == parent:
+    end_s = time.monotonic() + turn_s
+    while time.monotonic() < end_s - turn_s * (1 - share):
+        pass
+    time.sleep(max(end_s - time.monotonic(), 0))
+"""
 _BUDGETS = """\
 schema: dbz.budgets/1
 budgets:
@@ -36,19 +49,35 @@ budgets:
 def load(folder: str, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit code and the conclusion of a run."""
     command = [DBZ, "load", *arguments, "--json", "--no-live", "--out", folder]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=SECONDS + 300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 300)
     if not done.stdout:
-        raise SystemExit(f"{' '.join(command)} ended with code {done.returncode}")
+        raise SystemExit(f"{' '.join(command)} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
     return done.returncode, json.loads(done.stdout)
+
+
+@contextmanager
+def neighbour(share: float) -> Iterator[None]:
+    """Another process that burns a share of a core."""
+    if not share:
+        yield
+        return
+    burning = subprocess.Popen([sys.executable, "-c", _BURN, str(share), str(os.getpid())])
+    try:
+        yield
+    finally:
+        burning.kill()
+        burning.wait()
 
 
 def phase(folder: str) -> None:
     """All budgets of phase_3, and what it was."""
-    code, run = load(folder, "--phase", "phase_3", "--duration", f"{SECONDS}s")
+    with neighbour(NEIGHBOUR):
+        code, run = load(folder, "--phase", "phase_3", "--duration", f"{SECONDS}s")
     server, http = run["server"], sum(one["rate_per_s"] for one in run["operations"] if one["kind"] == "http")
     print(
-        f"\nphase_3 for {SECONDS} s: exit {code}, {run['verdict']}; {server['connections']:,.0f} sockets, "
-        f"{http * 60:,.0f} API requests a minute, server {server['memory_bytes'] / 1e6:,.0f} MB in all"
+        f"\nphase_3 for {SECONDS} s, {NEIGHBOUR:g} of a core burnt by another: exit {code}, {run['verdict']}; "
+        f"{server['connections']:,.0f} sockets, {http * 60:,.0f} API requests a minute, "
+        f"server {server['memory_bytes'] / 1e6:,.0f} MB in all"
     )
     for one in run["budgets"]:
         if one["value"] is not None:
