@@ -22,8 +22,8 @@ async def end(tasks: Iterable[asyncio.Task[Any]], within_s: float = _PATIENCE_S)
     """Cancel `tasks` and wait until they have ended; those that do not, within a time, are left to themselves.
 
     Cancelled again and again: a cancellation that meets a timeout inside a store's client in the same instant comes
-    out as a timeout, which a loop that survives failures takes for one more failure. And left alone in the end: when
-    its store dies, PyMongo's client can lose its own lock in a cancellation, and whoever waits for that waits for good.
+    out as a timeout, which a loop that survives failures takes for one more failure. And left alone in the end:
+    no client's lock may keep a process alive.
     """
     left = {task for task in tasks if task is not asyncio.current_task()}
     deadline = asyncio.get_running_loop().time() + within_s

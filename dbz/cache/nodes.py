@@ -7,7 +7,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
 
+REDIS_ERRORS = (RedisError, RedisClusterException)
+"""What either client raises when a server fails; that nobody serves some slots of a cluster is no `RedisError`."""
 AnyRedis = Redis | RedisCluster
 Call = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from bson.errors import BSONError
 from pymongo.errors import OperationFailure, PyMongoError
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError
 
+from dbz.cache.nodes import REDIS_ERRORS
 from dbz.errors import DependencyError
 
-PROBLEMS = (RedisError, PyMongoError, BSONError, OSError, TimeoutError)
+PROBLEMS = (*REDIS_ERRORS, PyMongoError, BSONError, OSError, TimeoutError)
 """What the clients of both stores raise when a store fails."""
-
-
-def is_broken_client(error: BaseException) -> bool:
-    """Whether it is PyMongo that lost its lock, in a cancellation while its store was away."""
-    return isinstance(error, RuntimeError) and "Lock is not acquired" in str(error)
+_SCRIPT = re.compile(r" script: \w+, on @user_script:\d+\.?$")
+"""Where in our own script a command failed helps nobody."""
 
 
 def permitted(answers: Iterable[Any]) -> None:
@@ -35,19 +34,17 @@ def reported() -> Iterator[None]:
         yield
     except PROBLEMS as error:
         raise DependencyError(problem_text(error), code="C002") from error
-    except RuntimeError as error:
-        if is_broken_client(error):
-            raise DependencyError(problem_text(error), code="C002") from error
-        raise
 
 
 def problem_text(error: BaseException) -> str:
     """What went wrong, in one line, with whose fault it is."""
     text = str(error).partition(", Timeout:")[0].partition(" (configured timeouts")[0]
-    text = text.splitlines()[0] if text else type(error).__name__
+    text = _SCRIPT.sub("", text.splitlines()[0]) if text else type(error).__name__
     if isinstance(error, OperationFailure):
         return f"the document store refused a query: {text}"
     if isinstance(error, NoPermissionError) or "no permissions" in text:  # from inside a script it is another error
         return f"Redis does not permit what is needed: {text} (docs/cache.md lists what a user must be permitted)"
-    of_store = isinstance(error, PyMongoError | BSONError) or is_broken_client(error)
+    if "read only replica" in text:
+        return "Redis failed: this server is a read-only replica, and only its primary takes writes"
+    of_store = isinstance(error, PyMongoError | BSONError)
     return f"{'the document store' if of_store else 'Redis'} failed: {text}"

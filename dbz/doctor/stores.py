@@ -7,10 +7,10 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError
 
 from dbz.cache.admin.connect import connected_redis, shown
-from dbz.cache.nodes import AnyRedis
+from dbz.cache.nodes import REDIS_ERRORS, AnyRedis
 from dbz.config.shards import Shards
 from dbz.doctor.findings import Diagnosis, Fitness, refused
 from dbz.errors import DbzError, DependencyError
@@ -37,7 +37,7 @@ async def look_at_redis(url: str) -> AsyncIterator[Diagnosis]:
         async with connected_redis(url) as redis:
             yield await _server(url, redis)
             yield await _permissions(redis)
-    except (DbzError, RedisError, OSError, TimeoutError) as error:
+    except (DbzError, *REDIS_ERRORS, OSError, TimeoutError) as error:
         yield refused("redis", "reached", _as_dbz_error(f"Redis at {shown(url)}", error))
 
 
@@ -69,7 +69,7 @@ async def _permissions(redis: AnyRedis) -> Diagnosis:
         return Diagnosis(
             "redis", "rights", Fitness.GOOD, "this user may not ask what it may: a command that is refused is named"
         )
-    except RedisError:
+    except REDIS_ERRORS:
         return Diagnosis("redis", "rights", Fitness.GOOD, "this server cannot say (ACL DRYRUN is of Redis 7)")
     if denied:
         cure = "docs/cache.md lists what a user must be permitted"

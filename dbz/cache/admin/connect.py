@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from dbz.background import closed
-from dbz.cache.nodes import AnyRedis
+from dbz.cache.nodes import REDIS_ERRORS, AnyRedis
 from dbz.cache.warm.databases import Database
 from dbz.errors import DependencyError, UsageError
 from dbz.masking import masked_url, reason_of
+from dbz.mongo_client import async_client
 
 _TIMEOUT_S = 4.0
 _HEARTBEAT_MS = 1000
@@ -73,7 +73,7 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
     try:
         single = Redis.from_url(url, **_options())
         single.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # looks at the options in the URL too
-    except (ValueError, TypeError, RedisError) as error:
+    except (ValueError, TypeError, *REDIS_ERRORS) as error:
         raise _no_url(url, error) from None
     client: AnyRedis = single
     try:
@@ -86,8 +86,10 @@ async def connected_redis(url: str) -> AsyncIterator[AnyRedis]:
                 encoding_errors=_BYTES_AS_THEY_ARE,
             )
             await client.initialize()
-    except (RedisError, OSError, TimeoutError) as error:
+    except (*REDIS_ERRORS, OSError, TimeoutError) as error:
         await closed(client.aclose())
+        if isinstance(error, ResponseError) and "DB index" in str(error):
+            raise UsageError(f"Redis at {shown(url)} has no database of this number", code="C001") from None
         raise DependencyError(f"Redis at {shown(url)} {_refusal(error)}", hint=_hint(url, error), code="C002") from None
     try:
         yield client
@@ -137,15 +139,20 @@ def _no_url(url: str, error: Exception) -> UsageError:
 
 def _refusal(error: Exception) -> str:
     if isinstance(error, AuthenticationError):
-        return f"does not know this user or password: {error}"
+        unnamed = "already authenticated" in str(error) or "NOAUTH" in str(error)
+        return "asks for a password" if unnamed else f"does not know this user or password: {error}"
     if isinstance(error, NoPermissionError):
         return f"does not permit what is needed: {error}"
+    if isinstance(error, RedisClusterException):
+        return f"is a cluster that cannot serve: {error}"
     return f"cannot be reached: {error or type(error).__name__}"
 
 
 def _hint(url: str, error: Exception) -> str:
     if isinstance(error, AuthenticationError):
         return "put user and password into REDIS_URL: redis://USER:PASSWORD@HOST:PORT"
+    if isinstance(error, RedisClusterException):
+        return "`redis-cli --cluster check HOST:PORT` says which slots nobody serves"
     if isinstance(error, NoPermissionError):
         return "docs/cache.md lists what a user must be permitted"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -159,7 +166,7 @@ def _hint(url: str, error: Exception) -> str:
 async def connected_database(uri: str, name: str, who: str = "the document store") -> AsyncIterator[Database]:
     """The database `name` of the document store at `uri`, which errors call `who`; errors as above."""
     try:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+        client = async_client(
             uri,
             serverSelectionTimeoutMS=int(_TIMEOUT_S * 1000),
             connectTimeoutMS=int(_TIMEOUT_S * 1000),

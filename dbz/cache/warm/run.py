@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
 
 from dbz.background import end, uncut
-from dbz.cache.nodes import AnyRedis, Nodes
-from dbz.cache.problems import PROBLEMS, is_broken_client, problem_text
+from dbz.cache.nodes import REDIS_ERRORS, AnyRedis, Nodes
+from dbz.cache.problems import PROBLEMS, problem_text
 from dbz.cache.warm.databases import Databases
 from dbz.cache.warm.items import Item, Unit
 from dbz.cache.warm.limits import NoRoomError, RoomGuard, WritePacer
@@ -72,7 +71,7 @@ class WarmRun:
         self._resumed = len(positions)
         stopped = await self._side_by_side(clubs, checkpoint, positions)
         if not stopped:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
+            with contextlib.suppress(*REDIS_ERRORS, OSError, TimeoutError):
                 await checkpoint.remove()
         return self.report(stopped)
 
@@ -96,7 +95,7 @@ class WarmRun:
         for error in problems:
             if isinstance(error, NoRoomError):
                 return str(error)
-            if isinstance(error, PROBLEMS) or is_broken_client(error):
+            if isinstance(error, PROBLEMS):
                 return problem_text(error)
         for error in problems:
             raise error

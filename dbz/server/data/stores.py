@@ -13,6 +13,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from dbz.mongo_client import async_client
 from dbz.server.settings import StoreSettings
 
 Document = dict[str, Any]
@@ -27,7 +28,7 @@ def open_mongo(stores: StoreSettings, listeners: Sequence[CommandListener] = ())
     requests that their clients gave up long ago, and those who ask again would wait behind them.
     """
     timeout_ms = int(stores.timeout_s * 1000)
-    return AsyncMongoClient(
+    return async_client(
         stores.mongo_uri,
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=timeout_ms,
