@@ -46,7 +46,7 @@ class Guard:
         if resident_bytes > self._settings.heap_limit_bytes:
             idle_s *= _UNDER_PRESSURE
             removed = sum(clean_up() for clean_up in self._clean_ups)
-            self._garbage.collect_all()
+            self._garbage.collect_if_grown()  # a walk over everything stops the server: not each minute
             _log.warning("memory is short", extra={"resident_bytes": resident_bytes, "entries_removed": removed})
         now = time.monotonic()
         idle = [connection.sid for connection in self._connections() if now - connection.last_used_at > idle_s]
