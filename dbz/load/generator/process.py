@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ _STOP_PATIENCE_S = 3.0
 """How long users that are stopped may take: who swallows every exception is left where it is."""
 _STOP_USER_S = 0.001
 """What each of many users adds to it: they say goodbye to the server."""
+_LOOK_AT_STOPPER_S = 0.05
+"""A task that stops the users is killed by that itself, and then nobody says that they are stopped."""
 _LAST_WORD_S = 0.2
 """A worker's last messages are on their way in a thread of ZeroMQ, which ends with the process."""
 
@@ -53,6 +56,9 @@ class GeneratorProcess:
     def __init__(self, spec: GeneratorSpec) -> None:
         self.spec = spec
         self._interrupted = Event()
+        self._stopper: Any = None
+        """The greenlet that stops the users, or did."""
+        self._told_of_stop = Event()
 
     def interrupt(self) -> None:
         """End the run now."""
@@ -161,17 +167,33 @@ class GeneratorProcess:
         errors.on_setup_error = self.interrupt
         self._aim(environment)
         environment.events.test_start.add_listener(lambda **_: self._aim(environment))
+        hooks.call_first(environment.events.test_stopping, self._on_stopping)
+        environment.events.test_stop.add_listener(lambda **_: self._told_of_stop.set())
 
     def _aim(self, environment: Any) -> None:
         """The target that was named for the run wins over one that a listener sets, as it does over a class's own."""
         if not self.spec.hosts:
             environment.host = environment.parsed_options.host = self.spec.target
 
-    def _stop(self, environment: Any, stop: Any) -> None:
-        """Stop the users, and go on without those that do not let themselves be stopped."""
+    def _on_stopping(self, **_: Any) -> None:
+        self._stopper = gevent.getcurrent()
+
+    def _stop(self, environment: Any, stop: Callable[[], None]) -> None:
+        """Stop the users, and go on without those that do not let themselves be stopped.
+
+        A scenario or a load shape that stops them already (`runner.quit()`) is left to do so: to stop them a second
+        time meanwhile would tell listeners twice, the second time when the record is closed.
+        """
         users = max(self.spec.users, environment.runner.user_count)
         patience_s = environment.stop_timeout + _STOP_PATIENCE_S + users * _STOP_USER_S
-        if not hooks.within(patience_s, stop):
+        stopper, stopped = self._stopper, self._told_of_stop
+
+        def stop_once() -> None:
+            while stopper is not None and not stopper.dead and not stopped.is_set():
+                stopped.wait(_LOOK_AT_STOPPER_S)
+            stop()
+
+        if not hooks.within(patience_s, stop_once):
             logging.warning("not all users ended: a task swallows every exception")
             environment.runner.update_state(STATE_STOPPED)
             environment.events.test_stop.fire(environment=environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,8 +49,11 @@ def _frames(exception: BaseException) -> traceback.StackSummary:
     return traceback.extract_tb(exception.__traceback__)
 
 
+@lru_cache(1024)
 def _of_scenario(filename: str) -> bool:
     """Whether a file is the scenario's, and not the library's that it called."""
     if filename.startswith(_SCENARIOS):
         return True
-    return "site-packages" not in filename and not filename.startswith(_OF_OTHERS)
+    if "site-packages" in filename or filename.startswith(_OF_OTHERS):
+        return False
+    return Path(filename).is_file()  # compiled modules name files of the machine that compiled them

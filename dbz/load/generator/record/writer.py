@@ -25,6 +25,7 @@ class RecordWriter:
         self._pacing = pacing
         self._health = Health(session.recorder)
         self._settled = False
+        self._finished = False
 
     def start(self, events: Any) -> gevent.Greenlet:
         """Begin to measure this process and to write; the greenlet writes until it is killed.
@@ -56,6 +57,7 @@ class RecordWriter:
         self._session.deliveries.expire()
         self._session.deliveries.abandon()
         self._write({"dropped": self._pacing.not_begun()})
+        self._finished = True  # who does not let himself be stopped may fire events later still
         self._session.close()
 
     def _write_every_second(self) -> None:
@@ -66,7 +68,8 @@ class RecordWriter:
             self._write({})
 
     def _flush(self, **_: Any) -> None:
-        self._write({})
+        if not self._finished:
+            self._write({})
 
     def _write(self, more: dict[str, Any]) -> None:
         running = ages()
