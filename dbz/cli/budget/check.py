@@ -23,16 +23,18 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge results of k6, Locust, JMeter, Artillery, vegeta, oha, autocannon, Lighthouse or Flashlight.
+    """Judge results of k6, Locust, JMeter, Gatling, Artillery, wrk, hey, Lighthouse and other tools.
 
     \b
     The same budgets as for dbz's own runs, with the same care: failed requests
-    never improve a latency, what was not measured does not pass.
+    never improve a latency, what was not measured does not pass. vegeta, oha,
+    autocannon, bombardier, wrk2 and Flashlight are read too; see docs/ci.md.
 
     \b
     Examples:
       dbz budget check summary.json                       k6 --summary-export
       dbz budget check run_stats.csv --budgets ci.yaml    locust --csv run
+      dbz budget check report/js/stats.json               Gatling's report
       dbz budget check lhr-*.json                         several runs: their median
       dbz budget check flashlight.json --out verdicts
 

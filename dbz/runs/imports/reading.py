@@ -16,7 +16,11 @@ from dbz.measure.latency.summaries import Summaries
 from dbz.runs.imports import (
     artillery,
     autocannon,
+    bombardier,
     flashlight,
+    gatling,
+    gatling_log,
+    hey,
     jmeter,
     jmeter_xml,
     k6,
@@ -26,6 +30,7 @@ from dbz.runs.imports import (
     oha,
     vegeta,
     vegeta_results,
+    wrk,
 )
 from dbz.runs.imports.imported import Imported
 
@@ -35,6 +40,8 @@ _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] =
     (vegeta.is_vegeta, vegeta.read_vegeta),
     (oha.is_oha, oha.read_oha),
     (autocannon.is_autocannon, autocannon.read_autocannon),
+    (bombardier.is_bombardier, bombardier.read_bombardier),
+    (gatling.is_gatling, gatling.read_gatling),
     (lighthouse.is_lighthouse, lighthouse.read_lighthouse),
     (flashlight.is_flashlight, flashlight.read_flashlight),
     (locust.is_locust_json, locust.read_locust_json),
@@ -44,12 +51,20 @@ _LINES: Sequence[tuple[Callable[[Path], bool], Callable[[Path], Imported]]] = (
     (jmeter.is_jmeter, jmeter.read_jmeter),
     (jmeter_xml.is_jmeter_xml, jmeter_xml.read_jmeter_xml),
     (vegeta_results.is_vegeta_results, vegeta_results.read_vegeta_results),
+    (gatling_log.is_gatling_log, gatling_log.read_gatling_log),
+    (hey.is_hey_rows, hey.read_hey_rows),
 )
 """Files of samples, which are told by their beginning and read piece by piece."""
+_TEXTS: Sequence[tuple[Callable[[str], bool], Callable[[str, Path], Imported]]] = (
+    (locust.is_locust_csv, locust.read_locust_csv),
+    (hey.is_hey, hey.read_hey),
+    (wrk.is_wrk, wrk.read_wrk),
+)
 KNOWN = (
     "k6 (--summary-export, handleSummary, --new-machine-readable-summary, --out json, --out csv), "
     "Locust (_stats.csv, --json), Artillery (--output), vegeta (report -type=json, encode), "
-    "oha (--output-format json), autocannon (--json), JMeter (-l results.jtl, as CSV or XML), "
+    "oha (--output-format json), autocannon (--json), bombardier (-l -o json -p r), hey and wrk (what they print), "
+    "JMeter (-l results.jtl, as CSV or XML), Gatling (js/stats.json of its report, simulation.log as text), "
     "Lighthouse (JSON), Flashlight (JSON)"
 )
 _BYTE_ORDER_MARKS = (
@@ -97,13 +112,14 @@ def read_file(path: Path) -> Imported:
         if begins(path):
             return read_lines(path)
     text = _text(path)
-    if locust.is_locust_csv(text):
-        return locust.read_locust_csv(text, path)
+    for is_text, read_text in _TEXTS:
+        if is_text(text):
+            return read_text(text, path)
     try:
         data = parse_json(text, str(path))
     except ValueError as error:
         raise UsageError(
-            f"{path} is neither JSON nor a CSV of Locust, k6 or JMeter: {error}", hint=f"known: {KNOWN}", code="R003"
+            f"{path} is neither JSON nor a text or a CSV of a known tool: {error}", hint=f"known: {KNOWN}", code="R003"
         ) from error
     for fits, read in _JSON:
         if fits(data):

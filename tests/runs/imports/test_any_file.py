@@ -27,6 +27,7 @@ ODD: list[Any] = [
     None, True, -1, 1e308, -0.5, 10**400, math.inf, math.nan, "", "NaN", "12", "\ud800", "a\x00b", "\x1b[31m",
     [], {}, [[]], {"": None}, {"\udfff": 1}, [1, "2"], 2**63, 2**65, 0, 1e-320,
 ]  # fmt: skip
+DAMAGED = ("locust_stats.csv", "locust.json", "oha.json", "hey.txt", "hey.csv", "wrk.txt", "gatling_simulation.log")
 STATS = ("mean", "max", "p50", "p95", "p99.9", "error_rate", "count", "rate", "min", "apdex(1s)")
 
 
@@ -74,7 +75,7 @@ def test_no_change_to_a_real_file_is_a_traceback(tmp_path: Path, real: Path, see
 
 
 @settings(max_examples=100 if WHOLE else 40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=400), st.integers(0, 2000), st.sampled_from(["locust_stats.csv", "locust.json", "oha.json"]))
+@given(st.binary(max_size=400), st.integers(0, 2000), st.sampled_from(DAMAGED))
 def test_no_damage_to_the_bytes_of_a_file_is_a_traceback(tmp_path: Path, junk: bytes, at: int, name: str) -> None:
     raw = (FILES / name).read_bytes()
     judged_and_written(written(tmp_path, raw[:at] + junk + raw[at + len(junk) :], f"damaged-{name}"), tmp_path)

@@ -229,7 +229,7 @@ def test_locusts_steps(value_ms: float, half: float) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "neither JSON nor a CSV"),
+        ("", "neither JSON nor a text"),
         ("[]", "of no tool that dbz knows"),
         ('{"a": 1}', "of no tool that dbz knows"),
         ('{"metrics": {"http_req_duration": 3}, "root_group": {}, "x": "\ud800"}', "cannot read|neither JSON"),
