@@ -36,7 +36,7 @@ budgets:
   - {name: error_rate, of: errors, stat: error_rate, limit: "< 0.1%", required: true}
 """
 """Locust knows no latency budget, and neither tool is to be judged by how busy the machine is."""
-_VARIABLES = {"tags": {"LOCUST_TAGS": "fast"}}
+_VARIABLES = {"tags": {"LOCUST_TAGS": "fast"}, "options": {"LOCUST_STOP_TIMEOUT": "5"}}
 
 
 class _Counting(BaseHTTPRequestHandler):

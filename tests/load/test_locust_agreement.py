@@ -7,7 +7,18 @@ import pytest
 from tests.load.locust_agreement import by_both, disagreement
 from tests.whole import some
 
-SHORT = ("hosts", "judged", "listeners", "own_client", "quits_beside", "raises", "start_and_stop", "tags", "weights")
+SHORT = (
+    "hosts",
+    "judged",
+    "listeners",
+    "options",
+    "own_client",
+    "quits_beside",
+    "raises",
+    "start_and_stop",
+    "tags",
+    "weights",
+)
 """The others are run by `python -m tests.load.locust_agreement`."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ from dbz.load.generator.repeat.repetition import repetition_of
 from dbz.load.generator.repeat.user import adhoc_user
 from dbz.load.generator.session import Session
 from dbz.load.generator.shared import SharedByMaster
-from dbz.load.generator.steering import Steering
+from dbz.load.generator.steering import Steering, spawn_rate
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.record import EXIT_CODE
 
@@ -240,6 +241,9 @@ class GeneratorProcess:
         user_classes.check_classes(spec.open_users, classes)
         user_classes.check_care(spec.without, classes)
         options = user_classes.locust_options(["--headless", "--users", str(spec.users)])
+        # What Locust makes of -t and -r: shapes and scenarios reckon with these.
+        options.run_time = None if spec.whole_shape or spec.ordered else math.ceil(spec.warmup_s + spec.duration_s)
+        options.spawn_rate = spawn_rate(spec)
         options.tags = list(spec.tags) or options.tags
         options.exclude_tags = list(spec.exclude_tags) or options.exclude_tags
         classes = user_classes.tagged(classes, options)
@@ -248,7 +252,12 @@ class GeneratorProcess:
         for user_class in classes if options.host else ():
             user_class.host = options.host  # the target of the run wins over one that is written in the file
         return Environment(
-            user_classes=classes, shape_class=shape, host=options.host, events=locust.events, parsed_options=options
+            user_classes=classes,
+            shape_class=shape,
+            host=options.host,
+            events=locust.events,
+            stop_timeout=options.stop_timeout,
+            parsed_options=options,
         )
 
 

@@ -26,6 +26,11 @@ _STEP_S = 1.0
 _LOOK_FOR_ORDERS_S = 0.1
 
 
+def spawn_rate(spec: GeneratorSpec) -> int:
+    """How many users a second are started, so that all are there within four fifths of the warm-up."""
+    return max(math.ceil(spec.users / max(spec.warmup_s * _SPAWN_SHARE_OF_WARMUP, 0.5)), 1)
+
+
 class Followed(Protocol):
     """The deliveries that users follow, in this process or in those of the workers."""
 
@@ -116,8 +121,7 @@ class Steering:
             runner.start_shape()
             self.pause_until(time.monotonic() + _SPAWN_PATIENCE_S, lambda: self._first_s is not None)
             return
-        spawn_s = max(spec.warmup_s * _SPAWN_SHARE_OF_WARMUP, 0.5)
-        gevent.spawn(runner.start, spec.users, max(math.ceil(spec.users / spawn_s), 1))
+        gevent.spawn(runner.start, spec.users, spawn_rate(spec))
         patient_until_s = time.monotonic() + spec.warmup_s + _SPAWN_PATIENCE_S
         # Some may have died already: that all were started is enough.
         self.pause_until(patient_until_s, lambda: self._spawned or runner.user_count >= spec.users)
