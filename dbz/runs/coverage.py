@@ -18,7 +18,7 @@ from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, RUNNING, Series
 from dbz.runs.fold import inside
 from dbz.runs.past.merging import answered_seconds
-from dbz.runs.reading import Record
+from dbz.runs.reading import Record, has_left
 from dbz.runs.schema import Window
 from dbz.units import format_duration
 
@@ -64,7 +64,7 @@ def _gaps(worker: str, lines: Sequence[dict[str, Any]], window: Window) -> Itera
         if still_s > STILL_S:
             yield Gap(worker, start_s + 1.0, end_s)
         covered_s = max(covered_s, end_s)
-    if window.end_s - covered_s > _UNCOVERED_S:
+    if window.end_s - covered_s > _UNCOVERED_S and not has_left(lines):
         yield Gap(worker, covered_s, window.end_s)
 
 

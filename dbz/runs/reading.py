@@ -6,7 +6,7 @@ import gc
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -74,7 +74,14 @@ class Record:
     def window(self) -> Window:
         """The judged part; empty when the run ended in its warm-up."""
         end = self.marks.get(END, self.last_s)
+        if self.workers and all(map(has_left, self.workers.values())):
+            end = min(end, self.last_s)  # the master hears of it later
         return Window(start_s=min(self.marks.get(STEADY, end), end), end_s=end)
+
+
+def has_left(lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the scenario ended the worker that wrote these lines."""
+    return any(line.get("left") for line in lines[-3:])
 
 
 class RecordReader:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.measuring import Measurements
 from dbz.measure.latency.series import SETUP, TASK
-from dbz.runs.reading import Record
+from dbz.runs.reading import Record, has_left
 from dbz.runs.record import ENDED_ITSELF, SETUP_NAME, TEARDOWN_NAME
 from dbz.runs.schema import ErrorGroup, Generator
 from dbz.units import format_duration
@@ -36,6 +36,9 @@ def notes_of_code(record: Record) -> list[str]:
         notes.append(
             f"the scenario ended the run itself, {format_duration(record.marks[ENDED_ITSELF])} after its start"
         )
+    left = [worker for worker, lines in record.workers.items() if has_left(lines)]
+    if 0 < len(left) < len(record.workers):
+        notes.append(f"the scenario ended {len(left)} of {len(record.workers)} workers, and the others went on")
     errors_ms = [
         line["clock_error_ms"] for lines in record.workers.values() for line in lines if "clock_error_ms" in line
     ]

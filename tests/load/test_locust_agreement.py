@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.load.locust_agreement import by_both, disagreement
+from tests.load.locust_agreement import by_both, by_dbz, disagreement
 from tests.whole import some
 
 SHORT = (
@@ -26,3 +26,8 @@ SHORT = (
 def test_locust_and_dbz_agree(name, tmp_path):
     locust, dbz = by_both(name, tmp_path)
     assert disagreement(name, locust, dbz) == "", (locust.output, dbz.output)
+
+
+def test_workers_that_their_scenario_ends_make_no_run_invalid(tmp_path):
+    dbz = by_dbz("quits", tmp_path, workers=2)
+    assert (dbz.exit_code, dbz.failures) == (0, 0) and 70 <= dbz.requests <= 90, dbz.output

@@ -83,6 +83,22 @@ def test_a_line_that_is_a_little_late_is_no_gap(whole: tuple[Run, Record], late:
     assert judged(whole, [ERRORS], workers={**whole[1].workers, "worker-0": lines}).verdict is RunVerdict.PASS
 
 
+@pytest.mark.parametrize("at", [WARMUP_S + 1, WARMUP_S + 6, SECONDS - 1])
+def test_a_worker_that_its_scenario_ended_is_no_gap_but_one_before_it_is(whole: tuple[Run, Record], at: int) -> None:
+    def until(worker: str, left_s: float) -> list[dict[str, Any]]:
+        lines = [dict(line) for line in whole[1].workers[worker] if line["t"] <= left_s]
+        return [*lines, {**lines[-1], "t": left_s + 0.1, "dt": 0.1, "left": True}]
+
+    one = whole[1].workers | {"worker-0": until("worker-0", at)}
+    run = judged(whole, [ERRORS], workers=one)
+    assert run.verdict is RunVerdict.PASS and "the scenario ended 1 of 2 workers, and the others went on" in run.notes
+    torn = [line for line in one["worker-0"] if not WARMUP_S < line["t"] <= at]
+    assert judged(whole, [ERRORS], workers=one | {"worker-0": torn}).verdict is RunVerdict.INVALID
+    both = {worker: until(worker, at) for worker in whole[1].workers}
+    run = judged(whole, [ERRORS], workers=both)
+    assert run.verdict is RunVerdict.PASS and run.window.end_s == pytest.approx(at + 0.1)
+
+
 def test_a_worker_without_any_record_is_missed(whole: tuple[Run, Record]) -> None:
     run, record = whole
     three = run.model_copy(update={"profile": {**run.profile, "workers": 3}})

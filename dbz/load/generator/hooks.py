@@ -6,6 +6,7 @@ Locust logs these errors, and remembers no more of them than that there was one.
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
 
+_OURS = ("locust.", "dbz.")
 _MEANT = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 """Exceptions by which a listener tells Locust what to do."""
 
@@ -33,6 +35,18 @@ def watch(errors: ScenarioErrors) -> None:
 def call_first(event: Any, listener: Callable[..., None]) -> None:
     """Add a listener that is called before those which the scenario registered when it was imported."""
     event._handlers.insert(0, listener)
+
+
+def when_scenario_calls(subject: Any, method: str, told: Callable[[], None]) -> None:
+    """Be told before a method of an object is called by anybody but Locust and dbz."""
+    call = getattr(subject, method)
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        if not str(sys._getframe(1).f_globals.get("__name__")).startswith(_OURS):
+            told()
+        return call(*arguments, **named)
+
+    setattr(subject, method, watched)
 
 
 def within(seconds: float, call: Callable[[], Any]) -> bool:

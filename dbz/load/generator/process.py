@@ -60,6 +60,8 @@ class GeneratorProcess:
         self._stopper: Any = None
         """The greenlet that stops the users, or did."""
         self._told_of_stop = Event()
+        self._left = False
+        """Whether the scenario ended this worker."""
 
     def interrupt(self) -> None:
         """End the run now."""
@@ -148,7 +150,8 @@ class GeneratorProcess:
             listening.kill()
         writing.kill()
         self._stop(environment, runner.stop)
-        writer.finish()  # before a worker tells its master that it quits: the master stops listening then
+        # Before a worker tells its master that it quits: the master stops listening then.
+        writer.finish(left=self._left)
         if marks is not None:
             session.errors.report_to(marks)
         if preparation is not None:
@@ -175,6 +178,9 @@ class GeneratorProcess:
         """The target that was named for the run wins over one that a listener sets, as it does over a class's own."""
         if not self.spec.hosts:
             environment.host = environment.parsed_options.host = self.spec.target
+
+    def _on_left(self) -> None:
+        self._left = True
 
     def _on_stopping(self, **_: Any) -> None:
         self._stopper = gevent.getcurrent()
@@ -216,6 +222,7 @@ class GeneratorProcess:
         else:
             Channel(self.spec.secret).install()
             runner = environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
+            hooks.when_scenario_calls(runner, "quit", self._on_left)
         runner.user_greenlets = LastComeFirst()
         return runner
 

@@ -52,11 +52,11 @@ class RecordWriter:
             self._settled = True
             self._health.settle()
 
-    def finish(self) -> None:
-        """Write what is left and close the files."""
+    def finish(self, *, left: bool = False) -> None:
+        """Write what is left and close the files; `left` says that the scenario ended this worker before the run."""
         self._session.deliveries.expire()
         self._session.deliveries.abandon()
-        self._write({"dropped": self._pacing.not_begun()})
+        self._write({"dropped": self._pacing.not_begun(), **({"left": True} if left else {})})
         self._finished = True  # who does not let himself be stopped may fire events later still
         self._session.close()
 
