@@ -30,6 +30,8 @@ _KEYS_OF_A_THING = 3
 _ERROR_KEYS = ("error", "errors", "errorMessage", "error_message", "fault", "exception")
 _SUCCESS_KEYS = ("success", "ok", "succeeded")
 _STATUS_KEYS = ("status", "statusCode", "status_code")
+_TELLING_KEYS = frozenset((*_ERROR_KEYS, *_SUCCESS_KEYS, *_STATUS_KEYS))
+"""An object without any of these says nothing against itself."""
 _MESSAGE_KEYS = (
     *("message", "detail", "error_description", "error", "description", "faultstring", "title", "reason", "msg"),
     *("code", "type"),
@@ -71,7 +73,7 @@ def error_in(value: Any) -> str:
     if isinstance(value, list):
         batch = (entry for entry in value[:_MOST_OF_A_BATCH] if isinstance(entry, Mapping) and "jsonrpc" in entry)
         return next((error for entry in batch if (error := error_in(entry))), "")
-    if not isinstance(value, Mapping) or _is_a_thing(value):
+    if not isinstance(value, Mapping) or _TELLING_KEYS.isdisjoint(value) or _is_a_thing(value):
         return ""
     for key in _ERROR_KEYS:
         if _says(key, value):

@@ -171,6 +171,22 @@ def test_an_acknowledgement_that_does_not_come_is_a_failure_and_no_sample_of_suc
     assert member.errors()["ack", "ask"] == "no acknowledgement within 0.05 s"
 
 
+def test_a_time_limit_of_the_scenario_is_not_taken_for_that_of_an_acknowledgement(member):
+    limit = gevent.Timeout(0.05)
+    with pytest.raises(gevent.Timeout) as raised, limit:
+        member.client.call("ask", "why", timeout_s=30)
+    assert raised.value is limit and not member.failures()
+    assert member.client.call("echo", "alive") == ["alive"]
+
+
+def test_a_handler_that_waits_for_an_acknowledgement_is_told_not_to(member):
+    member.client.on("sent_back", lambda *_: member.client.call("echo", 1))
+    member.client.emit("send_back", 1)
+    until(lambda: member.errors(), "the error")
+    assert member.errors()["task", "on sent_back"].startswith("HandlerBlocks")
+    assert member.client.call("echo", "alive") == ["alive"]
+
+
 def test_what_cannot_be_sent_is_an_error_in_the_record(url, tmp_path):
     with member_of(url, tmp_path) as one:
         assert one.client.emit("echo", 1) is False

@@ -86,9 +86,10 @@ class Objections:
 
     def look_at_ack(self, event: str, arguments: Iterable[Any]) -> None:
         """Look at an acknowledgement."""
-        text = next((error for argument in arguments if (error := error_in(argument))), "")
-        if text:
-            self.add(ACK, event, text)
+        for argument in arguments:
+            if text := error_in(argument):
+                self.add(ACK, event, text)
+                return
 
     def _look(self, operation: str, body: bytes, content_type: str, method: str, asked: str, reached: str) -> None:
         """`asked` is the path or URL of the first request, `reached` the URL to which it was led, if to another."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import gevent
 from gevent.event import AsyncResult
 
+from dbz.load.generator.net.expecting import Expected, NotInTimeError
 from dbz.load.generator.net.faults import (
     ConnectionLost,
     MessageTooLarge,
@@ -90,7 +91,7 @@ class Namespace(ReturningSocket):
         self._offset: str | None = None
         self._any: _Taking | None = None
         self._handlers: dict[str, _Taking] = {}
-        self._acks: dict[int, AsyncResult] | None = None
+        self._acks: dict[int, Expected] | None = None
         self._last_number = 0
         self._opened: AsyncResult | None = None
         self._auth: Auth = None
@@ -146,12 +147,12 @@ class Namespace(ReturningSocket):
         """Send an event and wait for its acknowledgement, recorded as `ack`; None when none came in time."""
         self._last_number = number = self._last_number + 1
         acks = self._acks = self._acks if self._acks is not None else {}
-        result = acks[number] = AsyncResult()
+        expected = acks[number] = Expected()
         started_s = time.monotonic()
         try:
             self._send(packets.EVENT, number, [event, *arguments])
-            answer: list[Any] = result.get(timeout=timeout_s)
-        except gevent.Timeout:
+            answer: list[Any] = expected.wait(started_s + timeout_s)
+        except NotInTimeError:
             self._recorder.failure(ACK, event, timeout_s, f"no acknowledgement within {timeout_s:g} s")
             return None
         except TransportError as error:
@@ -159,7 +160,7 @@ class Namespace(ReturningSocket):
             return None
         finally:
             acks.pop(number, None)
-        self._recorder.success(ACK, event, time.monotonic() - started_s)
+        self._recorder.success(ACK, event, expected.arrived_s - started_s)
         self._recorder.objections.look_at_ack(event, answer)
         return answer
 
@@ -199,9 +200,9 @@ class Namespace(ReturningSocket):
             if packet.number is not None and answer is not _NOT_HANDLED:
                 self._acknowledge(packet.number, answer)
         elif kind in (packets.ACK, packets.BINARY_ACK):
-            result = self._acks.get(packet.number or 0) if self._acks else None
-            if result is not None:
-                result.set(packet.data)
+            expected = self._acks.get(packet.number or 0) if self._acks else None
+            if expected is not None:
+                expected.give(packet.data)
         elif kind == packets.CONNECT and self._opened is not None:
             self._welcome(packet.data)
         elif kind == packets.CONNECT_ERROR and self._opened is not None:
@@ -222,8 +223,8 @@ class Namespace(ReturningSocket):
     def lost(self, error: TransportError) -> None:
         """The connection, or this namespace of it, is gone."""
         was_connected, self.connected = self.connected, False
-        for result in list((self._acks or {}).values()):
-            result.set_exception(error)
+        for expected in (self._acks or {}).values():
+            expected.fail(error)
         if self._opened is not None and not self._opened.ready():
             self._opened.set_exception(error)
         elif was_connected and self._wanted:

@@ -17,13 +17,12 @@ from urllib.parse import urlencode
 import gevent
 import orjson
 from gevent.event import AsyncResult
-from gevent.hub import get_hub
 
 from dbz.load.generator.http import CONNECT_TIMEOUT_S, split_url
 from dbz.load.generator.http.cookies import CookieJar
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.net.expecting import Expected, NotInTimeError
 from dbz.load.generator.net.faults import ClosedByServer, ConnectionLost, MalformedFrame, ReadTimeout, TransportError
-from dbz.load.generator.net.wire import TimedWait
 from dbz.load.generator.record.recorder import Samples
 from dbz.load.generator.websocket.client import MAX_MESSAGE_BYTES, WebSocket, open_websocket
 from dbz.load.generator.websocket.frames import BINARY, PING, TEXT
@@ -115,7 +114,7 @@ class RawSocket(ReturningSocket):
         self._cookies = cookies
         self._access = access
         self._socket: WebSocket | None = None
-        self._expected: list[_Expected] = []
+        self._expected: list[_ExpectedMessage] = []
         self._pings: dict[bytes, AsyncResult] = {}
         self._timer: Any = None
 
@@ -212,7 +211,7 @@ class RawSocket(ReturningSocket):
         self._socket.send(payload, opcode)
 
     def _wait(self, name: str, match: Match, timeout_s: float, message: Any) -> Any:
-        expected = _Expected(_matcher(match))
+        expected = _ExpectedMessage(_matcher(match))
         self._expected.append(expected)
         started_s = time.monotonic()
         try:
@@ -221,7 +220,7 @@ class RawSocket(ReturningSocket):
             elif not self.connected:
                 raise ConnectionLost("not connected")
             answer = expected.wait(started_s + timeout_s)
-        except ReadTimeout:
+        except NotInTimeError:
             self._recorder.failure(ACK, name, timeout_s, f"no such message within {timeout_s:g} s")
             return None
         except TransportError as error:
@@ -300,30 +299,14 @@ _ABNORMAL = 1006
 _NOTHING = object()
 
 
-class _Expected(TimedWait):
-    """A message that somebody waits for: straight at the hub, since timers and events cost more than the message."""
+class _ExpectedMessage(Expected):
+    """A message that somebody waits for, told by its content."""
 
-    __slots__ = ("arrived_s", "matches")
+    __slots__ = ("matches",)
 
     def __init__(self, matches: Callable[[Any], Any]) -> None:
         super().__init__()
         self.matches = matches
-        self.arrived_s = 0.0
-
-    def give(self, message: Any) -> None:
-        """It has come; who waits goes on at once. Called by the event loop."""
-        self.arrived_s = time.monotonic()
-        if self._waiting is not None:
-            self._waiting.switch(message)
-
-    def fail(self, error: TransportError) -> None:
-        """It will not come. May be called by any greenlet, so who waits goes on when the event loop has its turn."""
-        if self._waiting is not None:
-            get_hub().loop.run_callback(self._throw, error)
-
-    def _throw(self, error: TransportError) -> None:
-        if self._waiting is not None:
-            self._waiting.throw(error)
 
 
 def _matcher(match: Match) -> Callable[[Any], Any]:
