@@ -15,7 +15,6 @@ other work on the machine matters little.
 
 from __future__ import annotations
 
-import math
 import os
 import resource
 import subprocess
@@ -30,6 +29,7 @@ from pathlib import Path
 from random import Random
 
 import orjson
+from growth import exponent
 
 from dbz.measure.budget.budgets import parse_budget
 from dbz.measure.latency.histogram import Histogram, index_of
@@ -207,12 +207,6 @@ def _megabytes(folder: RunFolder, pattern: str = "*") -> float:
     return sum(path.stat().st_size for path in folder.path.glob(pattern) if path.is_file()) / 1e6
 
 
-def _exponent(values: Sequence[float]) -> str:
-    """Of the power law through values at 1x, 4x and 16x the work, by least squares of logarithms."""
-    logs = [math.log(max(value, 1e-9)) for value in values]
-    return f"{(logs[-1] - logs[0]) / (2 * math.log(4)):.2f}" if len(values) == 3 else "-"
-
-
 Rows = dict[str, list[float]]
 
 
@@ -220,7 +214,7 @@ def _print(title: str, moments: Sequence[int], rows: Rows) -> None:
     print(f"\n{title}; {OPERATIONS} operations, {WORKERS} workers, {PER_S:,.0f} requests/s")
     print(f"  {'':34}" + "".join(f"{moment / 60:>10.0f} min" for moment in moments) + "   exponent")
     for name, values in rows.items():
-        print(f"  {name:34}" + "".join(f"{value:>14.2f}" for value in values) + f"{_exponent(values):>11}", flush=True)
+        print(f"  {name:34}" + "".join(f"{value:>14.2f}" for value in values) + f"{exponent(values):>11}", flush=True)
 
 
 def _moments(hours: float) -> list[int]:

@@ -3,13 +3,11 @@
 # ruff: noqa: I001 the standard library is patched before anything else is imported
 from __future__ import annotations
 
-from socketio_members import CONNECTING, TEXT, run
+from socketio_members import CONNECTING, TEXT, Member, run
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import gevent
 
@@ -19,7 +17,7 @@ from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.sinks import FileSink
 from dbz.load.generator.socketio.client import SocketClient
 from dbz.measure.latency.histogram import Histogram
-from dbz.measure.latency.series import DELIVERY
+from dbz.measure.latency.series import ACK, DELIVERY
 
 __all__ = ["CONNECTING", "EVENT", "TEXT", "Members"]
 
@@ -34,7 +32,7 @@ class Members:
         self.deliveries = DeliveryLedger(self.recorder)
         self.clients: list[SocketClient] = []
 
-    def join(self, url: str, number: int) -> Callable[[dict[str, Any]], Any]:
+    def join(self, url: str, number: int) -> Member:
         """Connect one member."""
         client = SocketClient(url, self.recorder)
         received = self.deliveries.received
@@ -42,16 +40,16 @@ class Members:
         client.connect()
         self.clients.append(client)
         self.deliveries.join(EVENT, ROOM, number)
-        return lambda message: client.emit("say", message)
+        return Member(lambda message: client.emit("say", message), lambda message: client.call("ask", message))
 
     def announce(self, key: str, member: int) -> None:
         """A message is about to be sent."""
         self.deliveries.sent(EVENT, ROOM, key, member)
 
-    def latencies_ms(self) -> tuple[int, float, float]:
-        """Count, median and 95th percentile of the deliveries."""
-        histogram = Histogram(self.recorder._ok[DELIVERY, EVENT])
-        own_copies, *_ = self.deliveries.take_counts()[EVENT]  # received as well, but no deliveries
+    def latencies_ms(self, work: str) -> tuple[int, float, float]:
+        """Count, median and 95th percentile of the deliveries, or of the acknowledgements."""
+        histogram = Histogram(self.recorder._ok[(ACK, "ask") if work == "acks" else (DELIVERY, EVENT)])
+        own_copies = self.deliveries.take_counts().get(EVENT, [0])[0]  # received as well, but no deliveries
         return len(histogram) + own_copies, *(histogram.percentile_us(share) / 1000 for share in (50, 95))
 
 

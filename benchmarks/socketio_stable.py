@@ -23,11 +23,11 @@ def main(url: str, count: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         members = Members(Path(folder))
         began_s = time.monotonic()
-        says = list(Pool(CONNECTING).imap(lambda number: members.join(url, number), range(count)))
+        joined = list(Pool(CONNECTING).imap(lambda number: members.join(url, number), range(count)))
         connect_s = time.monotonic() - began_s
         for number in range(int(seconds)):
             members.announce(str(number), number)
-            says[number]({"id": str(number), "text": TEXT})
+            joined[number].say({"id": str(number), "text": TEXT})
             gevent.sleep(1)
         members.deliveries.expire()
         sent, expected, delivered, *_ = members.deliveries.take_counts()[EVENT]
