@@ -16,6 +16,7 @@ from dbz.stack.options import StackOptions
 from dbz.stack.probes import cache_answers, cloud_answers, gateway_answers, server_answers, store_answers
 
 _LOOPBACK = "127.0.0.1"
+SEED_DEADLINE_S = 60.0
 CACHE_GROUP, _CACHE_NODES = "dbz-cache", 2
 _STORE_SETTINGS = Path(__file__).with_name("store.toml")
 
@@ -46,11 +47,11 @@ def require_packages(*, cloud: bool = False) -> None:
 
 
 def document_store(name: str = "store") -> Part:
-    """SecantusDB on a free port. Its data are thrown away, so it gets no time to close them tidily."""
+    """SecantusDB on a free port. Its data are thrown away, so it gets no time to close them."""
     port, scratch = free_port(), _scratch(name)
     where = ["--host", _LOOPBACK, "--port", str(port), "--storage-path", str(scratch / "data")]
     argv = [*python_module("secantus"), "--config", str(_STORE_SETTINGS), *where]
-    return Part(name, "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.2)
+    return Part(name, "the document store", argv, _LOOPBACK, port, store_answers, scratch, grace_s=0.0)
 
 
 def store_uri(port: int) -> str:
@@ -71,15 +72,20 @@ def cache() -> Part:
 
 
 def server(options: StackOptions, mongo_uri: str, redis_url: str, shards: Mapping[str, str]) -> Part:
-    """The reference server on the port that was asked for, or on a free one."""
+    """The reference server on the port that was asked for, or on a free one.
+
+    It may be started before its document store listens, into which it writes the demo data first.
+    """
     port, scratch = options.port or free_port(options.host), _scratch("server")
     processes = ["--services", options.services] if options.services else ["--processes", str(options.processes)]
     where = ["--host", options.host, "--port", str(port), *processes]
-    argv = [*python_module("dbz.server"), *where, *_server_arguments(options, mongo_uri, redis_url, shards)]
+    demo = ["--demo-clubs", str(options.clubs), "--demo-seed", str(options.seed)]
+    argv = [*python_module("dbz.server"), *where, *demo, *_server_arguments(options, mongo_uri, redis_url, shards)]
     env = {"JWT_SECRET": secrets.token_urlsafe(32), "TMPDIR": str(scratch), **shards}
     # Longer than the server gives its workers to drain: it is the one that should insist.
     # Seven programs and more take their time where one is up soon.
     ready, grace_s, deadline_s = (gateway_answers, 20.0, 90.0) if options.services else (server_answers, 10.0, 30.0)
+    deadline_s += SEED_DEADLINE_S
     return Part("server", "the reference server", argv, options.host, port, ready, scratch, env, grace_s, deadline_s)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +16,19 @@ from dbz.stack.options import StackOptions
 from dbz.stack.parts import Part
 from dbz.stack.probes import check_port, port_is_taken, server_is_warm
 
-_SEED_DEADLINE_S = 60.0
 _PORT_TRIES = 3
+_SERVERS = ("server", "cloud")
 _WARM_MOST_S, _WARM_POLL_S = 120.0, 0.25
 """How long a server may need to fill its cache, and how often it is asked."""
+
+
+@dataclass(frozen=True)
+class Starting:
+    """A part that was started and may not be up yet."""
+
+    make: Callable[[], Part]
+    """Makes the part again, on another port."""
+    part: Part
 
 
 class Stack:
@@ -79,21 +89,38 @@ class Stack:
             self.check()
             time.sleep(_WARM_POLL_S)
 
+    def release(self) -> None:
+        """Ask the server to end, without waiting for it: nobody has a use for the stack any more."""
+        for name in _SERVERS:
+            if name in self._running:
+                self._running[name][1].release()
+
     def stop(self) -> None:
         """End all parts: the server first, so that it still has its stores while it closes."""
-        servers = ["server", "cloud"]
-        stores = [name for name in self._running if name not in servers]
-        for names in (servers, stores):
+        stores = [name for name in self._running if name not in _SERVERS]
+        for names in (_SERVERS, stores):
             stop_all(self._running[name][1] for name in names if name in self._running)
         self._running.clear()
 
     def bring_up(self, *makers: Callable[[], Part]) -> list[Part]:
-        """Start parts side by side and wait until all answer.
+        """Start parts side by side and wait until all answer."""
+        return self.wait_for(self.start(*makers))
+
+    def start(self, *makers: Callable[[], Part]) -> list[Starting]:
+        """Start parts side by side; they are up after `wait_for`."""
+        return [Starting(make, self._start(make())) for make in makers]
+
+    def wait_for(self, starting: Iterable[Starting]) -> list[Part]:
+        """Wait until all these parts answer.
 
         A free port can be lost to somebody else before its server listens on it: that part is made again.
         """
-        made = [(make, self._start(make())) for make in makers]
-        return [self._wait_ready(make, part, tries_left=_PORT_TRIES - 1) for make, part in made]
+        return [self._wait_ready(each.make, each.part, tries_left=_PORT_TRIES - 1) for each in starting]
+
+    def restart(self, starting: Starting) -> Starting:
+        """Stop a part, and start it as it is made now."""
+        self._running[starting.part.name][1].stop()
+        return Starting(starting.make, self._start(starting.make()))
 
     def _start(self, part: Part) -> Part:
         log = self.logs / f"{part.name}.log"
@@ -114,9 +141,10 @@ class Stack:
         return part
 
 
-def start_stack(options: StackOptions, logs: Path) -> Stack:
+def start_stack(options: StackOptions, logs: Path, meanwhile: Callable[[], None] = lambda: None) -> Stack:
     """Start the embedded stack, seeded and ready, with one log file a part in the folder `logs`.
 
+    `meanwhile` is called while the programs start: for what the caller has to do anyway.
     Raises `UsageError` when the port asked for is taken or `logs` cannot be written, `DependencyError` when the
     `embedded` extra is missing or a part does not come up. Whatever ends this function early (a signal that raises
     too), nothing keeps running.
@@ -127,7 +155,7 @@ def start_stack(options: StackOptions, logs: Path) -> Stack:
     parts.require_packages(cloud=options.cloud > 0)
     stack = Stack(logs)
     try:
-        _bring_up_all(stack, options)
+        _bring_up_all(stack, options, meanwhile)
     except BaseException:
         stack.stop()
         raise
@@ -135,32 +163,47 @@ def start_stack(options: StackOptions, logs: Path) -> Stack:
     return stack
 
 
-def _bring_up_all(stack: Stack, options: StackOptions) -> None:
+def _bring_up_all(stack: Stack, options: StackOptions, meanwhile: Callable[[], None]) -> None:
     # With shards one store more: it stands by, to be added to the map.
     names = ["store", *(f"shard_{number}" for number in range(1, options.shards + 1) if options.shards > 1)]
-    cache, *stores = stack.bring_up(parts.cache, *(partial(parts.document_store, name) for name in names))
-    uris = [parts.store_uri(store.port) for store in stores]
+    stores = stack.start(parts.cache, *(partial(parts.document_store, name) for name in names))
+    addressed = [each.part for each in stores]
+    _note_addresses(stack, options, addressed)
+    if options.cloud:
+        meanwhile()
+        _note_addresses(stack, options, stack.wait_for(stores))
+        _bring_up_cloud(stack, options)
+        return
+    # It loads its libraries while its stores start.
+    (server,) = stack.start(lambda: parts.server(options, stack.mongo_uri, stack.redis_url, stack.shards))
+    meanwhile()
+    up = stack.wait_for(stores)
+    if up != addressed:
+        _note_addresses(stack, options, up)
+        server = stack.restart(server)
+    (server_part,) = stack.wait_for([server])
+    stack.url = f"http://{server_part.host}:{server_part.port}"
+
+
+def _note_addresses(stack: Stack, options: StackOptions, stores: Sequence[Part]) -> None:
+    cache, *document_stores = stores
+    uris = [parts.store_uri(store.port) for store in document_stores]
     stack.mongo_uri = uris[0]
     stack.redis_url = f"redis://{cache.host}:{cache.port}/0"
-    # The server loads its libraries while the data are written.
     stack.shards = parts.shard_variables(options, uris, stack.redis_url)
+
+
+def _bring_up_cloud(stack: Stack, options: StackOptions) -> None:
+    """Start the local cloud, whose tasks are servers, while the demo data are written: no task is the first."""
     seeds = parts.seeding(options, stack.mongo_uri, stack.shards)
     with Child("the demo data", seeds, log=stack.logs / "seed.log", env=stack.shards) as seeding:
-        stack.url = _bring_up_servers(stack, options)
-        code = seeding.wait(_SEED_DEADLINE_S)
+        port = options.port or free_port(options.host)
+        stores = stack.mongo_uri, stack.redis_url, stack.shards
+        (cloud,) = stack.bring_up(lambda: parts.cloud(options, port, stack.logs, *stores))
+        stack.cloud_url = f"http://{cloud.host}:{cloud.port}"
+        stack.url = f"http://{options.host}:{port}"
+        code = seeding.wait(parts.SEED_DEADLINE_S)
     if code != 0:
         raise DependencyError(
             f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}", code="E015"
         )
-
-
-def _bring_up_servers(stack: Stack, options: StackOptions) -> str:
-    """Start the server, or the local cloud whose tasks are servers; the app's URL."""
-    stores = stack.mongo_uri, stack.redis_url, stack.shards
-    if not options.cloud:
-        (server,) = stack.bring_up(lambda: parts.server(options, *stores))
-        return f"http://{server.host}:{server.port}"
-    port = options.port or free_port(options.host)
-    (cloud,) = stack.bring_up(lambda: parts.cloud(options, port, stack.logs, *stores))
-    stack.cloud_url = f"http://{cloud.host}:{cloud.port}"
-    return f"http://{options.host}:{port}"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from dbz.cloud.cloudwatch.logs import LogFollower, Logged
-from dbz.server.__main__ import parse
+from dbz.server.__main__ import command_line, settings_of
 from dbz.server.observe.emf import emf_line
 from dbz.server.settings import Emf
 
@@ -35,5 +35,7 @@ def test_a_log_is_followed_by_whole_lines(tmp_path: Path) -> None:
 
 
 def test_the_service_is_named_on_the_command_line() -> None:
-    assert parse(["--emf", "shop/web", "--emf-period", "5"]).emf == Emf(cluster="shop", service="web", period_s=5)
-    assert parse([]).emf.service == ""
+    assert settings_of(command_line(["--emf", "shop/web", "--emf-period", "5"])).emf == Emf(
+        cluster="shop", service="web", period_s=5
+    )
+    assert settings_of(command_line([])).emf.service == ""

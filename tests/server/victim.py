@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from dbz.server import process
-from dbz.server.__main__ import _with_own_keys, parse
+from dbz.server.__main__ import _with_own_keys, command_line, settings_of
 from dbz.server.apart.band import RemoteBandAccess
 from dbz.server.apart.processes import ServiceSupervisor
 from dbz.server.app import Application
@@ -94,7 +94,7 @@ def _programs(service: str) -> list[int]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM."""
-    chosen = _with_own_keys(parse(arguments))
+    chosen = _with_own_keys(settings_of(command_line(arguments)))
     for name, owner in WITHIN_SYNC.items():
         setattr(owner, name, _struck(getattr(owner, name), f"{SYNC}.{name}"))
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for

@@ -69,7 +69,7 @@ def test_pids_name_the_running_programs(stack: Stack) -> None:
 
 
 def test_each_part_has_its_log(stack: Stack) -> None:
-    assert {log.name for log in stack.logs.iterdir()} == {"store.log", "cache.log", "server.log", "seed.log"}
+    assert {log.name for log in stack.logs.iterdir()} == {"store.log", "cache.log", "server.log"}
 
 
 def test_two_stacks_run_side_by_side_and_the_second_leaves_the_first_alone(
@@ -142,6 +142,42 @@ def test_a_free_port_that_was_lost_meanwhile_is_replaced(tmp_path: Path, taken_p
         (cache,) = stack.bring_up(unlucky_cache)
         assert cache.port != taken_port
         assert stack.dead() is None
+
+
+def test_a_server_is_started_again_when_its_store_had_to_take_another_port(
+    tmp_path: Path, taken_port: int, empty_afterwards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is started together with its stores, at the addresses that these are to have."""
+    ports, make = iter([taken_port, free_port()]), parts.document_store
+
+    def unlucky_store(name: str) -> Part:
+        port, lucky = next(ports), make(name)
+        argv = [str(port) if argument == str(lucky.port) else argument for argument in lucky.argv]
+        return Part(name, lucky.what, argv, lucky.host, port, lucky.ready, lucky.scratch)
+
+    monkeypatch.setattr(parts, "document_store", unlucky_store)
+    with start_stack(StackOptions(clubs=1), tmp_path / "logs") as stack:
+        with pymongo.MongoClient(stack.mongo_uri, serverSelectionTimeoutMS=5000) as mongo:
+            assert mongo.dbz.clubs.count_documents({}) == 1
+            assert mongo.dbz.seeds.find_one({"complete": True})
+        test_the_demo_members_can_log_in(stack)
+
+
+def test_the_demo_data_are_there_before_the_server_answers(tmp_path: Path) -> None:
+    with (
+        start_stack(StackOptions(clubs=2), tmp_path / "logs") as stack,
+        pymongo.MongoClient(stack.mongo_uri, serverSelectionTimeoutMS=5000) as mongo,
+    ):
+        assert mongo.dbz.clubs.count_documents({}) == 2
+        assert mongo.dbz.seeds.find_one({"complete": True})
+    assert "seeded 2 clubs" in (tmp_path / "logs" / "server.log").read_text()
+
+
+def test_what_a_caller_has_to_do_anyway_is_done_once_while_the_programs_start(tmp_path: Path) -> None:
+    calls: list[set[str]] = []
+    logs = tmp_path / "logs"
+    with start_stack(StackOptions(clubs=1), logs, lambda: calls.append({log.name for log in logs.iterdir()})):
+        assert calls == [{"store.log", "cache.log", "server.log"}]
 
 
 def test_a_part_that_cannot_start_shows_its_log(tmp_path: Path, empty_afterwards: Path) -> None:

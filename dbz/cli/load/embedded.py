@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,18 @@ if TYPE_CHECKING:
     from dbz.stack import Stack
 
 
-def start_embedded(profile: Profile, logs: Path) -> Stack:
-    """The running stack; progress goes to standard error, one log file a part into `logs`."""
+def start_embedded(profile: Profile, logs: Path, meanwhile: Callable[[], None] = lambda: None) -> Stack:
+    """The running stack; progress goes to standard error, one log file a part into `logs`.
+
+    `meanwhile` is called while its programs start.
+    """
     typer.echo("Starting the embedded stack …", err=True)
-    stack = start_stack_of(profile, logs)
+    stack = start_stack_of(profile, logs, meanwhile)
     typer.echo(f"Ready after {stack.started_in_s:.1f} s: {stack.url}", err=True)
     return stack
 
 
-def start_stack_of(profile: Profile, logs: Path) -> Stack:
+def start_stack_of(profile: Profile, logs: Path, meanwhile: Callable[[], None] = lambda: None) -> Stack:
     """The running stack, without a word."""
     from dbz.config.services import has_band, instances_of
     from dbz.stack import StackOptions, start_stack
@@ -35,4 +39,4 @@ def start_stack_of(profile: Profile, logs: Path) -> Stack:
         services=profile.stack.services,
         faults=bool(profile.stack.faults),
     )
-    return start_stack(options, logs)
+    return start_stack(options, logs, meanwhile)

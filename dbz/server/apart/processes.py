@@ -57,7 +57,7 @@ class ServiceSupervisor:
         self._places: list[_Place] = []
         self._stopping = False
         mesh = f"apart-{secrets.token_hex(6)}"
-        self._common = ["--services", "", "--group", mesh, "--warmup", "none"]
+        self._common = ["--services", "", "--group", mesh, "--warmup", "none", "--demo-clubs", "0"]
         unknown = ("JWT_SECRET", "MESH_SECRET", *chain.from_iterable(_SECRETS_OF.values()))
         self._forks = Forks(module, unknown, self._grace_s + _MARGIN_S)
         self._secrets = {"MESH_SECRET": secrets.token_urlsafe(32)}

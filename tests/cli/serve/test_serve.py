@@ -169,8 +169,8 @@ def test_a_part_that_dies_is_named_with_its_log_and_ends_it_with_3(home: Home, p
     ("signum", "milestone"),
     some(
         [
-            (signal.SIGTERM, "store.log"), (signal.SIGTERM, "seed.log"), (signal.SIGINT, "seed.log"),
-            (signal.SIGINT, "store.log"), (signal.SIGTERM, "server.log"), (signal.SIGINT, "server.log"),
+            (signal.SIGTERM, "store.log"), (signal.SIGTERM, "server.log"),
+            (signal.SIGINT, "store.log"), (signal.SIGINT, "server.log"),
         ],
         3,
     ),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dbz.server import process
-from dbz.server.__main__ import parse
+from dbz.server.__main__ import command_line, settings_of
 from dbz.server.app import Application
 from dbz.server.notification.inbox import Inbox
 from dbz.server.notification.sending.channels import OutsideChannels
@@ -55,7 +55,7 @@ def _strike(point: str) -> None:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    chosen = parse()
+    chosen = settings_of(command_line())
     for step, (owner, name) in STEPS.items():
         setattr(owner, name, _struck(step, getattr(owner, name)))
     process._CRASHES_WITHIN_S = 0.0  # that its workers end often is what it is for
