@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 _LOG_TAIL_LINES = 8
 _LOG_TAIL_BYTES = 8_192
 _GUARD_MARGIN_S = 5.0
+_LOOK_S = 0.01
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -125,10 +127,17 @@ class Child:
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit code once the program has ended, or None when `timeout_s` passed first."""
+        end_s = time.monotonic() + timeout_s
+        wait_for_an_end([self], timeout_s)
         try:
-            return self._code(self._guard.wait(timeout_s))
+            return self._code(self._guard.wait(max(end_s - time.monotonic(), 0.0)))
         except subprocess.TimeoutExpired:
             return None
+
+    def ends_at(self) -> int | None:
+        """A descriptor that hangs up when the program has ended; None when that is known already."""
+        output = _stdout(self._guard)
+        return None if output.closed or self._guard.returncode is not None else output.fileno()
 
     def release(self) -> None:
         """Let the guard end the program (SIGTERM, then SIGKILL after the grace period) without waiting for it."""
@@ -209,6 +218,20 @@ def stop_all(children: Iterable[Child]) -> None:
         child.stop()
 
 
+def wait_for_an_end(children: Iterable[Child], timeout_s: float) -> None:
+    """Wait until one of these programs ends, but no longer than `timeout_s`; not at all without programs that all run.
+
+    The standard library looks in growing pauses; this returns in the moment in which a guard ends.
+    """
+    descriptors = [child.ends_at() for child in children]
+    hang_ups = select.poll()
+    for descriptor in descriptors:
+        if descriptor is not None:
+            hang_ups.register(descriptor, 0)
+    if descriptors and None not in descriptors:
+        hang_ups.poll(max(timeout_s, 0.0) * 1000)
+
+
 def wait_until(ready: Callable[[], bool], child: Child, *, deadline_s: float, what: str) -> None:
     """Poll `ready` until it holds; `DependencyError` when the child ends or `deadline_s` seconds pass first."""
     end = time.monotonic() + deadline_s
@@ -222,7 +245,7 @@ def wait_until(ready: Callable[[], bool], child: Child, *, deadline_s: float, wh
             raise DependencyError(
                 f"{what} was not ready within {deadline_s:g} s", hint=f"log: {child.log}", code="E015"
             )
-        time.sleep(0.02)
+        time.sleep(_LOOK_S)
 
 
 _given: set[int] = set()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from dbz.children import Child, free_port, python_module, stop_all
+from dbz.children import Child, free_port, python_module, stop_all, wait_for_an_end
 from dbz.errors import DependencyError, UsageError
 from dbz.load.secret import master_secret, new_secret
 from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec, ProcessEnd
@@ -80,6 +80,10 @@ class GeneratorProcesses:
         # Its listeners may have something to do at the end, like judging what all workers did.
         self._alone_since_s = self._alone_since_s or time.monotonic()
         return time.monotonic() < max(self._alone_since_s + _MASTER_ALONE_S, patient_until_s)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until a process that still runs ends, but no longer than `timeout_s`."""
+        wait_for_an_end([child for child in self._children.values() if child.exit_code is None], timeout_s)
 
     def interrupt(self) -> None:
         """Ask all processes to end early, with a complete record."""

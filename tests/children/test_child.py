@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dbz.children import Child, free_port, stop_all, wait_until
+from dbz.children import Child, free_port, stop_all, wait_for_an_end, wait_until
 from dbz.errors import DependencyError, UsageError
 from tests.children.processes import DEADLINE_S, ended, eventually, gone
 
@@ -232,3 +232,24 @@ def test_waiting_ends_at_the_deadline(log: Path) -> None:
 def test_a_free_port_can_be_bound() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", free_port()))
+
+
+def test_waiting_for_an_end_is_over_when_the_first_of_several_programs_ends(log: Path) -> None:
+    """Each wait is for longer than a test may take: it returns early, or the test does not end."""
+    with Child("slow", python("import time; time.sleep(600)"), log=log) as slow:
+        with Child("quick", python("pass"), log=log) as quick:
+            wait_for_an_end([slow, quick], 10_000)
+            assert quick.wait(10_000) == 0
+            assert slow.exit_code is None
+            wait_for_an_end([slow, quick], 10_000)  # one has ended already
+        wait_for_an_end([], 10_000)
+        slow.interrupt(signal.SIGKILL)
+        wait_for_an_end([slow], 10_000)
+        assert slow.wait(10_000) == 137
+
+
+def test_waiting_for_an_end_gives_up_after_its_time(log: Path) -> None:
+    with Child("slow", python("import time; time.sleep(600)"), log=log) as slow:
+        wait_for_an_end([slow], 0.01)
+        wait_for_an_end([slow], -1)
+        assert slow.wait(0.01) is None

@@ -12,8 +12,9 @@ from types import TracebackType
 from dbz.errors import DbzError, DependencyError, UsageError
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
+from dbz.load.new_run import new_run
 from dbz.load.orders import Order, OrderWriter
-from dbz.load.plan import LoadPlan, new_run
+from dbz.load.plan import LoadPlan
 from dbz.load.run import POLL_S, generator_spec, is_over, teardown_s
 from dbz.load.sampler import Sampler
 from dbz.runs.conclude import conclude
@@ -90,7 +91,7 @@ class LiveLoad:
         ):
             self._machine.update()
             self._reader.poll()
-            time.sleep(POLL_S)
+            self._generator.wait(POLL_S)
 
     @property
     def now_s(self) -> float:
@@ -141,7 +142,7 @@ class LiveLoad:
 
     def _poll(self) -> bool:
         """Look after everything once; False when the user wants to stop."""
-        time.sleep(POLL_S)
+        self._generator.wait(POLL_S)
         self._machine.update()
         record = self._reader.poll()
         self._check()
