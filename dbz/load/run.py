@@ -18,9 +18,10 @@ from dbz.load.faults import FaultInjector
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
 from dbz.load.networks import Network
+from dbz.load.new_run import new_run
 from dbz.load.pages.browser import Browser
 from dbz.load.pages.opening import opened_browser, watched_pages
-from dbz.load.plan import LoadPlan, new_run
+from dbz.load.plan import LoadPlan
 from dbz.load.sampler import Sampler
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.conclude import conclude
@@ -90,11 +91,11 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     spec = generator_spec(plan, folder.path, started_s, started)
     faults = [parse_fault(text) for text in plan.profile.stack.faults] if plan.embedded else []
     with (
+        GeneratorProcesses(spec, folder) as generator,  # it starts while the others have their first looks
         Sampler(plan.base_url, folder.server, started_s, plan.profile.metrics, plan.profile.health or ""),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
         watched_pages(plan, folder, browser, started_s) as pages,
         FaultInjector(faults, plan.base_url, started_s) as injector,
-        GeneratorProcesses(spec, folder) as generator,
     ):
         end_s = started_s + plan.planned_s + _OVERTIME_S
         record = reader.record
@@ -116,7 +117,7 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
                 if interrupted or failure or stopped:
                     generator.interrupt()
                     end_s = time.monotonic() + _STOP_PATIENCE_S
-            time.sleep(POLL_S)
+            generator.wait(POLL_S)
         generator.stop()
         if not (interrupted or failure):
             pages.finish()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import ConfigError, UsageError
-from dbz.load.plan import LoadRequest, fitting_workers, new_run, plan_load
+from dbz.load.new_run import new_run
+from dbz.load.plan import LoadRequest, fitting_workers, plan_load
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from dbz.config.phases.file import load_phases
 from dbz.config.profile import load_profile
 from dbz.load.capacity.result import conclude_capacity, step_of, tried_by
 from dbz.load.capacity.search import Bounds, Next, search
-from dbz.load.plan import LoadPlan, new_run
+from dbz.load.new_run import new_run
+from dbz.load.plan import LoadPlan
 from dbz.runs.capacity import Capacity, CapacityStep
 from dbz.runs.schema import (
     BudgetResult,

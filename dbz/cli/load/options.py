@@ -161,7 +161,7 @@ class BaselineOptions:
         """The plan, held against the baseline if there is one; `UsageError` when it cannot be."""
         if not self.baseline:
             return plan
-        from dbz.load.plan import plan_against
+        from dbz.load.new_run import plan_against
         from dbz.measure.compare.terms import ComparisonTerms
 
         terms = ComparisonTerms(

@@ -16,7 +16,7 @@ from dbz.load.capacity.ramp import bounds_from
 from dbz.load.capacity.result import conclude_capacity, tried_by
 from dbz.load.capacity.search import Bounds, Next, last_look, search
 from dbz.load.capacity.separate_runs import SeparateRuns
-from dbz.load.plan import new_run
+from dbz.load.new_run import new_run
 from dbz.runs.capacity import Capacity, CapacityRamp, CapacityStep
 from dbz.units import format_duration
 
