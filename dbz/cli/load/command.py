@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dbz.runs.folder import RunFolder
     from dbz.runs.reading import Record
     from dbz.runs.schema import CareFigures, Run
+    from dbz.stack import Stack
 
 
 def load(
@@ -127,19 +128,37 @@ def carry_out_run(
 
     It is held against runs with less `care` of the app, if there were any.
     """
-    from dbz.report import print_conclusion, print_verdict, tell_github, write_reports, write_what_can_be
-    from dbz.runs.care import care_figures
     from dbz.runs.folder import create_run_folder, new_run_id
-    from dbz.runs.reading import read_record
 
     folder = create_run_folder(output.out, new_run_id(plan.profile.name, datetime.now(UTC)))
-    try:
-        run = _measure(plan, folder, interrupts, output)
-    except DbzError:
-        # The server may have died half-way: what was measured until then is worth a report all the same.
-        with suppress(UsageError):
-            write_reports(folder)
-        raise
+    with ExitStack() as resources:
+        stack = None
+        if plan.embedded:
+            stack = resources.enter_context(start_embedded(plan.profile, folder.logs, _load_libraries))
+            plan = replace(plan, target=stack.url)
+        try:
+            run = _measure(plan, folder, interrupts, output, stack)
+        finally:
+            if stack is not None:
+                stack.release()  # it ends while reports are written
+        return _report(run, folder, output, number, count, care), folder
+
+
+def _load_libraries() -> None:
+    """Load what a run and its reports need, while the stack starts."""
+    import dbz.load.run
+    import dbz.report.terminal.run.live
+    import dbz.runs.care  # noqa: F401
+
+
+def _report(
+    run: Run, folder: RunFolder, output: OutputOptions, number: int, count: int, care: Sequence[CareFigures]
+) -> Run:
+    """Write the reports of a run, print them when it is the last one, and return it with what is known only now."""
+    from dbz.report import print_conclusion, print_verdict, tell_github, write_what_can_be
+    from dbz.runs.care import care_figures
+    from dbz.runs.reading import read_record
+
     if count > 1:
         run = run.model_copy(update={"repetition": f"{number} of {count}"})
         with suppress(UsageError):  # what could not be written is told below
@@ -163,19 +182,19 @@ def carry_out_run(
         print_conclusion(run, folder)
     for problem in problems:  # the verdict is what was measured, whether all of its reports could be written or not
         typer.echo(f"dbz: {problem}", err=True)
-    return run, folder
+    return run
 
 
-def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: OutputOptions) -> Run:
+def _measure(
+    plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: OutputOptions, stack: Stack | None
+) -> Run:
     from dbz.load.allowed_hosts import reach
     from dbz.load.run import Surroundings, run_load
-    from dbz.report import open_metrics, open_otlp, open_view
+    from dbz.report import open_metrics, open_otlp, open_view, write_reports
 
-    check: Callable[[], None] = lambda: None  # noqa: E731 a target of the user's own is watched by its health probe
-    with ExitStack() as resources:
-        if plan.embedded:
-            stack = resources.enter_context(start_embedded(plan.profile, folder.logs))
-            plan, check = replace(plan, target=stack.url), stack.check
+    # A target of the user's own is watched by its health probe.
+    check: Callable[[], None] = stack.check if stack is not None else lambda: None
+    try:
         reach(plan.target)
         interrupts.defer()
         show = [open_view(no_live=output.no_live, title=plan.profile.name, budgets=plan.budgets)]
@@ -183,10 +202,16 @@ def _measure(plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: 
             show.append(open_metrics(*output.metrics_address, plan.budgets))
         if output.otlp:
             show.append(open_otlp(output.otlp, plan.budgets))
-        views = [resources.enter_context(view) for view in show]
+        with ExitStack() as opened:
+            views = [opened.enter_context(view) for view in show]
 
-        def update(record: Record, elapsed_s: float, planned_s: float) -> None:
-            for view in views:
-                view.update(record, elapsed_s, planned_s)
+            def update(record: Record, elapsed_s: float, planned_s: float) -> None:
+                for view in views:
+                    view.update(record, elapsed_s, planned_s)
 
-        return run_load(plan, folder, Surroundings(update, check, lambda: interrupts.requested))
+            return run_load(plan, folder, Surroundings(update, check, lambda: interrupts.requested))
+    except DbzError:
+        # The server may have died half-way: what was measured until then is worth a report all the same.
+        with suppress(UsageError):
+            write_reports(folder)
+        raise

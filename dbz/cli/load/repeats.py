@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
     from dbz.load.plan import LoadPlan
+    from dbz.measure.budget.budgets import Budget
     from dbz.runs.folder import RunFolder
     from dbz.runs.schema import Run
 
@@ -27,11 +28,6 @@ def carry_out_repeatedly(
     judged over all of them: `carry_out` gets the plan and the number of the run, from 1. Runs that are not valid are
     left out of the comparison.
     """
-    from dbz.measure.budget.relative import judged_together
-    from dbz.report import short_verdict
-    from dbz.runs.compare.comparable import untrusted
-    from dbz.runs.conclude import EXIT_CODES
-
     codes: list[ExitCode] = []
     earlier: list[RunFolder] = []
     for number in range(1, count + 1):
@@ -39,9 +35,13 @@ def carry_out_repeatedly(
         if plan.baseline and last:
             this = replace(plan, baseline=replace(plan.baseline, earlier=tuple(earlier)))
         else:
-            budgets = [budget for budget in plan.budgets if last or not judged_together(budget)]
-            this = replace(plan, baseline=None, budgets=budgets)
+            this = replace(plan, baseline=None, budgets=plan.budgets if last else _judged_alone(plan.budgets))
         run, folder = carry_out(this, number)
+        # Not before: an embedded stack is started sooner.
+        from dbz.report import short_verdict
+        from dbz.runs.compare.comparable import untrusted
+        from dbz.runs.conclude import EXIT_CODES
+
         codes.append(EXIT_CODES[run.verdict])
         if not untrusted(run):
             earlier.append(folder)
@@ -50,3 +50,9 @@ def carry_out_repeatedly(
         if codes[-1] is ExitCode.INTERRUPTED:
             break
     return min(codes, key=_WORST_FIRST.index)
+
+
+def _judged_alone(budgets: Sequence[Budget]) -> list[Budget]:
+    from dbz.measure.budget.relative import judged_together
+
+    return [budget for budget in budgets if not judged_together(budget)]
