@@ -12,6 +12,7 @@ import random
 import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from dbz.config.monitor.file import MonitorFile
@@ -64,7 +65,11 @@ class Service:
 def fill(path: Path, end: int) -> None:
     """Make the file: packed hour by hour as a monitor does, with the default retention."""
     MonitorStore(path).__exit__()
-    db = sqlite3.connect(path, isolation_level=None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        _fill(db, end)
+
+
+def _fill(db: sqlite3.Connection, end: int) -> None:
     services = {f"api{at}": Service(random.Random(at)) for at in range(MADE)}
     for hour in range(end - DAYS * DAY_S, end, HOUR_S):
         db.execute("BEGIN")
@@ -77,7 +82,6 @@ def fill(path: Path, end: int) -> None:
     _copy(db)
     forget(db, Retention(), end)
     db.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
 
 
 def _copy(db: sqlite3.Connection) -> None:
@@ -95,25 +99,23 @@ def _copy(db: sqlite3.Connection) -> None:
 
 def bytes_as_rows(path: Path) -> float:
     """Bytes a reading, where each is a row of (series, time, value) by itself."""
-    db = sqlite3.connect(path)
-    db.execute("CREATE TABLE points (series INTEGER, t INTEGER, value REAL, PRIMARY KEY (series, t)) WITHOUT ROWID")
     service, count = Service(random.Random(0)), 0
-    for t in range(0, DAY_S, INTERVAL_S):
-        values = [value for value in service.row(t).values() if isinstance(value, int | float)]
-        db.executemany("INSERT INTO points VALUES (?, ?, ?)", [(at, t, value) for at, value in enumerate(values)])
-        count += len(values)
-    db.commit()
-    db.execute("VACUUM")
-    db.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE points (series INTEGER, t INTEGER, value REAL, PRIMARY KEY (series, t)) WITHOUT ROWID")
+        for t in range(0, DAY_S, INTERVAL_S):
+            values = [value for value in service.row(t).values() if isinstance(value, int | float)]
+            db.executemany("INSERT INTO points VALUES (?, ?, ?)", [(at, t, value) for at, value in enumerate(values)])
+            count += len(values)
+        db.commit()
+        db.execute("VACUUM")
     return path.stat().st_size / count
 
 
 def bytes_packed(path: Path) -> float:
     """Bytes a reading, packed."""
-    db = sqlite3.connect(path)
-    (size,) = db.execute("SELECT sum(length(data) + 16) FROM chunks_raw").fetchone()
-    first, last, series = db.execute("SELECT min(t), max(t), count(DISTINCT series) FROM chunks_raw").fetchone()
-    db.close()
+    with closing(sqlite3.connect(path)) as db:
+        (size,) = db.execute("SELECT sum(length(data) + 16) FROM chunks_raw").fetchone()
+        first, last, series = db.execute("SELECT min(t), max(t), count(DISTINCT series) FROM chunks_raw").fetchone()
     return float(size / ((last + HOUR_S - first) / INTERVAL_S * series))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -159,8 +160,15 @@ def test_the_command_prints_and_writes(watched: Watched, tmp_path: Path) -> None
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document, "schema": "dbz.run/1"}, json.loads(_SCHEMA.read_text()))
     assert document["schema"] == "dbz.monitor-report/1" and document["targets"][1]["trends"]
-    nothing = CliRunner().invoke(app, [*options[:1], "--state", str(tmp_path / "none.db")])
-    assert "has no series yet" in str(nothing.exception)
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_store_that_is_refused_because_it_has_no_series_is_closed(command: str, tmp_path: Path) -> None:
+    """The error holds on to all that was at hand where it was raised, the connection with it."""
+    state = tmp_path / "none.db"
+    refused = CliRunner().invoke(app, [command, "--state", str(state)])
+    assert "has no series yet" in str(refused.exception)
+    assert str(state) not in {file.path for file in psutil.Process().open_files()}
 
 
 def test_an_alert_is_on_from_its_beginning_to_its_end(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -130,15 +131,14 @@ def test_a_file_that_is_too_large_loses_its_oldest_readings(opened: Callable[...
 
 
 def test_a_file_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
-    old = sqlite3.connect(tmp_path / "m.db")
-    old.executescript(
-        "CREATE TABLE readings (target TEXT NOT NULL, t REAL NOT NULL, figures TEXT NOT NULL);"
-        "CREATE INDEX readings_t ON readings (t); PRAGMA user_version=1"
-    )
     rows = [("api", START_S + 10.0 * at, json.dumps({"up": True, "CPU": 0.5, "health": "HTTP 200"})) for at in range(9)]
-    old.executemany("INSERT INTO readings VALUES (?, ?, ?)", rows)
-    old.commit()
-    old.close()
+    with closing(sqlite3.connect(tmp_path / "m.db")) as old:
+        old.executescript(
+            "CREATE TABLE readings (target TEXT NOT NULL, t REAL NOT NULL, figures TEXT NOT NULL);"
+            "CREATE INDEX readings_t ON readings (t); PRAGMA user_version=1"
+        )
+        old.executemany("INSERT INTO readings VALUES (?, ?, ?)", rows)
+        old.commit()
     with MonitorStore(tmp_path / "m.db") as store:
         for _ in range(2):
             assert [one.last for one in store.series("api", START_S, START_S + 3600)["CPU"]] == [0.5] * 9

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,9 +41,12 @@ def store_at(state: Path | None, retention: Retention | None = None) -> MonitorS
     return MonitorStore(state or state_dir() / "monitor.db", retention)
 
 
-def kept_at(state: Path | None) -> MonitorStore:
+@contextmanager
+def kept_at(state: Path | None) -> Iterator[MonitorStore]:
     """The store of a monitor that has kept something; `UsageError` otherwise."""
-    store = store_at(state)
-    if not store.targets():
-        raise UsageError(f"{store.path} has no series yet", hint="dbz monitor keeps them while it watches", code="M003")
-    return store
+    with store_at(state) as store:
+        if not store.targets():
+            raise UsageError(
+                f"{store.path} has no series yet", hint="dbz monitor keeps them while it watches", code="M003"
+            )
+        yield store
