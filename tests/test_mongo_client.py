@@ -1,18 +1,18 @@
-"""Waits for a connection to a document store that are cancelled leave its client as it was."""
+"""Clients of a document store: options that do not exist are refused, and a wait that is cancelled breaks nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pymongo.lock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymongo.errors import ConfigurationError, OperationFailure
 
-import dbz.mongo_client  # mends the waits
-
-assert dbz.mongo_client
+from dbz.mongo_client import async_client, blocking_client, driver_text
 
 
 async def wait_a_while(condition: pymongo.lock.Condition, time_limit_s: float) -> None:
@@ -60,3 +60,19 @@ async def _crowd(numbers: random.Random) -> None:
     assert not waiting
     assert not [task for task in ended if not task.cancelled() and task.exception()]
     assert not condition.locked()
+
+
+@pytest.mark.parametrize("client", [blocking_client, async_client])
+@pytest.mark.parametrize(
+    "option", ["fooBar=1", "readPreference=odd", "timeoutMS=soon", "w=1&w=2", "maxPoolSize=many", "tls=maybe"]
+)
+def test_an_option_that_the_driver_would_leave_out_is_an_error(client: Any, option: str) -> None:
+    with pytest.raises((ConfigurationError, ValueError)):
+        client(f"mongodb://127.0.0.1:1/?{option}", connect=False)
+
+
+def test_what_the_driver_says_has_neither_topology_nor_password() -> None:
+    full = OperationFailure("authentication failed", 18, {"ok": 0, "errmsg": "authentication failed"})
+    assert driver_text(full) == "authentication failed"
+    assert driver_text(ValueError("no mongodb://u:geheim@h/")) == "no mongodb://***@h/"
+    assert driver_text(TimeoutError()) == "TimeoutError"

@@ -13,6 +13,7 @@ from redis.exceptions import NoPermissionError
 
 from dbz.cache.nodes import REDIS_ERRORS
 from dbz.errors import DependencyError
+from dbz.mongo_client import driver_text
 
 PROBLEMS = (*REDIS_ERRORS, PyMongoError, BSONError, OSError, TimeoutError)
 """What the clients of both stores raise when a store fails."""
@@ -38,8 +39,7 @@ def reported() -> Iterator[None]:
 
 def problem_text(error: BaseException) -> str:
     """What went wrong, in one line, with whose fault it is."""
-    text = str(error).partition(", Timeout:")[0].partition(" (configured timeouts")[0]
-    text = _SCRIPT.sub("", text.splitlines()[0]) if text else type(error).__name__
+    text = _SCRIPT.sub("", driver_text(error).splitlines()[0])
     if isinstance(error, OperationFailure):
         return f"the document store refused a query: {text}"
     if isinstance(error, NoPermissionError) or "no permissions" in text:  # from inside a script it is another error

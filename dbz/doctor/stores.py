@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
 
-from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from redis.exceptions import NoPermissionError
 
@@ -14,6 +12,7 @@ from dbz.cache.nodes import REDIS_ERRORS, AnyRedis
 from dbz.config.shards import Shards
 from dbz.doctor.findings import Diagnosis, Fitness, refused
 from dbz.errors import DbzError, DependencyError
+from dbz.mongo_client import blocking_client, driver_text
 from dbz.shards.deployment import Deployment
 from dbz.units import counted, format_bytes
 
@@ -80,11 +79,11 @@ async def _permissions(redis: AnyRedis) -> Diagnosis:
 def look_at_store(uri: str, database: str) -> Iterator[Diagnosis]:
     """Whether the document store answers, and has something in the database."""
     try:
-        with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=_TIMEOUT_MS) as client:
+        with blocking_client(uri, serverSelectionTimeoutMS=_TIMEOUT_MS) as client:
             version = client.admin.command("buildInfo").get("version", "unknown")
             names = client[database].list_collection_names()
     except (PyMongoError, ValueError, OSError) as error:
-        text = f"{shown(uri)}: {str(error).partition(', Timeout:')[0] or type(error).__name__}"
+        text = f"{shown(uri)}: {driver_text(error)}"
         yield Diagnosis("store", "reached", Fitness.BAD, text, "is it started, and is the URI right?")
         return
     text = f"{shown(uri)}: version {version}, {counted(len(names), 'collection')} in '{database}'"

@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from dbz.config.shards import Shards
 from dbz.errors import DependencyError, UsageError
+from dbz.mongo_client import blocking_client, driver_text
 
 IDENTITY = "identity"
 """The collection with a shard's own name, and its one document."""
@@ -136,8 +137,10 @@ class Deployment:
 
     def _connected(self, name: str, uri: str) -> MongoClient[Document]:
         try:
-            return MongoClient(
+            return blocking_client(
                 uri,
+                readPreference="primary",  # whatever the URI says: what was just written must be seen
+                readConcernLevel="majority",
                 serverSelectionTimeoutMS=self._timeout_ms,
                 connectTimeoutMS=self._timeout_ms,
                 socketTimeoutMS=12 * self._timeout_ms,
@@ -158,9 +161,8 @@ def unreachable(who: str, error: Exception) -> DependencyError:
 
 
 def _without_uri(error: Exception) -> str:
-    # The driver appends its whole view of the topology, and may quote the URI with its password.
-    text = str(error).split(", Timeout:", 1)[0].split(" (configured timeouts", 1)[0]
-    return " ".join(word for word in text.split() if "@" not in word and "://" not in word)[:300]
+    # The driver may quote the URI with its password.
+    return " ".join(word for word in driver_text(error).split() if "@" not in word and "://" not in word)
 
 
 def _check_distinct(file: Shards, environment: Mapping[str, str]) -> None:

@@ -35,6 +35,19 @@ def test_adopting_moves_nothing_and_twice_changes_nothing(world: World) -> None:
     assert not inventory.astray(first)
 
 
+def test_what_is_moved_and_verified_is_read_from_primaries_whatever_the_uris_say(world: World) -> None:
+    """An app's URI often has a read preference; a secondary that is behind would make a copy lack what was written."""
+    odd = {
+        name: f"{uri}{'&' if '?' in uri else '/?'}readPreference=secondaryPreferred&w=1"
+        for name, uri in world.environment.items()
+    }
+    with Deployment(world.deployment.file, odd) as deployment:
+        shards = [deployment.shard(name) for name in deployment.file.names] + [deployment.control]
+        assert {str(shard.read_preference) for shard in shards} == {"Primary()"}
+        assert {shard.read_concern.level for shard in shards} == {"majority"}
+        assert all(shard.write_concern.document == {"w": "majority", "j": True} for shard in shards)
+
+
 def test_a_deployment_with_another_hash_is_not_adopted(world: World) -> None:
     world.fill(dict.fromkeys(CLUBS, 2), shard_count=1)
     with pytest.raises(UsageError, match="3 of 6 clubs do not lie where the app's formula leads"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
@@ -22,7 +22,7 @@ from dbz.cache.nodes import REDIS_ERRORS, AnyRedis
 from dbz.cache.warm.databases import Database
 from dbz.errors import DependencyError, UsageError
 from dbz.masking import masked_url, reason_of
-from dbz.mongo_client import async_client
+from dbz.mongo_client import async_client, driver_text
 
 _TIMEOUT_S = 4.0
 _HEARTBEAT_MS = 1000
@@ -30,6 +30,8 @@ _HEARTBEAT_MS = 1000
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
+_NOT_ADMITTED = (13, 18, 8000)
+"""Unauthorized, AuthenticationFailed, and what Atlas says instead."""
 _BYTES_AS_THEY_ARE = "surrogateescape"
 """Keys need not be UTF-8: what Python gets as text it gives back as the same bytes."""
 _MOST_DIGITS = 9
@@ -181,7 +183,11 @@ async def connected_database(uri: str, name: str, who: str = "the document store
         await client.admin.command("ping")
     except (PyMongoError, OSError) as error:
         await closed(client.close())
-        text = str(error).partition(", Timeout:")[0]
+        text = driver_text(error)
+        if isinstance(error, OperationFailure) and error.code in _NOT_ADMITTED:
+            hint = "put user and password into MONGODB_URI, and ?authSource=DATABASE where the user is kept elsewhere"
+            what = f"{who} at {shown(uri)} does not admit this user: {text}"
+            raise DependencyError(what, hint=hint, code="C003") from None
         hint = "start `dbz serve`, or name another with --mongo-uri or MONGODB_URI"
         raise DependencyError(f"{who} at {shown(uri)} cannot be reached: {text}", hint=hint, code="C003") from None
     try:

@@ -9,14 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
 
 from dbz.config.grammar.watched import Watched
 from dbz.config.monitor.targets import WatchedStore
 from dbz.errors import DependencyError, UsageError
 from dbz.hosts import is_loopback
-from dbz.masking import masked_text
+from dbz.mongo_client import blocking_client, driver_text
 from dbz.monitor.sources.asking import BlockingSource
 from dbz.monitor.sources.reading import SourceReading
 from dbz.targets.counters import added
@@ -37,7 +36,7 @@ class StoreAsker:
 
     def __init__(self, config: WatchedStore) -> None:
         try:
-            self._client: MongoClient[dict[str, Any]] = MongoClient(
+            self._client = blocking_client(
                 config.uri,
                 serverSelectionTimeoutMS=_TIMEOUT_MS,
                 connectTimeoutMS=_TIMEOUT_MS,
@@ -45,7 +44,8 @@ class StoreAsker:
                 appname="dbz monitor",
             )
         except (ConfigurationError, InvalidURI, ValueError) as error:
-            raise UsageError(f"the URI of store '{config.name}' is not valid: {_plain(error)}", code="C001") from None
+            what = f"the URI of store '{config.name}' is not valid: {driver_text(error)}"
+            raise UsageError(what, code="C001") from None
         own = is_loopback(urlsplit(config.uri.split(",")[0]).hostname or "")
         self._memory_limit = config.memory_limit or (psutil.virtual_memory().total if own else None)
         self._before: tuple[float, Mapping[str, float]] | None = None
@@ -58,9 +58,9 @@ class StoreAsker:
             took_s = time.monotonic() - began_s
             replicas = self._replicas()
         except OperationFailure as error:
-            return SourceReading(up=True, health="answers", trouble=f"serverStatus: {_plain(error)}")
+            return SourceReading(up=True, health="answers", trouble=f"serverStatus: {driver_text(error)}")
         except PyMongoError as error:
-            raise DependencyError(_plain(error), code="C003") from error
+            raise DependencyError(driver_text(error), code="C003") from error
         program = f"{status.get('process', 'a store')} {status.get('version', '')}".strip()
         reading = SourceReading(up=True, health=program)
         reading.figures = {Watched.PROBE_TIME: took_s * 1000, **_gauges(status), **self._rates(status)}
@@ -116,9 +116,3 @@ def replication_lag_s(replicas: Mapping[str, Any]) -> float | None:
     if not primaries or not secondaries:
         return None
     return max((max(primaries) - min(secondaries)).total_seconds(), 0.0)
-
-
-def _plain(error: Exception) -> str:
-    # The driver appends its whole view of the topology, and may quote the URI with its password.
-    text = str(error).split(", Timeout:", 1)[0].split(", full error:", 1)[0].split(" (configured timeouts", 1)[0]
-    return masked_text(text)[:300]
