@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from dbz.background import end
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
+from dbz.children import raise_open_files
 from dbz.config.services import GATEWAY
 from dbz.server.apart.faults import AskedFaults, FollowedFaults
 from dbz.server.composition import Composition, compose
@@ -38,7 +39,9 @@ from dbz.server.observe.emf import write_forever
 from dbz.server.observe.metrics import Figures, ServerMetrics
 from dbz.server.observe.operations import Operations
 from dbz.server.observe.queries import Queries
-from dbz.server.process import DRAIN_SIGNAL, follow_parent, server_family
+from dbz.server.process import DRAIN_SIGNAL, connection_places, follow_parent, server_family
+from dbz.server.realtime.handshake import asks_for_websocket
+from dbz.server.realtime.takeover import Takeovers
 from dbz.server.settings import Settings
 from dbz.server.web import ClubPages
 
@@ -54,28 +57,21 @@ class Application:
         self._drained = drained
         self._dispatch: Dispatcher | None = None
         self._garbage = GarbageCollection()
+        self._takeovers = Takeovers(connection_places(), raise_open_files(), settings.realtime.max_message_bytes)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["path"].startswith(_SOCKET_PATH):
-            await self._real_time(scope, receive, send)
-        elif scope["type"] == "http":
+        elif scope["path"].startswith(_SOCKET_PATH) and self.parts.gateway is not None:
+            if asks_for_websocket(scope):
+                await self._takeovers.serve(self.parts.gateway.handle, scope, send)
+            else:
+                await self.parts.gateway.handle(scope, receive, send)
+        else:
             answer = self._edge or self._dispatch
             assert answer is not None
             await answer(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 4404})
-
-    async def _real_time(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if self.parts.gateway is not None:
-            await self.parts.gateway.handle(scope, receive, send)
-        elif scope["type"] == "http":
-            assert self._dispatch is not None
-            await self._dispatch(scope, receive, send)  # which has no such route
-        else:
-            await send({"type": "websocket.close", "code": 4404})
 
     async def _live(self, receive: Receive, send: Send) -> None:
         assert (await receive())["type"] == "lifespan.startup"
@@ -127,6 +123,7 @@ class Application:
             await part.stop()
         if self.parts.gateway is not None:
             await self.parts.gateway.stop()
+        await self._takeovers.stop()
         if self._followed is not None:
             await self._followed.stop()
         elif self._faults is not None:

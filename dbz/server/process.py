@@ -82,7 +82,8 @@ class Supervisor(Server):  # type: ignore[misc]
             respawn_interval=0.0,
             workers_kill_timeout=max(1, int(http.drain_s) + 3),
             # Beyond it a connection is left waiting unanswered, however idle the others are: phones keep several each.
-            backpressure=max(raise_open_files() - _OWN_FILES, _OWN_FILES),
+            backpressure=connection_places(),
+            websockets=False,  # see dbz/server/realtime/takeover.py
             http1_settings=HTTP1Settings(max_buffer_size=_BUFFER_BYTES),
             backlog=2048,
         )
@@ -106,6 +107,11 @@ class Supervisor(Server):  # type: ignore[misc]
         for _ in self.wrks:
             self._drained.acquire(timeout=max(0.0, deadline - time.monotonic()))
         super()._stop_workers()
+
+
+def connection_places() -> int:
+    """How many WebSockets a process may hold, and as many connections of HTTP: half of the files that it may open."""
+    return max((raise_open_files() - _OWN_FILES) // 2, _OWN_FILES)
 
 
 def server_family(group: str) -> str:

@@ -22,6 +22,7 @@ from socketio.async_pubsub_manager import AsyncPubSubManager
 from socketio.packet import EVENT
 
 from dbz.server.observe.metrics import Figures
+from dbz.server.realtime.websocket import text_frame
 
 _log = logging.getLogger(__name__)
 _CHANNEL = "realtime:events"
@@ -55,7 +56,7 @@ class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
             return 0
         body = self.server.packet_class(EVENT, namespace="/", data=[event, data]).encode()
         packet = EnginePacket(EIO_MESSAGE, body)
-        packet.encode()
+        frame = text_frame(packet.encode())
         sockets, count, now = self.server.eio.sockets, 0, time.monotonic()
         for sid, eio_sid in self.get_participants("/", room):
             socket = sockets.get(eio_sid)
@@ -64,7 +65,8 @@ class RoomAdapter(AsyncPubSubManager):  # type: ignore[misc]
             if socket.queue.qsize() >= self._outbox_limit:
                 self._overflow(sid)
                 continue
-            socket.queue.put_nowait(packet)
+            if not socket.write_at_once(frame):
+                socket.queue.put_nowait(packet)
             socket.delivered_at = now
             count += 1
         self._figures.deliveries.add((event,), count)

@@ -14,6 +14,9 @@ import socketio
 from engineio.async_drivers.asgi import WebSocket as AsgiWebSocket
 from engineio.async_socket import AsyncSocket
 
+from dbz.server.realtime.takeover import WRITES_AT_ONCE
+from dbz.server.realtime.websocket import WebSocket
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -44,7 +47,17 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     """
 
     delivered_at = 0.0
-    """When an event was last put into its queue, on the monotonic clock."""
+    """When an event was last sent to it, on the monotonic clock."""
+    websocket: WebSocket | None = None
+    """What it is connected by, where frames may be written past the queue."""
+
+    def write_at_once(self, frame: bytes) -> bool:
+        """Write a frame, if nothing waits before it; a task that is woken for each of them costs as much again."""
+        if self.websocket is None or not self.upgraded or not self.queue.empty():
+            return False
+        # The writer has nothing in hand either: it writes what it takes from the queue in the same step, or waits
+        # for room, and then there is none for this.
+        return self.websocket.write_at_once(frame)
 
     async def poll(self) -> list[Any]:
         """The packets that wait for the client, at least one; none when the connection has ended."""
@@ -62,6 +75,15 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
 class PacketWebSocket(AsgiWebSocket):  # type: ignore[misc]
     """A WebSocket that hands each packet to the ASGI server as it is, without a coroutine of its own for it."""
+
+    async def __call__(self, environ: MutableMapping[str, Any]) -> str:
+        """Accept, and serve until it ends."""
+        self.asgi_receive, self.asgi_send = environ["asgi.receive"], environ["asgi.send"]
+        await self.asgi_send({"type": "websocket.accept"})
+        at_once = environ["asgi.scope"].get("extensions", {}).get(WRITES_AT_ONCE)
+        self.handler.__self__.websocket = at_once() if at_once else None
+        await self.handler(self)
+        return ""
 
     def send(self, message: str | bytes) -> Awaitable[None]:
         """Send a packet."""
@@ -106,36 +128,6 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
-
-
-def closable(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """Both ends of a WebSocket, which the server can close while it waits for the client.
-
-    The ASGI server sends its closing frame only when nobody waits for a message any more. Somebody always does, so
-    clients would learn by a ping that does not come, a minute later, that they have to connect again.
-    """
-    waiting: asyncio.Future[MutableMapping[str, Any]] | None = None
-    closing = False
-
-    async def next_event() -> MutableMapping[str, Any]:
-        nonlocal waiting
-        waiting = asyncio.ensure_future(receive())
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            if not closing:
-                raise
-            return {"type": "websocket.disconnect", "code": 1000}
-
-    def send_event(event: MutableMapping[str, Any]) -> Awaitable[None]:
-        nonlocal closing
-        if event["type"] == "websocket.close":
-            closing = True
-            if waiting is not None:
-                waiting.cancel()
-        return send(event)  # not awaited here: a coroutine for each delivery would be a tenth of its cost
-
-    return next_event, send_event
 
 
 async def read_body(receive: Receive, most_bytes: int, timeout_s: float) -> bytes:

@@ -25,7 +25,7 @@ from dbz.server.limits import RateLimits
 from dbz.server.realtime import wire
 from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.connection import SocketConnection
-from dbz.server.realtime.engine import SocketServer, closable, protocol_log, read_body, with_body, with_upgrade_timeout
+from dbz.server.realtime.engine import SocketServer, protocol_log, read_body, with_body, with_upgrade_timeout
 from dbz.server.realtime.guard import Guard
 from dbz.server.realtime.legacy_polling import serve_legacy_polling
 from dbz.server.realtime.legacy_websocket import is_legacy, serve_legacy
@@ -131,9 +131,7 @@ class Gateway:
 
     async def handle(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one HTTP request or WebSocket under /socket.io/."""
-        if scope["type"] == "websocket":
-            receive, send = closable(receive, send)
-        elif scope["method"] == "POST":
+        if scope["type"] == "http" and scope["method"] == "POST":
             try:
                 settings = self._core.settings
                 limits = settings.realtime.max_message_bytes, settings.http.body_timeout_s

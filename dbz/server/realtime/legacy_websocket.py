@@ -35,9 +35,9 @@ async def serve_legacy(handle: Handle, scope: Event, receive: Receive, send: Sen
     translator = _Translator(receive, send, token, silence_s)
     reading = asyncio.create_task(translator.read())
     try:
-        await handle(
-            {**scope, "query_string": urlencode({**query, "EIO": "4"}).encode()}, translator.next, translator.send
-        )
+        # Without extensions: every packet has to be translated.
+        modern = {**scope, "query_string": urlencode({**query, "EIO": "4"}).encode(), "extensions": {}}
+        await handle(modern, translator.next, translator.send)
     finally:
         reading.cancel()
 
