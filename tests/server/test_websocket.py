@@ -20,7 +20,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessag
 
 from dbz.server.realtime.descriptors import Descriptors, is_connection
 from dbz.server.realtime.handshake import acceptance
-from dbz.server.realtime.websocket import WebSocket, binary_frame, text_frame
+from dbz.server.realtime.websocket import ServerWebSocket, binary_frame, text_frame
 from tests.server.backend import Backend
 from tests.server.clients import SignIn, eventually
 
@@ -76,7 +76,7 @@ class Client:
 
 
 @asynccontextmanager
-async def pair() -> AsyncIterator[tuple[WebSocket, Client]]:
+async def pair() -> AsyncIterator[tuple[ServerWebSocket, Client]]:
     """A WebSocket and its client."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
@@ -84,7 +84,7 @@ async def pair() -> AsyncIterator[tuple[WebSocket, Client]]:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             end.setsockopt(socket.SOL_SOCKET, option, 8192)
     transport, websocket = await asyncio.get_running_loop().connect_accepted_socket(
-        lambda: WebSocket(MOST, lambda: None), ours
+        lambda: ServerWebSocket(MOST, lambda: None), ours
     )
     try:
         yield websocket, Client(theirs)
@@ -124,7 +124,7 @@ async def test_what_must_not_be_sent_ends_it(sent: bytes, code: int) -> None:
         assert (await client.until(CloseConnection)).code == code
 
 
-async def write_all(websocket: WebSocket, waiting: asyncio.Queue[int]) -> None:
+async def write_all(websocket: ServerWebSocket, waiting: asyncio.Queue[int]) -> None:
     """The writer of a connection: takes what waits, and sends it."""
     while True:
         numbers = [await waiting.get()]

@@ -15,7 +15,7 @@ from engineio.async_drivers.asgi import WebSocket as AsgiWebSocket
 from engineio.async_socket import AsyncSocket
 
 from dbz.server.realtime.takeover import WRITES_AT_ONCE
-from dbz.server.realtime.websocket import WebSocket
+from dbz.server.realtime.websocket import ServerWebSocket
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -48,7 +48,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
     delivered_at = 0.0
     """When an event was last sent to it, on the monotonic clock."""
-    websocket: WebSocket | None = None
+    websocket: ServerWebSocket | None = None
     """What it is connected by, where frames may be written past the queue."""
 
     def write_at_once(self, frame: bytes) -> bool:

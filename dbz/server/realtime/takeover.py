@@ -17,7 +17,7 @@ from typing import Any
 from dbz.background import end
 from dbz.server.realtime.descriptors import Descriptors, is_connection
 from dbz.server.realtime.handshake import Refusal, acceptance, refusal_of
-from dbz.server.realtime.websocket import WebSocket
+from dbz.server.realtime.websocket import ServerWebSocket
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -25,7 +25,7 @@ Send = Callable[[Event], Awaitable[None]]
 Serve = Callable[[Event, Receive, Send], Awaitable[None]]
 
 WRITES_AT_ONCE = "dbz.writes_at_once"
-"""The extension of ASGI that gives, of an accepted WebSocket, the `WebSocket` itself."""
+"""The extension of ASGI that gives, of an accepted WebSocket, the `ServerWebSocket` itself."""
 _LET_GO_S = 5.0
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.0005, 0.02
 _GOING_ON, _FAILED = 1000, 1011
@@ -80,7 +80,7 @@ class Takeovers:
                 self._open -= 1
                 await opening.refuse()
 
-    async def _accepted(self, opening: _Opening, headers: list[tuple[bytes, bytes]]) -> WebSocket:
+    async def _accepted(self, opening: _Opening, headers: list[tuple[bytes, bytes]]) -> ServerWebSocket:
         """Answer with 101, wait until the ASGI server has let go of the connection, and go on with its duplicate."""
         client, port = _ends(opening.scope)
         found = self._descriptors.duplicate(client, port)
@@ -99,11 +99,11 @@ class Takeovers:
             raise
         return await self._attach(connection)
 
-    async def _attach(self, connection: socket.socket) -> WebSocket:
+    async def _attach(self, connection: socket.socket) -> ServerWebSocket:
         loop = asyncio.get_running_loop()
         try:
             _, protocol = await loop.connect_accepted_socket(
-                lambda: WebSocket(self._most_message_bytes, self._lost), connection
+                lambda: ServerWebSocket(self._most_message_bytes, self._lost), connection
             )
         except OSError as error:
             connection.close()
@@ -122,11 +122,11 @@ class _Opening:
         scope: Event,
         key: bytes,
         send: Send,
-        accept: Callable[[_Opening, list[tuple[bytes, bytes]]], Awaitable[WebSocket]],
+        accept: Callable[[_Opening, list[tuple[bytes, bytes]]], Awaitable[ServerWebSocket]],
     ) -> None:
         self.scope = scope
         self.key = key
-        self.websocket: WebSocket | None = None
+        self.websocket: ServerWebSocket | None = None
         self.answered = asyncio.Event()
         self._send = send
         self._accept = accept

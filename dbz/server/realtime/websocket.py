@@ -39,7 +39,7 @@ class _Done:
 _DONE = _Done()
 
 
-class WebSocket(asyncio.Protocol):
+class ServerWebSocket(asyncio.Protocol):
     """Frames of an accepted WebSocket; `send` and `receive` are those of ASGI.
 
     A message of more than `most_bytes` characters or bytes ends it with code 1009. `lost` is called when the connection
