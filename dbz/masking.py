@@ -15,7 +15,7 @@ _QUERY_VALUE = re.compile(r"([?&;][^=&;#\s'\"<>]+=)[^&;#\s'\"<>]*")
 _BARE_QUERY = re.compile(r"(?<=\?)[^=&;#\s'\"<>]+(?=$|[#\s'\"<>])")
 _FRAGMENT = re.compile(r"(?<=#)[^\s'\"<>]+")
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
-_PAIR = re.compile(r"(?P<before>[?&;])(?P<key>[^=&;#?\s'\"<>]+)=(?P<value>[^&;#\s'\"<>]+)")
+_PAIR = re.compile(r"(?P<before>[?&;#])(?P<key>[^=&;#?\s'\"<>]+)=(?P<value>[^&;#\s'\"<>]+)")
 _FORM_PAIR = re.compile(r"(?P<before>^|&)(?P<key>[^=&\s'\"<>{}]+)=(?P<value>[^&\s'\"<>]+)")
 _FIELD = re.compile(r"""(?P<before>"(?P<key>[^"\\]{1,80})"\s*:\s*")(?P<value>(?:[^"\\]|\\.)*)(?P<after>"?)""")
 """A text of an object in JSON; one that was cut off has no end."""

@@ -82,6 +82,7 @@ def test_of_bodies_and_headers_what_is_secret_by_its_name_is_masked() -> None:
     assert masked_body(body) == (
         '{"access_token": "***", "error": {"code": "E1", "password":"***"}, "n": 1, "refresh_token": "***'
     )
+    assert masked_name("GET /cb#access_token=abc&state=1#") == "GET /cb#access_token=***&state=1#"
     assert masked_body("user=ann&password=abc&next=1") == "user=ann&password=***&next=1"
     headers = {"X-Auth-Token": "a", "Set-Cookie": "b", "Location": "/x?code=c&page=2#d", "Accept": "*/*", "X-Id": "7"}
     assert masked_headers(headers) == {

@@ -16,10 +16,10 @@ def test_redirects_are_followed_and_count_as_one_request():
         client, ledger = client_of(server.url)
         answer = client.get("/a", name="start")
         client.close()
-    assert (answer.text, answer.url, answer.status_code) == ("there", f"{server.url}/c", 200)
+    assert (answer.text, answer.url, answer.status_code) == ("there", f"{server.url}/c#part", 200)
     assert [(hop.status_code, hop.url) for hop in answer.history] == [
         (302, f"{server.url}/a"),
-        (301, f"{server.url}/b?x=1"),
+        (301, f"{server.url}/b?x=1#part"),
     ]
     assert ledger.rows == [("GET start", "")]
     assert server.connections == 1

@@ -14,6 +14,7 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 
+from dbz.load.generator.http.bodies import encode_json
 from dbz.load.generator.http.urls import prepare_url
 from dbz.load.generator.net.faults import BadUrl
 from tests.load.http_answers import Answer, answers
@@ -173,6 +174,7 @@ ASKED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a body in a DELETE": ("DELETE", "/a", {"json": {"a": 1}}),
     "a body in a GET": ("GET", "/a", {"data": "x"}),
     "Basic": ("GET", "/a", {"auth": ("me", "p:w")}),
+    "Basic in bytes": ("GET", "/a", {"auth": (b"me", b"\xe4")}),
     "an authentication object": ("GET", "/a", {"auth": HTTPBasicAuth("me", "pw")}),
     "a content type of its own": ("POST", "/a", {"data": "{}", "headers": {"content-type": "application/x"}}),
     "files": ("POST", "/a", {"files": {"file": ("a.txt", b"x" * 1000)}}),
@@ -287,3 +289,86 @@ def test_urls_lead_where_requests_goes(url, origin, target):
 def test_what_requests_takes_for_no_url_is_none_here(url):
     with pytest.raises(BadUrl):
         prepare_url(url)
+
+
+LOCATIONS = (
+    "/next", "next", "./n", "../n", "?q=1", "", "#part", "/n#part", "/n#a=b%20c&d=ä", "//127.0.0.1:{port}/n", "/ä",
+    "/a b", "/a%20b", "/%7Ex", "/a;b", "http://127.0.0.1:{port}/n?a=b c", "HTTP://127.0.0.1:{port}/N#part",
+    "/..//x", "mailto:x",
+)  # fmt: skip
+BY_ITSELF = {(301, "PUT"), (301, "PATCH"), (302, "PUT"), (302, "PATCH"), (302, "DELETE")}
+"""Here browsers keep the method and its body, and so does this client; requests does not."""
+
+
+@pytest.mark.parametrize("seed", range(60 if WHOLE else 20))
+def test_redirects_lead_where_requests_goes(seed):
+    chance = random.Random(seed)
+    method = chance.choice(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
+    options = chance.choice([{}, {"auth": ("u", "p")}, {"cookies": {"k": "v"}}, {"headers": {"X-A": "1"}}])
+    if method in ("POST", "PUT", "PATCH"):
+        options = {**options, **chance.choice([{}, {"json": {"a": 1}}, {"data": {"a": 1}}])}
+    start = chance.choice(["/a/b/c", "/a/b/?x=1", "/a#first"])
+    statuses = [status for status in (301, 302, 303, 307, 308, 300, 304) if (status, method) not in BY_ITSELF]
+    plan = [(chance.choice(statuses), chance.choice(LOCATIONS)) for _ in range(chance.randint(1, 3))]
+    left, seen = [], []
+
+    def talk(connection):
+        while request := read_request(connection):
+            seen.append(request)
+            status, where = left.pop(0) if left else (200, "")
+            location = f"Location: {where.format(port=server.port)}\r\n" if left or status != 200 else ""
+            connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n{location}\r\n".encode())
+
+    with serving(talk) as server:
+        left[:] = plan
+        client, _ = client_of(server.url)
+        ours = client.request(method, start, allow_redirects=True, **options)
+        client.close()
+        sent_by_us, seen[:], left[:] = [sent(raw) for raw in seen], [], plan
+        try:
+            theirs = requests.request(method, server.url + start, allow_redirects=True, **options)
+        except requests.RequestException:
+            theirs = None
+    for _, given, _ in [*sent_by_us, *(by_requests := [sent(raw) for raw in seen])]:
+        given.pop("host", None)
+    assert sent_by_us == by_requests
+    assert (theirs is None) == (ours.error.startswith("BadUrl"))
+    if theirs is not None:
+        assert (ours.status_code, ours.url) == (theirs.status_code, theirs.url)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"json": {"a": [1, {"b": float("nan")}], "c": None}}, "NaN and infinity are no JSON"),
+        ({"json": (float("-inf"),)}, "NaN and infinity are no JSON"),
+        ({"json": {1: float("inf")}}, "not JSON compliant"),
+        ({"headers": {"X-Who": "☃"}}, "header field 'X-Who' has '☃', which is not Latin-1"),
+        ({"data": b"x", "cookies": {"a": "\ud83c"}}, "header field 'Cookie' has"),
+    ],
+)
+def test_what_cannot_be_said_is_a_failure_and_not_sent_otherwise(options, says):
+    with serving(lambda connection: read_request(connection)) as server:
+        client, ledger = client_of(server.url)
+        answer = client.post("/a", **options)
+        client.headers["X-Default"] = "☃"
+        assert "BadRequest" in client.get("/a").error
+        client.close()
+    assert answer.error.startswith("BadRequest: ") and says in answer.error
+    assert server.connections == 0 and len(ledger.rows) == 2
+
+
+def test_json_that_has_nulls_is_sent_as_it_is():
+    value = {"a": None, "b": [None, 1.5, "null", {"c": None}], "d": (1, None)}
+    assert json.loads(encode_json(value)) == json.loads(json.dumps(value))
+
+
+def test_chunks_that_the_scenario_announced_itself_are_announced_once():
+    seen: list[bytes] = []
+    with serving(
+        lambda connection: seen.append(read_request(connection)) or connection.sendall(response(b"ok"))
+    ) as server:
+        client, _ = client_of(server.url)
+        assert client.post("/a", data=iter([b"abc"]), headers={"transfer-encoding": "chunked"}).text == "ok"
+        client.close()
+    assert seen[0].lower().count(b"transfer-encoding") == 1 and seen[0].endswith(b"3\r\nabc\r\n0\r\n\r\n")

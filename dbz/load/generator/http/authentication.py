@@ -32,7 +32,7 @@ def _authorize(auth: Any, prepared: PreparedRequest) -> None:
     """Let `auth` change a request: (user, password) for Basic, or one of requests' authentication objects."""
     if isinstance(auth, tuple | list):
         user, password = auth
-        prepared.headers["Authorization"] = basic_authorization(str(user), str(password))
+        prepared.headers["Authorization"] = basic_authorization(user, password)
         return
     if not callable(auth):
         raise TypeError(f"auth is (user, password) or callable, not {type(auth).__name__}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json as standard_json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 from requests.models import RequestEncodingMixin
+
+from dbz.load.generator.net.faults import BadRequest
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -43,11 +46,28 @@ def encode_body(json: Any, data: Any, files: Any = None) -> RequestBody:
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON; the standard library's for what the faster one refuses: numbers of any size, keys that are no text."""
+    """JSON; the standard library's for what the faster one refuses: numbers of any size, keys that are no text.
+
+    `BadRequest` for numbers that JSON does not have.
+    """
     try:
-        return orjson.dumps(value)
+        content = orjson.dumps(value)
     except TypeError:
-        return standard_json.dumps(value, allow_nan=False).encode("utf-8")
+        try:
+            return standard_json.dumps(value, allow_nan=False).encode("utf-8")
+        except ValueError as error:
+            raise BadRequest(f"json: {error}") from None
+    if b"null" in content and not _is_finite(value):  # the faster one writes null for these
+        raise BadRequest("json: NaN and infinity are no JSON")
+    return content
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return all(map(_is_finite, value)) if isinstance(value, list | tuple) else True
 
 
 def encode_params(params: Any) -> str:

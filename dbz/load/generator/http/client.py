@@ -36,11 +36,12 @@ from dbz.load.generator.http.options import (
     proxy_of,
     terms_of,
 )
-from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, bare_message, check_redirect
+from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, bare_message, check_redirect, head_bytes
 from dbz.load.generator.http.pool import BegunRequest, Pool, Waits
 from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
 from dbz.load.generator.http.urls import (
     credentials_of,
+    fragment_of,
     full_url,
     is_absolute,
     is_plain,
@@ -256,7 +257,7 @@ class HttpClient(Verbs):
             cookie = self._cookies.header(self._origin, self._prefix + response.path)
             after = one_line(f"Cookie: {cookie}") + "\r\n" + after if cookie else after
         message = f"{method} {self._before}{response.path}{self._version}{fields.rendered(self._host)}{after}"
-        return message.encode("latin-1", "replace") + body
+        return head_bytes(message) + body
 
     def _resume(self, response: Response, options: RequestOptions, begun: BegunRequest) -> None:
         deadline_s = begun.started_s + self.timeout_s
@@ -306,21 +307,21 @@ class HttpClient(Verbs):
 
     def _follow(self, response: Response, outgoing: Outgoing, terms: RequestTerms) -> None:
         """Go where redirects lead; what led there is the response's history."""
-        while response.status_code in REDIRECTS and "location" in response.headers:
+        while response.status_code in REDIRECTS and response.headers.get("location"):
             if len(response.history) >= self.max_redirects:
                 raise TooManyRedirects(f"more than {self.max_redirects}")
             location = response.headers["location"].encode("latin-1")
-            origin, target = resolve(full_url(outgoing.origin, outgoing.target), location)
+            origin, target, fragment = resolve(full_url(outgoing.origin, outgoing.target), location)
             check_redirect(self._origin, origin, self.redirect_hosts)
             response.history = (*response.history, response.as_it_is())
-            outgoing = outgoing.redirected(response.status_code, origin, target)
+            outgoing = outgoing.redirected(response.status_code, origin, target, fragment)
             self._hop(response, outgoing, terms)
 
     def _hop(self, response: Response, outgoing: Outgoing, terms: RequestTerms) -> None:
         """One request and its answer, with cookies and what is remembered of earlier answers."""
         url = full_url(outgoing.origin, outgoing.target)
         pool = self._pool(outgoing.origin, terms.verify, terms.cert, proxy_of(url, terms.proxies))
-        response.begin(outgoing.method, url)
+        response.begin(outgoing.method, f"{url}#{outgoing.fragment}" if outgoing.fragment else url)
         extra = dict(pool.proxy_fields)
         remembering = terms.conditional and outgoing.method == "GET"
         if remembering:
@@ -356,7 +357,8 @@ class HttpClient(Verbs):
         cookies = options.get("cookies") or {}
         pairs = cookies.items() if isinstance(cookies, Mapping) else ((each.name, each.value) for each in cookies)
         cookie = "; ".join(f"{name}={value}" for name, value in pairs if value is not None)
-        outgoing = Outgoing(response.method, origin, target, fields, body, chunked, cookie)
+        fragment = fragment_of(response.path) if "#" in response.path else ""
+        outgoing = Outgoing(response.method, origin, target, fields, body, chunked, fragment, cookie)
         if auth := options.get("auth"):
             sign(outgoing, auth)
         elif credentials:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from dbz.hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
-from dbz.load.generator.net.faults import RedirectRefused
+from dbz.load.generator.net.faults import BadRequest, RedirectRefused
 from dbz.load.generator.net.origin import Origin
 
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
@@ -33,6 +33,8 @@ class Outgoing:
     body: bytes = b""
     chunked: bool = False
     """Whether the body is in chunks, and so ends by itself."""
+    fragment: str = ""
+    """The part of the URL that no server is told."""
     cookie: str = ""
     """What the caller wants in the Cookie field beside the jar's."""
 
@@ -47,15 +49,15 @@ class Outgoing:
         if cookie and "cookie" not in names:
             lines.append(one_line(f"Cookie: {cookie}"))
         if self.chunked:
-            lines.append("Transfer-Encoding: chunked")
+            lines += [] if "transfer-encoding" in names else ["Transfer-Encoding: chunked"]
         elif (self.body or self.method in ANNOUNCED) and "content-length" not in names:
             lines.append(f"Content-Length: {len(self.body)}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        return head_bytes("\r\n".join(lines) + "\r\n\r\n")
 
-    def redirected(self, status: int, origin: Origin, target: str) -> Outgoing:
+    def redirected(self, status: int, origin: Origin, target: str, fragment: str) -> Outgoing:
         """The request that follows a redirect (RFC 9110, section 15.4): 307 and 308 repeat it, the others may get.
 
-        Credentials stay with the origin they were given for.
+        Credentials stay with the origin they were given for, and a fragment is kept until there is another one.
         """
         drop: frozenset[str] = frozenset()
         method, body, chunked, cookie = self.method, self.body, self.chunked, self.cookie
@@ -66,13 +68,23 @@ class Outgoing:
             cookie = ""
             drop |= _OF_THE_ORIGIN
         fields = {name: value for name, value in self.fields.items() if name.lower() not in drop}
-        return Outgoing(method, origin, target, fields, body, chunked, cookie)
+        return Outgoing(method, origin, target, fields, body, chunked, fragment or self.fragment, cookie)
 
 
 @lru_cache(_MOST_MESSAGES)
 def bare_message(method: str, before: str, path: str, version: str, fields: str) -> bytes:
     """A request that has neither a body nor cookies: users repeat themselves, and each other."""
-    return f"{method} {before}{path}{version}{fields}\r\n".encode("latin-1", "replace")
+    return head_bytes(f"{method} {before}{path}{version}{fields}\r\n")
+
+
+def head_bytes(text: str) -> bytes:
+    """A request line with header fields as it is sent; `BadRequest` when it cannot be said in HTTP."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        line = text[text.rfind("\n", 0, error.start) + 1 : error.start]
+        where = f"the header field {line.partition(':')[0]!r}" if ":" in line else "the request line"
+        raise BadRequest(f"{where} has {text[error.start]!r}, which is not Latin-1") from None
 
 
 def check_redirect(home: Origin, origin: Origin, allowed: set[str]) -> None:

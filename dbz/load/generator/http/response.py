@@ -90,7 +90,7 @@ class SentRequest:
     @property
     def path_url(self) -> str:
         """Path and query."""
-        return "/" + self.url.split("://", 1)[-1].partition("/")[2]
+        return "/" + self.url.partition("#")[0].split("://", 1)[-1].partition("/")[2]
 
 
 class Response:

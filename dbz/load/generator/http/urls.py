@@ -81,8 +81,13 @@ def prepare_url(url: str, query: str = "") -> tuple[Origin, str, str]:
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), credentials_of(url)
 
 
-def resolve(url: str, reference: bytes) -> tuple[Origin, str]:
-    """Where a Location field, seen at `url`, leads; `BadUrl` when that is no HTTP URL.
+def fragment_of(url: str) -> str:
+    """The part of a URL that no server is told, quoted as requests quotes it."""
+    return str(requote_uri(url.partition("#")[2]))
+
+
+def resolve(url: str, reference: bytes) -> tuple[Origin, str, str]:
+    """Where a Location field, seen at `url`, leads, and its fragment; `BadUrl` when that is no HTTP URL.
 
     Servers that write more than ASCII into it mean UTF-8.
     """
@@ -94,4 +99,4 @@ def resolve(url: str, reference: bytes) -> tuple[Origin, str]:
         origin, target, _ = prepare_url(urljoin(url, requote_uri(text)))
     except (BadUrl, ValueError, RequestException):
         raise BadUrl(text[:200]) from None
-    return origin, target
+    return origin, target, fragment_of(text)

@@ -21,6 +21,12 @@ class BadUrl(TransportError):  # noqa: N818 here and below: the class name is wh
     name = "BadUrl"
 
 
+class BadRequest(TransportError):  # noqa: N818
+    """The scenario asked for something that HTTP or JSON cannot say, so it was not sent."""
+
+    name = "BadRequest"
+
+
 class NameNotResolved(TransportError):  # noqa: N818
     """The host name has no address."""
 

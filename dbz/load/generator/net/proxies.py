@@ -59,9 +59,10 @@ def parse_proxy(url: str) -> Proxy:
     return Proxy(parts.hostname, port, basic_authorization(*_credentials(parts)) if parts.username else "")
 
 
-def basic_authorization(user: str, password: str) -> str:
-    """The value of an Authorization field for HTTP's Basic scheme (RFC 7617, in UTF-8)."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+def basic_authorization(user: object, password: object) -> str:
+    """The value of an Authorization field for HTTP's Basic scheme (RFC 7617): bytes as they are, text in UTF-8."""
+    pair = (part if isinstance(part, bytes) else str(part).encode() for part in (user, password))
+    return "Basic " + base64.b64encode(b":".join(pair)).decode()
 
 
 def dial_proxy(proxy: Proxy, timeout_s: float) -> Any:
