@@ -77,6 +77,7 @@ def scale_status(found: Overview) -> dict[str, Any]:
         "per_task_from": found.measured,
         "targets": [asdict(one) for one in found.targets],
         "suspended": list(live.suspended),
+        "idle": live.idle,
         "activities": [asdict(one) for one in found.activities],
         "present": [asdict(one) for one in found.present],
         "unfinished": [one.id for one in unfinished(live.place)],

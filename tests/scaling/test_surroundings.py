@@ -14,6 +14,7 @@ from dbz.config.grammar.target_tracking import parse_target
 from dbz.config.phases.file import load_phases
 from dbz.config.phases.plan import ApiServers
 from dbz.errors import UsageError
+from dbz.report.terminal.scale.words import step_texts
 from dbz.scaling.change.comparing import differences
 from dbz.scaling.change.planner import Wanted, plan_native, plan_phase, plan_tasks
 from dbz.scaling.change.state import Alarm, Live, TargetGroup
@@ -66,6 +67,49 @@ def test_policies_and_alarms_of_somebody_else_are_named() -> None:
     step = {"PolicyName": "emergency", "PolicyType": "StepScaling"}
     for plan in all_kinds(live(2, target=(1, 3), policies={"emergency": step}, alarms=alarms)):
         assert any("emergency of somebody else scales api too, set off by p95" in note for note in plan.notes)
+
+
+def alarm_for(*policies: str, enabled: bool = True, created_by: str = "") -> Alarm:
+    arn = "arn:aws:autoscaling:r:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/"
+    actions = ["arn:aws:sns:r:1:pager", *(f"{arn}{name}{created_by}" for name in policies)]
+    return Alarm("p95", "OK", "", {"AlarmActions": actions, "ActionsEnabled": enabled})
+
+
+@pytest.mark.parametrize(
+    ("alarm", "idle"),
+    [
+        (alarm_for("fast"), {}),
+        (alarm_for("fast", created_by=":createdBy/0f1e"), {}),
+        (alarm_for("fast", enabled=False), {"p95": "the actions of this alarm are disabled"}),
+        (
+            alarm_for("gone"),
+            {"p95": "this alarm sets off gone, which is not there", "fast": "no alarm sets this policy off"},
+        ),
+        (alarm_for(), {"p95": "this alarm sets off no policy", "fast": "no alarm sets this policy off"}),
+    ],
+)
+def test_alarms_and_policies_that_do_nothing_are_named_in_every_plan(alarm: Alarm, idle: dict[str, str]) -> None:
+    now = live(2, target=(1, 3), policies={"fast": {"PolicyType": "StepScaling"}}, alarms={"p95": alarm})
+    assert now.idle == idle
+    for plan in all_kinds(now):
+        for name, why in idle.items():
+            assert f"{name} does nothing now: {why}" in plan.notes
+
+
+def test_what_the_plan_mends_itself_is_no_note() -> None:
+    """An alarm of dbz whose actions somebody disabled is set again, and the steps show what of it changes."""
+    wanted = {step.resource: step.after for step in plan_native(live(2), PLAN, SERVERS).steps}
+    names = [name for name in wanted if name.startswith("dbz/dbz/api/")]
+    alarms = {name: Alarm(name, "OK", "", {**wanted[name], "ActionsEnabled": False}) for name in names}
+    policies = {name: value for name, value in wanted.items() if name in ("dbz-out", "dbz-in")}
+    plan = plan_native(live(2, target=(2, 10), policies=policies, alarms=alarms), PLAN, SERVERS)
+    assert names and not any("does nothing" in note for note in plan.notes)
+    (before, after), *_ = [step_texts(step) for step in plan.steps if step.resource in names]
+    assert before.endswith(", ActionsEnabled False") and after.endswith(", ActionsEnabled True")
+
+
+def test_a_predictive_policy_needs_no_alarm() -> None:
+    assert live(2, target=(1, 3), policies={"ahead": {"PolicyType": "PredictiveScaling"}}).idle == {}
 
 
 @pytest.mark.parametrize(("low", "high", "said"), [(1, 4, True), (2, 10, False), (None, 10, False), (2, 20, True)])

@@ -141,6 +141,12 @@ class Alarm:
         """Whether AWS made it for a target-tracking policy, and changes it as it likes."""
         return self.name.startswith("TargetTracking-")
 
+    @property
+    def policies(self) -> set[str]:
+        """The names of the scaling policies that it sets off."""
+        actions = [str(arn).partition(":policyName/")[2] for arn in self.settings.get("AlarmActions") or ()]
+        return {name.partition(":createdBy/")[0] for name in actions if name}
+
 
 @dataclass(frozen=True)
 class ScalingActivity:
@@ -202,6 +208,22 @@ class Live:
         state = (self.target or {}).get("SuspendedState") or {}
         named = (("out", "DynamicScalingOut"), ("in", "DynamicScalingIn"), ("scheduled", "ScheduledScaling"))
         return tuple(name for name, key in named if state.get(f"{key}Suspended"))
+
+    @property
+    def idle(self) -> Mapping[str, str]:
+        """Why an alarm or a policy does nothing, by its name: its actions are disabled, or one is without the other."""
+        set_off: set[str] = set()
+        idle: dict[str, str] = {}
+        for alarm in self.alarms.values():
+            policies = alarm.policies
+            set_off |= policies
+            if not alarm.settings.get("ActionsEnabled", True):
+                idle[alarm.name] = "the actions of this alarm are disabled"
+            elif not policies & self.policies.keys():
+                gone = ", ".join(sorted(policies)) or "no policy"
+                idle[alarm.name] = f"this alarm sets off {gone}{', which is not there' if policies else ''}"
+        waiting = [name for name, policy in self.policies.items() if policy.get("PolicyType") != "PredictiveScaling"]
+        return idle | {name: "no alarm sets this policy off" for name in waiting if name not in set_off}
 
     @property
     def pinned(self) -> bool:

@@ -61,6 +61,7 @@ def notes_about(
     """
     return (
         *_suspensions(live, steps),
+        *_idle(live, steps),
         *_resolution(steps),
         *_schedules(live, servers),
         *_policies(live, steps),
@@ -83,6 +84,17 @@ def _suspensions(live: Live, steps: list[ChangeStep]) -> list[str]:
             "scheduled actions are suspended, so the range would NOT be put back by itself when the time is over"
         )
     return notes
+
+
+def _idle(live: Live, steps: list[ChangeStep]) -> list[str]:
+    """Alarms and policies that do nothing and that the steps leave so."""
+    touched = {step.resource for step in steps}
+    made = any(step.kind is Kind.ALARM and step.after for step in steps)  # for the policies that lack one
+    return [
+        f"{name} does nothing now: {why}"
+        for name, why in live.idle.items()
+        if name not in touched and not (made and name in live.policies and name.startswith(OWN_PREFIX))
+    ]
 
 
 def _resolution(steps: list[ChangeStep]) -> list[str]:

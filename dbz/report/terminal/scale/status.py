@@ -87,6 +87,7 @@ def _facts(found: Overview) -> list[tuple[str, str]]:
         rows.append(("range", f"{live.target['MinCapacity']} to {live.target['MaxCapacity']} tasks; {policies}"))
         if live.suspended:
             rows.append(("suspended", f"scaling {', '.join(live.suspended)}: that does not happen on AWS now"))
+        rows += [("idle", f"{name}: {why}") for name, why in live.idle.items()]
     else:
         rows.append(("range", "none: nothing scales this service by itself on AWS"))
     rows += [("by AWS", str(one)) for one in found.activities[:3]]

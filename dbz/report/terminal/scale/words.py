@@ -31,6 +31,9 @@ _KEPT = {
 """What target tracking keeps, by its metric."""
 
 
+_LONGEST_SETTING = 40
+_SAID = {"AlarmActions"}
+"""What a state says in its own words already."""
 _PLURALS = {Kind.POLICY: "scaling policies", Kind.ALARM: "alarms"}
 
 
@@ -119,7 +122,19 @@ def _steps(steps: Sequence[PlannedStep], *, several: bool) -> Any:
 
 def step_texts(step: ChangeStep) -> tuple[str, str]:
     """What was and what will be, shortly."""
-    return _state(step.kind, step.before), _state(step.kind, step.after)
+    before, after = _state(step.kind, step.before), _state(step.kind, step.after)
+    if before == after and isinstance(step.before, dict) and isinstance(step.after, dict):
+        keys = sorted({*step.before, *step.after} - _SAID)
+        keys = [key for key in keys if step.before.get(key) != step.after.get(key)]
+        before += "".join(f", {_setting(key, step.before.get(key))}" for key in keys)
+        after += "".join(f", {_setting(key, step.after.get(key))}" for key in keys)
+    return before, after
+
+
+def _setting(name: str, value: Any) -> str:
+    """A setting as AWS calls it, with its value when that is short."""
+    text = "–" if value is None else str(value)
+    return f"{name} {text}" if len(text) <= _LONGEST_SETTING else f"another {name}"
 
 
 def _state(kind: Kind, value: Any) -> str:
