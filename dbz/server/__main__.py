@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dbz.server.imports import leave_out_unused
+from dbz.server.imports import all_loaded, load_quickly
 
 if __name__ == "__main__":  # another program that imports this one may have a use for it
-    leave_out_unused()
+    load_quickly()
 
 import argparse
 import gc
@@ -127,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    all_loaded()
     code = main()
     gc.freeze()  # on its way out Python searches all there is for garbage: a fifth of a second, for nothing
     sys.exit(code)

@@ -38,10 +38,15 @@ class GarbageCollection:
         """Set the collector of this process up, and look again and again whether garbage may have gathered."""
         gc.set_threshold(*_YOUNG_AFTER)
         gc.callbacks.append(_set_aside)
-        self.collect_all()
+        self.set_aside_all()
         while True:
             await asyncio.sleep(_PERIOD_S)
             self.collect_if_grown()
+
+    def set_aside_all(self) -> None:
+        """Take what there is for what is needed: of what was only just loaded hardly anything is garbage."""
+        gc.freeze()
+        self._left = gc.get_freeze_count()
 
     def collect_if_grown(self) -> None:
         """Collect everything when there is clearly more than was left the last time."""
@@ -53,8 +58,7 @@ class GarbageCollection:
         begun_s = time.monotonic()
         gc.unfreeze()
         gc.collect()
-        gc.freeze()
-        self._left = gc.get_freeze_count()
+        self.set_aside_all()
         if (took_s := time.monotonic() - begun_s) > _LONG_S:
             _log.warning("a collection of garbage took long", extra={"duration_ms": round(took_s * 1000, 1)})
 

@@ -166,7 +166,7 @@ def start_stack(options: StackOptions, logs: Path, meanwhile: Callable[[], None]
 def _bring_up_all(stack: Stack, options: StackOptions, meanwhile: Callable[[], None]) -> None:
     # With shards one store more: it stands by, to be added to the map.
     names = ["store", *(f"shard_{number}" for number in range(1, options.shards + 1) if options.shards > 1)]
-    stores = stack.start(parts.cache, *(partial(parts.document_store, name) for name in names))
+    stores = stack.start(*(partial(parts.document_store, name) for name in names), parts.cache)
     addressed = [each.part for each in stores]
     _note_addresses(stack, options, addressed)
     if options.cloud:
@@ -186,7 +186,7 @@ def _bring_up_all(stack: Stack, options: StackOptions, meanwhile: Callable[[], N
 
 
 def _note_addresses(stack: Stack, options: StackOptions, stores: Sequence[Part]) -> None:
-    cache, *document_stores = stores
+    *document_stores, cache = stores
     uris = [parts.store_uri(store.port) for store in document_stores]
     stack.mongo_uri = uris[0]
     stack.redis_url = f"redis://{cache.host}:{cache.port}/0"

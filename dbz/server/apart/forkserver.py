@@ -7,14 +7,13 @@ needs to know it reads itself, after the fork.
 
 from __future__ import annotations
 
-from dbz.server.imports import leave_out_unused
+from dbz.server.imports import all_loaded, load_quickly
 
 if __name__ == "__main__":  # another program that imports this one may have a use for it
-    leave_out_unused()
+    load_quickly()
 
 import contextlib
 import ctypes
-import gc
 import importlib
 import json
 import os
@@ -138,7 +137,7 @@ def main(module: str) -> int:
         importlib.import_module(name)
     if threading.active_count() > 1:
         raise RuntimeError("a fork has the thread that forked, and the locks of all")
-    gc.freeze()  # or the first collection in a process would copy all that they share
+    all_loaded()  # or the first collection in a process would copy all that they share
     job = ForkServer(socket.socket(fileno=CHANNEL)).run()
     return 0 if job is None else int(started(_become(job)) or 0)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dbz.server.imports import leave_out_unused
+from dbz.server.imports import all_loaded, load_quickly
 
 if __name__ == "__main__":  # another program that imports this one may have a use for it
-    leave_out_unused()
+    load_quickly()
 
 import argparse
 import asyncio
@@ -86,4 +86,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    all_loaded()
     sys.exit(main())
