@@ -78,6 +78,45 @@ def test_options_of_the_client_hold_for_all_its_requests():
     assert called == [200, 200]
 
 
+def test_options_of_the_client_can_be_filled_as_those_of_a_session():
+    seen: list[bytes] = []
+    called = []
+    with serving(routed({"/a": response(b"ok"), "/a?k=1": response(b"ok")}, seen)) as server:
+        client, _ = client_of(server.url)
+        client.hooks["response"].append(lambda answer, *_, **__: called.append(answer.status_code))
+        client.params.update({"k": "1"})
+        client.proxies.pop("http", None)
+        client.get("/a")
+        client.params.clear()
+        client.get("/a")
+        client.close()
+    assert [request.split(b" ", 2)[1] for request in seen] == [b"/a?k=1", b"/a"] and called == [200, 200]
+
+
+def test_the_base_url_can_be_changed_and_its_credentials_go_with_it():
+    first: list[bytes] = []
+    second: list[bytes] = []
+    with (
+        serving(routed({"/a": response(b"one")}, first)) as one,
+        serving(routed({"/b/a": response(b"two")}, second)) as two,
+    ):
+        client, ledger = client_of(one.url.replace("http://", "http://me:pw@"))
+        assert client.get("/a").text == "one"
+        client.base_url = f"{two.url}/b/"
+        answers = [client.get("/a"), client.get("/a", headers={"X-A": "1"}), client.get("a", params={})]
+        client.base_url = one.url.replace("http://", "http://you:pw@")
+        assert client.get("/a").text == "one"
+        client.close()
+    assert [(answer.text, answer.url) for answer in answers] == [("two", f"{two.url}/b/a")] * 3
+    assert client.base_url.startswith("http://you:pw@") and ledger.rows == [("GET /a", "")] * 3 + [
+        ("GET a", ""),
+        ("GET /a", ""),
+    ]
+    assert b"Basic bWU6cHc=" in first[0] and b"Basic eW91OnB3" in first[1]
+    assert not any(b"authorization" in request.lower() for request in second)
+    assert all(f"Host: 127.0.0.1:{two.port}".encode() in request for request in second)
+
+
 def test_credentials_in_the_url_of_a_request_are_sent():
     seen: list[bytes] = []
     with serving(routed({"/a": response(b"ok")}, seen)) as server:

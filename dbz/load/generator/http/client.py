@@ -80,17 +80,16 @@ class HttpClient(Verbs):
     """
 
     auth = for_all_requests("auth")
-    params = for_all_requests("params")
+    params = for_all_requests("params", dict)
     cert = for_all_requests("cert")
-    proxies = for_all_requests("proxies")
-    hooks = for_all_requests("hooks")
+    proxies = for_all_requests("proxies", dict)
+    hooks = for_all_requests("hooks", lambda: {"response": []})
     stream = for_all_requests("stream")
     conditional = for_all_requests("conditional")
 
     def __init__(
         self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: UserAccess | None = None
     ) -> None:
-        self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
         self.waits = Waits(CONNECT_TIMEOUT_S)
         self.max_body_bytes = MAX_BODY_BYTES
@@ -105,16 +104,31 @@ class HttpClient(Verbs):
         self._special = False
         self._record = record
         self._access = access
-        self._origin, self._prefix = split_url(self.base_url)
         self.headers = {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "dbz"}
-        if credentials := credentials_of(self.base_url):
-            self.headers["Authorization"] = credentials
-        self._cookies = CookieJar(self._origin)
+        self._credentials = ""
         self._memory: Memory | None = None
-        self._host = self._origin.host_field
-        self._root = full_url(self._origin, self._prefix)
         self._home: Pool | None = None
         self._pools: dict[tuple[Origin, bool | str, Certificate | None, str | None], Pool] = {}
+        self.base_url = base_url
+        self._cookies = CookieJar(self._origin)
+
+    @property
+    def base_url(self) -> str:
+        """What the paths of requests are below; may be changed at any time, and `BadUrl` says that it is none."""
+        return self._base_url
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        self._origin, self._prefix = split_url(url.rstrip("/"))
+        self._base_url = url.rstrip("/")
+        self._host = self._origin.host_field
+        self._root = full_url(self._origin, self._prefix)
+        self._home = None
+        if self._credentials and self.headers.get("Authorization") == self._credentials:
+            del self.headers["Authorization"]
+        self._credentials = credentials_of(self._base_url)
+        if self._credentials:
+            self.headers["Authorization"] = self._credentials
 
     @property
     def headers(self) -> dict[str, str]:

@@ -143,14 +143,22 @@ def merged(ours: Mapping[str, Any], given: RequestOptions) -> RequestOptions:
     return options  # type: ignore[return-value]
 
 
-def for_all_requests(name: str) -> Any:
-    """An option that all requests of a client have unless they say something else."""
+def for_all_requests(name: str, begin: Callable[[], Any] | None = None) -> Any:
+    """An option that all requests of a client have unless they say something else.
+
+    Whoever asks for one that is not set gets what `begin` makes, to fill it as scenarios fill those of a session.
+    """
 
     def get(client: Any) -> Any:
-        return client._options.get(name)
+        value = client._options.get(name)
+        if value is None and begin is not None:
+            value = begin()
+            set_(client, value)
+        return value
 
     def set_(client: Any, value: Any) -> None:
         client._options[name] = value
-        client._special = any(client._options.values())
+        # An empty mapping counts: it may be filled at any time.
+        client._special = any(each is not None for each in client._options.values())
 
     return property(get, set_)
