@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ Category = Literal["notice", "free", "gallery", "market"]
 # Common to all readers; the arrays of likes and the like never leave the store.
 _COMMON = {"likes": 0}
 _MAX_COMMENTS = 200
+_KEYS_KEPT = 10_000
 
 
 class PostsQuery(Page):
@@ -111,7 +113,7 @@ class Posts:
         async def load(keys: list[str]) -> dict[str, Any]:
             return await self._load_rows(club_id, [key.removeprefix("post:") for key in keys])
 
-        keys = [f"post:{post_id}" for post_id in ids]
+        keys = [*map(_key_of, ids)]
         cached = await self._core.cache.get_many(keys, load, self._ttl.default_ttl_s)
         return [cached[key] for key in keys if key in cached]
 
@@ -158,6 +160,12 @@ class Posts:
 
     def _posts(self, club_id: str) -> Any:
         return self._core.router.club(club_id)["posts"]
+
+
+@lru_cache(_KEYS_KEPT)
+def _key_of(post_id: str) -> str:
+    """Where a post is in the cache. The same text each time, whose hash is known: a page looks up many."""
+    return f"post:{post_id}"
 
 
 def person(profile: dict[str, Any] | None) -> dict[str, Any] | None:

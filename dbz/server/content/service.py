@@ -95,7 +95,7 @@ class ContentService:
         reader, query = call.reader, call.query
         rows, total = await self._posts.page(reader.club_id, query)
         marked = set(await self._reads.of(reader.club_id, reader.user_id))
-        read = tuple([row["id"] in marked for row in rows])
+        read = tuple([row["id"] in marked for row in rows]) if marked else (False,) * len(rows)
 
         def make() -> dict[str, Any]:
             items = [{**row, "is_read": is_read} for row, is_read in zip(rows, read, strict=True)]

@@ -171,7 +171,7 @@ class Responder:
         self, send: Send, status: int, headers: Headers, body: bytes, head: bool, streamed: bool = False
     ) -> int:
         if not streamed and status != 304:
-            headers.append((b"content-length", str(len(body)).encode()))
+            headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if head:
             body = b""
@@ -186,8 +186,9 @@ class Responder:
     def _compresses(self, body: bytes, asked: dict[bytes, bytes]) -> bool:
         return (
             len(body) >= self._settings.compress_from_bytes
+            and (accepted := asked.get(b"accept-encoding")) is not None
             and b"x-no-compression" not in asked
-            and _accepts_gzip(asked.get(b"accept-encoding", b""))
+            and _accepts_gzip(accepted)
         )
 
     def _gzip(self, tag: bytes, body: bytes) -> bytes:
