@@ -16,6 +16,7 @@ DEFAULT = "/"
 """The default namespace, which packets do not name."""
 MAX_ATTACHMENTS = 1000
 _HEAD = re.compile(rb"4([0-6])(?:(\d{1,4})-)?(?:(/[^,]*),?)?(\d{1,15})?")
+_HEADS = [b"4%d" % kind for kind in range(7)]
 _BINARY_KINDS = {EVENT: BINARY_EVENT, ACK: BINARY_ACK}
 
 
@@ -47,7 +48,9 @@ def parse(message: bytes) -> Packet:
         name = namespace.partition(b"?")[0].decode() if namespace else DEFAULT
     except ValueError as error:
         raise PacketError(_excerpt(message)) from error
-    packet = Packet(int(kind), name, None if number is None else int(number), int(attachments or 0), data)
+    packet = Packet(
+        int(kind), name, None if number is None else int(number), int(attachments) if attachments else 0, data
+    )
     if not _makes_sense(packet):
         raise PacketError(_excerpt(message))
     return packet
@@ -55,13 +58,13 @@ def parse(message: bytes) -> Packet:
 
 def _makes_sense(packet: Packet) -> bool:
     kind, _, number, attachments, data = packet
+    if attachments > (MAX_ATTACHMENTS if kind in (BINARY_EVENT, BINARY_ACK) else 0):
+        return False
     if kind in (EVENT, BINARY_EVENT):
-        sound = isinstance(data, list) and bool(data) and isinstance(data[0], str)
-    elif kind in (ACK, BINARY_ACK):
-        sound = isinstance(data, list) and number is not None
-    else:
-        sound = True
-    return sound and attachments <= (MAX_ATTACHMENTS if kind in (BINARY_EVENT, BINARY_ACK) else 0)
+        return isinstance(data, list) and bool(data) and isinstance(data[0], str)
+    if kind in (ACK, BINARY_ACK):
+        return isinstance(data, list) and number is not None
+    return True
 
 
 def _excerpt(message: bytes) -> str:
@@ -95,6 +98,20 @@ def _index(number: Any) -> int:
 def encode(kind: int, namespace: str, number: int | None, data: Any) -> list[bytes]:
     """The messages of a packet: its text, then its binary attachments. `TypeError` for what JSON cannot say."""
     attachments: list[bytes] = []
+    try:
+        body = b"" if data is None else orjson.dumps(data)
+    except TypeError:  # something that is not JSON: binary, or refused there
+        body = _without_attachments(data, attachments)
+    head = b"4%d%d-" % (_BINARY_KINDS[kind], len(attachments)) if attachments else _HEADS[kind]
+    if namespace != DEFAULT:
+        head += namespace.encode() + b","
+    if number is not None:
+        head += b"%d" % number
+    return [head + body, *attachments]
+
+
+def _without_attachments(data: Any, attachments: list[bytes]) -> bytes:
+    """The JSON of `data` with a placeholder for each binary value, which goes to `attachments`."""
 
     def take_out(value: Any) -> dict[str, Any]:
         if not isinstance(value, bytes | bytearray | memoryview):
@@ -102,10 +119,4 @@ def encode(kind: int, namespace: str, number: int | None, data: Any) -> list[byt
         attachments.append(bytes(value))
         return {"_placeholder": True, "num": len(attachments) - 1}
 
-    body = b"" if data is None else orjson.dumps(data, default=take_out)
-    head = b"4%d%d-" % (_BINARY_KINDS[kind], len(attachments)) if attachments else b"4%d" % kind
-    if namespace != DEFAULT:
-        head += namespace.encode() + b","
-    if number is not None:
-        head += b"%d" % number
-    return [head + body, *attachments]
+    return orjson.dumps(data, default=take_out)

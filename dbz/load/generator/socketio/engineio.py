@@ -114,9 +114,10 @@ class EngineConnection:
             if size > limit > 0:
                 raise MessageTooLarge(f"{size:,} bytes, the server accepts {limit:,}")
             opcode = BINARY
-        transport.send(messages[0])
-        for attachment in messages[1:]:
-            transport.send(attachment, BINARY)
+        opcode = TEXT
+        for message in messages:
+            transport.send(message, opcode)
+            opcode = BINARY
 
     def close(self, error: TransportError | None = None) -> None:
         """Close the connection; `on_close` is told when something else than this side wanted it."""
