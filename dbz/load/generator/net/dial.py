@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import gevent
@@ -21,8 +21,7 @@ def dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
     Raises `NameNotResolved`, `ConnectFailed`, `ConnectTimeout`, or `GeneratorLimit` when this process is the reason.
     """
     try:
-        with gevent.Timeout(timeout_s, TimeoutError):
-            sock = gsocket.create_connection((host, port), timeout_s)
+        sock = _connected(host, port, timeout_s)
     except (socket.gaierror, UnicodeError) as error:
         raise NameNotResolved(host) from error
     except TimeoutError as error:
@@ -31,6 +30,33 @@ def dial(host: str, port: int, timeout_s: float) -> gsocket.socket:
         raise limit_behind(error) or ConnectFailed(getattr(error, "strerror", "") or str(error)) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def _connected(host: str, port: int, timeout_s: float) -> gsocket.socket:
+    family = _family_of(host)
+    if family is None:
+        with gevent.Timeout(timeout_s, TimeoutError):
+            return gsocket.create_connection((host, port), timeout_s)
+    sock = gsocket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect((host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+@lru_cache(maxsize=1024)
+def _family_of(host: str) -> socket.AddressFamily | None:
+    """Of an address; None for a name. To look an address up, as gevent does, takes a thread and its turns."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+        return family
+    return None
 
 
 @cache
