@@ -18,11 +18,10 @@ from locust.runners import STATE_STOPPED
 
 from dbz.errors import DependencyError, UsageError
 from dbz.load.allowed_hosts import check_host
-from dbz.load.generator import hooks, pauses, population, user_classes
+from dbz.load.generator import departures, hooks, pauses, population, spawning, user_classes
 from dbz.load.generator.data.feeders import settle_feeders
 from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
 from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
-from dbz.load.generator.departures import LastComeFirst
 from dbz.load.generator.net import fence, wire
 from dbz.load.generator.net.channel import Channel, tolerate
 from dbz.load.generator.once import Preparation, prepares
@@ -148,6 +147,7 @@ class GeneratorProcess:
             listening = gevent.spawn(listen, session.deliveries)
             gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted], count=1)
             listening.kill()
+            runner.last_received_spawn_timestamp = math.inf  # an order of users that is on its way comes too late
         writing.kill()
         self._stop(environment, runner.stop)
         # Before a worker tells its master that it quits: the master stops listening then.
@@ -223,7 +223,8 @@ class GeneratorProcess:
             Channel(self.spec.secret).install()
             runner = environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
             hooks.when_scenario_calls(runner, "quit", self._on_left)
-        runner.user_greenlets = LastComeFirst()
+        departures.install(runner)
+        spawning.install(runner)
         return runner
 
     def _request_pace(self, environment: Any) -> population.RequestPace | None:

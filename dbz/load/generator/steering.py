@@ -19,7 +19,8 @@ from dbz.load.orders import Order, OrderReader
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from dbz.runs.record import END, ENDED_ITSELF, LEVEL, LOST_WORKERS, STEADY
 
-_SPAWN_SHARE_OF_WARMUP = 0.8
+_SPAWN_SHARE = 0.8
+"""Within which part of the warm-up, or of a step, users come."""
 _SPAWN_PATIENCE_S = 30.0
 _LAST_LINE_S, _OWN_LAST_LINE_S = 0.15, 0.02
 """From the end until each worker, or this process, has written its line of the last judged second."""
@@ -29,7 +30,7 @@ _LOOK_FOR_ORDERS_S = 0.1
 
 def spawn_rate(spec: GeneratorSpec) -> int:
     """How many users a second are started, so that all are there within four fifths of the warm-up."""
-    return max(math.ceil(spec.users / max(spec.warmup_s * _SPAWN_SHARE_OF_WARMUP, 0.5)), 1)
+    return max(math.ceil(spec.users / max(spec.warmup_s * _SPAWN_SHARE, 0.5)), 1)
 
 
 class Followed(Protocol):
@@ -61,6 +62,7 @@ class Steering:
         self._first_s: float | None = None
         self._ended_s: float | None = None
         self._spawned = False
+        self._changing: gevent.Greenlet | None = None
         call_first(environment.events.test_start, self._on_start)
         call_first(environment.events.test_stopping, self._on_stopping)
         environment.events.spawning_complete.add_listener(self._on_spawned)
@@ -122,7 +124,7 @@ class Steering:
             runner.start_shape()
             self.pause_until(time.monotonic() + _SPAWN_PATIENCE_S, lambda: self._first_s is not None)
             return
-        gevent.spawn(runner.start, spec.users, spawn_rate(spec))
+        self._change_users(spec.users, spawn_rate(spec))
         patient_until_s = time.monotonic() + spec.warmup_s + _SPAWN_PATIENCE_S
         # Some may have died already: that all were started is enough.
         self.pause_until(patient_until_s, lambda: self._spawned or runner.user_count >= spec.users)
@@ -148,7 +150,7 @@ class Steering:
         while time.monotonic() < end_s and not self._over:
             wanted = round(spec.ramp.at(spec.warmup_s + time.monotonic() - steady_s))
             if wanted != held:
-                gevent.spawn(self._runner.start, wanted, max(abs(wanted - held), 1))
+                self._change_users(wanted, abs(wanted - held) / (_STEP_S * _SPAWN_SHARE))
                 held = wanted
             self.pause_until(min(time.monotonic() + _STEP_S, end_s))
 
@@ -162,14 +164,12 @@ class Steering:
                 "the file has a load shape, which changes the load by itself: it must be a constant one", code="L016"
             )
         orders = OrderReader(Path(self._spec.folder))
-        starting: gevent.Greenlet | None = None
         order: Order | None = None
         begun = False
         while not self._over:
             for order in orders.new_orders():
-                if starting is not None:
-                    starting.kill()
-                starting = self._start(order)
+                self._spawned = False
+                self._change_users(order.users, max(order.per_s, 1.0))
             if order is not None and self._spawned and self._runner.target_user_count == order.users:
                 if not begun:
                     self._mark(STEADY, math.inf)
@@ -178,9 +178,15 @@ class Steering:
             self.pause_until(time.monotonic() + _LOOK_FOR_ORDERS_S)
         self._end(self._marks.now_s)
 
-    def _start(self, order: Order) -> gevent.Greenlet:
-        self._spawned = False
-        return gevent.spawn(self._runner.start, order.users, max(order.per_s, 1.0))
+    def _change_users(self, users: int, per_s: float) -> None:
+        """Begin to have so many users; a change that has begun before, and is not done, is given up."""
+        self._stop_changing()
+        self._changing = gevent.spawn(self._runner.start, users, per_s)
+
+    def _stop_changing(self) -> None:
+        """Have no more users come or go: a master would order them from workers that have ended theirs already."""
+        if self._changing is not None:
+            self._changing.kill()
 
     def _end(self, planned_s: float) -> None:
         """Mark the end; then let every worker write the last judged second, and deliveries come, while users run."""
@@ -190,6 +196,7 @@ class Steering:
             self._marks.mark(END, self._ended_s)
             self._marks.mark(ENDED_ITSELF, self._ended_s)
             return
+        self._stop_changing()
         self._mark(END, planned_s)
         self._followed.end_at(time.monotonic())
         # In one process timers fire in the order of their times: its line is written before this pause is over.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -64,7 +66,6 @@ class HttpUser(User):  # type: ignore[misc]
         self._listeners = self.session.request_listeners
         self.seat_group = group = self.seat_group or type(self).__name__
         self.seat, self.slot = self.session.take_seat(group), self.session.take_slot(group)
-        self.random = self.session.random_for(group, self.seat)
         self.recorder: Recorder | TaggedSamples = self.session.recorder
         self.access: UserAccess | None = None
         network = self.session.network_of(group, self.seat)
@@ -76,6 +77,11 @@ class HttpUser(User):  # type: ignore[misc]
         self.base_url = str(self.host or environment.host or self.session.spec.target)
         self.client = HttpClient(self.base_url, self._record, access=self.access)
         self.client.redirect_hosts.update(self.session.spec.allowed_targets)
+
+    @cached_property
+    def random(self) -> Random:
+        """Numbers of this user's own. Made when asked for: their state is half of what a user takes."""
+        return self.session.random_for(self.seat_group, self.seat)
 
     @property
     def shared(self) -> Any:
