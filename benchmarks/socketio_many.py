@@ -31,6 +31,7 @@ from dbz.measure.latency.series import DELIVERY, GENERATOR
 
 STEP_S = 0.01
 WARMUP_S = 2.0
+PATIENCE_S = 5.0
 
 
 class Crowd:
@@ -40,30 +41,39 @@ class Crowd:
         self.url = url
         self.recorder = recorder
         self.clients: list[SocketClient] = []
-        self.sent = 0
+        self.part = self.sent = self.back = 0
 
     def join(self, _number: int) -> None:
         """Connect another one."""
         client = SocketClient(self.url, self.recorder)
-        client.on("sent", self.back)
+        client.on("sent", self.receive)
         client.connect()
         self.clients.append(client)
 
-    def back(self, message: dict[str, float]) -> None:
-        """A message is back at who sent it."""
-        self.recorder.success(DELIVERY, "sent", time.monotonic() - message["at"])
+    def receive(self, message: dict[str, float]) -> None:
+        """A message is back at who sent it; one of an earlier part is not looked at."""
+        if message["part"] == self.part:
+            self.back += 1
+            self.recorder.success(DELIVERY, "sent", time.monotonic() - message["at"])
 
     def talk(self, seconds: float) -> None:
         """Let each send a message a second, one after the other, for so long."""
         clients, rate, sent = self.clients, len(self.clients), 0
+        self.part, self.back = self.part + 1, 0
         began_s = time.monotonic()
         while sent < rate * seconds:
             gevent.sleep(STEP_S)
             due = min(int((time.monotonic() - began_s) * rate), int(rate * seconds))
             for number in range(sent, due):
-                clients[number % rate].emit("send", {"at": time.monotonic(), "text": TEXT})
+                clients[number % rate].emit("send", {"at": time.monotonic(), "part": self.part, "text": TEXT})
             sent = due
         self.sent = sent
+
+    def wait(self) -> None:
+        """Wait until all messages are back, or are lost."""
+        patient_until_s = time.monotonic() + PATIENCE_S
+        while self.back < self.sent and time.monotonic() < patient_until_s:
+            gevent.sleep(0.1)
 
 
 def kept_waiting_s() -> float:
@@ -91,13 +101,13 @@ def main(url: str, count: int, seconds: float) -> None:
         connect_s = time.monotonic() - began_s
         health.settle()
         crowd.talk(WARMUP_S)
-        gevent.sleep(1)
+        crowd.wait()
         errors = sum(recorder.take()[2].values())
         gevent.spawn(health.probe)
         cpu_s, waited_s = time.process_time(), kept_waiting_s()
         crowd.talk(seconds)
         cpu_s, waited_s = time.process_time() - cpu_s, kept_waiting_s() - waited_s
-        gevent.sleep(1)
+        crowd.wait()
         ok, _, more = recorder.take()
         back, lag = Histogram(ok[DELIVERY, "sent"]), Histogram(ok[GENERATOR, "lag"])
         figures = {
@@ -112,7 +122,7 @@ def main(url: str, count: int, seconds: float) -> None:
             "p50_ms": back.percentile_us(50) / 1000,
             "p99_ms": back.percentile_us(99) / 1000,
             "gc_max_ms": Histogram(ok.get((GENERATOR, "gc"), {})).percentile_us(100) / 1000,
-            "back": len(back),
+            "back": crowd.back,
             "kept_waiting_ms": waited_s / seconds * 1000,
             "sent": crowd.sent,
             "connected": sum(client.connected for client in crowd.clients),
