@@ -142,8 +142,8 @@ def grow(packages: Path) -> None:
                 results[size].append(
                     measure(sys.executable, str(HERE / "socketio_many.py"), url, str(size), str(STABLE_S))
                 )
-    print(f"sockets in one process, each a message a second for {STABLE_S} s; {ROUNDS} rounds: medians of CPU and memory,")
-    print("times of the round that other programs kept least from its core")
+    print(f"sockets in one process, each a message a second for {STABLE_S} s; {ROUNDS} rounds:")
+    print("medians of CPU and memory, times of the round that other programs kept least from its core")
     print(f"  {'':46}" + "".join(f"{size:>12,}" for size in sizes) + f"{'exponent':>12}")
     for key, title in GROWTH.items():
         if key in OF_CPU_AND_MEMORY:
