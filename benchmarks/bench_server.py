@@ -159,7 +159,7 @@ def storm(served: Served, connections: int, users: list[str]) -> dict[str, float
 
 def room(served: Served, members: int, rate_per_s: float, seconds: float, clubs: int) -> dict[str, float]:
     """Members in the clubs' rooms talk; their figures, and the worker's CPU a delivery and memory."""
-    script = [sys.executable, str(HERE / "server_room.py"), served.url]
+    script = [sys.executable, str(HERE / "server_room.py"), "room", served.url]
     options = [str(members), str(rate_per_s), str(seconds), str(clubs), served.name]
     before_s = served.cpu_s()
     process = subprocess.Popen([*pinned(CORES[0]), *script, *options], stdout=subprocess.PIPE, text=True)

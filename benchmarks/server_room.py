@@ -1,19 +1,18 @@
 """Members of the demo clubs' chat rooms in one process: the load of the server benchmarks.
 
-Arguments: URL, members, messages a second, seconds, clubs, and `plain` for the peer, which knows no users.
+Arguments: `room`, URL, members, messages a second, seconds, clubs, and `plain` for the peer, which knows no users.
 """
 
 # ruff: noqa: I001 the standard library is patched before anything else is imported
 from __future__ import annotations
 
 from socketio_dbz import EVENT, Members
-from socketio_members import run
+from socketio_members import Member, run
 
 import json
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ class RoomMembers(Members):
         """The room that a member is in."""
         return f"room:club{number % self._clubs:02d}"
 
-    def join(self, url: str, number: int) -> Callable[[dict[str, Any]], Any]:
+    def join(self, url: str, number: int) -> Member:
         """Log one member in, connect it and join its room."""
         room, received = self.room(number), self.deliveries.received
         client = SocketClient(url, self.recorder)
@@ -52,8 +51,13 @@ class RoomMembers(Members):
             raise SystemExit(f"member {number} cannot join {room}")
         self.clients.append(client)
         self.deliveries.join(EVENT, room, number)
-        return lambda message: client.emit(
-            "message:send", {"roomId": room, "tempId": message["id"], "content": message["text"]}
+
+        def payload(message: dict[str, Any]) -> dict[str, Any]:
+            return {"roomId": room, "tempId": message["id"], "content": message["text"]}
+
+        return Member(
+            lambda message: client.emit("message:send", payload(message)),
+            lambda message: client.call("message:send", payload(message)),
         )
 
     def announce(self, key: str, member: int) -> None:
@@ -72,5 +76,5 @@ class RoomMembers(Members):
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         gevent.spawn(wire.sweep_deadlines)
-        members = RoomMembers(Path(folder), int(sys.argv[5]), "plain" in sys.argv)
+        members = RoomMembers(Path(folder), int(sys.argv[6]), "plain" in sys.argv)
         run(members.join, members.announce, members.latencies_ms)
