@@ -194,16 +194,19 @@ def _note_addresses(stack: Stack, options: StackOptions, stores: Sequence[Part])
 
 
 def _bring_up_cloud(stack: Stack, options: StackOptions) -> None:
-    """Start the local cloud, whose tasks are servers, while the demo data are written: no task is the first."""
+    """Write the demo data, then start the local cloud, whose tasks are servers: no task is the first.
+
+    Not at the same time: the store has hung for good when servers made their indexes while the data were written.
+    """
     seeds = parts.seeding(options, stack.mongo_uri, stack.shards)
     with Child("the demo data", seeds, log=stack.logs / "seed.log", env=stack.shards) as seeding:
-        port = options.port or free_port(options.host)
-        stores = stack.mongo_uri, stack.redis_url, stack.shards
-        (cloud,) = stack.bring_up(lambda: parts.cloud(options, port, stack.logs, *stores))
-        stack.cloud_url = f"http://{cloud.host}:{cloud.port}"
-        stack.url = f"http://{options.host}:{port}"
         code = seeding.wait(parts.SEED_DEADLINE_S)
     if code != 0:
         raise DependencyError(
             f"the demo data could not be written:\n{seeding.log_tail()}", hint=f"log: {seeding.log}", code="E015"
         )
+    port = options.port or free_port(options.host)
+    stores = stack.mongo_uri, stack.redis_url, stack.shards
+    (cloud,) = stack.bring_up(lambda: parts.cloud(options, port, stack.logs, *stores))
+    stack.cloud_url = f"http://{cloud.host}:{cloud.port}"
+    stack.url = f"http://{options.host}:{port}"
