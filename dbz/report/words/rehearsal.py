@@ -28,7 +28,7 @@ def without_secrets(told: Mapping[str, Any]) -> dict[str, Any]:
     """What was told, without what is secret in its URLs, headers and bodies by their names."""
     shown = dict(told)
     if told["what"] == "http":
-        shown["url"] = masked_name(told["url"])
+        shown["url"] = masked_name(told["url"].partition("#")[0])  # a fragment is not sent, and may be a token
         shown |= {name: masked_headers(told[name]) for name in ("sent_headers", "headers")}
         shown |= {name: masked_body(told[name]) for name in ("sent", "body", "error")}
     elif told["what"] == "socket" and told["data"] is not None:
