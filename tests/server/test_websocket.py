@@ -106,6 +106,18 @@ async def test_messages_in_parts_pings_between_them_and_a_close() -> None:
         assert (await client.until(CloseConnection)).code == 4000
 
 
+async def test_frames_without_anything_in_them_take_no_memory() -> None:
+    async with pair() as (websocket, client):
+        await client.say(TextMessage("a", message_finished=False))
+        for _ in range(500):
+            await client.say(TextMessage("", message_finished=False))
+        await client.say(Ping(b"all read?"))
+        await client.until(Pong)
+        assert websocket._parts == ["a"]
+        await client.say(TextMessage("", message_finished=True))
+        assert await websocket.receive() == {"type": "websocket.receive", "text": "a"}
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [

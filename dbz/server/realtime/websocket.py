@@ -150,7 +150,8 @@ class ServerWebSocket(asyncio.Protocol):
         self._wait_for_end()
 
     def _gather(self, part: TextMessage | BytesMessage) -> None:
-        self._parts.append(part.data)
+        if part.data:  # of empty ones a client could send any number
+            self._parts.append(part.data)
         self._size += len(part.data)
         if self._size > self._most_bytes:
             self._parts.clear()

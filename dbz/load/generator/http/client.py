@@ -22,7 +22,7 @@ from dbz.load.generator.http.answer.decoding import accepted_codings
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.authentication import answer_challenge, sign
 from dbz.load.generator.http.bodies import encode_body, encode_params
-from dbz.load.generator.http.cookies import CookieJar
+from dbz.load.generator.http.cookies import CookieJar, pairs_text
 from dbz.load.generator.http.fields import HeaderFields, one_line
 from dbz.load.generator.http.graphql import operations_of, problem_in
 from dbz.load.generator.http.memory import Memory
@@ -52,7 +52,7 @@ from dbz.load.generator.http.urls import (
 from dbz.load.generator.http.verbs import Verbs
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.dial import tls_context
-from dbz.load.generator.net.faults import TooManyRedirects, TransportError
+from dbz.load.generator.net.faults import TooManyRedirects, TransportError, notes_of
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import proxy_for
 from dbz.load.generator.net.wire import Connection, DirectConnection
@@ -230,9 +230,9 @@ class HttpClient(Verbs):
             else:
                 self._send_plain(response, options, started_s)
         except TransportError as error:
-            response.error = str(error) + _notes_of(error)
+            response.error = str(error) + notes_of(error)
         except GreenletExit as stopped:
-            response.error = UNFINISHED_ERROR + _notes_of(stopped)
+            response.error = UNFINISHED_ERROR + notes_of(stopped)
             response.elapsed_s = time.monotonic() - started_s
             response.finish()
             raise
@@ -368,9 +368,7 @@ class HttpClient(Verbs):
         fields = self._headers.with_fields(options.get("headers"))
         if content_type and not any(name.lower() == "content-type" for name in fields):
             fields["Content-Type"] = content_type
-        cookies = options.get("cookies") or {}
-        pairs = cookies.items() if isinstance(cookies, Mapping) else ((each.name, each.value) for each in cookies)
-        cookie = "; ".join(f"{name}={value}" for name, value in pairs if value is not None)
+        cookie = pairs_text(options.get("cookies") or {})
         fragment = fragment_of(response.path) if "#" in response.path else ""
         outgoing = Outgoing(response.method, origin, target, fields, body, chunked, fragment, cookie)
         if auth := options.get("auth"):
@@ -400,7 +398,3 @@ class HttpClient(Verbs):
             proxy = proxy_for(origin.host, origin.port, origin.tls, proxy_url)
             pool = self._pools[key] = Pool(origin, context, proxy, self.max_body_bytes, self._access)
         return pool
-
-
-def _notes_of(error: BaseException) -> str:
-    return "".join(getattr(error, "__notes__", ()))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
+from typing import Any
 
 from dbz.load.generator.net.origin import Origin
 
@@ -142,6 +143,12 @@ class CookieJar:
         if len(self._cookies) >= _MOST_COOKIES:
             del self._cookies[next(iter(self._cookies))]
         self._cookies[key] = cookie
+
+
+def pairs_text(cookies: Any) -> str:
+    """The value of a Cookie field with the cookies of a request's options: by name, or as jars of others hold them."""
+    pairs = cookies.items() if isinstance(cookies, Mapping) else ((each.name, each.value) for each in cookies)
+    return "; ".join(f"{name}={value}" for name, value in pairs if value is not None)
 
 
 def parse_cookie(text: str, origin: Origin, target: str, now_s: float) -> Cookie | None:

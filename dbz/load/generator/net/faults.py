@@ -177,3 +177,8 @@ class ForbiddenTargetError(PermissionError):
 
     def __init__(self, host: str) -> None:
         super().__init__(errno.EACCES, f"{host} is not on this machine and not allowed (--allow-target {host})")
+
+
+def notes_of(error: BaseException) -> str:
+    """What was added to an error on its way."""
+    return "".join(getattr(error, "__notes__", ()))
