@@ -9,7 +9,7 @@ from typing import Any
 from dbz.measure.latency.series import HTTP, Series
 from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, count, figure, mapping, sequence
-from dbz.runs.imports.printed import printed_number
+from dbz.runs.imports.printed_reports.figures import printed_number
 
 _CODES = ("req1xx", "req2xx", "req3xx", "req4xx", "req5xx", "others")
 _REFUSED = ("req4xx", "req5xx")

@@ -19,20 +19,15 @@ from dbz.runs.imports import (
     bombardier,
     flashlight,
     gatling,
-    gatling_log,
-    hey,
-    jmeter,
-    jmeter_xml,
     k6,
-    k6_points,
     lighthouse,
     locust,
     oha,
     vegeta,
-    vegeta_results,
-    wrk,
 )
 from dbz.runs.imports.imported import Imported
+from dbz.runs.imports.printed_reports import hey, wrk
+from dbz.runs.imports.sample_files import gatling_log, jmeter, jmeter_xml, k6_points, vegeta_results
 
 _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] = (
     (k6.is_k6, k6.read_k6),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.errors import UsageError
-from dbz.runs.imports.printed import printed_ms, printed_rounding_ms
+from dbz.runs.imports.printed_reports.figures import printed_ms, printed_rounding_ms
 from dbz.runs.imports.reading import read_file
 from tests.runs.imports.reading import FILES, budget, figure_of, judged, value_of, written
 

@@ -9,7 +9,7 @@ from dbz.errors import UsageError
 from dbz.measure.latency.series import HTTP, Series
 from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported
-from dbz.runs.imports.printed import printed_ms, printed_number, printed_rounding_ms
+from dbz.runs.imports.printed_reports.figures import printed_ms, printed_number, printed_rounding_ms
 
 _FIRST = re.compile(r"^Running \S+ test @ ", re.MULTILINE)
 _REQUESTS = re.compile(r"^ +(\d+) requests in (\S+), ", re.MULTILINE)

@@ -20,8 +20,8 @@ from dbz.measure.latency.attempts import Latency
 from dbz.measure.latency.histogram import HIGHEST_US, Histogram
 from dbz.measure.latency.series import COMPOSITE, CONNECT, HTTP, MEASURE, Series
 from dbz.runs.imports.imported import MOST, Imported, clean_name
-from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import rfc3339_s
+from dbz.runs.imports.sample_files.opening import opened
+from dbz.runs.imports.sample_files.samples import rfc3339_s
 
 _CSV_HEAD = "metric_name,timestamp,metric_value"
 _KINDS = {"ws_connecting": CONNECT, "iteration_duration": COMPOSITE, "group_duration": COMPOSITE}

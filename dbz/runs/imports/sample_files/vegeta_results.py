@@ -16,8 +16,8 @@ from dbz.bounded import texts_within
 from dbz.errors import UsageError
 from dbz.measure.latency.series import HTTP, Series
 from dbz.runs.imports.imported import Imported, clean_name
-from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import FileSamples, rfc3339_s
+from dbz.runs.imports.sample_files.opening import opened
+from dbz.runs.imports.sample_files.samples import FileSamples, rfc3339_s
 from dbz.runs.imports.vegeta import NOTE
 
 _COLUMNS = 12

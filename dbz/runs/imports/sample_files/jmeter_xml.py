@@ -16,9 +16,9 @@ from xml.parsers import expat
 from dbz.errors import UsageError
 from dbz.measure.latency.series import COMPOSITE, HTTP, Series
 from dbz.runs.imports.imported import Imported, clean_name
-from dbz.runs.imports.jmeter import NOTE, OUTCOMES, TRANSACTION
-from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import FileSamples
+from dbz.runs.imports.sample_files.jmeter import NOTE, OUTCOMES, TRANSACTION
+from dbz.runs.imports.sample_files.opening import opened
+from dbz.runs.imports.sample_files.samples import FileSamples
 
 _ROOT = b"<testResults"
 _HEAD_BYTES = 1000

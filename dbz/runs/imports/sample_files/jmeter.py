@@ -15,8 +15,8 @@ from dbz.bounded import texts_within
 from dbz.errors import UsageError
 from dbz.measure.latency.series import COMPOSITE, HTTP, Series
 from dbz.runs.imports.imported import Imported, clean_name
-from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import FileSamples
+from dbz.runs.imports.sample_files.opening import opened
+from dbz.runs.imports.sample_files.samples import FileSamples
 
 _NEEDED = frozenset({"timeStamp", "elapsed", "label", "success"})
 _DELIMITERS = (",", ";", "\t")

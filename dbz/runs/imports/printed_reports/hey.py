@@ -15,8 +15,8 @@ from dbz.measure.latency.histogram import rank_of
 from dbz.measure.latency.series import HTTP, Series
 from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported
-from dbz.runs.imports.opening import opened
-from dbz.runs.imports.printed import printed_number
+from dbz.runs.imports.printed_reports.figures import printed_number
+from dbz.runs.imports.sample_files.opening import opened
 
 _COLUMNS = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset"
 _FIRST = re.compile(r"^Summary:\s*\n\s+Total:\s+\S+ secs\s*\n\s+Slowest:", re.MULTILINE)

@@ -14,8 +14,8 @@ from dbz.errors import UsageError
 from dbz.measure.latency.series import COMPOSITE, HTTP, OTHER, Series
 from dbz.runs.imports.gatling import NOTE
 from dbz.runs.imports.imported import Imported, clean_name
-from dbz.runs.imports.opening import opened
-from dbz.runs.imports.samples import FileSamples
+from dbz.runs.imports.sample_files.opening import opened
+from dbz.runs.imports.sample_files.samples import FileSamples
 
 _OUTCOMES = {"OK": False, "KO": True}
 _PASSED_OVER = frozenset({"RUN", "USER", "ASSERTION"})
