@@ -201,8 +201,10 @@ def test_only_another_count() -> None:
 
 def test_covers_ignores_what_aws_adds() -> None:
     arn = "arn:aws:autoscaling:eu-west-1:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/dbz-out"
-    current = {"Threshold": 70, "Extra": 1, "AlarmActions": [arn]}
+    current = {"Threshold": 70, "Extra": 1, "AlarmActions": ["policy:dbz-out"]}
     assert covers(current, {"Threshold": 70.0, "AlarmActions": ["policy:dbz-out"]})
+    assert covers(current, {"AlarmActions": [arn]}), "as an older dbz has written it"
+    assert not covers({"AlarmActions": [arn]}, current), "an ARN that was not read as a policy's is another policy's"
     assert not covers(current, {"AlarmActions": ["policy:dbz-in"]})
     assert not covers(current, {"Unit": "Percent"})
 

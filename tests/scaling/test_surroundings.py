@@ -62,28 +62,33 @@ def test_what_is_suspended_is_said_in_every_plan() -> None:
 
 
 def test_policies_and_alarms_of_somebody_else_are_named() -> None:
-    arn = "arn:aws:autoscaling:r:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/emergency"
-    alarms = {"p95": Alarm("p95", "OK", "", {"AlarmActions": [arn]})}
+    alarms = {"p95": Alarm("p95", "OK", "", {"AlarmActions": ["policy:emergency"]})}
     step = {"PolicyName": "emergency", "PolicyType": "StepScaling"}
     for plan in all_kinds(live(2, target=(1, 3), policies={"emergency": step}, alarms=alarms)):
         assert any("emergency of somebody else scales api too, set off by p95" in note for note in plan.notes)
 
 
-def alarm_for(*policies: str, enabled: bool = True, created_by: str = "") -> Alarm:
-    arn = "arn:aws:autoscaling:r:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/"
-    actions = ["arn:aws:sns:r:1:pager", *(f"{arn}{name}{created_by}" for name in policies)]
-    return Alarm("p95", "OK", "", {"AlarmActions": actions, "ActionsEnabled": enabled})
+GONE = "arn:aws:autoscaling:r:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/"
+
+
+def alarm_for(*policies: str, enabled: bool = True, on: str = "AlarmActions") -> Alarm:
+    return Alarm("p95", "OK", "", {on: ["arn:aws:sns:r:1:pager", *policies], "ActionsEnabled": enabled})
 
 
 @pytest.mark.parametrize(
     ("alarm", "idle"),
     [
-        (alarm_for("fast"), {}),
-        (alarm_for("fast", created_by=":createdBy/0f1e"), {}),
-        (alarm_for("fast", enabled=False), {"p95": "the actions of this alarm are disabled"}),
+        (alarm_for("policy:fast"), {}),
+        (alarm_for("policy:fast", on="OKActions"), {}),
+        (alarm_for("policy:fast", f"{GONE}slow"), {}),
+        (alarm_for("policy:fast", enabled=False), {"p95": "the actions of this alarm are disabled"}),
         (
-            alarm_for("gone"),
+            alarm_for(f"{GONE}gone:createdBy/0f1e"),
             {"p95": "this alarm sets off gone, which is not there", "fast": "no alarm sets this policy off"},
+        ),
+        (
+            alarm_for(f"{GONE}fast"),
+            {"p95": "this alarm sets off an earlier fast, which is not there", "fast": "no alarm sets this policy off"},
         ),
         (alarm_for(), {"p95": "this alarm sets off no policy", "fast": "no alarm sets this policy off"}),
     ],
@@ -184,3 +189,20 @@ def test_drift_names_the_resource_and_the_field() -> None:
     assert differences(before.configured(), now.configured()) == [
         "desired: 2 → 3", "target.MaxCapacity: 3 → 5", "policies.p.StepScaling.Cooldown: 60 → 90",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ({"MinCapacity": 0, "MaxCapacity": 0}, "sets 0 to 0 tasks, which undoes 2 to 10"),
+        ({"MinCapacity": 0}, "sets a minimum of 0 tasks, which undoes 2 to 10"),
+        ({"MaxCapacity": 4}, "sets a maximum of 4 tasks, which undoes 2 to 10"),
+        ({"MinCapacity": 2, "MaxCapacity": 10}, ""),
+        ({"MaxCapacity": 10}, ""),
+    ],
+)
+def test_a_scheduled_action_says_what_it_sets_also_nothing_at_night(action: dict[str, int], said: str) -> None:
+    night = {"Schedule": "cron(0 20 * * ? *)", "ScalableTargetAction": action}
+    plan = plan_native(live(2, target=(2, 10), schedules={"night": night}), PLAN, ApiServers(min=2, max=10))
+    notes = [note for note in plan.notes if "night" in note]
+    assert notes == ([f"the scheduled action night (cron(0 20 * * ? *)) {said}"] if said else [])

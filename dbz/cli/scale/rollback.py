@@ -53,7 +53,7 @@ def rollback(
         raise UsageError(f"{entry.id} has nothing left to take back ({entry.outcome or 'not begun'})", code="S012")
     back = _way_back(access, entry, force=force)
     if not as_json:
-        print_plan(back, access.aws.where)
+        print_plan(back, access.aws.where, nothing=": all of it was changed by somebody else")
     confirm_by_name(back.service, yes=yes)
     _take_back(access, entry, timeout_s=duration_of("--timeout", timeout), force=force)
     if as_json:
@@ -79,21 +79,16 @@ def _way_back(access: Access, entry: JournalEntry, *, force: bool) -> ChangePlan
 def _back_of(access: Access, plan: ChangePlan, planned: Sequence[PlannedStep], force: bool) -> ChangePlan:
     """The way back of one service."""
     from dbz.scaling.change.applying import look_back
-    from dbz.scaling.change.comparing import shown
 
-    seen = look_back(access.aws, plan, planned)
-    steps = seen.back + tuple(replace(step, before=now) for step, now in seen.left if force)
+    seen = look_back(access.aws, plan, planned, force=force)
+    steps = seen.back + tuple(replace(one.step, before=one.now) for one in seen.left if force)
     fate = "overwritten (--force)" if force else "left alone (--force overwrites it)"
-    notes = tuple(
-        f"{step.kind.value} {step.resource} is {shown(now)}, which somebody else has set: {fate}"
-        for step, now in seen.left
-    )
+    notes = tuple(f"{one}: {fate}" for one in seen.left)
     return replace(plan, steps=steps, manual=(), present=(), cost=None, notes=notes, also=())
 
 
 def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: bool) -> None:
     from dbz.scaling.change.applying import take_back
-    from dbz.scaling.change.comparing import shown
     from dbz.scaling.change.journal import ChangeJournal
     from dbz.scaling.exclusive.lock import LockRole
     from dbz.scaling.exclusive.roles import only_one
@@ -105,10 +100,10 @@ def _take_back(access: Access, entry: JournalEntry, *, timeout_s: float, force: 
         manner = stack.enter_context(interruptible(timeout_s, f"dbz scale rollback {entry.id}"))
         undone = take_back(access.aws, entry, manner, force=force)
         if undone.left:
-            names = ", ".join(f"{step.kind.value} {step.resource} (now {shown(now)})" for step, now in undone.left)
+            names = "; ".join(map(str, undone.left))
             journal.end("rolled back", f"left alone: {names}")
             raise VerificationError(
-                f"left alone, because somebody else changed it: {names}",
+                f"left alone, because of somebody else's changes: {names}",
                 hint=f"dbz scale rollback {entry.id} --force overwrites it",
                 code="S013",
             )

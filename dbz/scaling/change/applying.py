@@ -18,8 +18,8 @@ from dbz.scaling.change.comparing import differences, same, shown
 from dbz.scaling.change.executor import Executor
 from dbz.scaling.change.journal import ChangeJournal, JournalEntry, read_entry
 from dbz.scaling.change.live import read_live, read_target
-from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.order import PlannedStep, ordered, way_back
+from dbz.scaling.change.ours import StepBack, WayBack
 from dbz.scaling.change.settle import DriftError, Waiter
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind, ends_at
 from dbz.scaling.exclusive.lease import LeaseLostError
@@ -47,8 +47,8 @@ class Undone:
 
     back: tuple[ChangeStep, ...]
     """The steps that were taken back."""
-    left: tuple[tuple[ChangeStep, object], ...]
-    """Those that were left because somebody had changed them, each with what is there."""
+    left: tuple[StepBack, ...]
+    """Those that were left, each with what is there and why."""
 
 
 def _handle(aws: Aws, plan: ChangePlan) -> ServiceHandle:
@@ -167,18 +167,18 @@ class _Crew:
             executor.perform(step)
         journal.step("undone", number)
 
-    def current(self, planned: PlannedStep) -> object:
-        """What the resource of a step is now."""
-        return self._executors[planned.plan.service].current(planned.step)
+    def way_back(self, plan: ChangePlan, *, force: bool) -> WayBack:
+        """What says step by step which of a service's may be taken back."""
+        return WayBack(self._executors[plan.service], plan, force=force)
 
     def wait(self, plans: Iterable[ChangePlan]) -> None:
         """Until each service runs what it is to run."""
         for plan in plans:
             self.wait_for(plan, plan.steps)
 
-    def wait_for(self, plan: ChangePlan, steps: Sequence[ChangeStep]) -> None:
-        """Until a service runs what these steps have left it with."""
-        self._waiter(plan.service).until_steady(_expected(self._aws, plan, steps), self._manner.timeout_s)
+    def wait_for(self, plan: ChangePlan, steps: Sequence[ChangeStep], also: Sequence[int] = ()) -> None:
+        """Until a service runs what these steps have left it with; its count may be one of `also` too."""
+        self._waiter(plan.service).until_steady(_expected(self._aws, plan, steps, also), self._manner.timeout_s)
 
 
 def _moved_by_range(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
@@ -190,13 +190,15 @@ def _moved_by_range(plan: ChangePlan, step: ChangeStep, current: object) -> bool
     return bool(ranges[-1]["MinCapacity"] <= current <= ranges[-1]["MaxCapacity"])
 
 
-def _expected(aws: Aws, plan: ChangePlan, steps: Sequence[ChangeStep]) -> tuple[int, int]:
-    """Between which numbers the desired count may be at the end: an autoscaler may move it in its range."""
+def _expected(aws: Aws, plan: ChangePlan, steps: Sequence[ChangeStep], also: Sequence[int] = ()) -> tuple[int, int]:
+    """Between which numbers the desired count may be at the end: an autoscaler may move it in its range. A count that
+    the steps set, or one of `also`, may lie outside: AWS takes any from a person, and moves it when it next scales."""
     target = read_target(_handle(aws, plan))
-    if target is not None:
-        return int(target["MinCapacity"]), int(target["MaxCapacity"])
-    counts = [int(step.after) for step in steps if step.kind is Kind.DESIRED]
-    return (counts[-1], counts[-1]) if counts else (0, MOST_TASKS)
+    counts = [int(step.after) for step in steps if step.kind is Kind.DESIRED][-1:]
+    if target is None:
+        return (counts[0], counts[0]) if counts else (0, MOST_TASKS)
+    numbers = [int(target["MinCapacity"]), int(target["MaxCapacity"]), *counts, *also]
+    return min(numbers), max(numbers)
 
 
 def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = False) -> Undone:
@@ -206,66 +208,46 @@ def take_back(aws: Aws, entry: JournalEntry, manner: Manner, *, force: bool = Fa
     Where it fails for one service it goes on with the others; then it raises what it failed with.
     """
     journal, crew = ChangeJournal(entry.path), _Crew(aws, entry.plan, manner)
+    ways = {one.service: crew.way_back(one, force=force) for one in entry.plan.everything()}
     back: list[PlannedStep] = []
-    left: list[tuple[ChangeStep, object]] = []
+    left: list[StepBack] = []
     failed: dict[str, DbzError] = {}
     for number in way_back(entry.steps, entry.begun):
         one = entry.steps[number]
         if one.plan.service in failed:
             continue
         try:
-            current = crew.current(one)
-            if force or _is_ours(one.plan, one.step, current):
+            found = ways[one.plan.service].look(one.step.inverse())
+            if force or not found.why_not:
                 crew.back(one, journal, number)
                 back.append(one)
             else:
                 journal.step("left", number)
-                left.append((one.step.inverse(), current))
+                left.append(found)
         except LeaseLostError:
             raise
         except DbzError as error:
             failed[one.plan.service] = error
     for plan in _plans_of(one.plan for one in back) if not left else ():
         if plan.service not in failed:
-            crew.wait_for(plan, [one.step.inverse() for one in back if one.plan is plan])
+            crew.wait_for(plan, [one.step.inverse() for one in back if one.plan is plan], _found_desired(plan))
     for first in failed.values():
         raise first
     return Undone(tuple(one.step.inverse() for one in back), tuple(left))
 
 
-def look_back(aws: Aws, plan: ChangePlan, steps: Iterable[PlannedStep]) -> Undone:
-    """What a way back of these steps of one service would do now: those that it would take, with what is there as
-    `before`, and those that it would leave alone."""
-    executor = Executor(_handle(aws, plan))
-    back: list[ChangeStep] = []
-    left: list[tuple[ChangeStep, object]] = []
-    for one in steps:
-        step, current = one.step.inverse(), executor.current(one.step)
-        if _is_ours(plan, step, current):
-            back.append(replace(step, before=current))
-        else:
-            left.append((step, current))
-    return Undone(tuple(back), tuple(left))
+def _found_desired(plan: ChangePlan) -> list[int]:
+    """The count that a plan found, which a way back may leave as it is: somebody may have set it outside the range."""
+    return [int(plan.seen["desired"])] if "desired" in plan.seen else []
 
 
-def _is_ours(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
-    """Whether what is there is what the plan made, what it found, or where the autoscaler moved it meanwhile."""
-    expected = same(current, step.before) or same(current, step.after)
-    return expected or _within(plan, step, current) or _ended(plan, step, current)
-
-
-def _within(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
-    """Whether a desired count is where the autoscaler may have moved it: in a range that the plan set or found."""
-    ranges = [each for one in plan.steps if one.kind is Kind.TARGET for each in (one.before, one.after) if each]
-    if step.kind is not Kind.DESIRED or not isinstance(current, int):
-        return False
-    return any(one["MinCapacity"] <= current <= one["MaxCapacity"] for one in ranges)
-
-
-def _ended(plan: ChangePlan, step: ChangeStep, current: object) -> bool:
-    """Whether a range is the one that the plan's own scheduled action has put back meanwhile."""
-    back = next((one.after["ScalableTargetAction"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
-    return step.kind is Kind.TARGET and back is not None and same(current, back)
+def look_back(aws: Aws, plan: ChangePlan, steps: Iterable[PlannedStep], *, force: bool = False) -> Undone:
+    """What a way back of these steps of one service, in its order, would do now: those that it would take, with what is
+    there as `before`, and those that it would leave alone, or with `force` overwrite."""
+    way = WayBack(Executor(_handle(aws, plan)), plan, force=force)
+    found = [way.look(one.step.inverse()) for one in steps]
+    back = (replace(one.step, before=one.now) for one in found if not one.why_not)
+    return Undone(tuple(back), tuple(one for one in found if one.why_not))
 
 
 def apply_plan(
@@ -321,6 +303,6 @@ def _put_back(error: DbzError, aws: Aws, entry: JournalEntry, manner: Manner) ->
         return f"taking it back was interrupted: dbz scale rollback {journal.id}"
     journal.end("failed", error.message)
     if undone.left:
-        names = ", ".join(f"{step.kind.value} {step.resource} ({shown(now)})" for step, now in undone.left)
+        names = "; ".join(map(str, undone.left))
         return f"put back, except what somebody else changed: {names}; dbz scale rollback {journal.id} --force"
     return "everything is as it was before"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dbz.config.grammar.target_tracking import COARSE_S, FINE_S
 from dbz.scaling.change.live import AAS, read_cache, read_fine_metrics, read_live, read_service, read_target
-from dbz.scaling.change.names import POLICY_ARN
+from dbz.scaling.change.names import ALARM_ACTIONS, POLICY_ARN
 from dbz.scaling.change.steps import ChangeStep, Kind
 from dbz.scaling.handle import ServiceHandle
 from dbz.scaling.refusals import NotThereError
@@ -36,6 +37,11 @@ class Executor:
             return live.schedules.get(step.resource)
         alarm = live.alarms.get(step.resource)
         return alarm.settings if alarm else None
+
+    def attached(self) -> set[str]:
+        """The names of all policies and scheduled actions of the service."""
+        live = read_live(self._handle)
+        return {*live.policies, *live.schedules}
 
     def perform(self, step: ChangeStep) -> None:
         """Make the call. Each of them may be made again without harm."""
@@ -76,21 +82,20 @@ class Executor:
         if step.after is None:
             self._gone("cloudwatch", "delete_alarms", AlarmNames=[step.resource])
             return
-        actions = [self._arn(action) for action in step.after.get("AlarmActions", [])]
-        self._aws.call("cloudwatch", "put_metric_alarm", **{**step.after, "AlarmActions": actions})
-
-    def _arn(self, action: str) -> str:
-        """The ARN for `policy:NAME`; that of a policy is known only once it exists."""
-        if not action.startswith(POLICY_ARN):
-            return action
-        name = action.removeprefix(POLICY_ARN)
-        found = self._aws.pages(
-            AAS, "describe_scaling_policies", "ScalingPolicies", PolicyNames=[name], **self._resource
+        arns = (
+            self._arns() if any(_policy_of(one) for name in ALARM_ACTIONS for one in step.after.get(name, [])) else {}
         )
-        arns = [one["PolicyARN"] for one in found if one["PolicyName"] == name]
-        if not arns:
-            raise NotThereError(f"the scaling policy {name} does not exist", code="S007")
-        return str(arns[0])
+        actions = {
+            name: [_arn_of(one, self._handle.resource_id, arns) for one in step.after[name]]
+            for name in ALARM_ACTIONS
+            if name in step.after
+        }
+        self._aws.call("cloudwatch", "put_metric_alarm", **{**step.after, **actions})
+
+    def _arns(self) -> dict[str, str]:
+        """The ARNs of the service's policies by their names; a policy that is made again has another one."""
+        found = self._aws.pages(AAS, "describe_scaling_policies", "ScalingPolicies", **self._resource)
+        return {str(one["PolicyName"]): str(one["PolicyARN"]) for one in found}
 
     def _resolution(self, step: ChangeStep) -> None:
         """Another resolution is another service revision, and so a deployment."""
@@ -112,3 +117,24 @@ class Executor:
             self._aws.call(service, operation, **parameters)
         except NotThereError:
             return
+
+
+def _policy_of(action: str) -> str:
+    """The name of the scaling policy that an action of an alarm is; empty: something else."""
+    if action.startswith(POLICY_ARN):
+        return action.removeprefix(POLICY_ARN)
+    return action.partition(":policyName/")[2].partition(":createdBy/")[0]
+
+
+def _arn_of(action: str, resource_id: str, arns: Mapping[str, str]) -> str:
+    """The ARN for `policy:NAME`, which is known only once the policy exists.
+
+    A journal of an older dbz has the ARN that the policy had when the plan was made; it counts where it still exists.
+    """
+    name = _policy_of(action)
+    if action.startswith(POLICY_ARN):
+        if name not in arns:
+            raise NotThereError(f"the scaling policy {name} does not exist", code="S007")
+        return arns[name]
+    own = f":resource/ecs/{resource_id}:policyName/" in action
+    return arns.get(name, action) if own and action not in arns.values() else action

@@ -10,7 +10,7 @@ from typing import Any
 from dbz.config.grammar.target_tracking import FINE_S
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
-from dbz.scaling.change.names import alarm_prefix
+from dbz.scaling.change.names import ALARM_ACTIONS, POLICY_ARN, alarm_prefix
 from dbz.scaling.change.state import (
     Alarm,
     CacheGroup,
@@ -243,18 +243,24 @@ def protected_until(handle: ServiceHandle) -> list[datetime]:
 
 
 def _alarms(handle: ServiceHandle, policies: Sequence[Any]) -> dict[str, Alarm]:
-    """The alarms that a policy of the service set off, and those that dbz has made for it."""
+    """The alarms that set a policy of the service off, and those that dbz has made for it."""
     aws, prefix = handle.aws, alarm_prefix(handle.cluster, handle.name)
-    mine = aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
+    found = aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
     linked = [alarm["AlarmName"] for policy in policies for alarm in policy.get("Alarms", [])]
     for some in _chunks([one for one in linked if not one.startswith(prefix)], 100):
-        mine += aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(some))
-    return {
-        one["AlarmName"]: Alarm(
-            one["AlarmName"], one["StateValue"], one.get("StateReason", ""), _only(one, _ALARM_KEYS)
-        )
-        for one in mine
-    }
+        found += aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", AlarmNames=list(some))
+    for policy in policies:  # an alarm that somebody made by hand is not always among those of the policy
+        if policy["PolicyType"] == "StepScaling":
+            found += aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", ActionPrefix=policy["PolicyARN"])
+    arns = {one["PolicyARN"]: f"{POLICY_ARN}{one['PolicyName']}" for one in policies}
+    return {one["AlarmName"]: _alarm(one, arns) for one in found}
+
+
+def _alarm(raw: Any, arns: Mapping[str, str]) -> Alarm:
+    """An alarm whose actions name the policies of `arns`; any other policy, such as one that is gone, keeps its ARN."""
+    settings = _only(raw, _ALARM_KEYS)
+    actions = {key: [arns.get(one, one) for one in settings[key]] for key in ALARM_ACTIONS if key in settings}
+    return Alarm(raw["AlarmName"], raw["StateValue"], raw.get("StateReason", ""), {**settings, **actions})
 
 
 def _service(cluster: str, raw: Any) -> EcsService:

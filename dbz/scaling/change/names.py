@@ -1,4 +1,4 @@
-"""How the things are called that dbz makes for a service, and how a plan refers to one that does not exist yet."""
+"""How the things are called that dbz makes for a service, and how a plan refers to a policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ OWN_PREFIX = "dbz-"
 EXPIRY = "dbz-expires"
 """The scheduled action that puts a range back."""
 POLICY_ARN = "policy:"
-"""How a plan writes the ARN of a policy that does not exist yet: `policy:dbz-out`."""
+"""How the ARN of a policy of the service is written here, and in plans: `policy:dbz-out`. AWS gives it another one each
+time that it is made."""
+ALARM_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+"""What an alarm sets off, by the state that it enters."""
 
 
 def alarm_prefix(cluster: str, service: str) -> str:

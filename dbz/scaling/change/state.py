@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from dbz.scaling.change.names import ALARM_ACTIONS, POLICY_ARN
+
 Json = Mapping[str, Any]
 
 
@@ -129,7 +131,8 @@ class EcsService:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A CloudWatch alarm; `settings` is what PutMetricAlarm would take."""
+    """A CloudWatch alarm; `settings` is what PutMetricAlarm would take, with `policy:NAME` for the ARN of a policy of
+    the service."""
 
     name: str
     state: str
@@ -143,9 +146,18 @@ class Alarm:
 
     @property
     def policies(self) -> set[str]:
-        """The names of the scaling policies that it sets off."""
-        actions = [str(arn).partition(":policyName/")[2] for arn in self.settings.get("AlarmActions") or ()]
-        return {name.partition(":createdBy/")[0] for name in actions if name}
+        """The names of the service's scaling policies that it sets off, in whatever state."""
+        return {one.removeprefix(POLICY_ARN) for one in self._actions if one.startswith(POLICY_ARN)}
+
+    @property
+    def gone(self) -> set[str]:
+        """The names of policies that it is to set off and that are not there. One that was made again is another."""
+        named = [one.partition(":policyName/")[2] for one in self._actions]
+        return {name.partition(":createdBy/")[0] for name in named if name}
+
+    @property
+    def _actions(self) -> list[str]:
+        return [str(one) for key in ALARM_ACTIONS for one in self.settings.get(key) or ()]
 
 
 @dataclass(frozen=True)
@@ -215,15 +227,20 @@ class Live:
         set_off: set[str] = set()
         idle: dict[str, str] = {}
         for alarm in self.alarms.values():
-            policies = alarm.policies
-            set_off |= policies
+            set_off |= alarm.policies
             if not alarm.settings.get("ActionsEnabled", True):
                 idle[alarm.name] = "the actions of this alarm are disabled"
-            elif not policies & self.policies.keys():
-                gone = ", ".join(sorted(policies)) or "no policy"
-                idle[alarm.name] = f"this alarm sets off {gone}{', which is not there' if policies else ''}"
+            elif not alarm.policies:
+                idle[alarm.name] = f"this alarm sets off {self._gone_of(alarm)}"
         waiting = [name for name, policy in self.policies.items() if policy.get("PolicyType") != "PredictiveScaling"]
         return idle | {name: "no alarm sets this policy off" for name in waiting if name not in set_off}
+
+    def _gone_of(self, alarm: Alarm) -> str:
+        """What an alarm sets off that is not there, in words."""
+        if not alarm.gone:
+            return "no policy"
+        names = [f"an earlier {one}" if one in self.policies else one for one in sorted(alarm.gone)]
+        return f"{', '.join(names)}, which is not there"
 
     @property
     def pinned(self) -> bool:

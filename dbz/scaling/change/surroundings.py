@@ -114,11 +114,15 @@ def _schedules(live: Live, servers: ApiServers | None) -> list[str]:
             continue
         zone = f" {action['Timezone']}" if action.get("Timezone") else ""
         undoes = "" if servers is None else f", which undoes {servers.min} to {servers.max}"
-        notes.append(
-            f"the scheduled action {name} ({action.get('Schedule')}{zone}) sets {low or 'the same'} to "
-            f"{high or 'the same'} tasks{undoes}"
-        )
+        notes.append(f"the scheduled action {name} ({action.get('Schedule')}{zone}) sets {_range(low, high)}{undoes}")
     return notes
+
+
+def _range(low: int | None, high: int | None) -> str:
+    """What a scheduled action sets; one that leaves a side as it is has none for it."""
+    if low is None:
+        return f"a maximum of {high} tasks"
+    return f"a minimum of {low} tasks" if high is None else f"{low} to {high} tasks"
 
 
 def _policies(live: Live, steps: list[ChangeStep]) -> list[str]:
@@ -127,11 +131,7 @@ def _policies(live: Live, steps: list[ChangeStep]) -> list[str]:
     foreign = [name for name in live.policies if not name.startswith(OWN_PREFIX) and name not in gone]
     if not foreign:
         return []
-    alarms = [
-        alarm.name
-        for alarm in live.alarms.values()
-        if not alarm.of_aws and any(f"policyName/{name}" in str(alarm.settings.get("AlarmActions")) for name in foreign)
-    ]
+    alarms = [alarm.name for alarm in live.alarms.values() if not alarm.of_aws and alarm.policies & set(foreign)]
     by = f", set off by {', '.join(alarms)}" if alarms else ""
     verb = "scale" if len(foreign) > 1 else "scales"
     who = f"{', '.join(foreign)} of somebody else {verb} {live.service.name} too{by}"

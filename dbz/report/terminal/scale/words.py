@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dbz.report.terminal.console import clean, make_console
 from dbz.report.terminal.run.tables import cell, grid
+from dbz.scaling.change.names import POLICY_ARN
 from dbz.scaling.change.order import PlannedStep, ordered
 from dbz.scaling.change.steps import ChangePlan, ChangeStep, Kind, ends_at
 
@@ -37,8 +38,11 @@ _SAID = {"AlarmActions"}
 _PLURALS = {Kind.POLICY: "scaling policies", Kind.ALARM: "alarms"}
 
 
-def print_plan(plan: ChangePlan, where: str) -> None:
-    """Print what dbz will do, for all services in one order, what is left to people, and what it costs."""
+def print_plan(plan: ChangePlan, where: str, nothing: str = ": everything is so already") -> None:
+    """Print what dbz will do, for all services in one order, what is left to people, and what it costs.
+
+    `nothing` says why there may be nothing to do.
+    """
     console = make_console(sys.stdout)
     names = ", ".join(one.service for one in plan.everything())
     title = f"{plan.goal}: {names} in cluster {plan.cluster}, {where}, account {plan.account}"
@@ -51,7 +55,7 @@ def print_plan(plan: ChangePlan, where: str) -> None:
             console.print(Text(clean(f"Nothing to do for {', '.join(idle)}.")))
     else:
         below = "1 step below is" if len(plan.manual) == 1 else f"{len(plan.manual)} steps below are"
-        manual = f"; {below} yours" if plan.manual else ": everything is so already"
+        manual = f"; {below} yours" if plan.manual else nothing
         console.print(Text(f"dbz has nothing to do{manual}."))
     _print_end(console, plan)
     for note in (*plan.notes, *(f"{one.service}: {note}" for one in plan.also for note in one.notes)):
@@ -157,8 +161,9 @@ def _state(kind: Kind, value: Any) -> str:
 
 
 def _last(action: str) -> str:
-    """The name of the policy that an alarm sets off."""
-    return action.rsplit("policyName/", 1)[-1].removeprefix("policy:").split(":createdBy", 1)[0]
+    """The name of the policy that an alarm sets off; one that is not there, or of another service, is `another`."""
+    _, found, name = action.partition(":policyName/")
+    return f"another {name.split(':createdBy', 1)[0]}" if found else action.removeprefix(POLICY_ARN)
 
 
 def _policy(value: Any) -> str:
