@@ -3,12 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # Processes that run tests: most tests wait, for a load to end or a program to start.
-TESTERS ?= 4
+export TESTERS ?= 4
 
 # Compiled files are kept, whatever the runner says: hundreds of commands that the tests start would compile dbz anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help load test node-packages torture soak chaos fuzz lint format bench docs site pictures pins audit sbom clean
+.PHONY: help load test coverage node-packages torture soak chaos fuzz lint format bench docs site pictures pins audit sbom clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -28,6 +28,10 @@ node-packages:
 	  test $$folder/node_modules/.package-lock.json -nt $$folder/package-lock.json || \
 	  { (cd $$folder && npm ci --no-audit --no-fund --loglevel=error >/dev/null) && \
 	    touch $$folder/node_modules/.package-lock.json; } || exit 1; done
+
+# Far slower than the tests alone. A test that fails for that reason has reached nearly all that it reaches otherwise.
+coverage: $(READY) node-packages  ## Say for each package which of its branches the tests take; FOLDERS="load runs" for some tests.
+	@$(BIN)/python -m tests.coverage
 
 torture: $(READY)  ## Run every test with whole matrices and each command started anew, 200 faults at moves between shards, 100 kills in sagas.
 	@DBZ_WHOLE_MATRIX=1 $(BIN)/pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --ignore tests/shards/test_torture.py \

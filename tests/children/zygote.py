@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from tests.children import warm
 from tests.children.forkserver import CLOUDS, COMMANDS, GENERATORS, ROOT, SERVERS, STORES, Forkserver, Job, inherit
 from tests.children.processes import title
+from tests.coverage import forks
 
 _PACKAGES = {
     COMMANDS: (
@@ -57,6 +58,7 @@ _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 def main() -> None:
     """Fork a process for each kind, and end when the tests do."""
+    forks.install()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # dbz holds signals back while it starts a child
     handed, ends_with = json.loads(sys.argv[1]), int(sys.argv[2])
     inherit({kind: Forkserver(address, dict(os.environ)) for kind, (address, _) in handed.items()})
