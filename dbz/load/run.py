@@ -32,6 +32,7 @@ from dbz.runs.past.spans import span_terms
 from dbz.runs.reading import Record, RecordReader, read_record
 from dbz.runs.record import END, SETUP_UNTIL, STEADY, TEARDOWN_UNTIL
 from dbz.runs.schema import Run, RunVerdict
+from dbz.targets.places import HEALTH
 
 POLL_S = 0.25
 _KEPT_S = 300.0
@@ -92,7 +93,7 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     faults = [parse_fault(text) for text in plan.profile.stack.faults] if plan.embedded else []
     with (
         GeneratorProcesses(spec, folder) as generator,  # it starts while the others have their first looks
-        Sampler(plan.base_url, folder.server, started_s, plan.profile.metrics, plan.profile.health or ""),
+        sampler_of(plan, folder, started_s),
         MachineWatch(plan.target, folder.machine, started_s) as machine,
         watched_pages(plan, folder, browser, started_s) as pages,
         FaultInjector(faults, plan.base_url, started_s) as injector,
@@ -140,6 +141,12 @@ def _run(plan: LoadPlan, folder: RunFolder, around: Surroundings, browser: Brows
     if failure:
         raise failure
     return concluded
+
+
+def sampler_of(plan: LoadPlan, folder: RunFolder, started_s: float) -> Sampler:
+    """What asks the target of a plan how it is. The embedded stack has a health probe, whatever becomes of it."""
+    health = plan.profile.health or (HEALTH if plan.embedded else "")
+    return Sampler(plan.base_url, folder.server, started_s, plan.profile.metrics, health)
 
 
 def is_over(record: Record, now_s: float) -> bool:

@@ -27,9 +27,9 @@ class Sampler:
     """Samples a target in a thread until it is stopped; a context manager.
 
     Whatever the target sends, and whatever becomes of the disk, it goes on asking: a second without a line means that
-    dbz itself stood still or could not write. A target that answers the health probe with 404 has none, unless the
-    user named its path; one that neither has metrics nor processes that can be seen has no server figures. Both are
-    then not measured, which is not the same as good.
+    dbz itself stood still or could not write. A target that takes connections, but answers the health probe with 404
+    or not at all, has none, unless the user named its path or it answered before; one that neither has metrics nor
+    processes that can be seen has no server figures. Both are then not measured, which is not the same as good.
     """
 
     def __init__(
@@ -97,8 +97,10 @@ class Sampler:
     async def _health(self) -> dict[str, Any]:
         answer = await ask_url(address_of(self._url, self._named_health or HEALTH))
         self._has_health |= answer.status not in (0, _NOT_FOUND)
-        if answer.status == _NOT_FOUND and not (self._has_health or self._named_health):
-            return {"health": _NOT_FOUND}
-        up = 0 < answer.status < 500 and answer.status != _NOT_FOUND
-        named = {"probe": masked_url(self._named_health)} if self._named_health else {}
-        return {"health": answer.status or answer.trouble, "up": up, **named}
+        line: dict[str, Any] = {"health": answer.status or answer.trouble}
+        if self._named_health:
+            line["probe"] = masked_url(self._named_health)
+        elif not self._has_health and answer.reached:
+            return {**line, "asked": HEALTH}
+        line["up"] = 0 < answer.status < 500 and answer.status != _NOT_FOUND
+        return line if answer.reached else {**line, "unreachable": True}

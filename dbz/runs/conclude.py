@@ -28,7 +28,7 @@ from dbz.runs.reading import Record
 from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
 from dbz.runs.services import breaker_openings, service_notes, service_processes
-from dbz.runs.sources import explained, server_sources
+from dbz.runs.sources import explained, health_notes, server_sources
 
 SATURATED_CPU_PERCENT = 90.0
 LAG_SHARE_OF_BUDGET = 0.5
@@ -87,8 +87,8 @@ def conclude(
         *growth_notes(record, window, found.gauges["users.held"]),
         *service_notes(found, run.profile.get("service_header", SERVICE_HEADER)),
     ]
-    run = run.model_copy(update={"machine": machine, "notes": notes})
     verdicts = explained(judge(budgets, found, aggregate.cut_of(record, window)), record)
+    run = run.model_copy(update={"machine": machine, "notes": [*notes, *health_notes(verdicts)]})
     if baseline and found.seconds:
         verdicts = baseline.judge(verdicts, run, found)
     comparison = baseline.compare(run, found) if baseline and found.seconds else None

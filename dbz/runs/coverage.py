@@ -83,11 +83,13 @@ def gap_reason(gaps: Sequence[Gap]) -> str:
 def probes(record: Record, window: Window, silent: Collection[int]) -> tuple[int, int]:
     """In how many seconds of a window the target was up, of how many; (0, 0) when that was not measured.
 
-    A second without a probe counts as down, and so does a silent one, whether or not the target has a health probe.
+    A second without a probe counts as down. So does, whether or not the target has a health probe, a silent second, and
+    one in which it could not even be connected to.
     """
     due = _whole_seconds(window)
     if not has_health(record):
-        down = sum(second in silent for second in due)
+        gone = {math.floor(line["t"]) for line in record.server if "unreachable" in line}
+        down = sum(second in silent or second in gone for second in due)
         return (len(due) - down, len(due)) if down else (0, 0)
     up: dict[int, bool] = {}
     for line in record.server:
@@ -98,10 +100,11 @@ def probes(record: Record, window: Window, silent: Collection[int]) -> tuple[int
 
 
 def has_health(record: Record) -> bool:
-    """Whether the target has a health probe: 404 alone says that it has none, unless the user named its path."""
-    answers = {line["health"] for line in record.server if isinstance(line.get("health"), int)}
-    named = any("probe" in line for line in record.server)
-    return (named or answers != {_NOT_FOUND}) and any("up" in line for line in record.server)
+    """Whether the target has a health probe: one whose path the user named, or that answered something but 404."""
+    return any(
+        "probe" in line or line.get("up") or (isinstance(line.get("health"), int) and line["health"] != _NOT_FOUND)
+        for line in record.server
+    )
 
 
 def unprobed_seconds(record: Record, window: Window) -> int:

@@ -42,7 +42,7 @@ def _joined(sources: Sequence[dict[str, Any]]) -> ServerSource:
 
 
 def explained(verdicts: Sequence[Verdict], record: Record) -> list[Verdict]:
-    """The verdicts, with a remark on each figure of the server that nobody told."""
+    """The verdicts, with a remark on each figure of the server that nobody told, and on a missing health probe."""
     missing: dict[str, str] = {}
     trouble = ""
     for line in record.server:
@@ -52,9 +52,30 @@ def explained(verdicts: Sequence[Verdict], record: Record) -> list[Verdict]:
     general = "" if told else trouble or _NOBODY
 
     def remark(verdict: Verdict) -> Verdict:
-        figure = FIGURES.get(verdict.budget.of.metric.name)
-        if verdict.outcome is not Outcome.NOT_MEASURED or verdict.note or figure is None or not record.workers:
+        name = verdict.budget.of.metric.name
+        if verdict.outcome is not Outcome.NOT_MEASURED or verdict.note or not record.workers:
             return verdict
-        return replace(verdict, note=missing.get(figure, general))
+        if name == "uptime":
+            return replace(verdict, note=_no_health(record))
+        return replace(verdict, note=missing.get(FIGURES[name], general)) if name in FIGURES else verdict
 
     return [remark(verdict) for verdict in verdicts]
+
+
+def _no_health(record: Record) -> str:
+    """Why nothing says whether the target was up: empty when that is not known."""
+    last = next((line for line in reversed(record.server) if "asked" in line), None)
+    if last is None:
+        return ""
+    came = f"answers {last['health']}" if isinstance(last["health"], int) else f"is never answered ({last['health']})"
+    return f"{last['asked']} {came}: --health PATH names what says whether the target is well"
+
+
+def health_notes(verdicts: Sequence[Verdict]) -> list[str]:
+    """What a reader should know of a health probe that is waited for in vain; 404 is an ordinary answer instead."""
+    return [
+        f"{verdict.budget.name} was not measured: {verdict.note}"
+        for verdict in verdicts
+        if verdict.budget.of.metric.name == "uptime" and verdict.outcome is Outcome.NOT_MEASURED
+        if "never answered" in verdict.note
+    ]

@@ -28,6 +28,8 @@ class ProbeAnswer:
     """Why there was no whole answer."""
     location: str = ""
     """Where it says that the answer is, if it says so."""
+    reached: bool = True
+    """Whether there was a connection over which to ask."""
 
 
 class _Parser:
@@ -97,22 +99,29 @@ async def ask(base_url: str, path: str, *, deadline_s: float = DEADLINE_S, most_
 
     A certificate is not verified: what is asked is whether the server answers, and nothing secret is told it.
     """
+    reached = False
     try:
         async with asyncio.timeout(deadline_s):
-            return await _ask(base_url, path, most_bytes)
+            reader, writer = await _connect(base_url)
+            reached = True
+            return await _ask(reader, writer, _question(base_url, path), most_bytes)
     except TimeoutError:
-        return ProbeAnswer(0, trouble=f"no whole answer within {deadline_s:g} s")
+        return ProbeAnswer(0, trouble=f"no whole answer within {deadline_s:g} s", reached=reached)
     except Exception as error:  # whatever a hostile server brings about: the caller goes on asking
-        return ProbeAnswer(0, trouble=str(error) or type(error).__name__)
+        return ProbeAnswer(0, trouble=str(error) or type(error).__name__, reached=reached)
 
 
-async def _ask(base_url: str, path: str, most_bytes: int) -> ProbeAnswer:
+async def _connect(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     parts = urlsplit(base_url)
     tls = ssl._create_unverified_context() if parts.scheme == "https" else None  # noqa: S323
-    port = parts.port or (443 if tls else 80)
-    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls)
+    return await asyncio.open_connection(parts.hostname, parts.port or (443 if tls else 80), ssl=tls)
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, question: bytes, most_bytes: int
+) -> ProbeAnswer:
     try:
-        writer.write(_question(base_url, path))
+        writer.write(question)
         parser = _Parser()
         response = httptools.HttpResponseParser(parser)
         while not parser.complete:

@@ -63,6 +63,12 @@ def server(serve: Serve) -> Iterator[str]:
             connection.close()
 
 
+def refusing_url(unheard: socket.socket) -> str:
+    """The base URL of a port at which nobody listens while the socket is open."""
+    unheard.bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{unheard.getsockname()[1]}"
+
+
 def page(body: bytes, status: int = 200) -> bytes:
     return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
 
@@ -219,6 +225,24 @@ def test_404_alone_means_that_there_is_no_health_probe(tmp_path: Path) -> None:
         assert [line["health"] for line in lines][:3] == statuses
 
     side_by_side(STATUSES, check, tmp_path)
+
+
+def test_a_target_that_never_answered_its_health_path_has_none_until_it_is_gone(tmp_path: Path) -> None:
+    """So it is with servers of sockets alone: other requests get no answer at all."""
+    path = tmp_path / "server.jsonl"
+    with server(lambda _connection, _path, _number: time.sleep(2)) as url, Sampler(url, path, time.monotonic()):
+        assert eventually(lambda: "asked" in path.read_text())
+    gone, named = tmp_path / "gone.jsonl", tmp_path / "named.jsonl"
+    with (
+        socket.socket() as nobody,
+        Sampler(refusing_url(nobody), gone, time.monotonic()),
+        server(lambda _connection, _path, _number: time.sleep(2)) as silent,
+        Sampler(silent, named, time.monotonic(), health="/up"),
+    ):
+        assert eventually(lambda: "up" in gone.read_text() and "up" in named.read_text())
+    assert all("up" not in line for line in lines_of(path) if "health" in line)
+    assert all((line["up"], line["unreachable"]) == (False, True) for line in lines_of(gone) if "health" in line)
+    assert all((line["up"], line["probe"]) == (False, "/up") for line in lines_of(named) if "health" in line)
 
 
 FIGURES = (

@@ -113,7 +113,10 @@ def test_damaged_lines_make_the_run_invalid(whole: tuple[Run, Record]) -> None:
     assert run.verdict is RunVerdict.INVALID and "damaged" in run.reasons[0]
 
 
-STATES = st.lists(st.sampled_from([200, 302, 401, 404, 500, 503, "timed out"]), min_size=SECONDS, max_size=SECONDS)
+NOT_THERE, NO_CONNECTION = "timed out", "refused"
+STATES = st.lists(
+    st.sampled_from([200, 302, 401, 404, 500, 503, NOT_THERE, NO_CONNECTION]), min_size=SECONDS, max_size=SECONDS
+)
 
 
 def probed(states: list[int | str]) -> list[dict[str, Any]]:
@@ -123,24 +126,36 @@ def probed(states: list[int | str]) -> list[dict[str, Any]]:
         known |= isinstance(state, int) and state != 404
         up = isinstance(state, int) and state < 500 and state != 404
         line: dict[str, Any] = {"t": second + 0.05, "health": state}
-        lines.append(line if state == 404 and not known else {**line, "up": up})
+        if state == NO_CONNECTION:
+            lines.append({**line, "up": False, "unreachable": True})
+        else:
+            lines.append({**line, "up": up} if known else {**line, "asked": "/healthz"})
     return lines
 
 
 @settings(deadline=None)
-@given(STATES)
+@given(STATES | st.lists(st.sampled_from([404, NOT_THERE, NO_CONNECTION]), min_size=SECONDS, max_size=SECONDS))
 def test_uptime_is_the_share_of_all_seconds_in_which_the_target_was_up(
     whole: tuple[Run, Record], states: list[int | str]
 ) -> None:
     run = judged(whole, [ERRORS, UPTIME], server=probed(states))
     (uptime,) = [budget for budget in run.budgets if budget.name == "uptime"]
-    answered = {state for state in states if isinstance(state, int)}
-    if answered == {404}:
-        assert uptime.verdict == "not measured"
+    judged_states = states[WARMUP_S:]
+    has_probe = any(isinstance(state, int) and state != 404 for state in states)
+    good = [state in (200, 302, 401) if has_probe else state != NO_CONNECTION for state in judged_states]
+    if not has_probe and all(good):
+        assert uptime.verdict == "not measured" and "--health PATH" in uptime.note
+        assert run.verdict is RunVerdict.PASS
+        waits = states[-1] == NOT_THERE
+        assert waits == any("/healthz is never answered (timed out)" in note for note in run.notes)
         return
-    good = [state in (200, 302, 401) for state in states[WARMUP_S:]]
     assert uptime.value == pytest.approx(sum(good) / len(good), abs=1e-4)
     assert run.verdict is (RunVerdict.PASS if all(good) else RunVerdict.FAIL)
+
+
+def test_a_health_path_that_was_named_must_answer(whole: tuple[Run, Record]) -> None:
+    lines = [{"t": second + 0.05, "health": NOT_THERE, "up": False, "probe": "/up"} for second in range(SECONDS)]
+    assert judged(whole, [ERRORS, UPTIME], server=lines).verdict is RunVerdict.FAIL
 
 
 @settings(deadline=None)

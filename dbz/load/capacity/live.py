@@ -15,8 +15,7 @@ from dbz.load.machine import MachineWatch
 from dbz.load.new_run import new_run
 from dbz.load.orders import Order, OrderWriter
 from dbz.load.plan import LoadPlan
-from dbz.load.run import POLL_S, generator_spec, is_over, teardown_s
-from dbz.load.sampler import Sampler
+from dbz.load.run import POLL_S, generator_spec, is_over, sampler_of, teardown_s
 from dbz.runs.conclude import conclude
 from dbz.runs.folder import RunFolder
 from dbz.runs.part import is_written, part_of
@@ -64,10 +63,7 @@ class LiveLoad:
         folder.save(self._run)
         with ExitStack() as opened:
             opened.callback(self._orders.close)
-            sampler = Sampler(
-                plan.base_url, folder.server, self._started_s, plan.profile.metrics, plan.profile.health or ""
-            )
-            opened.enter_context(sampler)
+            opened.enter_context(sampler_of(plan, folder, self._started_s))
             self._machine = opened.enter_context(MachineWatch(plan.target, folder.machine, self._started_s))
             self._generator = opened.enter_context(GeneratorProcesses(self._spec, folder))
             self._closing = opened.pop_all()

@@ -27,7 +27,7 @@ _LONG_S = 0.05
 _JUDGING_SHARE = 50
 """Judging that takes longer than `_LONG_S` has a fiftieth of the time."""
 
-_PROBE = frozenset(("t", "health", "up", "probe"))
+_PROBE = frozenset(("t", "health", "up", "probe", "asked", "unreachable"))
 """What a line about the target holds that is a probe of it."""
 
 
