@@ -1,5 +1,7 @@
 # Everything sets itself up: a fresh clone needs nothing but Python 3.11 or newer.
-PYTHON ?= python3
+# The first of these that is there: for 3.14 the stores of the embedded stack are not built yet (dbz/extras.py).
+PYTHON ?= $(firstword $(foreach one,python3 python3.13 python3.12 python3.11,$(shell $(one) -c \
+  'import sys; print("$(one)" if (3, 11) <= sys.version_info < (3, 14) else "")' 2>/dev/null)) python3)
 BIN := .venv/bin
 READY := .venv/.ready
 # Processes that run tests: most tests wait, for a load to end or a program to start.

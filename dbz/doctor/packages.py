@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import dbz
 from dbz.doctor.findings import Diagnosis, Fitness
-from dbz.extras import AWS_CLIENT, CLOUD, GENERATOR, INSTALL, OTLP, RECORD, SERVER, missing_of
+from dbz.extras import AWS_CLIENT, CLOUD, GENERATOR, OTLP, RECORD, SERVER, cure_of, missing_of
 
 _AREA = "packages"
 _CORE = ("httpx", "orjson", "pydantic")
@@ -29,9 +29,8 @@ def look_at_packages() -> Iterator[Diagnosis]:
         name = extra.rpartition(",")[2]
         missing = missing_of(packages)
         if missing:
-            yield Diagnosis(
-                _AREA, name, Fitness.ABSENT, f"not installed: {', '.join(missing)} (for {what})", INSTALL[extra]
-            )
+            text = f"not installed: {', '.join(missing)} (for {what})"
+            yield Diagnosis(_AREA, name, Fitness.ABSENT, text, cure_of(missing, extra))
         else:
             yield Diagnosis(_AREA, name, Fitness.GOOD, f"installed, for {what}")
 

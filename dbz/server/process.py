@@ -147,6 +147,8 @@ def serve(settings: Settings, application: Callable[[Settings, Semaphore], Any])
         check_port(settings.http.host, settings.http.port)
     # A worker that is still starting must not die of the signal: ignored here, it is ignored in every child.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
+    # Workers inherit the port and what is imported by now. Python 3.14, and any Python on macOS, would start them anew.
+    multiprocessing.set_start_method("fork", force=True)
     drained = multiprocessing.Semaphore(0)
     supervisor = Supervisor(settings, drained)
     supervisor.serve(target_loader=lambda *_: application(settings, drained), wrap_loader=False)

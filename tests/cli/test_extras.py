@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dbz.errors import ExitCode
-from dbz.extras import CLOUD, GENERATOR, INSTALL, OTLP, RECORD, SERVER
+from dbz.extras import CLOUD, GENERATOR, INSTALL, NOT_BUILT, NOT_BUILT_FROM, OTLP, RECORD, SERVER, cure_of
 from tests.cli.commands import DeclaredCommand, every_command
 from tests.cli.running import small_server
 from tests.whole import some
@@ -83,6 +84,19 @@ def test_a_command_names_the_extra_that_it_needs(command: DeclaredCommand, tmp_p
     done = plain(*command.words, *given, cwd=tmp_path)
     assert done.returncode == ExitCode.UNREACHABLE, done.stderr
     assert any(install in done.stderr for install in INSTALL.values()), done.stderr
+
+
+def test_a_package_that_is_not_built_for_a_python_is_no_part_of_its_extras_and_the_cure_says_so() -> None:
+    project = tomllib.loads((TESTS.parent / "pyproject.toml").read_text())["project"]
+    extras = [Requirement(line) for lines in project["optional-dependencies"].values() for line in lines]
+    for python in ((3, 11), (3, 13), (3, 14), (3, 15)):
+        version = ".".join(map(str, python))
+        left_out = {one.name for one in extras if one.marker and not one.marker.evaluate({"python_version": version})}
+        assert left_out == (set(NOT_BUILT) if python >= NOT_BUILT_FROM else set())
+        for package in {one.name for one in extras}:
+            cure = cure_of([package], "embedded", python)
+            assert (cure == INSTALL["embedded"]) == (package not in left_out)
+            assert package not in left_out or {"3.11", "3.13", version, package} <= set(cure.replace(":", "").split())
 
 
 def beyond_the_required() -> set[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.server.backend import Backend, seed
+from dbz.children import Child, free_port, wait_until
+from tests.server.backend import SECRET, Backend, answers, seed
 from tests.server.clients import SignIn
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +40,22 @@ async def test_metrics_name_every_process_and_query(sign_in: SignIn, anyone: htt
         'dbz_cache_requests_total{layer="local",outcome="miss"}',
     ):
         assert line in text, line
+
+
+_PREFERS_ANOTHER_WAY = (
+    "import multiprocessing, runpy, sys\n"
+    "multiprocessing.set_start_method('forkserver')\n"
+    "runpy.run_module('dbz.server', run_name='__main__', alter_sys=True)\n"
+)
+
+
+async def test_workers_are_forked_also_where_python_prefers_another_way(backend: Backend, tmp_path: Path) -> None:
+    """`forkserver` is what Python 3.14 has for a default on Linux."""
+    port = free_port()
+    where = ["--port", str(port), "--mongo-uri", backend.mongo_uri, "--redis-url", backend.redis_url]
+    command = [sys.executable, "-c", _PREFERS_ANOTHER_WAY, *where]
+    with Child("server", command, log=tmp_path / "server.log", env={"JWT_SECRET": SECRET}) as child:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), child, deadline_s=60, what="the server")
 
 
 async def test_seeding_twice_changes_nothing(backend: Backend, tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def _url(url: str) -> Callable[[], str]:
             with urllib.request.urlopen(url, timeout=_ANSWER_S) as answer:  # noqa: S310 its scheme was looked at
                 status = answer.status
         except urllib.error.HTTPError as error:
-            status = error.code
+            with error:  # it is the answer, with its connection
+                status = error.code
         return "" if status == 200 else f"the throttle's URL answers {status}"
 
     return look

@@ -171,6 +171,7 @@ def _answer(
         with opener.open(request, timeout=_TIMEOUT_S) as response:
             document = json.loads(response.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
+        error.close()
         why = {401: "the key is not known", 403: "the key may not, or not from here"}.get(error.code, error.reason)
         raise DependencyError(f"Atlas answered {error.code}: {why}", code="S029") from error
     except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
