@@ -104,3 +104,17 @@ def test_a_proxy_that_fails_is_an_error_of_its_own(monkeypatch):
     assert second == "ProxyFailed: the proxy closed the connection"
     assert third.startswith("ProxyFailed: 127.0.0.1:") and "ConnectFailed: Connection refused" in third
     assert fourth == "ProxyFailed: only http:// proxies are spoken to, not 'socks5://127.0.0.1'"
+
+
+def test_a_client_that_does_not_trust_the_environment_asks_no_proxy_of_it(monkeypatch):
+    with serving(routed({"http://club.invalid/": response(b"by proxy")}, [])) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        client, ledger = client_of("http://club.invalid")
+        client.get("/")
+        client.trust_env = False
+        client.get("/")
+        client.get("/", headers={"X-One": "1"})
+        client.trust_env = True
+        client.get("/")
+        client.close()
+    assert [bool(error) for _, error in ledger.rows] == [False, True, True, False]

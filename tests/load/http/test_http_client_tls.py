@@ -5,11 +5,12 @@ import socket
 import ssl
 import threading
 
+import gevent.ssl
 import pytest
 import trustme
 
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
-from tests.load.raw_server import always, response, serving
+from tests.load.raw_server import always, response, routed, serving
 
 pytestmark = pytest.mark.usefixtures("deadline_sweep")
 
@@ -117,3 +118,40 @@ def test_silence_and_the_end_of_a_tls_connection_are_noticed(authority, bundle):
         silent.set()
     assert ledger.rows[0][1] == "ReadTimeout"
     assert ledger.rows[1][1].startswith("ConnectionLost")
+
+
+def test_a_session_may_change_at_any_time_what_its_connections_are_like(authority, bundle, tmp_path):
+    """As requests' session: nothing of it is settled by the first request."""
+    key = tmp_path / "me.pem"
+    authority.issue_cert("me@club").private_key_and_cert_chain_pem.write_to_path(str(key))
+    context = context_with(authority.issue_cert("127.0.0.1"))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    authority.configure_trust(context)
+    seen: list[bytes] = []
+    with (
+        serving(always(response(b"over TLS")), tls=context) as server,
+        serving(routed({"http://club.invalid/": response(b"by proxy")}, seen)) as proxy,
+    ):
+        client, ledger = client_of(server.url)
+        client.get("/")
+        client.verify = bundle
+        assert client.get("/").text == "over TLS"
+        client.verify = True
+        client.get("/")
+        client.verify = False
+        client.cert = str(key)
+        assert client.get("/").text == "over TLS"
+        client.cert, client.verify = None, True
+        client.tls_context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.tls_context.load_verify_locations(bundle)
+        assert client.get("/").text == "over TLS"
+        client.base_url = "http://club.invalid"
+        client.get("/")
+        client.proxy = f"http://127.0.0.1:{proxy.port}"
+        assert client.get("/").text == "by proxy"
+        client.proxy = ""
+        client.get("/")
+        client.proxies["http"] = f"http://127.0.0.1:{proxy.port}"
+        assert client.get("/").text == "by proxy"
+        client.close()
+    assert [bool(error) for _, error in ledger.rows] == [True, False, True, False, False, True, False, True, False]

@@ -10,7 +10,6 @@ A status of 400 or more, and a request without a complete answer, are failures u
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from dbz.load.generator.http.options import (
     check_names,
     for_all_requests,
     merged,
+    of_connections,
     proxy_of,
     terms_of,
 )
@@ -73,10 +73,10 @@ class HttpClient(Verbs):
 
     `record` is called once for each request, when its outcome is known. `timeout_s` covers a whole request with its
     redirects. `verify` is True, False or the path of a CA bundle; `tls_context` overrules it. `proxy` is a URL, empty
-    for none, None for what the environment says. `auth`, `params`, `cert`, `proxies`, `hooks`, `stream` and
-    `conditional` are options of all requests. `detects_graphql`: whether requests with a GraphQL document are named by
-    their operation, and fail when the answer has errors. Redirects leave the host only towards this machine and
-    `redirect_hosts`. `access` is the network that all connections go over; None for this machine's.
+    for none, None for what the environment says, which counts only with `trust_env`. `auth`, `params`, `cert`,
+    `proxies`, `hooks`, `stream` and `conditional` are options of all requests. `detects_graphql`: whether requests with
+    a GraphQL document are named by their operation, and fail when the answer has errors. Redirects leave the host only
+    towards this machine and `redirect_hosts`. `access` is the network of all connections; None for this machine's.
     """
 
     auth = for_all_requests("auth")
@@ -86,18 +86,21 @@ class HttpClient(Verbs):
     hooks = for_all_requests("hooks", lambda: {"response": []})
     stream = for_all_requests("stream")
     conditional = for_all_requests("conditional")
+    verify = of_connections("verify", True)
+    tls_context = of_connections("tls_context", None)
+    proxy = of_connections("proxy", None)
+    trust_env = of_connections("trust_env", True)
 
     def __init__(
         self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: UserAccess | None = None
     ) -> None:
+        self._home: Pool | None = None
         self.timeout_s = timeout_s
         self.waits = Waits(CONNECT_TIMEOUT_S)
         self.max_body_bytes = MAX_BODY_BYTES
         self.max_redirects = 10
         self.redirect_hosts: set[str] = set()
-        self.verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        self.tls_context: ssl.SSLContext | None = None
-        self.proxy: str | None = None
+        self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self.request_name: str | None = None
         self.detects_graphql = True
         self._options: dict[str, Any] = {}
@@ -107,8 +110,7 @@ class HttpClient(Verbs):
         self.headers = {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "dbz"}
         self._credentials = ""
         self._memory: Memory | None = None
-        self._home: Pool | None = None
-        self._pools: dict[tuple[Origin, bool | str, Certificate | None, str | None], Pool] = {}
+        self._pools: dict[tuple[object, ...], Pool] = {}
         self.base_url = base_url
         self._cookies = CookieJar(self._origin)
 
@@ -390,8 +392,9 @@ class HttpClient(Verbs):
     def _pool(
         self, origin: Origin, verify: bool | str, cert: Certificate | None = None, proxy_url: str | None = None
     ) -> Pool:
-        proxy_url = self.proxy if proxy_url is None else proxy_url
-        key = (origin, verify, cert, proxy_url)
+        if proxy_url is None:
+            proxy_url = "" if self.proxy is None and not self.trust_env else self.proxy
+        key = (origin, verify, cert, proxy_url, self.tls_context)
         pool = self._pools.get(key)
         if pool is None:
             context = (self.tls_context or tls_context(verify, cert)) if origin.tls else None

@@ -162,3 +162,14 @@ def for_all_requests(name: str, begin: Callable[[], Any] | None = None) -> Any:
         client._special = any(each is not None for each in client._options.values())
 
     return property(get, set_)
+
+
+def of_connections(name: str, usual: Any) -> Any:
+    """What decides over which connections a client sends: after a change the next request looks for them again."""
+    place = f"_{name}"
+
+    def set_(client: Any, value: Any) -> None:
+        setattr(client, place, value)
+        client._home = None
+
+    return property(lambda client: getattr(client, place, usual), set_)
