@@ -99,7 +99,7 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
                 headroom[phase.name] = min(ratios)
     activities = read_activities(handle) if live.policies else []
     present = who_is_there(aws, plan.scaling, live.place)
-    health = read_health(aws, live.service.target_groups)
+    health = read_health(aws, live.service)
     near = nearest_phase(plan, live, services)
     nearest = _in_words(near, live) if near else ""
     planned = _planned(near, live) if near else {}

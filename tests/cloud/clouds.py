@@ -49,7 +49,7 @@ class RunningCloud:
     def new_service(self, tasks: int = 2, *, balanced: bool = False) -> str:
         """The name of a new service that is steady already; `balanced` is behind a target group of its own."""
         name = f"svc-{secrets.token_hex(4)}"
-        groups = [self._new_target_group(name)] if balanced else []
+        groups = [self.new_target_group(name)] if balanced else []
         self.client("ecs").create_service(
             cluster="dbz", serviceName=name, desiredCount=tasks, taskDefinition="api",
             loadBalancers=[{"targetGroupArn": arn, "containerName": "api", "containerPort": 80} for arn in groups],
@@ -57,13 +57,15 @@ class RunningCloud:
         self.until(name, lambda one: one["runningCount"] == tasks)
         return name
 
-    def _new_target_group(self, name: str) -> str:
-        """A target group of the furnished load balancer."""
+    def new_target_group(self, name: str, *, listened: bool = True) -> str:
+        """A target group of the furnished load balancer; unless `listened`, no load balancer uses it."""
         elbv2 = self.client("elbv2")
         (balancer,) = elbv2.describe_load_balancers(Names=["dbz"])["LoadBalancers"]
         (group,) = elbv2.create_target_group(
             Name=name, Protocol="HTTP", Port=80, VpcId=balancer["VpcId"], TargetType="ip"
         )["TargetGroups"]
+        if not listened:
+            return str(group["TargetGroupArn"])
         action = {"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}
         port = 1024 + secrets.randbelow(60_000)
         elbv2.create_listener(

@@ -201,9 +201,8 @@ def test_it_waits_for_the_load_balancer_to_find_the_tasks_healthy(cloud: Running
     line = next(line for line in said if "3 unhealthy" in line)
     assert line.startswith("waiting for the load balancer: ")
     assert f"{service}: 0 healthy; 3 unhealthy (Health checks failed with these codes: [503]): 10.0.0." in line
-    assert [
-        one.healthy for one in read_health(aws, read_live(ServiceHandle(aws, "dbz", service)).service.target_groups)
-    ] == [3]
+    now = read_live(ServiceHandle(aws, "dbz", service)).service
+    assert [one.healthy for one in read_health(aws, now)] == [3]
 
 
 def test_tasks_that_the_load_balancer_never_finds_healthy_are_taken_back(cloud: RunningCloud, aws: Aws) -> None:

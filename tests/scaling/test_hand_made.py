@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dbz.config.grammar.conditions import parse_condition
 from dbz.config.phases.file import load_phases
 from dbz.config.phases.plan import ApiServers
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan, look_back, take_back
+from dbz.scaling.change.health import read_health
 from dbz.scaling.change.journal import JournalEntry, entries, read_entry
-from dbz.scaling.change.live import read_live, read_target
+from dbz.scaling.change.live import read_live, read_service, read_target, with_target_groups
 from dbz.scaling.change.order import way_back
-from dbz.scaling.change.planner import Wanted, plan_phase, plan_tasks
+from dbz.scaling.change.planner import Wanted, plan_native, plan_phase, plan_tasks
 from dbz.scaling.change.steps import ChangePlan
 from dbz.scaling.handle import ServiceHandle
+from dbz.scaling.native import with_balancer
+from tests.children.processes import DEADLINE_S
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
 PLAN = load_phases()
@@ -47,8 +53,13 @@ def own_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def handle(cloud: RunningCloud) -> ServiceHandle:
-    return ServiceHandle(Aws(region=REGION, endpoint=cloud.url, credentials=KEYS), "dbz", cloud.new_service(2))
+def aws(cloud: RunningCloud) -> Aws:
+    return Aws(region=REGION, endpoint=cloud.url, credentials=KEYS)
+
+
+@pytest.fixture
+def handle(cloud: RunningCloud, aws: Aws) -> ServiceHandle:
+    return ServiceHandle(aws, "dbz", cloud.new_service(2))
 
 
 @pytest.fixture
@@ -141,6 +152,7 @@ def test_a_range_stays_that_others_have_put_policies_on(handle: ServiceHandle, s
     undone = take_back(handle.aws, entry, QUIET)
     assert undone.back == () and len(undone.left) == 2
     live = read_live(handle)
+    assert not live.idle, "also alarms that AWS makes itself set their policy off"
     assert set(live.policies) == {"team-cpu"} and set(live.schedules) == {"night"} and live.service.desired == 3
     assert seen_back(handle, entry, force=True)[0] == ["desired count"]
     take_back(handle.aws, read_entry(entry.path), QUIET, force=True)
@@ -167,3 +179,59 @@ def test_a_count_that_somebody_set_outside_the_range_comes_back(cloud: RunningCl
     assert take_back(handle.aws, entry, QUIET).left == ()
     after = read_live(handle)
     assert after.fingerprint() == before.fingerprint() and after.service.desired == 1
+
+
+def behind(cloud: RunningCloud, *groups: str, alternate: str = "", **more: Any) -> str:
+    """The name of a new service of two tasks behind these target groups, the first of which may have an `alternate`."""
+    name = f"svc-{secrets.token_hex(4)}"
+    balancers: list[Any] = [{"targetGroupArn": arn, "containerName": "api", "containerPort": 80} for arn in groups]
+    if alternate:
+        balancers[0]["advancedConfiguration"] = {"alternateTargetGroupArn": alternate}
+    cloud.client("ecs").create_service(
+        cluster="dbz", serviceName=name, desiredCount=2, taskDefinition="api", loadBalancers=balancers, **more
+    )
+    cloud.until(name, lambda one: one["runningCount"] == 2)
+    return name
+
+
+def test_the_tasks_of_a_blue_green_service_are_looked_for_where_they_are(cloud: RunningCloud, aws: Aws) -> None:
+    """Each deployment moves them to the other of its two target groups; the first one is empty then."""
+    blue, green = (cloud.new_target_group(f"bg-{secrets.token_hex(4)}") for _ in range(2))
+    handle = ServiceHandle(aws, "dbz", behind(cloud, blue, alternate=green))
+    plan = PLAN.model_copy(update={"scale_out_when_any": [parse_condition("Response time > 500 ms for 3 minutes")]})
+    for expected, other in ((blue, green), (green, blue)):
+        live = with_target_groups(aws, read_live(handle))
+        assert [one.arn for one in live.target_groups] == [expected]
+        note = f"leaves the target group {live.target_groups[0].name}: alarms on it know nothing then"
+        made = plan_native(live, with_balancer(plan, live), ApiServers(min=2, max=4))
+        assert any(note in one for one in made.notes)
+        applied(handle, plan_tasks(live, Wanted("more", ApiServers(min=3, max=3))))
+        (health,) = read_health(aws, read_live(handle).service)
+        assert (health.arn, health.healthy) == (expected, 3)
+        applied(handle, plan_tasks(read_live(handle), Wanted("fewer", ApiServers(min=2, max=2), allow_scale_in=True)))
+        cloud.client("ecs").update_service(cluster="dbz", service=handle.name, forceNewDeployment=True)
+        end = time.monotonic() + DEADLINE_S
+        while (read_health(aws, read_live(handle).service)[0].arn, read_live(handle).service.steady) != (other, True):
+            assert time.monotonic() < end
+
+
+def test_a_target_group_that_no_load_balancer_uses_is_not_waited_for(cloud: RunningCloud, aws: Aws) -> None:
+    """Nobody checks its targets, so that none will ever be healthy: it is said, and the other group counts."""
+    alone, used = cloud.new_target_group(f"ex-{secrets.token_hex(4)}", listened=False), cloud.new_target_group("used")
+    handle, said = ServiceHandle(aws, "dbz", behind(cloud, alone, used)), list[str]()
+    plan = plan_tasks(read_live(handle), Wanted("3 tasks", ApiServers(min=3, max=3)))
+    apply_plan(aws, plan, Manner(60.0, said.append))
+    assert len([line for line in said if "no load balancer uses it, so its targets are not checked" in line]) == 1
+    assert [(one.used, one.healthy) for one in read_health(aws, read_live(handle).service)] == [(False, 0), (True, 3)]
+
+
+def test_target_groups_of_an_external_deployment_are_those_of_its_primary_task_set(
+    cloud: RunningCloud, aws: Aws
+) -> None:
+    group = cloud.new_target_group(f"ts-{secrets.token_hex(4)}")
+    handle = ServiceHandle(aws, "dbz", behind(cloud, deploymentController={"type": "EXTERNAL"}))
+    balancers: list[Any] = [{"targetGroupArn": group, "containerName": "api", "containerPort": 80}]
+    ecs, where = cloud.client("ecs"), {"cluster": "dbz", "service": handle.name}
+    made = ecs.create_task_set(**where, taskDefinition="api", loadBalancers=balancers)["taskSet"]
+    ecs.update_service_primary_task_set(**where, primaryTaskSet=made["taskSetArn"])
+    assert read_service(handle).target_groups == (group,)

@@ -13,6 +13,7 @@ _WHY = {
     "initial": ("Elb.RegistrationInProgress", "Target registration is in progress"),
     "unhealthy": ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]"),
     "draining": ("Target.DeregistrationInProgress", "Target deregistration is in progress"),
+    "unused": ("Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"),
     "healthy": (None, None),
 }
 
@@ -43,14 +44,26 @@ class Balancing:
         """Look at every service that has target groups."""
         for key, service in list(self._ecs.services.items()):
             for balancer in service.load_balancers:
-                group = self._elbv2.target_groups.get(balancer.get("targetGroupArn"))
+                group = self._elbv2.target_groups.get(self._swap(service, balancer))
                 if group is not None and key in fleets:
                     self._update(group, fleets[key], balancer.get("containerPort") or group.port)
 
+    def _swap(self, service: Any, balancer: Any) -> str:
+        """The target group that the tasks are in: of two, each deployment moves them to the other one."""
+        primary, more = str(balancer.get("targetGroupArn")), balancer.get("advancedConfiguration") or {}
+        arns = primary, str(more.get("alternateTargetGroupArn") or primary)
+        now = getattr(service, "wanted_revision", 0) % 2
+        left = self._elbv2.target_groups.get(arns[1 - now])
+        if left is not None and arns[0] != arns[1]:
+            left.targets.clear()
+        return arns[now]
+
     def _update(self, group: Any, fleet: Fleet, port: Any) -> None:
         states = {_address(one.number): "draining" for one in fleet.stopping}
+        checked = "healthy" if self.passing else "unhealthy"
         for one in fleet.tasks:
-            states[_address(one.number)] = ("healthy" if self.passing else "unhealthy") if one.ready else "initial"
+            in_use = checked if one.ready else "initial"
+            states[_address(one.number)] = in_use if group.load_balancer_arns else "unused"
         group.health = states
         group.targets.clear()
         group.targets.update({address: {"Id": address, "Port": str(port)} for address in states})

@@ -10,6 +10,7 @@ from typing import Any
 from dbz.config.grammar.target_tracking import FINE_S
 from dbz.errors import DbzError, UsageError
 from dbz.scaling.aws import Aws
+from dbz.scaling.change.health import read_health
 from dbz.scaling.change.names import ALARM_ACTIONS, POLICY_ARN, alarm_prefix
 from dbz.scaling.change.state import (
     Alarm,
@@ -191,9 +192,10 @@ def read_fine_metrics(handle: ServiceHandle) -> list[str] | None:
 
 def with_target_groups(aws: Aws, live: Live) -> Live:
     """The same with the service's target groups and their load balancers; no call when it has none."""
-    arns = list(live.service.target_groups)
-    if not arns:
+    service = live.service
+    if not service.target_groups:
         return live
+    arns = [one.arn for one in read_health(aws, service)] if service.alternates else list(service.target_groups)
     groups = aws.pages("elbv2", "describe_target_groups", "TargetGroups", TargetGroupArns=arns)
     balancers = sorted({arn for one in groups for arn in one.get("LoadBalancerArns", [])})
     hosts: dict[str, str] = {}
@@ -252,15 +254,22 @@ def _alarms(handle: ServiceHandle, policies: Sequence[Any]) -> dict[str, Alarm]:
     for policy in policies:  # an alarm that somebody made by hand is not always among those of the policy
         if policy["PolicyType"] == "StepScaling":
             found += aws.pages("cloudwatch", "describe_alarms", "MetricAlarms", ActionPrefix=policy["PolicyARN"])
-    arns = {one["PolicyARN"]: f"{POLICY_ARN}{one['PolicyName']}" for one in policies}
+    arns = {_without_creator(one["PolicyARN"]): f"{POLICY_ARN}{one['PolicyName']}" for one in policies}
     return {one["AlarmName"]: _alarm(one, arns) for one in found}
 
 
 def _alarm(raw: Any, arns: Mapping[str, str]) -> Alarm:
     """An alarm whose actions name the policies of `arns`; any other policy, such as one that is gone, keeps its ARN."""
     settings = _only(raw, _ALARM_KEYS)
-    actions = {key: [arns.get(one, one) for one in settings[key]] for key in ALARM_ACTIONS if key in settings}
+    actions = {
+        key: [arns.get(_without_creator(one), one) for one in settings[key]] for key in ALARM_ACTIONS if key in settings
+    }
     return Alarm(raw["AlarmName"], raw["StateValue"], raw.get("StateReason", ""), {**settings, **actions})
+
+
+def _without_creator(arn: str) -> str:
+    """The ARN of a policy without what AWS adds to it in the alarms that it makes itself."""
+    return arn.partition(":createdBy/")[0]
 
 
 def _service(cluster: str, raw: Any) -> EcsService:
@@ -271,9 +280,10 @@ def _service(cluster: str, raw: Any) -> EcsService:
         )
         for one in raw.get("deployments", [])
     )  # fmt: skip
-    balancers = raw.get("loadBalancers", [])
+    balancers = [one for one in _balancers(raw) if one.get("targetGroupArn")]
+    pairs = ((one["targetGroupArn"], one.get("advancedConfiguration") or {}) for one in balancers)
     network = (raw.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
-    target_groups = tuple(one["targetGroupArn"] for one in balancers if one.get("targetGroupArn"))
+    target_groups = tuple(one["targetGroupArn"] for one in balancers)
     events = tuple(Event(one["id"], one["createdAt"], one["message"]) for one in raw.get("events", []))
     return EcsService(
         cluster, raw["serviceName"], raw["serviceArn"], raw["status"], raw["desiredCount"], raw["runningCount"],
@@ -281,7 +291,14 @@ def _service(cluster: str, raw: Any) -> EcsService:
         tuple(network.get("subnets", [])), tuple(network.get("securityGroups", [])),
         raw.get("schedulingStrategy") or "REPLICA", (raw.get("deploymentController") or {}).get("type") or "ECS",
         _breaker(raw), tuple(one["arn"] for one in raw.get("currentServiceRevisions", []) if one.get("arn")),
+        {arn: more["alternateTargetGroupArn"] for arn, more in pairs if more.get("alternateTargetGroupArn")},
     )  # fmt: skip
+
+
+def _balancers(raw: Any) -> list[Any]:
+    """The load balancers of a service; where CodeDeploy or somebody else deploys it, those of the primary task set."""
+    primary = [one for one in raw.get("taskSets", []) if one.get("status") == "PRIMARY"]
+    return [two for one in primary for two in one.get("loadBalancers", [])] or list(raw.get("loadBalancers", []))
 
 
 def _breaker(raw: Any) -> str:

@@ -110,8 +110,12 @@ class Waiter:
 
     def _waiting_for(self, service: EcsService) -> str:
         """The target groups that have fewer healthy targets than tasks are desired; empty when all have enough."""
-        groups = read_health(self._aws, service.target_groups)
-        return ", ".join(str(one) for one in groups if one.healthy < service.desired)
+        groups = [one for one in read_health(self._aws, service) if one.healthy < service.desired]
+        for one in groups:
+            if not one.used and one.arn not in self._seen:
+                self._seen.add(one.arn)
+                self._say(str(one))
+        return ", ".join(str(one) for one in groups if one.used)
 
     def _all_protected(self, service: EcsService) -> bool:
         """Whether only tasks run that are protected from scale-in, more than are desired: ECS stops them by itself once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -107,6 +107,14 @@ class EcsService:
     """What its deployment circuit breaker does with one that fails: `stops` or `rolls back`; empty: there is none."""
     revisions: tuple[str, ...] = ()
     """ARNs of the service revisions that run."""
+    alternates: Mapping[str, str] = field(default_factory=dict)
+    """ARNs of the target groups to which blue/green deployments of ECS move its tasks, and back, by those of
+    `target_groups`."""
+
+    @property
+    def swaps_groups(self) -> bool:
+        """Whether its deployments move its tasks to another target group."""
+        return bool(self.alternates) or (self.controller == "CODE_DEPLOY" and bool(self.target_groups))
 
     @property
     def resource_id(self) -> str:

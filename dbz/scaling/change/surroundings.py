@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,6 +68,7 @@ def notes_about(
         *_policies(live, steps),
         *_deployments(live),
         *_shared_balancer(live, plan),
+        *_swapped_groups(live, steps),
         *_only_by_dbz(plan, steps),
     )
 
@@ -157,6 +159,16 @@ def _shared_balancer(live: Live, plan: Phases | None) -> list[str]:
         return []
     what = f"the load balancer {shared.load_balancer} serves other target groups too"
     return [f"{what}: what it answers with 5xx itself, for any of them, counts in this service's error rate"]
+
+
+def _swapped_groups(live: Live, steps: list[ChangeStep]) -> list[str]:
+    """Alarms and policies on metrics of a target group that the service leaves with its next deployment."""
+    if not live.service.swaps_groups:
+        return []
+    made = json.dumps([step.after for step in steps if step.kind in (Kind.ALARM, Kind.POLICY)], default=str)
+    names = [group.name for group in live.target_groups if group.name in made]
+    what = f"a blue/green deployment of {live.service.name} leaves the target group"
+    return [f"{what} {name}: alarms on it know nothing then, until the phase is applied again" for name in names]
 
 
 def _only_by_dbz(plan: Phases | None, steps: list[ChangeStep]) -> list[str]:
