@@ -106,6 +106,37 @@ def test_out_when_the_condition_has_held_and_not_a_minute_earlier(scene: Scene) 
     assert entry.outcome == "applied" and entry.plan.goal == "auto: CPU > 70% for 5 minutes"
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_range_that_somebody_sets_meanwhile_is_kept_to(scene: Scene, dry_run: bool) -> None:
+    """A nightly scheduled action is such a somebody: it must not be undone, and neither its minimum."""
+    scaling, auto = scene.cloud.client("application-autoscaling"), scene.auto(low=2, dry_run=dry_run)
+    scaling.register_scalable_target(**scene.handle.scalable, MinCapacity=0, MaxCapacity=2)
+    scene.minutes([BUSY] * 5)
+    outcome = auto.evaluate()
+    assert (outcome.decision.action, outcome.done, scene.desired) == (Action.HOLD, False, 2)
+    assert outcome.decision.reason.endswith("but the range of the scalable target is 0 to 2 now")
+    scaling.register_scalable_target(**scene.handle.scalable, MinCapacity=0, MaxCapacity=0)
+    scene.cloud.until(scene.service, lambda one: one["runningCount"] == 0)
+    scene.minutes([None])
+    outcome = auto.evaluate()
+    assert (outcome.decision.action, scene.desired) == (Action.HOLD, 0)
+    assert outcome.decision.reason == "2 is the minimum, but the range of the scalable target is 0 to 0 now"
+
+
+def test_it_holds_once_aws_scales_by_policies_too(scene: Scene) -> None:
+    scaling, auto = scene.cloud.client("application-autoscaling"), scene.auto()
+    scaling.register_scalable_target(**scene.handle.scalable, MinCapacity=1, MaxCapacity=9)
+    metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+    scaling.put_scaling_policy(
+        **scene.handle.scalable, PolicyName="cpu60", PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={"TargetValue": 60.0, "PredefinedMetricSpecification": metric},
+    )  # fmt: skip
+    scene.minutes([BUSY] * 5)
+    outcome = auto.evaluate()
+    assert (outcome.decision.action, outcome.done, scene.desired) == (Action.HOLD, False, 2)
+    assert "by policies already (cpu60)" in outcome.decision.reason
+
+
 def test_it_looks_back_when_it_starts_and_keeps_the_cooldown_over_a_restart(scene: Scene) -> None:
     scene.minutes([BUSY] * 5)
     scene.auto().evaluate()

@@ -134,8 +134,11 @@ class Autoscaler:
         decision = self._engine.decide(now_s, service.desired, deploying=service.deploying)
         self._check_sight(service, now_s)
         done = False
-        if decision.action is not Action.HOLD and not self._dry_run:
-            decision, done = self._act(service, decision)
+        if decision.action is not Action.HOLD:
+            live = read_live(self._handle)
+            decision = _as_others_have_it(live, service, decision)
+            if decision.action is not Action.HOLD and not self._dry_run:
+                decision, done = self._act(live, decision)
         if decision.action is not Action.HOLD and (done or self._dry_run):
             self._acted(decision.action, now_s)
         return Evaluation(now_s, service, decision, done, tuple(self._engine.standings()))
@@ -169,19 +172,15 @@ class Autoscaler:
                 code="S023",
             )
 
-    def _act(self, service: EcsService, decision: Decision) -> tuple[Decision, bool]:
-        """Carry out a decision unless somebody else is at work; what was done, and whether."""
-        live = read_live(self._handle)
-        if live.service.desired != service.desired:
-            why = f"somebody set {live.service.desired} tasks just now"
-            return replace(decision, action=Action.HOLD, desired=live.service.desired, reason=why), False
+    def _act(self, live: Live, decision: Decision) -> tuple[Decision, bool]:
+        """Carry out a decision unless another dbz is at work; what was done, and whether."""
         plan = plan_tasks(live, Wanted(f"auto: {decision.reason}", _exactly(decision.desired), True, keep_range=True))
         try:
             with one_step(self._change, self._place, "dbz scale auto"):
                 self._aws.check_guards()
                 self._perform(plan, decision.reason)
         except UsageError as busy:
-            return replace(decision, action=Action.HOLD, desired=service.desired, reason=busy.message), False
+            return replace(decision, action=Action.HOLD, desired=live.service.desired, reason=busy.message), False
         return decision, True
 
     def _perform(self, plan: ChangePlan, why: str) -> None:
@@ -207,6 +206,29 @@ class Autoscaler:
         lag_s = min(LATEST_S, period_s / 4)
         now_s = self._clock.now_s() - lag_s
         return period_s - now_s % period_s
+
+
+def _as_others_have_it(live: Live, looked_at: EcsService, decision: Decision) -> Decision:
+    """A decision within the range that the scalable target has by now, such as a scheduled action sets for the night;
+    none at all when somebody has just set a count, or AWS scales the service by policies by now."""
+    desired = live.service.desired
+
+    def hold(why: str) -> Decision:
+        return replace(decision, action=Action.HOLD, desired=desired, reason=why)
+
+    if desired != looked_at.desired:
+        return hold(f"somebody set {desired} tasks just now")
+    try:
+        refuse_second_autoscaler(live)
+    except UsageError as second:
+        return hold(f"{decision.reason}, but {second.message}")
+    if live.target is None:
+        return decision
+    low, high = int(live.target["MinCapacity"]), int(live.target["MaxCapacity"])
+    wanted = min(max(decision.desired, low), high)
+    if desired < wanted if decision.action is Action.OUT else desired > wanted:
+        return replace(decision, desired=wanted)
+    return hold(f"{decision.reason}, but the range of the scalable target is {low} to {high} now")
 
 
 def _exactly(tasks: int) -> ApiServers:
