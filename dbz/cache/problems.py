@@ -17,6 +17,7 @@ from dbz.mongo_client import driver_text
 
 PROBLEMS = (*REDIS_ERRORS, PyMongoError, BSONError, OSError, TimeoutError)
 """What the clients of both stores raise when a store fails."""
+_UNKNOWN = re.compile(r"unknown (?:\w+ )?command(?: ['`](\w+))?", re.IGNORECASE)
 _SCRIPT = re.compile(r" script: \w+, on @user_script:\d+\.?$")
 """Where in our own script a command failed helps nobody."""
 
@@ -26,6 +27,12 @@ def permitted(answers: Iterable[Any]) -> None:
     for answer in answers:
         if isinstance(answer, NoPermissionError):
             raise answer
+
+
+def unknown_command(text: str) -> str:
+    """What a server says that has renamed a command, or switched it off; empty for any other error."""
+    found = _UNKNOWN.search(text)
+    return f"has no command {found[1] or 'that a script needs'}, or has renamed it" if found else ""
 
 
 @contextmanager
@@ -44,6 +51,8 @@ def problem_text(error: BaseException) -> str:
         return f"the document store refused a query: {text}"
     if isinstance(error, NoPermissionError) or "no permissions" in text:  # from inside a script it is another error
         return f"Redis does not permit what is needed: {text} (docs/cache.md lists what a user must be permitted)"
+    if unknown := unknown_command(text):
+        return f"Redis {unknown} (docs/cache.md lists what is needed)"
     if "read only replica" in text:
         return "Redis failed: this server is a read-only replica, and only its primary takes writes"
     of_store = isinstance(error, PyMongoError | BSONError)

@@ -21,6 +21,8 @@ class ServiceState:
 
     status: str
     """`ACTIVE`, and what becomes of its newest deployment."""
+    active: bool = True
+    """Whether it is there: one that was deleted is still described for a while, with no tasks wanted."""
     figures: dict[Watched, float] = field(default_factory=dict)
     """In the units of conditions; CPU and memory only where there is a datapoint that is young enough."""
     details: dict[str, float | str | bool] = field(default_factory=dict)
@@ -47,7 +49,8 @@ class ServiceWatch:
         service = answer["services"][0]
         running, wanted = float(service["runningCount"]), float(service["desiredCount"])
         rollout = next((str(one.get("rolloutState", "")) for one in service.get("deployments", ())), "")
-        state = ServiceState(", ".join(filter(None, (str(service["status"]), rollout))))
+        status = str(service["status"])
+        state = ServiceState(", ".join(filter(None, (status, rollout))), status == "ACTIVE")
         state.figures = {Watched.RUNNING_TASKS: running, Watched.MISSING_TASKS: max(wanted - running, 0.0)}
         state.details = {"wanted_tasks": wanted, "pending_tasks": float(service["pendingCount"])}
         self._add_metrics(state, time.time())

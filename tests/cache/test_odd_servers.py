@@ -74,3 +74,21 @@ def test_a_replica_takes_no_writes(tmp_path: Path) -> None:
             code, error = cache(tmp_path, url, *command)
             assert code == 3
             assert "this server is a read-only replica, and only its primary takes writes" in error
+
+
+GOES_WITHOUT = {"INFO": [], "SCAN": [COMMANDS[1]], "EVALSHA": list(COMMANDS[:3])}
+"""Which commands need no such command of Redis; some try it first."""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("renamed", GOES_WITHOUT)
+def test_a_server_that_has_renamed_a_command_is_there_and_lacks_it(
+    tmp_path: Path, renamed: str, command: tuple[str, ...]
+) -> None:
+    with server(tmp_path / "renamed", "--rename-command", renamed, "") as port:
+        code, error = cache(tmp_path, f"redis://127.0.0.1:{port}", *command)
+    lacking = code not in (0, 1)  # 1: there is no such key
+    assert lacking or command in GOES_WITHOUT[renamed]
+    if lacking:
+        assert code == 3 and f"has no command {renamed}, or has renamed it" in error
+        assert "docs/cache.md lists" in error and "cannot be reached" not in error and "dbz serve" not in error

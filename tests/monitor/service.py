@@ -36,6 +36,8 @@ class Service(ThreadingHTTPServer):
         self.count = self.sum_s = self.failed = 0.0
         self.asked = 0
         """How often for its figures."""
+        self.health = 0
+        """The status of its health path; 0: as `healthy` says."""
         self.more = ""
         """Lines of its figures beside those."""
 
@@ -46,7 +48,7 @@ class _ServiceHandler(_Quiet):
     def do_GET(self) -> None:
         service = self.server
         if self.path == "/healthz":
-            self.answer(200 if service.healthy else 503)
+            self.answer(service.health or (200 if service.healthy else 503))
         elif self.path == "/metrics" and service.tells:
             service.asked += 1
             service.count += service.each

@@ -57,6 +57,16 @@ def test_a_service_tells_its_tasks_and_its_newest_metrics(cloud: RunningCloud, t
     assert found["gone"].up is False and "there is no service nobody in cluster dbz" in found["gone"].health
 
 
+def test_a_service_that_was_deleted_is_down(cloud: RunningCloud, tmp_path: Path) -> None:
+    """ECS describes it for a while as INACTIVE, with no tasks wanted and so none missing."""
+    name = cloud.new_service(2)
+    there = {"name": "tasks", "cluster": "dbz", "service": name, "region": REGION}
+    assert readings(tmp_path, ecs=[there])["tasks"].up
+    cloud.client("ecs").delete_service(cluster="dbz", service=name, force=True)
+    found = readings(tmp_path, ecs=[there])["tasks"]
+    assert found.up is False and found.health
+
+
 def test_a_queue_of_sqs_tells_what_waits_and_what_is_in_flight(cloud: RunningCloud, tmp_path: Path) -> None:
     sqs = cloud.client("sqs")
     url = sqs.create_queue(QueueName="mails")["QueueUrl"]

@@ -54,6 +54,34 @@ def test_one_page_a_round_gives_figures_requests_queries_and_caches() -> None:
     assert all(isinstance(value, int | float | str) for value in row.values())
 
 
+@pytest.mark.parametrize(
+    ("named", "answers", "ups"),
+    [
+        ({}, [404, 404], [None, None]),
+        ({}, [404, 200, 404, 503], [None, True, False, False]),
+        ({}, [503, 404, 302], [False, False, True]),
+        ({"health": "/healthz"}, [404, 200, 404], [False, True, False]),
+    ],
+)
+def test_a_health_path_that_is_named_or_was_there_must_be_there(
+    named: dict[str, str], answers: list[int], ups: list[bool | None]
+) -> None:
+    """As a load has it: only where nobody named one, and none ever answered, 404 says that there is none."""
+    with running(Service()) as service:
+        source = TargetSource(WatchedTarget.model_validate({"name": "shop", "url": service.url, **named}))
+
+        async def looked() -> list[SourceReading]:
+            readings = []
+            for service.health in answers:
+                readings.append(await source.look())
+            return readings
+
+        found = asyncio.run(looked())
+    assert [one.up for one in found] == ups
+    lines = [reading_text(one) for one in found]
+    assert [line.startswith("DOWN (HTTP") for line in lines] == [up is False for up in ups]
+
+
 def test_a_node_service_with_prom_client_tells_itself() -> None:
     node_packages()
     with stranger("node", str(NODE_FOLDER / "metrics.mjs"), "PORT", "", "20") as url:

@@ -19,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from dbz.background import closed
 from dbz.cache.nodes import REDIS_ERRORS, AnyRedis
+from dbz.cache.problems import unknown_command
 from dbz.cache.warm.databases import Database
 from dbz.errors import DependencyError, UsageError
 from dbz.masking import masked_url, reason_of
@@ -147,6 +148,8 @@ def _refusal(error: Exception) -> str:
         return f"does not permit what is needed: {error}"
     if isinstance(error, RedisClusterException):
         return f"is a cluster that cannot serve: {error}"
+    if unknown := unknown_command(str(error)):
+        return unknown
     return f"cannot be reached: {error or type(error).__name__}"
 
 
@@ -155,7 +158,7 @@ def _hint(url: str, error: Exception) -> str:
         return "put user and password into REDIS_URL: redis://USER:PASSWORD@HOST:PORT"
     if isinstance(error, RedisClusterException):
         return "`redis-cli --cluster check HOST:PORT` says which slots nobody serves"
-    if isinstance(error, NoPermissionError):
+    if isinstance(error, NoPermissionError) or unknown_command(str(error)):
         return "docs/cache.md lists what a user must be permitted"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "add ?ssl_ca_certs=FILE to the URL: the certificates of those who may sign the server's"

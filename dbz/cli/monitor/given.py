@@ -83,6 +83,6 @@ def _ecs_source(ecs: WatchedEcs) -> Source:
 
     def ask() -> SourceReading:
         state = watch.look()
-        return SourceReading(True, state.status, state.figures, state.details)
+        return SourceReading(state.active, state.status, state.figures, state.details)
 
     return BlockingSource(ecs.name, ask)

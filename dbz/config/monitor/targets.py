@@ -27,7 +27,8 @@ class WatchedTarget(WatchedSomething):
     name: Named
     url: HttpUrl
     health: Annotated[str, AfterValidator(check_place)] = "/healthz"
-    """A path below the URL, or a URL of its own; an answer of 404 means that the service has none."""
+    """A path below the URL, or a URL of its own. One that is named must be there; else 404 means that there is none,
+    until it has once been answered."""
     metrics: TargetMetrics = TargetMetrics()
     memory_limit: Size | None = None
     """What `memory > 80%` is a share of [default: the memory of this machine, for a service on it]."""

@@ -54,6 +54,7 @@ class TargetSource:
             target.url, target.metrics, PageReading(deadline_s=DEADLINE_S, too=True)
         )
         self._before: dict[int, _Counts] = {}
+        self._has_path = "health" in target.model_fields_set
         own = is_loopback(urlsplit(target.url).hostname or "")
         self._memory_limit = target.memory_limit or (psutil.virtual_memory().total if own else None)
 
@@ -67,13 +68,16 @@ class TargetSource:
         """Nothing is kept open."""
 
     async def _ask_health(self, reading: SourceReading) -> None:
+        """A path that the file names must be there, and one that has answered once must stay; else 404 means none."""
         began_s = time.monotonic()
         answer = await ask_url(address_of(self._target.url, self._target.health), deadline_s=DEADLINE_S)
         reading.health = f"HTTP {answer.status}" if answer.status else answer.trouble
-        if answer.status != _NOT_FOUND:
-            reading.up = 0 < answer.status < 500
-            if answer.status:
-                reading.figures[Watched.PROBE_TIME] = (time.monotonic() - began_s) * 1000
+        found = answer.status not in (0, _NOT_FOUND)
+        self._has_path = self._has_path or found
+        if self._has_path or not answer.status:
+            reading.up = found and answer.status < 500
+        if found:
+            reading.figures[Watched.PROBE_TIME] = (time.monotonic() - began_s) * 1000
 
     async def _ask_figures(self, reading: SourceReading) -> None:
         if self._watch is None:
