@@ -34,7 +34,7 @@ def recordings() -> list[bytes]:
 def results() -> list[bytes]:
     """Results of other tools."""
     files = sorted((TESTS / "runs" / "imports" / "files").iterdir())
-    known = (file for file in files if file.suffix in (".json", ".csv", ".ndjson") and "failures" not in file.name)
+    known = (file for file in files if file.suffix != ".md" and "failures" not in file.name)
     return [file.read_bytes() for file in known if file.stat().st_size < _LARGEST]
 
 

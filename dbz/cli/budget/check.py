@@ -23,7 +23,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge results of k6, Locust, JMeter, Gatling, Artillery, wrk, hey, Lighthouse and other tools.
+    """Judge results of k6, Locust, JMeter, Gatling, Artillery, wrk, hey, ab, Lighthouse and other tools.
 
     \b
     The same budgets as for dbz's own runs, with the same care: failed requests

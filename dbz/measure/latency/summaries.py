@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dbz.measure.budget.measured import Measured
-from dbz.measure.budget.metrics import SHARE, Selector, percent_of
+from dbz.measure.budget.metrics import Selector, percent_of
 from dbz.measure.confidence import CONFIDENCE, rank_interval, share_interval
 from dbz.measure.latency import series
 from dbz.measure.latency.histogram import rank_of
@@ -24,6 +24,8 @@ _FEW = 0.01
 """More than this share of failed attempts are never few: of ten attempts chance would excuse four."""
 _HAIR = 1e-9
 """By how much the product of two floating numbers may be off."""
+_EVERY = "errors"
+"""The metric of attempts of all kinds."""
 FAILURES_UNKNOWN = "the file does not say how many of them failed"
 
 
@@ -45,6 +47,8 @@ class Summary:
     """By statistic (`mean`, `min`, `max`, `p95`), over all attempts that have a time, failed ones included."""
     rounding: Callable[[float], float] = _exact
     """By how many milliseconds a percentile may be rounded."""
+    rounding_of_mean_ms: float = 0.0
+    """By how many the mean may be, where its tool writes few digits of it."""
     success_ms: Mapping[str, float] = field(default_factory=dict)
     """The same over the successful attempts alone, where the tool tells them apart."""
     untimed: int = 0
@@ -80,14 +84,17 @@ class Summary:
             return Measured(math.inf, self.count, math.inf, math.inf)
         if successes is not None:
             # Failed attempts can only have raised the mean of all if they took longer.
-            return self._between(max(successes, every or 0.0), max(successes, every or 0.0))
+            return self._between(max(successes, every or 0.0), max(successes, every or 0.0), self._mean_rounding)
         if every is None:
             return None
         timed, failed = self.count - self.untimed, self.errors - self.untimed
         if failed <= 0 or timed <= failed:
-            return self._between(every, every)
+            return self._between(every, every, self._mean_rounding)
         fastest = min(self.latencies_ms.get("min", 0.0), every)
-        return self._between(every, (every * timed - fastest * failed) / (timed - failed))
+        return self._between(every, (every * timed - fastest * failed) / (timed - failed), self._mean_rounding)
+
+    def _mean_rounding(self, _value_ms: float) -> float:
+        return self.rounding_of_mean_ms
 
     def percentile(self, percent: float) -> Measured | None:
         """A percentile over all attempts, failed ones ranked above every success."""
@@ -177,7 +184,7 @@ class Summaries:
         return f"the file has only {', '.join(known)} of {selector}"
 
     def _chosen(self, selector: Selector) -> list[Summary]:
-        if selector.metric.unit == SHARE:
+        if selector.metric.name == _EVERY:
             kinds: Sequence[str] = series.REQUEST_KINDS
             named = {of: one for of, one in self.by_series.items() if one.in_total and not one.overlapping}
         else:
@@ -204,7 +211,7 @@ def _error_rate(selector: Selector, chosen: Sequence[Summary], confidence: float
     if not count:
         return None
     low, high = share_interval(errors, count, confidence)
-    every = selector.metric.unit == SHARE
+    every = selector.metric.name == _EVERY
     unknown = [one for one in chosen if not one.errors_known and not (every and one.told_elsewhere)]
     if not unknown:
         return Measured(errors / count, count, low, high)
@@ -236,6 +243,8 @@ def _rate(chosen: Sequence[Summary]) -> Measured | None:
 def _latency(chosen: Sequence[Summary], stat: str) -> Measured | None:
     count, errors, percent = sum(one.count for one in chosen), sum(one.errors for one in chosen), percent_of(stat)
     if percent is not None and count and rank_of(percent, count) > count - errors:
+        return Measured(math.inf, count, math.inf, math.inf)
+    if stat == "mean" and count and errors >= count:
         return Measured(math.inf, count, math.inf, math.inf)
     if any(stat not in one.stats for one in chosen):
         return None

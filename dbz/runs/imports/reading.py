@@ -25,9 +25,10 @@ from dbz.runs.imports import (
     oha,
     vegeta,
 )
+from dbz.runs.imports.elsewhere import instead_of
 from dbz.runs.imports.imported import Imported
-from dbz.runs.imports.printed_reports import hey, wrk
-from dbz.runs.imports.sample_files import gatling_log, jmeter, jmeter_xml, k6_points, vegeta_results
+from dbz.runs.imports.printed_reports import ab, h2load, hey, siege, wrk
+from dbz.runs.imports.sample_files import gatling_log, h2load_log, jmeter, jmeter_xml, k6_points, vegeta_results
 
 _JSON: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Path], Imported]]] = (
     (k6.is_k6, k6.read_k6),
@@ -48,17 +49,22 @@ _LINES: Sequence[tuple[Callable[[Path], bool], Callable[[Path], Imported]]] = (
     (vegeta_results.is_vegeta_results, vegeta_results.read_vegeta_results),
     (gatling_log.is_gatling_log, gatling_log.read_gatling_log),
     (hey.is_hey_rows, hey.read_hey_rows),
+    (h2load_log.is_h2load_log, h2load_log.read_h2load_log),
 )
 """Files of samples, which are told by their beginning and read piece by piece."""
 _TEXTS: Sequence[tuple[Callable[[str], bool], Callable[[str, Path], Imported]]] = (
     (locust.is_locust_csv, locust.read_locust_csv),
     (hey.is_hey, hey.read_hey),
     (wrk.is_wrk, wrk.read_wrk),
+    (ab.is_ab, ab.read_ab),
+    (h2load.is_h2load, h2load.read_h2load),
+    (siege.is_siege, siege.read_siege),
 )
 KNOWN = (
     "k6 (--summary-export, handleSummary, --new-machine-readable-summary, --out json, --out csv), "
     "Locust (_stats.csv, --json), Artillery (--output), vegeta (report -type=json, encode), "
-    "oha (--output-format json), autocannon (--json), bombardier (-l -o json -p r), hey and wrk (what they print), "
+    "oha (--output-format json), autocannon (--json), bombardier (-l -o json -p r), "
+    "hey, wrk, ab, h2load and siege (what they print), h2load (--log-file), "
     "JMeter (-l results.jtl, as CSV or XML), Gatling (js/stats.json of its report, simulation.log as text), "
     "Lighthouse (JSON), Flashlight (JSON)"
 )
@@ -110,11 +116,15 @@ def read_file(path: Path) -> Imported:
     for is_text, read_text in _TEXTS:
         if is_text(text):
             return read_text(text, path)
+    known = instead_of(text)
+    if known:
+        raise UsageError(f"{path} is {known[0]}, and not read", hint=f"give instead: {known[1]}", code="R003")
     try:
         data = parse_json(text, str(path))
     except ValueError as error:
+        why = f": {error}" if text.lstrip().startswith(("{", "[")) else ""
         raise UsageError(
-            f"{path} is neither JSON nor a text or a CSV of a known tool: {error}", hint=f"known: {KNOWN}", code="R003"
+            f"{path} is neither JSON nor a text or a CSV of a known tool{why}", hint=f"known: {KNOWN}", code="R003"
         ) from error
     for fits, read in _JSON:
         if fits(data):

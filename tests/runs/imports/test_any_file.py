@@ -27,7 +27,10 @@ ODD: list[Any] = [
     None, True, -1, 1e308, -0.5, 10**400, math.inf, math.nan, "", "NaN", "12", "\ud800", "a\x00b", "\x1b[31m",
     [], {}, [[]], {"": None}, {"\udfff": 1}, [1, "2"], 2**63, 2**65, 0, 1e-320,
 ]  # fmt: skip
-DAMAGED = ("locust_stats.csv", "locust.json", "oha.json", "hey.txt", "hey.csv", "wrk.txt", "gatling_simulation.log")
+DAMAGED = (
+    "locust_stats.csv", "locust.json", "oha.json", "hey.txt", "hey.csv", "wrk.txt", "gatling_simulation.log",
+    "ab.txt", "h2load.txt", "h2load.log", "siege.txt",
+)  # fmt: skip
 STATS = ("mean", "max", "p50", "p95", "p99.9", "error_rate", "count", "rate", "min", "apdex(1s)")
 
 
