@@ -33,7 +33,10 @@ _CONNECTION = re.compile(
     r"poll|post error|websocket|socket hang up|timeout|connect|ECONN|ENOTFOUND|EPIPE", re.IGNORECASE
 )
 """Names of errors that are of a connection and of no emit."""
+_ITS_OWN = ("http.", "vusers.", "errors.", "plugins.", "socketio.", "websocket.", "engine.", "core.", "apdex.")
+"""How the names of metrics begin that no script has made up."""
 _BY_ENDPOINT = "plugins.metrics-by-endpoint."
+_SHOWN = 20
 _ENDPOINT = re.compile(re.escape(_BY_ENDPOINT) + r"(?P<name>.+)\.(codes|errors)\.", re.DOTALL)
 _OLD_ENDPOINT = re.compile(re.escape(_BY_ENDPOINT) + r"response_time\.(?P<name>.+)", re.DOTALL)
 
@@ -53,6 +56,10 @@ def read_artillery(data: Mapping[str, Any], where: Path) -> Imported:
     imported = Imported("Artillery", summaries=report.summaries())
     for series, summary in report.endpoints():
         imported.add(series, summary)
+    for name, summary in report.made_up():
+        imported.add(Series(OTHER, clean_name(name)), summary)
+    if report.unitless:
+        imported.notes.append(f"Artillery knows no unit of {', '.join(report.unitless)}: taken as milliseconds.")
     if report.skipped:
         imported.notes.append(f"Artillery skipped {report.skipped:,} sessions: what was asked for was not reached.")
     if Series(HTTP, "") in imported.summaries:
@@ -125,6 +132,23 @@ class _Report:
             summary = self._requests(prefix, times, lost, 0, known=not self._others)
             if summary.count:
                 yield Series(HTTP, clean_name(name)), summary
+
+    @property
+    def unitless(self) -> list[str]:
+        """Figures of the scripts' own, of which nothing says what they are."""
+        return [clean_name(name) for name in self._figures if not name.startswith(_ITS_OWN)][:_SHOWN]
+
+    def made_up(self) -> Iterator[tuple[str, Summary]]:
+        """Histograms and counters that scripts, or the engine for browsers, keep beside Artillery's own."""
+        plain = Summary(0, 0, fallible=False, in_total=False)
+        for name, times in self._figures.items():
+            if not name.startswith(_ITS_OWN):
+                latencies = _latencies(times, name, self._where)
+                yield name, replace(plain, count=self._samples(name), latencies_ms=latencies, rounding=_rounding_ms)
+        for name, times in self._counters.items():
+            if not name.startswith(_ITS_OWN) and times:
+                rate = times / self._seconds if self._seconds > 0 else None
+                yield name, replace(plain, count=times, rate_per_s=rate)
 
     def _sum(self, prefix: str) -> int:
         return sum(times for name, times in self._counters.items() if name.startswith(prefix))

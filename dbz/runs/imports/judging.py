@@ -43,9 +43,11 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
     ]
     invalid = [*(text for _, one in imported for text in one.invalid), *undecided_reasons(verdicts)]
     misspelt = misspelt_filters(budgets, found)
+    unmeasured = [f"{one.budget.name}: {one.note}" for one in verdicts if _worth_saying(one)]
     if not anything_decided(verdicts) and not _missed(verdicts, found):
         misspelt = unmatched_filters(budgets, found)
-        invalid = ["nothing was judged: no budget is about anything that these files have", *misspelt, *invalid]
+        nothing = "nothing was judged: no budget is about anything that these files have"
+        invalid = [nothing, *dict.fromkeys([*misspelt, *unmeasured]), *invalid]
     broken = [verdict.reason for verdict in verdicts if verdict.effect is Effect.FAIL]
     verdict = RunVerdict.INVALID if invalid else RunVerdict.FAIL if broken else RunVerdict.PASS
     tools = sorted({one.tool for _, one in imported})
@@ -62,7 +64,19 @@ def judge_files(paths: Sequence[Path], budgets: Sequence[Budget]) -> tuple[Run, 
         budgets=[budget_result(one) for one in verdicts],
         operations=operations(found) if found.seconds else [],
     )
-    return run, list(dict.fromkeys([*misspelt, *(note for _, one in imported for note in one.notes)]))
+    said = [text for text in (*misspelt, *unmeasured) if text not in invalid]
+    return run, list(dict.fromkeys([*said, *(note for _, one in imported for note in one.notes)]))
+
+
+def _worth_saying(verdict: Verdict) -> bool:
+    """Whether a figure is missing for a reason that its budget's author will want to know: not so of a budget that
+    names other figures instead, or that says itself why the run is broken."""
+    return (
+        verdict.outcome is Outcome.NOT_MEASURED
+        and bool(verdict.note)
+        and not verdict.budget.instead
+        and verdict.effect not in (Effect.FAIL, Effect.INVALID)
+    )
 
 
 def _without_time(verdict: Verdict) -> Verdict:

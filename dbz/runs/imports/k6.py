@@ -91,7 +91,7 @@ def _metrics(data: Mapping[str, Any], where: Path) -> Iterator[_Metric]:
     for name, row in named:
         values = mapping(row.get("values", row), where, name)
         match = _TAGGED.fullmatch(name)
-        tags = (tag.strip().replace('"', "") for tag in match["tags"].split(",")) if match else ()
+        tags = map(_tag, match["tags"].split(",")) if match else ()
         yield _Metric(
             name=clean_name(match["metric"].strip() if match else name),
             tags=frozenset(clean_name(tag) for tag in tags if tag),
@@ -99,6 +99,11 @@ def _metrics(data: Mapping[str, Any], where: Path) -> Iterator[_Metric]:
             kind=str(row["type"]) if isinstance(row.get("type"), str) else _kind(values),
             contains=str(row.get("contains") or ""),
         )
+
+
+def _tag(written: str) -> str:
+    """A tag as k6 takes it: `name:login`, however it is spaced and quoted in the script."""
+    return ":".join(part.strip().strip("\"'") for part in written.split(":", 1))
 
 
 def _kind(values: Mapping[str, Any]) -> str:

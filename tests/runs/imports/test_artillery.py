@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.runs.imports.reading import FILES, budget, figure_of, judged, value_of, written
+from dbz.runs.imports.reading import read_file
+from tests.runs.imports.reading import FILES, budget, figure_of, found_in, judged, value_of, written
 
 
 def times(count: int, value: float, **more: float) -> dict[str, float]:
@@ -160,3 +161,13 @@ def test_a_report_that_version_1_wrote() -> None:
     assert value_of(path, "http", "error_rate") == pytest.approx(12 / 90)
     assert value_of(path, "http", "p95") == math.inf and value_of(path, "http", "mean") is None
     assert value_of(path, "composite{name=session}", "error_rate") == 0
+
+
+def test_what_a_script_keeps_itself_is_judged_and_no_failure(tmp_path: Path) -> None:
+    counters = {"http.requests": 100, "http.codes.200": 100, "carts": 40, "plugins.expect.ok": 100, "errors.x": 0}
+    summaries = {"http.response_time": times(100, 20), "checkout (ms)": times(40, 900), "engine.x": times(1, 5)}
+    path = written(tmp_path, report(counters, summaries))
+    assert judged([path], budget('other{name="checkout (ms)"}', "p95", "< 500ms"))[0] == 1
+    assert value_of(path, "other{name=carts}", "rate") == 4 and value_of(path, "errors", "error_rate") == 0
+    assert set(found_in(path).names("other")) == {"checkout (ms)", "carts"}
+    assert "no unit of checkout (ms)" in " ".join(read_file(path).notes)

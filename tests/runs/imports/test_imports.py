@@ -299,6 +299,29 @@ def test_a_misspelt_filter_is_named_with_the_nearest_operation_and_decides_nothi
     assert (run.verdict, run.reasons) == (RunVerdict.PASS, []) and "did you mean GET /api/posts?" in notes[0]
 
 
+def test_why_a_budget_was_not_measured_is_said() -> None:
+    budgets = [
+        parse_budget("all", "http", "count", "> 1"),
+        parse_budget("far off", "http{op=checkout}", "p95", "< 1ms"),
+        parse_budget("apdex", "http", "apdex(1s)", "> 0.9"),
+        parse_budget("cpu", "server.cpu", "max", "< 70%"),
+    ]
+    run, notes = judge_files([FILES / "vegeta.json"], budgets)
+    assert run.verdict is RunVerdict.PASS
+    assert notes[0].startswith("apdex: the file has only") and not any(note.startswith("cpu") for note in notes)
+    _, notes = judge_files([FILES / "locust.json"], budgets)
+    assert notes[0].startswith("far off: no op is called checkout; there is ")
+    # Where nothing else is judged, it is why nothing was.
+    run, _ = judge_files([FILES / "vegeta.json"], budgets[2:])
+    assert (run.verdict, run.reasons[1].split(":")[0]) == (RunVerdict.INVALID, "apdex")
+
+
+def test_a_required_figure_of_a_server_is_not_missed_by_the_requests_of_a_file() -> None:
+    needed = parse_budget("cpu", "server.cpu", "max", "< 70%", required=True)
+    run, _ = judge_files([FILES / "vegeta.json"], [needed])
+    assert run.verdict is RunVerdict.INVALID and "the file has only" not in " ".join(run.reasons)
+
+
 def test_stretches_of_time_are_not_judged_by_totals() -> None:
     def outcome(**terms: str) -> str:
         budgets = [parse_budget("it", "http", "p95", **terms), parse_budget("any", "http", "count", "> 1")]

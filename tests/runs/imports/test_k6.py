@@ -125,6 +125,12 @@ def test_a_tagged_operation_has_what_thresholds_asked_for_and_no_more(tmp_path: 
     assert value_of(clean, "http{op=login}", "p95") == 120
 
 
+@pytest.mark.parametrize("tag", ["name:login page", " name : login page ", "name:'login page'", 'name: "login page"'])
+def test_a_tag_is_that_of_k6_however_the_script_writes_it(tmp_path: Path, tag: str) -> None:
+    path = written(tmp_path, export({f"http_req_duration{{{tag}}}": TIMES | {"p(95)": 900}}))
+    assert judged([path], budget('http{op="login page"}', "p95", "< 500ms"))[0] == 1
+
+
 def test_tags_are_views_and_no_whole(tmp_path: Path) -> None:
     more = {
         "http_req_duration{name:a}": TIMES,

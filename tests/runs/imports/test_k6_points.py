@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dbz.errors import UsageError
+from dbz.runs.imports.reading import read_file
 from tests.runs.imports.reading import FILES, budget, found_in, judged, value_of, written
 from tests.runs.imports.test_any_file import judged_and_written
 
@@ -60,6 +63,46 @@ def test_what_is_no_request_is_in_no_error_rate(samples: Path) -> None:
         assert value_of(samples, 'measure{name="my_trend"}', "mean") == pytest.approx(
             value_of(SUMMARY, 'other{name="my_trend"}', "mean"), rel=0.001
         )
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda s: str(int(s)),
+        lambda s: str(int(s * 1e3)),
+        lambda s: str(int(s * 1e6)),
+        lambda s: str(int(s * 1e9)),
+        lambda s: datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        lambda s: datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f789Z"),
+    ],
+    ids=["unix", "unix_milli", "unix_micro", "unix_nano", "rfc3339", "rfc3339_nano"],
+)
+def test_a_rate_is_the_same_in_every_time_format_of_csv(tmp_path: Path, write: Callable[[float], str]) -> None:
+    head = CSV.read_text().partition("\n")[0]
+    cells = {"metric_name": "http_req_duration", "metric_value": "20.0", "name": "/a", "method": "GET", "status": "200"}
+    rows = [cells | {"timestamp": write(1_796_143_200 + second)} for second in range(11)]
+    text = "\n".join([head, *(",".join(row.get(column, "") for column in head.split(",")) for row in rows)]) + "\n"
+    path = written(tmp_path, text, "out.csv")
+    assert value_of(path, "http", "rate") == pytest.approx(11 / 10, rel=0.01)
+    assert judged([path], budget("http", "rate", ">= 2/s"))[0] == 1
+
+
+def test_what_is_not_read_of_the_samples_is_said(tmp_path: Path) -> None:
+    metric = {"type": "Metric", "metric": "basket", "data": {"type": "counter", "contains": "default"}}
+    wait = {"type": "Metric", "metric": "wait", "data": {"type": "trend", "contains": "default"}}
+    rows = [
+        json.loads(VUS % ("2026-01-01T00:00:00Z", value)) | {"metric": name}
+        for name, value in (("basket", 1), ("wait", 700))
+    ]
+    path = written(tmp_path, "".join(json.dumps(row) + "\n" for row in (metric, wait, *rows)), "out.json")
+    notes = " ".join(read_file(path).notes)
+    assert "Not read, since they are no times: basket." in notes and "no unit of wait" in notes
+    assert judged([path], budget('measure{name="wait"}', "p50", "< 500ms"))[0] == 1
+    csv = written(
+        tmp_path, "metric_name,timestamp,metric_value\nmy_trend,1796143200,5\ngrpc_req_duration,1796143200,70\n"
+    )
+    assert "CSV does not say which are times (--out json does): my_trend" in " ".join(read_file(csv).notes)
+    assert value_of(csv, 'measure{name="grpc_req_duration"}', "max") == pytest.approx(70, rel=0.01)
 
 
 def test_a_run_of_failures_is_red(samples: Path) -> None:

@@ -26,7 +26,14 @@ from dbz.runs.imports.sample_files.samples import rfc3339_s
 _CSV_HEAD = "metric_name,timestamp,metric_value"
 _KINDS = {"ws_connecting": CONNECT, "iteration_duration": COMPOSITE, "group_duration": COMPOSITE}
 _NAMES = {"iteration_duration": "iteration"}
+_TIMES = frozenset({*_KINDS, "grpc_req_duration", "ws_session_duration", "ws_ping"})
+"""Metrics of k6's own that are times, beside those of HTTP."""
+_NO_NEWS = frozenset({"checks", "dropped_iterations", "data_sent", "data_received", "vus", "vus_max", "iterations"})
+"""Metrics that every run has, and of which it is known that they are no times."""
+_UNITS_S = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""From what number on a time since 1970 is one of nanoseconds, microseconds or milliseconds: how many make a second."""
 _MOST_SERIES = 20_000
+_SHOWN = 20
 
 
 class _Point(NamedTuple):
@@ -78,9 +85,17 @@ def _of_csv(lines: Iterable[str], path: Path) -> Iterator[_Point]:
             )
         name = row.pop("metric_name")
         try:
-            yield _Point(name, float(row.pop("timestamp")), float(row.pop("metric_value")), row)
+            yield _Point(name, _time_s(row.pop("timestamp")), float(row.pop("metric_value")), row)
         except ValueError as error:
             raise UsageError(f"{path}:{number}: {error}", code="R004") from error
+
+
+def _time_s(text: str) -> float:
+    """A time as `K6_CSV_TIME_FORMAT` has it written, as seconds since 1970."""
+    if ":" in text:
+        return rfc3339_s(text)
+    time = float(text)
+    return time / next((parts for least, parts in _UNITS_S if time >= least), 1.0)
 
 
 class _Samples:
@@ -89,6 +104,9 @@ class _Samples:
     def __init__(self) -> None:
         self._latencies: dict[Series, Latency] = {}
         self._no_times: set[str] = set()
+        self._unitless: set[str] = set()
+        self._unread: set[str] = set()
+        self._typed = False
         self._first_s, self._last_s = math.inf, -math.inf
         self._checks = self._dropped = self._guessed = 0
 
@@ -99,8 +117,11 @@ class _Samples:
                 row = json.loads(line)
                 data, kind = row["data"], row["type"]
                 if kind == "Metric":
-                    if data["type"] != "trend" or data["contains"] != "time":
+                    self._typed = True
+                    if data["type"] != "trend" or data["contains"] == "data":
                         self._no_times.add(row["metric"])
+                    elif data["contains"] != "time":
+                        self._unitless.add(row["metric"])
                 elif kind == "Point":
                     tags = {str(key): str(value) for key, value in (data["tags"] or {}).items()}
                     yield _Point(str(row["metric"]), rfc3339_s(data["time"]), _number(data["value"]), tags)
@@ -116,6 +137,8 @@ class _Samples:
         elif point.metric == "dropped_iterations":
             self._dropped += round(point.value)
         if point.metric != "http_req_duration" and not self._is_time(point.metric):
+            if point.metric not in _NO_NEWS and not point.metric.startswith("http_req"):
+                self._unread.add(point.metric)
             return
         if not 0 <= point.value <= MOST:
             raise UsageError(f"{path}: '{clean_name(point.metric)}' should be a time, not {point.value:g}", code="R004")
@@ -129,9 +152,9 @@ class _Samples:
 
     def _is_time(self, metric: str) -> bool:
         """CSV does not say what a metric is, so only k6's own are known to be times there."""
-        if metric in _KINDS:
+        if metric in _TIMES:
             return True
-        return bool(self._no_times) and metric not in self._no_times and not metric.startswith("http_req_")
+        return self._typed and metric not in self._no_times and not metric.startswith("http_req_")
 
     def _has_failed(self, tags: Mapping[str, str]) -> bool:
         expected = tags.get("expected_response", "")
@@ -148,11 +171,23 @@ class _Samples:
         imported.notes.append("k6's times of requests leave out connecting and TLS.")
         if self._checks:
             imported.notes.append("Checks are in k6's summary (--summary-export), and not read from its samples.")
+        if self._unread:
+            why = (
+                "since they are no times" if self._typed else "since CSV does not say which are times (--out json does)"
+            )
+            imported.notes.append(f"Not read, {why}: {_listed(self._unread)}.")
+        if unitless := {name for name in self._unitless if any(of.name == clean_name(name) for of in self._latencies)}:
+            imported.notes.append(f"k6 knows no unit of {_listed(unitless)}: taken as milliseconds.")
         if self._guessed:
             imported.notes.append("k6 was told not to say which requests failed: those with a status of 400 and more.")
         if self._dropped:
             imported.notes.append(f"k6 dropped {self._dropped:,} iterations: the rate asked for was not reached.")
         return imported
+
+
+def _listed(metrics: Iterable[str]) -> str:
+    names = sorted(clean_name(metric) for metric in metrics)
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 def _series_of(point: _Point) -> Series:
