@@ -154,6 +154,11 @@ class GeneratorSpec:
         return Ramp(start, self.warmup_s, [Stage(to, over_s) for to, over_s in self.stages])
 
     @property
+    def is_paced(self) -> bool:
+        """Whether tasks of some users have an intended start."""
+        return bool(self.pacing_s or self.arrivals or self.requests_per_s is not None or self.rate_per_s is not None)
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether the load is one request again and again, as fast as it is answered or at arrivals by rate.
 

@@ -144,6 +144,12 @@ def content_of(body_bytes: int, content_type: str) -> str:
     return "HTML" if _media(content_type) in ("text/html", "application/xhtml+xml") else "other"
 
 
+def said_by(body: bytes, content_type: str, path: str) -> tuple[str, str]:
+    """Which kind of content the answer for a path is, and what it says against itself."""
+    asked_for_login = body[:1] == b"<" and may_lead_to_login(path)
+    return content_of(len(body), content_type), objection_in(body, content_type, asked_for_login=asked_for_login)
+
+
 def _media(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 

@@ -21,6 +21,7 @@ from dbz.load.generator.record.scenario_errors import ScenarioErrors
 from dbz.load.generator.record.services import AnsweringServices
 from dbz.load.generator.record.sinks import Sink
 from dbz.load.generator.record.stats_feed import feed
+from dbz.load.generator.record.tally import RequestTallies
 from dbz.load.networks import Network, network_at
 from dbz.load.slots import Slots, place_in_clubs
 from dbz.load.spec import GeneratorRole, GeneratorSpec
@@ -29,13 +30,10 @@ _OURS = ("dbz.", "locust.")
 
 
 class RequestRepetition(Protocol):
-    """Carries the requests of a load that is a URL, and counts them itself."""
+    """Carries the requests of a load that is a URL."""
 
     def lane(self, user: Any, operation: str) -> Any:
         """What carries the requests of a user; None when the user has to make them."""
-
-    def pour(self) -> None:
-        """Hand what was counted to the recorder."""
 
 
 class Session:
@@ -46,6 +44,8 @@ class Session:
         self.recorder = Recorder(sink, spec.started_monotonic_s)
         self.answers = AnswerCosts()
         self.services = AnsweringServices(spec.service_header)
+        self.tallies = RequestTallies(self.services)
+        """What is counted of requests whose answers were known."""
         self.errors = ScenarioErrors(self.recorder)
         self.metrics = OwnMetrics(self.recorder)
         self.ownership = Ownership()
@@ -118,8 +118,7 @@ class Session:
 
     def take_counts(self) -> dict[str, Any]:
         """What happened since the last call, for the line of the record."""
-        if self.repetition is not None:
-            self.repetition.pour()
+        self.tallies.pour(self.recorder, self.answers)
         counts: dict[str, Any] = {"deliveries": self.deliveries.take_counts(), **self.errors.take_counts()}
         if drained := self.deliveries.take_counts(after_end=True):
             counts["drained"] = drained

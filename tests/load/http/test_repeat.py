@@ -21,9 +21,9 @@ from dbz.load.generator.lateness import Punctuality
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.objections import Objections
 from dbz.load.generator.record.services import AnsweringServices
+from dbz.load.generator.record.tally import RequestTally
 from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
 from dbz.load.generator.repeat.lane import RUNNING, STOPPING, Lane
-from dbz.load.generator.repeat.tally import RequestTally
 from dbz.load.plan import LoadRequest, plan_load
 from dbz.load.run import generator_spec
 from tests.load.http_answers import Answer, answers

@@ -9,20 +9,17 @@ A status of 400 or more, and a request without a complete answer, are failures u
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Unpack
 
 from gevent import GreenletExit
 
-from dbz.load.generator.http.answer.decoding import accepted_codings
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.authentication import answer_challenge, sign
 from dbz.load.generator.http.bodies import encode_body, encode_params
-from dbz.load.generator.http.cookies import CookieJar, pairs_text
-from dbz.load.generator.http.fields import HeaderFields, one_line
+from dbz.load.generator.http.cookies import pairs_text
+from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.graphql import operations_of, problem_in
 from dbz.load.generator.http.memory import Memory
 from dbz.load.generator.http.options import (
@@ -30,24 +27,22 @@ from dbz.load.generator.http.options import (
     RequestOptions,
     RequestTerms,
     check_names,
-    for_all_requests,
     merged,
-    of_connections,
     proxy_of,
     terms_of,
 )
-from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, bare_message, check_redirect, head_bytes
-from dbz.load.generator.http.pool import BegunRequest, Pool, Waits
-from dbz.load.generator.http.response import MAX_BODY_BYTES, REDIRECTS, Response
+from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, check_redirect, head_bytes
+from dbz.load.generator.http.plain import PlainRequest, plain_request
+from dbz.load.generator.http.pool import BegunRequest, Pool
+from dbz.load.generator.http.response import REDIRECTS, Response
+from dbz.load.generator.http.settings import ClientSettings
 from dbz.load.generator.http.urls import (
-    credentials_of,
     fragment_of,
     full_url,
     is_absolute,
     is_plain,
     prepare_url,
     resolve,
-    split_url,
 )
 from dbz.load.generator.http.verbs import Verbs
 from dbz.load.generator.net.access.user import UserAccess
@@ -58,7 +53,6 @@ from dbz.load.generator.net.proxies import proxy_for
 from dbz.load.generator.net.wire import Connection, DirectConnection
 from dbz.load.generator.record.under_way import under_way
 
-CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 UNFINISHED_ERROR = "no answer when the user was stopped"
 """How the error of a request begins that was cut off by the end of its user."""
@@ -66,9 +60,11 @@ _BODY_OPTIONS = frozenset({"json", "data"})
 
 Record = Callable[["Response", str, float], None]
 """Takes a finished response, its operation and its duration in seconds."""
+Count = Callable[[PlainRequest, float], bool]
+"""Counts a request whose answer was known, with its seconds; False when it is to be recorded as others are."""
 
 
-class HttpClient(Verbs):
+class HttpClient(ClientSettings, Verbs):
     """The HTTP side of one virtual user: a base URL, default headers, cookies and a pool of kept-alive connections.
 
     `record` is called once for each request, when its outcome is known. `timeout_s` covers a whole request with its
@@ -79,88 +75,21 @@ class HttpClient(Verbs):
     towards this machine and `redirect_hosts`. `access` is the network of all connections; None for this machine's.
     """
 
-    auth = for_all_requests("auth")
-    params = for_all_requests("params", dict)
-    cert = for_all_requests("cert")
-    proxies = for_all_requests("proxies", dict)
-    hooks = for_all_requests("hooks", lambda: {"response": []})
-    stream = for_all_requests("stream")
-    conditional = for_all_requests("conditional")
-    verify = of_connections("verify", True)
-    tls_context = of_connections("tls_context", None)
-    proxy = of_connections("proxy", None)
-    trust_env = of_connections("trust_env", True)
-
     def __init__(
-        self, base_url: str, record: Record, *, timeout_s: float = TIMEOUT_S, access: UserAccess | None = None
+        self,
+        base_url: str,
+        record: Record,
+        *,
+        count: Count = lambda *_: False,
+        timeout_s: float = TIMEOUT_S,
+        access: UserAccess | None = None,
     ) -> None:
-        self._home: Pool | None = None
-        self.timeout_s = timeout_s
-        self.waits = Waits(CONNECT_TIMEOUT_S)
-        self.max_body_bytes = MAX_BODY_BYTES
-        self.max_redirects = 10
-        self.redirect_hosts: set[str] = set()
-        self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        self.request_name: str | None = None
-        self.detects_graphql = True
-        self._options: dict[str, Any] = {}
-        self._special = False
+        super().__init__(base_url, timeout_s)
         self._record = record
+        self._count = count
         self._access = access
-        self.headers = {"Accept": "*/*", "Accept-Encoding": accepted_codings(), "User-Agent": "dbz"}
-        self._credentials = ""
         self._memory: Memory | None = None
         self._pools: dict[tuple[object, ...], Pool] = {}
-        self.base_url = base_url
-        self._cookies = CookieJar(self._origin)
-
-    @property
-    def base_url(self) -> str:
-        """What the paths of requests are below; may be changed at any time, and `BadUrl` says that it is none."""
-        return self._base_url
-
-    @base_url.setter
-    def base_url(self, url: str) -> None:
-        self._origin, self._prefix = split_url(url.rstrip("/"))
-        self._base_url = url.rstrip("/")
-        self._host = self._origin.host_field
-        self._root = full_url(self._origin, self._prefix)
-        self._home = None
-        if self._credentials and self.headers.get("Authorization") == self._credentials:
-            del self.headers["Authorization"]
-        self._credentials = credentials_of(self._base_url)
-        if self._credentials:
-            self.headers["Authorization"] = self._credentials
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The header fields of every request; may be changed at any time."""
-        return self._headers
-
-    @headers.setter
-    def headers(self, fields: Mapping[str, str]) -> None:
-        self._headers = HeaderFields(fields)
-
-    @property
-    def cookies(self) -> CookieJar:
-        """The cookies of this user; a mapping that is put here becomes a jar for the host of the base URL."""
-        return self._cookies
-
-    @cookies.setter
-    def cookies(self, cookies: CookieJar | Mapping[str, str]) -> None:
-        if not isinstance(cookies, CookieJar):
-            pairs, cookies = cookies, CookieJar(self._origin)
-            cookies.update(pairs)
-        self._cookies = cookies
-
-    @contextmanager
-    def rename_request(self, name: str) -> Iterator[None]:
-        """Group the requests of a `with` block under a name, as Locust's client does."""
-        self.request_name = name
-        try:
-            yield
-        finally:
-            self.request_name = None
 
     def request(
         self,
@@ -177,6 +106,15 @@ class HttpClient(Verbs):
         has ended. For the other options see `RequestOptions`; one that does not exist is a `TypeError`.
         """
         method = method.upper()
+        if not options and not self._special and (home := self._home) is not None:
+            cookie = self._cookies.everywhere(self._origin)
+            if cookie is not None:
+                fields, name = self._headers.rendered(self._host), name or self.request_name
+                plain = plain_request(
+                    method, url, name, self._before, self._version, fields, cookie, self.detects_graphql
+                )
+                if plain is not None:
+                    return self._repeat(plain, home, catch_response)
         operations = (
             operations_of(url, options, self._headers) if self.detects_graphql and (options or "?" in url) else ""
         )
@@ -189,6 +127,33 @@ class HttpClient(Verbs):
             response.judge = problem_in
         self._complete(response, options, time.monotonic())
         if not catch_response:
+            response.finish()
+        return response
+
+    def _repeat(self, plain: PlainRequest, home: Pool, catch_response: bool) -> Response:
+        """As `request`, with as little as can be done for a request that asks for nothing special: most do not."""
+        started_s = time.monotonic()
+        response = Response(plain.method, plain.path, plain.operation, self._record)
+        response.root = self._root
+        known, key = False, id(response)
+        under_way[key] = (plain.operation, started_s)
+        try:
+            known = home.exchange(response, plain.message, started_s + self.timeout_s, self.waits, b"", plain)
+            if not known and (response.head.sets_cookies or response.status_code in REDIRECTS):
+                self._go_on(response, {}, started_s + self.timeout_s)
+        except BaseException as error:
+            self._fail(response, error, started_s)
+        finally:
+            del under_way[key]
+        ended_s = time.monotonic()
+        elapsed_s = response.elapsed_s = ended_s - started_s
+        if response.first_byte_s:
+            response.body_s = ended_s - response.first_byte_s
+        if catch_response:
+            return response
+        if known and not response.connections and self._count(plain, elapsed_s):
+            response.counted()
+        else:
             response.finish()
         return response
 
@@ -220,7 +185,11 @@ class HttpClient(Verbs):
             pool.close()
 
     def _complete(
-        self, response: Response, options: RequestOptions, started_s: float, begun: BegunRequest | None = None
+        self,
+        response: Response,
+        options: RequestOptions,
+        started_s: float,
+        begun: BegunRequest | None = None,
     ) -> None:
         """All that happens between the start of a request, which may have been `begun`, and the end of its answer."""
         under_way[id(response)] = (response.operation, started_s)
@@ -231,13 +200,8 @@ class HttpClient(Verbs):
                 self._send(response, options, started_s)
             else:
                 self._send_plain(response, options, started_s)
-        except TransportError as error:
-            response.error = str(error) + notes_of(error)
-        except GreenletExit as stopped:
-            response.error = UNFINISHED_ERROR + notes_of(stopped)
-            response.elapsed_s = time.monotonic() - started_s
-            response.finish()
-            raise
+        except BaseException as error:
+            self._fail(response, error, started_s)
         finally:
             del under_way[id(response)]
         ended_s = time.monotonic()
@@ -245,19 +209,23 @@ class HttpClient(Verbs):
         if response.first_byte_s:
             response.body_s = ended_s - response.first_byte_s
 
+    def _fail(self, response: Response, error: BaseException, started_s: float) -> None:
+        """Note why there is no answer; raises the error again unless it is one of the transport."""
+        if isinstance(error, TransportError):
+            response.error = str(error) + notes_of(error)
+            return
+        if isinstance(error, GreenletExit):
+            response.error = UNFINISHED_ERROR + notes_of(error)
+            response.elapsed_s = time.monotonic() - started_s
+            response.finish()
+        raise error
+
     def _send_plain(self, response: Response, options: RequestOptions, started_s: float) -> None:
-        """A request that asks for nothing special: by far the most are."""
-        home = self._home
-        if home is None:
-            home = self._go_home()
+        """A request with no more than a body or cookies."""
+        home = self._go_home()
         response.root = self._root
-        if options or self._cookies or response.method in ANNOUNCED:
-            message = self._message(response, options)
-        else:
-            fields = self._headers.rendered(self._host)
-            message = bare_message(response.method, self._before, response.path, self._version, fields)
         deadline_s = started_s + self.timeout_s
-        home.exchange(response, message, deadline_s, self.waits)
+        home.exchange(response, self._message(response, options), deadline_s, self.waits)
         if response.head.sets_cookies or response.status_code in REDIRECTS:
             self._go_on(response, options, deadline_s)
 

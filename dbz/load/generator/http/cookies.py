@@ -51,6 +51,8 @@ class CookieJar:
     def __init__(self, home: Origin) -> None:
         self._home = home
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
+        self._everywhere: tuple[Origin, str | None, float] | None = None
+        """An origin, the Cookie field of all requests to it, and until when that is so; None after a change."""
 
     def __len__(self) -> int:
         return len(self._cookies)
@@ -72,6 +74,7 @@ class CookieJar:
 
     def __delitem__(self, name: str) -> None:
         self._cookies = {key: cookie for key, cookie in self._cookies.items() if cookie.name != name}
+        self._everywhere = None
 
     def items(self) -> list[tuple[str, str]]:
         """Names and values."""
@@ -110,6 +113,7 @@ class CookieJar:
     def clear(self) -> None:
         """Forget all cookies."""
         self._cookies.clear()
+        self._everywhere = None
 
     def store(self, origin: Origin, target: str, fields: list[tuple[bytes, bytes]]) -> None:
         """Take over what the Set-Cookie fields of an answer say; what breaks the rules is ignored."""
@@ -129,6 +133,15 @@ class CookieJar:
         fitting.sort(key=lambda cookie: -len(cookie.path))  # RFC 6265, section 5.4: longer paths first
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
+    def everywhere(self, origin: Origin) -> str | None:
+        """The value of the Cookie field of every request to an origin; None when that depends on the path."""
+        known = self._everywhere
+        if known is None or known[0] is not origin or known[2] <= time.time():
+            until_s = min((cookie.expires_s for cookie in self._cookies.values()), default=math.inf)
+            same = all(cookie.path == "/" for cookie in self._cookies.values())
+            known = self._everywhere = origin, self.header(origin, "/") if same else None, until_s
+        return known[1]
+
     def header_beside(self, by_hand: str, origin: Origin, target: str) -> str:
         """As `header`, with the cookies of a field that was written by hand: these win over the jar's by name."""
         names = {pair.partition("=")[0].strip() for pair in by_hand.split(";")}
@@ -138,6 +151,7 @@ class CookieJar:
     def _put(self, cookie: Cookie) -> None:
         key = (cookie.domain, cookie.path, cookie.name)
         self._cookies.pop(key, None)
+        self._everywhere = None
         if cookie.expires_s <= time.time():
             return
         if len(self._cookies) >= _MOST_COOKIES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from dbz.hosts import is_loopback
 from dbz.load.generator.http.fields import one_line
@@ -12,7 +11,6 @@ from dbz.load.generator.net.faults import BadRequest, RedirectRefused
 from dbz.load.generator.net.origin import Origin
 
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
-_MOST_MESSAGES = 4096
 _OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", "content-language", "expect"})
 _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
 
@@ -69,12 +67,6 @@ class Outgoing:
             drop |= _OF_THE_ORIGIN
         fields = {name: value for name, value in self.fields.items() if name.lower() not in drop}
         return Outgoing(method, origin, target, fields, body, chunked, fragment or self.fragment, cookie)
-
-
-@lru_cache(_MOST_MESSAGES)
-def bare_message(method: str, before: str, path: str, version: str, fields: str) -> bytes:
-    """A request that has neither a body nor cookies: users repeat themselves, and each other."""
-    return head_bytes(f"{method} {before}{path}{version}{fields}\r\n")
 
 
 def head_bytes(text: str) -> bytes:

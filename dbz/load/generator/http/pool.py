@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.answer.streaming import BodyStream
+from dbz.load.generator.http.plain import PlainRequest
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.http.urls import full_url
 from dbz.load.generator.net.access.user import UserAccess
@@ -79,22 +80,32 @@ class Pool:
         """A request target as this way to the server wants it: a proxy needs the whole URL."""
         return full_url(self.origin, target) if self._proxy is not None and not self.origin.tls else target
 
-    def exchange(self, response: Response, message: bytes, deadline_s: float, waits: Waits, body: bytes = b"") -> None:
+    def exchange(
+        self,
+        response: Response,
+        message: bytes,
+        deadline_s: float,
+        waits: Waits,
+        body: bytes = b"",
+        plain: PlainRequest | None = None,
+    ) -> bool:
         """Send a request and read its answer; `body` is sent when the server says that it will take it.
 
         A request that may be repeated is sent once more, on a new connection, when a kept one turns out to be closed.
+        `plain` is what the message was made from, if so: it learns the answer. Returns whether it knew it.
         """
         response.sent = message
         repeatable = response.method in IDEMPOTENT
         kept = self._take(repeatable)
         if kept is not None:
             try:
-                self._converse(kept, response, message, deadline_s, waits, body)
-                return
+                return self._converse(kept, response, message, deadline_s, waits, body, plain)
             except ConnectionLost:
                 if not repeatable or kept[1].started:
                     raise
-        self._converse(self._open(response, deadline_s, waits), response, message, deadline_s, waits, body)
+        return self._converse(
+            self._open(response, deadline_s, waits), response, message, deadline_s, waits, body, plain
+        )
 
     def lend(self) -> tuple[DirectConnection, ResponseReader] | None:
         """The connection that was used last, until it is given back; None when that is no plain socket."""
@@ -117,7 +128,9 @@ class Pool:
         except ConnectionLost:
             if response.method not in IDEMPOTENT or begun.reader.started:
                 raise
-            self._converse(self._open(response, deadline_s, waits), response, begun.message, deadline_s, waits, b"")
+            self._converse(
+                self._open(response, deadline_s, waits), response, begun.message, deadline_s, waits, b"", None
+            )
 
     def begin(self, response: Response, message: bytes, deadline_s: float, waits: Waits) -> None:
         """As `exchange`, but read the head only: `response.stream` gives the body, and brings the connection back."""
@@ -149,15 +162,28 @@ class Pool:
         deadline_s: float,
         waits: Waits,
         body: bytes,
-    ) -> None:
+        plain: PlainRequest | None = None,
+    ) -> bool:
         connection, reader = pair
         connection.deadline_s = deadline_s
         connection.read_timeout_s = waits.read_s
         try:
-            connection.send(message)
-            if body:
+            if plain is not None:
+                reader.started = False
+                data = connection.ask(message, plain.answer, reader.size)
+                if data and data is plain.answer:
+                    response.head, response.status_code, response.body = plain.head, plain.head.status, plain.body
+                    response.first_byte_s = connection.arrived_s or time.monotonic()
+                    response.received_bytes = plain.length
+                    self._idle.append(pair)
+                    return True
+                head, content = reader.read(connection, response.method, data)
+                plain.learn(data, head, content)
+            elif body:
+                connection.send(message)
                 head, content = _converse_with_consent(connection, reader, response.method, body)
             else:
+                connection.send(message)
                 head, content = reader.read(connection, response.method)
         except BaseException:
             connection.close()
@@ -165,6 +191,7 @@ class Pool:
         response.head, response.status_code, response.body = head, head.status, content
         response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
         self._keep(pair, reader.reusable)
+        return False
 
     def _finish(self, begun: BegunRequest, response: Response, deadline_s: float, waits: Waits) -> None:
         connection, reader = begun.connection, begun.reader

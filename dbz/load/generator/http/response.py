@@ -322,6 +322,10 @@ class Response:
         if record is not None:
             record(self, self.operation, self.elapsed_s)
 
+    def counted(self) -> None:
+        """Somebody else has counted it."""
+        self._record = None
+
     def _finish(self, error: str) -> None:
         record, self._record = self._record, None
         if record is not None:

@@ -23,6 +23,9 @@ from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, WriteTime
 CHUNK_BYTES = 65536
 _SMALL_CHUNK_BYTES = 8192  # events are small, and a large buffer costs more than reading once more
 _SWEEP_S = 0.1
+_buffer = bytearray(CHUNK_BYTES)
+"""What was read last: one for all, since nobody gives way before it is copied."""
+_seen = memoryview(_buffer)
 _SHORTEST_WAIT_S = 0.001
 
 
@@ -113,6 +116,14 @@ class Connection(TimedWait, ABC):
         says of these how many that are; 0 when that cannot be said.
         """
 
+    def ask(self, message: bytes, expected: bytes = b"", size_of: Callable[[bytes], int] | None = None) -> bytes:  # noqa: ARG002 not worth it here
+        """Send everything and wait for the first bytes of the answer; `size_of` is for `recv`.
+
+        When these are the `expected` ones, that object itself is returned: nothing is copied then.
+        """
+        self.send(message)
+        return self.recv(1, size_of)
+
     @abstractmethod
     def recv_now(self) -> bytes | None:
         """Bytes that have arrived, without waiting; None when there are none, empty when the server closed."""
@@ -189,6 +200,30 @@ class DirectConnection(Connection):
             raise WriteTimeout from error
         except OSError as error:
             raise ConnectionLost(error.strerror or str(error)) from error
+
+    def ask(self, message: bytes, expected: bytes = b"", size_of: Callable[[bytes], int] | None = None) -> bytes:
+        """Send everything and wait for the first bytes of the answer; `expected` itself when they are just these."""
+        fast = self._fast
+        if fast is None:
+            return super().ask(message, expected, size_of)
+        try:
+            sent = fast.send(message)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+        if sent < len(message):
+            self._send_slowly(message[sent:])
+        self.wait_readable()
+        try:
+            size = fast.recv_into(_buffer)
+        except BlockingIOError:
+            return self.recv()
+        except OSError as error:
+            raise ConnectionLost(error.strerror or str(error)) from error
+        if size == len(expected) and _buffer.startswith(expected):
+            return expected
+        return bytes(_seen[:size])
 
     def wait_readable(self) -> None:
         """Give way to other users until there is something to read or the deadline has passed."""

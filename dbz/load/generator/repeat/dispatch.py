@@ -11,8 +11,8 @@ from gevent.hub import get_hub
 
 from dbz.load.generator.arrivals import Arrivals
 from dbz.load.generator.lateness import Punctuality
+from dbz.load.generator.record.tally import RequestTally
 from dbz.load.generator.repeat.lane import RUNNING, WAITING, Lane
-from dbz.load.generator.repeat.tally import RequestTally
 
 _NEVER_LATE_S = 1e-9
 """A paced request is always later than it should be, be it by so little: that is how the record knows it as paced."""

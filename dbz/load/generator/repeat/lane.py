@@ -23,7 +23,7 @@ from dbz.load.generator.http.response import Response
 from dbz.load.generator.lateness import note_lateness_s
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, TransportError
 from dbz.load.generator.net.wire import DirectConnection, TimedWait
-from dbz.load.generator.repeat.tally import RequestTally
+from dbz.load.generator.record.tally import RequestTally
 
 _LARGEST_BYTES = 262_144
 """Longer bodies are for the ordinary client, which does not put their pieces together again with each new one."""

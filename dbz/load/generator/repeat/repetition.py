@@ -8,36 +8,25 @@ from __future__ import annotations
 from typing import Any
 
 from dbz.load.generator.pacing import Pacing
-from dbz.load.generator.record import under_way
 from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
 from dbz.load.generator.repeat.lane import Lane
-from dbz.load.generator.repeat.tally import RequestTally
 from dbz.load.generator.session import Session
 from dbz.load.spec import GeneratorSpec
 
 
 class Repetition:
-    """The lanes of one process, by operation."""
+    """The lanes of one process."""
 
     def __init__(self, session: Session, dispatch: Dispatch | None) -> None:
         self._session = session
         self._dispatch = dispatch
-        self._tallies: dict[str, RequestTally] = {}
 
     def lane(self, user: Any, operation: str) -> Lane | None:
         """A lane for a user; None when somebody listens to each single request."""
         if len(self._session.request_listeners) > self._session.counting_listeners:
             return None
-        tally = self._tallies.get(operation)
-        if tally is None:
-            tally = self._tallies[operation] = RequestTally(operation, self._session.services)
-            under_way.elsewhere.append(tally.ages)
+        tally = self._session.tallies[operation]
         return Lane(user, tally) if self._dispatch is None else PacedLane(user, tally, self._dispatch)
-
-    def pour(self) -> None:
-        """Hand what was counted to the recorder."""
-        for tally in self._tallies.values():
-            tally.pour(self._session.recorder, self._session.answers)
 
 
 def repetition_of(spec: GeneratorSpec, session: Session, pacing: Pacing) -> Repetition | None:

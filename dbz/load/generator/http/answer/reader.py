@@ -73,7 +73,7 @@ class ResponseReader:
         `ReadTimeout`. Whatever ends the reading of Server-Sent Events gets a note that says so.
         """
         self.started = False
-        data = early or connection.recv(1, None if method == "HEAD" else self._size)
+        data = early or connection.recv(1, None if method == "HEAD" else self.size)
         self.first_byte_s = connection.arrived_s or time.monotonic()
         self.started = bool(data)
         end = data.find(b"\r\n\r\n") + 4
@@ -89,7 +89,7 @@ class ResponseReader:
             body = decompress(body, head.encoding.decode("latin-1"), self._limit)
         return head, body
 
-    def _size(self, data: bytes) -> int:
+    def size(self, data: bytes) -> int:
         """How long the answer is that `data` begins with; 0 when that cannot be said, or it would not be read."""
         head, end = plain_head(data) or (None, 0)
         return end + head.length if head is not None and head.length <= self._limit else 0

@@ -1,4 +1,7 @@
-"""What was measured of requests since the last second was written: counted with as little as possible for each."""
+"""What was measured of requests since the last second was written: counted with as little as possible for each.
+
+For answers that were looked at when the first like them came: those over lanes, and those to plain requests.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from typing import Protocol
 
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.shape import HeadShape
+from dbz.load.generator.http.plain import PlainRequest
+from dbz.load.generator.record import under_way
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.services import AnsweringServices
 from dbz.measure.latency.series import HTTP, SERVICE
-from dbz.protocols.objections import content_of, may_lead_to_login, objection_in
+from dbz.protocols.objections import said_by
 
 _NO_ANSWER = b"\0"
 """What no answer begins with."""
@@ -105,8 +110,7 @@ class RequestTally:
     def hear(self, answer: bytes, body: bytes, content_type: str) -> None:
         """Look at an answer that is not the same as the last one; whoever got it counts it by `saying`."""
         if (body, content_type) != self._heard:
-            text = objection_in(body, content_type, asked_for_login=may_lead_to_login(self.path))
-            self._heard, self._kind = (body, content_type), (content_of(len(body), content_type), text)
+            self._heard, self._kind = (body, content_type), said_by(body, content_type, self.path)
         self.saying = self.said.setdefault(self._kind, [0])
         self.answer = answer
 
@@ -126,3 +130,48 @@ class RequestTally:
         """Operation and age in seconds of each request that is under way."""
         now_s = time.monotonic()
         return [(self.operation, now_s - lane.started_s) for lane in self.lanes if lane.asked]
+
+
+class RequestTallies:
+    """The tallies of one worker, by operation."""
+
+    def __init__(self, services: AnsweringServices) -> None:
+        self._services = services
+        self._tallies: dict[str, RequestTally] = {}
+
+    def __getitem__(self, operation: str) -> RequestTally:
+        tally = self._tallies.get(operation)
+        if tally is None:
+            tally = self._tallies[operation] = RequestTally(operation, self._services)
+            under_way.elsewhere.append(tally.ages)
+        return tally
+
+    def count(self, plain: PlainRequest, elapsed_s: float) -> bool:
+        """Count a request whose answer was known before it came; False when it is to be recorded as others are."""
+        operation = plain.operation
+        tally = self._tallies.get(operation) or self[operation]
+        kind = plain.kind or self._look_at(plain, tally)
+        if kind is None:
+            return False
+        tally.elapsed_s += elapsed_s
+        tally.bytes += plain.length
+        counts, value_us = tally.successes, int(elapsed_s * 1e6)
+        counts[value_us] = counts.get(value_us, 0) + 1
+        said = tally.said.get(kind)
+        if said is None:
+            said = tally.said[kind] = [0]
+        said[0] += 1
+        return True
+
+    def _look_at(self, plain: PlainRequest, tally: RequestTally) -> tuple[str, str] | None:
+        """What a known answer says; None when it also says which service gave it, as which it is to be recorded."""
+        if tally.names_service(plain.head):
+            plain.forget()
+            return None
+        plain.kind = said_by(plain.body, plain.head.content_type, plain.path)
+        return plain.kind
+
+    def pour(self, recorder: Recorder, answers: AnswerCosts) -> None:
+        """Hand over what was counted."""
+        for tally in self._tallies.values():
+            tally.pour(recorder, answers)
