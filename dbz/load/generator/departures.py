@@ -1,13 +1,22 @@
-"""Which users a runner has, and which of them go first when a load gets smaller."""
+"""Which users a runner has, and which of them go first, and when, as a load gets smaller."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
+import gevent
 from gevent.pool import Group
+from locust.runners import STATE_CLEANUP
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_WAITING
+
+from dbz.load.generator.spawning import spacing_s
+
+_GOODBYE_S = 1.0
+"""How long a step is held up by users who do not go: the next ones are not to wait for those."""
 
 
 class LastComeFirst(Group):  # type: ignore[misc]
@@ -25,6 +34,8 @@ class LastComeFirst(Group):  # type: ignore[misc]
         self._arrived = 0
         self._classes: dict[Any, str] = {}
         self._counts: Counter[str] = Counter()
+        self.leaving: WeakSet[Any] = WeakSet()
+        """Those who have been told to go, and say goodbye."""
 
     def add(self, greenlet: Any) -> None:
         """A user came."""
@@ -40,9 +51,13 @@ class LastComeFirst(Group):  # type: ignore[misc]
         if name is not None:
             self._counts[name] -= 1
 
-    def count_of(self, user_class: Any) -> int:
+    def class_of(self, greenlet: Any) -> str:
+        """The name of its user's class; a greenlet that has ended knows its user no more."""
+        return self._classes[greenlet]
+
+    def count_of(self, name: str) -> int:
         """How many users of a class there are."""
-        return self._counts[user_class.__name__]
+        return self._counts[name]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(sorted(self.greenlets, key=self._rank, reverse=True))
@@ -54,13 +69,58 @@ class LastComeFirst(Group):  # type: ignore[misc]
 
 
 def install(runner: Any) -> None:
-    """Let a runner have its users in such a group, and take their numbers from it.
+    """Let a runner have its users in such a group, take their numbers from it, and have them go evenly.
 
-    Locust counts all of them again each time it asks, several times for each step in which users come.
+    Locust counts all of them again each time it asks, several times for each step in which users come. It ends a
+    second's worth of them at once, whose goodbyes would be a burst at the server.
     """
-    runner.user_greenlets = LastComeFirst()
+    group = runner.user_greenlets = LastComeFirst()
     type(runner).user_classes_count = property(_user_classes_count)
+    stop_at_once = runner.stop_users
+
+    def stop_users(counts: Mapping[str, int]) -> None:
+        if runner.state == STATE_CLEANUP:  # all of them, at the end
+            stop_at_once(counts)
+            return
+        due = _next_to_leave(group, counts)
+        apart_s, began_s = spacing_s(runner, len(due)), time.monotonic()
+        goodbyes = []
+        for place, greenlet in enumerate(due):
+            early_s = began_s + place * apart_s - time.monotonic()
+            if early_s > 0:
+                gevent.sleep(early_s)
+            group.leaving.add(greenlet)
+            goodbyes.append(gevent.spawn(_leave, greenlet.args[0], runner.environment.stop_timeout))
+        gevent.joinall(goodbyes, runner.environment.stop_timeout + _GOODBYE_S)
+
+    runner.stop_users = stop_users
+
+
+def _next_to_leave(group: LastComeFirst, counts: Mapping[str, int]) -> list[Any]:
+    """So many greenlets of each class in their order, without those who are leaving already, who count."""
+    staying = [greenlet for greenlet in group if greenlet not in group.leaving and not greenlet.dead]
+    wanted = Counter(counts)
+    for name in wanted:
+        leaving = group.count_of(name) - sum(group.class_of(greenlet) == name for greenlet in staying)
+        wanted[name] -= leaving
+    chosen = []
+    for greenlet in staying:
+        name = group.class_of(greenlet)
+        if wanted[name] > 0:
+            wanted[name] -= 1
+            chosen.append(greenlet)
+    return chosen
+
+
+def _leave(user: Any, patience_s: float) -> None:
+    """End a user as Locust does: at once, or after its task, for which it has `patience_s`."""
+    if patience_s:
+        if user._state in (LOCUST_STATE_WAITING, LOCUST_STATE_RUNNING):
+            user.stop()
+        user.greenlet.join(patience_s)
+    if not user.greenlet.dead:
+        user.stop(force=True)
 
 
 def _user_classes_count(runner: Any) -> dict[str, int]:
-    return {each.__name__: runner.user_greenlets.count_of(each) for each in runner.user_classes}
+    return {each.__name__: runner.user_greenlets.count_of(each.__name__) for each in runner.user_classes}

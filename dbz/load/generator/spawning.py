@@ -27,21 +27,21 @@ def install(runner: Any) -> None:
 
     def spawn_users(counts: Mapping[str, int], wait: bool = False) -> list[Any]:
         names = [name for name, count in counts.items() for _ in range(count)]
-        spacing_s = _spacing_s(runner, len(names))
+        apart_s = spacing_s(runner, len(names))
         began_s = time.monotonic()
         users: list[Any] = []
         while len(users) < len(names):
             if users:
-                gevent.sleep(max(began_s + len(users) * spacing_s - time.monotonic(), STEP_S))
-            due = int((time.monotonic() - began_s) / spacing_s) + 1
+                gevent.sleep(max(began_s + len(users) * apart_s - time.monotonic(), STEP_S))
+            due = int((time.monotonic() - began_s) / apart_s) + 1
             users += start_at_once(Counter(names[len(users) : max(due, len(users) + 1)]))
         return start_at_once({}, wait) + users if wait else users
 
     runner.spawn_users = spawn_users
 
 
-def _spacing_s(runner: Any, count: int) -> float:
-    """How far apart users come of whom there are so many in one of Locust's steps.
+def spacing_s(runner: Any, count: int) -> float:
+    """How far apart users come or go of whom there are so many in one of Locust's steps.
 
     A step of n users is more than n / (n + 1) of a second long. One that has fewer than the rate allows may be shorter;
     a worker is not told of the rate.
