@@ -147,7 +147,7 @@ def _run(name: str, command: Sequence[str], folder: Path) -> Outcome:
             [*command, *target], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
         )
         hits = (first.hits.total(), second.hits.total())  # type: ignore[attr-defined]
-    return Outcome(done.returncode, hits=hits, output=done.stdout[-2000:] + done.stderr[-4000:])
+    return Outcome(done.returncode, hits=hits, output=done.stdout[-3000:] + done.stderr[-4000:])
 
 
 def by_both(name: str, folder: Path) -> tuple[Outcome, Outcome]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.load.locust_agreement import by_both, by_dbz, disagreement
@@ -31,3 +33,10 @@ def test_locust_and_dbz_agree(name, tmp_path):
 def test_workers_that_their_scenario_ends_make_no_run_invalid(tmp_path):
     dbz = by_dbz("quits", tmp_path, workers=2)
     assert (dbz.exit_code, dbz.failures) == (0, 0) and 70 <= dbz.requests <= 90, dbz.output
+    assert "The scenario ended the run itself" in dbz.output, "and nobody waited with no users"
+
+
+def test_users_of_a_worker_that_its_scenario_ends_are_nobody_elses(tmp_path):
+    dbz = by_dbz("quits_one", tmp_path, workers=2)
+    assert re.search(r"GET /start +[34] ", dbz.output), dbz.output
+    assert "The scenario ended the run itself" in dbz.output

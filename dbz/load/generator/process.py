@@ -59,7 +59,7 @@ class GeneratorProcess:
         self._stopper: Any = None
         """The greenlet that stops the users, or did."""
         self._told_of_stop = Event()
-        self._left = False
+        self._left = Event()
         """Whether the scenario ended this worker."""
 
     def interrupt(self) -> None:
@@ -91,6 +91,7 @@ class GeneratorProcess:
         sharing = SharedByMaster(runner, preparation)
         self._initialize(environment, runner, errors)
         steering = Steering(self.spec, environment, runner, self._interrupted, marks, relay)
+        runner.register_message(remote.LEFT_MESSAGE, steering.note_left)
         all_there_by_s = time.monotonic() + WORKERS_PATIENCE_S
         steering.pause_until(all_there_by_s, lambda: len(runner.clients.ready) >= self.spec.workers)
         if len(runner.clients.ready) < self.spec.workers and not self._interrupted.is_set():
@@ -145,13 +146,16 @@ class GeneratorProcess:
             bus = session.bus if isinstance(session.bus, MasterBus) else None
             session.relay = WorkerRelay(self.spec, runner, session.deliveries, bus)
             listening = gevent.spawn(listen, session.deliveries)
-            gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted], count=1)
+            gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted, self._left], count=1)
             listening.kill()
             runner.last_received_spawn_timestamp = math.inf  # an order of users that is on its way comes too late
         writing.kill()
         self._stop(environment, runner.stop)
         # Before a worker tells its master that it quits: the master stops listening then.
-        writer.finish(left=self._left)
+        writer.finish(left=self._left.is_set())
+        if self._left.is_set():
+            runner.send_message(remote.LEFT_MESSAGE)
+            gevent.wait([gevent.spawn(runner.greenlet.join), self._interrupted], count=1)
         if marks is not None:
             session.errors.report_to(marks)
         if preparation is not None:
@@ -179,8 +183,12 @@ class GeneratorProcess:
         if not self.spec.hosts:
             environment.host = environment.parsed_options.host = self.spec.target
 
-    def _on_left(self) -> None:
-        self._left = True
+    def _leave(self, runner: Any) -> None:
+        """What this worker does when its scenario quits: its users end, and it waits for the end of the run."""
+        try:
+            runner.stop()  # it ends whoever called as well, if that is a user
+        finally:
+            self._left.set()
 
     def _on_stopping(self, **_: Any) -> None:
         self._stopper = gevent.getcurrent()
@@ -212,7 +220,7 @@ class GeneratorProcess:
         if code is not None and marks is not None:
             marks.mark(EXIT_CODE, marks.now_s, code=code if isinstance(code, int) else 1)
         environment.events.quit.fire(exit_code=code or 0)
-        hooks.within(_STOP_PATIENCE_S, runner.quit)
+        hooks.within(_STOP_PATIENCE_S, lambda: runner.quit())
         if self.spec.role in (GeneratorRole.WORKER, GeneratorRole.REMOTE):
             gevent.sleep(_LAST_WORD_S)
 
@@ -222,7 +230,7 @@ class GeneratorProcess:
         else:
             Channel(self.spec.secret).install()
             runner = environment.create_worker_runner(self.spec.master_host, self.spec.master_port)
-            hooks.when_scenario_calls(runner, "quit", self._on_left)
+            hooks.when_scenario_calls(runner, "quit", lambda: self._leave(runner))
         departures.install(runner)
         spawning.install(runner)
         return runner

@@ -61,6 +61,7 @@ class Steering:
         self._followed = followed
         self._first_s: float | None = None
         self._ended_s: float | None = None
+        self._left = 0
         self._spawned = False
         self._changing: gevent.Greenlet | None = None
         call_first(environment.events.test_start, self._on_start)
@@ -92,6 +93,12 @@ class Steering:
         """Note how many workers of other machines were lost."""
         if lost_workers:
             self._marks.mark(LOST_WORKERS, self._spec.duration_s, count=lost_workers)
+
+    def note_left(self, **_: Any) -> None:
+        """The scenario has ended one of the workers: with the last of them it has ended the run."""
+        self._left += 1
+        if self._left >= self._runner.worker_count:
+            self._on_stopping()
 
     def pause_until(self, deadline_s: float, reached: Callable[[], bool] = lambda: False) -> None:
         """Wait until a moment, until something is reached, or until the run is over."""

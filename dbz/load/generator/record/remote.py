@@ -29,6 +29,8 @@ from dbz.load.spec import SECRET_VARIABLE, WORKER_PATIENCE_S, GeneratorRole, Gen
 from dbz.measure.latency import interval_log
 
 JOIN_MESSAGE, SPEC_MESSAGE, END_MESSAGE, DONE_MESSAGE = "dbz_join", "dbz_spec", "dbz_end", "dbz_done"
+LEFT_MESSAGE = "dbz_left"
+"""Of a worker that its scenario has ended. Locust's own word for it would have its users start elsewhere."""
 _log = logging.getLogger(__name__)
 _ASK_AGAIN_S = 1.0
 _LAST_RECORD_S = 5.0
