@@ -170,8 +170,8 @@ def test_every_datapoint_counts_for_its_own_period_and_for_no_other(
 
 
 def test_a_gap_of_weeks_is_one_row() -> None:
-    points = {0.0: 1.0, 1.0: 2.0, 2.0: 3.0, 30 * 86_400.0: 4.0}
+    points = {0.0: 1.0, 1.0: 2.0, 2.0: 3.0, 14 * 86_400.0: 4.0}
     rows = rows_of([Recorded("cpu", "c", points)], "x", 3)
     assert [(at_s, row["cpu"]) for at_s, row in rows] == [
-        (0, 1), (1, 2), (2, 3), (3, None), (30 * 86_400 - 1, None), (30 * 86_400, 4),
+        (0, 1), (1, 2), (2, 3), (3, None), (14 * 86_400 - 1, None), (14 * 86_400, 4),
     ]  # fmt: skip

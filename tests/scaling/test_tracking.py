@@ -77,8 +77,7 @@ def test_policies_and_alarms_of_aws_read_as_what_they_keep() -> None:
     plan = plan_of(f"target_tracking: [CPU at 60%, requests at 10/s per task]\nscaling: {{{BALANCER}}}\n")
     steps = [step for step in plan_native(live(2), plan, ApiServers(min=1, max=3)).steps if step.kind is Kind.POLICY]
     assert [step_texts(step)[1] for step in steps] == ["keeps CPU at 60 %", "keeps requests at 600 a minute per task"]
-    arn = "arn:aws:autoscaling:r:1:scalingPolicy:x:resource/ecs/service/dbz/api:policyName/dbz-track-cpu:createdBy/y"
-    settings = {"AlarmActions": [arn], "ComparisonOperator": "LessThanThreshold"}
+    settings = {"AlarmActions": ["policy:dbz-track-cpu"], "ComparisonOperator": "LessThanThreshold"}
     name = "TargetTracking-service/dbz/api-AlarmLow-1"
     assert alarm_text(Alarm(name, "OK", "", settings)) == "dbz-track-cpu, below its target"
     assert alarm_text(Alarm("mine", "OK", "", settings)) == "mine"
