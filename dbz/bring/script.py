@@ -23,10 +23,11 @@ from dbz.masking import masked_name, without_user
 
 _BROWSERS_OWN = re.compile(
     r"(accept|accept-(encoding|language|charset)|connection|content-length|content-type|cookie|dnt|host|if-.*|origin|"
-    r"pragma|cache-control|priority|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|x-devtools.*|"
-    r"x-requested-with)$"
+    r"pragma|cache-control|priority|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|x-devtools.*)$"
 )
 """Headers that a client sends of itself, or that another origin would ask for."""
+_ONE_TYPE = re.compile(r"(?!text/html|text/css|image/)[\w.+-]+/[\w.+-]+(?: *;[^,]*)?")
+"""What an app accepts by intent, such as JSON or a version of an API: a server may answer otherwise without it."""
 _MAX_PATHS = 50
 _NAME = re.compile(r"\b[A-Z]\w*")
 _BEFORE_CREDENTIALS = {"authorization": " ", "cookie": "="}
@@ -181,7 +182,9 @@ class _FlowReader:
         call.headers = {
             name: self._header(name, value)
             for name, value in exchange.headers
-            if not _BROWSERS_OWN.match(name) or (name == "cookie" and not self._recorded)
+            if not _BROWSERS_OWN.match(name)
+            or (name == "cookie" and not self._recorded)
+            or (name == "accept" and _ONE_TYPE.fullmatch(value))
         }
         call.body = self._body(exchange.body)
         self._seen.note_sent([call.query, call.body.value if call.body.kind in (JSON, FORM) else None])

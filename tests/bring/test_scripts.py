@@ -181,6 +181,23 @@ def test_the_headers_of_browsers_are_left_to_the_client() -> None:
     assert 'headers={"x-tenant": "t1"}' in text
 
 
+@pytest.mark.parametrize(
+    ("accept", "kept"),
+    [
+        ("application/json", True),
+        ("application/vnd.club.v2+json; charset=utf-8", True),
+        ("text/event-stream", True),
+        ("*/*", False),
+        ("application/json, text/plain, */*", False),
+        ("text/html", False),
+        ("image/webp", False),
+    ],
+)
+def test_what_an_app_accepts_by_intent_is_sent_too(accept: str, kept: bool) -> None:
+    text = text_of(entry("GET", "/a", {}, headers={"Accept": accept, "X-Requested-With": "XMLHttpRequest"}))
+    assert (f'"accept": "{accept}"' in text) is kept and '"x-requested-with": "XMLHttpRequest"' in text
+
+
 def test_a_message_of_one_tab_is_measured_until_the_other_has_it() -> None:
     text = scenario_text(script_of(read_files([str(FILES / "tab1.har"), str(FILES / "tab2.har")])), "Two tabs.")
     compile(text, "scenario", "exec")

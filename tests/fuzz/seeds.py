@@ -52,6 +52,8 @@ def _interval() -> str:
 
 
 RECORDINGS = [
+    b"T=$(curl -sXPOST http://h/in -d @- <<'E'\n{}\nE\n) && curl -H \"Authorization: Bearer $T\" http://h/{a,b} # ok",
+    b'curl ^"http://h/a^" ^\r\n  --data-raw ^"^{^\\^"a^\\^":1^}^"\r\ncurl -F f=@x -G http://h/b --next $\'http://h/\\u0063\'',
     b"curl 'http://127.0.0.1/a?b=1' -H 'Accept: */*' --data-raw '{\"a\": [1, 2]}' -u user:word -b 'c=d' --compressed",
     b'127.0.0.1 - ann [10/Oct/2026:13:55:36 +0000] "GET /posts/12?x=1 HTTP/1.1" 200 2326 "http://a/" "Firefox"\n' * 3,
     b'{"time": "2026-10-10T13:55:36Z", "method": "POST", "path": "/posts", "status": 201, "request_time": 0.12}\n' * 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,7 +10,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from dbz.bounded import RECORDING, rest_within, too_large
-from dbz.bring.files.curl import read_curl
+from dbz.bring.files.curl.reading import read_curl
 from dbz.bring.files.har import read_har
 from dbz.bring.files.logs.reading import KNOWN_LOGS, read_access_log
 from dbz.bring.files.openapi.reading import read_openapi
@@ -22,6 +23,8 @@ from dbz.errors import UsageError
 _MOST_VALUES_OF_YAML = 100_000
 """Of a description of an API: some seconds, and less than 100 MB. As JSON it may have as many as it likes."""
 _HEAD_BYTES = 1 << 16
+_CURL = re.compile(rb"(?:^|[;&|(]|\$ |^\w+=\S* )[ \t]*curl(?:\.exe)?[ \t]", re.MULTILINE)
+_CURL_BYTES = 1000
 _NO_LINE = "\ufffd"
 _DOCUMENT_KEYS = (b'"log"', b'"openapi"', b'"swagger"', b'"item"', b'"info"', b'"collection"')
 """One of them stands near the beginning of every JSON document that is read here."""
@@ -70,7 +73,7 @@ def read_content(text: bytes, source: str) -> Recording:
         if isinstance(document, dict):
             return _of_document(document, source)
         if _is_curl(text):
-            return read_curl(text.decode("utf-8", "replace").replace("$ curl", "curl"), source)
+            return read_curl(text.decode("utf-8", "replace"), source)
         return read_access_log(text.decode("utf-8", "replace").splitlines(), source)
     except RecursionError:
         raise UsageError(f"{source} is nested too deeply", code="B002") from None
@@ -94,8 +97,8 @@ def _is_yaml(head: bytes) -> bool:
 
 
 def _is_curl(head: bytes) -> bool:
-    start = head[:_HEAD_BYTES].lstrip()[:200]
-    return start.startswith((b"curl ", b"$ curl ", b"#!")) or b"\ncurl " in start
+    start = head[:_HEAD_BYTES].lstrip()[:_CURL_BYTES]
+    return start.startswith(b"#!") or bool(_CURL.search(start))
 
 
 def _of_document(document: dict[str, Any], source: str) -> Recording:

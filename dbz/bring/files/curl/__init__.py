@@ -1,0 +1,1 @@
+"""Command lines of curl: the words of a shell, the options of curl, and the requests that come of them."""
