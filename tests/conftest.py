@@ -4,6 +4,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ __all__ = ["cloud", "module_cloud", "shard_folder", "shard_uris"]
 
 # What programs print in tests does not depend on the terminal, or the runner, that the tests are started from.
 os.environ.pop("COLUMNS", None)
+
+# With this jsonschema would check IRIs, which no test asks it for here: building the grammars takes a second of CPU in
+# every process that collects tests.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # How fast an example runs says something of the machine, and nothing of the code. The same examples each time, so that
 # a change is judged by what it changed: `HYPOTHESIS_PROFILE=search` looks for new ones.
@@ -85,14 +90,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     session = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"alone-{os.getpid()}")
     begun = Path(tempfile.gettempdir(), f"tests-{session}", hashlib.sha256(item.nodeid.encode()).hexdigest())
     item.stash[_TOOK_ITS_PROCESS_DOWN] = begun.exists()
-    begun.parent.mkdir(exist_ok=True)
-    begun.touch()
+    _touch(begun)
     try:
         return (yield)
     finally:
         begun.unlink()
         with contextlib.suppress(OSError):
             begun.parent.rmdir()
+
+
+def _touch(file: Path) -> None:
+    """Make an empty file in a folder that another process may be removing just now, because it was empty."""
+    while True:
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            file.parent.mkdir(exist_ok=True)
+            return file.touch()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -34,7 +35,6 @@ KINDS = {
     "monitor-test": "configs/monitor-test.yaml",
 }
 FILES = [(kind, path) for kind, pattern in KINDS.items() for path in sorted(ROOT.glob(pattern))]
-VALIDATORS = {kind: Draft202012Validator(config_schema(kind)) for kind in CONFIG_MODELS}
 DOCUMENTS = [(kind, read_yaml(path).data) for kind, path in FILES]
 FULL_PROFILE = {
     "schema": "dbz.profile/1",
@@ -62,32 +62,38 @@ LEARNT = {
 DOCUMENTS.append(("behaviour", LEARNT))
 
 
+@functools.cache
+def validator(kind: str) -> Draft202012Validator:
+    """What judges documents of a kind by its schema."""
+    return Draft202012Validator(config_schema(kind))
+
+
 @pytest.mark.parametrize(("kind", "path"), FILES, ids=lambda one: one if isinstance(one, str) else one.stem)
 def test_a_bundled_file_fits_its_schema_and_names_it(kind: str, path: Path) -> None:
-    assert not list(VALIDATORS[kind].iter_errors(read_yaml(path).data))
+    assert not list(validator(kind).iter_errors(read_yaml(path).data))
     named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
     assert named and (path.parent / named[1]).resolve() == ROOT / "docs" / "schemas" / f"{kind}.schema.json"
 
 
 def test_the_settings_of_the_server_fit_their_schema_and_name_it() -> None:
     path, text = ROOT / "configs" / "server.yaml", schema_texts()["server"]
-    validator = Draft202012Validator(json.loads(text))
+    of_server = Draft202012Validator(json.loads(text))
     document = read_yaml(path).data
-    assert not list(validator.iter_errors(document)) and '"jwt_secret"' not in text
-    assert list(validator.iter_errors({**document, "http": {"prot": 80}}))
+    assert not list(of_server.iter_errors(document)) and '"jwt_secret"' not in text
+    assert list(of_server.iter_errors({**document, "http": {"prot": 80}}))
     assert path.read_text().startswith("# yaml-language-server: $schema=../docs/schemas/server.schema.json\n")
     assert (ROOT / "docs" / "schemas" / "server.schema.json").read_text() == text
 
 
 def test_a_behaviour_that_is_learnt_fits_its_schema() -> None:
-    assert not list(VALIDATORS["behaviour"].iter_errors(LEARNT))
+    assert not list(validator("behaviour").iter_errors(LEARNT))
 
 
 def test_a_label_may_have_one_value_or_several() -> None:
     for labels in ({"team": "chat"}, {"team": ["chat", "game"]}):
         monitor = {**read_yaml(ROOT / "configs" / "monitor.yaml").data, "mute": [{"from": "22:00", "to": "07:00"}]}
         monitor["mute"][0]["labels"] = labels
-        assert not list(VALIDATORS["monitor"].iter_errors(monitor))
+        assert not list(validator("monitor").iter_errors(monitor))
 
 
 @pytest.mark.parametrize("kind", CONFIG_MODELS)
@@ -137,14 +143,14 @@ def test_what_the_model_refuses_for_its_type_the_schema_refuses(
         CONFIG_MODELS[kind].model_validate(bad)
     except ValidationError as error:
         if any(OF_TYPE.search(one["type"]) for one in error.errors()):
-            assert list(VALIDATORS[kind].iter_errors(bad)), bad
+            assert list(validator(kind).iter_errors(bad)), bad
 
 
 def test_keys_of_another_pattern_are_refused_by_both() -> None:
     good = {"schema": "dbz.behaviour/1", "screens": {"home": {"next": {"end": "100%"}}}}
     for between, is_good in (({"50%": "1s"}, True), ({"a": 0}, False), ({"half": "1s"}, False)):
         document = {**good, "between": between}
-        assert VALIDATORS["behaviour"].is_valid(document) == is_good
+        assert validator("behaviour").is_valid(document) == is_good
         if not is_good:
             with pytest.raises(ValidationError):
                 CONFIG_MODELS["behaviour"].model_validate(document)
@@ -155,7 +161,7 @@ def test_keys_of_another_pattern_are_refused_by_both() -> None:
     [("duration", 60), ("rate", 20), ("duration", "60"), ("rate", "20"), ("healthy", "/x"), ("users", [1])],
 )
 def test_a_number_without_its_unit_and_an_unknown_key_are_refused(key: str, value: Any) -> None:
-    assert list(VALIDATORS["profile"].iter_errors({**FULL_PROFILE, key: value}))
+    assert list(validator("profile").iter_errors({**FULL_PROFILE, key: value}))
 
 
 def test_defaults_are_written_as_people_write_them() -> None:
@@ -179,4 +185,4 @@ def test_the_example_of_the_page_is_a_profile(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("STAGING_URL", "https://staging.example.org")
     profile = load_profile(str(tmp_path / "profile.yaml"))
     assert profile.metrics.cores == 4 and profile.health == "/status"
-    assert not list(VALIDATORS["profile"].iter_errors(read_yaml(tmp_path / "profile.yaml").data))
+    assert not list(validator("profile").iter_errors(read_yaml(tmp_path / "profile.yaml").data))
