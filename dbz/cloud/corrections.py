@@ -3,7 +3,7 @@
 Every replacement calls what it replaces. moto sets the running count to the desired one at once, takes any desired
 count, also of a DAEMON, and any number of services a call, lists no tasks of services, moves nothing when a scalable
 target is registered, takes alarms of any period and begins them as OK, tracks one metric as often as it is asked to, of
-CPU and memory only, and knows no ElastiCache replica changes.
+CPU and memory only, names every load balancer as an application's, and knows no ElastiCache replica changes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from moto.ecs.exceptions import InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elasticache.responses import ElastiCacheResponse
+from moto.elbv2.models import ELBv2Backend
 
 from dbz.cloud.autoscaling.tracking import create_alarms
 
@@ -42,6 +43,7 @@ def install(period_s: float) -> None:
     _wrap(ApplicationAutoscalingBackend, "put_scaling_policy", _put_scaling_policy)
     _wrap(FakeApplicationAutoscalingPolicy, "create_alarms", create_alarms(period_s))
     _wrap(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm(period_s))
+    _wrap(ELBv2Backend, "create_load_balancer", _create_load_balancer)
     EC2ContainerServiceResponse.describe_service_revisions = _describe_service_revisions  # type: ignore[attr-defined]
     for name, change in (("increase_replica_count", 1), ("decrease_replica_count", -1)):
         setattr(ElastiCacheResponse, name, _replica_count(change))
@@ -209,6 +211,16 @@ def _put_metric_alarm(cloud_period_s: float) -> Callable[..., Any]:
         return alarm
 
     return put
+
+
+def _create_load_balancer(original: Any, backend: Any, *args: Any, **given: Any) -> Any:
+    """The ARN of a Network Load Balancer says that it is one, and by that CloudWatch tells the two apart."""
+    made = original(backend, *args, **given)
+    if made.type == "network":
+        del backend.load_balancers[made.arn]
+        made.arn = made.arn.replace(":loadbalancer/app/", ":loadbalancer/net/")
+        backend.load_balancers[made.arn] = made
+    return made
 
 
 def _replica_count(change: int) -> Callable[[Any], Any]:

@@ -18,11 +18,12 @@ from typing import Any
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import SHARES, Watched
+from dbz.config.phases.balancers import APPLICATION
 from dbz.config.phases.plan import Phases, Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import IN_POLICY, OUT_POLICY, POLICY_ARN
 from dbz.scaling.change.state import Json, Live
-from dbz.scaling.decide.tracking import APP_NAMESPACE, CONNECTIONS, tracking_policies
+from dbz.scaling.decide.tracking import APP_NAMESPACE, CONNECTIONS, refuse_other_balancer, tracking_policies
 
 _COMPARE = {
     ">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold",
@@ -228,6 +229,7 @@ def queries_for(metric: Watched, scaling: Scaling, name: str) -> list[dict[str, 
         raise UsageError(
             f"a condition on {metric.value} needs scaling.load_balancer, as in app/my-alb/50dc6c495c0c9188", code="S020"
         )
+    refuse_other_balancer(metric, scaling.load_balancer)
     whole = [{"Name": "LoadBalancer", "Value": scaling.load_balancer}]
     # Other services may be behind the same balancer: their requests are not this one's.
     own = [*whole, {"Name": "TargetGroup", "Value": scaling.target_group}] if scaling.target_group else whole
@@ -264,10 +266,12 @@ def _query(
 
 
 def with_balancer(plan: Phases, live: Live) -> Phases:
-    """The plan with the load balancer and target group of the service where it names none and there is one."""
-    known = next((group for group in live.target_groups if group.load_balancer), None)
-    if known is None:
+    """The plan with the load balancer and target group of the service where it names none and there is one; of several
+    the first that is an Application Load Balancer's."""
+    behind = [group for group in live.target_groups if group.load_balancer]
+    if not behind:
         return plan
+    known = next((group for group in behind if group.load_balancer.startswith(APPLICATION)), behind[0])
     scaling = plan.scaling
     found = {
         "load_balancer": scaling.load_balancer or known.load_balancer,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dbz.config.grammar.conditions import parse_condition
+from dbz.config.grammar.target_tracking import parse_target
 from dbz.config.phases.file import load_phases
 from dbz.config.phases.plan import ApiServers
+from dbz.errors import UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan, look_back, take_back
 from dbz.scaling.change.health import read_health
@@ -235,3 +238,37 @@ def test_target_groups_of_an_external_deployment_are_those_of_its_primary_task_s
     made = ecs.create_task_set(**where, taskDefinition="api", loadBalancers=balancers)["taskSet"]
     ecs.update_service_primary_task_set(**where, primaryTaskSet=made["taskSetArn"])
     assert read_service(handle).target_groups == (group,)
+
+
+def test_sentences_on_requests_need_an_application_load_balancer(cloud: RunningCloud, aws: Aws) -> None:
+    """A Network Load Balancer has no such metrics: an alarm on them would never go off. Of two the other is taken."""
+    elbv2 = cloud.client("elbv2")
+    (known,) = elbv2.describe_load_balancers(Names=["dbz"])["LoadBalancers"]
+    subnets = [one["SubnetId"] for one in known["AvailabilityZones"]]
+    (network,) = elbv2.create_load_balancer(Name=f"n-{secrets.token_hex(4)}", Type="network", Subnets=subnets)[
+        "LoadBalancers"
+    ]
+    tcp, http = cloud.new_target_group(f"n-{secrets.token_hex(4)}", listened=False), cloud.new_target_group("http-2")
+    elbv2.create_listener(
+        LoadBalancerArn=network["LoadBalancerArn"], Protocol="TCP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": tcp}],
+    )  # fmt: skip
+    slow = PLAN.model_copy(update={"scale_out_when_any": [parse_condition("Response time > 500 ms for 3 minutes")]})
+    tracked = PLAN.model_copy(update={"target_tracking": [parse_target("requests at 600/min per task")]})
+    only = with_target_groups(aws, read_live(ServiceHandle(aws, "dbz", behind(cloud, tcp))))
+    for plan in (slow, tracked.model_copy(update={"scale_in_when_all": []})):
+        with pytest.raises(UsageError, match="needs an Application Load Balancer: CloudWatch has none of net/"):
+            plan_native(only, with_balancer(plan, only), ApiServers(min=2, max=4))
+    both = with_target_groups(aws, read_live(ServiceHandle(aws, "dbz", behind(cloud, tcp, http))))
+    made = plan_native(both, with_balancer(slow, both), ApiServers(min=2, max=4))
+    names = {one.arn: one.name for one in both.target_groups}
+    assert f"response times, requests and errors are those of {names[http]} alone, not of {names[tcp]}" in made.notes
+
+
+def test_a_rollout_that_goes_on_or_has_failed_is_said(handle: ServiceHandle) -> None:
+    live, wanted = read_live(handle), Wanted("3 tasks", ApiServers(min=3, max=3))
+    assert plan_tasks(live, wanted).notes == ()
+    for rollout, said in (("IN_PROGRESS", "is going on: it is waited for"), ("FAILED", "has failed (no image)")):
+        deployments = tuple(replace(one, rollout=rollout, reason="no image") for one in live.service.deployments)
+        (note,) = plan_tasks(replace(live, service=replace(live.service, deployments=deployments)), wanted).notes
+        assert said in note

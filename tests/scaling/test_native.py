@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from dbz.cloud.cloudwatch.alarms import state_of
 from dbz.cloud.cloudwatch.expressions import evaluate_series
 from dbz.config.phases.file import build_phases
-from dbz.config.phases.plan import Phases
+from dbz.config.phases.plan import Phases, Scaling
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 from dbz.scaling.decide.policies import rules_of
@@ -187,3 +189,32 @@ def test_periods_that_aws_refuses_are_refused_with_the_plan(period: str) -> None
 @pytest.mark.parametrize("period", ["1s", "2s", "5s", "10s", "20s", "30s", "60s", "5m"])
 def test_periods_that_aws_or_a_rehearsal_takes(period: str) -> None:
     plan_of(f'scale_out_when_any: ["CPU > 70%"]\nscaling: {{period: {period}}}\n')
+
+
+BALANCER_ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/a-b/50dc6c495c0c9188"
+GROUP_ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/t/943f017f100becff"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"load_balancer": BALANCER_ARN, "target_group": GROUP_ARN},
+         ("app/a-b/50dc6c495c0c9188", "targetgroup/t/943f017f100becff")),
+        ({"load_balancer": "app/a-b/50dc6c495c0c9188"}, ("app/a-b/50dc6c495c0c9188", "")),
+        ({"load_balancer": "a-b"}, "'a-b' is no load balancer; write app/NAME/ID"),
+        ({"load_balancer": "a-b-123.eu-west-1.elb.amazonaws.com"}, "is no load balancer"),
+        ({"load_balancer": "net/n/50dc6c495c0c9188"}, "is no Application Load Balancer"),
+        ({"target_group": "t"}, "'t' is no target group; write targetgroup/NAME/ID"),
+        ({"target_group": BALANCER_ARN}, "is no target group"),
+    ],
+)  # fmt: skip
+def test_balancers_are_named_as_cloudwatch_does_or_by_their_arns(
+    said: dict[str, str], kept: tuple[str, str] | str
+) -> None:
+    """An alarm on any other name would never have a datapoint."""
+    if isinstance(kept, tuple):
+        scaling = Scaling.model_validate(said)
+        assert (scaling.load_balancer, scaling.target_group) == kept
+        return
+    with pytest.raises(ValidationError, match=re.escape(kept)):
+        Scaling.model_validate(said)

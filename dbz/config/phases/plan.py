@@ -12,6 +12,7 @@ from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.grammar.target_tracking import Target, parse_target
 from dbz.config.grammar.watched import SCALABLE
 from dbz.config.model import Duration, Parsed, Rate, Size, Strict
+from dbz.config.phases.balancers import balancer_name, group_name
 from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.errors import UsageError
 from dbz.suggest import did_you_mean
@@ -201,10 +202,10 @@ class Scaling(Strict):
     """Scaling priorities of services that are not to have those of `PRIORITIES`; any other service has `medium`."""
     cache_group: str = ""
     """The ElastiCache replication group; empty leaves the cache a manual step."""
-    load_balancer: str = ""
-    """The load balancer as CloudWatch calls it, `app/NAME/ID`; empty: the service's own."""
-    target_group: str = ""
-    """Its target group, `targetgroup/NAME/ID`; empty: the service's own."""
+    load_balancer: Annotated[str, AfterValidator(balancer_name)] = ""
+    """The load balancer as CloudWatch calls it, `app/NAME/ID`, or its ARN; empty: the service's own."""
+    target_group: Annotated[str, AfterValidator(group_name)] = ""
+    """Its target group, `targetgroup/NAME/ID`, or its ARN; empty: the service's own."""
     autoscaler: Literal["native", "dbz"] = "native"
     """Who carries the conditions out: alarms and policies of AWS, or `dbz scale auto`."""
     step: int = Field(1, ge=1, le=100)

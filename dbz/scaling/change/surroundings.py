@@ -69,6 +69,7 @@ def notes_about(
         *_deployments(live),
         *_shared_balancer(live, plan),
         *_swapped_groups(live, steps),
+        *_other_groups(live, steps),
         *_only_by_dbz(plan, steps),
     )
 
@@ -143,6 +144,11 @@ def _policies(live: Live, steps: list[ChangeStep]) -> list[str]:
 def _deployments(live: Live) -> list[str]:
     service = live.service
     notes = []
+    if service.failed:
+        failed = f"the newest rollout of {service.name} has failed ({service.failed})"
+        notes.append(f"{failed}: ECS starts no more tasks of it until it is deployed again")
+    elif service.deploying:
+        notes.append(f"a rollout of {service.name} is going on: it is waited for, and where it fails this is undone")
     if service.controller in _CONTROLLERS:
         who = f"{_CONTROLLERS[service.controller]} deploys {service.name} ({service.controller})"
         notes.append(f"{who}: during a deployment a change of the count can be lost, or make it fail")
@@ -165,10 +171,24 @@ def _swapped_groups(live: Live, steps: list[ChangeStep]) -> list[str]:
     """Alarms and policies on metrics of a target group that the service leaves with its next deployment."""
     if not live.service.swaps_groups:
         return []
-    made = json.dumps([step.after for step in steps if step.kind in (Kind.ALARM, Kind.POLICY)], default=str)
-    names = [group.name for group in live.target_groups if group.name in made]
+    names, _ = _groups_in(live, steps)
     what = f"a blue/green deployment of {live.service.name} leaves the target group"
     return [f"{what} {name}: alarms on it know nothing then, until the phase is applied again" for name in names]
+
+
+def _other_groups(live: Live, steps: list[ChangeStep]) -> list[str]:
+    """Requests that come by another target group than the one that alarms and policies are about."""
+    watched, others = _groups_in(live, steps)
+    if not (watched and others):
+        return []
+    return [f"response times, requests and errors are those of {', '.join(watched)} alone, not of {', '.join(others)}"]
+
+
+def _groups_in(live: Live, steps: list[ChangeStep]) -> tuple[list[str], list[str]]:
+    """The service's target groups that alarms and policies among the steps are about, and the others."""
+    made = json.dumps([step.after for step in steps if step.kind in (Kind.ALARM, Kind.POLICY)], default=str)
+    names = [group.name for group in live.target_groups]
+    return [name for name in names if name in made], [name for name in names if name not in made]
 
 
 def _only_by_dbz(plan: Phases | None, steps: list[ChangeStep]) -> list[str]:

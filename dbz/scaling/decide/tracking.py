@@ -13,6 +13,7 @@ from typing import Any
 
 from dbz.config.grammar.target_tracking import FINE_S, Target
 from dbz.config.grammar.watched import Watched
+from dbz.config.phases.balancers import APPLICATION
 from dbz.config.phases.plan import Scaling
 from dbz.errors import UsageError
 from dbz.scaling.change.names import TRACK_PREFIX
@@ -54,6 +55,16 @@ def tracking_policies(targets: Sequence[Target], scaling: Scaling) -> dict[str, 
     return policies
 
 
+def refuse_other_balancer(metric: Watched, balancer: str) -> None:
+    """`UsageError` for a load balancer of which CloudWatch has no such metric: an alarm on it would never go off."""
+    if not balancer.startswith(APPLICATION):
+        raise UsageError(
+            f"a sentence on {metric.value} needs an Application Load Balancer: CloudWatch has none of {balancer}",
+            hint="sentences on CPU or memory; or dbz scale auto with --metrics, from the servers themselves",
+            code="S020",
+        )
+
+
 def _target_value(target: Target, scaling: Scaling) -> float:
     """In the unit of the metric: percent, connections of a task, requests of a task in a minute."""
     scale = {Watched.CONNECTIONS: scaling.connections_per_server, Watched.REQUESTS: 60}.get(target.metric, 100)
@@ -78,6 +89,7 @@ def _metric(target: Target, scaling: Scaling) -> dict[str, Any]:
                 hint="as in app/my-alb/50dc6c495c0c9188 and targetgroup/my-targets/943f017f100becff",
                 code="S020",
             )
+        refuse_other_balancer(target.metric, scaling.load_balancer)
         found["ResourceLabel"] = f"{scaling.load_balancer}/{scaling.target_group}"
     return {"PredefinedMetricSpecification": found}
 
