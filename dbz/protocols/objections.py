@@ -1,9 +1,9 @@
 """What answers say of themselves beside their status: errors in JSON, error pages, logins where data were asked for.
 
 A status of 200 says that a server answered, not that it did what it was asked. Known forms: an `error` or `errors`,
-`success: false` and its like, JSend (https://github.com/omniti-labs/jsend), a status of 400 or more in the body,
-JSON-RPC 2.0 (section 5), problem details (RFC 9457), a SOAP fault, and pages whose title is that of an error or of a
-login.
+`success: false` and its like, JSend (https://github.com/omniti-labs/jsend), a status of 400 or more in the body, a
+`code` like 401 or 50001 with its message in place of data, JSON-RPC 2.0 (section 5), problem details (RFC 9457), a SOAP
+fault, pages whose title is that of an error or of a login, and what PHP and others print when they fail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _KEYS_OF_A_THING = 3
 _ERROR_KEYS = ("error", "errors", "errorMessage", "error_message", "fault", "exception")
 _SUCCESS_KEYS = ("success", "ok", "succeeded")
 _STATUS_KEYS = ("status", "statusCode", "status_code")
-_TELLING_KEYS = frozenset((*_ERROR_KEYS, *_SUCCESS_KEYS, *_STATUS_KEYS))
+_CODE = "code"
+_DATA_KEYS = ("data", "result", "payload")
+_TELLING_KEYS = frozenset((*_ERROR_KEYS, *_SUCCESS_KEYS, *_STATUS_KEYS, _CODE))
 """An object without any of these says nothing against itself."""
 _MESSAGE_KEYS = (
     *("message", "detail", "error_description", "error", "description", "faultstring", "title", "reason", "msg"),
@@ -39,8 +41,13 @@ _MESSAGE_KEYS = (
 _NOTHING = frozenset({"", "0", "200", "ok", "none", "null", "false", "success", "no error", "no_error", "n/a"})
 _JSEND = {"error": {"message"}, "fail": {"data"}}
 """The words of JSend, and what must stand beside them."""
+_ERROR_ALONE = frozenset(("status", *_MESSAGE_KEYS))
+"""What else may stand in an object that says `status: error` and no more: a thing would have more."""
 
 _STATUS_HINT = re.compile(rb'"status(?:Code|_code)?"\s*:\s*"?(?:error|fail|[45]\d\d)')
+_CODE_HINT = re.compile(rb'"code"\s*:\s*"?[45]\d\d')
+_FAILED_CODE = re.compile(r"[45]\d\d\d{0,3}")
+"""A status, or one with up to three digits more (`40001`)."""
 _FALSE_HINT = re.compile(rb'"(?:success|ok|succeeded)"\s*:\s*false')
 _XML_FAULT = re.compile(rb"<(?:[\w.-]+:)?Fault[\s>]|^\s*(?:<\?xml[^>]*\?>\s*)?<Error[\s>]", re.IGNORECASE)
 _TAG = re.compile(rb"<[^>]*>")
@@ -49,9 +56,16 @@ _ERROR_TITLE = re.compile(
     r"^\W*(?:http\s+)?(?:error\s+)?[45]\d\d\b|^\W*error\b|bad gateway|gateway time-?out|internal server error"
     r"|service (?:temporarily )?unavailable|(?:page|site|file) not found|^\W*not found|^\W*forbidden|access denied"
     r"|^\W*unauthori[sz]ed|too many requests|(?:down for|under|scheduled) maintenance|just a moment"
-    r"|attention required|web server is down",
+    r"|attention required|web server is down|whitelabel error|something went wrong|exception caught"
+    r"|\b(?:application|database|proxy|runtime|server) error\b|error establishing a database connection",
     re.IGNORECASE,
 )
+_PRINTED = re.compile(
+    rb"<b>(?:fatal error|parse error|warning)</b>:|^traceback \(most recent call last\)"
+    rb"|^\W*(?:(?:[\w.]+\s)?[\w.]*(?:error|exception)|fatal|panic)\s*:\s(?!\s*(?:0|none|null|false|no)\b)",
+    re.IGNORECASE,
+)
+"""What PHP writes into pages, and how texts begin that an uncaught error left."""
 _LOGIN_WORDS = r"log[\s_-]?in|sign[\s_-]?in|logon|anmelden|authenticate|sso"
 _LOGIN_TITLE = re.compile(rf"\b(?:{_LOGIN_WORDS})\b", re.IGNORECASE)
 _LOGIN_PATH = re.compile(rf"(?:^|[/_.-])(?:{_LOGIN_WORDS}|oauth2?|authorize)(?:$|[/_.-])", re.IGNORECASE)
@@ -82,12 +96,9 @@ def error_in(value: Any) -> str:
         if value.get(key) is False:
             return _shown(f"{key}: false", value)
     for key in _STATUS_KEYS:
-        status = value.get(key)
-        if isinstance(status, str) and status in _JSEND and value.keys() >= _JSEND[status]:
-            return _shown(f"{key}: {status}", value)
-        if _is_failed_status(status) and any(value.get(name) for name in _MESSAGE_KEYS):
-            return _shown(f"{key}: {status}", value)
-    return ""
+        if _is_bad(value.get(key), value):
+            return _shown(f"{key}: {value[key]}", value)
+    return _code_in(value)
 
 
 def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = False) -> str:
@@ -107,6 +118,8 @@ def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = Fals
         first = body[:1]
     if first == b"{" or (first == b"[" and b'"jsonrpc"' in body):
         return _objection_in_json(body)
+    if (printed := _printed(body)) and not _is_json(content_type):
+        return printed
     if first == b"<":
         page = _objection_in_page(body, asked_for_login=asked_for_login)
         return page or ("a page, and no JSON as its type says" if _is_json(content_type) else "")
@@ -114,6 +127,15 @@ def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = Fals
         text = body.decode("utf-8", "replace").strip(" \r\n.!")
         return f"text: {text}" if text.lower() in _PHRASES else ""
     return ""
+
+
+def _printed(body: bytes) -> str:
+    """How a text begins that an uncaught error left, or what PHP printed of one into a page."""
+    found = _PRINTED.search(body[:_LARGEST_TITLE_BYTES])
+    if found is None:
+        return ""
+    words = _TAG.sub(b"", body[found.start() : found.start() + 4 * _LONGEST])
+    return f"text: {_message_in(words.decode('utf-8', 'replace'))}"
 
 
 def is_login(path: str) -> bool:
@@ -171,6 +193,7 @@ def _objection_in_json(body: bytes) -> str:
         or b'"exception"' in body
         or (b"false" in body and _FALSE_HINT.search(body))
         or (b'"status' in body and _STATUS_HINT.search(body))
+        or (b'"code"' in body and _CODE_HINT.search(body))
     )
     if not hinted:
         return ""
@@ -213,6 +236,24 @@ def _says(key: str, value: Mapping[Any, Any]) -> bool:
         return True
     named = any(isinstance(value.get(name), str) and value[name] for name in _MESSAGE_KEYS)
     return key == "error" and isinstance(error, int) and error not in (0, 200) and named
+
+
+def _is_bad(status: Any, value: Mapping[Any, Any]) -> bool:
+    """Whether what stands at a key for a status, in such an object, says an error."""
+    if isinstance(status, str) and status in _JSEND:
+        return value.keys() >= _JSEND[status] or (status == "error" and value.keys() <= _ERROR_ALONE)
+    return _is_failed_status(status) and any(value.get(name) for name in _MESSAGE_KEYS)
+
+
+def _code_in(value: Mapping[Any, Any]) -> str:
+    """The error that `code` says which stands beside a message and no data: `{"code": 40001, "msg": "expired"}`."""
+    code = value.get(_CODE)
+    if isinstance(code, bool | float) or not _FAILED_CODE.fullmatch(str(code)):
+        return ""
+    words = next((value[name] for name in ("message", "msg") if isinstance(value.get(name), str)), "")
+    if words.strip().lower() in _NOTHING or any(value.get(name) for name in _DATA_KEYS):
+        return ""
+    return f"code: {code}: {_message_in(words)}"
 
 
 def _is_failed_status(status: Any) -> bool:

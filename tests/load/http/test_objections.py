@@ -25,6 +25,11 @@ ERRORS = {
     '[{"jsonrpc": "2.0", "id": 1, "result": 1}, {"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "m"}}]': (
         "error: m"
     ),
+    '{"status": "error"}': "status: error",
+    '{"status": "error", "code": 500}': "status: error: 500",
+    '{"code": 401, "message": "token expired"}': "code: 401: token expired",
+    '{"code": 50001, "msg": "internal error", "data": null}': "code: 50001: internal error",
+    '{"code": "404", "msg": "no such user", "data": {}}': "code: 404: no such user",
     '\r\n {"fault": {"faultstring": "Quota exceeded"}}': "fault: Quota exceeded",
 }
 NO_ERRORS = (
@@ -39,6 +44,14 @@ NO_ERRORS = (
     '{"status": "failed"}',
     '{"id": 7, "name": "nightly", "status": "failed", "error": "timeout"}',
     '{"status": 404}',
+    '{"status": "error", "job": 3, "progress": 0.7}',
+    '{"code": 200, "message": "done", "data": null}',
+    '{"code": 0, "msg": "success", "data": null}',
+    '{"code": 40001, "msg": "success"}',
+    '{"code": 404, "name": "Not Found, a street"}',
+    '{"code": 44137, "message": "a parcel for you", "data": [1]}',
+    '{"code": "DE", "message": "Germany"}',
+    '{"code": 500000000, "message": "a long number"}',
     '{"items": [{"error": "an old one", "success": false}]}',
     '[{"error": "of one of them"}]',
     '"error"',
@@ -51,6 +64,21 @@ PAGES = {
     "<title>Just a moment...</title>": "an error page: Just a moment...",
     '<?xml version="1.0"?><soap:Envelope><soap:Body><soap:Fault>': "an XML fault",
     "<Error><Code>SlowDown</Code></Error>": "an XML fault",
+    "<h1>Whitelabel Error Page</h1>": "an error page: Whitelabel Error Page",
+    "<title>We're sorry, but something went wrong (500)</title>": (
+        "an error page: We're sorry, but something went wrong (500)"
+    ),
+    "<title>Server Error in '/' Application.</title>": "an error page: Server Error in '/' Application.",
+    "<br />\n<b>Fatal error</b>:  Uncaught PDOException in /www/a.php on line 3": (
+        "text: Fatal error: Uncaught PDOException in /www/a.php on line 3"
+    ),
+    "ERROR: could not connect to database": "text: ERROR: could not connect to database",
+    "Traceback (most recent call last):\n  File": "text: Traceback (most recent call last): File",
+    "java.lang.NullPointerException: name": "text: java.lang.NullPointerException: name",
+    "Uncaught TypeError: x is not a function": "text: Uncaught TypeError: x is not a function",
+    "Errors are rare: we look at each": "",
+    "error: 0\nwarnings: 3": "",
+    "<p>What to do about <b>warning</b> lights</p>": "",
     "<title>Posts</title>": "",
     "<title>Room 404</title><p>404</p>": "",
     "<html><p>" + "How to sign in to a club, and what errors mean. " * 10: "",
