@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import cpu
-from tests.children import warm
+from tests.children import forkserver, warm
 from tests.cloud.fixtures import cloud, module_cloud
 from tests.shards.stores import shard_folder, shard_uris
 from tests.whole import WHOLE
@@ -49,6 +50,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(cpu.Meter())
     if not WHOLE:
         warm.install()
+    if hasattr(config, "workerinput"):
+        forkserver.inherit(config.workerinput[_FORKSERVERS])
+
+
+_FORKSERVERS = "forkservers"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each process that is to run tests where programs are forked, for all of them in one place.
+
+    Who asks what tests cost has each fork its own: only what it started itself is counted.
+    """
+    alone = WHOLE or node.config.getoption("--cpu-report") is not None
+    node.workerinput[_FORKSERVERS] = {} if alone else forkserver.shared()
 
 
 # Thousands of tests are collected in each process, and all of them stay: nothing of it is garbage, nor ever will be.

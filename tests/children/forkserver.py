@@ -120,12 +120,17 @@ def forkserver(kind: str = COMMANDS) -> Forkserver:
 
 
 _inherited: dict[str, Forkserver] = {}
-"""Those of the tests, in a process that was itself forked."""
+"""Those of the tests, in a process that did not start them."""
 
 
-def inherit(servers: Mapping[str, Forkserver]) -> None:
-    """Let this process, which was forked, ask where the tests ask."""
-    _inherited.update(servers)
+def inherit(addresses: Mapping[str, str]) -> None:
+    """Let this process, which has the environment of the tests, ask where the tests ask: addresses by kind."""
+    _inherited.update({kind: Forkserver(address, dict(os.environ)) for kind, address in addresses.items()})
+
+
+def shared() -> dict[str, str]:
+    """Addresses by kind, for other processes of these tests: each kind imports its things once for all of them."""
+    return {kind: server.address for kind, server in _start_all().items()}
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from tests.children import warm
-from tests.children.forkserver import CLOUDS, COMMANDS, GENERATORS, ROOT, SERVERS, STORES, Forkserver, Job, inherit
+from tests.children.forkserver import CLOUDS, COMMANDS, GENERATORS, ROOT, SERVERS, STORES, Job, inherit
 from tests.children.processes import title
 from tests.coverage import forks
 
@@ -61,7 +61,7 @@ def main() -> None:
     forks.install()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # dbz holds signals back while it starts a child
     handed, ends_with = json.loads(sys.argv[1]), int(sys.argv[2])
-    inherit({kind: Forkserver(address, dict(os.environ)) for kind, (address, _) in handed.items()})
+    inherit({kind: address for kind, (address, _) in handed.items()})
     for kind, (_, descriptor) in handed.items():
         if not os.fork():
             for other, (_, unwanted) in handed.items():
