@@ -16,7 +16,7 @@ from locust.env import Environment
 from locust.user.task import TaskSet
 
 from dbz.load.generator import pauses
-from dbz.load.generator.net.wire import TimedWait
+from dbz.load.generator.net.waiting import TimedWait
 
 done, slept = Counter(), Counter()
 

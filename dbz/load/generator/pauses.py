@@ -11,7 +11,7 @@ from typing import Any
 from locust.exception import StopUser
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
 
-from dbz.load.generator.net import wire
+from dbz.load.generator.net import waiting
 
 
 def install() -> None:
@@ -21,13 +21,13 @@ def install() -> None:
         user = task_set.user
         if user._state == LOCUST_STATE_STOPPING:
             raise StopUser
-        seconds, turns = task_set.wait_time(), wire.turns()
+        seconds, turns = task_set.wait_time(), waiting.turns()
         if seconds <= 0 and getattr(user, "dbz_turns", turns) != turns:
             user.dbz_turns = turns
             return
         user._state = LOCUST_STATE_WAITING
         task_set._sleep(seconds)
-        user.dbz_turns = wire.turns()
+        user.dbz_turns = waiting.turns()
         if user._state == LOCUST_STATE_STOPPING:
             raise StopUser
         user._state = LOCUST_STATE_RUNNING

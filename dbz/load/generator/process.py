@@ -22,7 +22,7 @@ from dbz.load.generator import departures, hooks, pauses, population, spawning, 
 from dbz.load.generator.data.feeders import settle_feeders
 from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
 from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
-from dbz.load.generator.net import fence, wire
+from dbz.load.generator.net import fence, waiting
 from dbz.load.generator.net.channel import Channel, tolerate
 from dbz.load.generator.once import Preparation, prepares
 from dbz.load.generator.pacing import Pacing
@@ -130,7 +130,7 @@ class GeneratorProcess:
         session.watch_requests(environment)
         marks = None if isinstance(sink, MasterSink) else Marks(self.spec)
         self._initialize(environment, runner, session.errors)
-        gevent.spawn(wire.sweep_deadlines)
+        gevent.spawn(waiting.sweep_deadlines)
         writer = RecordWriter(session, runner, pacing)
         writing = writer.start(environment.events)
         preparation: Preparation | None = None

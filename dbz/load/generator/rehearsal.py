@@ -29,7 +29,7 @@ from dbz.errors import DbzError, ExitCode  # noqa: E402
 from dbz.load.generator import once, users  # noqa: E402
 from dbz.load.generator.data.feeders import settle_feeders  # noqa: E402
 from dbz.load.generator.data.secrets import masked  # noqa: E402
-from dbz.load.generator.net import wire  # noqa: E402
+from dbz.load.generator.net import waiting  # noqa: E402
 from dbz.load.generator.process import GeneratorProcess  # noqa: E402
 from dbz.load.generator.session import Session  # noqa: E402
 from dbz.load.generator.socketio.client import SocketClient  # noqa: E402
@@ -318,7 +318,7 @@ def rehearse(spec: GeneratorSpec, terms: Mapping[str, Any], file: TextIO) -> Non
     runner = environment.create_local_runner()
     teller = _Teller(file)
     teller.watch_clients(environment.events)
-    gevent.spawn(wire.sweep_deadlines)
+    gevent.spawn(waiting.sweep_deadlines)
     environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
     preparation = once.Preparation(spec, teller, Event())
     if preparation.prepare():

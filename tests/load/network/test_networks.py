@@ -16,8 +16,9 @@ from gevent import socket as gsocket
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.faults import TransportError
-from dbz.load.generator.net.wire import Connection, DirectConnection
+from dbz.load.generator.net.wire import DirectConnection
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from dbz.load.networks import Network
 from tests.load.http.test_http_client_tls import context_with

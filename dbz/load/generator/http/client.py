@@ -46,11 +46,12 @@ from dbz.load.generator.http.urls import (
 )
 from dbz.load.generator.http.verbs import Verbs
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.dial import tls_context
 from dbz.load.generator.net.faults import TooManyRedirects, TransportError, notes_of
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import proxy_for
-from dbz.load.generator.net.wire import Connection, DirectConnection
+from dbz.load.generator.net.wire import DirectConnection
 from dbz.load.generator.record.under_way import under_way
 
 TIMEOUT_S = 30.0

@@ -14,10 +14,11 @@ from dbz.load.generator.http.response import Response
 from dbz.load.generator.http.urls import full_url
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.connecting import connect
+from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, UnaskedResponse
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
-from dbz.load.generator.net.wire import Connection, DirectConnection
+from dbz.load.generator.net.wire import DirectConnection
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0

@@ -6,10 +6,11 @@ import ssl
 import time
 
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.dial import dial, tls_context, wrap_tls
 from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy, dial_proxy, open_tunnel
-from dbz.load.generator.net.wire import Connection, DirectConnection
+from dbz.load.generator.net.wire import DirectConnection
 
 
 def connect(

@@ -12,7 +12,7 @@ from typing import Any
 from gevent.hub import get_hub
 
 from dbz.load.generator.net.faults import ReadTimeout, TransportError
-from dbz.load.generator.net.wire import TimedWait
+from dbz.load.generator.net.waiting import TimedWait
 
 
 class NotInTimeError(ReadTimeout):

@@ -1,159 +1,35 @@
 """One TCP or TLS connection of a virtual user, on gevent's event loop, with failures that have clear names.
 
-Waiting goes straight to the hub's primitive with a deadline that a sweep enforces: a timer for each read would cost
-more than the read. The read watcher stays started between answers: stopping and starting it would cost system calls,
-and a server that closes or speaks unasked is noticed for nothing.
+The read watcher stays started between answers: stopping and starting it would cost system calls, and a server that
+closes or speaks unasked is noticed for nothing.
 """
 
 from __future__ import annotations
 
 import ssl
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-import gevent
 from gevent import socket as gsocket
 from gevent import ssl as gssl
 from gevent.hub import get_hub
 
-from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, WriteTimeout
+from dbz.load.generator.net import outbox
+from dbz.load.generator.net.connection import CHUNK_BYTES, Connection
+from dbz.load.generator.net.faults import ConnectionLost, WriteTimeout
 
-CHUNK_BYTES = 65536
 _SMALL_CHUNK_BYTES = 8192  # events are small, and a large buffer costs more than reading once more
-_SWEEP_S = 0.1
+_SHORTEST_WAIT_S = 0.001
 _buffer = bytearray(CHUNK_BYTES)
 """What was read last: one for all, since nobody gives way before it is copied."""
 _seen = memoryview(_buffer)
-_SHORTEST_WAIT_S = 0.001
-
-
-class TimedWait:
-    """Something that a greenlet waits for until a deadline, which the sweep enforces."""
-
-    __slots__ = ("_until_s", "_waiting")
-
-    def __init__(self) -> None:
-        self._waiting: Any = None
-        self._until_s = 0.0
-
-    def wait(self, deadline_s: float) -> Any:
-        """Give way to others until somebody switches here with a value, which is returned; `ReadTimeout` when too late.
-
-        Whoever switches here must be called by the event loop.
-        """
-        _open.add(self)
-        try:
-            return self._give_way(deadline_s)
-        finally:
-            _open.discard(self)
-
-    def _give_way(self, until_s: float) -> Any:
-        # Straight to the hub instead of `hub.wait`: that makes a waiter and starts and stops the watcher each time.
-        # The price is that whoever switches here must be called by the event loop, and nobody else.
-        global _turns
-        self._until_s, self._waiting = until_s, gevent.getcurrent()
-        _turns += 1
-        try:
-            return get_hub().switch()
-        finally:
-            self._waiting = None
-
-    def expire(self, now_s: float) -> None:
-        """Wake who waits when the time is over; called by the event loop."""
-        if self._waiting is not None and self._until_s < now_s:
-            self._waiting.throw(ReadTimeout())
-
-
-class Connection(TimedWait, ABC):
-    """A way to a server. Waits end at `deadline_s` (monotonic clock) with `ReadTimeout` or `WriteTimeout`.
-
-    `read_timeout_s` limits each single wait for bytes as well, when it is not 0.
-    """
-
-    __slots__ = ("arrived_s", "connect_s", "deadline_s", "read_timeout_s", "tls_s")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.deadline_s = self.read_timeout_s = 0.0
-        self.arrived_s = 0.0
-        """When the first of the bytes that `recv` gave last had arrived; 0 when that was just before it gave them."""
-        self.connect_s = self.tls_s = 0.0
-        """How long it took to look up the name and connect, through a proxy's tunnel too, and for the TLS handshake."""
-        _open.add(self)
-
-    def _patience_s(self) -> float:
-        """Until when a wait for bytes that begins now may last."""
-        if self.read_timeout_s:
-            return min(self.deadline_s, time.monotonic() + self.read_timeout_s)
-        return self.deadline_s
-
-    @property
-    @abstractmethod
-    def encrypted(self) -> bool:
-        """Whether this is TLS, which may hold bytes that no event announces."""
-
-    @property
-    @abstractmethod
-    def unasked(self) -> bool:
-        """Whether the server closed the connection, or sent something, while nobody was reading."""
-
-    @abstractmethod
-    def send(self, data: bytes) -> None:
-        """Send everything."""
-
-    @abstractmethod
-    def send_now(self, data: bytes) -> int:
-        """Send what the network takes without waiting; returns how many bytes that were."""
-
-    @abstractmethod
-    def recv(self, wanted: int = 1, size_of: Callable[[bytes], int] | None = None) -> bytes:
-        """Bytes that have arrived; waits for some first; empty when the server closed the connection.
-
-        A connection may wait until there are as many as are `wanted`: whoever can do nothing with fewer is woken once.
-        So it may for all that belongs to the first of them, when `size_of`, which it may call from the event loop,
-        says of these how many that are; 0 when that cannot be said.
-        """
-
-    def ask(self, message: bytes, expected: bytes = b"", size_of: Callable[[bytes], int] | None = None) -> bytes:  # noqa: ARG002 not worth it here
-        """Send everything and wait for the first bytes of the answer; `size_of` is for `recv`.
-
-        When these are the `expected` ones, that object itself is returned: nothing is copied then.
-        """
-        self.send(message)
-        return self.recv(1, size_of)
-
-    @abstractmethod
-    def recv_now(self) -> bytes | None:
-        """Bytes that have arrived, without waiting; None when there are none, empty when the server closed."""
-
-    @abstractmethod
-    def recv_more(self) -> bytes | None:
-        """As `recv_now` after it gave bytes: what no event announces; None when there is never any."""
-
-    @abstractmethod
-    def listen(self, call: Callable[[], None]) -> None:
-        """Have the event loop call, from now on, whenever `recv_now` has something to give; nobody waits in `recv`."""
-
-    @abstractmethod
-    def when_writable(self, call: Callable[[], None] | None) -> None:
-        """Have the event loop call when `send_now` may take more, again and again; None for no longer."""
-
-    @abstractmethod
-    def stale(self) -> bool:
-        """Whether the server closed this idle connection, or sent what nobody asked for."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close the connection."""
-        _open.discard(self)
 
 
 class DirectConnection(Connection):
     """A connected socket."""
 
-    __slots__ = ("_armed", "_fast", "_read", "_socket", "_unasked", "_write")
+    __slots__ = ("_armed", "_fast", "_message", "_read", "_socket", "_unasked", "_write")
 
     def __init__(self, sock: gsocket.socket) -> None:
         super().__init__()
@@ -165,6 +41,8 @@ class DirectConnection(Connection):
         self._write: Any = None
         self._armed = False
         self._unasked = False
+        self._message = b""
+        """What is in the outbox and its answer is waited for; empty when it was given up."""
 
     @property
     def encrypted(self) -> bool:
@@ -192,6 +70,34 @@ class DirectConnection(Connection):
         if sent < len(data):
             self._send_slowly(data[sent:])
 
+    def depart(self) -> None:
+        """Send what was put into the outbox, unless nobody waits for the answer any more; called by the outbox."""
+        message, fast = self._message, self._fast
+        if not message or fast is None:
+            return
+        sent, failure = 0, None
+        try:
+            sent = fast.send(message)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            failure = error
+        if sent < len(message):
+            get_hub().loop.run_callback(self._tell, (sent, failure))
+
+    def _tell(self, outcome: tuple[int, OSError | None]) -> None:
+        """Wake who waits for the answer to a message that was not sent whole; called by the event loop."""
+        if self._message and self._waiting is not None:
+            self._waiting.switch(outcome)
+
+    def _go_on_sending(self, message: bytes, outcome: tuple[int, OSError | None]) -> None:
+        """After `depart` has sent so many bytes, or failed to."""
+        sent, failure = outcome
+        if failure is not None:
+            raise failure
+        self._send_slowly(message[sent:])
+        self.wait_readable()
+
     def _send_slowly(self, data: bytes) -> None:
         self._socket.settimeout(max(self.deadline_s - time.monotonic(), _SHORTEST_WAIT_S))
         try:
@@ -206,16 +112,16 @@ class DirectConnection(Connection):
         fast = self._fast
         if fast is None:
             return super().ask(message, expected, size_of)
+        self._arm()
+        self._message = message
+        outbox.put(self)
         try:
-            sent = fast.send(message)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            raise ConnectionLost(error.strerror or str(error)) from error
-        if sent < len(message):
-            self._send_slowly(message[sent:])
-        self.wait_readable()
+            outcome = self._give_way(self.deadline_s if not self.read_timeout_s else self._patience_s())
+        finally:
+            self._message = b""
         try:
+            if outcome:  # nothing, when there is something to read
+                self._go_on_sending(message, outcome)
             size = fast.recv_into(_buffer)
         except BlockingIOError:
             return self.recv()
@@ -227,10 +133,13 @@ class DirectConnection(Connection):
 
     def wait_readable(self) -> None:
         """Give way to other users until there is something to read or the deadline has passed."""
+        self._arm()
+        self._give_way(self._patience_s())
+
+    def _arm(self) -> None:
         if not self._armed:
             self._armed = True
             self._read.start(self._wake)
-        self._give_way(self._patience_s())
 
     def _wake(self) -> None:
         """Called by the event loop.
@@ -337,26 +246,3 @@ class DirectConnection(Connection):
         self._read.close()
         self.when_writable(None)
         self._socket.close()
-
-
-_open: set[TimedWait] = set()
-_turns = 0
-
-
-def turns() -> int:
-    """How often a greenlet of this process has given way to others by waiting here.
-
-    Whoever finds it changed has given way: the others could not have had their turns else.
-    """
-    return _turns
-
-
-def sweep_deadlines() -> None:
-    """Wake those whose deadline has passed, forever; one greenlet of each generator process runs this."""
-    loop = get_hub().loop
-    while True:
-        gevent.sleep(_SWEEP_S)
-        now_s = time.monotonic()
-        for connection in [each for each in _open if each._waiting is not None and each._until_s < now_s]:
-            # From the event loop: a reader that was woken by this greenlet would never give control back to it.
-            loop.run_callback(connection.expire, now_s)

@@ -19,6 +19,7 @@ from dbz.load.generator.http.fields import one_line
 from dbz.load.generator.http.response import Headers, decoded
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.connecting import connect
+from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.faults import (
     ClosedByServer,
     ConnectionLost,
@@ -27,7 +28,6 @@ from dbz.load.generator.net.faults import (
     TransportError,
 )
 from dbz.load.generator.net.origin import Origin
-from dbz.load.generator.net.wire import Connection
 from dbz.load.generator.websocket import deflate
 from dbz.load.generator.websocket.frames import BINARY, CLOSE, COMPRESSED, PING, PONG, TEXT, FrameReader, encode_frame
 

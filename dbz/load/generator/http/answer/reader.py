@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from dbz.load.generator.http.answer.decoding import decompress
 from dbz.load.generator.http.answer.head import Head, parse_head
+from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.faults import (
     BodyTooLarge,
     ConnectionLost,
@@ -19,7 +20,6 @@ from dbz.load.generator.net.faults import (
     MalformedResponse,
     UnaskedResponse,
 )
-from dbz.load.generator.net.wire import Connection
 
 MAX_HEADER_BYTES = 65_536
 _MAX_KNOWN_HEADS = 512

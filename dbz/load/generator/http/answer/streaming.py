@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dbz.load.generator.http.answer.decoding import decompressed
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.reader import ResponseReader
-from dbz.load.generator.net.wire import Connection
+from dbz.load.generator.net.connection import Connection
 
 LARGEST_PIECE_BYTES = 64_000_000
 

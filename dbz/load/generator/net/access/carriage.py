@@ -24,8 +24,8 @@ from dbz.load.generator.net.access.passage import MOST_ROOM_BYTES, Passage
 from dbz.load.generator.net.access.rounds import EARLY_S, rounds
 from dbz.load.generator.net.access.schedule import AccessLink
 from dbz.load.generator.net.access.tls import LARGEST_RECORD_BYTES, TlsSession
+from dbz.load.generator.net.connection import CHUNK_BYTES, Connection
 from dbz.load.generator.net.faults import ConnectionLost, ConnectTimeout, ReadTimeout, WriteTimeout
-from dbz.load.generator.net.wire import CHUNK_BYTES, Connection
 
 _SMALL_CHUNK_BYTES = 8192
 """Events are small: a buffer for more would cost more than to read again."""
