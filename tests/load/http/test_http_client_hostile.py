@@ -259,7 +259,7 @@ def test_a_server_that_reads_nothing_ends_in_a_write_timeout():
     silent = threading.Event()
     with serving(lambda _: silent.wait(10)) as server:
         client, ledger = client_of(server.url)
-        client.post("/", data=b"x" * 30_000_000, timeout=0.3)
+        client.post("/", data=b"x" * 30_000_000, timeout=1.5)
         silent.set()
         assert ledger.rows == [("POST /", "WriteTimeout")]
 
