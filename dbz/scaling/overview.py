@@ -15,6 +15,7 @@ from dbz.scaling.exclusive.roles import Presence, who_is_there
 from dbz.scaling.handle import ServiceHandle
 from dbz.scaling.size.apart import carried_apart
 from dbz.scaling.size.measured import newest_capacity, read_measured
+from dbz.scaling.size.sizing import not_shown, times_carried
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Overview:
     """By phase: of services apart the one that limits how much of it is carried."""
     activities: Sequence[ScalingActivity] = ()
     """What AWS did by its policies lately, and why it did not."""
+    unknown: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Phases of which the headroom is not known, each with what the measured load had none of."""
 
     def drift(self, service: str) -> int:
         """How many tasks more than the nearest phase plans a service is to have; below 0: fewer."""
@@ -54,7 +57,7 @@ class Overview:
 
     def headroom_texts(self) -> list[str]:
         """A sentence for each phase, or why there is none."""
-        if not self.headroom:
+        if not (self.headroom or self.unknown):
             return ["not known: dbz capacity measures what a task carries"]
         tasks = self.live.service.running
         return [
@@ -66,6 +69,8 @@ class Overview:
             + ("" if ratio >= 1 else ": not enough")
             + (f" ({self.limited_by[phase]} carries least)" if phase in self.limited_by else "")
             for phase, ratio in self.headroom.items()
+        ] + [
+            f"{phase}: not known, its {' and '.join(blind)} were not measured" for phase, blind in self.unknown.items()
         ]
 
 
@@ -74,29 +79,7 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
     aws, live = handle.aws, read_live(handle, cache_group)
     known = find_services(aws, handle.cluster, sorted(list_service_names(aws, handle.cluster)))
     services = [one for one in known if one.status == "ACTIVE"]
-    file = newest_capacity(reports)
-    headroom: dict[str, float] = {}
-    limited_by: dict[str, str] = {}
-    measured = ""
-    if file is not None:
-        try:
-            found = read_measured(str(file), reports, None)
-        except UsageError:  # a capacity of somebody else's servers says nothing about these
-            found = None
-        if found is not None:
-            measured = found.source
-            running = {one.name: one.running for one in services}
-            for phase in plan.phases:
-                if carried := carried_apart(plan, phase, found, running):
-                    headroom[phase.name], limited_by[phase.name] = carried
-                    continue
-                targets = {"users": phase.users, "connections": phase.connections, "requests": phase.requests}
-                ratios = [
-                    each * live.service.running / targets[name]
-                    for name, each in found.per_task().items()
-                    if targets[name]
-                ]
-                headroom[phase.name] = min(ratios)
+    carried = _carried(plan, {one.name: one.running for one in services}, live.service.running, reports)
     activities = read_activities(handle) if live.policies else []
     present = who_is_there(aws, plan.scaling, live.place)
     health = read_health(aws, live.service)
@@ -104,8 +87,42 @@ def look(handle: ServiceHandle, plan: Phases, cache_group: str, reports: Path) -
     nearest = _in_words(near, live) if near else ""
     planned = _planned(near, live) if near else {}
     return Overview(
-        aws.where, live, services, nearest, planned, headroom, measured, present, health, limited_by, activities
-    )
+        aws.where, live, services, nearest, planned, carried.headroom, carried.measured, present, health,
+        carried.limited_by, activities, carried.unknown,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """What the running tasks carry, by the newest capacity that was measured; fields as in `Overview`."""
+
+    measured: str = ""
+    headroom: dict[str, float] = field(default_factory=dict)
+    limited_by: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _carried(plan: Phases, running: Mapping[str, int], tasks: int, reports: Path) -> _Carried:
+    file = newest_capacity(reports)
+    if file is None:
+        return _Carried()
+    try:
+        found = read_measured(str(file), reports, None)
+    except UsageError:  # a capacity of somebody else's servers says nothing about these
+        return _Carried()
+    known = _Carried(found.source)
+    for phase in plan.phases:
+        apart = carried_apart(plan, phase, found, running)
+        ratio = apart[0] if apart else times_carried(phase, found, tasks)
+        blind = not_shown(phase, found)
+        # Too few for one thing are too few, whatever the others need.
+        if ratio is None or (blind and ratio >= 1):
+            known.unknown[phase.name] = blind
+            continue
+        known.headroom[phase.name] = ratio
+        if apart:
+            known.limited_by[phase.name] = apart[1]
+    return known
 
 
 def nearest_phase(plan: Phases, live: Live, services: Sequence[EcsService]) -> Phase | None:

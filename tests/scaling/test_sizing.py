@@ -6,14 +6,22 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dbz.config.phases.file import build_phases, load_phases
-from dbz.config.phases.plan import ApiServers
+from dbz.config.phases.plan import ApiServers, Phase
 from dbz.config.source import parse_yaml
 from dbz.errors import ConfigError
-from dbz.scaling.size.sizing import MeasuredTask, PhaseSize, SizeVerdict, shortfall, size_phases
+from dbz.scaling.size.sizing import (
+    MeasuredTask,
+    PhaseSize,
+    SizeVerdict,
+    not_known,
+    shortfall,
+    size_phases,
+    times_carried,
+)
 from dbz.scaling.size.writing import counts_to_write, with_counts, write_counts
 
 PHASES = load_phases().phases
@@ -164,3 +172,24 @@ def test_only_what_is_wrong_by_measurement_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"beyond scaling\.bounds"):
         write_counts(file, {"one": {"api": ApiServers(min=60, max=60)}})
     assert "api_servers: 4   # two" in file.read_text() and "60" not in file.read_text()
+
+
+COUNTS = st.one_of(st.none(), st.just(0), st.integers(1, 5000))
+
+
+@given(COUNTS, COUNTS, COUNTS, st.integers(1, 9), st.sampled_from(PHASES))
+def test_headroom_and_sizes_agree_on_what_is_not_known(
+    users: int | None, connections: int | None, requests: int | None, tasks: int, phase: Phase
+) -> None:
+    """Whatever was measured, also nothing of a phase: no tasks are called enough for what nobody has measured."""
+    measured = MeasuredTask("x", 1, users, connections, requests, 1.1)
+    assume(measured.whole)
+    phase = phase.model_copy(update={"connections": phase.connections if tasks % 2 else 0})
+    ratio, (size,) = times_carried(phase, measured, tasks), size_phases([phase], measured, 0.0)
+    shares = [value / {"users": phase.users, "connections": phase.connections, "requests": phase.requests}[name] * tasks
+              for name, value in measured.whole.items() if name != "connections" or phase.connections]  # fmt: skip
+    assert ratio == (pytest.approx(min(shares)) if shares else None)
+    if phase.api_servers and not_known(phase, measured):
+        assert size.verdict in (SizeVerdict.NOT_MEASURED, SizeVerdict.TOO_SMALL)
+    if ratio is None:
+        assert not_known(phase, measured), "something is asked for that was not measured"

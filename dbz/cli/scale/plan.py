@@ -95,10 +95,11 @@ def make_plan(
 
 
 def _shortfall(plan: Phases, phase: Phase, reports: Path) -> str:
-    """What the phase's tasks do not carry, by the newest capacity of the reports folder; empty without one."""
+    """What the phase's tasks do not carry, or nobody knows, by the newest capacity of the reports folder; empty without
+    one."""
     from dbz.scaling.size.apart import shortfall_apart
     from dbz.scaling.size.measured import newest_capacity, read_measured
-    from dbz.scaling.size.sizing import shortfall
+    from dbz.scaling.size.sizing import not_known, shortfall
 
     file = newest_capacity(reports)
     if file is None:
@@ -107,4 +108,5 @@ def _shortfall(plan: Phases, phase: Phase, reports: Path) -> str:
         measured = read_measured(str(file), reports, None)
     except UsageError:  # a capacity of somebody else's servers says nothing about these
         return ""
-    return shortfall_apart(plan, phase, measured) if measured.services else shortfall(phase, measured)
+    short = shortfall_apart(plan, phase, measured) if measured.services else shortfall(phase, measured)
+    return short or not_known(phase, measured)

@@ -99,6 +99,8 @@ def carried_apart(
     if not measured.whole:
         return None
     factor = load_factor(phase, measured)
+    if not factor:
+        return None
     ratios = [
         (running[name] / (busy * factor), name)
         for service, busy in busy_tasks(measured.services).items()

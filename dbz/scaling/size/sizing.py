@@ -139,6 +139,20 @@ def not_shown(phase: Phase, measured: MeasuredTask) -> list[str]:
     ]
 
 
+def times_carried(phase: Phase, measured: MeasuredTask, tasks: int) -> float | None:
+    """How many times a phase's targets so many tasks carry, by what was measured; None: nothing of them was."""
+    wanted = {"users": phase.users, "connections": phase.connections, "requests": phase.requests}
+    ratios = [each * tasks / wanted[name] for name, each in measured.per_task().items() if wanted[name]]
+    return min(ratios, default=None)
+
+
+def not_known(phase: Phase, measured: MeasuredTask) -> str:
+    """What of a phase's targets nobody knows whether its tasks carry it, in a sentence; empty: nothing."""
+    blind = not_shown(phase, measured)
+    what = f"the {' and '.join(blind)} of {phase.name}"
+    return f"whether its tasks carry {what} is not known: {measured.source} measured none" if blind else ""
+
+
 def shortfall(phase: Phase, measured: MeasuredTask) -> str:
     """What of a phase's targets its planned tasks do not carry by what was measured, in a sentence; empty: nothing."""
     if phase.api_servers is None:

@@ -119,6 +119,22 @@ def test_status_plan_apply_history_and_rollback(shell: Shell) -> None:
     assert "rolled back" in shell.scale("history").stdout
 
 
+def test_headroom_is_not_known_where_the_capacity_measured_none_of_it(shell: Shell) -> None:
+    """And a plan says so too. Too few tasks for what was measured are too few all the same."""
+    capacity = searched(threshold=1000)
+    assert capacity.capacity is not None
+    figures = capacity.capacity.model_copy(update={"connections": 0.0})
+    blind = capacity.model_copy(update={"capacity": figures})
+    (shell.folder / "reports" / blind.id).mkdir(parents=True)
+    blind.save(shell.folder / "reports" / blind.id)
+    found, said = shell.json("status"), shell.scale("status").stdout
+    unknown = found["headroom_unknown"]
+    assert unknown and all(names == ["connections"] for names in unknown.values())
+    assert not unknown.keys() & found["headroom"].keys() and all(one < 1 for one in found["headroom"].values())
+    assert all(f"{phase}: not known, its connections were not measured" in said for phase in unknown)
+    assert "carry the connections of phase_1 is not known" in " ".join(shell.scale("plan", "phase_1").stdout.split())
+
+
 def test_status_as_json_has_everything(shell: Shell) -> None:
     capacity = searched(threshold=1000)
     (shell.folder / "reports" / capacity.id).mkdir(parents=True)
