@@ -19,7 +19,7 @@ from dbz.runs import aggregate, arrivals, coverage
 from dbz.runs.before import failures_before
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
-from dbz.runs.doubts import doubt_notes, nothing_right, went_astray
+from dbz.runs.doubts import doubt_notes, nothing_right, unasked_deliveries
 from dbz.runs.fold import SERVER_GAUGES
 from dbz.runs.growth import growth_notes
 from dbz.runs.machine import busy_notes, machine_figures
@@ -104,7 +104,7 @@ def conclude(
     failures += failures_of_code(record, found, budgets, health, every, int(run.profile.get("users", 0)))
     if window == record.window:  # before another part of it was a load of another size
         failures += failures_before(record, window, found, budgets)
-    failures += went_astray(found, budgets)
+    failures += unasked_deliveries(found, budgets)
     no_measure, too_slow = arrivals.dropped_reasons(
         record, window, health, run.profile.get("users", 0), slow_generator=_slow_generator(health)
     )

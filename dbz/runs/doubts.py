@@ -1,5 +1,5 @@
 """What goes wrong without failing, in words: answers of a good status that say so or whose content became another, and
-messages that reach others than those for whom they were meant."""
+messages that reach others than those for whom they were meant, or arrive twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from dbz.units import counted
 
 _MOST_NOTES = 3
 _ANSWERS = {"http.doubtful": "answer", "ack.doubtful": "acknowledgement"}
-_ASTRAY = "delivery.astray"
+_UNASKED = {"delivery.astray": "reached somebody who is not in their room", "delivery.duplicated": "arrived twice"}
+"""Deliveries that nobody expects, and what is said of them."""
 _TO_JUDGE = ", and count as successes: judge them in the scenario (self.check), or by a budget on "
 _CALLED = {"empty": "empty", "other": "of another kind"}
 
@@ -60,17 +61,18 @@ def nothing_right(record: Record, window: Window, found: Measurements, budgets: 
     return [reason]
 
 
-def went_astray(found: Measurements, budgets: Sequence[Budget]) -> list[str]:
-    """Why a run fails in which messages reached somebody who is not in their room, more of those expected than budgets
-    on `errors` allow: for whom they were not meant they are worse than none. Budgets on them say so themselves.
+def unasked_deliveries(found: Measurements, budgets: Sequence[Budget]) -> list[str]:
+    """Why a run fails in which messages reached somebody who is not in their room, or somebody twice, more of those
+    expected than budgets on `errors` allow: no app shows them as they should be. Budgets on them say so themselves.
     """
     limits = [one.limit for one in budgets if one.of.metric.name == "errors" and not one.of.filters and one.limit.known]
     return [
-        f"{counted(astray, 'message')} of {event} reached somebody who is not in their room, of {expected:,} expected: "
-        f"a budget on {_ASTRAY} says how many there may be"
-        for event, (astray, expected) in found.deliveries.get(_ASTRAY, {}).items()
-        if astray and not _judged(budgets, _ASTRAY, event)
-        if not all(limit.holds(min(astray / max(expected, 1), 1.0)) for limit in limits)
+        f"{counted(unasked, 'message')} of {event} {what}, of {expected:,} expected: "
+        f"a budget on {metric} says how many there may be"
+        for metric, what in _UNASKED.items()
+        for event, (unasked, expected) in found.deliveries.get(metric, {}).items()
+        if unasked and not _judged(budgets, metric, event)
+        if not all(limit.holds(min(unasked / max(expected, 1), 1.0)) for limit in limits)
     ]
 
 

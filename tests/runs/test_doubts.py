@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import pytest
 
 from dbz.measure.budget.budgets import Budget, parse_budget
 from dbz.measure.latency.histogram import Histogram
@@ -69,18 +71,32 @@ def astray(count: int) -> dict[str, Any]:
     return {"deliveries": {"chat": [10, 100, 100, 0, 0, 0]}, "astray": {"chat": [count]}}
 
 
-def test_messages_that_reach_others_break_a_run_unless_a_budget_allows_them() -> None:
-    run = run_of(astray(3))
+def twice(count: int) -> dict[str, Any]:
+    """What a line says when so many of 100 messages arrived twice."""
+    return {"deliveries": {"chat": [10, 100, 100, 0, count, 0]}}
+
+
+@pytest.mark.parametrize(
+    ("metric", "unasked", "what"),
+    [
+        ("astray", astray, "reached somebody who is not in their room"),
+        ("duplicated", twice, "arrived twice"),
+    ],
+)
+def test_messages_that_nobody_expects_break_a_run_unless_a_budget_allows_them(
+    metric: str, unasked: Callable[[int], dict[str, Any]], what: str
+) -> None:
+    run = run_of(unasked(3))
     assert run.verdict is RunVerdict.FAIL
     (reason,) = run.reasons
-    assert reason.startswith("15 messages of chat reached somebody who is not in their room, of 500 expected")
-    assert run_of(astray(0)).verdict is RunVerdict.PASS
-    allowed = parse_budget("astray", "delivery.astray{event=chat}", "error_rate", "< 5%")
-    assert run_of(astray(3), (ERRORS, allowed)).verdict is RunVerdict.PASS
-    of_another = parse_budget("astray", "delivery.astray{event=score}", "error_rate", "< 5%")
-    assert run_of(astray(3), (ERRORS, of_another)).verdict is RunVerdict.FAIL
+    assert reason.startswith(f"15 messages of chat {what}, of 500 expected")
+    assert run_of(unasked(0)).verdict is RunVerdict.PASS
+    allowed = parse_budget("allowed", f"delivery.{metric}{{event=chat}}", "error_rate", "< 5%")
+    assert run_of(unasked(3), (ERRORS, allowed)).verdict is RunVerdict.PASS
+    of_another = parse_budget("allowed", f"delivery.{metric}{{event=score}}", "error_rate", "< 5%")
+    assert run_of(unasked(3), (ERRORS, of_another)).verdict is RunVerdict.FAIL
     looked_at = parse_budget("measured", "errors", "error_rate", "<= 100%")
-    assert run_of(astray(300), (looked_at,)).verdict is RunVerdict.PASS
+    assert run_of(unasked(100), (looked_at,)).verdict is RunVerdict.PASS
 
 
 def test_a_record_of_before_answers_were_looked_at_does_not_say_that_they_were_good() -> None:
