@@ -69,6 +69,13 @@ def member_of(url: str, folder: Path, **options: Any) -> Iterator[Member]:
         gevent.sleep(0)
 
 
+def test_a_server_that_takes_no_offered_subprotocol_is_not_connected_to(url: str, tmp_path: Path) -> None:
+    with member_of(url, tmp_path, path="/live", subprotocols=("club.v0", "club.v1"), reconnect=False) as member:
+        with pytest.raises(TransportError, match="none of the subprotocols"):
+            member.socket.connect(attempts=1)
+        assert [error[0] for error in member.errors()] == ["connect"]
+
+
 def test_messages_answers_pings_and_codes(url: str, tmp_path: Path) -> None:
     options = {"headers": {"X-Team": "red"}, "query": {"club": "7"}, "subprotocols": ("club.v1", "club.v2")}
     with member_of(url, tmp_path, path="/live", **options) as member:

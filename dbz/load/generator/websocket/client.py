@@ -258,6 +258,8 @@ def upgrade(
         raise HandshakeRefused("the server's Sec-WebSocket-Accept is wrong")
     chosen = fields.get("sec-websocket-protocol", "")
     offered = ",".join(value for name, value in headers.items() if name.lower() == "sec-websocket-protocol")
+    if offered and not chosen:  # browsers and Node's clients fail then, too
+        raise HandshakeRefused(f"the server chose none of the subprotocols that were offered ({offered[:60]})")
     if chosen and chosen not in [one.strip() for one in offered.split(",")]:
         raise HandshakeRefused(f"the server chose the subprotocol {chosen[:60]}, which was not offered")
     extensions = fields.get("sec-websocket-extensions", "")
