@@ -32,7 +32,9 @@ _SUCCESS_KEYS = ("success", "ok", "succeeded")
 _STATUS_KEYS = ("status", "statusCode", "status_code")
 _CODE = "code"
 _DATA_KEYS = ("data", "result", "payload")
-_TELLING_KEYS = frozenset((*_ERROR_KEYS, *_SUCCESS_KEYS, *_STATUS_KEYS, _CODE))
+_ERROR_TYPES = frozenset(("error", "connection_error"))
+"""The `type` of messages that are errors, as in GraphQL over WebSocket, with what is wrong as `payload`."""
+_TELLING_KEYS = frozenset((*_ERROR_KEYS, *_SUCCESS_KEYS, *_STATUS_KEYS, _CODE, "type"))
 """An object without any of these says nothing against itself."""
 _MESSAGE_KEYS = (
     *("message", "detail", "error_description", "error", "description", "faultstring", "title", "reason", "msg"),
@@ -48,6 +50,7 @@ _STATUS_HINT = re.compile(rb'"status(?:Code|_code)?"\s*:\s*"?(?:error|fail|[45]\
 _CODE_HINT = re.compile(rb'"code"\s*:\s*"?[45]\d\d')
 _FAILED_CODE = re.compile(r"[45]\d\d\d{0,3}")
 """A status, or one with up to three digits more (`40001`)."""
+_TYPE_HINT = re.compile(rb'"type"\s*:\s*"(?:connection_)?error"')
 _FALSE_HINT = re.compile(rb'"(?:success|ok|succeeded)"\s*:\s*false')
 _XML_FAULT = re.compile(rb"<(?:[\w.-]+:)?Fault[\s>]|^\s*(?:<\?xml[^>]*\?>\s*)?<Error[\s>]", re.IGNORECASE)
 _TAG = re.compile(rb"<[^>]*>")
@@ -98,7 +101,7 @@ def error_in(value: Any) -> str:
     for key in _STATUS_KEYS:
         if _is_bad(value.get(key), value):
             return _shown(f"{key}: {value[key]}", value)
-    return _code_in(value)
+    return _type_in(value) or _code_in(value)
 
 
 def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = False) -> str:
@@ -194,6 +197,7 @@ def _objection_in_json(body: bytes) -> str:
         or (b"false" in body and _FALSE_HINT.search(body))
         or (b'"status' in body and _STATUS_HINT.search(body))
         or (b'"code"' in body and _CODE_HINT.search(body))
+        or (b'error"' in body and _TYPE_HINT.search(body))
     )
     if not hinted:
         return ""
@@ -243,6 +247,17 @@ def _is_bad(status: Any, value: Mapping[Any, Any]) -> bool:
     if isinstance(status, str) and status in _JSEND:
         return value.keys() >= _JSEND[status] or (status == "error" and value.keys() <= _ERROR_ALONE)
     return _is_failed_status(status) and any(value.get(name) for name in _MESSAGE_KEYS)
+
+
+def _type_in(value: Mapping[Any, Any]) -> str:
+    """The error of a message that is called one: `{"type": "error", "payload": [{"message": "no such field"}]}`."""
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind not in _ERROR_TYPES:
+        return ""
+    words = _message_in(value.get("payload")) or next(
+        (text for name in _MESSAGE_KEYS if name != "type" and (text := _message_in(value.get(name)))), ""
+    )
+    return f"type: {kind}: {words}" if words else ""
 
 
 def _code_in(value: Mapping[Any, Any]) -> str:

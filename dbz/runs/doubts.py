@@ -46,11 +46,13 @@ def doubt_notes(record: Record, window: Window, found: Measurements, budgets: Se
 def nothing_right(record: Record, window: Window, found: Measurements, budgets: Sequence[Budget]) -> list[str]:
     """Why a run in which every answer says that something went wrong has shown nothing; empty when one does not.
 
-    A budget on such answers says itself how many there may be.
+    Budgets on such answers say themselves how many there may be, where there is one for each kind that there was.
     """
-    rows = [counts for metric in DOUBTFUL for counts in found.deliveries.get(metric, {}).values()]
+    counts = {metric: found.deliveries.get(metric, {}).values() for metric in DOUBTFUL}
+    rows = [one for each in counts.values() for one in each]
     wrong, of = sum(one for one, _ in rows), sum(one for _, one in rows)
-    judged = any(budget.of.metric.name in DOUBTFUL for budget in budgets)
+    about = {budget.of.metric.name for budget in budgets}
+    judged = all(metric in about for metric, each in counts.items() if each)
     if judged or not of or wrong < of or len(found.attempts((DELIVERY,)).ok):
         return []
     (_, name), text = next(iter(_texts(record, window).items()))

@@ -66,6 +66,14 @@ def test_a_budget_says_how_many_there_may_be() -> None:
     assert run_of(said(100), (ERRORS, tolerant)).verdict is RunVerdict.PASS
 
 
+def test_acknowledgements_that_all_say_an_error_are_not_judged_by_a_budget_on_answers() -> None:
+    lines = said(100, kind=ACK, name="join")
+    run = run_of(lines, (ERRORS, DOUBTFUL), kind=ACK, name="join")
+    assert run.verdict is RunVerdict.INVALID and "join: error: no db" in run.reasons[0]
+    of_acks = parse_budget("acks", "ack.doubtful", "error_rate", "<= 100%")
+    assert run_of(lines, (ERRORS, of_acks), kind=ACK, name="join").verdict is RunVerdict.PASS
+
+
 def astray(count: int) -> dict[str, Any]:
     """What a line says when so many of 100 messages reached somebody else as well."""
     return {"deliveries": {"chat": [10, 100, 100, 0, 0, 0]}, "astray": {"chat": [count]}}

@@ -26,6 +26,8 @@ ERRORS = {
         "error: m"
     ),
     '{"status": "error"}': "status: error",
+    '{"id": "1", "type": "error", "payload": [{"message": "no such field"}]}': "type: error: no such field",
+    '{"type": "connection_error", "payload": {"message": "who are you?"}}': "type: connection_error: who are you?",
     '{"status": "error", "code": 500}': "status: error: 500",
     '{"code": 401, "message": "token expired"}': "code: 401: token expired",
     '{"code": 50001, "msg": "internal error", "data": null}': "code: 50001: internal error",
@@ -44,6 +46,8 @@ NO_ERRORS = (
     '{"status": "failed"}',
     '{"id": 7, "name": "nightly", "status": "failed", "error": "timeout"}',
     '{"status": 404}',
+    '{"type": "error", "count": 3}',
+    '{"type": "error_rate", "message": "a kind of chart"}',
     '{"status": "error", "job": 3, "progress": 0.7}',
     '{"code": 200, "message": "done", "data": null}',
     '{"code": 0, "msg": "success", "data": null}',
@@ -136,7 +140,7 @@ def test_a_login_that_was_asked_for_is_no_objection():
 WORDS = st.sampled_from(
     (
         *("error", "errors", "fault", "exception", "success", "ok", "status", "statusCode", "message", "data", "code"),
-        *("id", "jsonrpc", "fail", "2.0", "", "none", "x"),
+        *("id", "jsonrpc", "fail", "2.0", "", "none", "x", "type", "payload", "connection_error"),
     )
 )
 VALUES = st.recursive(
