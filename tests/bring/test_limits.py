@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.bring.project.limits import budgets_text
+from dbz.bring.project.material import material_of_url, operations_of
 from dbz.measure.budget.metrics import parse_selector
 from dbz.measure.latency.series import ACK, HTTP
 from dbz.runs.schema import Deliveries, LatencyFigures, Operation, Run
@@ -55,3 +56,13 @@ def test_what_says_no_error_is_judged_and_what_does_is_named(first: Run) -> None
         for what in ("duplicated", "out_of_order", "astray"):
             assert judged(f"delivery.{what}", event.event) is not bool(getattr(event, what))
         assert judged("delivery.lost", event.event)
+
+
+def test_a_url_that_is_named_as_the_target_alone_is_what_is_loaded() -> None:
+    """As one that is named by `--from`: not a place below which that path stands once more."""
+    url = "http://127.0.0.1:3000/up"
+    for target in (url, url + "/", ""):
+        material = material_of_url(url, "", b"", target)
+        assert material.script and (material.target, operations_of(material.script)) == (url[:-3], ["GET /up"])
+    below = material_of_url(url, "", b"", "http://127.0.0.1:3001/api")
+    assert below.target == "http://127.0.0.1:3001/api"

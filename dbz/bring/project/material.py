@@ -52,6 +52,8 @@ def material_of_url(url: str, described_at: str, document: bytes, target: str) -
     parts = urlsplit(url)
     origin = target or f"{parts.scheme}://{parts.netloc}"
     if not document:
+        if origin.rstrip("/") == url.rstrip("/"):  # it is what is loaded, and no place below which that is
+            origin = f"{parts.scheme}://{parts.netloc}"
         alone = Recording([Exchange("GET", url)], recorded=False)
         return _of_recording(alone, url, origin)
     brought = read_content(document, described_at)
