@@ -40,3 +40,9 @@ def test_users_of_a_worker_that_its_scenario_ends_are_nobody_elses(tmp_path):
     dbz = by_dbz("quits_one", tmp_path, workers=2)
     assert re.search(r"GET /start +[34] ", dbz.output), dbz.output
     assert "The scenario ended the run itself" in dbz.output
+
+
+def test_a_listener_that_ends_the_program_at_the_end_says_how_that_went(tmp_path):
+    locust, dbz = by_both("exits", tmp_path)
+    assert locust.exit_code == dbz.exit_code == 1 and locust.hits == dbz.hits, (locust.output, dbz.output)
+    assert "process_exit_code to 1" in dbz.output

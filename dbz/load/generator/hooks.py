@@ -22,6 +22,7 @@ from dbz.load.generator.record.scenario_errors import ScenarioErrors
 _OURS = ("locust.", "dbz.")
 _MEANT = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 """Exceptions by which a listener tells Locust what to do."""
+_AT_THE_END = ("test_stopping", "test_stop", "quitting", "quit")
 
 
 def watch(errors: ScenarioErrors) -> None:
@@ -62,12 +63,27 @@ def call_listener(hook: Any, handler: Callable[..., None], arguments: dict[str, 
         handler(**arguments)
     except _MEANT:
         raise
+    except SystemExit as error:
+        if _name_of(hook) not in _AT_THE_END:
+            raise
+        _note_exit_code(error.code, arguments.get("environment"))
     except Exception as error:
         logging.error("Uncaught exception in event handler: \n%s", traceback.format_exc())
         if not str(getattr(handler, "__module__", "")).startswith("locust."):
             log.unhandled_greenlet_exception = True
-            names = [name for name, one in vars(locust.events).items() if one is hook]
-            errors.on_listener_error(names[0] if names else "an event", error)
+            errors.on_listener_error(_name_of(hook), error)
+
+
+def _name_of(hook: Any) -> str:
+    return next((name for name, one in vars(locust.events).items() if one is hook), "an event")
+
+
+def _note_exit_code(code: Any, environment: Any) -> None:
+    """A listener that ends the program at the end of a run says how that went; the record is to be whole."""
+    if isinstance(code, str):
+        logging.error("%s", code)
+    if environment is not None:
+        environment.process_exit_code = code if isinstance(code, int) else int(code is not None)
 
 
 def _watch_listeners(errors: ScenarioErrors) -> None:
