@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class _Parser:
 
     def __init__(self) -> None:
         self.body = bytearray()
-        self.location = ""
+        self.location = self.encoding = ""
         self.headed = self.complete = False
         self.until_the_end = True
         """Whether only the end of the connection ends the body."""
@@ -47,6 +48,8 @@ class _Parser:
         self.until_the_end &= name not in (b"content-length", b"transfer-encoding")
         if name == b"location":
             self.location = value.decode(errors="replace")
+        if name == b"content-encoding":
+            self.encoding = value.decode(errors="replace").strip().lower()
 
     def on_headers_complete(self) -> None:
         self.headed = True
@@ -132,10 +135,26 @@ async def _ask(
             if len(parser.body) > most_bytes:
                 return ProbeAnswer(0, trouble=f"the answer is longer than {most_bytes:,} bytes")
         if parser.complete or (parser.headed and parser.until_the_end):
-            return ProbeAnswer(response.get_status_code(), bytes(parser.body), location=parser.location)
+            body = _unpacked(bytes(parser.body), parser.encoding, most_bytes)
+            return ProbeAnswer(response.get_status_code(), body, location=parser.location)
         return ProbeAnswer(0, trouble="the connection was closed before the end of the answer")
     finally:
         writer.transport.abort()  # a polite end would wait for a server that may never answer
+
+
+def _unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    """A body that a server, or a proxy, has packed although nobody asked it to; as it came where that cannot be undone,
+    since the status is an answer too. `ValueError` when it is longer than the limit."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return body
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, whichever it is
+    try:
+        whole = unpacking.decompress(body, most_bytes + 1)
+    except zlib.error:
+        return body
+    if len(whole) > most_bytes:
+        raise ValueError(f"the answer is longer than {most_bytes:,} bytes")
+    return whole
 
 
 def _question(base_url: str, path: str) -> bytes:
@@ -144,6 +163,7 @@ def _question(base_url: str, path: str) -> bytes:
         "Host": parts.netloc.rpartition("@")[2],
         "User-Agent": "dbz",
         "Accept": "*/*",
+        "Accept-Encoding": "identity",
         "Connection": "close",
     }
     if parts.username:
