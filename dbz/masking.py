@@ -26,7 +26,10 @@ _SECRET_WORDS = frozenset(
 )
 _SECRET_FIELDS = _SECRET_WORDS - {"code", "key", "session"}
 """In bodies a code is that of an error, and a key that of a record."""
-_SECRET_PARTS = ("token", "secret", "passw", "signature", "credential", "apikey", "sessionid")
+_SECRET_PARTS = (
+    *("token", "secret", "passw", "passphrase", "passcode", "signature", "credential", "apikey", "api_key"),
+    *("sessionid", "session_id"),
+)
 
 
 def masked_url(url: str) -> str:
@@ -65,6 +68,11 @@ def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def masked_body(text: str) -> str:
     """A body, JSON or a form or any other text, without the values whose names say that they are secret."""
     return _FORM_PAIR.sub(_masked_pair, _FIELD.sub(_masked_field, masked_name(text)))
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether the name of a field in a body says that its value is secret."""
+    return _is_secret(name, _SECRET_FIELDS)
 
 
 def _without_users(text: str) -> str:
@@ -133,7 +141,7 @@ def _masked_reference(value: str) -> str:
 
 
 def _masked_field(match: re.Match[str]) -> str:
-    hidden = _is_secret(match["key"], _SECRET_FIELDS)
+    hidden = is_secret_field(match["key"])
     return f"{match['before']}{MASK if hidden else match['value']}{match['after']}"
 
 

@@ -58,6 +58,7 @@ class Correlation:
     def __init__(self) -> None:
         self._origins: dict[str, ValueOrigin] = {}
         self._inside: defaultdict[str, list[str]] = defaultdict(list)  # by how they begin
+        self._plain: dict[str, ValueOrigin] = {}  # what could be a word like any other, unless it is sent as a secret
         self._sent: set[str] = set()
         self._attributes: set[str] = set()
         self._numbers: dict[str, int] = {}  # by name of an attribute: the first number that may be free
@@ -83,11 +84,14 @@ class Correlation:
         """Remember the values of a tree, which `code` gives when the scenario runs."""
         for location, value in leaves(tree):
             key = _last_key(location)
-            if isinstance(value, bool) or value is None or not _is_worth(key, value):
+            if isinstance(value, bool) or value is None:
                 continue
             text = str(value)
-            if text not in self._origins:
-                self._add(text, ValueOrigin(key, code, keeps, resource, location=location))
+            if _is_worth(key, value):
+                if text not in self._origins:
+                    self._add(text, ValueOrigin(key, code, keeps, resource, location=location))
+            elif _may_be_secret(value) and text not in self._sent:
+                self._plain.setdefault(text, ValueOrigin(key, code, keeps, resource, location=location))
 
     def learn_given(self, given: GivenValue, keeps: list[Keep]) -> None:
         """Remember a value that an answer brings as the material says."""
@@ -141,6 +145,11 @@ class Correlation:
             return value
         parts = list(self._parts(text))
         return Formatted(parts) if any(isinstance(part, Expression) for part in parts) else value
+
+    def secret(self, text: str) -> Expression | None:
+        """A text that is sent as a secret, taken from the earlier answer that brought it, under whatever key."""
+        origin = self._origins.get(text) or self._plain.get(text)
+        return Expression(self._take(origin)) if origin else None
 
     def _parts(self, text: str) -> Iterator[str | Expression]:
         """A text with the values in it that came from answers, the longest first."""
@@ -226,12 +235,11 @@ def _goes_with(key: str, origin_key: str, text: str) -> bool:
     return True
 
 
+def _may_be_secret(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= _SHORTEST_WITHOUT_KEY and " " not in value
+
+
 def _is_worth(key: str, value: Any) -> bool:
     if names.is_id_key(key):
         return True
-    return (
-        isinstance(value, str)
-        and len(value) >= _SHORTEST_WITHOUT_KEY
-        and _DIGIT.search(value) is not None
-        and " " not in value
-    )
+    return _may_be_secret(value) and _DIGIT.search(value) is not None

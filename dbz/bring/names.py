@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
+from dbz.masking import is_secret_field
+
 _ID = re.compile(
     r"\d+"
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -21,7 +23,6 @@ _ID = re.compile(
 _ID_KEY = re.compile(
     r"(^|_)(id|uuid|guid|key|token|cursor|slug|hash|code|nonce|csrf|ticket|sid|session|room|after|next)s?$"
 )
-_SECRET_KEY = re.compile(r"passw(or)?d|secret|token|api_?key|credential|client_secret|\bpin\b|\botp\b", re.IGNORECASE)
 _ENOUGH_SIBLINGS = 3
 _KEYS = 20_000
 """A recording has few different keys, each many thousands of times: what they are called is worked out once."""
@@ -41,7 +42,7 @@ def is_id_key(key: str) -> bool:
 @lru_cache(_KEYS)
 def is_secret_key(key: str) -> bool:
     """Whether what stands under a key must not be written into a file."""
-    return bool(_SECRET_KEY.search(snake(key)))
+    return is_secret_field(snake(key))
 
 
 @lru_cache(_KEYS)

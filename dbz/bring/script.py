@@ -32,6 +32,7 @@ _MAX_PATHS = 50
 _NAME = re.compile(r"\b[A-Z]\w*")
 _BEFORE_CREDENTIALS = {"authorization": " ", "cookie": "="}
 """What stands between the scheme, or the name, of credentials and themselves, by header."""
+_CREDENTIAL_LENGTH = 12
 _SECRET_HEADERS = re.compile(r"authorization|cookie|x-api-key|x-auth.*|.*token.*|.*secret.*", re.IGNORECASE)
 
 
@@ -245,8 +246,19 @@ class _FlowReader:
                 return self._secret(key, value)
         return used
 
+    def _credential(self, key: str, value: Any) -> Any:
+        """What a socket authenticates with: also under a key that says nothing, what is long is no word of a person."""
+        used = self._value(key, value)
+        if used is value and isinstance(value, str) and len(value) >= _CREDENTIAL_LENGTH and " " not in value:
+            return self._secret(key, value)
+        return used
+
     def _secret(self, key: str, value: str) -> Expression:
-        """The environment variable that stands for a secret: the same for the same text."""
+        """What an earlier answer brought, or the environment variable that stands for a secret: the same for the same
+        text."""
+        brought = self._seen.secret(value)
+        if brought is not None:
+            return brought
         if value not in self._secrets:
             base = (not self._recorded and placeholder_variable(value)) or names.snake(key).upper()
             name, taken, number = base, set(self._secrets.values()), 2
@@ -256,7 +268,7 @@ class _FlowReader:
         return Expression(self._secrets[value])
 
     def _connect(self, session: SocketSession) -> Connect:
-        auth = replaced(session.auth.get("/"), lambda place, value: self._value(_key(place), value))
+        auth = replaced(session.auth.get("/"), lambda place, value: self._credential(_key(place), value))
         query = {key: self._value(key, value) for key, value in session.query.items()}
         path = self._path(session.path) if session.raw else session.path
         protocols = [self._seen.used("", one) for one in session.protocols]

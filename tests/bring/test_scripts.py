@@ -249,12 +249,44 @@ def test_a_large_recording_is_read_in_seconds() -> None:
     assert time.monotonic() - began_s < 60  # not a speed, only that it does not grow with the square of the size
 
 
-def test_a_connection_that_was_refused_is_not_the_one_that_is_made() -> None:
-    def connection(at_s: float, *messages: tuple[str, str]) -> dict[str, Any]:
-        url = "ws://127.0.0.1:8080/socket.io/?EIO=4&transport=websocket"
-        listed = [{"time": 1769860800 + at_s, "opcode": 1, "type": kind, "data": data} for kind, data in messages]
-        return {**entry("GET", url, "", at_s=at_s), "_webSocketMessages": listed}
+def connection(at_s: float, *messages: tuple[str, str], path: str = "/socket.io/", query: str = "") -> dict[str, Any]:
+    """A WebSocket of Socket.IO with these messages, sent or received."""
+    url = f"ws://127.0.0.1:8080{path}?EIO=4&transport=websocket{query}"
+    listed = [{"time": 1769860800 + at_s, "opcode": 1, "type": kind, "data": data} for kind, data in messages]
+    return {**entry("GET", url, "", at_s=at_s), "_webSocketMessages": listed}
 
+
+def test_a_socket_goes_where_the_recorded_one_went() -> None:
+    usual = text_of(connection(1, ("send", "40"), ("send", '42["enter","r1"]')))
+    assert "SocketOptions" not in usual and "self.socket.connect()" in usual
+    for path in ("/live/", "/live"):
+        text = text_of(connection(1, ("send", "40"), ("send", '42["enter","r1"]'), path=path, query="&tenant=north"))
+        assert "from dbz.users import SocketOptions, SocketUser, between, task" in text
+        assert f'self.socket.options = SocketOptions(path="{path}", query={{"tenant": "north"}})' in text
+
+
+CREDENTIAL = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=12, max_size=40)
+KEY = st.sampled_from(("pass", "jwt", "accessPass", "who", "hall key", "passphrase", "t"))
+
+
+@given(CREDENTIAL, KEY, KEY, st.booleans())
+def test_what_a_socket_authenticates_with_is_in_no_scenario(
+    credential: str, brought: str, sent: str, from_an_answer: bool
+) -> None:
+    """Also where no digit tells a credential from a word, and whatever the app calls it."""
+    answer = {brought: credential, "note": "welcome"} if from_an_answer else {"note": "welcome"}
+    headers = {"authorization": f"Bearer {credential}"}
+    login, read = entry("POST", "/enter", answer, at_s=1), entry("GET", "/lots", [], headers=headers, at_s=2)
+    socket = connection(3, ("send", "40" + json.dumps({sent: credential})), ("send", '42["enter","r1"]'))
+    made = script(login, read, socket)
+    text = scenario_text(made, "A session.")
+    compile(text, "scenario", "exec")
+    assert credential not in text
+    assert list(made.secret_values.values()) == ([] if from_an_answer else [credential])
+    assert text.count("answer.json()") == from_an_answer
+
+
+def test_a_connection_that_was_refused_is_not_the_one_that_is_made() -> None:
     refused = connection(1, ("send", '40{"token":"no-1234567"}'), ("receive", '44{"message":"log in first"}'))
     lasting = connection(2, ("send", '40{"token":"yes-1234567"}'), ("send", '42["enter","r1"]'))
     brought = script_of(read_har(har(refused, lasting), "session.har"))

@@ -36,7 +36,7 @@ def scenario_text(script: Script, about: str) -> str:
     text = "\n\n\n".join(bodies)
     samples = "\n".join(sample_lines(script))
     bases = [base for base in _BASES if f"({base})" in text]
-    options = ["WebSocketOptions"] if "WebSocketOptions(" in text else []
+    options = [kind for kind in ("SocketOptions", "WebSocketOptions") if f" {kind}(" in text]
     names_used = sorted({"between", "task", *bases, *options, *(["secret"] if script.secrets else [])})
     parts = [docstring(about), "\n".join(map(comment, script.notes))]
     parts.append("import re" if "re.search(" in text else "")

@@ -10,6 +10,8 @@ from dbz.bring.steps import Connect, Delivery, Emit, Flow, Handler
 from dbz.bring.values import Expression, Formatted, Location, code, lookup, quoted, replaced, value_at
 from dbz.bring.writing.requests import called, kept
 
+_USUAL_PATHS = ("/socket.io/", "/socket.io")
+"""Where servers of Socket.IO listen unless they are told otherwise."""
 _LONGEST_BYTES = 4096
 """Longer binary messages are as many zeros: a scenario is for people to read."""
 
@@ -23,17 +25,16 @@ def registration_lines(flow: Flow) -> Iterator[str]:
 
 def connect_lines(connect: Connect) -> Iterator[str]:
     """The lines that connect."""
-    if not connect.raw:
-        yield f"        self.socket.connect({code(connect.auth, 8) if connect.auth else ''})"
-        return
-    arguments = [f"path={code(connect.path)}"]
+    arguments = [f"path={code(connect.path)}"] if connect.raw or connect.path not in _USUAL_PATHS else []
     if connect.query:
         arguments.append(f"query={code(connect.query, 12)}")
     if connect.protocols:
         listed = ", ".join(code(protocol) for protocol in connect.protocols)
         arguments.append(f"subprotocols=({listed},)")
-    yield f"        self.socket.options = {called('WebSocketOptions', arguments, 8)}"
-    yield "        self.socket.connect()"
+    if arguments:
+        kind = "WebSocketOptions" if connect.raw else "SocketOptions"
+        yield f"        self.socket.options = {called(kind, arguments, 8)}"
+    yield f"        self.socket.connect({code(connect.auth, 8) if connect.auth else ''})"
 
 
 def emit_lines(emit: Emit) -> Iterator[str]:

@@ -178,5 +178,6 @@ def _summary(script: Script, out: Path, target: str) -> list[str]:
     if script.secrets:
         lines.append(f"set first: {', '.join(script.secrets)}")
     host = target or script.origin
-    lines.append(f"next: dbz load {out} --target {masked_url(host) or 'URL'} --users 1 --duration 10s")
+    where = f"--target {masked_url(host) or 'URL'} --users {len(script.flows)}"  # a message needs somebody who gets it
+    lines.append(f"next: dbz load {out} {where} --duration 10s")
     return lines
