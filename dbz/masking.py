@@ -17,8 +17,13 @@ _FRAGMENT = re.compile(r"(?<=#)[^\s'\"<>]+")
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _PAIR = re.compile(r"(?P<before>[?&;#])(?P<key>[^=&;#?\s'\"<>]+)=(?P<value>[^&;#\s'\"<>]+)")
 _FORM_PAIR = re.compile(r"(?P<before>^|&)(?P<key>[^=&\s'\"<>{}]+)=(?P<value>[^&\s'\"<>]+)")
-_FIELD = re.compile(r"""(?P<before>"(?P<key>[^"\\]{1,80})"\s*:\s*")(?P<value>(?:[^"\\]|\\.)*)(?P<after>"?)""")
-"""A text of an object in JSON; one that was cut off has no end."""
+_FIELD = re.compile(
+    r"""(?P<before>(?P<quote>\\?["'])(?P<key>[^"'\\]{1,80})(?P=quote)\s*:\s*(?P<mark>\\?["']))"""
+    r"""(?P<value>(?:\\{4}|\\{3}["']|(?!(?P=mark))(?:\\.|[^\\]))*)(?P<after>(?:(?P=mark))?)""",
+    re.DOTALL,
+)
+"""A text of an object in JSON, as it is, as JSON in a text of JSON, or as Python shows it; one that was cut off has no
+end."""
 _OF_WEB = ("http", "https", "ws", "wss")
 """Schemes of URLs that may have an @ in their path."""
 _SECRET_WORDS = frozenset(
@@ -40,12 +45,14 @@ def masked_url(url: str) -> str:
 
 
 def masked_text(text: str) -> str:
-    """A text with its URLs masked, and of other queries the values whose names say that they are secret.
+    """A text with its URLs masked, and of other queries and objects the values whose names say that they are secret.
 
     The other values stay: `GET /search?q=*` is what people call an operation.
     """
     if "://" in text:
         text = _URL.sub(lambda match: masked_url(match[0]), _without_users(text))
+    if ":" in text:
+        text = _FIELD.sub(_masked_field, text)
     return _PAIR.sub(_masked_pair, text) if "=" in text else text
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import string
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -88,6 +91,24 @@ def test_of_bodies_and_headers_what_is_secret_by_its_name_is_masked() -> None:
     assert masked_headers(headers) == {
         "X-Auth-Token": "***", "Set-Cookie": "***", "Location": "/x?code=***&page=2#***", "Accept": "*/*", "X-Id": "7",
     }  # fmt: skip
+
+
+@given(
+    st.sampled_from(("access_token", "password", "Client-Secret", "jwt", "sid", "apiKey")),
+    st.text(string.ascii_letters + "'\"\\ /&é", max_size=20),
+    st.sampled_from((json.dumps, repr, lambda tree: json.dumps(json.dumps(tree)))),
+    st.integers(0, 60),
+)
+def test_an_answer_that_a_message_quotes_keeps_its_secrets(
+    key: str, around: str, quoted: Callable[[object], str], cut: int
+) -> None:
+    """As a whole, as Python shows it, as JSON in JSON, and cut off anywhere."""
+    value = f"{around}S3CRET{around}"
+    text = quoted({"note": around, key: value, "status": "refused"})
+    whole = f"HTTP 403 {text}"
+    shown = masked_text(whole[: max(len(whole) - cut, 9)])
+    assert "S3CRET" not in shown and shown.startswith("HTTP 403")
+    assert cut or "refused" in shown
 
 
 def test_a_url_that_is_written_names_a_variable_for_its_user() -> None:

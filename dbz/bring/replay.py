@@ -15,7 +15,7 @@ from dbz.bring.recording import Exchange, Recording
 from dbz.bring.values import comment, docstring
 from dbz.config.arrivals import ARRIVALS_AHEAD_S, arrivals_text
 from dbz.errors import UsageError
-from dbz.masking import written_url
+from dbz.masking import MASK, masked_name, written_url
 from dbz.units import format_duration
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -70,6 +70,8 @@ def replay_of(recording: Recording, choice: Choice, about: str, stem: str, speed
         replayed = _spread(replayed)
     replayed.sort(key=lambda one: one.started_s)
     rows = _rows(replayed)
+    if hidden := sum(MASK in row["path"] for row in rows):
+        notes.append(f"{hidden} requests have {MASK} for what their parameters call secret")
     target = choice.target or origin or recording.origin
     length_s = rows[-1]["at_s"] / speed
     made_from = docstring(f"Made from {about} by dbz import --replay: each request at its recorded time.")
@@ -98,7 +100,7 @@ def _rows(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
         query = urlsplit(one.url).query
         rows.append({
             "at_s": round(one.started_s - first_s, 6), "method": one.method,
-            "path": one.path + (f"?{query}" if query else ""), "name": templates.of(one.path),
+            "path": masked_name(one.path + (f"?{query}" if query else "")), "name": templates.of(one.path),
             "status": 0 if one.failed else one.status,
         })  # fmt: skip
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -109,5 +110,64 @@ routes:
             }
         ).decode(),
     }
+    texts |= {"session.har": orjson.dumps(_session(target)).decode(), "access.log": _log(), "postman.json": _postman()}
     for name, text in texts.items():
         (folder / name).write_text(text)
+
+
+def _session(target: str) -> dict[str, Any]:
+    """A browser's recording of somebody who logs in by a form, reads, and chats over Socket.IO in both transports."""
+
+    def headers(**fields: str) -> list[dict[str, str]]:
+        return [{"name": name.replace("_", "-"), "value": value} for name, value in fields.items()]
+
+    def entry(method: str, path: str, answer: str, sent: str = "", kind: str = "application/json") -> dict[str, Any]:
+        own = headers(
+            Authorization=f"Bearer {secret('bearer')}", Cookie=f"sid={secret('sid')}", X_Api_Key=secret("key")
+        )
+        request: dict[str, Any] = {"method": method, "url": f"{target}{path}", "headers": own}
+        if sent:
+            request["postData"] = {"mimeType": kind, "text": sent}
+        set_cookie = headers(Set_Cookie=f"sid={secret('new-sid')}; HttpOnly", Location=f"/home?token={secret('moved')}")
+        content = {"mimeType": "application/json", "text": answer}
+        answered = {"status": 200, "headers": set_cookie, "content": content}
+        when = f"2026-01-31T12:00:{len(entries):02}Z"
+        return {"startedDateTime": when, "time": 5, "request": request, "response": answered}
+
+    entries: list[dict[str, Any]] = []
+    form = "application/x-www-form-urlencoded"
+    entries.append(
+        entry("POST", "/login", f'{{"jwt": "{secret("jwt")}"}}', f"user=ann&password={secret('form')}", form)
+    )
+    entries.append(entry("POST", "/token", "{}", orjson.dumps({"passphrase": secret("phrase")}).decode()))
+    entries.append(entry("GET", f"/hello?access_token={secret('query')}&page=1", "{}"))
+    polled = f"/socket.io/?EIO=4&transport=polling&sid={secret('handshake')}"
+    entries.append(
+        entry("POST", polled, "ok", f'40{{"who":"{secret("polled-auth")}"}}\x1e42["enter","hall"]', "text/plain")
+    )
+    live = entry("GET", f"/live/?EIO=4&transport=websocket&token={secret('socket-query')}", "")
+    messages = [f'40{{"pass":"{secret("socket-auth")}"}}', '42["enter","hall"]', '42["say",{"text":"hi"}]']
+    live["request"]["url"] = live["request"]["url"].replace("http://", "ws://")
+    live["_webSocketMessages"] = [
+        {"time": 1769860810 + at, "opcode": 1, "type": "send", "data": data} for at, data in enumerate(messages)
+    ]
+    return {"log": {"version": "1.2", "creator": {"name": "WebInspector", "version": "1"}, "entries": [*entries, live]}}
+
+
+def _log() -> str:
+    line = (
+        f'127.0.0.1 - - [31/Jan/2026:12:00:0{{}} +0000] "GET /hello?token={secret("log")}&page={{}} HTTP/1.1" 200 5 '
+        f'"http://ops:{secret("referer")}@{NOBODY}/?sid={secret("referer")}" "browser"\n'
+    )
+    return "".join(line.format(at, at) for at in range(3))
+
+
+def _postman() -> str:
+    url = f"http://ops:{secret('postman-user')}@{NOBODY}/hello?api_key={secret('postman-query')}"
+    bearer = {"type": "bearer", "bearer": [{"key": "token", "value": secret("postman-bearer")}]}
+    body = {"mode": "raw", "raw": orjson.dumps({"password": secret("postman-body")}).decode()}
+    asked = {"method": "POST", "url": {"raw": url}, "auth": bearer, "header": [], "body": body}
+    schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+    variable = [{"key": "password", "value": secret("postman-variable")}]
+    info = {"name": "mine", "schema": schema}
+    return orjson.dumps({"info": info, "variable": variable, "item": [{"name": "a", "request": asked}]}).decode()

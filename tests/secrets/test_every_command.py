@@ -25,7 +25,11 @@ QUEUES = (
 SHORT = ("--users", "1", "--duration", "1s", "--warmup", "0s", "--budgets", "none")
 SHARDS = ("--config", "given/shards.yaml")
 CASES: dict[str, list[tuple[str, ...]]] = {
-    "init": [("project", "--from", "TARGET", "--ci", "github")],
+    "init": [
+        ("project", "--from", "TARGET", "--ci", "github"),
+        ("project", "--from", "given/session.har", "--ci", "none"),
+        ("project", "--from", "given/requests.sh", "--ci", "gitlab"),
+    ],
     "doctor": [
         ("--target", "TARGET", "--health", f"/health?{QUERY}", *REDIS, *MONGO, "--aws"),
         ("given/profile.yaml", "--json"),
@@ -36,7 +40,16 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     ],
     "capacity": [("given/profile.yaml", "--target", f"http://{USER}{NOBODY}/?{QUERY}")],
     "serve": [("--shards", "0")],
-    "import": [("given/requests.sh", "--out", "made.py", "--check"), ("given/openapi.json", "--out", "made.py")],
+    "import": [
+        ("given/requests.sh", "--out", "made.py", "--check"),
+        ("given/openapi.json", "--out", "made.py"),
+        ("given/session.har", "--out", "made.py"),
+        ("given/session.har", "given/session.har", "--out", "made.py"),
+        ("given/postman.json", "--out", "made.py"),
+        ("given/access.log", "--out", "made.py"),
+        ("given/access.log", "--replay", "--out", "made.py"),
+        ("given/access.log", "--model", "--out", "made.py"),
+    ],
     "record": [("--target", f"ftp://{USER}{NOBODY}/?{QUERY}")],
     "try": [("given/scenario.py", "--target", "TARGET", "--full"), ("given/profile.yaml", "--json")],
     "schema": [("profile",)],

