@@ -45,7 +45,7 @@ torture: $(READY)  ## Run every test with whole matrices and each command starte
 soak: $(READY)  ## Half an hour of load with kills: nothing grows, every second is there; SECONDS=180 for less.
 	@$(BIN)/python -m tests.soak
 
-chaos: $(READY)  ## Rounds of trouble for the cache and for scaling, 40 each; DBZ_CHAOS_ROUNDS=5 for less.
+chaos: $(READY)  ## Rounds of trouble for the cache, scaling by hand, by phase and by itself, 40 each; DBZ_CHAOS_ROUNDS=5 for less.
 	@DBZ_CHAOS_ROUNDS=$${DBZ_CHAOS_ROUNDS:-40} DBZ_CHAOS_SEED=$${DBZ_CHAOS_SEED:-$$(date +%s)} \
 	  $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/chaos
 

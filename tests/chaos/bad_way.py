@@ -7,13 +7,28 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FAULTS = ("throttle", "fail", "html", "late", "lost before", "lost after")
 _LATE_S = 0.4
 _HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+_JSON = "application/x-amz-json-1.1"
+_REFUSALS = {
+    "throttle": (400, b'{"__type": "ThrottlingException", "message": "Rate exceeded"}', _JSON),
+    "fail": (500, b'{"__type": "InternalFailure", "message": "the service failed"}', _JSON),
+    "html": (502, _HTML, "text/html"),
+}
 _LOOKING = ("Describe", "List", "Get")
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A changing call that the cloud has carried out."""
+
+    action: str
+    body: bytes
 
 
 class BadWay:
@@ -24,7 +39,9 @@ class BadWay:
 
     def __init__(self, target: str, seed: int) -> None:
         self.share = 0.0
-        self.carried_out: list[str] = []
+        self.carried_out: list[Carried] = []
+        self.lose = 0
+        """So many of the next calls, or the answers to them, do not come through."""
         self.met: dict[str, int] = dict.fromkeys(FAULTS, 0)
         self.before_change: Callable[[int], None] = lambda _number: None
         """Called before and after each changing call, with how many moments of that kind there were before."""
@@ -67,24 +84,25 @@ class BadWay:
             self.met.update({fault: self.met[fault] + 1} if fault else {})
         if changes:
             self._moment()
-        if fault == "throttle":
-            return _say(request, 400, b'{"__type": "ThrottlingException", "message": "Rate exceeded"}')
-        if fault == "fail":
-            return _say(request, 500, b'{"__type": "InternalFailure", "message": "the service failed"}')
-        if fault == "html":
-            return _say(request, 502, _HTML, "text/html")
-        if fault == "lost before":
+        if fault in _REFUSALS:
+            return _say(request, *_REFUSALS[fault])
+        if fault == "lost before" or self._is_lost():
             return _hang_up(request)
         if fault == "late":
             time.sleep(_LATE_S)
         status, headers, answer = self._forward(request, body)
         if changes:
             if status == 200:
-                self.carried_out.append(action)
+                self.carried_out.append(Carried(action, body))
             self._moment()
-        if fault == "lost after":
+        if fault == "lost after" or self._is_lost():
             return _hang_up(request)
         return _say(request, status, answer, headers.get("Content-Type", "application/json"), headers)
+
+    def _is_lost(self) -> bool:
+        with self._lock:
+            self.lose, is_lost = max(self.lose - 1, 0), self.lose > 0
+        return is_lost
 
     def _moment(self) -> None:
         with self._lock:
@@ -93,7 +111,7 @@ class BadWay:
 
     def begin(self, share: float, before_change: Callable[[int], None] = lambda _number: None) -> None:
         """From now on so many calls meet a fault; moments are counted anew."""
-        self.share, self.before_change, self._moments = share, before_change, 0
+        self.share, self.before_change, self._moments, self.lose = share, before_change, 0, 0
 
     def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any, bytes]:
         connection = http.client.HTTPConnection(self._host, timeout=60)
@@ -109,7 +127,7 @@ def _say(
     request: BaseHTTPRequestHandler,
     status: int,
     body: bytes,
-    kind: str = "application/x-amz-json-1.1",
+    kind: str,
     more: Any = None,
 ) -> None:
     request.send_response(status)

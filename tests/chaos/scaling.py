@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from tests.chaos.bad_way import BadWay
 from tests.cli.running import DBZ
@@ -36,8 +37,21 @@ class Facts:
     range: tuple[int, int] | None
 
 
+def facts_of(cloud: RunningCloud, service: str) -> Facts:
+    """What is there of a service, once it is steady."""
+    cloud.until(service, lambda one: one["runningCount"] == one["desiredCount"], 60)
+    targets = cloud.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="ecs", ResourceIds=[f"service/dbz/{service}"]
+    )["ScalableTargets"]
+    bounds = (targets[0]["MinCapacity"], targets[0]["MaxCapacity"]) if targets else None
+    return Facts(cloud.service(service)["desiredCount"], bounds)
+
+
 class ScaleChaos:
-    """One service and the folder of its dbz."""
+    """One service and the folder of its dbz; changes of it by hand."""
+
+    moments = 6
+    """dbz may be killed at one of so many: each is before or after a changing call."""
 
     def __init__(self, cloud: RunningCloud, folder: Path, seed: int) -> None:
         self._cloud, self._folder, self._random = cloud, folder, random.Random(seed)
@@ -49,22 +63,21 @@ class ScaleChaos:
         """End the way."""
         self._way.close()
 
-    def facts(self) -> Facts:
+    def facts(self) -> Any:
         """Read past the bad way."""
-        self._cloud.until(self._service, lambda one: one["runningCount"] == one["desiredCount"], 60)
-        targets = self._cloud.client("application-autoscaling").describe_scalable_targets(
-            ServiceNamespace="ecs", ResourceIds=[f"service/dbz/{self._service}"]
-        )["ScalableTargets"]
-        bounds = (targets[0]["MinCapacity"], targets[0]["MaxCapacity"]) if targets else None
-        return Facts(self._cloud.service(self._service)["desiredCount"], bounds)
+        return facts_of(self._cloud, self._service)
+
+    def begin_anew(self) -> None:
+        """From here on with a service that nothing was done to."""
+        self._service = self._cloud.new_service(2)
 
     def round(self, number: int, say: Say) -> list[str]:
         """One change, what became of it, and its end on a good way; what is wrong."""
         if number % _ROUNDS_OF_A_SERVICE == 0:
-            self._service = self._cloud.new_service(2)
+            self.begin_anew()
         before = self.facts()
-        words, wanted = self._change(before)
-        kill_at = self._random.randrange(6) if self._random.random() < 0.5 else None
+        words, wanted = self.change(before)
+        kill_at = self._random.randrange(self.moments) if self._random.random() < 0.5 else None
         code, said = self._attempt(words, 0.25, kill_at)
         after, wrong = self.facts(), []
         entry = self._newest()
@@ -81,7 +94,8 @@ class ScaleChaos:
         say(f"{number}: {' '.join(words)}: {'killed' if code < 0 else code}, {before} → {after}; {end}")
         return [f"round {number} ({' '.join(words)}): {one}\n{said[-1500:]}" for one in wrong]
 
-    def _change(self, before: Facts) -> tuple[list[str], Facts]:
+    def change(self, before: Any) -> tuple[list[str], Any]:
+        """The words of a change, and what is to be there after it."""
         if before.range is None and self._random.random() < 0.5:
             tasks = self._random.choice([one for one in (1, 2, 3, 4) if one != before.desired])
             return ["set", "--tasks", str(tasks), "--allow-scale-in"], Facts(tasks, None)
@@ -90,7 +104,7 @@ class ScaleChaos:
         wanted = Facts(min(max(before.desired, low), high), (low, high))
         return ["set", "--min", str(low), "--max", str(high), "--allow-scale-in"], wanted
 
-    def _end(self, code: int, before: Facts, after: Facts, wanted: Facts, wrong: list[str]) -> str:
+    def _end(self, code: int, before: Any, after: Any, wanted: Any, wrong: list[str]) -> str:
         """Bring the round to its end on a good way; which end that was."""
         entry = self._newest()
         if code == 0 or entry is None or _outcome(entry) in ("failed", "rolled back", "applied"):
@@ -159,13 +173,26 @@ def _outcome(lines: list[str]) -> str:
     return event if event in ("applied", "failed", "rolled back", "interrupted") else ""
 
 
-def scale_chaos(cloud: RunningCloud, folder: Path, rounds: int, seed: int, say: Say) -> list[str]:
+class Trouble(Protocol):
+    """Rounds of trouble, one after the other."""
+
+    def round(self, number: int, say: Say) -> list[str]:
+        """What is wrong with this one."""
+
+    def summary(self) -> str:
+        """What was met."""
+
+    def close(self) -> None:
+        """It is over."""
+
+
+def chaos_of(trouble: Trouble, rounds: int, say: Say) -> list[str]:
     """What is wrong after so many rounds."""
-    chaos, wrong = ScaleChaos(cloud, folder, seed), []
+    wrong = []
     try:
         for number in range(1, rounds + 1):
-            wrong += chaos.round(number, say)
-        say(chaos.summary())
+            wrong += trouble.round(number, say)
+        say(trouble.summary())
     finally:
-        chaos.close()
+        trouble.close()
     return wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +28,7 @@ from dbz.scaling.decide.sources import CloudWatchSource, MetricsSource
 from dbz.scaling.exclusive.lock import LockRole, sole
 from dbz.scaling.exclusive.roles import leading
 from dbz.scaling.handle import ServiceHandle
+from tests.chaos.bad_way import BadWay
 from tests.cloud.clouds import KEYS, REGION, RunningCloud
 
 OUT = ("CPU > 70% for 5 minutes", "Active connections > 80% capacity")
@@ -313,6 +314,35 @@ def test_what_cannot_be_reached_is_told_and_followed_again(scene: Scene) -> None
     run_forever(auto, told.append, warned.append, lambda _: next(ended))
     assert "AWS refused cloudwatch:GetMetricData" in warned[0]
     assert [one.done for one in told] == [True] and scene.desired == 3
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["one answer is lost", "nothing comes through any more"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["it goes on", "it is started again"])
+def test_a_step_whose_answer_is_lost_counts_as_one(scene: Scene, cut: bool, restarted: bool) -> None:
+    """The tasks are there, whatever became of the answer: another step would be a second one for one reason."""
+    way = BadWay(scene.cloud.url, seed=1)
+    with closing(way):
+        scene.aws = Aws(region=REGION, endpoint=way.url, credentials=KEYS, attempts=1)
+        scene.handle = ServiceHandle(scene.aws, "dbz", scene.service)
+        auto = scene.auto()
+        scene.minutes([BUSY] * 5)
+
+        def lose(moment: int) -> None:
+            way.lose = (1000 if cut else 1) if moment == 1 else way.lose
+
+        way.begin(0.0, lose)
+        if cut:
+            with pytest.raises(DependencyError):
+                auto.evaluate()
+        else:
+            assert auto.evaluate().done
+        way.begin(0.0)
+        scene.cloud.until(scene.service, lambda one: one["runningCount"] == 3)
+        auto = scene.auto() if restarted else auto
+        scene.minutes([BUSY])
+        assert auto.evaluate().decision.action is Action.HOLD and scene.desired == 3
+        scene.minutes([BUSY] * 6)
+        assert auto.evaluate().done and scene.desired == 4
 
 
 def test_a_step_that_failed_stands_in_nobodys_way(scene: Scene) -> None:

@@ -115,7 +115,7 @@ class Autoscaler:
                 self._engine.acted(action, min(self._lead.notes[action.value], now_s))
         for entry in entries_of(self._place):
             for number, (step, mine) in enumerate((one.step, one.plan.place == self._place) for one in entry.steps):
-                if mine and step.kind is Kind.DESIRED and (number in entry.done or entry.outcome != "failed"):
+                if mine and step.kind is Kind.DESIRED and number in (*entry.begun, *entry.done):
                     at_s = min(datetime.fromisoformat(entry.at).timestamp(), now_s)  # the clock may have been ahead
                     self._engine.acted(Action.OUT if step.after > step.before else Action.IN, at_s)
 
@@ -178,13 +178,17 @@ class Autoscaler:
         try:
             with one_step(self._change, self._place, "dbz scale auto"):
                 self._aws.check_guards()
-                self._perform(plan, decision.reason)
+                self._perform(plan, decision)
         except UsageError as busy:
             return replace(decision, action=Action.HOLD, desired=live.service.desired, reason=busy.message), False
         return decision, True
 
-    def _perform(self, plan: ChangePlan, why: str) -> None:
-        """The one step of a plan, journalled. One that failed is in nobody's way: the next look finds what is so."""
+    def _perform(self, plan: ChangePlan, decision: Decision) -> None:
+        """The one step of a plan, journalled. One that failed is in nobody's way: the next look finds what is so.
+
+        A call without an answer may have been carried out. Then the step is done; where nobody can tell, it counts for
+        the cooldown, so that no second one is made for the same reason.
+        """
         (step,) = plan.steps
         executor = Executor(self._handle)
         journal = ChangeJournal.begin(plan)
@@ -192,13 +196,18 @@ class Autoscaler:
         try:
             executor.perform(step)
         except DbzError as error:
+            found = None
             with suppress(DbzError):
-                if same(executor.current(step), step.before):
+                found = executor.current(step)
+            if not same(found, step.after):
+                if same(found, step.before):
                     journal.step("undone", 0)
-            journal.end("failed", error.message)
-            raise
+                else:
+                    self._acted(decision.action, self._clock.now_s())
+                journal.end("failed", error.message)
+                raise
         journal.step("done", 0)
-        journal.end("applied", why)
+        journal.end("applied", decision.reason)
 
     def next_s(self) -> float:
         """How long until the next evaluation: shortly after the end of the period that is going on."""
