@@ -114,6 +114,43 @@ def test_workers_join_get_the_scenario_and_their_records_are_one(tmp_path):
     assert not list(hall.temporary.iterdir()), "nothing is left behind, the scenario neither"
 
 
+TWO_HOSTS = """\
+from locust import HttpUser, constant, task
+
+class Here(HttpUser):
+    host = "{}"
+    wait_time = constant(0.02)
+
+    @task
+    def visit(self):
+        self.client.get("/hello")
+
+class Elsewhere(HttpUser):
+    host = "http://192.0.2.1"
+    wait_time = constant(0.1)
+
+    @task
+    def nothing(self):
+        pass
+"""
+"""Nobody is ever asked at the second one."""
+
+
+def test_a_worker_that_may_not_load_a_host_leaves_its_place_to_another(tmp_path):
+    allowed = ["--allow-target", "192.0.2.1"]
+    with small_server() as url, ExitStack() as resources:
+        hall = Hall(tmp_path, resources)
+        (tmp_path / "master").mkdir()
+        (tmp_path / "master" / "locustfile.py").write_text(TWO_HOSTS.format(url))
+        options = ["--users", "2", "--duration", "1s", "--warmup", "0s", "--budgets", "none"]
+        master = hall.start("master", "locustfile.py", "--master", "--workers", "1", *options, *allowed)
+        refused = hall.start("refused", "worker")
+        assert refused.wait(60) == ExitCode.USAGE and "nobody allowed a load on it" in refused.stderr.read()
+        worker = hall.start("worker", "worker", *allowed)
+        out, err = master.communicate(timeout=90)
+        assert (master.returncode, worker.wait(30)) == (ExitCode.OK, ExitCode.OK), out + err
+
+
 def test_a_lost_worker_makes_the_run_invalid(tmp_path):
     with small_server() as url, ExitStack() as resources:
         hall = Hall(tmp_path, resources)

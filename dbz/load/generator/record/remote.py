@@ -23,16 +23,21 @@ import dbz
 from dbz.bounded import SCENARIO, read_within
 from dbz.config import bundled
 from dbz.errors import DependencyError, UsageError
+from dbz.load.allowed_hosts import check_host
 from dbz.load.generator.net.channel import Channel
 from dbz.load.generator.record.sinks import RECORD_MESSAGE, FileSink, MasterSink, Sink
 from dbz.load.spec import SECRET_VARIABLE, WORKER_PATIENCE_S, GeneratorRole, GeneratorSpec
 from dbz.measure.latency import interval_log
 
 JOIN_MESSAGE, SPEC_MESSAGE, END_MESSAGE, DONE_MESSAGE = "dbz_join", "dbz_spec", "dbz_end", "dbz_done"
+DECLINE_MESSAGE = "dbz_decline"
+"""Of a worker that does not take the place that it was given."""
 LEFT_MESSAGE = "dbz_left"
 """Of a worker that its scenario has ended. Locust's own word for it would have its users start elsewhere."""
 _log = logging.getLogger(__name__)
 _ASK_AGAIN_S = 1.0
+_FAREWELL_MS = 1000
+"""How long a last word may be under way."""
 _LAST_RECORD_S = 5.0
 _LAST_STATISTICS_S = 1.5
 
@@ -51,6 +56,7 @@ class Reception:
         self._sinks: dict[int, FileSink] = {}
         self._finished: set[int] = set()
         runner.register_message(JOIN_MESSAGE, self._on_join)
+        runner.register_message(DECLINE_MESSAGE, self._on_decline)
         runner.register_message(RECORD_MESSAGE, self._on_record)
 
     def end(self) -> int:
@@ -67,7 +73,8 @@ class Reception:
         return len(self._workers) - len(self._finished)
 
     def _on_join(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
-        number = self._workers.get(msg.node_id, len(self._workers))
+        free = (number for number in range(self._spec.workers) if number not in self._workers.values())
+        number = self._workers.get(msg.node_id, next(free, self._spec.workers))
         answer: dict[str, Any] = {"now_s": time.monotonic() - self._spec.started_monotonic_s}
         if msg.data.get("version") != dbz.__version__:
             answer["refused"] = f"the master runs dbz {dbz.__version__}"
@@ -79,6 +86,11 @@ class Reception:
             orders = replace(self._spec, worker=number, ticket=ticket, secret="")
             answer |= {"spec": orders.to_json(), "scenario": _packed(self._spec.scenario)}
         self._runner.server.send_to_client(Message(SPEC_MESSAGE, answer, msg.node_id))
+
+    def _on_decline(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
+        number = self._workers.pop(msg.node_id, None)
+        if number is not None:
+            del self._tickets[number]
 
     def _on_record(self, environment: Any, msg: Any) -> None:  # noqa: ARG002 Locust's signature
         number, ticket = int(msg.data["worker"]), str(msg.data["ticket"])
@@ -104,7 +116,10 @@ def obey(runner: Any, end: Callable[[], None], sink: Sink) -> None:
 
 
 def join(spec: GeneratorSpec) -> GeneratorSpec:
-    """Ask the master what to do; `DependencyError` when it does not answer, `UsageError` when it refuses."""
+    """Ask the master what to do; `DependencyError` when it does not answer, `UsageError` when it refuses.
+
+    So it is when the master wants a host loaded that nobody allowed here; then another worker gets the place.
+    """
     node = f"dbz-{secrets.token_hex(8)}"
     client = Channel(spec.secret).connect(spec.master_host, spec.master_port, node)
     question = Message(JOIN_MESSAGE, {"version": dbz.__version__}, node)
@@ -114,13 +129,23 @@ def join(spec: GeneratorSpec) -> GeneratorSpec:
         answer = client.recv().data
     asking.kill()
     received_s = time.monotonic()
-    client.close(linger=0)
     if answer is None:
+        client.close(linger=0)
         raise _silent(spec, listened.is_set())
     if "refused" in answer:
+        client.close(linger=0)
         raise UsageError(f"the master at {spec.master_host} refused this worker: {answer['refused']}", code="L011")
+    orders = GeneratorSpec.from_json(answer["spec"])
+    try:
+        for host in (orders.target, *orders.hosts):
+            check_host(host, spec.allowed_targets)
+    except UsageError:
+        client.send(Message(DECLINE_MESSAGE, None, node))
+        raise
+    finally:
+        client.close(linger=_FAREWELL_MS)
     return replace(
-        GeneratorSpec.from_json(answer["spec"]),
+        orders,
         role=GeneratorRole.REMOTE,
         scenario=_unpacked(answer["scenario"], Path(spec.folder)),
         master_host=spec.master_host,
