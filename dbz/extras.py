@@ -67,7 +67,7 @@ def cure_of(missing: Collection[str], extra: str, python: tuple[int, int] = sys.
     if python < NOT_BUILT_FROM or not unbuilt:
         return INSTALL[extra]
     newest = f"{NOT_BUILT_FROM[0]}.{NOT_BUILT_FROM[1] - 1}"
-    return f"use Python 3.11 to {newest}: for {python[0]}.{python[1]} {' and '.join(unbuilt)} are not built"
+    return f"use Python 3.11 to {newest}: there is no build of {' and '.join(unbuilt)} for {python[0]}.{python[1]}"
 
 
 def missing_of(packages: Mapping[str, str]) -> list[str]:
