@@ -77,24 +77,38 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+_HERE = Path(__file__).parent
 _QUICK = ("config", "measure", "report", "runs", "imports", "targets")
 """Folders whose files take seconds."""
 
 
 _LONG = (
-    *("test_sagas", "test_matrix", "test_sync", "test_apart", "test_step_functions", "test_faults", "test_link"),
-    *("test_serve", "test_load", "test_load_distributed", "test_load_scenario_code", "test_documented_loop"),
-    *("test_shard", "test_scale", "test_scale_lease", "test_never_green", "test_output", "test_load_pages"),
-    *("test_odd_arguments", "test_serve_cloud", "test_events", "test_capacity", "test_baseline"),
+    *(
+        "server/test_step_functions",
+        "cli/pages/test_documented_loop",
+        "cli/load/test_load",
+        "cli/load/test_never_green",
+    ),
+    *("server/test_sagas", "cli/load/test_load_scenario_code", "scaling/test_applying", "server/test_real_clients"),
+    *("shards/test_undoing", "cli/shard/test_shard", "shards/test_shapes", "cli/load/test_load_distributed"),
+    *("shards/test_torture", "cli/load/test_capacity", "shards/test_moving", "cache/test_warm_ends"),
+    *("cli/serve/test_serve", "cli/pages/test_documented_start", "cli/load/test_load_pages", "cli/test_events"),
+    *("shards/test_parallel", "scaling/test_afternoon", "cloud/test_cloud", "cli/scale/test_scale"),
+    *("load/test_locust_agreement", "runs/imports/test_any_file", "shards/test_balance", "shards/test_estimate"),
+    *("stack/test_stack", "cli/serve/test_serve_cloud", "children/test_safe_path", "monitor/test_watching"),
+    *("cli/load/test_recorded_chats", "cli/pages/test_documented_scenarios", "cli/test_output"),
+    *("server/push/test_kills", "cli/test_odd_arguments", "cli/cache/test_cache_measure", "server/band/test_sync"),
+    *("cli/load/test_baseline", "cache/test_warm_faults", "doctor/test_doctor", "shards/test_steering"),
+    *("server/test_faults", "scaling/test_daemon", "cli/scale/test_scale_lease", "runs/test_past"),
 )
-"""Files that take half a minute or more, the longest first."""
+"""Files that take half a minute or more on a busy machine, the longest first."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first and quick ones last: with several processes these fill the time while the last is at work."""
-    place = {stem: number for number, stem in enumerate(_LONG)}
-    items.sort(key=lambda item: (place.get(item.path.stem, len(place)), item.path.parent.name in _QUICK))
+    place = {_HERE / f"{name}.py": number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: (place.get(item.path, len(place)), item.path.parent.name in _QUICK))
 
 
 _TOOK_ITS_PROCESS_DOWN = pytest.StashKey[bool]()
