@@ -16,10 +16,11 @@ from dbz.cache.warm import OneDatabase, WarmRun
 from dbz.cache.warm.copying import CacheCopy
 from dbz.cache.warm.databases import Database
 from tests.cache.warming import fill, order
+from tests.whole import WHOLE
 
 pytestmark = pytest.mark.anyio
 
-ROUNDS = 30
+ROUNDS = 30 if WHOLE else 10
 KEYS = 3000
 
 

@@ -17,6 +17,7 @@ from dbz.load.capacity.search import Bounds, Next, SearchResult, interval, known
 from dbz.load.capacity.uses import as_evidence, uses_of
 from dbz.runs.schema import BudgetResult
 from tests.load.capacity.simulated_server import MIXED, Clock, SimulatedBudget, SimulatedServer, Used
+from tests.whole import some
 
 KNEE = 750
 BOUNDS = Bounds(start=65, highest=5000)
@@ -91,7 +92,7 @@ SERVERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("kind", some(list(SERVERS), 2))
 def test_two_searches_agree_within_a_tenth_and_take_no_longer_than_five_minutes(kind: str) -> None:
     """The server is quicker in one look and slower in the next one, and budgets have few samples near their limits."""
     found = searches(12, **SERVERS[kind])
