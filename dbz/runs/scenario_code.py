@@ -23,6 +23,8 @@ def invalid_code(errors: Sequence[ErrorGroup]) -> list[str]:
 
 
 _NOT_MEANT = "what ran is not what the file means to run"
+_MAY_BE_ALONE_S = 1.5
+"""Lines come once a second, and users may end a moment before the last one."""
 _OF_ONCE = {
     SETUP_NAME: "the setup of the scenario failed, so there was no load",
     TEARDOWN_NAME: "the teardown of the scenario failed, so what it removes may still be there",
@@ -36,6 +38,8 @@ def notes_of_code(record: Record) -> list[str]:
         notes.append(
             f"the scenario ended the run itself, {format_duration(record.marks[ENDED_ITSELF])} after its start"
         )
+    if deserted := _deserted(record):
+        notes.append(deserted)
     left = [worker for worker, lines in record.workers.items() if has_left(lines)]
     if 0 < len(left) < len(record.workers):
         notes.append(f"the scenario ended {len(left)} of {len(record.workers)} workers, and the others went on")
@@ -48,6 +52,20 @@ def notes_of_code(record: Record) -> list[str]:
             "are that exact"
         )
     return notes
+
+
+def _deserted(record: Record) -> str:
+    """What is said of a judged part that went on when the last user had ended itself (`StopUser`); empty otherwise."""
+    end_s = record.window.end_s
+    lines = [line for of in record.workers.values() for line in of if line["t"] <= end_s]
+    last_s = max((float(line["t"]) for line in lines if line.get("users")), default=end_s)
+    alone_s = end_s - max(last_s, record.window.start_s)
+    if alone_s <= _MAY_BE_ALONE_S:
+        return ""
+    return (
+        f"no user was left from {format_duration(last_s)} on: the last {format_duration(alone_s)} of the judged part "
+        "count, in rates too, though nobody asked for anything"
+    )
 
 
 def failures_of_code(

@@ -13,6 +13,7 @@ from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import ACK, HTTP, Series
 from dbz.runs.conclude import conclude
 from dbz.runs.reading import Record
+from dbz.runs.scenario_code import notes_of_code
 from dbz.runs.schema import Run, RunVerdict
 from dbz.runs.sound_lines import WORKER, is_sound
 
@@ -125,3 +126,20 @@ def test_a_damaged_line_is_counted_and_not_read() -> None:
     assert is_sound({"t": 1.0, **said(3)}, WORKER)
     assert not is_sound({"t": 1.0, "objections": [["http", "GET /a", 3]]}, WORKER)
     assert not is_sound({"t": 1.0, "contents": {"GET /a": [1, 2, 3]}}, WORKER)
+
+
+def test_a_judged_part_without_users_is_named() -> None:
+    def noted(users: Sequence[int]) -> list[str]:
+        record = Record(marks={"steady": 1.0, "end": float(SECONDS)})
+        for second, held in enumerate(users):
+            record.intervals.append(Interval(Series(HTTP, "GET /a"), second, 1.0, Histogram({500: 100})))
+            for worker in ("worker-0", "worker-1"):
+                line = {"t": second + 1.0, "dt": 1.0, "users": held * (worker == "worker-1"), "errors": []}
+                record.workers.setdefault(worker, []).append(line)
+        return notes_of_code(record)
+
+    assert noted([5] * SECONDS) == noted([0, *[5] * (SECONDS - 2), 0]) == noted([0] * SECONDS) == []
+    (note,) = noted([5, 5, 5, 0, 0, 0])
+    assert note.startswith("no user was left from 3 s on: the last 3 s of the judged part count")
+    (note,) = noted([5, 0, 0, 0, 0, 0])
+    assert note.startswith("no user was left from 1 s on: the last 5 s")
