@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dbz.cli.completion.scripts import SCRIPTS
+from dbz.cli.completion.scripts import INSTALLING, SCRIPTS
 from dbz.cli.completion.values import SOURCES
 from dbz.cli.main import run
 from dbz.config.bundled import bundled_folder
@@ -161,6 +161,16 @@ def test_real_shells_complete(shell: str, folder: Path, path_with_dbz: dict[str,
     assert completed_by(shell, "dbz load smo", folder, path_with_dbz)[0] == "smoke"
     files = completed_by(shell, "dbz import own", folder, path_with_dbz)
     assert files == {"zsh": ["FILES"]}.get(shell, ["own.yaml"])
+
+
+@pytest.mark.parametrize("shell", sorted(SCRIPTS))
+def test_the_commands_that_install_it_work_in_an_empty_home(shell: str, path_with_dbz: dict[str, str]) -> None:
+    told = subprocess.run(["dbz", "completion", "--help"], env=path_with_dbz, capture_output=True, text=True).stdout
+    for command in INSTALLING[shell]:
+        assert command in told
+        subprocess.run(["sh", "-c", command], env=path_with_dbz, check=True, timeout=60)
+    (installed,) = (path for path in Path(path_with_dbz["HOME"]).rglob(".*/**/*dbz*") if path.is_file())
+    assert installed.read_text() == SCRIPTS[shell]
 
 
 def test_unknown_shells_are_refused(tmp_path: Path) -> None:

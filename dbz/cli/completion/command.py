@@ -20,8 +20,11 @@ def completion(
     \b
     Examples:
       source <(dbz completion bash)                     in this shell
+      mkdir -p ~/.local/share/bash-completion/completions
       dbz completion bash > ~/.local/share/bash-completion/completions/dbz
-      dbz completion zsh > "${fpath[1]}/_dbz"
+      mkdir -p ~/.zfunc                  with fpath+=~/.zfunc in ~/.zshrc
+      dbz completion zsh > ~/.zfunc/_dbz
+      mkdir -p ~/.config/fish/completions
       dbz completion fish > ~/.config/fish/completions/dbz.fish
     """
     if shell not in SCRIPTS:

@@ -5,8 +5,19 @@ from __future__ import annotations
 ASK = "__complete"
 """The hidden first word; the words up to the cursor follow. The answer: `files` or `words`, then a candidate a line."""
 
+INSTALLING = {
+    "bash": (
+        "mkdir -p ~/.local/share/bash-completion/completions",
+        "dbz completion bash > ~/.local/share/bash-completion/completions/dbz",
+    ),
+    "zsh": ("mkdir -p ~/.zfunc", "dbz completion zsh > ~/.zfunc/_dbz"),
+    "fish": ("mkdir -p ~/.config/fish/completions", "dbz completion fish > ~/.config/fish/completions/dbz.fish"),
+}
+"""What puts the script where each new shell finds it, also in a home that has no such folder yet. Of zsh only once
+`fpath` has that folder."""
+
 _BASH = f"""\
-# To have it in every shell: dbz completion bash > ~/.local/share/bash-completion/completions/dbz
+# To have it in every shell: {" && ".join(INSTALLING["bash"])}
 _dbz() {{
     local IFS=$'\\n' lines current="${{COMP_WORDS[COMP_CWORD]}}"
     lines=($(dbz {ASK} "${{COMP_WORDS[@]:1:COMP_CWORD}}" 2>/dev/null)) || return
@@ -22,7 +33,8 @@ complete -F _dbz dbz
 """
 _ZSH = f"""\
 #compdef dbz
-# To have it in every shell: dbz completion zsh > "${{fpath[1]}}/_dbz"
+# To have it in every shell: {" && ".join(INSTALLING["zsh"])}
+# and in ~/.zshrc, before compinit: fpath+=~/.zfunc
 _dbz() {{
     local -a lines candidates
     local line value
@@ -41,7 +53,7 @@ _dbz() {{
 if [[ $funcstack[1] == _dbz ]]; then _dbz "$@"; else compdef _dbz dbz; fi
 """
 _FISH = f"""\
-# To have it in every shell: dbz completion fish > ~/.config/fish/completions/dbz.fish
+# To have it in every shell: {" && ".join(INSTALLING["fish"])}
 function __dbz_complete
     set -l answer (dbz {ASK} (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)
     or return
