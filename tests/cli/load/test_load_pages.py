@@ -122,10 +122,11 @@ def test_a_page_that_was_not_opened_in_time_makes_the_run_invalid(tmp_path, site
 
 @needs_browser
 def test_the_club_page_of_the_embedded_stack_is_opened_below_its_address(tmp_path):
-    options = ["--users", "5", "--warmup", "2s", "--duration", "10s", "--page", "/club", "--page-every", "2s"]
+    options = ["--users", "5", "--warmup", "2s", "--duration", "6s", "--page", "/club", "--page-every", "2s"]
     done = dbz("load", "smoke", *options, cwd=tmp_path, timeout_s=150)
     _, run = newest(tmp_path)
-    assert done.returncode in (ExitCode.OK, ExitCode.BROKEN), done.stdout + done.stderr
+    # Beside other tests the generator may lag: what it measured cannot be judged then, what it did can.
+    assert done.returncode in (ExitCode.OK, ExitCode.BROKEN, ExitCode.INVALID), done.stdout + done.stderr
     (club,) = run["pages"]
     assert (club["url"], club["clicked"]) == ("/club", "Refresh")
     assert club["visits"] >= 2 and club["failed"] == 0

@@ -33,7 +33,9 @@ def test_a_phase_gives_users_connections_and_requests(folder: Path) -> None:
     assert run["users_held"] == 50
     assert run["server"]["connections"] == 14
     made = sum(one["rate_per_s"] for one in run["operations"] if one["kind"] == "http")
-    assert 10 < made < 30
+    assert made > 10
+    # Users that come late launch their app in the judged part, each with several requests at once.
+    assert made < 30 or done.returncode == ExitCode.INVALID
     assert "14 connections, 20 requests/s asked for" in done.stdout
 
 
