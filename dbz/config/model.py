@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from dbz import units
 from dbz.config.described import describe
@@ -19,6 +19,32 @@ class Strict(BaseModel):
     """Base of all configuration models: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, json_schema_extra=describe)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_truth_for_numbers(cls, data: Any) -> Any:
+        """`users: on` is no number, though Python takes yes for 1."""
+        values = data if isinstance(data, dict) else {}
+        fields = [(info.alias or name, info.annotation) for name, info in cls.model_fields.items()]
+        misfits: list[Misfit] = [
+            ((key,), f"{key}: should be a number, not yes or no (on, off, true and false are these too)")
+            for key, kind in fields
+            if isinstance(values.get(key), bool)
+            and (leaves := set(_leaves(kind))) & {int, float}
+            and bool not in leaves
+        ]
+        if misfits:
+            raise MisfitsError(misfits)
+        return data
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is put together of."""
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _leaves(part)
 
 
 def _text_or_parsed(value: object, parse: Any, forms: str) -> Any:
@@ -73,6 +99,7 @@ Bandwidth = Annotated[float, _unit(units.parse_bandwidth, units.BANDWIDTH_FORMS,
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _LINE_BREAK = re.compile(r"[\t\n\r\u2028\u2029]")
 _TOO_LARGE = 2**63
+_NAMES: dict[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -135,9 +162,11 @@ def _problem(model: type[BaseModel], source: YamlSource, detail: Any) -> Problem
 
 
 def _plain(detail: Any) -> str:
-    message: str = detail["msg"]
-    shown = detail["input"]
-    return f"{message[0].lower()}{message[1:]}, not {shown!r}" if isinstance(shown, str | int | float) else message
+    message, shown = str(detail["msg"]), detail["input"]
+    written = repr(shown) if isinstance(shown, str | int | float) else str(shown)
+    found = next((name for kind, name in _NAMES.items() if isinstance(shown, kind)), written)
+    advice = "; quote it if it is a text" if detail["type"] == "string_type" and found not in _NAMES.values() else ""
+    return f"{message[0].lower()}{message[1:]}, not {found}{advice}"
 
 
 def _keys(model: type[BaseModel]) -> Sequence[str]:

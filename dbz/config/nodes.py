@@ -36,6 +36,14 @@ _KINDS = {
 }
 
 
+_ADVICE = {
+    "scanning a block scalar": "quote a value that begins with > or |",
+    "but got '{'": "quote a value with { } in it",
+    "that cannot start any token": "indent with spaces, and quote a value that begins with a sign",
+}
+"""What most likely was meant, by what the library says."""
+
+
 class YamlFaultError(Exception):
     """What is wrong with a text, and on which line, counted from 1."""
 
@@ -110,6 +118,7 @@ def _located(text: str, loader: Any) -> Iterator[None]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"{error.problem} ({error.context})" if error.context else str(error.problem)
+        what += next((f"; {advice}" for sign, advice in _ADVICE.items() if sign in what), "")
         raise YamlFaultError(f"malformed YAML: {what}", mark.line + 1 if mark else 1) from error
     except ReaderError as error:
         what = f"malformed YAML: the character U+{int(error.character):04X} may not stand in a text file"

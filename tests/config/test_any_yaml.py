@@ -240,3 +240,29 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 def test_keys_are_named_by_their_text() -> None:
     """As in JSON: `on`, `200` and dates are names like others, also where YAML 1.1 reads them as something else."""
     assert parse_yaml("on: 1\n200: 2\n2026-01-01: 3\n~: 4\n", "f").data == {"on": 1, "200": 2, "2026-01-01": 3, "~": 4}
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ("{name: no, of: http, stat: p95, limit: '< 1s'}", "not False; quote it if it is a text"),
+        ("{name: 010, of: http, stat: p95, limit: '< 1s'}", "not 8; quote it if it is a text"),
+        ("{name: 2026-01-01, of: http, stat: p95, limit: '< 1s'}", "not 2026-01-01; quote it if it is a text"),
+        ("{name: a, of: http, stat: p95, limit: '< 1s', min_samples: on}", "min_samples: should be a number, not yes"),
+        ("{name: a, of: [http], stat: p95, limit: '< 1s'}", "not a list"),
+        ("{name: a, of: http{op=GET /a}, stat: p95, limit: '< 1s'}", "quote a value with { } in it"),
+        ("\n    name: a\n    of: http\n    stat: count\n    limit: > 500\n", "quote a value that begins with > or |"),
+        ("\n    name: a\n    of: http\n    stat: count\n    limit: >= 500\n", "quote a value that begins with > or |"),
+        ("\n\t name: a\n", "indent with spaces"),
+    ],
+)
+def test_what_people_write_without_quotes_is_told_with_what_to_do(budget: str, said: str) -> None:
+    assert said in loads_or_says_why("budgets", f"schema: dbz.budgets/1\nbudgets:\n  - {budget}\n")
+
+
+def test_no_number_of_any_file_is_a_yes() -> None:
+    """Python takes yes for 1: `users: on` was a load of one user."""
+    for key in ("users", "seed", "speed", "workers"):
+        values = {"schema": "dbz.profile/1", "name": "x", "duration": "10s", "users": "5"} | {key: "on"}
+        text = "".join(f"{name}: {value}\n" for name, value in values.items())
+        assert f"{key}: should be a number" in loads_or_says_why("profile", text)
