@@ -172,6 +172,12 @@ def test_what_cannot_be_right_is_refused(tmp_path: Path, text: str, why: str) ->
         ("Running 1s test @ http://127.0.0.1/\n5 connections\n\n│ Stat    │ 2.5% │\n", "autocannon --json"),
         ("Summary:\n  Success rate:\t100.00%\n  Total:\t2.0 s\n", "oha --output-format json"),
         ("All VUs finished. Total time: 5 seconds\n\nhttp.response_time:\n  min: ... 1\n", "--output results.json"),
+        ('{"Total": {"transaction": "Total", "sampleCount": 5, "pct1ResTime": 120.0}}', "results.jtl"),
+        ("timeStamp|elapsed|label|success\n1700000000000|12|a|true\n", "between commas, semicolons or tabs"),
+        ("timeStamp,elapsed,label\n1700000000000,12,a\n", "success"),
+        ("Bucket           #     %       Histogram\n[0s,     1ms]    5     5.00%   ###\n", "-type=json"),
+        ("request-start,DNS,DNS+dialup,Response-delay,request-duration\n0,0,0,0,0.1\n", "oha --output"),
+        ("<!DOCTYPE html>\n<html><head><title>Locust</title>\n", "JSON or CSV"),
         ("Bombarding http://127.0.0.1:80/ for 10s using 125 connection(s)\n", "--format=json"),
     ],
 )  # fmt: skip

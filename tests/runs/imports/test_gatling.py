@@ -77,6 +77,12 @@ def test_the_log_has_requests_by_path_groups_and_what_kept_users_from_asking() -
     assert value_of(LOG, 'http{op="Home"}', "max") == pytest.approx(60, abs=0.1)
 
 
+def test_the_binary_log_is_refused_with_what_to_give_instead(tmp_path: Path) -> None:
+    path = written(tmp_path, b"\0\0\0\0\x063.13.1\0\0\0\x04Shop" + bytes(range(256)), "simulation.log")
+    with pytest.raises(UsageError, match="binary log of Gatling"):
+        read_file(path)
+
+
 @pytest.mark.parametrize(
     "form",
     [

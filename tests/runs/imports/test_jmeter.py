@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,21 @@ def test_every_sample_is_counted_once_as_what_it_was(tmp_path_factory, samples, 
     assert max(latency.max_ms for latency in imported.latencies.values()) == pytest.approx(
         max(elapsed_ms for _, elapsed_ms, *_ in samples), rel=0.001
     )
+
+
+@pytest.mark.parametrize("form", ["%Y/%m/%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+def test_times_may_be_dates(tmp_path: Path, form: str) -> None:
+    samples = [(second * 1000, 100, "GET /a", True) for second in range(11)]
+    text = jtl(samples)
+    for begun_ms, *_ in samples:
+        begun = datetime.fromtimestamp(1_788_000_000 + begun_ms / 1000, UTC)
+        text = text.replace(str(1_788_000_000_000 + begun_ms), begun.strftime(form))
+    path = tmp_path / "results.jtl"
+    path.write_text(text)
+    assert read_file(path).seconds == pytest.approx(10.1)
+    path.write_text(jtl(samples[:1]).replace("1788000000000", "soon"))
+    with pytest.raises(UsageError, match="timestamp_format=ms"):
+        read_file(path)
 
 
 def test_a_transaction_is_a_composite_and_no_request(tmp_path: Path) -> None:

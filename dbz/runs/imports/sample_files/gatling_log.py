@@ -5,6 +5,7 @@ Versions differ in what stands before a name; times, and whether it went well, e
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +24,23 @@ _CRASHES = Series(OTHER, "errors of the scenario")
 """What kept a user from sending a request: attempts that failed, though none of them is a request."""
 
 
+_BINARY = re.compile(rb"\0\0\0\0[\x03-\x20]\d+\.\d+\.")
+"""How the log begins since 3.11: a kind of record, the length of a text, the version."""
+
+
 def is_gatling_log(path: Path) -> bool:
-    """Whether a file is a log of Gatling, by its first line."""
+    """Whether a file is a log of Gatling, by its first line; `UsageError` for one that Gatling alone reads."""
+    try:
+        with opened(path) as file:
+            if _BINARY.match(file.read(64)):
+                raise UsageError(
+                    f"{path} is the binary log of Gatling since 3.11, and not read",
+                    hint="give instead: js/stats.json of its report (gatling -ro FOLDER makes one)",
+                    code="R003",
+                )
+            file.seek(0)
+    except (OSError, EOFError, zlib.error):
+        return False
     try:
         with opened(path) as file:
             return next(texts_within(file, str(path)), "").startswith(("RUN\t", "ASSERTION\t"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dbz.bounded import texts_within
@@ -58,13 +59,26 @@ def _delimiter(head: str) -> str:
     return next(fits, "")
 
 
+def _begun_ms(text: str) -> float:
+    """When a sample began: milliseconds since 1970, or a date and a time as `timestamp_format` may have them."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(text.strip().replace("/", "-"))
+    except ValueError:
+        raise ValueError(f"'{text}' is no time that dbz knows (jmeter.save.saveservice.timestamp_format=ms)") from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000
+
+
 def _sample(row: Mapping[str | None, str | None], where: str) -> tuple[Series, float, float, bool]:
     """What a line is of, when it began, how long it took, in milliseconds, and whether it failed."""
     if None in row or None in row.values():
         raise UsageError(f"{where}: the line has not as many columns as the first; is it cut off?", code="R004")
     success = str(row["success"]).strip().lower()
     try:
-        begun_ms, elapsed_ms, failed = float(str(row["timeStamp"])), float(str(row["elapsed"])), OUTCOMES[success]
+        begun_ms, elapsed_ms, failed = _begun_ms(str(row["timeStamp"])), float(str(row["elapsed"])), OUTCOMES[success]
     except (ValueError, KeyError) as error:
         raise UsageError(f"{where}: this is no sample of JMeter: {error}", code="R004") from error
     kind = COMPOSITE if str(row.get("responseMessage") or "").startswith(TRANSACTION) else HTTP
