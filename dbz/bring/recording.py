@@ -45,7 +45,8 @@ class MessageBody:
 
     kind: str = NOTHING
     value: Any = None
-    """Parsed JSON; pairs of a form, or of a multipart body (a file's value is its name); or the text itself."""
+    """Parsed JSON; pairs of a form, or of a multipart body (a file's value is its name); or the text itself, which is
+    bytes where a request sent some."""
     media_type: str = ""
 
     def __bool__(self) -> bool:

@@ -65,6 +65,7 @@ COMMANDS = [
     "curl -D /dev/null --max-redirs 5 --retry-delay 2 -m 5 -o /dev/null -w '%{{http_code}}' {o}/a",
     "curl --oauth2-bearer abc {o}/a",
     "curl -u user:pa:ss {o}/a",
+    "curl {u}/a",
     'curl -H \'Content-Type: application/json\' -d \'{{\n  "a": 1,\n  "b": "x y"\n}}\' {o}/a',
     'curl {o}/a -H \'content-type: application/json\' --data-raw $\'{{"a":"it\\\'s","b":"x\\u0021\\\\ny"}}\'',
     "curl {o}/a -d '{{\"a\":1}}'",
@@ -95,7 +96,7 @@ COMMANDS = [
 @pytest.mark.skipif(_CURL is None, reason="curl is not installed")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_read_is_what_curl_sends(origin: str, command: str) -> None:
-    text = command.format(o=origin)
+    text = command.format(o=origin, u=origin.replace("://", "://me:p%40w@"))
     if "gap" in text:
         text = text.replace("\\ ", "%20")
     _Listener.heard.clear()

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from dbz.bring.files.multipart import parts_of
 from dbz.bring.recording import (
     FORM,
     MULTIPART,
+    TEXT,
     Exchange,
     MessageBody,
     RecordedSocket,
@@ -26,6 +29,8 @@ from dbz.errors import UsageError
 _TEXT_OPCODE = 1
 _BINARY_OPCODE = 2
 _LATEST_SECONDS = 1e11
+_HTTP = re.compile(r"https?://|/", re.IGNORECASE)
+"""What is asked of a server: browsers keep `data:`, `blob:` and pages of extensions as well."""
 
 
 def read_har(document: Any, source: str) -> Recording:
@@ -34,7 +39,7 @@ def read_har(document: Any, source: str) -> Recording:
     A file is the session of one user, unless Playwright wrote it: there each page is a tab of its own.
     """
     entries = _entries(document)
-    recording, broken, cached = Recording(), 0, 0
+    recording, broken, cached, foreign, silent = Recording(), 0, 0, 0, 0
     creator = document["log"].get("creator") or {}
     tabs = isinstance(creator, dict) and creator.get("name") == "Playwright"
     for entry in entries:
@@ -42,16 +47,28 @@ def read_har(document: Any, source: str) -> Recording:
             owner = f"{source}#{entry.get('pageref')}" if tabs else source
             if entry.get("_webSocketMessages") is not None or entry["request"]["url"].startswith("ws"):
                 recording.sockets.append(_socket(entry, owner))
+            elif entry["request"]["method"] == "CONNECT" or not _HTTP.match(entry["request"]["url"]):
+                foreign += 1
             elif entry.get("_fromCache"):
                 cached += 1
             else:
-                recording.exchanges.append(_exchange(entry, owner))
+                exchange = _exchange(entry, owner)
+                recording.exchanges.append(exchange)
+                silent += not exchange.status
         except (KeyError, TypeError, ValueError, AttributeError):
             broken += 1
     if broken:
         recording.notes.append(f"{source}: {broken} of {len(entries)} entries are not as HAR 1.2 says, and left out")
     if cached:
         recording.notes.append(f"{source}: {cached} answers came from the browser's cache, and are left out")
+    if foreign:
+        recording.notes.append(
+            f"{source}: {foreign} entries are no requests of HTTP (data:, blob:, CONNECT), and left out"
+        )
+    if silent:
+        recording.notes.append(
+            f"{source}: {silent} requests had no answer when they were recorded; one is expected now"
+        )
     return recording
 
 
@@ -99,12 +116,16 @@ def _headers(message: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _sent_body(data: dict[str, Any]) -> MessageBody:
     media_type, pairs = str(data.get("mimeType") or ""), list(_pairs(data.get("params") or []))
-    if media_type.startswith("multipart/"):
-        return MessageBody(MULTIPART, pairs, "multipart/form-data")
     text = data.get("text")
+    if media_type.startswith("multipart/"):
+        raw = _decoded(text, data.get("encoding")) if isinstance(text, str) else ""
+        return MessageBody(MULTIPART, pairs or list(parts_of(raw, media_type)), "multipart/form-data")
     if not text and pairs:
         return MessageBody(FORM, pairs, "application/x-www-form-urlencoded")
-    return body_of(_decoded(text, data.get("encoding")), media_type) if text else MessageBody()
+    raw = _decoded(text, data.get("encoding")) if text else ""
+    if isinstance(raw, bytes) and "\ufffd" in raw.decode("utf-8", "replace"):
+        return MessageBody(TEXT, raw, media_type.partition(";")[0].strip().lower())
+    return body_of(raw, media_type)
 
 
 def _pairs(parameters: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ def _sent(call: HttpStep, *, with_query: bool) -> Iterator[str]:
     elif call.body.kind == FORM:
         yield f"data={code(_pairs(call.body.value), 12)}"
     elif call.body.kind == MULTIPART:
-        yield f"files={code({name: Expression(_part(value)) for name, value in call.body.value}, 12)}"
+        yield f"files={_parts(call.body.value)}"
     elif call.body:
         yield f"data={code(call.body.value, 12)}"
         call.headers.setdefault("content-type", call.body.media_type or "text/plain")
@@ -73,6 +73,14 @@ def called(function: str, arguments: Sequence[str], indent: int) -> str:
 def _pairs(pairs: Sequence[tuple[str, object]]) -> object:
     """The pairs as a mapping, or as a list where a name is repeated."""
     return dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else [list(pair) for pair in pairs]
+
+
+def _parts(pairs: Sequence[tuple[str, object]]) -> str:
+    """The parts of a multipart body, as a list where a name is repeated."""
+    parts = [(name, Expression(_part(value))) for name, value in pairs]
+    if len(dict(parts)) == len(parts):
+        return code(dict(parts), 12)
+    return code([Expression(f"({code(name)}, {part.code})") for name, part in parts], 12)
 
 
 def _part(value: object) -> str:

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, unquote_plus, urlsplit
 
 from dbz.bring.files.curl.options import NOT_REPEATED, SHORT, WITH_VALUE
 from dbz.bring.files.curl.words import ShellCommand, UnclosedTextError, commands_of
@@ -215,6 +215,9 @@ def _exchange(request: _Request, given: str, source: str) -> Exchange:
         bare, _, fragment = url.partition("#")
         url = f"{bare}{'&' if urlsplit(bare).query else '?'}{'&'.join(query)}{'#' if fragment else ''}{fragment}"
     headers = list(request.headers)
+    parts = urlsplit(url)
+    if parts.username is not None and not any(name == "authorization" for name, _ in headers):
+        headers += _basic(request, unquote(f"{parts.username}:{parts.password or ''}"))
     if request.json:
         headers += [("accept", _JSON_TYPE)] if not any(name == "accept" for name, _ in headers) else []
     body = MessageBody() if request.as_query else _body(request, data or "", headers)
