@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
 from dbz.bring.choosing import Choice
+from dbz.bring.files.opening import read_content
 from dbz.bring.files.postman import read_postman
 from dbz.bring.recording import Exchange
 from dbz.bring.script import script_of
 from dbz.bring.writing.scenario import scenario_text
+from dbz.errors import UsageError
 from tests.bring.material import ORIGIN
 
 
@@ -86,3 +89,63 @@ def test_what_a_login_sets_is_taken_from_its_answer_whatever_its_name(name: str)
     text = scenario_text(script_of(read_postman(material, "c"), Choice(ORIGIN)), "c")
     compile(text, "c.py", "exec")
     assert "def on_start" in text and '["data"]["x"]' in text and "secret(" not in text
+
+
+def test_headers_may_be_lines_and_urls_parts() -> None:
+    url = {"protocol": "https", "host": ["api", "example", "com"], "port": "8443", "path": ["users", ":id", "idle"]}
+    url |= {"query": [{"key": "q", "value": "1"}, {"key": "z", "value": "2", "disabled": True}]}
+    url |= {"variable": [{"key": "id", "value": r"7\1"}]}
+    (one,) = read_postman({"item": [{"request": {"url": url, "header": "X-A: 1\nX-B: 2:3"}}]}, "c").exchanges
+    assert one.url == r"https://api.example.com:8443/users/7\1/idle?q=1"
+    assert one.headers == [("x-a", "1"), ("x-b", "2:3")]
+
+
+def test_a_variable_of_a_path_is_no_part_of_a_longer_one() -> None:
+    url = {"raw": f"{ORIGIN}/a/:id/:idx", "variable": [{"key": "id", "value": "1"}, {"key": "idx", "value": "2"}]}
+    (one,) = read_postman({"item": [{"request": {"url": url}}]}, "c").exchanges
+    assert one.path == "/a/1/2"
+
+
+def test_a_body_has_the_type_that_its_header_says() -> None:
+    request = {
+        "url": f"{ORIGIN}/soap",
+        "method": "POST",
+        "header": [{"key": "Content-Type", "value": "application/soap+xml; charset=utf-8"}],
+        "body": {"mode": "raw", "raw": "<a/>"},
+    }
+    text = scenario_text(script_of(read_postman({"item": [{"request": request}]}, "c")), "Soap.")
+    assert '"content-type": "application/soap+xml"' in text
+
+
+def test_graphql_keeps_its_operation_and_variables_without_quotes() -> None:
+    graphql = {"query": "query A($x: Int) {a}", "variables": '{"x": {{n}}, "y": "{{n}}"}', "operationName": "A"}
+    one = {"url": "{{base}}/graphql", "method": "POST", "body": {"mode": "graphql", "graphql": graphql}}
+    (exchange,) = read_postman(collection(one, n="5"), "c").exchanges
+    assert exchange.body.value["operationName"] == "A" and exchange.body.value["variables"] == {"x": "5", "y": "5"}
+
+
+def test_files_whose_contents_are_not_in_a_collection_are_named() -> None:
+    form = [{"key": "f", "type": "file", "src": ["/x/a.png", "/x/b.png"]}, {"key": "g", "type": "text", "value": "1"}]
+    recording = read_postman(
+        collection(
+            {"url": "{{base}}/a", "method": "POST", "body": {"mode": "formdata", "formdata": form}},
+            {"url": "{{base}}/b", "method": "POST", "body": {"mode": "file", "file": {"src": "/x/c.bin"}}},
+        ),
+        "c",
+    )
+    assert recording.exchanges[0].body.value == [("f", "/x/a.png"), ("f", "/x/b.png"), ("g", "1")]
+    assert recording.notes == ["c: the contents of files are not in the collection: /x/a.png, /x/b.png, /x/c.bin"]
+
+
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        ({"id": "x", "values": [], "_postman_variable_scope": "environment"}, "an environment of Postman"),
+        ({"id": "x", "name": "old", "order": [], "requests": []}, "Postman's version 1"),
+        ({"_type": "export", "__export_format": 4, "resources": []}, "Insomnia"),
+    ],
+)
+def test_what_is_no_collection_is_refused_with_what_to_give_instead(document: dict[str, Any], what: str) -> None:
+    with pytest.raises(UsageError, match=what) as caught:
+        read_content(json.dumps(document).encode(), "c.json")
+    assert caught.value.hint and "exported" in caught.value.hint

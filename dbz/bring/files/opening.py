@@ -25,6 +25,14 @@ _MOST_VALUES_OF_YAML = 100_000
 _HEAD_BYTES = 1 << 16
 _CURL = re.compile(rb"(?:^|[;&|(]|\$ |^\w+=\S* )[ \t]*curl(?:\.exe)?[ \t]", re.MULTILINE)
 _CURL_BYTES = 1000
+_EXPORTS = (
+    ("_postman_variable_scope", "an environment of Postman", "the collection, exported with its variables"),
+    ("rawModeData", "a request of Postman's version 1", "the collection, exported as v2.1"),
+    ("order", "a collection of Postman's version 1", "the collection, exported as v2.1"),
+    ("__export_format", "an export of Insomnia", "the same requests, exported as HAR"),
+    ("traceEvents", "a profile of Chrome", "what its network panel exports as HAR"),
+)
+"""Keys of documents that hold something else than requests that are read, and what does."""
 _NO_LINE = "\ufffd"
 _DOCUMENT_KEYS = (b'"log"', b'"openapi"', b'"swagger"', b'"item"', b'"info"', b'"collection"')
 """One of them stands near the beginning of every JSON document that is read here."""
@@ -110,6 +118,9 @@ def _of_document(document: dict[str, Any], source: str) -> Recording:
         return read_postman(document, source)
     if isinstance(document.get("collection"), dict):
         return read_postman(document["collection"], source)
+    for key, what, instead in _EXPORTS:
+        if key in document:
+            raise UsageError(f"{source} is {what}, and not read", hint=f"give instead: {instead}", code="B001")
     try:
         return read_access_log([orjson.dumps(document, default=str).decode()], source)  # a log of one line
     except (UsageError, TypeError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from dbz.bring.files.postman_auth import auth_headers, auth_query, encoded_basic, unread_auth
 from dbz.bring.names import snake, without_ids
@@ -31,6 +32,7 @@ _SET = re.compile(
     r"""(?:pm\.(?:environment|collectionVariables|globals|variables)\.set|postman\.set(?:Environment|Global)Variable)"""
     rf"""\(\s*["']([\w.-]+)["']\s*,\s*(?:({_ANSWER})|(\w+)){_STEPS}\s*\)"""
 )
+_BARE_VARIABLE = re.compile(r'(?<!["\w])\{\{[^{}]+\}\}(?!["\w])')
 _BASE = re.compile(r"\s*\{\{\s*[\w.$-]+\s*\}\}(?=/|$)")
 _VARIABLE = re.compile(r"\{\{\s*([\w.$-]+)\s*\}\}")
 _MAX_DEPTH = 30
@@ -66,6 +68,8 @@ def read_postman(document: Any, source: str) -> Recording:
             recording.exchanges.append(exchange)
     if unread := sorted({kind for item, auth in listed if (kind := unread_auth(_own_auth(item) or auth))}):
         recording.notes.append(f"{source}: authentication of a kind that is not read is left out: {', '.join(unread)}")
+    if files := list(dict.fromkeys(name for item, _ in listed for name in _files(item))):
+        recording.notes.append(f"{source}: the contents of files are not in the collection: {', '.join(files)}")
     if unknown:
         names = ", ".join(sorted(unknown))
         recording.notes.append(f"{source}: variables without a value in the collection stay as they are: {names}")
@@ -139,11 +143,7 @@ def _variables(raw: Any) -> dict[str, str]:
 
 def _exchange(item: dict[str, Any], auth: Any, source: str) -> Exchange:
     request = item["request"] if isinstance(item["request"], dict) else {"url": item["request"]}
-    headers = [
-        (str(field["key"]).lower(), str(field.get("value") or ""))
-        for field in request.get("header") or []
-        if isinstance(field, dict) and not field.get("disabled")
-    ]
+    headers = _headers(request.get("header") or [])
     url = _url(request.get("url"))
     shown = request.get("auth") or auth
     headers += auth_headers(shown)
@@ -153,26 +153,51 @@ def _exchange(item: dict[str, Any], auth: Any, source: str) -> Exchange:
         method=str(request.get("method") or "GET").upper(),
         url=url,
         headers=headers,
-        body=_body(request.get("body") or {}),
+        body=_body(request.get("body") or {}, next((value for name, value in headers if name == "content-type"), "")),
         source=source,
         title=str(item.get("name") or ""),
         template=_template(request.get("url")),
     )
 
 
+def _headers(fields: Any) -> list[tuple[str, str]]:
+    """Headers as a list of objects, or as lines of one text."""
+    if isinstance(fields, str):
+        lines = (line.partition(":") for line in fields.splitlines() if ":" in line)
+        return [(name.strip().lower(), value.strip()) for name, _, value in lines]
+    used = (field for field in fields if isinstance(field, dict) and not field.get("disabled"))
+    return [(str(field["key"]).lower(), str(field.get("value") or "")) for field in used]
+
+
 def _url(url: Any) -> str:
     if not isinstance(url, dict):
         return str(url)
-    raw = str(url.get("raw") or "")
+    raw = _raw(url)
     for variable in url.get("variable") or []:
-        raw = raw.replace(f":{variable['key']}", str(variable.get("value") or f"{{{{{variable['key']}}}}}"))
+        key, value = str(variable["key"]), str(variable.get("value") or f"{{{{{variable['key']}}}}}")
+        raw = re.sub(rf"(?<=/):{re.escape(key)}(?!\w)", value.replace("\\", r"\\"), raw)
     return raw
+
+
+def _raw(url: Mapping[str, Any]) -> str:
+    """A URL in one text, which collections that programs made may have in parts alone."""
+    if url.get("raw"):
+        return str(url["raw"])
+    host, path = (url.get(part) or "" for part in ("host", "path"))
+    host = host if isinstance(host, str) else ".".join(map(str, host))
+    if not isinstance(path, str):
+        path = "/".join(str(one.get("value") if isinstance(one, dict) else one) for one in path)
+    asked = (one for one in url.get("query") or [] if not one.get("disabled"))
+    query = urlencode([(str(one["key"]), str(one.get("value") or "")) for one in asked], safe="{}$")
+    scheme = "" if host.startswith("{{") else f"{url.get('protocol') or 'http'}://"
+    port = f":{url['port']}" if url.get("port") else ""
+    return f"{scheme}{host}{port}/{path.lstrip('/')}{'?' if query else ''}{query}"
 
 
 def _template(url: Any) -> str:
     """The path of a URL with its variables by name, after the one that stands for the server: a collection says itself
     what of a path changes, so no other part of it is taken for an id because others differ there."""
-    raw = str(url.get("raw") or "") if isinstance(url, dict) else str(url)
+    raw = _raw(url) if isinstance(url, dict) else str(url)
     raw, variables = (
         raw.partition("?")[0],
         [str(one["key"]) for one in (url.get("variable") or [])] if isinstance(url, dict) else [],
@@ -183,29 +208,52 @@ def _template(url: Any) -> str:
     return server + _VARIABLE.sub(lambda match: f"{{{match[1]}}}", named[len(server) :])
 
 
-def _body(body: dict[str, Any]) -> MessageBody:
+def _body(body: dict[str, Any], media_type: str) -> MessageBody:
     mode = body.get("mode")
     if mode == "raw":
         language = ((body.get("options") or {}).get("raw") or {}).get("language", "")
-        return body_of(str(body.get("raw") or ""), _MEDIA_TYPES.get(language, ""))
+        return body_of(str(body.get("raw") or ""), media_type or _MEDIA_TYPES.get(language, ""))
     if mode == "graphql":
         query = body.get("graphql") or {}
         return body_of(_graphql(query), "application/json")
     if mode in ("urlencoded", "formdata"):
         fields = [one for one in body.get(mode) or [] if not one.get("disabled")]
-        pairs = [(str(one["key"]), str(one.get("value") or one.get("src") or "")) for one in fields]
+        pairs = [(str(one["key"]), value) for one in fields for value in _values(one)]
         return MessageBody(FORM if mode == "urlencoded" else MULTIPART, pairs)
     return MessageBody()
+
+
+def _values(field: Mapping[str, Any]) -> list[str]:
+    """The value of a field, or the names of its files."""
+    value = field.get("value") or field.get("src") or ""
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def _files(item: Json) -> Iterator[str]:
+    """The files whose contents a request sends, which no collection holds."""
+    body = item["request"].get("body") if isinstance(item["request"], dict) else None
+    if not isinstance(body, dict):
+        return
+    if body.get("mode") == "file":
+        file = body.get("file")
+        yield str(file.get("src") or "a file") if isinstance(file, dict) else "a file"
+    fields = body.get("formdata") if body.get("mode") == "formdata" else ()
+    for field in fields if isinstance(fields, list) else ():
+        if isinstance(field, dict) and field.get("type") == "file" and not field.get("disabled"):
+            yield from _values(field)
 
 
 def _graphql(query: dict[str, Any]) -> bytes:
     import orjson
 
-    try:
-        variables = orjson.loads(query.get("variables") or "{}")
-    except orjson.JSONDecodeError:
-        variables = {}
-    return orjson.dumps({"query": query.get("query") or "", "variables": variables})
+    written, variables = query.get("variables") or "{}", {}
+    # A variable of the collection without quotes is no JSON before it has its value.
+    for text in (written, _BARE_VARIABLE.sub(r'"\g<0>"', written) if isinstance(written, str) else "{}"):
+        with contextlib.suppress(orjson.JSONDecodeError):
+            variables = orjson.loads(text) if isinstance(text, str) else text
+            break
+    named = {"operationName": query["operationName"]} if query.get("operationName") else {}
+    return orjson.dumps({**named, "query": query.get("query") or "", "variables": variables})
 
 
 def _filled(exchange: Exchange, variables: Mapping[str, str], unknown: set[str]) -> Exchange:
