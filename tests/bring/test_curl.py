@@ -179,6 +179,11 @@ def test_a_command_copied_for_windows_is_read() -> None:
     assert found.body.value == {"a": "100% b"}
 
 
+def test_what_is_no_url_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'ht\[p' is no URL"):
+        read_curl("curl -sXPOST 'ht[p'", "it")
+
+
 def test_what_is_not_in_a_command_is_said(tmp_path: Path) -> None:
     recording = read_curl(
         "curl -F f=@photo.png -F 'c=text;type=text/plain' http://h/a\ncurl --digest -u a:b -T big.bin http://h/b\n"

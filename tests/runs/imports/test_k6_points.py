@@ -127,6 +127,7 @@ def test_what_says_nothing_of_failures_is_judged_by_status(tmp_path: Path) -> No
     [
         (JSON.read_text()[:-40], r"cut\.json:\d+: this is no sample of k6: .*cut off\?"),
         (CSV.read_text().rsplit(",", 20)[0], r"cut\.json:\d+: the line has not as many columns .*cut off\?"),
+        (CSV.read_text().replace("metric_value", "metric_value{", 1), "there is no column 'metric_value'"),
         (CSV.read_text().replace(",1.000000", ",one", 1), r"cut\.json:2: "),
         (json.dumps(POINTS[0]) + "\n[]\n", r"cut\.json:2: this is no sample"),
         (

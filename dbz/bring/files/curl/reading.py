@@ -12,6 +12,7 @@ from dbz.bring.files.curl.options import NOT_REPEATED, SHORT, WITH_VALUE
 from dbz.bring.files.curl.words import ShellCommand, UnclosedTextError, commands_of
 from dbz.bring.recording import MULTIPART, NO_SERVER, TEXT, Exchange, MessageBody, Recording, body_of
 from dbz.errors import UsageError
+from dbz.printable import printable
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _JSON_TYPE = "application/json"
@@ -210,6 +211,10 @@ def _exchange(request: _Request, given: str, source: str) -> Exchange:
     url = _first_of(given)
     url = url[match.end() :] or "/" if (match := _NO_HOST.match(url)) else url
     url = url if "://" in url or url.startswith("/") else f"http://{url}"
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{source}: '{printable(given[:60])}' is no URL: {error}", code="B002") from error
     data = None if request.data is None else ("" if request.json else "&").join(request.data)
     if query := [*request.query, *([data] if request.as_query and data else [])]:
         bare, _, fragment = url.partition("#")

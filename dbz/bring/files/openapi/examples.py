@@ -43,7 +43,9 @@ class Examples:
         if "example" in holder:
             return holder["example"]
         for example in (holder.get("examples") or {}).values() if isinstance(holder.get("examples"), dict) else ():
-            return self._document.followed(example).get("value")
+            followed = self._document.followed(example)
+            if "value" in followed:  # else it lies in another document
+                return followed["value"]
         if "x-example" in holder:
             return holder["x-example"]
         self._left, self._whole = _MAX_SCHEMAS, whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +13,12 @@ from dbz.bring.files.openapi.document import ApiDocument, ApiOperation, Json
 from dbz.bring.files.openapi.examples import Examples, InventedText, text_of
 from dbz.bring.files.openapi.logins import ApiLogin, Credential
 from dbz.bring.files.openapi.styles import as_json, described, in_path, joined, pairs_of
+from dbz.bring.files.openapi.xml_bodies import root_name, xml_of
 from dbz.bring.recording import FORM, JSON, MULTIPART, TEXT, Exchange, MessageBody, placeholder
 from dbz.bring.values import replaced
 
+_UNDECLARED = re.compile(r"\{([^{}/]+)\}")
+"""Parts of a path of which its document only says that they change."""
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _OAUTH_FIELDS: Mapping[str, Sequence[str]] = {
     "password": ("username", "password"),
@@ -109,6 +113,9 @@ class RequestMaker:
                     sent.headers.append((name.lower(), joined(parameter, value)))
                 else:
                     sent.cookies.append(f"{name}={joined(parameter, value)}")
+        for name in _UNDECLARED.findall(sent.path):
+            value = ids.get(name) or self.path_value({"name": name, "in": "path", "schema": {"type": "string"}})
+            sent.path = sent.path.replace(f"{{{name}}}", value)
         return sent
 
     def of_login(self, login: ApiLogin) -> Exchange:
@@ -144,6 +151,11 @@ class RequestMaker:
                 return MessageBody(JSON, _opened("", value) if signs_in else value, media_type)
             if media_type in (_FORM_TYPE, "multipart/form-data") and isinstance(value, dict):
                 return _form(FORM if media_type == _FORM_TYPE else MULTIPART, value, media_type, signs_in=signs_in)
+            if "xml" in media_type and not isinstance(value, str):
+                schema = media.get("schema")
+                return MessageBody(TEXT, xml_of(root_name(schema, self._document.followed(schema)), value), media_type)
+            if "*" in media_type and not isinstance(value, str):
+                return MessageBody(JSON, _opened("", value) if signs_in else value, "application/json")
             return MessageBody(TEXT, text_of(value), media_type)
         return MessageBody()
 

@@ -83,9 +83,11 @@ def _of_csv(lines: Iterable[str], path: Path) -> Iterator[_Point]:
             raise UsageError(
                 f"{path}:{number}: the line has not as many columns as the first; is it cut off?", code="R004"
             )
-        name = row.pop("metric_name")
         try:
+            name = row.pop("metric_name")
             yield _Point(name, _time_s(row.pop("timestamp")), float(row.pop("metric_value")), row)
+        except KeyError as error:
+            raise UsageError(f"{path}: there is no column {error}", code="R004") from error
         except ValueError as error:
             raise UsageError(f"{path}:{number}: {error}", code="R004") from error
 
