@@ -12,7 +12,7 @@ _BEGINNING = 16_384
 _TEXTS: Sequence[tuple[re.Pattern[str], str, str]] = tuple(
     (re.compile(pattern, re.MULTILINE), what, instead)
     for pattern, what, instead in (
-        (r"^\s*http_req_duration\.{3,}", "the summary that k6 prints", _K6),
+        (r"^[ \t]*http_req_duration\.{3,}", "the summary that k6 prints", _K6),
         (r"^Type;Name;|^Timestamp;User Count;", "a CSV of Locust that a spreadsheet saved", _LOCUST),
         (r'^"?Type"?,"?Name"?,"?# requests', "a CSV of a Locust before 1.0", "a run of a newer Locust"),
         (r"^Type +Name +# reqs +# fails", "the table that Locust prints", f"{_LOCUST}, or locust --json"),

@@ -112,7 +112,7 @@ def read_file(path: Path) -> Imported:
     for begins, read_lines in _LINES:
         if begins(path):
             return read_lines(path)
-    text = _text(path)
+    text = _text(path).replace("\r\n", "\n")  # Windows writes what tools print so
     for is_text, read_text in _TEXTS:
         if is_text(text):
             return read_text(text, path)

@@ -57,6 +57,20 @@ def test_figures_of_files(name: str, stat: str, expected: float) -> None:
     assert found.value == pytest.approx(expected) or (found.low or 0.0) <= expected <= found.value
 
 
+@pytest.mark.parametrize("name", ["ab.txt", "h2load.txt", "siege.txt", "hey.txt", "wrk.txt"])
+def test_what_was_redirected_on_windows_is_the_same(tmp_path: Path, name: str) -> None:
+    text = (FILES / name).read_text()
+    path = written(tmp_path, text.replace("\n", "\r\n").encode("utf-16"), name)
+    assert value_of(path, "http", "error_rate") == value_of(FILES / name, "http", "error_rate") is not None
+
+
+@pytest.mark.parametrize("text", ["\n", " ", "\t\n", "{", "Total: 1 1 1", " min max ", "transactions: 1 hits\n"])
+def test_no_text_takes_long_to_be_told_apart(tmp_path: Path, text: str) -> None:
+    # Where this is not linear it takes minutes, which the suite ends.
+    with pytest.raises(UsageError):
+        read_file(written(tmp_path, text * 200_000, "result.txt"))
+
+
 def test_what_h2load_prints_and_its_log_say_the_same_of_one_run() -> None:
     rows = [[int(cell) for cell in line.split("\t")] for line in LOG.splitlines()]
     mean_ms = sum(took for _, status, took in rows if status < 400) / sum(status < 400 for _, status, _ in rows) / 1000

@@ -16,7 +16,7 @@ _REQUESTS = re.compile(
     r"^requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout$",
     re.MULTILINE,
 )
-_COLUMNS = re.compile(r"^ +(min +max .*?) *\+/- sd *$", re.MULTILINE)
+_COLUMNS = re.compile(r"^ +(min +max .*)\+/- sd *$", re.MULTILINE)
 _TIMES = re.compile(r"^(?:time for request|request) *: *(\S.*)$", re.MULTILINE)
 _STATS = {"min": "min", "max": "max", "mean": "mean", "median": "p50"}
 _PERCENTILE = re.compile(r"p\d+(?:\.\d+)?")

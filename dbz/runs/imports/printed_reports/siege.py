@@ -15,9 +15,9 @@ from dbz.measure.latency.summaries import Summary
 from dbz.runs.imports.imported import Imported, failed_of
 from dbz.runs.imports.printed_reports.figures import printed_count, printed_number
 
-_LINE = re.compile(r'^[{\s]*"?([A-Za-z][A-Za-z_ ]*?)"?:[ \t]*([\d.]+|-?nan),?(?: ([a-zA-Z%/]+))?[ \t]*$', re.MULTILINE)
+_LINE = re.compile(r'^[{ \t]*"?([A-Za-z][A-Za-z_ ]*?)"?:[ \t]*([\d.]+|-?nan),?(?: ([a-zA-Z%/]+))?[ \t]*$', re.MULTILINE)
 _FIRST = re.compile(
-    r'^[{\s]*"?transactions"?:[ \t]+\d+(?: hits|,)[ \t]*$\s*"?availability"?:', re.MULTILINE | re.IGNORECASE
+    r'^[{ \t]*"?transactions"?:[ \t]+\d+(?: hits|,)[ \t]*\n[ \t]*"?availability"?:', re.MULTILINE | re.IGNORECASE
 )
 _ANSWERED, _FAILED, _SUCCEEDED = "transactions", "failed_transactions", "successful_transactions"
 _SECONDS, _CONCURRENCY, _MEAN = "elapsed_time", "concurrency", "response_time"
