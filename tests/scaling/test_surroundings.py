@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from dbz.config.phases.plan import ApiServers
 from dbz.errors import UsageError
 from dbz.report.terminal.scale.words import step_texts
 from dbz.scaling.change.comparing import differences
+from dbz.scaling.change.names import EXPIRY
 from dbz.scaling.change.planner import Wanted, plan_native, plan_phase, plan_tasks
 from dbz.scaling.change.state import Alarm, Live, TargetGroup
 from dbz.scaling.change.steps import ChangePlan
@@ -44,7 +45,7 @@ def suspended(now: Live, *which: str) -> Live:
 
 def all_kinds(now: Live) -> list[ChangePlan]:
     """The plans of `plan`, `set` and `auto --emit`."""
-    return [planned(now), plan_tasks(now, Wanted("3", ApiServers(min=3, max=3))), plan_native(now, PLAN, SERVERS)]
+    return [planned(now), plan_tasks(now, Wanted("3", ApiServers(min=3, max=3), True)), plan_native(now, PLAN, SERVERS)]
 
 
 def test_a_plan_for_an_account_of_its_own_says_only_what_aws_cannot_do() -> None:
@@ -206,3 +207,31 @@ def test_a_scheduled_action_says_what_it_sets_also_nothing_at_night(action: dict
     plan = plan_native(live(2, target=(2, 10), schedules={"night": night}), PLAN, ApiServers(min=2, max=10))
     notes = [note for note in plan.notes if "night" in note]
     assert notes == ([f"the scheduled action night (cron(0 20 * * ? *)) {said}"] if said else [])
+
+
+def ending(schedule: str = "at(2026-12-01T20:00:00)") -> dict[str, Any]:
+    return {"Schedule": schedule, "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 3}}
+
+
+def test_the_end_of_an_earlier_change_is_said_in_every_plan_or_moved() -> None:
+    """It undoes what a later plan sets. A second end puts back what the first one would have."""
+    until = datetime(2026, 12, 1, 22, tzinfo=UTC)
+    now = replace(live(4, target=(4, 8), schedules={EXPIRY: ending()}), at=until - timedelta(hours=4))
+    said = "an earlier change ends at 2026-12-01 20:00:00 UTC: then AWS sets 1 to 3 tasks, whatever this one has set"
+    for plan in all_kinds(now):
+        assert any(note.startswith(said) for note in plan.notes)
+    moved = plan_tasks(now, Wanted("more", ApiServers(min=5, max=9), expires=until))
+    (step,) = [one for one in moved.steps if one.resource == EXPIRY]
+    assert step.after["ScalableTargetAction"] == {"MinCapacity": 1, "MaxCapacity": 3} and moved.notes == ()
+
+
+def test_an_end_whose_time_is_over_ends_nothing() -> None:
+    until = datetime(2026, 12, 2, tzinfo=UTC)
+    over = replace(live(4, target=(4, 8), schedules={EXPIRY: ending()}), at=datetime(2026, 12, 1, 20, tzinfo=UTC))
+    for plan in all_kinds(over):
+        assert not any("an earlier change" in note for note in plan.notes)
+    by_hand = replace(live(4, target=(4, 8), schedules={EXPIRY: ending("cron(0 20 * * ? *)")}), at=over.at)
+    for plan in all_kinds(by_hand):
+        assert any("dbz-expires (cron(0 20 * * ? *)) sets 1 to 3 tasks" in note for note in plan.notes)
+    made = plan_tasks(over, Wanted("more", ApiServers(min=5, max=9), expires=until))
+    assert made.steps[1].after["ScalableTargetAction"] == {"MinCapacity": 4, "MaxCapacity": 8}

@@ -70,6 +70,7 @@ def read_live(handle: ServiceHandle, cache_group: str = "") -> Live:
         alarms=_alarms(handle, policies),
         schedules={one["ScheduledActionName"]: _only(one, _SCHEDULE_KEYS) for one in schedules},
         cache=read_cache(aws, cache_group) if cache_group else None,
+        at=datetime.now(UTC),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+
 OUT_POLICY, IN_POLICY = "dbz-out", "dbz-in"
 TRACK_PREFIX = "dbz-track-"
 OWN_PREFIX = "dbz-"
@@ -13,6 +16,15 @@ POLICY_ARN = "policy:"
 time that it is made."""
 ALARM_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 """What an alarm sets off, by the state that it enters."""
+
+
+_AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+
+
+def time_of(schedule: str) -> datetime | None:
+    """The moment of a schedule as dbz makes it, `at(2026-12-01T20:35:15)` in UTC; None: it is another one."""
+    found = _AT.fullmatch(schedule)
+    return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
 
 
 def alarm_prefix(cluster: str, service: str) -> str:

@@ -128,8 +128,10 @@ def _target(live: Live, servers: ApiServers) -> list[ChangeStep]:
 
 
 def _expiry(live: Live, at: datetime) -> ChangeStep:
-    """Back to the range that there is now; a service without one keeps its present number of tasks."""
-    before = live.target or {"MinCapacity": live.service.desired, "MaxCapacity": live.service.desired}
+    """Back to the range that there is now; a service without one keeps its present number of tasks. Where that range
+    is to end itself, back to the one that comes after it."""
+    now = live.target or {"MinCapacity": live.service.desired, "MaxCapacity": live.service.desired}
+    before = live.pending_end["ScalableTargetAction"] if live.pending_end else now
     action = {
         "ScheduledActionName": EXPIRY,
         "Schedule": f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",

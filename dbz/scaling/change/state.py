@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dbz.scaling.change.names import ALARM_ACTIONS, POLICY_ARN
+from dbz.scaling.change.names import ALARM_ACTIONS, EXPIRY, POLICY_ARN, time_of
 
 Json = Mapping[str, Any]
 
@@ -221,6 +221,18 @@ class Live:
     """Only where `with_target_groups` has read them."""
     fine_metrics: tuple[str, ...] | None = None
     """The metrics that ECS writes every 20 s; None: not read, or not known here."""
+    at: datetime | None = None
+    """When it was read."""
+
+    @property
+    def pending_end(self) -> Json | None:
+        """The scheduled action by which AWS will put a range back, as an earlier change has asked; None: there is none.
+
+        One whose time is over may still be listed.
+        """
+        action = self.schedules.get(EXPIRY)
+        end = time_of(str(action["Schedule"])) if action else None
+        return None if end is None or (self.at and end <= self.at) else action
 
     @property
     def suspended(self) -> tuple[str, ...]:

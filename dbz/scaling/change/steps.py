@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dbz.config.phases.plan import Priority
 from dbz.documents import DocumentKind
-from dbz.scaling.change.names import EXPIRY
+from dbz.scaling.change.names import EXPIRY, time_of
 from dbz.scaling.change.state import Place
 
 SCHEMA = "dbz.scale-plan/1"
@@ -139,7 +139,7 @@ class ChangePlan:
 def ends_at(plan: ChangePlan) -> datetime | None:
     """When the plan's range is put back by itself; None: never."""
     found = next((one.after["Schedule"] for one in plan.steps if one.resource == EXPIRY and one.after), None)
-    return datetime.fromisoformat(found[3:-1]).replace(tzinfo=UTC) if found else None
+    return time_of(found) if found else None
 
 
 def plan_of(document: dict[str, Any], origin: str) -> ChangePlan:

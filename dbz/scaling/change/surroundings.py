@@ -12,7 +12,7 @@ from typing import Any
 from dbz.config.grammar.watched import Watched
 from dbz.config.phases.plan import ApiServers, Phase, Phases
 from dbz.errors import UsageError
-from dbz.scaling.change.names import EXPIRY, OWN_PREFIX
+from dbz.scaling.change.names import EXPIRY, OWN_PREFIX, time_of
 from dbz.scaling.change.state import Json, Live
 from dbz.scaling.change.steps import ChangeStep, Kind
 
@@ -62,6 +62,7 @@ def notes_about(
     """
     return (
         *_suspensions(live, steps),
+        *_pending_end(live, steps),
         *_idle(live, steps),
         *_resolution(steps),
         *_schedules(live, servers),
@@ -89,6 +90,16 @@ def _suspensions(live: Live, steps: list[ChangeStep]) -> list[str]:
     return notes
 
 
+def _pending_end(live: Live, steps: list[ChangeStep]) -> list[str]:
+    """What an earlier change with an end does to this one."""
+    action = live.pending_end
+    if action is None or any(step.resource == EXPIRY for step in steps):
+        return []
+    low, high = (action["ScalableTargetAction"].get(key) for key in ("MinCapacity", "MaxCapacity"))
+    end = f"an earlier change ends at {time_of(str(action['Schedule'])):%Y-%m-%d %H:%M:%S} UTC"
+    return [f"{end}: then AWS sets {_range(low, high)}, whatever this one has set; --expires moves that end"]
+
+
 def _idle(live: Live, steps: list[ChangeStep]) -> list[str]:
     """Alarms and policies that do nothing and that the steps leave so."""
     touched = {step.resource for step in steps}
@@ -113,7 +124,7 @@ def _schedules(live: Live, servers: ApiServers | None) -> list[str]:
         wanted = action.get("ScalableTargetAction") or {}
         low, high = wanted.get("MinCapacity"), wanted.get("MaxCapacity")
         same = servers is not None and (low in (None, servers.min)) and (high in (None, servers.max))
-        if name.startswith(OWN_PREFIX) or same:
+        if same or (name == EXPIRY and time_of(str(action.get("Schedule")))):
             continue
         zone = f" {action['Timezone']}" if action.get("Timezone") else ""
         undoes = "" if servers is None else f", which undoes {servers.min} to {servers.max}"
