@@ -15,27 +15,27 @@ _MOST = 16
 """So many messages wait at most: what one user asked for is not to be late because a thousand others ask as well."""
 
 
-class Sender(Protocol):
-    """Has something to send."""
+class Departure(Protocol):
+    """A message that is to be sent."""
 
     def depart(self) -> None:
         """Send it; must neither give way nor raise."""
 
 
-_waiting: list[Sender] = []
+_waiting: list[Departure] = []
 
 
-def put(sender: Sender) -> None:
+def put(departure: Departure) -> None:
     """Let somebody send before the event loop waits; who calls gives way next."""
     if not _waiting:
         get_hub().loop.run_callback(empty)
     elif len(_waiting) >= _MOST:
         empty()
-    _waiting.append(sender)
+    _waiting.append(departure)
 
 
 def empty() -> None:
     """Send what there is."""
-    for sender in _waiting:
-        sender.depart()
+    for departure in _waiting:
+        departure.depart()
     _waiting.clear()
