@@ -23,8 +23,8 @@ import gevent  # noqa: E402
 from sized_server import sized_answers  # noqa: E402
 
 from dbz.config.networks import PRESETS  # noqa: E402
+from dbz.load.generator import wire  # noqa: E402
 from dbz.load.generator.http import HttpClient  # noqa: E402
-from dbz.load.generator.net import waiting  # noqa: E402
 from dbz.load.generator.net.access.user import UserAccess  # noqa: E402
 from dbz.load.networks import Network, network_at  # noqa: E402
 
@@ -55,7 +55,7 @@ class Cost(NamedTuple):
 
 def main() -> None:
     """Measure both, and print what was asked for beside what came of it."""
-    gevent.spawn(waiting.sweep_deadlines)
+    gevent.spawn(wire.sweep_deadlines)
     with sized_answers() as url:
         print(f"{'':10}{'round trip':>12}{'median':>11}{'':9}{'down':>13}{'measured':>13}{'ratio':>8}{'worst 1 s':>11}")
         for name in PRESETS:

@@ -23,9 +23,9 @@ import gevent  # noqa: E402
 from http_server import pinned, serving  # noqa: E402
 
 from dbz.children import Child, free_port, wait_until  # noqa: E402
+from dbz.load.generator import wire  # noqa: E402
 from dbz.load.generator.data.feeders import Feeder  # noqa: E402
 from dbz.load.generator.http import HttpClient  # noqa: E402
-from dbz.load.generator.net import waiting  # noqa: E402
 from dbz.load.generator.record.recorder import Recorder  # noqa: E402
 from dbz.load.generator.record.sinks import FileSink  # noqa: E402
 from dbz.load.generator.websocket.raw import RawSocket, WebSocketOptions  # noqa: E402
@@ -43,7 +43,7 @@ Exchange = Callable[[], None]
 
 def main() -> None:
     """Measure in turns, and print the medians."""
-    gevent.spawn(waiting.sweep_deadlines)
+    gevent.spawn(wire.sweep_deadlines)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cores[0]})

@@ -18,7 +18,7 @@ from typing import Any
 
 import gevent
 
-from dbz.load.generator.net import waiting
+from dbz.load.generator import wire
 from dbz.load.generator.socketio.client import SocketClient
 
 MEMBERS_PER_CLUB = 200
@@ -75,6 +75,6 @@ class RoomMembers(Members):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        gevent.spawn(waiting.sweep_deadlines)
+        gevent.spawn(wire.sweep_deadlines)
         members = RoomMembers(Path(folder), int(sys.argv[6]), "plain" in sys.argv)
         run(members.join, members.announce, members.latencies_ms)

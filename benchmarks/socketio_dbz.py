@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gevent
 
-from dbz.load.generator.net import waiting
+from dbz.load.generator import wire
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.sinks import FileSink
@@ -55,6 +55,6 @@ class Members:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        gevent.spawn(waiting.sweep_deadlines)
+        gevent.spawn(wire.sweep_deadlines)
         members = Members(Path(folder))
         run(members.join, members.announce, members.latencies_ms)

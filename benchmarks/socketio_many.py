@@ -21,7 +21,7 @@ import psutil
 from gevent.pool import Pool
 
 from dbz.children import raise_open_files
-from dbz.load.generator.net import waiting
+from dbz.load.generator import wire
 from dbz.load.generator.record.health import Health
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.sinks import FileSink
@@ -89,7 +89,7 @@ def main(url: str, count: int, seconds: float) -> None:
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(FileSink(Path(folder), 0, time.time()), time.monotonic())
-        gevent.spawn(waiting.sweep_deadlines)
+        gevent.spawn(wire.sweep_deadlines)
         health = Health(recorder)
         health.settle()
         health.watch_collections()

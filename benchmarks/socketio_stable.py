@@ -14,12 +14,12 @@ from pathlib import Path
 import gevent
 from gevent.pool import Pool
 
-from dbz.load.generator.net import waiting
+from dbz.load.generator import wire
 
 
 def main(url: str, count: int, seconds: float) -> None:
     """Connect, speak to all once a second, and print the figures as JSON."""
-    gevent.spawn(waiting.sweep_deadlines)
+    gevent.spawn(wire.sweep_deadlines)
     with tempfile.TemporaryDirectory() as folder:
         members = Members(Path(folder))
         began_s = time.monotonic()

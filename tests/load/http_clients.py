@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
+from dbz.load.generator import wire
 from dbz.load.generator.http import HttpClient
-from dbz.load.generator.net import waiting
 
 
 @pytest.fixture
 def deadline_sweep() -> Iterator[None]:
     """The greenlet that ends waits whose deadline has passed, as in a generator process."""
-    sweep = gevent.spawn(waiting.sweep_deadlines)
+    sweep = gevent.spawn(wire.sweep_deadlines)
     yield
     sweep.kill()
 

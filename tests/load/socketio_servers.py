@@ -17,7 +17,7 @@ import gevent
 import pytest
 
 from dbz.children import Child, free_port, wait_until
-from dbz.load.generator.net import waiting
+from dbz.load.generator import wire
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
 from tests.load.recorders import recorder_in
 
@@ -113,7 +113,7 @@ def until(reached: Callable[[], Any], what: str, deadline_s: float = 10.0) -> No
 @contextmanager
 def sweeping() -> Iterator[None]:
     """The greenlet that ends waits whose deadline has passed, as in a generator process."""
-    sweep = gevent.spawn(waiting.sweep_deadlines)
+    sweep = gevent.spawn(wire.sweep_deadlines)
     try:
         yield
     finally:
