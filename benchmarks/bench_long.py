@@ -38,16 +38,16 @@ from dbz.measure.latency.series import HTTP, Series
 from dbz.report.live.figures import LiveFigures
 from dbz.runs.aggregate import LAG
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.past.digest import write_digest
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.merging import Merger
 from dbz.runs.past.segments import begins_s, file_name, segment_at
 from dbz.runs.past.spans import Spans, SpanTerms, span_length_s
 from dbz.runs.past.store import PART_S, Past, PastPart, replace_past, write_part
-from dbz.runs.reading import RecordReader, read_record
-from dbz.runs.record import END, STEADY, LineFile
 from dbz.runs.schema import Run
+from dbz.runs.storage.folder import RunFolder, create_run_folder
+from dbz.runs.storage.reading import RecordReader, read_record
+from dbz.runs.storage.record import END, STEADY, LineFile
 
 HOURS = float(os.environ.get("BENCH_LONG_HOURS", "2"))
 REPORT_HOURS = float(os.environ.get("BENCH_LONG_REPORT_HOURS", "8"))

@@ -22,11 +22,11 @@ from typing import NamedTuple  # noqa: E402
 import gevent  # noqa: E402
 from sized_server import sized_answers  # noqa: E402
 
-from dbz.config.networks import PRESETS  # noqa: E402
+from dbz.config.load.networks import PRESETS  # noqa: E402
 from dbz.load.generator import wire  # noqa: E402
 from dbz.load.generator.http import HttpClient  # noqa: E402
 from dbz.load.generator.net.access.user import UserAccess  # noqa: E402
-from dbz.load.networks import Network, network_at  # noqa: E402
+from dbz.load.planning.networks import Network, network_at  # noqa: E402
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))

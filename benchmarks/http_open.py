@@ -14,7 +14,7 @@ from collections import Counter
 
 import psutil
 
-from dbz.load.generator.lateness import Punctuality
+from dbz.load.generator.pace.lateness import Punctuality
 from dbz.load.generator.record.recorder import Recorder
 
 _SETTLED_S = 4

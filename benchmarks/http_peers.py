@@ -19,11 +19,11 @@ import psutil
 from http_server import pinned
 from live_view import shown
 
-from dbz.config.profile import SERVICE_HEADER
+from dbz.config.load.profile import SERVICE_HEADER
 from dbz.load.spec import ENVIRONMENT_KEY, AdHocRequest, GeneratorRole, GeneratorSpec, ProcessEnd
 from dbz.runs.aggregate import latencies
-from dbz.runs.folder import RunFolder, create_run_folder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder, create_run_folder
+from dbz.runs.storage.reading import read_record
 
 CONNECTIONS = 32
 OPEN_USERS = 500

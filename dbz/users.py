@@ -16,10 +16,10 @@ from dbz.load.generator.data.checks import extract
 from dbz.load.generator.data.feeders import feeder
 from dbz.load.generator.data.secrets import secret
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.once import OnceARun, setup, teardown
 from dbz.load.generator.phone.behaviour import read_behaviour
 from dbz.load.generator.phone.screen import ListWindow, device_of
 from dbz.load.generator.phone.timing import debounced, throttled
+from dbz.load.generator.setup.once import OnceARun, setup, teardown
 from dbz.load.generator.socketio.endpoint import SocketOptions
 from dbz.load.generator.users import HttpUser, SocketUser, WebSocketUser
 from dbz.load.generator.websocket.raw import WebSocketOptions

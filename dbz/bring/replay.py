@@ -13,7 +13,7 @@ from dbz.bring import names
 from dbz.bring.choosing import Choice, wanted
 from dbz.bring.recording import Exchange, Recording
 from dbz.bring.values import comment, docstring
-from dbz.config.arrivals import ARRIVALS_AHEAD_S, arrivals_text
+from dbz.config.load.arrivals import ARRIVALS_AHEAD_S, arrivals_text
 from dbz.errors import UsageError
 from dbz.masking import MASK, masked_name, written_url
 from dbz.units import format_duration

@@ -13,7 +13,7 @@ import typer
 from dbz.cli.options import DEFAULT_REPORTS, AsJson, Health, Reports
 
 if TYPE_CHECKING:
-    from dbz.config.metrics import TargetMetrics
+    from dbz.config.load.metrics import TargetMetrics
     from dbz.doctor.findings import Diagnosis
 
 Item = TypeVar("Item")
@@ -68,8 +68,8 @@ def _findings(
     *, aws: bool, reports: Path,
 ) -> Iterator[Diagnosis]:  # fmt: skip
     """Files are read first: what is wrong in one of them is said before anything is looked at."""
-    from dbz.config.metrics import TargetMetrics
-    from dbz.config.profile import load_profile
+    from dbz.config.load.metrics import TargetMetrics
+    from dbz.config.load.profile import load_profile
     from dbz.config.shards import load_shards
     from dbz.doctor.machine import look_at_machine
     from dbz.doctor.packages import look_at_packages

@@ -24,7 +24,7 @@ from dbz.masking import USER_VARIABLE, masked_url, user_of, without_user, writte
 
 if TYPE_CHECKING:
     from dbz.bring.project.material import Material
-    from dbz.load.plan import LoadPlan
+    from dbz.load.planning.plan import LoadPlan
     from dbz.runs.schema import Run
 
 _FIRST_S, _LONGEST_FIRST_S = 5.0, 20.0
@@ -116,8 +116,8 @@ def _completed(folder: Path, source: str, target: str, allowed: Sequence[str], s
 def _material(wishes: _Wishes) -> Material:
     from dbz.bring.project.material import material_of_file, material_of_url, plain_paths
     from dbz.bring.project.texts import OwnPaths
-    from dbz.load.allowed_hosts import check_target, reach
-    from dbz.load.description import find_description
+    from dbz.load.target.allowed_hosts import check_target, reach
+    from dbz.load.target.description import find_description
     from dbz.targets.places import find_health, find_metrics
 
     if "://" in wishes.source:
@@ -259,7 +259,7 @@ def _stage(folder: Path, texts: Mapping[str, str], material: Material) -> None:
 
 
 def _plan(profile: Path, allowed: Sequence[str], length_s: float) -> LoadPlan:
-    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.load.planning.plan import LoadRequest, plan_load
 
     overrides = {"duration": f"{length_s:g}s", "warmup": "1s"}
     return plan_load(LoadRequest(str(profile), overrides=overrides, allowed_targets=allowed))
@@ -276,7 +276,7 @@ def _length_s(material: Material) -> float:
 
 def _measured(plan: LoadPlan, folder: Path) -> Run:
     from dbz.load.run import Surroundings, run_load
-    from dbz.runs.folder import create_run_folder
+    from dbz.runs.storage.folder import create_run_folder
 
     around = Surroundings(lambda *_: None, lambda: None, lambda: False)
     return run_load(plan, create_run_folder(folder, "first"), around)

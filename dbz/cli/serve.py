@@ -108,7 +108,7 @@ def serve(
 
 
 def _check_plan(services: str, *, alone: bool, cloud: bool) -> None:
-    from dbz.config.services import GATEWAY, has_band, instances_of
+    from dbz.config.load.services import GATEWAY, has_band, instances_of
 
     plan = instances_of(services, band=has_band())
     if cloud and plan[GATEWAY] != 1:

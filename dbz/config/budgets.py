@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from dbz.config import bundled
-from dbz.config.model import Parsed, Percent, Strict, build
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source.model import Parsed, Percent, Strict, build
+from dbz.config.source.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 from dbz.measure.budget.budgets import Budget, Rule, Severity, Treatment, parse_budget
 from dbz.measure.confidence import CONFIDENCE

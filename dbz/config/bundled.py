@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 import dbz
-from dbz.config.files import existing_file
+from dbz.config.source.files import existing_file
 from dbz.errors import UsageError
 from dbz.suggest import did_you_mean
 

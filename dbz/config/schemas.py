@@ -12,15 +12,15 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 from pydantic_core.core_schema import DictSchema
 
 from dbz import units
-from dbz.config.behaviour import BehaviourFile
 from dbz.config.budgets import BudgetsFile
-from dbz.config.model import Bandwidth, Duration, Parsed, Percent, Rate, Size, Strict
+from dbz.config.load.behaviour import BehaviourFile
+from dbz.config.load.profile import Profile
 from dbz.config.monitor.file import MonitorFile
 from dbz.config.monitor.incidents import IncidentsFile
 from dbz.config.monitor.testing import MonitorTests
 from dbz.config.phases.plan import Phases
-from dbz.config.profile import Profile
 from dbz.config.shards import Shards
+from dbz.config.source.model import Bandwidth, Duration, Parsed, Percent, Rate, Size, Strict
 from dbz.config.warmup import Warmup
 from dbz.errors import UsageError
 

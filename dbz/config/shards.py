@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from dbz.config.bundled import bundled_folder
-from dbz.config.files import existing_file
-from dbz.config.model import Strict, build
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source.files import existing_file
+from dbz.config.source.model import Strict, build
+from dbz.config.source.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 from dbz.suggest import did_you_mean
 

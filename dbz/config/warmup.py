@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from dbz.config.bundled import bundled_folder
-from dbz.config.files import existing_file
-from dbz.config.model import Duration, Parsed, Percent, Rate, Strict, build
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source.files import existing_file
+from dbz.config.source.model import Duration, Parsed, Percent, Rate, Strict, build
+from dbz.config.source.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem, UsageError
 from dbz.suggest import did_you_mean
 

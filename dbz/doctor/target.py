@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.doctor.findings import Diagnosis, Fitness
 from dbz.masking import masked_url, reason_of
 from dbz.targets.places import HEALTH, METRICS, USUAL_HEALTH

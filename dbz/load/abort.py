@@ -9,9 +9,9 @@ from dataclasses import replace
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.verdicts import Verdict, judge
 from dbz.runs.aggregate import measurements
-from dbz.runs.reading import Record
-from dbz.runs.record import STEADY
 from dbz.runs.schema import Window
+from dbz.runs.storage.reading import Record
+from dbz.runs.storage.record import STEADY
 from dbz.units import format_duration
 
 LOOK_BACK_S = 5.0

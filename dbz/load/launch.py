@@ -11,7 +11,7 @@ from dbz.children import Child, free_port, python_module, stop_all, wait_for_an_
 from dbz.errors import DependencyError, UsageError
 from dbz.load.secret import master_secret, new_secret
 from dbz.load.spec import ENVIRONMENT_KEY, ERROR_PREFIX, GeneratorRole, GeneratorSpec, ProcessEnd
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 
 MASTER = "generator-master"
 _LAST_WORDS_S = 3.0

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from dbz.hosts import is_loopback
-from dbz.runs.record import LineFile
+from dbz.runs.storage.record import LineFile
 from dbz.targets.processes import CpuTimes, usable_cpus, with_descendants
 
 PERIOD_S = 1.0

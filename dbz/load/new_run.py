@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dbz
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.masking import masked_url
 from dbz.measure.budget.relative import against
 from dbz.measure.compare.terms import ComparisonTerms

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dbz.runs.record import LineFile
-from dbz.runs.tail import RecordTail
+from dbz.runs.storage.record import LineFile
+from dbz.runs.storage.tail import RecordTail
 
 _FILE = "orders.jsonl"
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from dbz.children import Child, python_module
 from dbz.errors import DependencyError, ExitCode, UsageError
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.load.run import generator_spec
 from dbz.load.spec import ENVIRONMENT_KEY
-from dbz.runs.tail import RecordTail
+from dbz.runs.storage.tail import RecordTail
 
 _POLL_S = 0.1
 _DEADLINE_S = 600.0

@@ -8,30 +8,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dbz.config.faults import parse_fault
-from dbz.config.networks import PRESETS, NetworkTerms
-from dbz.config.profile import Profile
-from dbz.config.shapes import SHAPES
+from dbz.config.load.faults import parse_fault
+from dbz.config.load.networks import PRESETS, NetworkTerms
+from dbz.config.load.profile import Profile
+from dbz.config.load.shapes import SHAPES
 from dbz.errors import DbzError, UsageError
 from dbz.load.abort import AbortWatch
-from dbz.load.faults import FaultInjector
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
-from dbz.load.networks import Network
 from dbz.load.new_run import new_run
 from dbz.load.pages.browser import Browser
 from dbz.load.pages.opening import opened_browser, watched_pages
-from dbz.load.plan import LoadPlan
-from dbz.load.sampler import Sampler
+from dbz.load.planning.networks import Network
+from dbz.load.planning.plan import LoadPlan
 from dbz.load.spec import GeneratorRole, GeneratorSpec
+from dbz.load.target.faults import FaultInjector
+from dbz.load.target.sampler import Sampler
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder
 from dbz.runs.past.digest import write_digest
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.spans import span_terms
-from dbz.runs.reading import Record, RecordReader, read_record
-from dbz.runs.record import END, SETUP_UNTIL, STEADY, TEARDOWN_UNTIL
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record, RecordReader, read_record
+from dbz.runs.storage.record import END, SETUP_UNTIL, STEADY, TEARDOWN_UNTIL
 from dbz.targets.places import HEALTH
 
 POLL_S = 0.25

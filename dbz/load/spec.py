@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
 
-from dbz.config.shapes import Stage
-from dbz.load.arrivals import Ramp, Spacing
-from dbz.load.networks import Network
+from dbz.config.load.shapes import Stage
+from dbz.load.planning.arrivals import Ramp, Spacing
+from dbz.load.planning.networks import Network
 
 ENVIRONMENT_KEY = "DBZ_LOAD_SPEC"
 INSPECTION_KEY = "DBZ_LOAD_INSPECTION"

@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dbz.config.model import Parsed
-from dbz.config.profile import override
+from dbz.config.load.profile import override
+from dbz.config.source.model import Parsed
 from dbz.errors import DbzError, DependencyError
 from dbz.load.launch import GeneratorProcesses
-from dbz.load.plan import LoadPlan, LoadRequest, plan_load
+from dbz.load.planning.plan import LoadPlan, LoadRequest, plan_load
 from dbz.load.run import generator_spec
 from dbz.measure.budget.measuring import Measurements
 from dbz.runs.fold import Fold
-from dbz.runs.folder import RunFolder, create_run_folder
-from dbz.runs.reading import RecordReader
 from dbz.runs.schema import Window
+from dbz.runs.storage.folder import RunFolder, create_run_folder
+from dbz.runs.storage.reading import RecordReader
 
 ROUND_S = 3600.0
 """The generator begins anew after so long, with a record of its own: neither grows for ever."""

@@ -10,7 +10,7 @@ from dbz.extras import GENERATOR, need
 from dbz.load.launch import GeneratorProcesses
 from dbz.load.secret import worker_secret
 from dbz.load.spec import GeneratorRole, GeneratorSpec
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 
 DEFAULT_PORT = 5557
 _POLL_S = 0.2

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dbz.measure.budget.metrics import CATALOGUE
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run
+from dbz.runs.storage.folder import RunFolder
 
 if TYPE_CHECKING:
     from dbz.config.phases.plan import ApiServers

@@ -13,9 +13,9 @@ from dbz.report.ci.markdown import render_markdown
 from dbz.report.ci.operations_csv import render_csv
 from dbz.report.html.page import render_html
 from dbz.report.opening import open_run
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record
 from dbz.runs.schema import Run
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record
 from dbz.runs.timeline import Timeline, timeline
 
 HTML_FILE = "report.html"

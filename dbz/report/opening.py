@@ -9,9 +9,9 @@ from dbz.measure.budget.budgets import Budget, budget_of
 from dbz.measure.budget.limits import Limit
 from dbz.measure.budget.metrics import parse_selector
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record, read_record
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record, read_record
 
 
 def open_run(folder: RunFolder) -> tuple[Run, Record]:

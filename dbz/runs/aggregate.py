@@ -28,12 +28,8 @@ from dbz.measure.latency.series import (
     Series,
 )
 from dbz.measure.latency.tags import values_of
-from dbz.runs import coverage
-from dbz.runs.coverage import Unanswered
 from dbz.runs.fold import DOUBTFUL, Fold, delivery_totals, latencies_of, line_inside
 from dbz.runs.past.spans import block_length_s
-from dbz.runs.reading import Record
-from dbz.runs.record import END
 from dbz.runs.schema import (
     AnswerMeans,
     CounterFigures,
@@ -46,6 +42,10 @@ from dbz.runs.schema import (
     ServerSource,
     Window,
 )
+from dbz.runs.storage.reading import Record
+from dbz.runs.storage.record import END
+from dbz.runs.validity import coverage
+from dbz.runs.validity.coverage import Unanswered
 
 LAG = Series(GENERATOR, "lag")
 COLLECTIONS = Series(GENERATOR, "gc")

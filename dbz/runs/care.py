@@ -6,8 +6,8 @@ from dbz.measure.budget.measuring import measure
 from dbz.measure.budget.metrics import parse_selector
 from dbz.measure.latency.series import HTTP
 from dbz.runs import aggregate
-from dbz.runs.reading import Record
 from dbz.runs.schema import CareFigures, Run
+from dbz.runs.storage.reading import Record
 
 _SEVERAL = 5
 

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 
-from dbz.config.profile import SERVICE_HEADER
+from dbz.config.load.profile import SERVICE_HEADER
 from dbz.errors import ExitCode
 from dbz.measure.budget.budgets import Budget
 from dbz.measure.budget.limits import format_interval
@@ -15,20 +15,21 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.budget.verdicts import Effect, Outcome, Verdict, judge, misspelt_filters, nothing_decided
 from dbz.measure.latency.series import GENERATOR, MEASURE, OPERATION_KINDS, REQUEST_KINDS
 from dbz.measure.latency.tags import NETWORK, SERVICE_LABEL
-from dbz.runs import aggregate, arrivals, coverage
-from dbz.runs.before import failures_before
+from dbz.runs import aggregate
 from dbz.runs.compare.baseline import Baseline
 from dbz.runs.compare.document import Comparison
-from dbz.runs.doubts import doubt_notes, nothing_right, unasked_deliveries
 from dbz.runs.fold import SERVER_GAUGES
-from dbz.runs.growth import growth_notes
-from dbz.runs.machine import busy_notes, machine_figures
 from dbz.runs.pages import browser_figures, lost_browser, page_figures, page_notes, unopened
-from dbz.runs.reading import Record
-from dbz.runs.scenario_code import failures_of_code, invalid_code, notes_of_code
 from dbz.runs.schema import BudgetResult, ErrorGroup, Generator, Run, RunVerdict, Window
 from dbz.runs.services import breaker_openings, service_notes, service_processes
 from dbz.runs.sources import explained, health_notes, server_sources
+from dbz.runs.storage.reading import Record
+from dbz.runs.validity import arrivals, coverage
+from dbz.runs.validity.before import failures_before
+from dbz.runs.validity.doubts import doubt_notes, nothing_right, unasked_deliveries
+from dbz.runs.validity.growth import growth_notes
+from dbz.runs.validity.machine import busy_notes, machine_figures
+from dbz.runs.validity.scenario_code import failures_of_code, invalid_code, notes_of_code
 
 SATURATED_CPU_PERCENT = 90.0
 LAG_SHARE_OF_BUDGET = 0.5

@@ -19,8 +19,8 @@ from dbz.measure.latency.series import ACK, AFTER_THE_END, DRAINED, HTTP, Series
 from dbz.measure.latency.tags import NO_TAGS, Tags
 from dbz.runs.pages import GAUGES as PAGE_GAUGES
 from dbz.runs.pages import begun_in
-from dbz.runs.reading import Record
 from dbz.runs.schema import Window
+from dbz.runs.storage.reading import Record
 
 SERVER_GAUGES = {
     "server.cpu": "cpu_share",

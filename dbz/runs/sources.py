@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from dbz.measure.budget.verdicts import Outcome, Verdict
-from dbz.runs.reading import Record
 from dbz.runs.schema import ServerSource
+from dbz.runs.storage.reading import Record
 
 FIGURES = {
     "server.cpu": "cpu",

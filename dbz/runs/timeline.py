@@ -11,7 +11,7 @@ from dbz.measure.latency.histogram import Histogram, merged
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import DELIVERY, OPERATION_KINDS, REQUEST_KINDS, UNTIMED
 from dbz.runs.aggregate import LAG
-from dbz.runs.reading import Record
+from dbz.runs.storage.reading import Record
 
 PERCENTILES = (50.0, 95.0, 99.0)
 _SHORTEST_S = 0.5

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dbz.codes.kind import shown_code
-from dbz.config.services import BAND_SYNC, GATEWAY, SERVICES
+from dbz.config.load.services import BAND_SYNC, GATEWAY, SERVICES
 from dbz.errors import DbzError, UsageError
 from dbz.server.apart.plan import check_apart
 from dbz.server.apart.processes import ServiceSupervisor

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from dbz.background import end
 from dbz.cache import CacheLimits, CacheSync, TwoLayerCache
 from dbz.children import raise_open_files
-from dbz.config.services import GATEWAY
+from dbz.config.load.services import GATEWAY
 from dbz.server.apart.faults import AskedFaults, FollowedFaults
 from dbz.server.composition import Composition, compose
 from dbz.server.core import Core

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Protocol
 
 from dbz.background import end
-from dbz.config.services import BAND_SYNC, GATEWAY
+from dbz.config.load.services import BAND_SYNC, GATEWAY
 from dbz.server.apart.band import RemoteBandAccess, band_routes
 from dbz.server.apart.handover import SocketEvents
 from dbz.server.apart.internal import InternalRoutes

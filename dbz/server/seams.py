@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pymongo import IndexModel
 
 from dbz.server.http.route import Route
-from dbz.server.identity import Identity
+from dbz.server.values.identity import Identity
 
 EventHandler = Callable[["MemberConnection", Any], Awaitable[Any]]
 

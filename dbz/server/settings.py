@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from dbz.config.model import build
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source.model import build
+from dbz.config.source.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 from dbz.hosts import is_loopback
 

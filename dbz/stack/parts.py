@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbz.children import free_port, python_module
-from dbz.config.services import GATEWAY, has_band, instances_of
+from dbz.config.load.services import GATEWAY, has_band, instances_of
 from dbz.extras import CLOUD, SERVER, need
 from dbz.stack.options import StackOptions
 from dbz.stack.probes import cache_answers, cloud_answers, gateway_answers, server_answers, store_answers

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dbz.config.metrics import NamedBreakers, parse_metric_name
+from dbz.config.load.metrics import NamedBreakers, parse_metric_name
 from dbz.targets.exposition import Exposition, ExpositionSample, plain_name
 
 OPEN, HALF_OPEN = "open", "half-open"

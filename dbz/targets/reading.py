@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.targets.breakers import BreakerReader, Breakers
 from dbz.targets.counters import Key, added, counts_since
 from dbz.targets.exposition import Exposition, ExpositionSample, read_page

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dbz.config.metrics import UNITS, NamedFigure, parse_metric_name
+from dbz.config.load.metrics import UNITS, NamedFigure, parse_metric_name
 from dbz.targets.exposition import plain_name
 
 

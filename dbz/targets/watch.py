@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.masking import masked_url
 from dbz.targets.places import METRICS
 from dbz.targets.probing import DEADLINE_S, ProbeAnswer, address_of, follow

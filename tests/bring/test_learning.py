@@ -24,7 +24,7 @@ from dbz.bring.learning.reading import AccessLogs
 from dbz.bring.script import script_of
 from dbz.bring.writing.scenario import scenario_text
 from dbz.config.schemas import config_schema
-from dbz.config.source import read_yaml
+from dbz.config.source.source import read_yaml
 from dbz.errors import ExitCode, UsageError
 from dbz.load.generator.phone.behaviour import read_behaviour
 from dbz.measure.behaviour.chain import END, Behaviour, Screen

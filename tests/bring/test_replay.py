@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dbz.bring.choosing import Choice
 from dbz.bring.files.logs.reading import read_access_log
 from dbz.bring.replay import replay_of
-from dbz.config.arrivals import arrivals_text, recorded_arrivals, summary_of
+from dbz.config.load.arrivals import arrivals_text, recorded_arrivals, summary_of
 from dbz.errors import ExitCode, UsageError
 from tests.cli.running import dbz, newest_run
 

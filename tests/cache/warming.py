@@ -8,7 +8,7 @@ import yaml
 
 from dbz.cache.warm import OneDatabase, WarmOrder, WarmReport, WarmRun
 from dbz.cache.warm.databases import Database
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.config.warmup import build_warmup
 
 DOCS = {"name": "docs", "collection": "docs", "key": "doc:{_id}", "ttl": "1h", "projection": ["_id", "n", "text"]}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dbz.bring.project.limits import limit_ms
 from dbz.bring.project.texts import CiWishes, LoadSize, OwnPaths, ci_text, profile_text
 from dbz.cli.main import run
-from dbz.config.profile import load_profile
+from dbz.config.load.profile import load_profile
 from dbz.errors import ExitCode
 from tests.children.processes import ended
 from tests.cli.pages.test_ci_recipes import accepted

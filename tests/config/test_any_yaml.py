@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from dbz.bounded import CONFIGURATION
 from dbz.config.budgets import build_budgets
 from dbz.config.bundled import bundled_folder
-from dbz.config.model import build
+from dbz.config.load.profile import Profile
 from dbz.config.phases.file import build_phases
-from dbz.config.profile import Profile
 from dbz.config.shards import build_shards
-from dbz.config.source import YamlSource, expanded, parse_yaml, read_yaml
+from dbz.config.source.model import build
+from dbz.config.source.source import YamlSource, expanded, parse_yaml, read_yaml
 from dbz.config.warmup import build_warmup
 from dbz.errors import ConfigError, UsageError
 from dbz.server.settings import Settings, load_settings

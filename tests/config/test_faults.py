@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbz.config.faults import parse_fault
-from dbz.config.profile import StackProfile
+from dbz.config.load.faults import parse_fault
+from dbz.config.load.profile import StackProfile
 from dbz.report.html.markers import Marker, _faults
 from dbz.report.words.services import fault_texts
 from dbz.runs.schema import InjectedFault

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dbz.config.networks import PRESETS
-from dbz.config.profile import Profile, load_profile
+from dbz.config.load.networks import PRESETS
+from dbz.config.load.profile import Profile, load_profile
 from dbz.errors import ConfigError
 from dbz.load.run import users_networks
 

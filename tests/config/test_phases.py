@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dbz.config.phases.file import build_phases, load_phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 
 HEAD = "schema: dbz.phases/1\nphases:\n"

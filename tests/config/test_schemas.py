@@ -17,9 +17,9 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from dbz.cli.schema import schema_texts
-from dbz.config.profile import load_profile
+from dbz.config.load.profile import load_profile
 from dbz.config.schemas import CONFIG_MODELS, config_schema, config_schema_text
-from dbz.config.source import read_yaml
+from dbz.config.source.source import read_yaml
 from dbz.errors import ExitCode, UsageError
 from tests.cli.running import dbz
 

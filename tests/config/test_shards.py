@@ -3,7 +3,7 @@
 import pytest
 
 from dbz.config.shards import build_shards, load_shards
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 
 GOOD = """schema: dbz.shards/1

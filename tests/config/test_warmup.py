@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.config.warmup import build_warmup, load_warmup
 from dbz.errors import ConfigError, UsageError
 

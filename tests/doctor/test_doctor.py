@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from dbz.children import free_port
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.doctor.account import look_at_account
 from dbz.doctor.findings import Diagnosis, Fitness, exit_code
 from dbz.doctor.machine import disk_at, look_at_machine, noise_of

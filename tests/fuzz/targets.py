@@ -15,12 +15,12 @@ from dbz.bring.files.opening import read_file as read_recording
 from dbz.config.budgets import load_budgets
 from dbz.config.grammar.conditions import parse_condition
 from dbz.config.grammar.target_tracking import parse_target
-from dbz.config.metrics import parse_metric_name
+from dbz.config.load.metrics import parse_metric_name
+from dbz.config.load.profile import load_profile
 from dbz.config.monitor.file import load_monitor
 from dbz.config.monitor.incidents import load_incidents
 from dbz.config.monitor.testing import load_monitor_tests
 from dbz.config.phases.file import load_phases
-from dbz.config.profile import load_profile
 from dbz.config.shards import load_shards
 from dbz.config.warmup import load_warmup
 from dbz.errors import DbzError
@@ -33,8 +33,8 @@ from dbz.measure.latency import interval_log
 from dbz.monitor.replay.files import of_file
 from dbz.protocols import graphql, json_path, socketio
 from dbz.runs.capacity import load_capacity
-from dbz.runs.folder import RunFolder
 from dbz.runs.imports.reading import read_file
+from dbz.runs.storage.folder import RunFolder
 from dbz.scaling.simulate.traces import read_traces
 from dbz.targets.exposition import read_page
 from dbz.units import parse_duration, parse_rate, parse_size

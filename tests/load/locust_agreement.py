@@ -21,8 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from dbz.measure.latency.series import HTTP, OTHER, UNTIMED
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 
 FILES = Path(__file__).with_name("locust_files")
 NAMES = tuple(sorted(path.stem for path in FILES.glob("[!_]*.py")))

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from locust import User, runners
 from locust.env import Environment
 
-from dbz.load.generator import departures, spawning
-from dbz.load.generator.spawning import STEP_S
+from dbz.load.generator.crowd import departures, spawning
+from dbz.load.generator.crowd.spawning import STEP_S
 
 OWN_COUNT: Any = runners.Runner.user_classes_count
 """How Locust counts them."""

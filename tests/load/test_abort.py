@@ -8,7 +8,7 @@ from pathlib import Path
 from dbz.load.abort import AbortWatch
 from dbz.load.run import is_over
 from dbz.measure.budget.budgets import parse_budget
-from dbz.runs.reading import Record, read_record
+from dbz.runs.storage.reading import Record, read_record
 from tests.runs.builder import Scene
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dbz.config.shapes import SHAPES, Stage
-from dbz.load.arrivals import Ramp, arrival_times
-from dbz.load.generator.arrivals import Arrivals
+from dbz.config.load.shapes import SHAPES, Stage
+from dbz.load.generator.pace.arrivals import Arrivals
+from dbz.load.planning.arrivals import Ramp, arrival_times
 
 STAGES = st.lists(st.builds(Stage, to=st.floats(0, 500), over_s=st.floats(0, 30)), max_size=5)
 RAMPS = st.builds(Ramp, st.floats(0.1, 500), st.floats(0, 20), STAGES)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.measure.latency.series import DELIVERY, Series
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 from tests.load.recorders import recorder_in
 
 SENT, EXPECTED, DELIVERED, LOST, DUPLICATED, OUT_OF_ORDER = range(6)

@@ -8,7 +8,7 @@ import pytest
 
 from dbz.errors import UsageError
 from dbz.load.locust_file import look_into
-from dbz.load.plan import LoadRequest, plan_load
+from dbz.load.planning.plan import LoadRequest, plan_load
 from tests.whole import some
 
 A, B = "http://127.0.0.1:3400", "http://127.0.0.1:3100"

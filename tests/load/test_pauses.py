@@ -15,7 +15,7 @@ from locust import User, constant, task
 from locust.env import Environment
 from locust.user.task import TaskSet
 
-from dbz.load.generator import pauses
+from dbz.load.generator.pace import pauses
 from dbz.load.generator.net.waiting import TimedWait
 
 done, slept = Counter(), Counter()

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbz.config.load.profile import load_profile, override
 from dbz.config.phases.file import load_phases
-from dbz.config.profile import load_profile, override
 from dbz.errors import ConfigError
-from dbz.load.phases import plan_for_phase, profile_for_phase, scaled
-from dbz.load.plan import LoadPlan
-from dbz.load.sharing import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
+from dbz.load.planning.phases import plan_for_phase, profile_for_phase, scaled
+from dbz.load.planning.plan import LoadPlan
+from dbz.load.planning.sharing import LONGEST, SHORTEST, equilibrium_delay, pause_per_request_s, shares
 
 
 def numbers(profile: Any) -> tuple[int, int | None, float | None]:

@@ -11,7 +11,7 @@ import pytest
 
 from dbz.errors import ConfigError, UsageError
 from dbz.load.new_run import new_run
-from dbz.load.plan import LoadRequest, fitting_workers, plan_load
+from dbz.load.planning.plan import LoadRequest, fitting_workers, plan_load
 
 
 @pytest.mark.parametrize(

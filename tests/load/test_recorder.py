@@ -1,8 +1,8 @@
 """What a generator process records is what stands on disk, second by second."""
 
 from dbz.measure.latency.series import HTTP, Series
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 from tests.load.recorders import recorder_in
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dbz.load.sampler import Sampler
+from dbz.load.target.sampler import Sampler
 from dbz.targets.probing import ask
 from tests.children.processes import eventually
 

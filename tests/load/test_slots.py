@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.load.slots import Slots, place_in_clubs
+from dbz.load.planning.slots import Slots, place_in_clubs
 
 
 @given(comings=st.lists(st.booleans(), max_size=200), workers=st.integers(1, 4))

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from dbz.errors import DependencyError, UsageError
-from dbz.load.allowed_hosts import check_target, reach
+from dbz.load.target.allowed_hosts import check_target, reach
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8480", "http://localhost/x/", "https://[::1]:1", "http://127.9.9.9"])

@@ -27,7 +27,7 @@ from dbz.monitor.replay.runs import figures_of, of_run
 from dbz.monitor.replay.stored import of_store
 from dbz.monitor.store.store import MonitorStore, Round
 from dbz.report import open_run
-from dbz.runs.folder import find_run
+from dbz.runs.storage.folder import find_run
 from tests.cli.running import dbz
 from tests.runs.builder import Scene, Traffic
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbz.config.budgets import load_budgets
-from dbz.config.profile import load_profile
+from dbz.config.load.profile import load_profile
 from tests.cli.commands import is_known_command
 from tests.cli.documented import shown_commands, shown_files
 from tests.cli.pages.test_ci_recipes import accepted

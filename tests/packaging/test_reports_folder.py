@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from dbz.report.schemas import MODELS
-from dbz.runs import folder
+from dbz.runs.storage import folder
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "reports" / "README.md"

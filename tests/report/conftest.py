@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 from tests.runs.builder import Scene, build_run
 
 

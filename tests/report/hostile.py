@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbz.measure.latency.series import DELIVERY, HTTP, Series
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 from tests.runs.builder import Scene, Traffic, build_run
 
 HOSTILE = "</script><img src=x onerror=alert(1)>|`@team` \x1b[31m\u2028'\"=1+1&amp;*x*\n# h"

@@ -17,7 +17,7 @@ from dbz.measure.compare.terms import ComparisonTerms
 from dbz.report import write_reports
 from dbz.runs.compare.findings import compare_sides
 from dbz.runs.compare.sides import Side
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 from tests.report.hostile import HOSTILE, hostile_run
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")

@@ -18,8 +18,8 @@ from dbz.report.ci.operations_csv import render_csv
 from dbz.report.html.sections import errors, operations
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.summary import print_summary
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import ErrorGroup, Run
+from dbz.runs.storage.folder import RunFolder
 from dbz.runs.timeline import Timeline
 
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -12,8 +12,8 @@ from dbz.errors import UsageError
 from dbz.report import open_conclusion, open_run, write_reports
 from dbz.report.ci.operations_csv import COLUMNS, render_csv
 from dbz.runs.conclude import unjudged
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
+from dbz.runs.storage.folder import RunFolder
 from tests.report.hostile import hostile_run
 from tests.runs.builder import BUDGETS, Scene
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from dbz.report.html.page import embedded_json, render_html
 from dbz.report.html.sections import table
 from dbz.report.opening import open_run
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record
 from tests.report.hostile import HOSTILE, hostile_run
 from tests.runs.builder import Scene
 

@@ -9,8 +9,8 @@ import pytest
 
 from dbz.measure.budget.budgets import parse_budget
 from dbz.report.ci.junit import VALIDITY_CASE, render_junit
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder
 from tests.report.hostile import hostile_run
 from tests.runs.builder import Scene, build_run
 

@@ -13,9 +13,9 @@ from dbz.report.live.figures import LiveFigures
 from dbz.report.terminal.run.live import LiveView, PlainView
 from dbz.report.terminal.run.live_screen import clock, phase
 from dbz.runs import aggregate
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record, read_record
-from dbz.runs.record import END, STEADY
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record, read_record
+from dbz.runs.storage.record import END, STEADY
 from tests.report.test_terminal import Terminal, plain_environment  # noqa: F401 used as a fixture
 from tests.runs.builder import BUDGETS
 

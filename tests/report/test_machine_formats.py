@@ -17,8 +17,8 @@ from dbz.report.ci.github import tell_github, workflow_commands
 from dbz.report.schemas import MODELS, schema_text
 from dbz.runs.compare.findings import compare_sides
 from dbz.runs.compare.sides import Side
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
+from dbz.runs.storage.folder import RunFolder
 from tests.report.hostile import hostile_run
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"

@@ -14,8 +14,8 @@ from dbz.report.ci.github import MAX_SUMMARY_BYTES, tell_github, workflow_comman
 from dbz.report.ci.junit import render_junit
 from dbz.report.ci.markdown import MAX_BYTES, render_markdown
 from dbz.report.words.names import joined_names, names_advice
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder
 from dbz.runs.timeline import Timeline
 
 

@@ -16,7 +16,7 @@ from dbz.report.opening import open_run
 from dbz.report.sparkline import sparkline
 from dbz.runs.compare.findings import compare_sides
 from dbz.runs.compare.sides import Side
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 from dbz.runs.timeline import Timeline, timeline
 from tests.report.hostile import hostile_run
 

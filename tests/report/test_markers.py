@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dbz.report.html.markers import phase_markers
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
 from dbz.runs.schema import Window
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 
 STEPS = [(4 + 2 * at, f"step {at + 1} of 5") for at in range(5)]
 

@@ -19,8 +19,8 @@ from dbz.measure.latency.histogram import merged
 from dbz.measure.latency.series import Series
 from dbz.report.live.otlp import OtlpStream
 from dbz.report.live.prometheus import MetricsEndpoint
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 from tests.report.test_prometheus import scraped
 from tests.runs.builder import BUDGETS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dbz.report.html.page import render_html
 from dbz.report.html.sections import SHOWN_OPERATIONS
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 
 
 def test_operations_and_errors_stand_above_the_charts(broken: RunFolder) -> None:

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dbz.errors import UsageError
 from dbz.report.live.prometheus import MetricsEndpoint
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 from tests.report.test_live import growing
 from tests.runs.builder import BUDGETS
 

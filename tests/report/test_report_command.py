@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from dbz.cli.report.group import app
 from dbz.errors import UsageError
-from dbz.runs.folder import RunFolder, list_runs
+from dbz.runs.storage.folder import RunFolder, list_runs
 from tests.runs.builder import Scene, build_run
 
 

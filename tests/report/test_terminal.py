@@ -13,8 +13,8 @@ from rich.default_styles import DEFAULT_STYLES
 from dbz.report import open_run, print_run, print_runs
 from dbz.report.terminal.console import THEME, make_console
 from dbz.report.terminal.run.summary import print_summary
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
+from dbz.runs.storage.folder import RunFolder
 from tests.report.hostile import hostile_run
 
 OURS = THEME.styles.keys() - DEFAULT_STYLES.keys()

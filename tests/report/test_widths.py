@@ -22,9 +22,9 @@ from dbz.report.terminal.run.tables import cell
 from dbz.report.words.facts import users_text
 from dbz.runs.aggregate import error_groups, measurements
 from dbz.runs.conclude import budget_result
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record, read_record
 from dbz.runs.schema import Run
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record, read_record
 from dbz.runs.timeline import timeline
 from dbz.units import counted, format_number, format_percent, format_rate
 from tests.runs.builder import BUDGETS, Scene, build_run

@@ -12,8 +12,8 @@ from dbz.report.words.care import care_rows
 from dbz.report.words.facts import facts, generator_text, server_text
 from dbz.report.words.services import services_text
 from dbz.report.words.verdict import by_importance, delivery_text, headline, latency_text
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import CareFigures, Deliveries, Run, RunVerdict, Server
+from dbz.runs.storage.folder import RunFolder
 from tests.runs.builder import Scene, build_run
 
 FAST = parse_budget("fast", "http", "p95", "< 1ms")

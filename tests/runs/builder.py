@@ -16,10 +16,10 @@ from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import ACK, COMPOSITE, CONNECT, DELIVERY, HTTP, SERVICE, Series
 from dbz.runs.aggregate import COLLECTIONS, LAG
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder, create_run_folder
-from dbz.runs.reading import read_record
-from dbz.runs.record import END, STEADY, IntervalFile, LineFile
 from dbz.runs.schema import Run
+from dbz.runs.storage.folder import RunFolder, create_run_folder
+from dbz.runs.storage.reading import read_record
+from dbz.runs.storage.record import END, STEADY, IntervalFile, LineFile
 
 STARTED = datetime(2026, 11, 23, 6, 54, 50, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbz.config.budgets import load_budgets
+from dbz.config.load.profile import load_profile
 from dbz.config.phases.file import load_phases
-from dbz.config.profile import load_profile
 from dbz.load.capacity.result import conclude_capacity, step_of, tried_by
 from dbz.load.capacity.search import Bounds, Next, search
 from dbz.load.new_run import new_run
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.runs.capacity import Capacity, CapacityStep
 from dbz.runs.schema import (
     BudgetResult,

@@ -11,8 +11,8 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import ACK, CONNECT, HTTP, Series
 from dbz.runs.conclude import conclude
-from dbz.runs.reading import Record
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.reading import Record
 
 ERRORS = parse_budget("errors", "errors", "error_rate", "< 2%")
 QUICK = parse_budget("quick", "http", "p95", "< 500ms")

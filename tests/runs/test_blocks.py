@@ -14,8 +14,8 @@ from dbz.report.html.details import _heat, band_of
 from dbz.runs.aggregate import blocks, measurements
 from dbz.runs.fold import Fold
 from dbz.runs.past.spans import block_length_s
-from dbz.runs.reading import Record
 from dbz.runs.schema import Window
+from dbz.runs.storage.reading import Record
 
 _COUNTS = st.one_of(
     st.dictionaries(st.integers(0, 90_000).map(index_of), st.integers(1, 3), min_size=1, max_size=5),

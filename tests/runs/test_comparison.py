@@ -22,9 +22,9 @@ from dbz.runs.compare.findings import compare_sides
 from dbz.runs.compare.sides import Side, find_runs, newest_comparable
 from dbz.runs.compare.trend import trend_of
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import read_record
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import read_record
 from tests.runs.builder import STARTED, TRAFFIC, Scene, build_run
 
 POSTS = "GET /api/posts"

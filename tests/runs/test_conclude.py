@@ -9,8 +9,8 @@ import pytest
 from dbz.errors import ExitCode
 from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.conclude import EXIT_CODES, conclude
-from dbz.runs.reading import read_record
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.reading import read_record
 from tests.runs.builder import BUDGETS, Scene, build_run
 
 SHORT = {"seconds": 6, "warmup_s": 2}

@@ -18,10 +18,10 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS, RUNNING, SERVICE, Series
 from dbz.runs.conclude import conclude
-from dbz.runs.coverage import silences
-from dbz.runs.reading import Record, read_record
-from dbz.runs.record import END, STEADY
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.reading import Record, read_record
+from dbz.runs.storage.record import END, STEADY
+from dbz.runs.validity.coverage import silences
 from tests.runs.builder import Scene, Traffic, build_run
 
 POSTS = Series(HTTP, "GET /api/posts")

@@ -12,10 +12,10 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import ACK, HTTP, Series
 from dbz.runs.conclude import conclude
-from dbz.runs.reading import Record
-from dbz.runs.scenario_code import notes_of_code
 from dbz.runs.schema import Run, RunVerdict
-from dbz.runs.sound_lines import WORKER, is_sound
+from dbz.runs.storage.reading import Record
+from dbz.runs.storage.sound_lines import WORKER, is_sound
+from dbz.runs.validity.scenario_code import notes_of_code
 
 ERRORS = parse_budget("errors", "errors", "error_rate", "< 1%")
 DOUBTFUL = parse_budget("doubtful", "http.doubtful", "error_rate", "< 5%")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dbz.errors import UsageError
-from dbz.runs.folder import RunFolder, create_run_folder, find_run, list_runs, new_run_id
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder, create_run_folder, find_run, list_runs, new_run_id
 from tests.runs.builder import STARTED, Scene, build_run
 
 NOBODY = 65534

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, Series
-from dbz.runs.growth import growth_notes
-from dbz.runs.reading import Record
 from dbz.runs.schema import Window
+from dbz.runs.storage.reading import Record
+from dbz.runs.validity.growth import growth_notes
 
 SECONDS = 24
 WINDOW = Window(start_s=5, end_s=5 + SECONDS)

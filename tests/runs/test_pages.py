@@ -15,11 +15,11 @@ from dbz.measure.budget.budgets import parse_budget
 from dbz.measure.budget.by_page import for_pages
 from dbz.report import write_reports
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder
-from dbz.runs.part import part_of
-from dbz.runs.reading import read_record
 from dbz.runs.schema import Run, RunVerdict, Window
-from dbz.runs.sound_lines import VISIT, is_sound
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.part import part_of
+from dbz.runs.storage.reading import read_record
+from dbz.runs.storage.sound_lines import VISIT, is_sound
 from tests.runs.builder import Scene
 
 BUDGETS = for_pages([parse_budget("load", "composite{name=screen}", "p95", "< 2s", instead="p50 of page")], ["/club"])

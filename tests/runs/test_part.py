@@ -11,9 +11,9 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, UNFINISHED, Series
 from dbz.runs.conclude import conclude
-from dbz.runs.part import is_written, part_of
-from dbz.runs.reading import Record, read_record
 from dbz.runs.schema import Run, RunVerdict, Window
+from dbz.runs.storage.part import is_written, part_of
+from dbz.runs.storage.reading import Record, read_record
 from tests.runs.builder import Scene, Traffic, build_run
 
 POSTS = Series(HTTP, "GET /api/posts")

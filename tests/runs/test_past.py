@@ -23,18 +23,19 @@ from dbz.measure.latency.series import DELIVERY, GENERATOR, HTTP, RUNNING, UNFIN
 from dbz.measure.latency.tags import NO_TAGS, Tags
 from dbz.report.html.details import detail_data
 from dbz.report.live.figures import LiveFigures
-from dbz.runs import aggregate, coverage
+from dbz.runs import aggregate
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder, create_run_folder
 from dbz.runs.past.digest import read_measured, write_digest
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.merging import Merger, Stretch
 from dbz.runs.past.spans import LEVELS_S, Spans, SpanTerms, block_length_s, span_length_s, span_terms
 from dbz.runs.past.store import read_past
-from dbz.runs.reading import Record, RecordReader, read_record
-from dbz.runs.record import END, STEADY, LineFile
 from dbz.runs.schema import Run, Window
+from dbz.runs.storage.folder import RunFolder, create_run_folder
+from dbz.runs.storage.reading import Record, RecordReader, read_record
+from dbz.runs.storage.record import END, STEADY, LineFile
 from dbz.runs.timeline import timeline
+from dbz.runs.validity import coverage
 from tests.whole import WHOLE
 
 STATS = {
@@ -290,10 +291,10 @@ def test_a_run_that_is_put_together_while_it_goes_on_is_the_same_run(kept: RunFo
 KEEP = """
 import os, signal, sys
 from pathlib import Path
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 from dbz.runs.past.keeper import PastKeeper
 from dbz.runs.past.spans import SpanTerms
-from dbz.runs.reading import RecordReader
+from dbz.runs.storage.reading import RecordReader
 
 folder, left = RunFolder(Path(sys.argv[1])), int(sys.argv[2])
 record = RecordReader(folder).poll()

@@ -15,10 +15,10 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import HTTP, Series
 from dbz.runs import aggregate
-from dbz.runs.folder import RunFolder, create_run_folder
-from dbz.runs.reading import Record, RecordReader, read_record
-from dbz.runs.record import END, STEADY, IntervalFile, LineFile
 from dbz.runs.schema import Window
+from dbz.runs.storage.folder import RunFolder, create_run_folder
+from dbz.runs.storage.reading import Record, RecordReader, read_record
+from dbz.runs.storage.record import END, STEADY, IntervalFile, LineFile
 from dbz.runs.timeline import timeline
 from tests.runs.builder import Scene, build_run
 

@@ -13,7 +13,7 @@ import pytest
 
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import Phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan, take_back

@@ -13,7 +13,7 @@ from dbz.config.grammar.conditions import BreachStep, Condition, parse_condition
 from dbz.config.grammar.watched import Watched
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import ApiServers, Phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.applying import Manner, apply_plan

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dbz.config.phases.file import build_phases, load_phases
 from dbz.config.phases.plan import Database, Phase
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws
 from dbz.scaling.change.live import read_live, with_target_groups

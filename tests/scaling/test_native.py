@@ -14,7 +14,7 @@ from dbz.cloud.cloudwatch.alarms import state_of
 from dbz.cloud.cloudwatch.expressions import evaluate_series
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import Phases, Scaling
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 from dbz.scaling.decide.policies import rules_of
 from dbz.scaling.decide.rules import RuleEngine, Sample

@@ -6,7 +6,7 @@ import pytest
 
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import OtherService, Phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError
 from dbz.scaling.change.others import notes_on_sentences, plan_of_service
 from dbz.scaling.native import alarms_for

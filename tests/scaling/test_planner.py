@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dbz.config.phases.file import build_phases, load_phases
 from dbz.config.phases.plan import ApiServers, Database, Phases, Prices
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.change.comparing import covers
 from dbz.scaling.change.planner import Wanted, plan_phase, plan_service, plan_tasks

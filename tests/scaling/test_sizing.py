@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dbz.config.phases.file import build_phases, load_phases
 from dbz.config.phases.plan import ApiServers, Phase
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError
 from dbz.scaling.size.sizing import (
     MeasuredTask,

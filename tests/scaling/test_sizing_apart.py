@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import ApiServers, Phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.size.apart import ServiceSize, busy_tasks, carried_apart, shortfall_apart, size_services
 from dbz.scaling.size.sizing import MeasuredService, MeasuredTask, SizeVerdict

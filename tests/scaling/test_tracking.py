@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dbz.config.grammar.target_tracking import parse_target
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import ApiServers, Phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import ConfigError, UsageError
 from dbz.report.terminal.scale.words import alarm_text, step_texts
 from dbz.scaling.change.planner import fine_metrics, plan_native

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from dbz.config.services import BAND_SYNC, GATEWAY, SERVICES
+from dbz.config.load.services import BAND_SYNC, GATEWAY, SERVICES
 from dbz.server.auth import service as auth
 from dbz.server.band_sync import service as band_sync
 from dbz.server.chat import service as chat

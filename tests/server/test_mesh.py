@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.services import GATEWAY, MOST_INSTANCES, SERVICES, instances_of
+from dbz.config.load.services import GATEWAY, MOST_INSTANCES, SERVICES, instances_of
 from dbz.errors import UsageError
 from dbz.server.edge.headers import backward, next_trace_parent, onward
 from dbz.server.http.errors import ApiError
-from dbz.server.identity import Identity
 from dbz.server.mesh.budget import RetryBudget
 from dbz.server.mesh.signing import CALLER, IDENTITY, Signer
 from dbz.server.mesh.upstream import Upstream
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Mesh
+from dbz.server.values.identity import Identity
 
 MEMBER = Identity("user0000", "club00", "member", "s1", time.time() + 86_400)
 

@@ -18,7 +18,7 @@ import pytest
 import redis
 from pymongo import AsyncMongoClient, MongoClient
 
-from dbz.config.services import APART, instances_of
+from dbz.config.load.services import APART, instances_of
 from dbz.server.sagas.catalogue import CATALOGUE
 from tests.band.standin import start_band
 from tests.server.backend import start_server

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dbz.server.auth.passwords import Passwords, hash_password
 from dbz.server.http.errors import ApiError
-from dbz.server.waiting_line import WaitingLine
+from dbz.server.pacing.waiting_line import WaitingLine
 
 pytestmark = pytest.mark.anyio
 

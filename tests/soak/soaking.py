@@ -21,9 +21,9 @@ from typing import Any
 import psutil
 
 from dbz.errors import ExitCode
-from dbz.runs.folder import RunFolder, list_runs
-from dbz.runs.reading import read_record
-from dbz.runs.record import STEADY
+from dbz.runs.storage.folder import RunFolder, list_runs
+from dbz.runs.storage.reading import read_record
+from dbz.runs.storage.record import STEADY
 from tests.cli.running import DBZ
 from tests.soak.watching import ProcessWatch
 

@@ -7,7 +7,7 @@ import pytest
 from dbz.report.words.services import breaker_texts
 from dbz.runs.schema import Run
 from dbz.runs.services import breaker_openings
-from dbz.runs.sound_lines import SERVER, is_sound
+from dbz.runs.storage.sound_lines import SERVER, is_sound
 from tests.targets.test_reading import line_of
 
 OURS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dbz.config.profile import load_profile
+from dbz.config.load.profile import load_profile
 from dbz.errors import ConfigError, ExitCode
 from tests.cli.pages.test_ci_recipes import accepted
 from tests.cli.running import dbz

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.measure.latency.buckets import Buckets
-from dbz.runs.sound_lines import SERVER, is_sound
+from dbz.runs.storage.sound_lines import SERVER, is_sound
 from dbz.targets.reading import PageReader, Second, since, together
 from dbz.targets.requests import read_requests, requests_between
 from dbz.targets.standard import Figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbz.runs.schema import Operation
 from dbz.runs.services import mean_processes, service_processes
-from dbz.runs.sound_lines import SERVER, is_sound
+from dbz.runs.storage.sound_lines import SERVER, is_sound
 from tests.targets.test_reading import line_of
 
 PAGE = """\

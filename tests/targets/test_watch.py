@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from dbz.children import Child, free_port, wait_until
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.targets.processes import serving
 from dbz.targets.watch import TargetWatch
 from tests.load.socketio_servers import NODE_FOLDER, listens, node_packages

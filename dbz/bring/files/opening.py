@@ -17,7 +17,7 @@ from dbz.bring.files.openapi.reading import read_openapi
 from dbz.bring.files.postman import read_postman
 from dbz.bring.files.unpacking import BOM, log_lines, unpacked
 from dbz.bring.recording import Recording
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import UsageError
 
 _MOST_VALUES_OF_YAML = 100_000

@@ -24,7 +24,7 @@ from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
     from dbz.server.game.results.rebuild import RebuildOutcome
-    from dbz.server.lease import RedisLease
+    from dbz.server.pacing.lease import RedisLease
 
 _LEASE_S = 30.0
 
@@ -74,7 +74,7 @@ async def _carried_out(where: StoreAddresses, database: str, *, check: bool) -> 
     from dbz.errors import UsageError
     from dbz.server.data.offline import offline_core
     from dbz.server.game.results.rebuild import Rebuild
-    from dbz.server.lease import RedisLease
+    from dbz.server.pacing.lease import RedisLease
     from dbz.server.settings import StoreSettings
 
     addresses = StoreSettings(

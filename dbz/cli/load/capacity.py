@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dbz.load.capacity.hooks import Ground, SearchHooks
     from dbz.load.capacity.plan import CapacityPlan
     from dbz.load.capacity.search import Next
-    from dbz.load.plan import LoadPlan
+    from dbz.load.planning.plan import LoadPlan
     from dbz.runs.capacity import Capacity, CapacityStep
 
 
@@ -102,7 +102,7 @@ def capacity(
     """
     from dbz.config.phases.file import load_phases
     from dbz.load.capacity.plan import plan_capacity
-    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.load.planning.plan import LoadRequest, plan_load
     from dbz.runs.capacity import EXIT_CODES
 
     request = LoadRequest(
@@ -141,7 +141,7 @@ def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json
     from dbz.report.html.capacity_page import write_capacity_page
     from dbz.report.terminal.capacity import print_capacity, print_capacity_verdict
     from dbz.runs.capacity import CAPACITY_FILE, load_capacity
-    from dbz.runs.folder import create_run_folder, new_run_id
+    from dbz.runs.storage.folder import create_run_folder, new_run_id
 
     folder = create_run_folder(out, new_run_id(f"capacity-{plan.plan.profile.name}", datetime.now(UTC)))
     try:
@@ -162,8 +162,8 @@ def _carry_out(plan: CapacityPlan, out: Path, interrupts: Interrupts, *, as_json
 
 
 def _search(plan: CapacityPlan, folder: Path, interrupts: Interrupts) -> Capacity:
-    from dbz.load.allowed_hosts import reach
     from dbz.load.capacity.campaign import find_capacity
+    from dbz.load.target.allowed_hosts import reach
 
     if not plan.plan.embedded:
         reach(plan.plan.target)

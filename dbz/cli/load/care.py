@@ -11,9 +11,9 @@ import typer
 from dbz.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from dbz.load.plan import LoadPlan
-    from dbz.runs.folder import RunFolder
+    from dbz.load.planning.plan import LoadPlan
     from dbz.runs.schema import CareFigures, Run
+    from dbz.runs.storage.folder import RunFolder
 
 CarryOut = Callable[["LoadPlan", int, int, Sequence["CareFigures"]], tuple["Run", "RunFolder"]]
 """Carries out a plan as one of so many runs; the last one gets the figures of those before it."""
@@ -24,11 +24,11 @@ def carry_out_each(plan: LoadPlan, carry_out: CarryOut) -> ExitCode:
 
     What breaks without care is what care is for: it decides nothing. `UsageError` when the plan names nothing.
     """
-    from dbz.config.profile import override
+    from dbz.config.load.profile import override
     from dbz.report import short_verdict
     from dbz.runs.care import care_figures
     from dbz.runs.conclude import EXIT_CODES
-    from dbz.runs.reading import read_record
+    from dbz.runs.storage.reading import read_record
 
     cares = plan.profile.without
     if not cares:

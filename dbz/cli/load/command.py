@@ -22,10 +22,10 @@ from dbz.cli.verbosity import is_quiet
 from dbz.errors import DbzError, InterruptedRunError, InvalidRunError, UsageError
 
 if TYPE_CHECKING:
-    from dbz.load.plan import LoadPlan
-    from dbz.runs.folder import RunFolder
-    from dbz.runs.reading import Record
+    from dbz.load.planning.plan import LoadPlan
     from dbz.runs.schema import CareFigures, Run
+    from dbz.runs.storage.folder import RunFolder
+    from dbz.runs.storage.reading import Record
     from dbz.stack import Stack
 
 
@@ -72,14 +72,14 @@ def load(
     if options.subject == "worker":
         _work(machines.master_host, machines.master_port, options.allow_target or [])
         return
-    from dbz.load.plan import plan_load
+    from dbz.load.planning.plan import plan_load
 
     request = request_of(options, url, machines)
     _ = output.metrics_address
     plan = plan_load(request)
     if options.phase:
         from dbz.config.phases.file import load_phases
-        from dbz.load.phases import plan_for_phase
+        from dbz.load.planning.phases import plan_for_phase
 
         plan = plan_for_phase(plan, load_phases(options.phases).phase(options.phase), request.overrides)
     if options.each and (baseline.baseline or baseline.repeat > 1):
@@ -128,7 +128,7 @@ def carry_out_run(
 
     It is held against runs with less `care` of the app, if there were any.
     """
-    from dbz.runs.folder import create_run_folder, new_run_id
+    from dbz.runs.storage.folder import create_run_folder, new_run_id
 
     folder = create_run_folder(output.out, new_run_id(plan.profile.name, datetime.now(UTC)))
     with ExitStack() as resources:
@@ -157,7 +157,7 @@ def _report(
     """Write the reports of a run, print them when it is the last one, and return it with what is known only now."""
     from dbz.report import print_conclusion, print_verdict, tell_github, write_what_can_be
     from dbz.runs.care import care_figures
-    from dbz.runs.reading import read_record
+    from dbz.runs.storage.reading import read_record
 
     if count > 1:
         run = run.model_copy(update={"repetition": f"{number} of {count}"})
@@ -188,8 +188,8 @@ def _report(
 def _measure(
     plan: LoadPlan, folder: RunFolder, interrupts: Interrupts, output: OutputOptions, stack: Stack | None
 ) -> Run:
-    from dbz.load.allowed_hosts import reach
     from dbz.load.run import Surroundings, run_load
+    from dbz.load.target.allowed_hosts import reach
     from dbz.report import open_metrics, open_otlp, open_view, write_reports
 
     # A target of the user's own is watched by its health probe.

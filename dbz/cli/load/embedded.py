@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from dbz.config.profile import Profile
+    from dbz.config.load.profile import Profile
     from dbz.stack import Stack
 
 
@@ -26,7 +26,7 @@ def start_embedded(profile: Profile, logs: Path, meanwhile: Callable[[], None] =
 
 def start_stack_of(profile: Profile, logs: Path, meanwhile: Callable[[], None] = lambda: None) -> Stack:
     """The running stack, without a word."""
-    from dbz.config.services import has_band, instances_of
+    from dbz.config.load.services import has_band, instances_of
     from dbz.stack import StackOptions, start_stack
 
     if profile.stack.services:

@@ -33,7 +33,7 @@ from dbz.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dbz.load.plan import LoadPlan, LoadRequest
+    from dbz.load.planning.plan import LoadPlan, LoadRequest
 
 Text = str | None
 
@@ -89,11 +89,11 @@ class LoadOptions:
     def overrides(self) -> dict[str, Any]:
         """The keys of the profile that were given; `UsageError` for services that are no plan."""
         if self.services:
-            from dbz.config.services import has_band, instances_of
+            from dbz.config.load.services import has_band, instances_of
 
             instances_of(self.services, band=has_band())
         if self.faults:
-            from dbz.config.faults import parse_fault
+            from dbz.config.load.faults import parse_fault
         for fault in self.faults or ():
             parsed("--faults", fault, parse_fault)
         keys = ("users", "rate", "speed", "duration", "warmup", "budgets", "workers", "seed", "network")
@@ -202,7 +202,7 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
 
 def request_of(options: LoadOptions, url: UrlOptions, machines: MachineOptions) -> LoadRequest:
     """What the user asked for, before anything is looked up."""
-    from dbz.load.plan import LoadRequest
+    from dbz.load.planning.plan import LoadRequest
 
     return LoadRequest(
         subject=options.subject,

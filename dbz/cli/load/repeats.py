@@ -11,10 +11,10 @@ import typer
 from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
-    from dbz.load.plan import LoadPlan
+    from dbz.load.planning.plan import LoadPlan
     from dbz.measure.budget.budgets import Budget
-    from dbz.runs.folder import RunFolder
     from dbz.runs.schema import Run
+    from dbz.runs.storage.folder import RunFolder
 
 _WORST_FIRST = (ExitCode.INTERRUPTED, ExitCode.BROKEN, ExitCode.INVALID, ExitCode.OK)
 

@@ -17,7 +17,7 @@ from dbz.errors import UsageError
 if TYPE_CHECKING:
     from dbz.config.monitor.file import MonitorFile
     from dbz.monitor.replay.recording import RecordedReadings
-    from dbz.runs.folder import RunFolder
+    from dbz.runs.storage.folder import RunFolder
 
 _STORE = "store"
 
@@ -97,7 +97,7 @@ class _Given:
         """What a source has; `UsageError` when it is none, or has nothing."""
         from dbz.monitor.replay.files import of_file
         from dbz.monitor.replay.stored import of_store, period_of
-        from dbz.runs.folder import find_run, list_runs
+        from dbz.runs.storage.folder import find_run, list_runs
 
         path = Path(source.rpartition("=")[2])
         if source == _STORE:

@@ -23,7 +23,7 @@ def html(
       dbz report html reports/RUN --open
     """
     from dbz.report import write_reports
-    from dbz.runs.folder import find_run
+    from dbz.runs.storage.folder import find_run
 
     page, *_ = write_reports(find_run(reports, run))
     typer.echo(page)

@@ -17,7 +17,7 @@ def list_(reports: Reports = DEFAULT_REPORTS, as_json: AsJson = False) -> None:
       dbz report list --reports nightly --json
     """
     from dbz.report import list_json, print_runs
-    from dbz.runs.folder import list_runs
+    from dbz.runs.storage.folder import list_runs
 
     runs = readable(list_runs(reports))
     if as_json:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dbz.runs.folder import RunFolder
     from dbz.runs.schema import Run
+    from dbz.runs.storage.folder import RunFolder
 
 RunName = Annotated[
     str, typer.Argument(metavar="[RUN]", help="A run's folder, its id, the beginning of its id, or 'latest'.")

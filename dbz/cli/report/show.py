@@ -18,7 +18,7 @@ def show(run: RunName = "latest", reports: Reports = DEFAULT_REPORTS, as_json: A
       dbz report show --json | jq .verdict
     """
     from dbz.report import open_conclusion, print_run
-    from dbz.runs.folder import find_run
+    from dbz.runs.storage.folder import find_run
 
     folder = find_run(reports, run)
     if as_json:

@@ -24,7 +24,7 @@ def trend(
     """
     from dbz.report import print_trend
     from dbz.runs.compare.trend import trend_of
-    from dbz.runs.folder import list_runs
+    from dbz.runs.storage.folder import list_runs
 
     found = trend_of([run for _, run in readable(list_runs(reports))], profile)
     if as_json:

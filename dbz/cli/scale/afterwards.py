@@ -79,7 +79,7 @@ class FollowUp:
 
     def _verifying_run(self) -> VerifyingRun | None:
         """`UsageError` before anything is changed when the run could not be started."""
-        from dbz.config.profile import load_profile
+        from dbz.config.load.profile import load_profile
         from dbz.scaling.change.verifying import VerifyingRun
 
         options = self._options

@@ -30,9 +30,9 @@ def check_scenario(scenario: Path, script: Script, target: str, allowed: list[st
 
     Secrets that are not set are what they were in the recording.
     """
-    from dbz.load.allowed_hosts import reach
-    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.load.planning.plan import LoadRequest, plan_load
     from dbz.load.rehearsal import rehearse
+    from dbz.load.target.allowed_hosts import reach
 
     for name, value in script.secret_values.items():
         os.environ[name] = os.environ.get(name) or value

@@ -44,7 +44,7 @@ def record(
     need("dbz record", RECORD, "record", instead="import a HAR that a browser has written")
     from dbz.background import run_to_end
     from dbz.bring.proxy.server import RecordingProxy, record_until_cancelled
-    from dbz.load.allowed_hosts import check_target, reach
+    from dbz.load.target.allowed_hosts import check_target, reach
 
     base = check_target(target, [_host_of(target)])
     hars = _hars(out, users)

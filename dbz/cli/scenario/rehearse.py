@@ -16,7 +16,7 @@ from dbz.cli.options import AllowTarget, AsJson, ExcludeTags, LoadTarget, Seed, 
 from dbz.errors import ExitCode
 
 if TYPE_CHECKING:
-    from dbz.load.plan import LoadPlan
+    from dbz.load.planning.plan import LoadPlan
 
 
 def try_scenario(
@@ -43,7 +43,7 @@ def try_scenario(
 
     Exit codes: 0 nothing failed, 1 something did, 2 wrong usage, 3 out of reach.
     """
-    from dbz.load.plan import LoadRequest, plan_load
+    from dbz.load.planning.plan import LoadRequest, plan_load
     from dbz.load.rehearsal import rehearse
     from dbz.report.words.rehearsal import RehearsalLines, without_secrets
 

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from dbz.config.grammar.conditions import Condition, parse_condition
-from dbz.config.model import Duration, Strict
 from dbz.config.monitor.fields import Labels, Severity, named
+from dbz.config.source.model import Duration, Strict
 
 BUILT_IN: Mapping[str, Severity] = {"NO_DATA": "critical", "TARGET_DOWN": "critical"}
 """Alerts that need no rule."""

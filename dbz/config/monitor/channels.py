@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from dbz.config.model import Strict
 from dbz.config.monitor.fields import HttpUrl
+from dbz.config.source.model import Strict
 
 LOG = "log"
 """The channel that is always there."""

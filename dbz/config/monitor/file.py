@@ -9,16 +9,16 @@ from pathlib import Path
 from pydantic import PrivateAttr, model_validator
 
 from dbz.config.bundled import bundled_folder
-from dbz.config.files import existing_file
 from dbz.config.grammar.watched import Watched
-from dbz.config.model import MisfitsError, build
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.kinds import TELLS, WatchedThing
 from dbz.config.monitor.objectives import Objective, load_objectives
 from dbz.config.monitor.references import misfits
 from dbz.config.monitor.sections import MonitorSections
 from dbz.config.monitor.targets import WatchedProbe
-from dbz.config.source import PlaceholderVariables, YamlSource, expanded, read_yaml
+from dbz.config.source.files import existing_file
+from dbz.config.source.model import MisfitsError, build
+from dbz.config.source.source import PlaceholderVariables, YamlSource, expanded, read_yaml
 
 DEFAULT = "default"
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from dbz.config.files import existing_file
-from dbz.config.model import Strict, build
 from dbz.config.monitor.moments import Moment, seconds_of
 from dbz.config.monitor.routes import Zone
-from dbz.config.source import read_yaml
+from dbz.config.source.files import existing_file
+from dbz.config.source.model import Strict, build
+from dbz.config.source.source import read_yaml
 from dbz.errors import ConfigError, Problem
 
 

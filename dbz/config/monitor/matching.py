@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from dbz.config.model import Strict
 from dbz.config.monitor.fields import Severity
+from dbz.config.source.model import Strict
 
 
 def _as_list(value: object) -> object:

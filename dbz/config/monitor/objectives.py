@@ -18,9 +18,9 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from dbz.config.budgets import load_budgets
-from dbz.config.model import Duration, Strict
 from dbz.config.monitor.fields import Labels, Severity
-from dbz.config.source import YamlSource
+from dbz.config.source.model import Duration, Strict
+from dbz.config.source.source import YamlSource
 from dbz.errors import ConfigError, Problem, UsageError
 from dbz.measure.budget.budgets import Budget
 from dbz.suggest import did_you_mean

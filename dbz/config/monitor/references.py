@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from dbz.config.model import Misfit
 from dbz.config.monitor.alerts import BUILT_IN, AlertRule
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.fields import ALERT_KEYS
 from dbz.config.monitor.kinds import TELLS, WatchedKind, WatchedThing
 from dbz.config.monitor.matching import AlertMatcher
 from dbz.config.monitor.sections import MonitorSections
-from dbz.config.source import Location
+from dbz.config.source.model import Misfit
+from dbz.config.source.source import Location
 from dbz.suggest import did_you_mean
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from dbz.config.model import Duration, Size, Strict
+from dbz.config.source.model import Duration, Size, Strict
 
 _DAY_S = 86_400.0
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dbz.config.model import Duration, Strict
 from dbz.config.monitor.fields import Severity
 from dbz.config.monitor.matching import AlertMatcher
+from dbz.config.source.model import Duration, Strict
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _GROUP_WAIT_S, _GROUP_INTERVAL_S = 30.0, 300.0

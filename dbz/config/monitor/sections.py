@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dbz.config.model import Duration, Strict
 from dbz.config.monitor.alerts import AlertRule
 from dbz.config.monitor.channels import LOG, AlertChannel
 from dbz.config.monitor.fields import NAME, HttpUrl, named
@@ -24,6 +23,7 @@ from dbz.config.monitor.targets import (
     WatchedStore,
     WatchedTarget,
 )
+from dbz.config.source.model import Duration, Strict
 from dbz.masking import masked_url
 
 MOST_THINGS = 200

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dbz.config.metrics import TargetMetrics, check_place
-from dbz.config.model import Duration, Size, Strict
+from dbz.config.load.metrics import TargetMetrics, check_place
 from dbz.config.monitor.fields import NAME, HttpUrl, Labels, MongoUri, RedisUrl, named
+from dbz.config.source.model import Duration, Size, Strict
 
 Named = Annotated[str, named(NAME, "api")]
 _SHORTEST_SHARDS_S = 10.0

@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import SentenceReader
 from dbz.config.grammar.samples import parse_samples
 from dbz.config.grammar.watched import Watched
-from dbz.config.model import Duration, Strict, build
 from dbz.config.monitor.channels import LOG
 from dbz.config.monitor.file import DEFAULT, MonitorFile, load_monitor
 from dbz.config.monitor.kinds import TELLS, WatchedThing
 from dbz.config.monitor.matching import AlertMatcher
 from dbz.config.monitor.moments import LocalTime, Moment, seconds_of
 from dbz.config.monitor.routes import Inhibition, MuteTime, Zone
-from dbz.config.source import read_yaml
+from dbz.config.source.files import existing_file
+from dbz.config.source.model import Duration, Strict, build
+from dbz.config.source.source import read_yaml
 from dbz.errors import ConfigError, Problem
 from dbz.suggest import did_you_mean
 from dbz.units import format_duration

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.target_tracking import Target
 from dbz.config.phases.plan import PRIORITIES, ApiServers, Phase, Phases
-from dbz.config.source import YamlSource
+from dbz.config.source.source import YamlSource
 from dbz.errors import Problem
 from dbz.suggest import did_you_mean
 from dbz.units import format_duration

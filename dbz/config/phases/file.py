@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbz.config.bundled import bundled_folder
-from dbz.config.files import existing_file
-from dbz.config.model import build
 from dbz.config.phases.checks import contradictions
 from dbz.config.phases.plan import ApiServers, Phase, Phases
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source.files import existing_file
+from dbz.config.source.model import build
+from dbz.config.source.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 
 DEFAULT = "default"

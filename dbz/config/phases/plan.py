@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dbz.config.grammar.conditions import Condition, parse_condition
 from dbz.config.grammar.target_tracking import Target, parse_target
 from dbz.config.grammar.watched import SCALABLE
-from dbz.config.model import Duration, Parsed, Rate, Size, Strict
+from dbz.config.load.profile import MAX_RATE_PER_S, MAX_USERS
 from dbz.config.phases.balancers import balancer_name, group_name
-from dbz.config.profile import MAX_RATE_PER_S, MAX_USERS
+from dbz.config.source.model import Duration, Parsed, Rate, Size, Strict
 from dbz.errors import UsageError
 from dbz.suggest import did_you_mean
 

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from dbz.load.capacity.search import Next
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.runs.capacity import CapacityStep
-from dbz.runs.folder import RunFolder
+from dbz.runs.storage.folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dbz.load.allowed_hosts import reach
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.live import LiveLoad
 from dbz.load.capacity.looks import Answer
 from dbz.load.capacity.plan import SETTLE_SHARE_OF_WARMUP, CapacityPlan, plan_all_levels, plan_at
 from dbz.load.capacity.result import step_of
 from dbz.load.capacity.search import Next
+from dbz.load.target.allowed_hosts import reach
 from dbz.runs.capacity import RUNS, CapacityStep
-from dbz.runs.folder import create_run_folder, new_run_id
 from dbz.runs.schema import Run, RunVerdict, Window
+from dbz.runs.storage.folder import create_run_folder, new_run_id
 
 SETTLE_LEAST_S = 2.0
 """What passes at least when the last user has started; all of the warm-up does before the first users are judged, since

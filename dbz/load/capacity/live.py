@@ -14,14 +14,14 @@ from dbz.load.launch import GeneratorProcesses
 from dbz.load.machine import MachineWatch
 from dbz.load.new_run import new_run
 from dbz.load.orders import Order, OrderWriter
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.load.run import POLL_S, generator_spec, is_over, sampler_of, teardown_s
 from dbz.runs.conclude import conclude
-from dbz.runs.folder import RunFolder
-from dbz.runs.part import is_written, part_of
-from dbz.runs.reading import Record, RecordReader
-from dbz.runs.record import SETUP_UNTIL
 from dbz.runs.schema import Run, Window
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.part import is_written, part_of
+from dbz.runs.storage.reading import Record, RecordReader
+from dbz.runs.storage.record import SETUP_UNTIL
 
 _CHANGE_PATIENCE_S = 90.0
 """How much longer than planned users may take to start or to end, and the processes before the first of them."""

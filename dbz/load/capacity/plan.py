@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass, replace
 
 from dbz.config.budgets import load_budgets
-from dbz.config.model import Parsed
+from dbz.config.load.profile import override
 from dbz.config.phases.plan import Phases
-from dbz.config.profile import override
+from dbz.config.source.model import Parsed
 from dbz.errors import UsageError
 from dbz.load.capacity.looks import Length
 from dbz.load.capacity.search import Bounds
-from dbz.load.phases import scaled, stack_for
-from dbz.load.plan import URL_BUDGETS as URL_DEFAULT_BUDGETS
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.phases import scaled, stack_for
+from dbz.load.planning.plan import URL_BUDGETS as URL_DEFAULT_BUDGETS
+from dbz.load.planning.plan import LoadPlan
 from dbz.measure.budget.budgets import parse_budget
 from dbz.runs.capacity import RATE, USERS, load_text
 

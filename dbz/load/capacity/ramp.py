@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dbz.config.model import Parsed
-from dbz.config.profile import override
+from dbz.config.load.profile import override
+from dbz.config.source.model import Parsed
 from dbz.load.capacity.plan import CapacityPlan, plan_at
 from dbz.load.capacity.search import Bounds
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS
-from dbz.runs.reading import Record
-from dbz.runs.record import STEADY
+from dbz.runs.storage.reading import Record
+from dbz.runs.storage.record import STEADY
 
 DOUBLING_S = 3.0
 """In so long the rate doubles: slow enough for a queue to show before there is twice as much."""

@@ -13,7 +13,6 @@ from dbz.load.capacity.search import INTERVAL, Bounds, Next, SearchResult, inter
 from dbz.load.capacity.uses import as_evidence, has_upper_limit, share_used, uses_of
 from dbz.measure.latency.series import HTTP, REQUEST_KINDS
 from dbz.measure.scalability import fit
-from dbz.runs.arrivals import were_dropped
 from dbz.runs.capacity import (
     RATE,
     USERS,
@@ -26,9 +25,10 @@ from dbz.runs.capacity import (
     StepOutcome,
     load_text,
 )
-from dbz.runs.machine import BUSY_PERCENT, taken_text
 from dbz.runs.schema import BudgetResult, Run, RunVerdict
 from dbz.runs.services import mean_processes
+from dbz.runs.validity.arrivals import were_dropped
+from dbz.runs.validity.machine import BUSY_PERCENT, taken_text
 from dbz.units import counted
 
 _WIDE = 1.5

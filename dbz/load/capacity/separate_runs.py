@@ -8,19 +8,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dbz.load.allowed_hosts import reach
 from dbz.load.capacity.hooks import SearchHooks
 from dbz.load.capacity.looks import Answer
 from dbz.load.capacity.plan import CapacityPlan, plan_run
 from dbz.load.capacity.ramp import knee_per_s, plan_ramp, ramp_seconds
 from dbz.load.capacity.result import step_of
 from dbz.load.capacity.search import Next
-from dbz.load.plan import LoadPlan
+from dbz.load.planning.plan import LoadPlan
 from dbz.load.run import POLL_S, Surroundings, run_load
+from dbz.load.target.allowed_hosts import reach
 from dbz.runs.capacity import RUNS, CapacityRamp, CapacityStep
-from dbz.runs.folder import RunFolder, create_run_folder, new_run_id
-from dbz.runs.reading import Record
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder, create_run_folder, new_run_id
+from dbz.runs.storage.reading import Record
 
 Follow = Callable[[Record], None]
 

@@ -16,8 +16,8 @@ from locust import FastHttpUser, HttpUser  # noqa: E402
 
 from dbz.errors import UsageError  # noqa: E402
 from dbz.load.generator import users  # noqa: E402
+from dbz.load.generator.crowd.user_classes import load_scenario, locust_options  # noqa: E402
 from dbz.load.generator.net import fence  # noqa: E402
-from dbz.load.generator.user_classes import load_scenario, locust_options  # noqa: E402
 from dbz.load.spec import INSPECTION_KEY  # noqa: E402
 
 _NEED_A_HOST = (HttpUser, FastHttpUser, users.HttpUser)

@@ -17,14 +17,15 @@ from locust.env import Environment
 from locust.runners import STATE_STOPPED
 
 from dbz.errors import DependencyError, UsageError
-from dbz.load.generator import departures, hooks, pauses, population, spawning, user_classes
+from dbz.load.generator import hooks
+from dbz.load.generator.crowd import departures, population, spawning, user_classes
 from dbz.load.generator.data.feeders import settle_feeders
 from dbz.load.generator.deliveries.bus import MasterBus, sweep_rings
 from dbz.load.generator.deliveries.relay import MasterRelay, WorkerRelay, listen
 from dbz.load.generator.net import fence, waiting
 from dbz.load.generator.net.channel import Channel, tolerate
-from dbz.load.generator.once import Preparation, prepares
-from dbz.load.generator.pacing import Pacing
+from dbz.load.generator.pace import pauses
+from dbz.load.generator.pace.pacing import Pacing
 from dbz.load.generator.record import foreign, remote
 from dbz.load.generator.record.marks import Marks
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
@@ -33,10 +34,11 @@ from dbz.load.generator.record.writer import RecordWriter
 from dbz.load.generator.repeat.repetition import repetition_of
 from dbz.load.generator.repeat.user import adhoc_user
 from dbz.load.generator.session import Session
-from dbz.load.generator.shared import SharedByMaster
+from dbz.load.generator.setup.once import Preparation, prepares
+from dbz.load.generator.setup.shared import SharedByMaster
 from dbz.load.generator.steering import Steering, spawn_rate
 from dbz.load.spec import GeneratorRole, GeneratorSpec
-from dbz.runs.record import EXIT_CODE
+from dbz.runs.storage.record import EXIT_CODE
 
 WORKERS_PATIENCE_S = 60.0
 _STOP_PATIENCE_S = 3.0

@@ -24,22 +24,23 @@ from locust.exception import InterruptTaskSet, RescheduleTask, StopUser  # noqa:
 from locust.user.task import TaskSet  # noqa: E402
 
 import dbz  # noqa: E402
-from dbz.config.arrivals import recorded_arrivals  # noqa: E402
+from dbz.config.load.arrivals import recorded_arrivals  # noqa: E402
 from dbz.errors import DbzError, ExitCode  # noqa: E402
-from dbz.load.generator import once, users  # noqa: E402
+from dbz.load.generator import users  # noqa: E402
 from dbz.load.generator.data.feeders import settle_feeders  # noqa: E402
 from dbz.load.generator.data.secrets import masked  # noqa: E402
 from dbz.load.generator.net import waiting  # noqa: E402
+from dbz.load.generator.pace.timetable import Timetable  # noqa: E402
 from dbz.load.generator.process import GeneratorProcess  # noqa: E402
 from dbz.load.generator.session import Session  # noqa: E402
+from dbz.load.generator.setup import once  # noqa: E402
 from dbz.load.generator.socketio.client import SocketClient  # noqa: E402
 from dbz.load.generator.socketio.namespace import Namespace  # noqa: E402
-from dbz.load.generator.timetable import Timetable  # noqa: E402
 from dbz.load.generator.websocket.frames import BINARY, TEXT  # noqa: E402
 from dbz.load.generator.websocket.raw import RawSocket  # noqa: E402
 from dbz.load.spec import ENVIRONMENT_KEY, GeneratorSpec  # noqa: E402
 from dbz.protocols import socketio as packets  # noqa: E402
-from dbz.runs.record import SETUP_NAME, SETUP_UNTIL, TEARDOWN_NAME, TEARDOWN_UNTIL  # noqa: E402
+from dbz.runs.storage.record import SETUP_NAME, SETUP_UNTIL, TEARDOWN_NAME, TEARDOWN_UNTIL  # noqa: E402
 
 _LISTENING_S = 1.0
 """After the last task what other users sent has this long to arrive."""

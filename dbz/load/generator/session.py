@@ -14,7 +14,6 @@ from dbz.load.generator.deliveries.bus import MasterBus, MemoryBus
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.deliveries.relay import WorkerRelay
 from dbz.load.generator.hooks import call_listener
-from dbz.load.generator.once import Shared
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.scenario_errors import ScenarioErrors
@@ -22,8 +21,9 @@ from dbz.load.generator.record.services import AnsweringServices
 from dbz.load.generator.record.sinks import Sink
 from dbz.load.generator.record.stats_feed import feed
 from dbz.load.generator.record.tally import RequestTallies
-from dbz.load.networks import Network, network_at
-from dbz.load.slots import Slots, place_in_clubs
+from dbz.load.generator.setup.once import Shared
+from dbz.load.planning.networks import Network, network_at
+from dbz.load.planning.slots import Slots, place_in_clubs
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 
 _OURS = ("dbz.", "locust.")

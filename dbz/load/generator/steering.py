@@ -17,7 +17,7 @@ from dbz.load.generator.hooks import call_first
 from dbz.load.generator.record.marks import Marks
 from dbz.load.orders import Order, OrderReader
 from dbz.load.spec import GeneratorRole, GeneratorSpec
-from dbz.runs.record import END, ENDED_ITSELF, LEVEL, LOST_WORKERS, STEADY
+from dbz.runs.storage.record import END, ENDED_ITSELF, LEVEL, LOST_WORKERS, STEADY
 
 _SPAWN_SHARE = 0.8
 """Within which part of the warm-up, or of a step, users come."""

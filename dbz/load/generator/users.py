@@ -20,10 +20,10 @@ from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.deliveries.of_network import LedgerOfNetwork
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
-from dbz.load.generator.http.plain import PlainRequest
+from dbz.load.generator.http.request.plain import PlainRequest
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.lateness import take_lateness_s
 from dbz.load.generator.net.access.user import UserAccess
+from dbz.load.generator.pace.lateness import take_lateness_s
 from dbz.load.generator.record.recorder import Recorder, TaggedSamples
 from dbz.load.generator.record.stats_feed import method_and_name
 from dbz.load.generator.session import session_of

@@ -9,9 +9,9 @@ from typing import Protocol
 from dbz.load.pages.browser import Browser
 from dbz.load.pages.reach import pages_to_open, reach_of
 from dbz.load.pages.watch import PageWatch
-from dbz.load.plan import LoadPlan
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record
+from dbz.load.planning.plan import LoadPlan
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record
 
 LOG = "browser.log"
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from dbz.config.pages import NOTHING, PageEntry
+from dbz.config.load.pages import NOTHING, PageEntry
 from dbz.errors import UsageError
 from dbz.hosts import is_loopback
-from dbz.load.allowed_hosts import check_target
 from dbz.load.pages.visit import PageToOpen
+from dbz.load.target.allowed_hosts import check_target
 
 
 @dataclass(frozen=True)

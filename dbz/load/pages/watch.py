@@ -16,8 +16,8 @@ from dbz.load.pages.browser import Browser
 from dbz.load.pages.devtools import RefusedError
 from dbz.load.pages.reach import Reach
 from dbz.load.pages.visit import LONGEST_S, CutShortError, PageToOpen, Visit, Visitor
-from dbz.runs.reading import Record
-from dbz.runs.record import END, STEADY, LineFile
+from dbz.runs.storage.reading import Record
+from dbz.runs.storage.record import END, STEADY, LineFile
 from dbz.targets.processes import CpuTimes, usable_cpus, with_descendants
 
 _POLL_S = 0.1

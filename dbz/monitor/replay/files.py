@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dbz.bounded import RECORDING, SERIES, check_size, parse_json, read_within, texts_within
-from dbz.config.files import existing_file
 from dbz.config.grammar.conditions import SentenceReader
 from dbz.config.grammar.watched import UNIT_OF, MetricUnit, Watched
+from dbz.config.source.files import existing_file
 from dbz.errors import UsageError
 from dbz.monitor.replay.recording import RecordedReadings, from_points
 

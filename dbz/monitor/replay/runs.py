@@ -13,8 +13,8 @@ from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import HTTP
 from dbz.monitor.replay.recording import RecordedReadings
 from dbz.monitor.sources.reading import SourceReading
-from dbz.runs.reading import Record
 from dbz.runs.schema import Run
+from dbz.runs.storage.reading import Record
 from dbz.units import format_duration
 
 _SERVER = {Watched.CPU: "cpu_share", Watched.CONNECTIONS: "connections"}

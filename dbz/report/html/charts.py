@@ -10,8 +10,8 @@ from dbz.measure.budget.metrics import parse_selector
 from dbz.measure.latency.series import DELIVERY
 from dbz.report.html.markers import phase_markers
 from dbz.report.words.verdict import KINDS, limit_text
-from dbz.runs.reading import Record
 from dbz.runs.schema import BudgetResult, Run
+from dbz.runs.storage.reading import Record
 from dbz.runs.timeline import Timeline, Values, timeline
 
 _MAX_STEPS = 600

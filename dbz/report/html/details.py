@@ -12,8 +12,8 @@ from dbz.measure.latency.histogram import Histogram, bounds_of
 from dbz.measure.latency.series import OPERATION_KINDS, UNTIMED, Series
 from dbz.report.words.verdict import KINDS
 from dbz.runs.aggregate import latencies
-from dbz.runs.reading import Record
 from dbz.runs.schema import Run
+from dbz.runs.storage.reading import Record
 
 BANDS_A_DECADE = 10
 LOWEST_MS = 0.1

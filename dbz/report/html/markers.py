@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dbz.config.shapes import SHAPES, Stage
-from dbz.runs.reading import Record
+from dbz.config.load.shapes import SHAPES, Stage
 from dbz.runs.schema import Run
+from dbz.runs.storage.reading import Record
 from dbz.units import format_duration
 
 _SHORTEST_S = 1.0

@@ -19,8 +19,8 @@ from dbz.report.html.charts import Chart, chart_data
 from dbz.report.html.comparison import comparison
 from dbz.report.html.details import detail_data
 from dbz.report.words.verdict import BADGES
-from dbz.runs.reading import Record
 from dbz.runs.schema import Run
+from dbz.runs.storage.reading import Record
 from dbz.runs.timeline import Timeline
 
 _SCRIPTS = ("basics.js", "tables.js", "page.js", "details.js")

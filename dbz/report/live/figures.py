@@ -18,9 +18,9 @@ from dbz.measure.latency.interval_log import Interval
 from dbz.measure.latency.series import OPERATION_KINDS, Series
 from dbz.runs.aggregate import LAG
 from dbz.runs.fold import Fold
-from dbz.runs.reading import Record, Row
-from dbz.runs.record import END, STEADY
 from dbz.runs.schema import Window
+from dbz.runs.storage.reading import Record, Row
+from dbz.runs.storage.record import END, STEADY
 
 RECENT_S = 10
 _LONG_S = 0.05

@@ -26,7 +26,7 @@ from dbz.extras import INSTALL
 from dbz.masking import masked_url
 from dbz.measure.budget.budgets import Budget
 from dbz.report.live.totals import BOUNDS_S, BUDGET_GAUGES, RunTotals, budget_values
-from dbz.runs.reading import Record
+from dbz.runs.storage.reading import Record
 from dbz.units import counted
 
 _PERIOD_S = 5.0

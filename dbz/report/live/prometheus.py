@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from dbz.errors import UsageError
 from dbz.measure.budget.budgets import Budget
 from dbz.report.live.totals import BOUNDS_S, BUDGET_GAUGES, RunTotals, budget_values
-from dbz.runs.reading import Record
+from dbz.runs.storage.reading import Record
 
 
 class MetricsEndpoint(Collector):

@@ -14,7 +14,7 @@ from dbz.measure.budget.verdicts import Verdict
 from dbz.measure.latency.histogram import Histogram
 from dbz.measure.latency.series import OPERATION_KINDS
 from dbz.report.live.figures import LiveFigures
-from dbz.runs.reading import Record
+from dbz.runs.storage.reading import Record
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 3.0, 5.0, 10.0)
 """Upper bounds of the latency buckets; one more holds what is longer."""

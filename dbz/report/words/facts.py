@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from dbz.report.words.verdict import plural
-from dbz.runs.machine import SOME_PERCENT, cores_text
 from dbz.runs.schema import Run
+from dbz.runs.validity.machine import SOME_PERCENT, cores_text
 from dbz.units import counted, format_bytes, format_duration, format_ms, format_number, format_percent, format_rate
 
 

@@ -14,8 +14,8 @@ from dbz.measure.compare.terms import ComparisonTerms
 from dbz.runs.compare.document import Comparison
 from dbz.runs.compare.findings import compare_sides
 from dbz.runs.compare.sides import Side, busier, quiet
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run
+from dbz.runs.storage.folder import RunFolder
 
 
 @dataclass(frozen=True)

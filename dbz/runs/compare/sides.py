@@ -10,10 +10,10 @@ from dbz.measure.budget.measuring import Measurements
 from dbz.measure.compare.terms import ComparisonTerms
 from dbz.runs.aggregate import measurements
 from dbz.runs.compare.comparable import load_differences, untrusted
-from dbz.runs.folder import RunFolder, find_run, list_runs
-from dbz.runs.machine import taken_text
 from dbz.runs.past.digest import read_measured
 from dbz.runs.schema import Machine, Run
+from dbz.runs.storage.folder import RunFolder, find_run, list_runs
+from dbz.runs.validity.machine import taken_text
 
 LATEST = "latest"
 """What stands for the newest run that can be compared."""

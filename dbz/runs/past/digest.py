@@ -15,12 +15,12 @@ from contextlib import suppress
 import orjson
 
 from dbz.measure.latency.series import PAGE
-from dbz.runs.folder import RunFolder
 from dbz.runs.past.merging import Merger
 from dbz.runs.past.segments import origin_of
 from dbz.runs.past.spans import Spans, block_length_s
 from dbz.runs.past.store import FILE, Past, PastPart, delete, write_part
-from dbz.runs.reading import Record, RecordReader, read_record, without_collections
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record, RecordReader, read_record, without_collections
 
 _LOG = logging.getLogger(__name__)
 _FILE = "digest.json"

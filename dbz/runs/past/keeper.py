@@ -16,15 +16,15 @@ from pathlib import Path
 import orjson
 
 from dbz.measure.latency import interval_log
-from dbz.runs.folder import RunFolder
 from dbz.runs.past.merging import Merger, Stretch
 from dbz.runs.past.segments import begins_s, complete, origin_of
 from dbz.runs.past.spans import Spans, SpanTerms
 from dbz.runs.past.store import Past, PastPart, delete, part_of_segment, read_part, read_past, replace_past, write_part
-from dbz.runs.reading import Record
-from dbz.runs.record import END, STEADY
-from dbz.runs.sound_lines import WORKER, is_sound
-from dbz.runs.tail import RecordTail
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record
+from dbz.runs.storage.record import END, STEADY
+from dbz.runs.storage.sound_lines import WORKER, is_sound
+from dbz.runs.storage.tail import RecordTail
 
 _LOG = logging.getLogger(__name__)
 _SLICE_S = 0.03

@@ -24,7 +24,7 @@ import orjson
 from dbz.measure.latency import interval_log
 from dbz.runs.past.merging import Stretch
 from dbz.runs.past.segments import begins_s, origin_of
-from dbz.runs.sound_lines import WORKER, is_sound
+from dbz.runs.storage.sound_lines import WORKER, is_sound
 
 SCHEMA = "dbz.past/1"
 FILE = "past.json"

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from dbz.config.grammar.conditions import Condition
 from dbz.config.grammar.watched import Watched
-from dbz.config.metrics import TargetMetrics
+from dbz.config.load.metrics import TargetMetrics
 from dbz.config.phases.plan import Scaling
 from dbz.errors import DependencyError
 from dbz.scaling.aws import Aws

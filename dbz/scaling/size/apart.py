@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dbz.config.load.services import GATEWAY
 from dbz.config.phases.plan import ApiServers, Phase, Phases, Priority
-from dbz.config.services import GATEWAY
 from dbz.scaling.size.sizing import MeasuredService, MeasuredTask, SizeVerdict, judge, not_shown, tasks_for
 
 

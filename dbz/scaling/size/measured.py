@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dbz.config.services import GATEWAY
+from dbz.config.load.services import GATEWAY
 from dbz.errors import UsageError
 from dbz.measure.latency.series import HTTP
 from dbz.runs.capacity import CAPACITY_FILE, USERS, StepOutcome, load_capacity
-from dbz.runs.folder import find_run
 from dbz.runs.schema import Run, RunVerdict, ServiceProcesses
+from dbz.runs.storage.folder import find_run
 from dbz.scaling.size.sizing import MeasuredService, MeasuredTask
 
 Given = int | Mapping[str, int] | None

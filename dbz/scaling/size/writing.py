@@ -12,7 +12,7 @@ import yaml
 from dbz.bounded import CONFIGURATION, read_within
 from dbz.config.phases.file import build_phases
 from dbz.config.phases.plan import ApiServers, Phases
-from dbz.config.source import parse_yaml
+from dbz.config.source.source import parse_yaml
 from dbz.errors import UsageError
 from dbz.scaling.size.apart import ServiceSize
 from dbz.scaling.size.sizing import PhaseSize, SizeVerdict

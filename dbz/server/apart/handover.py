@@ -18,10 +18,10 @@ from pymongo.errors import PyMongoError
 from dbz.server.apart.internal import InternalRoutes
 from dbz.server.apart.paths import SOCKET_EVENTS
 from dbz.server.http import ApiError, Body, Call, Route, Stream
-from dbz.server.identity import Identity
 from dbz.server.mesh import Signer
 from dbz.server.realtime.refusals import refusal_of
 from dbz.server.seams import Emitter, EventHandler
+from dbz.server.values.identity import Identity
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dbz.config.services import instances_of
+from dbz.config.load.services import instances_of
 from dbz.errors import DependencyError, UsageError
 from dbz.server.settings import Settings
 

@@ -13,7 +13,7 @@ from itertools import chain
 from types import FrameType
 
 from dbz.children import free_port
-from dbz.config.services import GATEWAY, instances_of
+from dbz.config.load.services import GATEWAY, instances_of
 from dbz.server.apart.forking import ForkedProcess, Forks
 from dbz.server.process import check_port
 from dbz.server.settings import Settings

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dbz.server.apart.paths import ADDRESS, AUDIENCE, ENDED, MEMBERS_OF, PICTURE, PROFILES
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.http.errors import ApiError
 from dbz.server.mesh import MeshClient
+from dbz.server.values.clock import utc_now
 
 _REMEMBERED = 5000
 

@@ -17,15 +17,15 @@ from dbz.server.auth.users import Users
 from dbz.server.auth.vault import Vault
 from dbz.server.band_api import BandApi, BandError, BandLinkError, BandThrottledError, BandUnauthorizedError
 from dbz.server.band_api.asking import ask_as
-from dbz.server.clock import iso
 from dbz.server.core import Core
 from dbz.server.http import ApiError, Body, Call, Query, Reply, Route
 from dbz.server.http.errors import conflict, forbidden, rate_limited
 from dbz.server.http.schemas import BOOLEAN, INTEGER, MOMENT, STRING, TEXT_OR_NULL, record
-from dbz.server.identity import Identity
-from dbz.server.limits import RateLimits
+from dbz.server.pacing.limits import RateLimits
 from dbz.server.seams import BandClub, BandToken
 from dbz.server.settings import Rate
+from dbz.server.values.clock import iso
+from dbz.server.values.identity import Identity
 
 _COOKIE, _PATH = "band_link", "/api/auth/band"
 _RATE = Rate(limit=20, window_s=60)

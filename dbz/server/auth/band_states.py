@@ -13,7 +13,7 @@ import orjson
 from redis.asyncio import Redis
 
 from dbz.server.auth.vault import Vault, VaultError
-from dbz.server.identity import Identity
+from dbz.server.values.identity import Identity
 
 STATE_S = 600
 

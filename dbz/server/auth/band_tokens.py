@@ -9,10 +9,10 @@ from typing import Any
 
 from dbz.server.auth.vault import Vault, VaultError
 from dbz.server.band_api import BandApi, BandError, BandLinkError, BandUnauthorizedError, BandUnavailableError
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
-from dbz.server.lease import RedisLease
+from dbz.server.pacing.lease import RedisLease
 from dbz.server.seams import BandToken
+from dbz.server.values.clock import utc_now
 
 _log = logging.getLogger(__name__)
 _LONGEST_S = 10 * 365 * 86_400

@@ -19,14 +19,14 @@ from dbz.server.auth.sign_up import SignUp
 from dbz.server.auth.tokens import Tokens, unauthorized
 from dbz.server.auth.users import Users
 from dbz.server.core import Core
-from dbz.server.email_address import checked_address
 from dbz.server.http import Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden, not_found, rate_limited
 from dbz.server.http.pages import Page
 from dbz.server.http.schemas import CLUB, MEMBER, TEXT_OR_NULL, TOKENS, listed, record
-from dbz.server.limits import RateLimits
+from dbz.server.pacing.limits import RateLimits
+from dbz.server.pacing.waiting_line import WaitingLine
 from dbz.server.seams import EventHandler, Indexes
-from dbz.server.waiting_line import WaitingLine
+from dbz.server.values.email_address import checked_address
 
 
 class Login(Body):

@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 
 from dbz.server.auth.revocation import Revocations
 from dbz.server.auth.tokens import Tokens, unauthorized
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
-from dbz.server.ids import new_id
+from dbz.server.values.clock import utc_now
+from dbz.server.values.ids import new_id
 
 _log = logging.getLogger(__name__)
 _CHANNEL = "auth:revoked"

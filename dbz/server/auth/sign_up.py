@@ -11,15 +11,15 @@ from pydantic import AfterValidator, Field
 from dbz.server.auth.passwords import Passwords
 from dbz.server.auth.sign_up_steps import BandLinker, SignUpSteps
 from dbz.server.core import Core
-from dbz.server.email_address import checked_address
 from dbz.server.http import Body, Call, Reply, Route
 from dbz.server.http.errors import conflict, rate_limited
 from dbz.server.http.schemas import STRING, record
-from dbz.server.ids import new_id
-from dbz.server.limits import RateLimits
+from dbz.server.pacing.limits import RateLimits
 from dbz.server.sagas import SagaRunner, StepRefusedError
 from dbz.server.sagas.catalogue import SIGN_UP
 from dbz.server.seams import Announcer
+from dbz.server.values.email_address import checked_address
+from dbz.server.values.ids import new_id
 
 _WAIT_S = 5.0
 _ANSWER = record(id=STRING, username=STRING, club_id=STRING, status=STRING)

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from pymongo.errors import DuplicateKeyError
 
 from dbz.cache.glob import escape
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.sagas.definition import Action, SagaData, StepRefusedError
 from dbz.server.seams import Announcer
+from dbz.server.values.clock import utc_now
 
 
 class BandLinker(Protocol):

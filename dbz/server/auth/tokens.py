@@ -13,7 +13,7 @@ import orjson
 
 from dbz.server.auth.revocation import Revocations
 from dbz.server.http.errors import ApiError
-from dbz.server.identity import Identity
+from dbz.server.values.identity import Identity
 
 _ALGORITHM = "HS256"
 _HEAD = urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=") + b"."

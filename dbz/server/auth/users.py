@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from dbz.server.clock import iso
 from dbz.server.core import Core
 from dbz.server.http.pages import Page, page_block
 from dbz.server.seams import BandClub
+from dbz.server.values.clock import iso
 
 # What others may see of a member; the Band access token and the password hash are not among it.
 _PROFILE = {"name": 1, "profile_image": 1, "role": 1, "skill_level": 1, "club_id": 1, "username": 1, "joined_at": 1}

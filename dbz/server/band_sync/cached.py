@@ -9,8 +9,8 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from dbz.server.band_sync.lists import LISTS, PHOTOS, BandList, Row
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
+from dbz.server.values.clock import utc_now
 
 _DUPLICATE = 11000
 _NEWEST = 20

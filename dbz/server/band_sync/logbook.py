@@ -9,11 +9,11 @@ from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from dbz.server.band_sync.lists import LISTS, BandList
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
-from dbz.server.ids import new_id
 from dbz.server.sagas import StepRefusedError
 from dbz.server.seams import BandClub
+from dbz.server.values.clock import utc_now
+from dbz.server.values.ids import new_id
 
 Run = dict[str, Any]
 

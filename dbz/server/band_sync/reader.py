@@ -21,7 +21,7 @@ from dbz.server.band_sync.cached import BandCache
 from dbz.server.band_sync.lists import BandList
 from dbz.server.band_sync.logbook import Logbook, Run
 from dbz.server.core import Core
-from dbz.server.pace import CallPace
+from dbz.server.pacing.pace import CallPace
 from dbz.server.seams import BandAccess, BandClub
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0

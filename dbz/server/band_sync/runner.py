@@ -8,11 +8,11 @@ import logging
 
 from dbz.server.band_sync.logbook import RunTakenError
 from dbz.server.band_sync.steps import NotOurTurnError
-from dbz.server.ids import new_id
 from dbz.server.sagas import SagaRunner, StepRefusedError, is_store_away
 from dbz.server.sagas.asl import REFUSED
 from dbz.server.sagas.catalogue import BAND_SYNC
 from dbz.server.sagas.definition import SagaData, SagaStep
+from dbz.server.values.ids import new_id
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from dbz.server.band_sync.lists import MEMBERS, PHOTOS, BandList
 from dbz.server.band_sync.logbook import Logbook, Run
 from dbz.server.band_sync.runner import SyncRunner
 from dbz.server.band_sync.steps import SyncSteps
-from dbz.server.clock import iso
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Reply, Route
 from dbz.server.http.errors import conflict, forbidden
@@ -28,6 +27,7 @@ from dbz.server.http.schemas import BOOLEAN, INTEGER, MOMENT, STRING, TEXT_OR_NU
 from dbz.server.sagas import SagaRunner
 from dbz.server.sagas.catalogue import BAND_SYNC
 from dbz.server.seams import BandAccess, BandClub, EventHandler, Indexes
+from dbz.server.values.clock import iso
 
 _log = logging.getLogger(__name__)
 _SHOWN_RUNS = 10

@@ -13,13 +13,13 @@ from dbz.server.band_sync.cached import BandCache
 from dbz.server.band_sync.lists import LISTS, MEMBERS, PHOTOS, BandList
 from dbz.server.band_sync.logbook import Logbook, Run, RunTakenError
 from dbz.server.band_sync.reader import BandReader, PutOffError
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.http import ApiError
-from dbz.server.lease import RedisLease
+from dbz.server.pacing.lease import RedisLease
 from dbz.server.sagas import StepRefusedError
 from dbz.server.sagas.definition import Action, SagaData
 from dbz.server.seams import BandAccess, BandClub
+from dbz.server.values.clock import utc_now
 
 
 class NotOurTurnError(StepRefusedError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbz.server.clock import iso
 from dbz.server.core import Core
 from dbz.server.http.errors import not_found
-from dbz.server.identity import Identity
+from dbz.server.values.clock import iso
+from dbz.server.values.identity import Identity
 
 _MAX_ROOMS = 200
 

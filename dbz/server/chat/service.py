@@ -11,14 +11,14 @@ from pymongo import ASCENDING, IndexModel
 from dbz.server.chat.batches import RoomBatches, policy_of
 from dbz.server.chat.history import ChatHistory, stored_form
 from dbz.server.chat.rooms import Rooms
-from dbz.server.clock import now_ms
 from dbz.server.core import Core
 from dbz.server.http import ApiError, Body, Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden
 from dbz.server.http.pages import Limit
 from dbz.server.http.schemas import MESSAGE, ROOM, items
-from dbz.server.ids import new_id
 from dbz.server.seams import Emitter, EventHandler, Indexes, MemberConnection
+from dbz.server.values.clock import now_ms
+from dbz.server.values.ids import new_id
 
 RoomId = Annotated[str, Field(min_length=1, max_length=120)]
 _MAX_MISSED = 500

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from dbz.cache.glob import escape
-from dbz.server.clock import iso, utc_now
 from dbz.server.core import Core
 from dbz.server.http.errors import not_found
 from dbz.server.http.pages import Page
-from dbz.server.ids import new_id
 from dbz.server.seams import Profiles
+from dbz.server.values.clock import iso, utc_now
+from dbz.server.values.ids import new_id
 
 Category = Literal["notice", "free", "gallery", "market"]
 

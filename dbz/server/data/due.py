@@ -11,9 +11,9 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.stores import Database
+from dbz.server.values.clock import utc_now
 
 _BATCH = 50
 

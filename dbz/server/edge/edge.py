@@ -9,7 +9,7 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-from dbz.config.services import GATEWAY
+from dbz.config.load.services import GATEWAY
 from dbz.server.edge.headers import backward, next_trace_parent, onward
 from dbz.server.edge.traffic import ClientLimits
 from dbz.server.http.call import Receive
@@ -18,13 +18,13 @@ from dbz.server.http.errors import ApiError, rate_limited
 from dbz.server.http.reply import Responder, Send
 from dbz.server.http.route import Route
 from dbz.server.http.table import RouteTable
-from dbz.server.identity import Identity
 from dbz.server.mesh import MeshClient, Signer
 from dbz.server.mesh.client import Asked, Rest, ServiceAnswer, ServiceAwayError
 from dbz.server.mesh.signing import IDENTITY
 from dbz.server.mesh.wire import Fields
 from dbz.server.realtime.engine import read_body
 from dbz.server.settings import Settings
+from dbz.server.values.identity import Identity
 
 _SAFE_IN_PATH = "/:@!$&'()*+,;=-._~%"
 _SERVICE = b"x-service"

@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from redis.asyncio import Redis
 
-from dbz.server.limits import RateLimits
+from dbz.server.pacing.limits import RateLimits
 from dbz.server.settings import Mesh, Rate
 
 _BLOCKS = 10

@@ -13,15 +13,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from dbz.background import end
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.events.outbox import INDEXES, Outbox
 from dbz.server.events.queue import Job, Queue, StreamQueue
 from dbz.server.events.worker import Perform, Worker
 from dbz.server.http import Route
-from dbz.server.ids import new_id
 from dbz.server.seams import EventHandler
 from dbz.server.settings import QueueSettings
+from dbz.server.values.clock import utc_now
+from dbz.server.values.ids import new_id
 
 Consumer = Callable[[Job], Awaitable[None]]
 """Takes an event: {id, event (its kind), club_id, data}. It may come twice, and must have the effect of once."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.stores import Database
 from dbz.server.events.queue import Job
 from dbz.server.seams import Indexes
+from dbz.server.values.clock import utc_now
 
 _BATCH = 100
 

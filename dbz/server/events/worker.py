@@ -15,10 +15,10 @@ from pymongo.errors import PyMongoError, WriteError
 from redis.exceptions import RedisError
 
 from dbz.background import end
-from dbz.server.clock import utc_now
 from dbz.server.events.outbox import Outbox
 from dbz.server.events.queue import Job, JobLaterError, Queue, Taken
 from dbz.server.settings import QueueSettings
+from dbz.server.values.clock import utc_now
 
 Perform = Callable[[Job], Awaitable[None]]
 

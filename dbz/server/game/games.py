@@ -9,13 +9,13 @@ from pydantic import Field
 from pymongo import ReturnDocument
 
 from dbz.cache.glob import escape
-from dbz.server.clock import iso, utc_now
 from dbz.server.core import Core
 from dbz.server.data.stores import Database
 from dbz.server.http.errors import conflict, not_found
 from dbz.server.http.pages import Page
-from dbz.server.ids import new_id
 from dbz.server.seams import Profiles
+from dbz.server.values.clock import iso, utc_now
+from dbz.server.values.ids import new_id
 
 Status = Literal["scheduled", "ongoing", "completed", "cancelled"]
 Skill = Literal["beginner", "intermediate", "advanced"]

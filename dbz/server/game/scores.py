@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dbz.server.clock import now_ms
+from dbz.server.values.clock import now_ms
 
 _log = logging.getLogger(__name__)
 

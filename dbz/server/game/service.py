@@ -25,11 +25,11 @@ from dbz.server.http import ApiError, Body, Call, Fields, Moment, Repeated, Repl
 from dbz.server.http.errors import conflict, forbidden
 from dbz.server.http.pages import page_block
 from dbz.server.http.schemas import GAME, listed
-from dbz.server.identity import Identity
-from dbz.server.ids import new_id
 from dbz.server.sagas import SagaRunner, StepRefusedError
 from dbz.server.sagas.catalogue import GAME_RESULT
 from dbz.server.seams import Emitter, EventHandler, Indexes, MemberConnection, Profiles
+from dbz.server.values.identity import Identity
+from dbz.server.values.ids import new_id
 
 Points = Annotated[int, Field(ge=0, le=999)]
 GameId = Annotated[str, Field(min_length=1, max_length=100)]

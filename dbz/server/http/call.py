@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from dbz.server.http.errors import ApiError
 from dbz.server.http.models import Body, Query
-from dbz.server.identity import Identity
 from dbz.server.settings import Http
+from dbz.server.values.identity import Identity
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

@@ -19,9 +19,9 @@ from dbz.server.http.errors import ApiError
 from dbz.server.http.reply import Raw, Repeated, Responder, Send, Stream, pick
 from dbz.server.http.route import Route
 from dbz.server.http.table import RouteTable
-from dbz.server.identity import Identity
 from dbz.server.observe.metrics import Figures
 from dbz.server.settings import Http
+from dbz.server.values.identity import Identity
 
 Authenticate = Callable[[dict[bytes, bytes]], Identity]
 Strike = Callable[[str], Awaitable[None]]

@@ -12,7 +12,6 @@ from dbz.server.http import Call, Raw, Reply, Route
 from dbz.server.http.errors import not_found, rate_limited
 from dbz.server.http.reply import matches
 from dbz.server.http.schemas import MEDIA
-from dbz.server.limits import RateLimits
 from dbz.server.media.demo import demo_picture, kind_of
 from dbz.server.media.flight import made_once
 from dbz.server.media.imaging import master_of, render
@@ -20,6 +19,7 @@ from dbz.server.media.store import COLLECTION, MediaStore, club_of
 from dbz.server.media.uploads import FORM, file_of
 from dbz.server.media.variants import Format, MediaQuery, Variant, variant_of
 from dbz.server.media.workers import ImageWorkers
+from dbz.server.pacing.limits import RateLimits
 from dbz.server.seams import EventHandler, Indexes
 
 _MEDIA_ID = re.compile(r"[A-Za-z0-9._-]{1,100}").fullmatch

@@ -10,10 +10,10 @@ from typing import Any
 
 from bson import Binary
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
-from dbz.server.ids import new_id
 from dbz.server.media.imaging import Master
+from dbz.server.values.clock import utc_now
+from dbz.server.values.ids import new_id
 
 COLLECTION = "media"
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from dbz.server.http.errors import ApiError
-from dbz.server.identity import Identity
+from dbz.server.values.identity import Identity
 
 IDENTITY = b"x-dbz-identity"
 """The header with the user for whom a request is made; also found in the bodies of socket events."""

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from dbz.server.clock import iso, utc_now
 from dbz.server.core import Core
 from dbz.server.http import Body
 from dbz.server.notification.wall_clock import zone_of
 from dbz.server.seams import Indexes
+from dbz.server.values.clock import iso, utc_now
 
 Platform = Literal["apns", "fcm"]
 Device = dict[str, Any]

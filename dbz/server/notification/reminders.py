@@ -13,16 +13,16 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from dbz.background import end
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.http import Body, Call, Reply, Route
 from dbz.server.http.errors import ApiError, conflict, forbidden, not_found
 from dbz.server.http.schemas import STRING, items, record
-from dbz.server.ids import new_id
 from dbz.server.notification.inbox import Inbox
 from dbz.server.notification.preferences import Preferences, PreferenceStore
 from dbz.server.notification.schedules import Schedule, ScheduleStore
 from dbz.server.seams import Members
+from dbz.server.values.clock import utc_now
+from dbz.server.values.ids import new_id
 
 Tell = Callable[[Schedule, str, Preferences], Awaitable[None]]
 """Tells one member; repeating it changes nothing."""

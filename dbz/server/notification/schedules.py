@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pymongo import ASCENDING, IndexModel
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.due import DueRows
 from dbz.server.notification.wall_clock import instant
 from dbz.server.seams import Indexes
+from dbz.server.values.clock import utc_now
 
 _EASTERNMOST, _WESTERNMOST = timedelta(hours=14), timedelta(hours=12)
 _DAY = timedelta(days=1)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from dbz.server.clock import now_ms, utc_now
 from dbz.server.core import Core
 from dbz.server.events import EventHub
 from dbz.server.events.queue import Job
@@ -17,7 +16,6 @@ from dbz.server.http import Body, Call, Fields, Moment, Reply, Route
 from dbz.server.http.errors import not_found
 from dbz.server.http.pages import DEFAULT_LIMIT, Limit
 from dbz.server.http.schemas import NOTIFICATION, STRING, items, record
-from dbz.server.ids import new_id
 from dbz.server.notification import devices, preferences, schedules
 from dbz.server.notification.inbox import Inbox
 from dbz.server.notification.letters import Letters
@@ -31,6 +29,8 @@ from dbz.server.notification.sending.outside import Outside
 from dbz.server.notification.templates import Templates
 from dbz.server.notification.unsubscribe import Unsubscribe
 from dbz.server.seams import Emitter, EventHandler, Indexes, Members
+from dbz.server.values.clock import now_ms, utc_now
+from dbz.server.values.ids import new_id
 
 Audience = Callable[[str, dict[str, Any]], Awaitable[list[str]]]
 

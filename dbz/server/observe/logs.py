@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from dbz.server.clock import iso, utc_now
 from dbz.server.http.dispatch import request_id
+from dbz.server.values.clock import iso, utc_now
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 

@@ -8,9 +8,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from dbz.server.clock import utc_now
-from dbz.server.email_address import is_address
 from dbz.server.push.provider import MessageRefusedError, PushMessage
+from dbz.server.values.clock import utc_now
+from dbz.server.values.email_address import is_address
 
 _LONGEST_SUBJECT = 200
 

@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import Any
 
-from dbz.server.identity import Identity
 from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.engine import SocketServer
+from dbz.server.values.identity import Identity
 
 
 class SocketConnection:

@@ -20,8 +20,7 @@ from dbz.background import end
 from dbz.server.core import Core
 from dbz.server.garbage import GarbageCollection
 from dbz.server.http.errors import ApiError
-from dbz.server.identity import Identity
-from dbz.server.limits import RateLimits
+from dbz.server.pacing.limits import RateLimits
 from dbz.server.realtime import wire
 from dbz.server.realtime.adapter import RoomAdapter
 from dbz.server.realtime.connection import SocketConnection
@@ -32,6 +31,7 @@ from dbz.server.realtime.legacy_websocket import is_legacy, serve_legacy
 from dbz.server.realtime.refusals import refusal_of
 from dbz.server.realtime.relay import Relay, owner_of
 from dbz.server.seams import EventHandler
+from dbz.server.values.identity import Identity
 
 _log = logging.getLogger(__name__)
 _MAX_UNDER_WAY = 100

@@ -9,11 +9,11 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.due import DueRows
 from dbz.server.sagas.definition import SagaData
 from dbz.server.seams import Indexes
+from dbz.server.values.clock import utc_now
 
 _KEPT_S = 7 * 86_400
 _SECRETS = ("password_hash", "band_code")

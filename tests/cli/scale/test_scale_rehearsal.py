@@ -10,8 +10,8 @@ import pytest
 
 from dbz.errors import ExitCode
 from dbz.runs.capacity import Capacity
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import RunVerdict
+from dbz.runs.storage.folder import RunFolder
 from tests.cli.running import dbz
 from tests.runs.capacities import budget, made_run, searched
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from dbz.config.budgets import load_budgets
+from dbz.config.load.profile import load_profile
 from dbz.config.phases.file import load_phases
-from dbz.config.profile import load_profile
 from dbz.errors import UsageError
 from dbz.load.capacity.looks import Answer, Length, Tried, Use
 from dbz.load.capacity.plan import CapacityPlan, plan_all_levels, plan_at, plan_capacity, plan_run
 from dbz.load.capacity.result import conclude_capacity, headroom, step_of, tried_by
 from dbz.load.capacity.search import Bounds, Next
-from dbz.load.plan import LoadPlan, LoadRequest, plan_load
+from dbz.load.planning.plan import LoadPlan, LoadRequest, plan_load
 from dbz.report.html.capacity_page import render_capacity
 from dbz.report.words.capacity import fit_text, headroom_text, interval_text
 from dbz.runs.capacity import Capacity, CapacityFigures, CapacityStep, ScalabilityFit, StepOutcome

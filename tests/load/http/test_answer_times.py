@@ -15,7 +15,7 @@ from dbz.measure.latency.series import HTTP, Series
 from dbz.runs import aggregate
 from dbz.runs.fold import Fold
 from dbz.runs.schema import Window
-from dbz.runs.sound_lines import WORKER, is_sound
+from dbz.runs.storage.sound_lines import WORKER, is_sound
 from tests.load.http.test_http_client_tls import authority, bundle, context_with  # noqa: F401 fixtures
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture
 from tests.load.raw_server import always, read_request, response, routed, serving

@@ -14,8 +14,8 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 
-from dbz.load.generator.http.bodies import encode_json
-from dbz.load.generator.http.urls import prepare_url
+from dbz.load.generator.http.request.bodies import encode_json
+from dbz.load.generator.http.request.urls import prepare_url
 from dbz.load.generator.net.faults import BadUrl
 from tests.load.http_answers import Answer, answers
 from tests.load.http_clients import client_of, deadline_sweep  # noqa: F401 a fixture

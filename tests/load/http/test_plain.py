@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dbz.config.profile import SERVICE_HEADER
+from dbz.config.load.profile import SERVICE_HEADER
 from dbz.load.generator.http import HttpClient, split_url
-from dbz.load.generator.http.plain import plain_request
+from dbz.load.generator.http.request.plain import plain_request
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.services import AnsweringServices
 from dbz.load.generator.record.tally import RequestTallies

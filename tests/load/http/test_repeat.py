@@ -13,18 +13,18 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from dbz.config.profile import SERVICE_HEADER
-from dbz.load.generator.arrivals import Arrivals
+from dbz.config.load.profile import SERVICE_HEADER
 from dbz.load.generator.http import HttpClient
 from dbz.load.generator.http.client import UNFINISHED_ERROR
-from dbz.load.generator.lateness import Punctuality
+from dbz.load.generator.pace.arrivals import Arrivals
+from dbz.load.generator.pace.lateness import Punctuality
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.objections import Objections
 from dbz.load.generator.record.services import AnsweringServices
 from dbz.load.generator.record.tally import RequestTally
 from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
 from dbz.load.generator.repeat.lane import RUNNING, STOPPING, Lane
-from dbz.load.plan import LoadRequest, plan_load
+from dbz.load.planning.plan import LoadRequest, plan_load
 from dbz.load.run import generator_spec
 from tests.load.http_answers import Answer, answers
 from tests.load.http_clients import deadline_sweep  # noqa: F401 a fixture

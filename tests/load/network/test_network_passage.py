@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dbz.load.generator.net.access.passage import Passage
 from dbz.load.generator.net.access.schedule import AccessLink, Outages
-from dbz.load.networks import Network
+from dbz.load.planning.networks import Network
 
 LATEST_S = 1e6
 rates = st.sampled_from([240_000.0, 1_600_000.0, 12_000_000.0, 30_000_000.0])

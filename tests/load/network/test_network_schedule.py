@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbz.load.generator.net.access.schedule import AccessLink, ConnectionFlow, Outages, Span, timer_s
-from dbz.load.networks import Network, network_at
+from dbz.load.planning.networks import Network, network_at
 
 Sending = list[tuple[float, int]]
 """Pauses before each sending, and bytes."""

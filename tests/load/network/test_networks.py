@@ -20,7 +20,7 @@ from dbz.load.generator.net.connection import Connection
 from dbz.load.generator.net.faults import TransportError
 from dbz.load.generator.net.wire import DirectConnection
 from dbz.load.generator.socketio.client import SocketClient, SocketOptions
-from dbz.load.networks import Network
+from dbz.load.planning.networks import Network
 from tests.load.http.test_http_client_tls import context_with
 from tests.load.http_answers import answers
 from tests.load.http_clients import Ledger, deadline_sweep  # noqa: F401 a fixture

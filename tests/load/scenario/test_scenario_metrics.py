@@ -23,8 +23,8 @@ from dbz.report.terminal.run.live import plain_line
 from dbz.report.words.comparison import comparison_remarks
 from dbz.runs.compare.findings import compare_sides
 from dbz.runs.compare.sides import Side
-from dbz.runs.folder import RunFolder
-from dbz.runs.reading import Record, read_record
+from dbz.runs.storage.folder import RunFolder
+from dbz.runs.storage.reading import Record, read_record
 from tests.cli.running import dbz, newest_run, small_server
 from tests.load.recorders import recorder_in
 

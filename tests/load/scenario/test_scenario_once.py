@@ -18,7 +18,7 @@ import pytest
 from gevent.event import Event
 
 from dbz.errors import ExitCode, UsageError
-from dbz.load.generator import once
+from dbz.load.generator.setup import once
 from dbz.load.spec import GeneratorRole, GeneratorSpec
 from tests.cli.running import dbz, newest_run, start_dbz
 

@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.http.urls import split_url
+from dbz.load.generator.http.request.urls import split_url
 from dbz.load.generator.net.faults import HandshakeRefused, TransportError
 from dbz.load.generator.websocket.raw import RawSocket, WebSocketOptions
 from tests.load.recorders import recorder_in

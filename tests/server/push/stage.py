@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import redis
 
-from dbz.server.ids import new_id
+from dbz.server.values.ids import new_id
 from tests.push.standin import PushStandIn
 from tests.server.backend import Backend
 from tests.server.clients import User, eventually

@@ -145,8 +145,8 @@ def _named(text: str) -> tuple[str, Path]:
 
 def _of_run(path: Path, reports: Path) -> dict[str, str]:
     """The recordings in a run's record; empty when there is no such run, or it tells of no services."""
-    from dbz.runs.folder import find_run
-    from dbz.runs.reading import read_record
+    from dbz.runs.storage.folder import find_run
+    from dbz.runs.storage.reading import read_record
     from dbz.scaling.simulate.recorded_services import recorded_by_run
 
     try:

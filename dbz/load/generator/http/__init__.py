@@ -2,7 +2,7 @@
 
 from dbz.load.generator.http.client import TIMEOUT_S, HttpClient
 from dbz.load.generator.http.options import RequestOptions
+from dbz.load.generator.http.request.urls import split_url
 from dbz.load.generator.http.settings import CONNECT_TIMEOUT_S
-from dbz.load.generator.http.urls import split_url
 
 __all__ = ["CONNECT_TIMEOUT_S", "TIMEOUT_S", "HttpClient", "RequestOptions", "split_url"]

@@ -11,8 +11,8 @@ from requests.models import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 from requests.utils import parse_dict_header
 
-from dbz.load.generator.http.outgoing import Outgoing
-from dbz.load.generator.http.urls import full_url, prepare_url
+from dbz.load.generator.http.request.outgoing import Outgoing
+from dbz.load.generator.http.request.urls import full_url, prepare_url
 from dbz.load.generator.net.proxies import basic_authorization
 
 

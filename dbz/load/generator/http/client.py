@@ -17,10 +17,7 @@ from gevent import GreenletExit
 
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.authentication import answer_challenge, sign
-from dbz.load.generator.http.bodies import encode_body, encode_params
 from dbz.load.generator.http.cookies import pairs_text
-from dbz.load.generator.http.fields import one_line
-from dbz.load.generator.http.graphql import operations_of, problem_in
 from dbz.load.generator.http.memory import Memory
 from dbz.load.generator.http.options import (
     Certificate,
@@ -31,12 +28,13 @@ from dbz.load.generator.http.options import (
     proxy_of,
     terms_of,
 )
-from dbz.load.generator.http.outgoing import ANNOUNCED, Outgoing, check_redirect, head_bytes
-from dbz.load.generator.http.plain import PlainRequest, plain_request
 from dbz.load.generator.http.pool import BegunRequest, Pool
-from dbz.load.generator.http.response import REDIRECTS, Response
-from dbz.load.generator.http.settings import ClientSettings
-from dbz.load.generator.http.urls import (
+from dbz.load.generator.http.request.bodies import encode_body, encode_params
+from dbz.load.generator.http.request.fields import one_line
+from dbz.load.generator.http.request.graphql import operations_of, problem_in
+from dbz.load.generator.http.request.outgoing import ANNOUNCED, Outgoing, check_redirect, head_bytes
+from dbz.load.generator.http.request.plain import PlainRequest, plain_request
+from dbz.load.generator.http.request.urls import (
     fragment_of,
     full_url,
     is_absolute,
@@ -44,6 +42,8 @@ from dbz.load.generator.http.urls import (
     prepare_url,
     resolve,
 )
+from dbz.load.generator.http.response import REDIRECTS, Response
+from dbz.load.generator.http.settings import ClientSettings
 from dbz.load.generator.http.verbs import Verbs
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.connection import Connection

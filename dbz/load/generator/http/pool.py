@@ -9,9 +9,9 @@ from typing import NamedTuple
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.answer.streaming import BodyStream
-from dbz.load.generator.http.plain import PlainRequest
+from dbz.load.generator.http.request.plain import PlainRequest
+from dbz.load.generator.http.request.urls import full_url
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.http.urls import full_url
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.connecting import connect
 from dbz.load.generator.net.connection import Connection

@@ -9,11 +9,11 @@ from typing import Any
 
 from dbz.load.generator.http.answer.decoding import accepted_codings
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.http.fields import HeaderFields
 from dbz.load.generator.http.options import for_all_requests, of_connections
 from dbz.load.generator.http.pool import Pool, Waits
+from dbz.load.generator.http.request.fields import HeaderFields
+from dbz.load.generator.http.request.urls import credentials_of, full_url, split_url
 from dbz.load.generator.http.response import MAX_BODY_BYTES
-from dbz.load.generator.http.urls import credentials_of, full_url, split_url
 
 CONNECT_TIMEOUT_S = 5.0
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from dbz.load.generator.http.bodies import encode_json
-from dbz.load.generator.http.graphql import strict_problem_in, title_of
 from dbz.load.generator.http.options import RequestOptions
+from dbz.load.generator.http.request.bodies import encode_json
+from dbz.load.generator.http.request.graphql import strict_problem_in, title_of
 from dbz.load.generator.http.response import Response
 
 

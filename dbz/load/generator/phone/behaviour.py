@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dbz.config.source import YamlSource, read_yaml
+from dbz.config.source.source import YamlSource, read_yaml
 from dbz.errors import ConfigError, Problem
 from dbz.measure.behaviour.chain import END, Behaviour, Screen
 from dbz.measure.behaviour.think_time import NO_PAUSE, ThinkTime, evenly

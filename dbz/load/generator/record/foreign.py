@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dbz.load.generator.http.client import UNFINISHED_ERROR
-from dbz.load.generator.lateness import take_lateness_s
+from dbz.load.generator.pace.lateness import take_lateness_s
 from dbz.load.generator.record.describing import describe
 from dbz.load.generator.record.recorder import Recorder
 from dbz.load.generator.record.services import AnsweringServices

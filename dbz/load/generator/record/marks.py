@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from dbz.load.spec import GeneratorSpec
-from dbz.runs.record import ERROR, LineFile
+from dbz.runs.storage.record import ERROR, LineFile
 
 
 class Marks:

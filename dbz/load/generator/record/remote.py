@@ -23,10 +23,10 @@ import dbz
 from dbz.bounded import SCENARIO, read_within
 from dbz.config import bundled
 from dbz.errors import DependencyError, UsageError
-from dbz.load.allowed_hosts import check_host
 from dbz.load.generator.net.channel import Channel
 from dbz.load.generator.record.sinks import RECORD_MESSAGE, FileSink, MasterSink, Sink
 from dbz.load.spec import SECRET_VARIABLE, WORKER_PATIENCE_S, GeneratorRole, GeneratorSpec
+from dbz.load.target.allowed_hosts import check_host
 from dbz.measure.latency import interval_log
 
 JOIN_MESSAGE, SPEC_MESSAGE, END_MESSAGE, DONE_MESSAGE = "dbz_join", "dbz_spec", "dbz_end", "dbz_done"

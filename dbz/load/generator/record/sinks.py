@@ -11,7 +11,7 @@ from gevent.event import Event
 from dbz.measure.latency import interval_log
 from dbz.measure.latency.interval_log import Interval
 from dbz.runs.past.segments import file_name, segment_at
-from dbz.runs.record import IntervalFile, LineFile
+from dbz.runs.storage.record import IntervalFile, LineFile
 
 RECORD_MESSAGE = "dbz_record"
 _ACKNOWLEDGED_WITHIN_S = 3.0

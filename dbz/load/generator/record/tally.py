@@ -11,7 +11,7 @@ from typing import Protocol
 
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.shape import HeadShape
-from dbz.load.generator.http.plain import PlainRequest
+from dbz.load.generator.http.request.plain import PlainRequest
 from dbz.load.generator.record import under_way
 from dbz.load.generator.record.answers import AnswerCosts
 from dbz.load.generator.record.recorder import Recorder

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 
 from dbz.load.generator.hooks import call_first
-from dbz.load.generator.pacing import Pacing
+from dbz.load.generator.pace.pacing import Pacing
 from dbz.load.generator.record.health import Health
 from dbz.load.generator.record.under_way import OLD_S, ages
 from dbz.load.generator.session import Session

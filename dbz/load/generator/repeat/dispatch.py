@@ -9,8 +9,8 @@ from typing import Any
 
 from gevent.hub import get_hub
 
-from dbz.load.generator.arrivals import Arrivals
-from dbz.load.generator.lateness import Punctuality
+from dbz.load.generator.pace.arrivals import Arrivals
+from dbz.load.generator.pace.lateness import Punctuality
 from dbz.load.generator.record.tally import RequestTally
 from dbz.load.generator.repeat.lane import RUNNING, WAITING, Lane
 

@@ -20,10 +20,10 @@ from dbz.load.generator.http.answer.reader import ResponseReader, plain_head
 from dbz.load.generator.http.options import RequestOptions
 from dbz.load.generator.http.pool import IDEMPOTENT, BegunRequest
 from dbz.load.generator.http.response import Response
-from dbz.load.generator.lateness import note_lateness_s
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, TransportError
 from dbz.load.generator.net.waiting import TimedWait
 from dbz.load.generator.net.wire import DirectConnection
+from dbz.load.generator.pace.lateness import note_lateness_s
 from dbz.load.generator.record.tally import RequestTally
 
 _LARGEST_BYTES = 262_144

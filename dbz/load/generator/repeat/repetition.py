@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbz.load.generator.pacing import Pacing
+from dbz.load.generator.pace.pacing import Pacing
 from dbz.load.generator.repeat.dispatch import Dispatch, PacedLane
 from dbz.load.generator.repeat.lane import Lane
 from dbz.load.generator.session import Session

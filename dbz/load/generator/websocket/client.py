@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.cookies import CookieJar
-from dbz.load.generator.http.fields import one_line
+from dbz.load.generator.http.request.fields import one_line
 from dbz.load.generator.http.response import Headers, decoded
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.net.connecting import connect

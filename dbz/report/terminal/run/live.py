@@ -17,7 +17,7 @@ from dbz.report.live.figures import LiveFigures
 from dbz.report.terminal.console import make_console
 from dbz.report.terminal.run.live_screen import clock, phase, screen
 from dbz.report.words.verdict import counters_now_text, latency_text
-from dbz.runs.reading import Record
+from dbz.runs.storage.reading import Record
 from dbz.units import counted, format_percent, format_rate
 
 _REDRAW_S = 0.4

@@ -46,8 +46,8 @@ from dbz.report.words.pages import PAGES_TITLE
 from dbz.report.words.services import PROCESS_COLUMNS, SERVICES_TITLE, process_rows, said_of_services
 from dbz.report.words.verdict import BADGES, headline
 from dbz.runs.compare.document import Comparison
-from dbz.runs.folder import RunFolder
 from dbz.runs.schema import Run, RunVerdict
+from dbz.runs.storage.folder import RunFolder
 
 _DEFAULT_REPORTS = Path("reports")
 """Where `dbz report` looks for an id when it is not told otherwise."""

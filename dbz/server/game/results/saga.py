@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dbz.server.clock import now_ms
 from dbz.server.core import Core
 from dbz.server.game.games import Games
 from dbz.server.game.results.counting import RECORDED, Event, sides
@@ -12,6 +11,7 @@ from dbz.server.game.results.log import ResultLog
 from dbz.server.game.results.projections import Projections
 from dbz.server.sagas.definition import Action, SagaData, StepRefusedError
 from dbz.server.seams import Announcer
+from dbz.server.values.clock import now_ms
 
 
 class ResultSteps:

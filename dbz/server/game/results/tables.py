@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dbz.server.clock import utc_now
 from dbz.server.game.results.projections import Projections
 from dbz.server.http import Call, Fields, Reply, Route
 from dbz.server.http.errors import forbidden
 from dbz.server.http.pages import DEFAULT_LIMIT, Limit
 from dbz.server.http.schemas import INTEGER, PERSON, STRING, items, record
 from dbz.server.seams import Profiles
+from dbz.server.values.clock import utc_now
 
 _COUNTS = ("played", "won", "drawn", "lost", "scored", "against")
 _STATISTICS = record(user_id=STRING, **dict.fromkeys(_COUNTS, INTEGER))

@@ -13,7 +13,6 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from dbz.background import end
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.events import EventHub
 from dbz.server.events.queue import Job
@@ -21,6 +20,7 @@ from dbz.server.notification.mine import MyNotifications
 from dbz.server.notification.preferences import ALL_KINDS, EMAIL, PUSH, Preferences
 from dbz.server.notification.sending.held import HeldBundle, HeldNotifications
 from dbz.server.notification.templates import digest
+from dbz.server.values.clock import utc_now
 
 _log = logging.getLogger(__name__)
 _COUNT_EVERY = 5

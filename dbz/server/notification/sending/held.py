@@ -9,11 +9,11 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.data.due import DueRows
 from dbz.server.data.stores import Database
 from dbz.server.seams import Indexes
+from dbz.server.values.clock import utc_now
 
 _MOST_ITEMS = 100
 

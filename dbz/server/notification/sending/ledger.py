@@ -8,9 +8,9 @@ from typing import Any, Literal
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.seams import Indexes
+from dbz.server.values.clock import utc_now
 
 Claim = Literal["ours", "ended", "busy"]
 """Of an attempt: to be made, to be left because it is over, or under way elsewhere."""

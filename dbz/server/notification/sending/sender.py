@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dbz.server.clock import utc_now
 from dbz.server.core import Core
 from dbz.server.events.queue import Job, JobLaterError
 from dbz.server.notification.devices import Device, Devices
 from dbz.server.notification.preferences import ALL_KINDS, EMAIL, PUSH, Preferences, PreferenceStore
 from dbz.server.notification.sending.ledger import SendLedger
-from dbz.server.pace import CallPace
+from dbz.server.pacing.pace import CallPace
 from dbz.server.push.opening import SMTP
 from dbz.server.push.provider import (
     DeadAddressError,
@@ -27,6 +26,7 @@ from dbz.server.push.provider import (
     PushProvider,
 )
 from dbz.server.seams import Members
+from dbz.server.values.clock import utc_now
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 1.0

@@ -19,7 +19,7 @@ import math
 import random
 from collections import deque
 
-from dbz.load.networks import Network
+from dbz.load.planning.networks import Network
 
 SEGMENT_BYTES = 1460
 """The payload of a TCP segment in an Ethernet frame over IPv4."""

@@ -13,7 +13,7 @@ from dbz.hosts import is_loopback
 from dbz.load.generator.net.access.carriage import ShapedConnection
 from dbz.load.generator.net.access.schedule import AccessLink, Outages
 from dbz.load.generator.net.faults import ConnectTimeout
-from dbz.load.networks import Network
+from dbz.load.planning.networks import Network
 
 
 class UserAccess:

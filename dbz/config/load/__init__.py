@@ -1,0 +1,1 @@
+"""Profiles of loads, and what stands in them."""

@@ -1,0 +1,1 @@
+"""Which users there are: their classes, how many of each, and how they come and go."""

@@ -1,0 +1,1 @@
+"""What a scenario does once a run, and what its users share of that."""

@@ -1,0 +1,1 @@
+"""The files of a run: writing, reading and following them."""
