@@ -63,12 +63,15 @@ _ERROR_TITLE = re.compile(
     r"|\b(?:application|database|proxy|runtime|server) error\b|error establishing a database connection",
     re.IGNORECASE,
 )
-_PRINTED = re.compile(
-    rb"<b>(?:fatal error|parse error|warning)</b>:|^traceback \(most recent call last\)"
-    rb"|^\W*(?:(?:[\w.]+\s)?[\w.]*(?:error|exception)|fatal|panic)\s*:\s(?!\s*(?:0|none|null|false|no)\b)",
+_PRINTED_IN_PAGE = re.compile(rb"<b>(?:fatal error|parse error|warning)</b>:", re.IGNORECASE)
+"""What PHP writes into pages."""
+_UNCAUGHT = re.compile(
+    rb"traceback \(most recent call last\)"
+    rb"|\W*(?:(?:[\w.]+\s)?[\w.]*(?:error|exception)|fatal|panic)\s*:\s(?!\s*(?:0|none|null|false|no)\b)",
     re.IGNORECASE,
 )
-"""What PHP writes into pages, and how texts begin that an uncaught error left."""
+"""How texts begin that an uncaught error left."""
+_LONGEST_BEGINNING_BYTES = 160
 _LOGIN_WORDS = r"log[\s_-]?in|sign[\s_-]?in|logon|anmelden|authenticate|sso"
 _LOGIN_TITLE = re.compile(rf"\b(?:{_LOGIN_WORDS})\b", re.IGNORECASE)
 _LOGIN_PATH = re.compile(rf"(?:^|[/_.-])(?:{_LOGIN_WORDS}|oauth2?|authorize)(?:$|[/_.-])", re.IGNORECASE)
@@ -134,7 +137,9 @@ def objection_in(body: bytes, content_type: str, *, asked_for_login: bool = Fals
 
 def _printed(body: bytes) -> str:
     """How a text begins that an uncaught error left, or what PHP printed of one into a page."""
-    found = _PRINTED.search(body[:_LARGEST_TITLE_BYTES])
+    found = _UNCAUGHT.match(body[:_LONGEST_BEGINNING_BYTES])
+    if found is None and (b"</b>:" in body or b"</B>:" in body):
+        found = _PRINTED_IN_PAGE.search(body[:_LARGEST_TITLE_BYTES])
     if found is None:
         return ""
     words = _TAG.sub(b"", body[found.start() : found.start() + 4 * _LONGEST])
@@ -207,9 +212,16 @@ def _objection_in_json(body: bytes) -> str:
         return ""
 
 
+def _is_xml_fault(start: bytes) -> bool:
+    """Whether a document is a fault of SOAP, or an error of S3 and its like."""
+    lowered = start.lower()  # what is looked for first rules most pages out in a twentieth of the time
+    hinted = b"<fault" in lowered or b":fault" in lowered or lowered.lstrip().startswith((b"<?xml", b"<error"))
+    return hinted and _XML_FAULT.search(start) is not None
+
+
 def _objection_in_page(body: bytes, *, asked_for_login: bool) -> str:
     start = body[:_LARGEST_TITLE_BYTES]
-    if _XML_FAULT.search(start):
+    if _is_xml_fault(start):
         return "an XML fault"
     found = _TITLE.search(start)
     title = " ".join((found[1] if found else _TAG.sub(b" ", start)).decode("utf-8", "replace").split())

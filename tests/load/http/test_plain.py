@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -167,6 +168,18 @@ def test_an_answer_is_known_only_while_it_stays_the_same(tmp_path):
     with serving(script.talk) as server, visiting(server.url, tmp_path) as visit:
         assert [visit.client.get("/a").content for _ in bodies] == bodies
         assert visit.facts()[0] == [{"GET /a": len(bodies)}, {}]
+
+
+def test_users_who_ask_at_the_same_time_know_the_answer_alike(tmp_path):
+    """All learn it before any of them has known it; from then on nobody looks at it."""
+    users, turns = 20, 30
+    with serving(repeating(GOOD)) as server, recorder_in(tmp_path) as recorder:
+        visits = [Visit(server.url, recorder) for _ in range(users)]
+        gevent.joinall([gevent.spawn(lambda visit=v: [visit.client.get("/a") for _ in range(turns)]) for v in visits])
+        for visit in visits:
+            visit.client.close()
+        looked_at = sum(visit.by_service.total() for visit in visits)
+    assert looked_at <= 3 * users
 
 
 class Echo(RawServer):

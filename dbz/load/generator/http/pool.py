@@ -172,7 +172,7 @@ class Pool:
             if plain is not None:
                 reader.started = False
                 data = connection.ask(message, plain.answer, reader.size)
-                if data and data is plain.answer:
+                if data and data == plain.answer:  # which may have become another object meanwhile
                     response.head, response.status_code, response.body = plain.head, plain.head.status, plain.body
                     response.first_byte_s = connection.arrived_s or time.monotonic()
                     response.received_bytes = plain.length

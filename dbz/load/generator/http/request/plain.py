@@ -42,7 +42,10 @@ class PlainRequest:
         """Its kind of content, and what it says against itself; None until somebody has looked."""
 
     def learn(self, answer: bytes, head: Head, body: bytes) -> None:
-        """Know the answer again whose first bytes are `answer`, if these are all of it and it is a plain one."""
+        """Know the answer again whose first bytes are `answer`, if these are all of it and it is a plain one.
+
+        What users wait for meanwhile may be an earlier one, or another object of the same bytes.
+        """
         if head.plain and len(answer) <= _LARGEST_ANSWER_BYTES:
             end = answer.find(b"\r\n\r\n") + 4
             if end > 3 and end + head.length == len(answer):
