@@ -102,6 +102,7 @@ class Session:
         """
         self._request_event = environment.events.request
         self.counting_listeners = sum(map(_only_counts, self._request_event._handlers))
+        self.tallies.listeners, self.tallies.counting_listeners = self.request_listeners, self.counting_listeners
         self.recorder.taken = lambda ok, failed, errors: feed(environment.stats, ok, failed, errors)
 
     @property

@@ -19,8 +19,7 @@ from dbz.load.generator.data.checks import CheckFailedError, problem_of
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.deliveries.of_network import LedgerOfNetwork
 from dbz.load.generator.http import HttpClient
-from dbz.load.generator.http.client import UNFINISHED_ERROR
-from dbz.load.generator.http.request.plain import PlainRequest
+from dbz.load.generator.http.client import UNFINISHED_ERROR, never_counted
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.net.access.user import UserAccess
 from dbz.load.generator.pace.lateness import take_lateness_s
@@ -68,8 +67,6 @@ class HttpUser(User):  # type: ignore[misc]
         self.seat_group = group = self.seat_group or type(self).__name__
         self.seat, self.slot = self.session.take_seat(group), self.session.take_slot(group)
         self.recorder: Recorder | TaggedSamples = self.session.recorder
-        self._is_countable = not (self.session.spec.is_paced or self.session.spec.networks)
-        """Whether a request needs no tags, and no lateness of its own."""
         self.access: UserAccess | None = None
         network = self.session.network_of(group, self.seat)
         if network is not None:
@@ -77,8 +74,11 @@ class HttpUser(User):  # type: ignore[misc]
             self.recorder = self.session.recorder.tagged(network.name)
             if network.shaped:
                 self.access = UserAccess(network, self.session.random_for("network", group, self.seat))
+        # Requests with an intended start, or the tag of a network, are recorded one by one.
+        is_counted = not (self.session.spec.is_paced or self.session.spec.networks)
+        count = self.session.tallies.count if is_counted else never_counted
         self.base_url = str(self.host or environment.host or self.session.spec.target)
-        self.client = HttpClient(self.base_url, self._record, count=self._count, access=self.access)
+        self.client = HttpClient(self.base_url, self._record, count=count, access=self.access)
         self.client.redirect_hosts.update(self.session.spec.allowed_targets)
 
     @cached_property
@@ -201,15 +201,6 @@ class HttpUser(User):  # type: ignore[misc]
     def _ledger(self) -> DeliveryLedger | LedgerOfNetwork:
         ledger = self.session.deliveries
         return LedgerOfNetwork(ledger, self.recorder) if self.network else ledger
-
-    def _count(self, plain: PlainRequest, elapsed_s: float) -> bool:
-        """Count a request whose answer is known; False when more is to be said of it than that."""
-        # Locust's and our own listeners only count, which is done here.
-        if not self._is_countable or len(self._listeners) > self.session.counting_listeners:
-            return False
-        counted = self.session.tallies.count(plain, elapsed_s)
-        self.requests_made += counted
-        return counted
 
     def _record(self, response: Response, operation: str, elapsed_s: float) -> None:
         self.requests_made += 1

@@ -65,6 +65,11 @@ Count = Callable[[PlainRequest, float], bool]
 """Counts a request whose answer was known, with its seconds; False when it is to be recorded as others are."""
 
 
+def never_counted(_plain: PlainRequest, _elapsed_s: float) -> bool:
+    """Leave all requests to be recorded one by one."""
+    return False
+
+
 class HttpClient(ClientSettings, Verbs):
     """The HTTP side of one virtual user: a base URL, default headers, cookies and a pool of kept-alive connections.
 
@@ -81,7 +86,7 @@ class HttpClient(ClientSettings, Verbs):
         base_url: str,
         record: Record,
         *,
-        count: Count = lambda *_: False,
+        count: Count = never_counted,
         timeout_s: float = TIMEOUT_S,
         access: UserAccess | None = None,
     ) -> None:
@@ -139,7 +144,7 @@ class HttpClient(ClientSettings, Verbs):
         known, key = False, id(response)
         under_way[key] = (plain.operation, started_s)
         try:
-            known = home.exchange(response, plain.message, started_s + self.timeout_s, self.waits, b"", plain)
+            known = home.repeat(response, plain, started_s + self.timeout_s, self.waits)
             if not known and (response.head.sets_cookies or response.status_code in REDIRECTS):
                 self._go_on(response, {}, started_s + self.timeout_s)
         except BaseException as error:

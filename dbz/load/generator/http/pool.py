@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.reader import ResponseReader
 from dbz.load.generator.http.answer.streaming import BodyStream
+from dbz.load.generator.http.request.outgoing import IDEMPOTENT
 from dbz.load.generator.http.request.plain import PlainRequest
 from dbz.load.generator.http.request.urls import full_url
 from dbz.load.generator.http.response import Response
@@ -20,7 +21,6 @@ from dbz.load.generator.net.origin import Origin
 from dbz.load.generator.net.proxies import Proxy
 from dbz.load.generator.net.wire import DirectConnection
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 _CONTINUE_PATIENCE_S = 1.0
 _HINTS = (b"102", b"103")
 
@@ -81,32 +81,40 @@ class Pool:
         """A request target as this way to the server wants it: a proxy needs the whole URL."""
         return full_url(self.origin, target) if self._proxy is not None and not self.origin.tls else target
 
-    def exchange(
-        self,
-        response: Response,
-        message: bytes,
-        deadline_s: float,
-        waits: Waits,
-        body: bytes = b"",
-        plain: PlainRequest | None = None,
-    ) -> bool:
+    def exchange(self, response: Response, message: bytes, deadline_s: float, waits: Waits, body: bytes = b"") -> None:
         """Send a request and read its answer; `body` is sent when the server says that it will take it.
 
         A request that may be repeated is sent once more, on a new connection, when a kept one turns out to be closed.
-        `plain` is what the message was made from, if so: it learns the answer. Returns whether it knew it.
         """
         response.sent = message
         repeatable = response.method in IDEMPOTENT
         kept = self._take(repeatable)
         if kept is not None:
             try:
-                return self._converse(kept, response, message, deadline_s, waits, body, plain)
+                self._converse(kept, response, message, deadline_s, waits, body)
+                return
             except ConnectionLost:
                 if not repeatable or kept[1].started:
                     raise
-        return self._converse(
-            self._open(response, deadline_s, waits), response, message, deadline_s, waits, body, plain
-        )
+        self._converse(self._open(response, deadline_s, waits), response, message, deadline_s, waits, body)
+
+    def repeat(self, response: Response, plain: PlainRequest, deadline_s: float, waits: Waits) -> bool:
+        """As `exchange` of a plain request, which learns the answer unless it knew it: returns whether it did."""
+        response.sent = plain.message
+        idle = self._idle
+        while idle:
+            kept = idle.pop()
+            if not kept[0].unasked:
+                break
+            kept[0].close()
+        else:
+            return self._ask(self._open(response, deadline_s, waits), response, plain, deadline_s, waits)
+        try:
+            return self._ask(kept, response, plain, deadline_s, waits)
+        except ConnectionLost:
+            if kept[1].started:
+                raise
+        return self._ask(self._open(response, deadline_s, waits), response, plain, deadline_s, waits)
 
     def lend(self) -> tuple[DirectConnection, ResponseReader] | None:
         """The connection that was used last, until it is given back; None when that is no plain socket."""
@@ -129,9 +137,7 @@ class Pool:
         except ConnectionLost:
             if response.method not in IDEMPOTENT or begun.reader.started:
                 raise
-            self._converse(
-                self._open(response, deadline_s, waits), response, begun.message, deadline_s, waits, b"", None
-            )
+            self._converse(self._open(response, deadline_s, waits), response, begun.message, deadline_s, waits, b"")
 
     def begin(self, response: Response, message: bytes, deadline_s: float, waits: Waits) -> None:
         """As `exchange`, but read the head only: `response.stream` gives the body, and brings the connection back."""
@@ -163,29 +169,45 @@ class Pool:
         deadline_s: float,
         waits: Waits,
         body: bytes,
-        plain: PlainRequest | None = None,
-    ) -> bool:
+    ) -> None:
         connection, reader = pair
         connection.deadline_s = deadline_s
         connection.read_timeout_s = waits.read_s
         try:
-            if plain is not None:
-                reader.started = False
-                data = connection.ask(message, plain.answer, reader.size)
-                if data and data == plain.answer:  # which may have become another object meanwhile
-                    response.head, response.status_code, response.body = plain.head, plain.head.status, plain.body
-                    response.first_byte_s = connection.arrived_s or time.monotonic()
-                    response.received_bytes = plain.length
-                    self._idle.append(pair)
-                    return True
-                head, content = reader.read(connection, response.method, data)
-                plain.learn(data, head, content)
-            elif body:
-                connection.send(message)
+            connection.send(message)
+            if body:
                 head, content = _converse_with_consent(connection, reader, response.method, body)
             else:
-                connection.send(message)
                 head, content = reader.read(connection, response.method)
+        except BaseException:
+            connection.close()
+            raise
+        response.head, response.status_code, response.body = head, head.status, content
+        response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
+        self._keep(pair, reader.reusable)
+
+    def _ask(
+        self,
+        pair: tuple[Connection, ResponseReader],
+        response: Response,
+        plain: PlainRequest,
+        deadline_s: float,
+        waits: Waits,
+    ) -> bool:
+        connection, reader = pair
+        connection.deadline_s = deadline_s
+        connection.read_timeout_s = waits.read_s
+        reader.started = False
+        try:
+            data = connection.ask(plain.message, plain.answer, reader.size)
+            if data and data == plain.answer:  # which may have become another object meanwhile
+                response.head = head = plain.head
+                response.status_code, response.body, response.received_bytes = head.status, plain.body, plain.length
+                response.first_byte_s = connection.arrived_s or time.monotonic()
+                self._idle.append(pair)
+                return True
+            head, content = reader.read(connection, plain.method, data)
+            plain.learn(data, head, content)
         except BaseException:
             connection.close()
             raise

@@ -30,7 +30,9 @@ class Verbs(ABC):
         self, url: str, *, name: str | None = None, catch_response: bool = False, **options: Unpack[RequestOptions]
     ) -> Response:
         """Send a GET request; options as for `request`."""
-        return self.request("GET", url, name=name, catch_response=catch_response, **options)
+        if not options:  # by far the most: and passing on what there is not takes a sixth of a microsecond
+            return self.request("GET", url, name, catch_response)
+        return self.request("GET", url, name, catch_response, **options)
 
     def head(self, url: str, **options: Any) -> Response:
         """Send a HEAD request; redirects are not followed unless asked for. Options as for `request`."""

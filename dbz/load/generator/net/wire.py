@@ -112,11 +112,12 @@ class DirectConnection(Connection):
         fast = self._fast
         if fast is None:
             return super().ask(message, expected, size_of)
-        self._arm()
+        if not self._armed:
+            self._arm()
         self._message = message
         outbox.put(self)
         try:
-            outcome = self._give_way(self.deadline_s if not self.read_timeout_s else self._patience_s())
+            outcome = self._give_way(self._patience_s() if self.read_timeout_s else self.deadline_s)
         finally:
             self._message = b""
         try:

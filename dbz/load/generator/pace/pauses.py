@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from locust.exception import StopUser
-from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, TaskSet
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING, DefaultTaskSet, TaskSet
 
 from dbz.load.generator.net import waiting
 
@@ -18,10 +18,12 @@ def install() -> None:
     """Make every Locust task set of this process pause like that; all else is as in Locust's own `wait`."""
 
     def wait(task_set: Any) -> None:
-        user = task_set.user
+        user = task_set._user
         if user._state == LOCUST_STATE_STOPPING:
             raise StopUser
-        seconds, turns = task_set.wait_time(), waiting.turns()
+        # What a user's own set of tasks would do, two calls later.
+        seconds = user.wait_time() if type(task_set) is DefaultTaskSet and user.wait_time else task_set.wait_time()
+        turns = waiting.turns()
         if seconds <= 0 and getattr(user, "dbz_turns", turns) != turns:
             user.dbz_turns = turns
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from dbz.load.generator.http.answer.head import Head
@@ -138,6 +139,10 @@ class RequestTallies:
     def __init__(self, services: AnsweringServices) -> None:
         self._services = services
         self._tallies: dict[str, RequestTally] = {}
+        self.listeners: Sequence[object] = ()
+        """Who hears of each single request, by Locust's event."""
+        self.counting_listeners = 0
+        """How many of them only count requests, as this does."""
 
     def __getitem__(self, operation: str) -> RequestTally:
         tally = self._tallies.get(operation)
@@ -148,6 +153,8 @@ class RequestTallies:
 
     def count(self, plain: PlainRequest, elapsed_s: float) -> bool:
         """Count a request whose answer was known before it came; False when it is to be recorded as others are."""
+        if len(self.listeners) > self.counting_listeners:
+            return False
         operation = plain.operation
         tally = self._tallies.get(operation) or self[operation]
         kind = plain.kind or self._look_at(plain, tally)

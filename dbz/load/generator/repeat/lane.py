@@ -18,7 +18,8 @@ from dbz.load.generator.http.answer.decoding import decompress
 from dbz.load.generator.http.answer.head import Head
 from dbz.load.generator.http.answer.reader import ResponseReader, plain_head
 from dbz.load.generator.http.options import RequestOptions
-from dbz.load.generator.http.pool import IDEMPOTENT, BegunRequest
+from dbz.load.generator.http.pool import BegunRequest
+from dbz.load.generator.http.request.outgoing import IDEMPOTENT
 from dbz.load.generator.http.response import Response
 from dbz.load.generator.net.faults import ConnectionLost, ReadTimeout, TransportError
 from dbz.load.generator.net.waiting import TimedWait

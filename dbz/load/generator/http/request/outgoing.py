@@ -11,6 +11,9 @@ from dbz.load.generator.net.faults import BadRequest, RedirectRefused
 from dbz.load.generator.net.origin import Origin
 
 ANNOUNCED = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests say how long their body is, even if there is none."""
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+"""Methods whose requests may be sent once more (RFC 9110, section 9.2.2)."""
 _OF_THE_BODY = frozenset({"content-type", "content-length", "content-encoding", "content-language", "expect"})
 _OF_THE_ORIGIN = frozenset({"authorization", "cookie", "host"})
 

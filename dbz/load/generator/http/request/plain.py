@@ -11,10 +11,12 @@ from functools import lru_cache
 from dbz.load.generator.http.answer.head import NO_HEAD, Head
 from dbz.load.generator.http.request.fields import one_line
 from dbz.load.generator.http.request.graphql import operations_of
-from dbz.load.generator.http.request.outgoing import ANNOUNCED, head_bytes
+from dbz.load.generator.http.request.outgoing import ANNOUNCED, IDEMPOTENT, head_bytes
 from dbz.load.generator.http.request.urls import is_plain
 from dbz.load.generator.net.faults import BadRequest
 
+_METHODS = IDEMPOTENT - ANNOUNCED - {"HEAD"}
+"""Those whose requests have no body, may be repeated, and whose answers say how they end."""
 _MOST_REQUESTS = 2048
 _LARGEST_ANSWER_BYTES = 8192
 """So that the answers that are kept take 16 MB at most."""
@@ -73,7 +75,7 @@ def plain_request(
     request line, and `fields` are its header fields, each with its line end; `cookie` is the jar's Cookie field, which
     one that was set by hand overrules.
     """
-    if method in ANNOUNCED or method == "HEAD" or not is_plain(path):
+    if method not in _METHODS or not is_plain(path):
         return None
     if detects_graphql and "?" in path and operations_of(path, {}, {}):
         return None
