@@ -36,6 +36,8 @@ class Interrupts:
         self._requests = 0
         self._raised = until_then
         self._deferring = False
+        self._error: InterruptedRunError | None = None
+        """What was raised last."""
 
     @contextmanager
     def watch(self) -> Iterator[Interrupts]:
@@ -43,6 +45,11 @@ class Interrupts:
         before = [(each, signal.signal(each, self._handle)) for each in _watched()]
         try:
             yield self
+        except Exception as error:
+            # Whoever reads a file or asks a library takes any error there for one of the file's or the library's.
+            if self._error is not None and self._error in _led_to(error):
+                raise self._error from None
+            raise
         finally:
             for each, handler in before:
                 signal.signal(each, handler)
@@ -61,7 +68,18 @@ class Interrupts:
         if self._requests > 1 + self._deferring:
             _end_now()  # something swallowed the error, or takes too long to clean up after it
         if self._requests > self._deferring:
-            raise InterruptedRunError(f"interrupted {self._raised}")
+            self._error = InterruptedRunError(f"interrupted {self._raised}")
+            raise self._error
+
+
+def _led_to(error: BaseException) -> Iterator[BaseException]:
+    """The errors during whose handling one was raised."""
+    seen: set[int] = set()
+    before = error.__cause__ or error.__context__
+    while before is not None and id(before) not in seen:
+        seen.add(id(before))
+        yield before
+        before = before.__cause__ or before.__context__
 
 
 def _end_now() -> None:

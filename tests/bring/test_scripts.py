@@ -265,7 +265,8 @@ def test_a_socket_goes_where_the_recorded_one_went() -> None:
         assert f'self.socket.options = SocketOptions(path="{path}", query={{"tenant": "north"}})' in text
 
 
-CREDENTIAL = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=12, max_size=40)
+CREDENTIAL = st.text("bcdfghjklmnpqrstvwxz-", min_size=12, max_size=40)
+"""Without vowels, so that none is a part of a word that scenarios have anyway."""
 KEY = st.sampled_from(("pass", "jwt", "accessPass", "who", "hall key", "passphrase", "t"))
 
 

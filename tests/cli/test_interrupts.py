@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from dbz.errors import ExitCode
+from dbz.cli.interrupts import Interrupts
+from dbz.errors import ExitCode, InterruptedRunError
 from tests.children.processes import ended
 
 DEFERRING = """\
@@ -46,6 +49,25 @@ async def busy():
         pass
 run_interruptibly(busy())
 """
+
+
+def test_an_interrupt_that_a_library_takes_for_an_error_of_its_own_is_one_all_the_same() -> None:
+    """Reading a file turns whatever goes wrong into a fault of the file; an error of somebody else stays one."""
+
+    def read() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except Exception as error:
+            raise ValueError(f"malformed: {error}") from error
+
+    with pytest.raises(InterruptedRunError, match="before anything was written"), watching():
+        read()
+    with pytest.raises(ZeroDivisionError), watching():
+        raise ZeroDivisionError
+
+
+def watching() -> AbstractContextManager[Interrupts]:
+    return Interrupts("before anything was written").watch()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -130,7 +130,8 @@ def test_a_plan_says_what_else_acts_on_a_service(account: RunningCloud, service:
     notes = plan_phase(live, conditions, phase, Wanted("season", phase.api_servers)).notes
     for text in said:
         assert any(text in note for note in notes), notes
-    assert len(notes) == len(said) + 2, "and what AWS cannot do"
+    others = [note for note in notes if "a rollout of" not in note]  # the account is a moment old
+    assert len(others) == len(said) + 2, "and what AWS cannot do"
 
 
 def test_a_daemon_takes_no_number(account: RunningCloud) -> None:

@@ -205,8 +205,12 @@ def test_a_verifying_run_that_passes_and_one_that_breaks_a_budget(shell: Shell) 
             (shell.folder / "phases.yaml").write_text(phases)
             load = "p.yaml" if budgets == "passing" else "phase:p.yaml"
             options = ("--phases", "phases.yaml", "--yes", "--verify", load, "--verify-for", "2s", "--target", url)
-            done = shell.program("apply", "next", *options)
-            assert (done.returncode, shell.counts()) == (code, counts), done.stderr
+            for _ in range(3):  # on a machine that is busy with other tests a run may not be valid, and all is undone
+                done = shell.program("apply", "next", *options)
+                assert shell.counts() == counts, done.stderr
+                if done.returncode != ExitCode.INVALID:
+                    break
+            assert done.returncode == code, done.stderr
     assert "9 users, 2 s judged" in done.stderr and "20 requests/s asked for" in done.stderr
     assert "'p.yaml with the load of next' broke a budget" in done.stderr
     assert "everything is as it was before" in done.stderr

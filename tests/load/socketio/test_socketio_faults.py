@@ -14,6 +14,7 @@ import pytest
 from dbz.children import free_port
 from dbz.load.generator.deliveries.ledger import DeliveryLedger
 from dbz.load.generator.net.faults import TransportError
+from dbz.load.generator.record.recorder import written
 from tests.load.raw_server import always, read_request, response, serving
 from tests.load.socketio_servers import NODE, PYTHON, Member, member_of, open_descriptors, sweeping, until
 from tests.load.socketio_servers import serving as socketio_serving
@@ -106,7 +107,8 @@ def test_a_refused_connection_is_an_error_with_a_clear_name(how, tmp_path):
         assert not one.client.connected
         assert one.failures() == {("connect", "socket"): 1}
         assert one.errors()["connect", "socket"].startswith(name)
-        assert one.events == [("refused", one.errors()["connect", "socket"])]
+        ((event, text),) = one.events
+        assert (event, written(text)) == ("refused", one.errors()["connect", "socket"])
 
 
 POLLING_REFUSALS = {
