@@ -101,19 +101,13 @@ class Pool:
     def repeat(self, response: Response, plain: PlainRequest, deadline_s: float, waits: Waits) -> bool:
         """As `exchange` of a plain request, which learns the answer unless it knew it: returns whether it did."""
         response.sent = plain.message
-        idle = self._idle
-        while idle:
-            kept = idle.pop()
-            if not kept[0].unasked:
-                break
-            kept[0].close()
-        else:
-            return self._ask(self._open(response, deadline_s, waits), response, plain, deadline_s, waits)
-        try:
-            return self._ask(kept, response, plain, deadline_s, waits)
-        except ConnectionLost:
-            if kept[1].started:
-                raise
+        kept = self._take(repeatable=True)
+        if kept is not None:
+            try:
+                return self._ask(kept, response, plain, deadline_s, waits)
+            except ConnectionLost:
+                if kept[1].started:
+                    raise
         return self._ask(self._open(response, deadline_s, waits), response, plain, deadline_s, waits)
 
     def lend(self) -> tuple[DirectConnection, ResponseReader] | None:
@@ -182,9 +176,7 @@ class Pool:
         except BaseException:
             connection.close()
             raise
-        response.head, response.status_code, response.body = head, head.status, content
-        response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
-        self._keep(pair, reader.reusable)
+        self._hand_over(pair, response, head, content)
 
     def _ask(
         self,
@@ -211,9 +203,7 @@ class Pool:
         except BaseException:
             connection.close()
             raise
-        response.head, response.status_code, response.body = head, head.status, content
-        response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
-        self._keep(pair, reader.reusable)
+        self._hand_over(pair, response, head, content)
         return False
 
     def _finish(self, begun: BegunRequest, response: Response, deadline_s: float, waits: Waits) -> None:
@@ -231,6 +221,15 @@ class Pool:
         response.take(head, content)
         response.first_byte_s, response.received_bytes = begun.first_byte_s or reader.first_byte_s, reader.body_bytes
         self._keep((connection, reader), reader.reusable)
+
+    def _hand_over(
+        self, pair: tuple[Connection, ResponseReader], response: Response, head: Head, content: bytes
+    ) -> None:
+        """Give an answer that was read to its response, and keep the connection if it can carry another one."""
+        reader = pair[1]
+        response.head, response.status_code, response.body = head, head.status, content
+        response.first_byte_s, response.received_bytes = reader.first_byte_s, reader.body_bytes
+        self._keep(pair, reader.reusable)
 
     def _keep(self, pair: tuple[Connection, ResponseReader], reusable: bool) -> None:
         if reusable:
